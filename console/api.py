@@ -1,4 +1,4 @@
-"""`POST /hotlines/<hotline>/reports/<report_id>`: what a hotline's system did with a report, signed.
+"""`POST /hotlines/<hotline>/reports/<report_id>`: the signed callback of a hotline's system about a report.
 
 Size, signature and age are checked first, then the body, then whether the report was delivered to this hotline. All
 effects are committed in one transaction, once for each `webhook-id`.
@@ -149,7 +149,7 @@ def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
     """Return whether one signature is valid. For bad headers the library raises ValueError and other errors."""
     try:
         signer.verify(body, dict(headers), json_parse=False)
-    except Exception:  # any error means that the signature is not valid
+    except Exception:  # any error means an invalid signature
         return False
     return True
 
@@ -213,10 +213,10 @@ def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[d
     """
     if message is None:
         return {}, None
-    check = bodies.check_message(message.strip(), _country(message_sealer.box))
+    check = bodies.check_message(message.strip(), _country(message_sealer.target))
     if check.refusals:
         raise InvalidCallback(" ".join(["Nothing was saved.", *(refusal.why for refusal in check.refusals)]))
-    if reason := bodies.unreachable_reason(message_sealer.box):
+    if reason := bodies.unreachable_reason(message_sealer.target):
         return {"message": reason}, None
     return {
         "message": "sealed for the reporter",

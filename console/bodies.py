@@ -50,7 +50,7 @@ REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
     "triage": {"priority": "", "flags": [], "reasons": []},
     "routing": {"avoid": []},
 }
-CLOSING_FIELDS: Final = ("outcome", "told", "service")  # of a note on closing, beside its text
+CLOSING_FIELDS: Final = ("outcome", "told", "service")  # fields of a note on closing, beside its text
 MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "kind": MessageKind.WORDS,
     "text": None,
@@ -74,7 +74,7 @@ class DecryptedReport:
 
 
 class ReportDecryptor:
-    """Decrypts what is sealed to the hotlines of this console. Heads are cached, because the list shows many."""
+    """Decrypts data sealed to the hotlines of this console. Heads are cached, because the list shows many."""
 
     def __init__(self, keys: PrivateKeySet, mode: Mode) -> None:
         self._keys = keys
@@ -164,25 +164,25 @@ class ReportDecryptor:
 
 # Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
 #
-# A missing field means that the reporter said nothing about it. A number to call is used only if all of its terms are
+# A missing field means that the reporter gave no such answer. A number to call is used only if all of its terms are
 # there too.
 
 
-def complete_report(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete_report(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
-    report = _with_defaults(found, REPORT_DEFAULTS)
-    contact = report["contact"]
+    complete = _with_defaults(report, REPORT_DEFAULTS)
+    contact = complete["contact"]
     safe_hours = contact.get("safe_hours")
     safe_hours = safe_hours if isinstance(safe_hours, Mapping) else {}
     has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
     if not (has_terms and all(safe_hours.get(name) for name in ("from", "to", "tz"))):
-        report["contact"] = NO_CONTACT
-    return report
+        complete["contact"] = NO_CONTACT
+    return complete
 
 
-def complete_message(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a message of the reporter lacks."""
-    return _with_defaults(found, MESSAGE_DEFAULTS)
+    return _with_defaults(message, MESSAGE_DEFAULTS)
 
 
 def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,37 +233,37 @@ UNREACHABLE_REASONS = {"no_code": NO_CODE, "closed": CLOSED}
 
 
 def no_mailbox_reason(public_key: bytes | None) -> str:
-    """Return why nobody could read an answer sealed to this key: `no_code` or `closed`; empty if the reporter can."""
+    """Return why the reporter cannot read an answer sealed to this key: `no_code` or `closed`; empty if they can."""
     if public_key is None:
         return "no_code"
     return "" if public_key else "closed"
 
 
-def unreachable_reason(box: AnswerTarget) -> str | None:
+def unreachable_reason(target: AnswerTarget) -> str | None:
     """Return the same reason as a sentence; None if the reporter can read an answer."""
-    return UNREACHABLE_REASONS.get(no_mailbox_reason(box.public_key))
+    return UNREACHABLE_REASONS.get(no_mailbox_reason(target.public_key))
 
 
-def seal_answer_to(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
+def seal_answer_to(target: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
     """Seal a hotline's answer to the reporter's mailbox. Afterwards only code and PIN open it, not the hotline."""
     answer_id = new_id(now)
-    sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
+    sealed = seal_answer(target.public_key or b"", target.mode, report_id, answer_id, words)
     return SealedAnswer(answer_id, report_id, hotline, sealed)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageSealer:
-    """Seals what a hotline writes about one report. `key`: the hotline's public key. `now`: microseconds."""
+    """Seals a hotline's texts about one report. `key`: the hotline's public key. `now`: microseconds."""
 
     hotline: str
     report_id: str
-    box: AnswerTarget
+    target: AnswerTarget
     key: PublicKey
     now: int
 
     def answer(self, words: str) -> SealedAnswer:
         """Seal an answer to the reporter."""
-        return seal_answer_to(self.box, self.report_id, self.hotline, words, self.now)
+        return seal_answer_to(self.target, self.report_id, self.hotline, words, self.now)
 
     def note(self, kind: NoteKind | DraftKind, text: str, note_id: str = "", **more: str) -> SealedNote:
         """Seal a note or a draft to the hotline's own staff.
@@ -271,16 +271,16 @@ class MessageSealer:
         `note_id`: of an answer's copy, the answer's own id. `more`: CLOSING_FIELDS, or facts of the child.
         """
         note_id = note_id or new_id(self.now)
-        context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
+        context = SealContext.of_message(self.target.mode, self.report_id, note_id, self.hotline)
         sealed_body = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text, **more}))
         return SealedNote(
             note_id, self.report_id, self.hotline, kind, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed
         )
 
     def child_note(self, recorded: Mapping[str, str]) -> SealedNote:
-        """Seal what staff recorded of the child: fact → value. All these notes have the same length.
+        """Seal the data on the child that staff recorded: fact → value. All these notes have the same length.
 
-        The length of a sealed note shows in the database. Without padding it would tell one value from another.
+        The database shows the length of a sealed note, which without padding would reveal the values.
         """
         longest = {name: max(values, key=len) for name, values in CHILD_FACTS.items()}
         missing = len(json_bytes(longest)) - len(json_bytes(dict(recorded)))

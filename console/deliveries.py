@@ -1,4 +1,4 @@
-"""`GET /hotlines/<hotline>/deliveries` and `…/failures`: a hotline's system fetches again what it lost, and what fails.
+"""`GET /hotlines/<hotline>/deliveries` and `…/failures`: a hotline's system fetches lost copies, and lists failures.
 
 The signature is that of a callback (console.api). A GET has no body, so it covers method and address instead:
 `GET /hotlines/<hotline>/deliveries?since=…`. Copies are returned as they are stored, sealed to the hotline.
@@ -29,8 +29,8 @@ from reports.store.staff.login_throttle import LoginAttempt, LoginLimit
 from runtime.time_units import DAY, SECOND
 
 PERIOD_DAYS = 30
-MAX_COPIES, MAX_FAILURES = 50, 200  # of one page
-RATE_LIMIT = LoginLimit(60, 60, 60, 60)  # of each hotline: requests a minute
+MAX_COPIES, MAX_FAILURES = 50, 200  # rows of one page
+RATE_LIMIT = LoginLimit(60, 60, 60, 60)  # requests a minute of each hotline
 FAILURE_TYPES = {
     DeliveryState.DUE: "delivery.failing",
     DeliveryState.REFUSED: "delivery.refused",

@@ -1,4 +1,4 @@
-"""Drafts that a form carries: any form of a report's page saves what somebody has written there and not yet sent."""
+"""Drafts that a form carries: any form of a report's page saves the unsent texts of that page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.staff.accounts import Account
 
 DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
-DRAFT_FIELDS: Mapping[DraftKind, str] = {
-    drafts.MESSAGE: "words",
-    drafts.NOTE: "note",
-    drafts.CLOSING: "done",
-}  # kind of draft → field of the page's form
+# Kind of draft → field of the page's form.
+DRAFT_FIELDS: Mapping[DraftKind, str] = {drafts.MESSAGE: "words", drafts.NOTE: "note", drafts.CLOSING: "done"}
 MAX_DRAFT_LENGTH = 4000  # characters
-ENTRY = "entry"  # in place of that id: a report that is being entered
+ENTRY = "entry"  # in place of a report's id: a report that is being entered
 NOT_IN_DRAFT = frozenset((DRAFT_OF, "once", "then", "do", "token"))
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -59,7 +56,7 @@ def _page_key(account: Account, form: Mapping[str, str], kind: DraftKind) -> byt
 
 
 def message_sealer(account: Account, report_id: str) -> MessageSealer:
-    """Return the sealer for what this person writes about a report. Raises CaseNotFound."""
+    """Return the sealer for this person's texts about a report. Raises CaseNotFound."""
     hotline, database = account.hotline, services.database
     target, _, _ = case_actions.look_up(database, hotline, report_id, b"")
     return MessageSealer(hotline, report_id, target, services.keys[hotline], database.now())
@@ -68,7 +65,7 @@ def message_sealer(account: Account, report_id: str) -> MessageSealer:
 def _save_entry(account: Account, form: Mapping[str, str]) -> None:
     """Save the whole form of a report that is being entered. A number without leave to use it is not stored."""
     key = services.keys.get(account.hotline)
-    if key is None:  # an operator, say
+    if key is None:  # for example an operator
         return
     fields = {name: value for name, value in form.items() if value and name not in NOT_IN_DRAFT}
     if fields.get("contact", "none") == "none":

@@ -32,4 +32,4 @@ umask = 0o077
 accesslog = None  # paths contain report ids
 errorlog = "-"
 loglevel = "warning"
-control_socket_disable = True  # this socket could stop the server, and lies in a folder we did not choose
+control_socket_disable = True  # this socket could stop the server, and its folder is not ours to choose

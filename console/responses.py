@@ -1,4 +1,4 @@
-"""Forms and responses of the pages: strict parsing, rendered templates, redirects, messages on what was done.
+"""Forms and responses of the pages: strict parsing, rendered templates, redirects, messages about actions.
 
 After an action, the address of the next page carries only the key of a message (`?said=…`), never anybody's words.
 """
@@ -119,9 +119,9 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
 }
 
 
-def redirect_with_message(page: str, what: str, at: str = "said") -> Response:
-    """Redirect to a page that shows the message `what`, a key of MESSAGES. `at`: the fragment of the address."""
-    return redirect(f"{page}?said={what}#{at}")
+def redirect_with_message(page: str, key: str, at: str = "said") -> Response:
+    """Redirect to a page that shows the message `key`, a key of MESSAGES. `at`: the fragment of the address."""
+    return redirect(f"{page}?said={key}#{at}")
 
 
 def message_key() -> str | None:

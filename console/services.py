@@ -23,13 +23,13 @@ class ConsoleServices:
 
     settings: ConsoleSettings
     countries: Countries
-    keys: Mapping[str, PublicKey]  # by hotline id; notes for the hotline's own staff are sealed to them
+    keys: Mapping[str, PublicKey]  # hotline id → key, to which notes for its staff are sealed
     database: Database
-    cipher: RecordCipher  # of the console's own key
+    cipher: RecordCipher  # seals under the console's own key
     decryptor: ReportDecryptor
     labels: ChoiceLabels
-    page_catalogues: Mapping[str, Catalogue]  # by language tag
-    screen_catalogues: Mapping[str, Catalogue]  # of the phones' screens, by language tag
+    page_catalogues: Mapping[str, Catalogue]  # language tag → catalogue of the pages
+    screen_catalogues: Mapping[str, Catalogue]  # language tag → catalogue of the phones' screens
 
 
 services: ConsoleServices = LocalProxy(lambda: current_app.extensions["tokaut"])  # type: ignore[assignment]

@@ -36,16 +36,18 @@ from runtime.time_units import MINUTE_SECONDS, SECOND
 
 FOLDER = Path(__file__).parent / "locales"
 STATIC = Path(__file__).parent / "static"
+# The roles of hotlines on a route.
 ROLE_LABELS = {
     RecipientRole.PRIMARY: "first",
     RecipientRole.ALSO: "at the same time",
     RecipientRole.FALLBACK: "in the place of another",
-}  # of hotlines
+}
 Catalogues = Mapping[str, Catalogue]
 SOMEBODY, OWN_SYSTEM = "Somebody", "The system of your hotline"
 NAMELESS = (SOMEBODY, OWN_SYSTEM, PHONE)  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")
-COMPLETE_LANGUAGES = (ENGLISH, "fr")  # with every sentence of the pages; others are offered if they are named
+# Languages with all sentences of the pages; others are offered if the operator names them.
+COMPLETE_LANGUAGES = (ENGLISH, "fr")
 API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -174,7 +176,7 @@ def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
 
 
 def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
-    """Translate what stands in place of a name; names themselves are not translated."""
+    """Translate the placeholders for missing names; names themselves are not translated."""
     return {name: catalogue.say(value) if value in NAMELESS else value for name, value in fields.items()}
 
 

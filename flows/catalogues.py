@@ -23,13 +23,13 @@ def messages(book: FlowBook) -> Mapping[str, tuple[str, ...]]:
     The engine's own texts have no screens. Texts for flows that are not installed are included; mere placeholders are
     not.
     """
-    found: dict[str, list[str]] = {words: [] for words in ENGINE_MESSAGES}
+    screens_by_message: dict[str, list[str]] = {words: [] for words in ENGINE_MESSAGES}
     for flow in book.flows.values():
         for screen in flow.screens.values():
             for words in _texts(screen):
                 if PLACEHOLDER.sub("", words).strip():
-                    found.setdefault(words, []).append(screen.id)
-    return {words: tuple(dict.fromkeys(screens)) for words, screens in found.items()}
+                    screens_by_message.setdefault(words, []).append(screen.id)
+    return {words: tuple(dict.fromkeys(screens)) for words, screens in screens_by_message.items()}
 
 
 def _texts(screen: Screen) -> Iterator[str]:
@@ -74,7 +74,7 @@ class Catalogue:
         return self.tag == ENGLISH or self.signed.issuperset(messages)
 
     def as_shown(self, drafts: Collection[str]) -> Catalogue:
-        """Return the catalogue as phones show it: only what is signed, unless `drafts` names the language."""
+        """Return the catalogue as phones show it: only signed texts, unless `drafts` names the language."""
         if self.tag == ENGLISH or self.tag in drafts:
             return self
         return replace(self, words={message: words for message, words in self.words.items() if message in self.signed})
@@ -96,14 +96,14 @@ def load(folder: Traversable) -> dict[str, Catalogue]:
 
 
 def signed_and_drafts(
-    tags: Iterable[str], known: Mapping[str, Catalogue], needed: Collection[str]
+    tags: Iterable[str], catalogues: Mapping[str, Catalogue], needed: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """Divide the languages that have a catalogue into those whose safety screens are signed, and drafts.
 
     `needed`: the messages of safety screens.
     """
-    available = [tag for tag in tags if tag == ENGLISH or tag in known]
-    signed = [tag for tag in available if tag == ENGLISH or known[tag].has_signed(needed)]
+    available = [tag for tag in tags if tag == ENGLISH or tag in catalogues]
+    signed = [tag for tag in available if tag == ENGLISH or catalogues[tag].has_signed(needed)]
     return signed, [tag for tag in available if tag not in signed]
 
 
@@ -137,7 +137,7 @@ def _is_usable(entry: polib.POEntry) -> bool:
 
 
 def fields_by_line(words: str) -> list[list[str]]:
-    """Return the placeholders of each line that has some."""
+    """Return the placeholders of each line that has any."""
     return sorted(filter(None, (sorted(PLACEHOLDER.findall(line)) for line in words.split("\n"))))
 
 
@@ -146,11 +146,11 @@ def offered_languages(
 ) -> tuple[Catalogue, ...]:
     """Return the languages that a country may offer, signed ones before English; the first is the default.
 
-    `needed`: the messages of safety screens; a language without all of them is not offered. What is not signed is shown
+    `needed`: the messages of safety screens; a language without all of them is not offered. Unsigned texts are shown
     only in a language that the operator names. One whose safety screens are not signed is never the default.
     """
-    known = [catalogues[tag].as_shown(drafts) for tag in spoken if tag in catalogues and tag != ENGLISH]
-    complete = [catalogue for catalogue in known if not catalogue.lacks(needed)]
+    available = [catalogues[tag].as_shown(drafts) for tag in spoken if tag in catalogues and tag != ENGLISH]
+    complete = [catalogue for catalogue in available if not catalogue.lacks(needed)]
     signed = [catalogue for catalogue in complete if catalogue.has_signed(needed)]
     return (*signed, ENGLISH_CATALOGUE, *(catalogue for catalogue in complete if catalogue not in signed))
 

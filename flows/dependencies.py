@@ -45,10 +45,10 @@ def dependencies_of(book: FlowBook) -> Dependencies:
 
 
 def _later(screens: Mapping[str, Screen], own: Mapping[str, Names]) -> dict[str, Names]:
-    """Return what each screen and those after it read: the live variables of compilers, computed from the ends back.
+    """Return the names that each screen and those after it read, computed backwards as a compiler's live variables.
 
     Only an answer replaces an earlier one: a screen that is skipped, and a screen's own `zero:`, leave all answers in
-    force. Back is no way onward: it returns to a state that was there before.
+    force. Back is not followed: it returns to an earlier state.
     """
     later = dict(own)
     kept = {None, *FACTS, *FIELDS}.union(*(screen.lists for screen in screens.values()))
@@ -75,9 +75,11 @@ class ScreenInputs:
     names: Names  # questions and facts
     fields: Names
 
-    def provided_by(self, world: ScreenContext) -> bool:
+    def provided_by(self, context: ScreenContext) -> bool:
         """Return whether a context has all these names."""
-        return self.lists <= set(world.lists) and self.names <= set(world.facts) and self.fields <= set(world.fields)
+        return (
+            self.lists <= set(context.lists) and self.names <= set(context.facts) and self.fields <= set(context.fields)
+        )
 
 
 def inputs_of(screen: Screen) -> ScreenInputs:
@@ -89,8 +91,8 @@ def inputs_of(screen: Screen) -> ScreenInputs:
 
 def screens_reading(book: FlowBook, names: Collection[str]) -> frozenset[str]:
     """Return the screens whose texts, choices or targets depend on one of these names."""
-    wanted = frozenset(names)
-    return frozenset(name for name, screen in book.screens.items() if not wanted.isdisjoint(_own(screen)))
+    looked_up = frozenset(names)
+    return frozenset(name for name, screen in book.screens.items() if not looked_up.isdisjoint(_own(screen)))
 
 
 def _own(screen: Screen) -> Names:

@@ -91,12 +91,12 @@ def step(
     With an effect, the state stays on its screen until `apply_outcome`. `more`: text that is not a valid reply
     continues the text sent before it, and is stored however short it is.
     """
-    return _Turn(book, _undone(state), reply, context_for, limit, now, more).taken()
+    return _Turn(book, _without_open_answer(state), reply, context_for, limit, now, more).step()
 
 
 def apply_outcome(book: FlowBook, state: FlowState, outcome: str, context_for: ContextFor) -> FlowState:
     """Return the state after an effect. Raises KeyError for an outcome that the screen does not have."""
-    return _onward(book, state, book.screens[state.screen].outcomes[outcome], context_for)
+    return _next_asked(book, state, book.screens[state.screen].outcomes[outcome], context_for)
 
 
 def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
@@ -115,11 +115,11 @@ class _Turn(Struct, frozen=True):
     now: int
     more: bool
 
-    def taken(self) -> EngineStep:
+    def step(self) -> EngineStep:
         screen = self.book.screens[self.state.screen]
         key = to_ascii_digits(self.reply) if len(self.reply) <= MAX_CHOICE_CHARS else ""
         if screen.typed is None:
-            key = self.meant(screen, key.strip())
+            key = self.key_for(screen, key.strip())
         elif screen.typed.secret:
             key = key.strip()
         if key == "00" or screen.end:
@@ -128,11 +128,11 @@ class _Turn(Struct, frozen=True):
             return self.show_current(notice, key)
         if key == "0":
             return self.zero(screen)
-        if key == "98" and self.state.page < len(self.laid(screen).pages) - 1:
+        if key == "98" and self.state.page < len(self.layout_of(screen).pages) - 1:
             return EngineStep(replace(self.state, page=self.state.page + 1, wrong=0))
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
 
-    def meant(self, screen: Screen, reply: str) -> str:
+    def key_for(self, screen: Screen, reply: str) -> str:
         """Return the key if the label of `0`, `00` or `98` was typed, else the reply. Not used for typed input."""
         if not reply[:1].isalpha():
             return reply
@@ -144,12 +144,12 @@ class _Turn(Struct, frozen=True):
         )
         return next((key for key, label in labels if label and fold(label) == fold(reply)), reply)
 
-    def laid(self, screen: Screen) -> ScreenLayout:
+    def layout_of(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
 
     def show_current(self, notice: Screen, key: str) -> EngineStep:
         """Process a reply to the notice that covers a screen: its choice and Back both show that screen again."""
-        if key.strip() == "0" or self.found(notice, key, 0):
+        if key.strip() == "0" or self.find_choice(notice, key, 0):
             return EngineStep(replace(self.state, wrong=0))
         return self.wrong()
 
@@ -158,55 +158,55 @@ class _Turn(Struct, frozen=True):
         if state.page:
             return EngineStep(replace(state, page=state.page - 1, wrong=0))
         if screen.zero:
-            return self.walked(screen.zero, None)
+            return self.advance(screen.zero, None)
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
-        before = state.trail[-1][0]
-        if again := self.book.screens[before].again:
+        previous = state.trail[-1][0]
+        if again := self.book.screens[previous].again:
             return EngineStep(state.at(again))
-        return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(before)))
+        return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(previous)))
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
         """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
 
-        A secret consists of digits: a text in its place was meant for somebody, so it is kept as free text.
+        A secret consists of digits: a text in its place is a message, so it is stored as free text.
         """
         too_long = typed.limit is not None and len(self.reply) > typed.limit
         if not self.reply.strip() or too_long or (typed.secret and is_free_text(self.reply)):
             return self.wrong()
         skipped = typed.skip is not None and key == typed.skip
         answer = self.answer(screen, None if skipped else as_stored(self.reply), typed=not skipped)
-        return self.walked(Choice("", screen.words, do=screen.do), answer)
+        return self.advance(Choice("", screen.words, do=screen.do), answer)
 
     def chosen(self, screen: Screen, key: str) -> EngineStep:
-        choice = self.found(screen, key, self.state.page)
-        return self.walked(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
+        choice = self.find_choice(screen, key, self.state.page)
+        return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
-    def found(self, screen: Screen, reply: str, page: int) -> Choice | None:
+    def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
         """Return the choice that has this key, label or other word; None if there is none.
 
         If numbers start again on each page, the keys are those of this page.
         """
-        if not (wanted := fold(reply)):
+        if not (folded := fold(reply)):
             return None
-        if plain := _for_everybody(screen, wanted):
-            return plain
+        if constant_choice := _constant_choice(screen, folded):
+            return constant_choice
         if screen.lists:
-            layout = self.laid(screen)
+            layout = self.layout_of(screen)
             lines = layout.pages[min(page, len(layout.pages) - 1)].lines
             offers, keys = layout.offers, {line.key: layout.offers[line.choice] for line in lines}
         else:
             offers = offered_choices(screen, self.state.values, self.context_for(self.state))
             keys = {offer.key: offer for offer in offers}
-        if wanted in keys:
-            return keys[wanted].choice
-        matching = (offer.choice for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted))
+        if folded in keys:
+            return keys[folded].choice
+        matching = (offer.choice for offer in offers if folded in offer.choice.also or _is_label(offer, folded))
         return next(matching, None)
 
     def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:
         return Answer(screen.id, screen.question, value, typed, self.now) if screen.question else None
 
-    def walked(self, choice: Choice, answer: Answer | None) -> EngineStep:
+    def advance(self, choice: Choice, answer: Answer | None) -> EngineStep:
         state = self.state
         answers = (*state.answers, answer) if answer else state.answers
         trail = (*state.trail, (state.screen, len(state.answers) if answer else -1))
@@ -214,10 +214,10 @@ class _Turn(Struct, frozen=True):
         if choice.do:
             return EngineStep(state, effect=choice.do, answer=answer)
         go = choice.go or self.book.screens[state.screen].go
-        return EngineStep(_onward(self.book, state, go, self.context_for), answer=answer)
+        return EngineStep(_next_asked(self.book, state, go, self.context_for), answer=answer)
 
     def wrong(self) -> EngineStep:
-        """Count a wrong reply. Free text is stored even where a choice or a code was asked: it is meant for somebody.
+        """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
         A continuation of earlier text (`more`) is stored and not counted.
         """
@@ -232,25 +232,29 @@ class _Turn(Struct, frozen=True):
         return EngineStep(state, accepted=False, is_invalid=not self.more)
 
 
-def _undone(state: FlowState) -> FlowState:
+def _without_open_answer(state: FlowState) -> FlowState:
     """Remove the answer to an effect whose outcome never came: that screen is still open."""
     if state.trail and state.trail[-1][0] == state.screen:
         return replace(state, trail=state.trail[:-1])
     return state
 
 
-def _for_everybody(screen: Screen, key: str) -> Choice | None:
+def _constant_choice(screen: Screen, key: str) -> Choice | None:
     """Return the choice of this key if it looks the same and is offered to everybody; else None."""
-    found = [] if screen.lists else [candidate for candidate in screen.choices if candidate.key == key]
-    return found[0] if len(found) == 1 and found[0].when is ALWAYS and found[0].say.is_constant else None
+    candidates = [] if screen.lists else [candidate for candidate in screen.choices if candidate.key == key]
+    return (
+        candidates[0]
+        if len(candidates) == 1 and candidates[0].when is ALWAYS and candidates[0].say.is_constant
+        else None
+    )
 
 
-def _is_label(offer: OfferedChoice, wanted: str) -> bool:
+def _is_label(offer: OfferedChoice, folded: str) -> bool:
     labels = {fold(say) for say in offer.say}
-    return wanted in labels or wanted in {f"{offer.key} {label}" for label in labels}
+    return folded in labels or folded in {f"{offer.key} {label}" for label in labels}
 
 
-def _onward(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:
+def _next_asked(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:
     """Return the state at the first screen that is not skipped. Conditions are checked in each screen's context."""
     values = state.values
     while True:
@@ -268,7 +272,7 @@ def _forget(book: FlowBook, state: FlowState) -> FlowState:
     secret = [
         index for index, answer in enumerate(state.answers) if (typed := screens[answer.screen].typed) and typed.secret
     ]
-    if not secret:  # nearly always
+    if not secret:  # the usual case
         return state
     flow, in_force = state.screen.partition(".")[0], state.in_force
     removed = {
@@ -343,7 +347,7 @@ def _state(packed: PackedState, book: FlowBook) -> FlowState:
     for number, value, typed, after in packed.answers:
         question = questions[number]
         if question is None:
-            raise ValueError("an answer on a screen that asks nothing")
+            raise ValueError("a stored answer belongs to a screen without a question")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))
     trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
     unasked = [UnpromptedText(since + after, names[number], text) for number, text, after in packed.unasked]

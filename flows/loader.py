@@ -58,11 +58,11 @@ def _questions(screens: Iterable[Screen]) -> dict[str, set[str] | None]:
     for screen in screens:
         if screen.question is None:
             continue
-        known = values_by_question.setdefault(screen.question, set())
-        if screen.lists or screen.typed or known is None:
+        values = values_by_question.setdefault(screen.question, set())
+        if screen.lists or screen.typed or values is None:
             values_by_question[screen.question] = None
         else:
-            known.update(choice.value for choice in screen.choices if choice.value is not None)
+            values.update(choice.value for choice in screen.choices if choice.value is not None)
     return values_by_question
 
 

@@ -34,7 +34,7 @@ from runtime.telephony import CHANNEL_KINDS
 #     code, pin         "4821 9303", "7350": on the screens that show them once
 #     ussd              "*111*163#": if the country has one
 #     language_word     "Language / Lanwis": the word in English and in the country's other main language
-#     desk              the hotline that is furthest along with a report
+#     desk              the hotline with the most advanced handling of the report
 #     messages, message "2", "We read it. …": how many messages staff wrote, and the one that is shown
 #     meant             "Report": what a text with a typing error may have meant
 #     service_name, service_phone, service_hours, service_checked   of the service that was chosen in Help near me;
@@ -50,7 +50,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "helpline_texts": YES_NO,  # the child helpline accepts SMS, and no emergency number does
     # The recipient of incomplete reports: the helpline, another hotline, none.
     "rescue": frozenset({"yes", "other", "no"}),
-    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, and a source says so
+    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, according to a source
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: the reporter left out all possible recipients
     "police_named": YES_NO,  # one of the two named on the Send screen is the police
     "words_before_send": YES_NO,  # USSD only; by SMS the text always comes before Send
@@ -152,9 +152,8 @@ class ScreenContext(Struct, frozen=True):
 
     facts: Mapping[str, str]
     fields: Mapping[str, str]
-    lists: Mapping[
-        str, tuple[Option, ...]
-    ]  # "places", "place_groups", "places_in_group", "who_else", "help_services", …
+    # "places", "place_groups", "places_in_group", "who_else", "help_services", …
+    lists: Mapping[str, tuple[Option, ...]]
     translate: Callable[[str], str]
     common: LayoutCache | None = None
     english: Mapping[str, str] = {}
@@ -218,7 +217,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
-    """Where a reply leads if the condition holds.
+    """The target of a reply, if the condition holds.
 
     `if_there`: the target flow may be missing; then its choice is not offered.
     """
@@ -248,7 +247,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class TypedInput:
-    """How a screen accepts typed text.
+    """The rules for typed text on a screen.
 
     `skip`: the reply that skips the question. `skip_line`: the line about it, instead of "1 = skip". `limit`:
     characters.
@@ -382,5 +381,5 @@ class LayoutCache(Struct, frozen=True):
     """
 
     screens: frozenset[str]
-    world: ScreenContext
-    laid: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)
+    context: ScreenContext
+    layouts: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)

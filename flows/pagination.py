@@ -36,10 +36,11 @@ DRILL_EMERGENCY = "DRILL. Real emergency:"  # before the numbers to call, which 
 DRILL_END = "END DRILL. Not a real report."  # before the last words of a call
 ENGINE_MESSAGES = (BACK, LEAVE, MORE, SKIP, SORRY, DRILL, DRILL_EMERGENCY, DRILL_END)
 NAVIGATION_KEYS = frozenset({"0", "00", "98"})  # the same on each screen and channel: back, leave, more
+# The carrier itself answers these words (S-09).
 CARRIER_WORDS = frozenset(
     {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
     | {"start", "yes", "unstop", "help", "info"}
-)  # the carrier itself answers these words (S-09)
+)
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In danger? Call police 111." is one
@@ -92,7 +93,7 @@ def segments(text: str) -> int:
 
 
 class ScreenLimit(Struct, frozen=True):
-    """How much one screen holds.
+    """The size of one screen.
 
     `prefix`: characters that the channel puts before the text ("CON "); 0 by SMS.
     """

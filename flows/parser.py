@@ -134,12 +134,12 @@ class YamlNode:
             seen.add(name)
             yield self.of(key), self.of(value)
 
-    def keys(self, known: Collection[str]) -> dict[str, YamlNode]:
-        """Return the values by key. Raises FlowError for a key that is not in `known`."""
+    def keys(self, allowed: Collection[str]) -> dict[str, YamlNode]:
+        """Return the values by key. Raises FlowError for a key that is not in `allowed`."""
         values = {}
         for key, value in self.pairs():
-            if (name := key.text()) not in known:
-                key.wrong(f"{name!r} is not known here; use one of: {', '.join(sorted(known))}")
+            if (name := key.text()) not in allowed:
+                key.wrong(f"{name!r} is not known here; use one of: {', '.join(sorted(allowed))}")
             values[name] = value
         return values
 

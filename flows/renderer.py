@@ -41,7 +41,7 @@ from flows.pagination import (
 
 OVERLAY_SCREEN = "home.third_wrong"
 EMERGENCY_SCREEN = "report.emergency"
-MAX_WRONG_REPLIES = 3  # in a row; then a notice with the emergency numbers covers the screen
+MAX_WRONG_REPLIES = 3  # wrong replies in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
 
@@ -55,23 +55,23 @@ class RenderedScreen(Struct, frozen=True):
 
 
 def render(
-    book: FlowBook, state: FlowState, world: ScreenContext, limit: ScreenLimit, sorry: bool = False
+    book: FlowBook, state: FlowState, context: ScreenContext, limit: ScreenLimit, sorry: bool = False
 ) -> RenderedScreen:
     """Render the screen of a state. `sorry`: the last reply was wrong."""
     notice = overlay_of(book, state)
-    layout = lay_out(notice or book.screens[state.screen], state.values, world, limit)
+    layout = lay_out(notice or book.screens[state.screen], state.values, context, limit)
     page = layout.pages[0 if notice else min(state.page, len(layout.pages) - 1)]
     text = page.text
     if sorry and not notice:
         first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
-        keep = world.fields.get("emergency", "") if first else ""
-        text = with_first_line(page, (world.translate(SORRY), SHORT_SORRY), limit, keep=keep)
+        keep = context.fields.get("emergency", "") if first else ""
+        text = with_first_line(page, (context.translate(SORRY), SHORT_SORRY), limit, keep=keep)
     return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
 
 
-def render_notice(book: FlowBook, name: str, world: ScreenContext, limit: ScreenLimit) -> RenderedScreen:
+def render_notice(book: FlowBook, name: str, context: ScreenContext, limit: ScreenLimit) -> RenderedScreen:
     """Render a screen that needs no session: home.not_working, home.busy, home.goodbye, report.not_sent."""
-    return render(book, FlowState(name), world, limit)
+    return render(book, FlowState(name), context, limit)
 
 
 def overlay_of(book: FlowBook, state: FlowState) -> Screen | None:
@@ -79,39 +79,41 @@ def overlay_of(book: FlowBook, state: FlowState) -> Screen | None:
     return book.screens.get(OVERLAY_SCREEN) if state.wrong >= MAX_WRONG_REPLIES else None
 
 
-def is_asked(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> bool:
+def is_asked(screen: Screen, values: Mapping[str, str | None], context: ScreenContext) -> bool:
     """Return whether a screen is shown: its condition holds and its list is not empty. Otherwise it is skipped.
 
     The keys of a telephone type digits alone, so that a voice call is asked for no words.
     """
-    if screen.typed and not screen.typed.secret and world.facts.get("channel") == "voice":
+    if screen.typed and not screen.typed.secret and context.facts.get("channel") == "voice":
         return False
-    return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
+    return screen.when.holds(values, context.facts) and (not screen.lists or any(map(context.lists.get, screen.lists)))
 
 
-def lay_out(screen: Screen, values: Mapping[str, str | None], world: ScreenContext, limit: ScreenLimit) -> ScreenLayout:
+def lay_out(
+    screen: Screen, values: Mapping[str, str | None], context: ScreenContext, limit: ScreenLimit
+) -> ScreenLayout:
     """Lay out a screen: with the longest texts that fit on one page, or else the shortest texts on several pages."""
-    common = world.common
+    common = context.common
     if common is None or screen.id not in common.screens:
-        return _lay_out_uncached(screen, values, world, limit)
-    layout = common.laid.get((screen.id, limit))
+        return _lay_out_uncached(screen, values, context, limit)
+    layout = common.layouts.get((screen.id, limit))
     if layout is None:
-        layout = common.laid[screen.id, limit] = _lay_out_uncached(screen, {}, common.world, limit)
+        layout = common.layouts[screen.id, limit] = _lay_out_uncached(screen, {}, common.context, limit)
     return layout
 
 
 def _lay_out_uncached(
-    screen: Screen, values: Mapping[str, str | None], world: ScreenContext, limit: ScreenLimit
+    screen: Screen, values: Mapping[str, str | None], context: ScreenContext, limit: ScreenLimit
 ) -> ScreenLayout:
-    offers = offered_choices(screen, values, world)
-    words = fill_all(screen.words, values, world)
-    foot = fill_all(screen.foot, values, world)
-    beside = fill_all(screen.beside, values, world)
-    skip = _skip_lines(screen, values, world)
+    offers = offered_choices(screen, values, context)
+    words = fill_all(screen.words, values, context)
+    foot = fill_all(screen.foot, values, context)
+    beside = fill_all(screen.beside, values, context)
+    skip = _skip_lines(screen, values, context)
     levels = max(len(words), len(foot), len(beside), len(skip), *[len(offer.say) for offer in offers], 1)
-    base = _menu(screen, world)
+    base = _menu(screen, context)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
-    for drill, level in product(_drill_marks(screen, world), range(levels)):
+    for drill, level in product(_drill_marks(screen, context), range(levels)):
         heading = _at_level(words, level)
         lines = tuple([MenuLine(offer.key, _at_level(offer.say, level), index) for index, offer in enumerate(offers)])
         above = "" if any(line in heading for line in beside) else _at_level(beside, level)
@@ -125,12 +127,12 @@ def _lay_out_uncached(
     return ScreenLayout(screen, offers, laid_pages)
 
 
-def _drill_marks(screen: Screen, world: ScreenContext) -> tuple[str, ...]:
+def _drill_marks(screen: Screen, context: ScreenContext) -> tuple[str, ...]:
     """Return the marks of a training screen, the longest first; outside training one that is empty."""
-    if world.facts.get("drill") != "yes":
+    if context.facts.get("drill") != "yes":
         return ("",)
     marks = (DRILL_EMERGENCY,) if screen.id == EMERGENCY_SCREEN else (DRILL_END, DRILL) if screen.end else (DRILL,)
-    return tuple(f"{world.translate(mark)} " for mark in marks)
+    return tuple(f"{context.translate(mark)} " for mark in marks)
 
 
 def _with_drill_mark(menu: Menu, drill: str) -> Menu:
@@ -159,39 +161,39 @@ def _has_moved(laid_pages: tuple[ScreenPage, ...], base: tuple[ScreenPage, ...])
 
 
 def offered_choices(
-    screen: Screen, values: Mapping[str, str | None], world: ScreenContext
+    screen: Screen, values: Mapping[str, str | None], context: ScreenContext
 ) -> tuple[OfferedChoice, ...]:
     """Return the choices whose condition holds, those from data first."""
-    listed = next(filter(None, (world.lists.get(name, ()) for name in screen.lists)), ())
+    listed = next(filter(None, (context.lists.get(name, ()) for name in screen.lists)), ())
     offers = [OfferedChoice("", (option.say,), Choice("", ScreenText(), option.value)) for option in listed]
     for choice in screen.choices:
-        if choice.when.holds(values, world.facts) and (says := fill_all(choice.say, values, world)) != ("",):
+        if choice.when.holds(values, context.facts) and (says := fill_all(choice.say, values, context)) != ("",):
             offers.append(OfferedChoice(choice.key, says, choice))
     return tuple(offers)
 
 
-def fill_all(text: ScreenText, values: Mapping[str, str | None], world: ScreenContext) -> tuple[str, ...]:
+def fill_all(text: ScreenText, values: Mapping[str, str | None], context: ScreenContext) -> tuple[str, ...]:
     """Return the filled texts of the variant that holds, without empty ones; ("",) if none remains."""
     if not text.variants:
         return ("",)
-    says = [words for say in text.says(values, world.facts) if (words := fill(say, world))]
+    says = [words for say in text.says(values, context.facts) if (words := fill(say, context))]
     return tuple(says) or ("",)
 
 
-def fill(say: str, world: ScreenContext) -> str:
+def fill(say: str, context: ScreenContext) -> str:
     """Translate a text and fill in the fields. A line with an optional field that is absent is left out.
 
     A translation with other fields than the English text is not used: a number might be missing. A text without a
     translation gets English fields ("Call police 111", not "Call polis 111"); fields alone are no English sentence.
     """
-    words = without_context(world.translate(say)) if say else ""
+    words = without_context(context.translate(say)) if say else ""
     say = without_context(say)
     if words != say and set(PLACEHOLDER.findall(words)) != set(PLACEHOLDER.findall(say)):
         words = say
     if "{" not in words:
         return words
-    is_english = words == say and world.english and PLACEHOLDER.sub("", words).strip()
-    fields = {**world.fields, **world.english} if is_english else world.fields
+    is_english = words == say and context.english and PLACEHOLDER.sub("", words).strip()
+    fields = {**context.fields, **context.english} if is_english else context.fields
     lines = (_fill_line(line, fields) for line in words.split("\n"))
     return "\n".join(line for line in lines if line is not None)
 
@@ -200,49 +202,49 @@ def _fill_line(line: str, fields: Mapping[str, str]) -> str | None:
     for name in PLACEHOLDER.findall(line):
         if name in OPTIONAL_FIELDS and not fields.get(name):
             return None
-    return PLACEHOLDER.sub(lambda found: fields[found[1]], line)
+    return PLACEHOLDER.sub(lambda match: fields[match[1]], line)
 
 
 def _at_level(says: tuple[str, ...], level: int) -> str:
     return says[min(level, len(says) - 1)]
 
 
-def _menu(screen: Screen, world: ScreenContext) -> Menu:
+def _menu(screen: Screen, context: ScreenContext) -> Menu:
     """Return the parts of the menu that do not depend on the length of its texts."""
-    leave = "" if screen.end else f"00 {leave_label(screen, world)}"
+    leave = "" if screen.end else f"00 {leave_label(screen, context)}"
     return Menu(
         heading="",
         renumber=bool(screen.lists),
-        below=_below(screen, leave, world),
-        more=f"98 {world.translate(MORE)}",
+        below=_below(screen, leave, context),
+        more=f"98 {context.translate(MORE)}",
         leave="" if screen.start else leave,
     )
 
 
-def _below(screen: Screen, leave: str, world: ScreenContext) -> tuple[str, ...]:
+def _below(screen: Screen, leave: str, context: ScreenContext) -> tuple[str, ...]:
     """Return the last line of the choices. A first screen has no Back, and always the line to leave."""
     if screen.end:
         return ()
-    return (leave if screen.start else f"0 {zero_label(screen, world)}",)
+    return (leave if screen.start else f"0 {zero_label(screen, context)}",)
 
 
-def _skip_lines(screen: Screen, values: Mapping[str, str | None], world: ScreenContext) -> tuple[str, ...]:
-    """Return the line that says how to skip typed input, from the longest to the shortest; () if there is none."""
+def _skip_lines(screen: Screen, values: Mapping[str, str | None], context: ScreenContext) -> tuple[str, ...]:
+    """Return the line about skipping typed input, from the longest to the shortest; () if there is none."""
     if screen.typed is None or screen.typed.skip is None:
         return ()
-    lines = fill_all(screen.typed.skip_line, values, world)
-    return lines if lines != ("",) else (f"{screen.typed.skip} = {world.translate(SKIP)}",)
+    lines = fill_all(screen.typed.skip_line, values, context)
+    return lines if lines != ("",) else (f"{screen.typed.skip} = {context.translate(SKIP)}",)
 
 
-def leave_label(screen: Screen, world: ScreenContext) -> str:
+def leave_label(screen: Screen, context: ScreenContext) -> str:
     """Return the label of `00`."""
-    return _label(screen.leave, LEAVE, world)
+    return _label(screen.leave, LEAVE, context)
 
 
-def zero_label(screen: Screen, world: ScreenContext) -> str:
+def zero_label(screen: Screen, context: ScreenContext) -> str:
     """Return the label of `0`; empty on a first screen, where there is no way back."""
-    return "" if screen.start else _label(screen.zero.say if screen.zero else ScreenText(), BACK, world)
+    return "" if screen.start else _label(screen.zero.say if screen.zero else ScreenText(), BACK, context)
 
 
-def _label(text: ScreenText, otherwise: str, world: ScreenContext) -> str:
-    return fill_all(text, {}, world)[0] or world.translate(otherwise)
+def _label(text: ScreenText, otherwise: str, context: ScreenContext) -> str:
+    return fill_all(text, {}, context)[0] or context.translate(otherwise)

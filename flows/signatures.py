@@ -1,4 +1,4 @@
-"""Who has signed which text of a catalogue, as `locales/<tag>.signed.toml` says it. Pure.
+"""The signatures of a catalogue's texts, stored in `locales/<tag>.signed.toml`. Pure.
 
 Two organisations sign a text: one whose people grew up with the language, and one that works in the protection of
 children. A signature names a text by digests of its English and of its translation, both with the language, so that it
@@ -19,14 +19,14 @@ from enum import StrEnum
 
 from flows.pagination import without_context
 
-MAX_NAME_CHARS = 80  # of an organisation
-SHOWN_CHARS = 60  # of the English text, for whoever reads the file
+MAX_NAME_CHARS = 80  # characters of an organisation's name
+SHOWN_CHARS = 60  # characters of the English text that the file shows
 _KEY = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 _FIELDS = {"organisation", "role", "date", "seal", "texts"}
 
 
 class Role(StrEnum):
-    """For whom an organisation reads: one of each has to sign."""
+    """The role of a signing organisation: one of each has to sign."""
 
     LANGUAGE = "language"  # its people grew up with the language
     PROTECTION = "protection"  # its people work in the protection of children
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What one organisation has signed on one day. `texts`: key of each text → the beginning of its English."""
+    """The texts that one organisation signed on one day. `texts`: key of each text → the beginning of its English."""
 
     organisation: str
     role: Role
@@ -43,7 +43,7 @@ class Signature:
 
 
 def text_key(tag: str, message: str, translation: str) -> str:
-    """Return what names one text: 16 digits of the English with its context, a hyphen, 16 of the translation."""
+    """Return the key of a text: 16 digits of the English with its context, a hyphen, 16 of the translation."""
     return f"{_digest(tag, message)}-{_digest(tag, translation)}"
 
 
@@ -52,18 +52,18 @@ def _digest(*parts: str) -> str:
 
 
 def seal(tag: str, of: Signature) -> str:
-    """Return the digest over everything that a signature says, which shows a change by hand."""
+    """Return the digest of all fields of a signature, which reveals an edit by hand."""
     return _digest(tag, of.organisation, of.role, of.signed_on.isoformat(), *sorted(of.texts))
 
 
 def same_name(name: str) -> str:
-    """Return a name by which an organisation is known again: only its letters and digits, without marks and case."""
+    """Return an organisation's name for comparison: only its letters and digits, without marks and case."""
     plain = unicodedata.normalize("NFKD", name)
     return "".join(character for character in plain if character.isalnum()).casefold()
 
 
 def name_fault(name: str) -> str:
-    """Return what is wrong with the name of an organisation; empty if nothing is."""
+    """Return the fault of an organisation's name; empty if it has none."""
     if sum(map(str.isalpha, name)) < 3 or name != name.strip() or not name.isprintable():
         return f"{name!r} is no name of an organisation"
     if len(name) > MAX_NAME_CHARS:
@@ -72,7 +72,7 @@ def name_fault(name: str) -> str:
 
 
 def read_signatures(tag: str, text: str) -> tuple[list[Signature], list[str]]:
-    """Return the signatures of a file that count, and a sentence for each that does not, or for the whole file."""
+    """Return the valid signatures of a file, and a sentence for each invalid one or for the whole file."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -91,7 +91,7 @@ def read_signatures(tag: str, text: str) -> tuple[list[Signature], list[str]]:
 
 
 def _parse(tag: str, entry: object, before: Sequence[Signature]) -> Signature:
-    """Return the signature that a table says. Raises ValueError with a sentence for a person."""
+    """Return the signature of a table of the file. Raises ValueError with a sentence for a person."""
     if not isinstance(entry, dict) or set(entry) != _FIELDS:
         raise ValueError(f"it has to have {', '.join(sorted(_FIELDS))}, and nothing else")
     name, role, signed_on, texts = entry["organisation"], entry["role"], entry["date"], entry["texts"]
@@ -137,9 +137,9 @@ def is_stale(key: str, signatures: Iterable[Signature], current: Collection[str]
     """
     english, _, own = key.partition("-")
     return any(
-        known not in current and (known.startswith(f"{english}-") or known.endswith(f"-{own}"))
+        signed_key not in current and (signed_key.startswith(f"{english}-") or signed_key.endswith(f"-{own}"))
         for signature in signatures
-        for known in signature.texts
+        for signed_key in signature.texts
     )
 
 

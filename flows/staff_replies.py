@@ -1,4 +1,4 @@
-"""Check what staff write to a reporter, who reads it on a phone that others use too (S-25). Pure.
+"""Check the replies of staff to a reporter, who reads them on a phone that others use too (S-25). Pure.
 
 Refused are a text that does not fit one screen, a link, a number that is not the country's, and a request for pictures.
 Other doubts are put to the writer, who may confirm the text: words that look wrong can be right. A word that a first
@@ -27,7 +27,7 @@ INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
 LINK = re.compile(r"\w://|\bwww\b|\bhxxp|@\w|\[\.\]|\w[.\u3002][^\W\d_]{2}", re.IGNORECASE)
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|a\.m|p\.m)\b", re.IGNORECASE)
 TIME = re.compile(r"\b(?:[01]?\d|2[0-4])[.:h][0-5]\d\b(?![.:\d])|\b\d{1,2}(?= ?[ap]m\b)", re.IGNORECASE)
-# Includes characters between digits: people read a number on over a dash or a comma.
+# Includes characters between digits: a dash or a comma does not end a number for its reader.
 DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")
 MAX_SHORT_DIGITS = 2  # up to this many digits are no telephone number: "at 4", "in 10 days"
 
@@ -74,7 +74,7 @@ NEVER_ASKED = re.compile(
 
 
 class Weight(StrEnum):
-    """What an objection means for a text."""
+    """The weight of an objection."""
 
     REFUSED = "refused"  # it cannot be sent
     DOUBT = "doubt"  # the writer may confirm it
@@ -105,7 +105,7 @@ SENTENCES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What is wrong with a text: one of SENTENCES, with the fields of its placeholders."""
+    """An objection to a text: one of SENTENCES, with the fields of its placeholders."""
 
     weight: Weight
     sentence: str
@@ -123,7 +123,7 @@ class Objection:
 
 
 def check_reply(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
-    """Return the objections to a text for a reporter, the refusals first; none if there is nothing to say.
+    """Return the objections to a text for a reporter, the refusals first.
 
     `numbers`: those that may be shown in the country, as digits. `names`: the names of its hotlines.
     """
@@ -136,9 +136,9 @@ def _refusals(words: str, numbers: Collection[str]) -> Iterator[Objection]:
 
     if not words.strip():
         yield refusal(EMPTY)
-    room = room_for(words)
-    if size(words) > room:
-        yield refusal(TOO_LONG, size=str(size(words)), room=str(room))
+    max_size = room_for(words)
+    if size(words) > max_size:
+        yield refusal(TOO_LONG, size=str(size(words)), room=str(max_size))
     if any(unicodedata.category(char) in INVISIBLE_CATEGORIES and char != "\n" for char in words):
         yield refusal(INVISIBLE)
     plain = _plain(words)
@@ -171,11 +171,11 @@ def room_for(words: str) -> int:
 
 
 def split_at_edge(words: str) -> tuple[str, str]:
-    """Split a text where the phone's screen ends: what fits, and the rest."""
-    is_gsm7, room, used = alphabet(words) == "gsm7", room_for(words), 0
+    """Split a text where the phone's screen ends, into the part that fits and the rest."""
+    is_gsm7, max_size, used = alphabet(words) == "gsm7", room_for(words), 0
     for position, char in enumerate(words):
         used += size(char) if is_gsm7 else utf16_units(char)
-        if used > room:
+        if used > max_size:
             return words[:position], words[position:]
     return words, ""
 

@@ -32,9 +32,9 @@ MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
 LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
 MEAN_SECONDS: Final = 5.0  # over which ended calls are averaged; about the length of a quick call
-SHARE_OF_CAPACITY: Final = 0.9  # of the known capacity; admitted while the process is late
-RISE: Final = 0.02  # of the rate, each second: calls that drop are not counted as ended
-DECLINE: Final = 0.01  # of the known capacity, each second
+SHARE_OF_CAPACITY: Final = 0.9  # share of the known capacity that is admitted while the process is late
+RISE: Final = 0.02  # growth of the rate in each second, because dropped calls are not counted as ended
+DECLINE: Final = 0.01  # decline of the known capacity in each second
 QUIET_RISE: Final = 2.0  # factor of the rate, at each adjustment with few requests
 LEAST: Final = 1.0  # new calls a second that are always admitted
 BURST: Final = 300  # new calls admitted at once by a process that had few before, however late they make it
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 
 class AdmissionControl:
-    """Decide which new calls and SMS are accepted. `now`: the clock, in monotonic seconds."""
+    """Decide which new calls and SMS are accepted. `now`: returns monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -95,7 +95,7 @@ class AdmissionControl:
         self._credit -= 1
         return True
 
-    def look(self) -> None:
+    def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
@@ -117,10 +117,10 @@ class AdmissionControl:
         """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            self.look()
+            self.adjust()
 
 
-# Log refused requests, one line for many: a flood of wrong tokens must neither go unseen nor fill the disk.
+# The log of refused requests has one line for many: a flood of wrong tokens must be seen and must not fill the disk.
 
 
 class RefusalLog:

@@ -69,13 +69,13 @@ WRONG = (
     loader.FlowError,
     tracing.TracingUnavailable,
 )
-QUEUE_SECONDS = 0.05  # time limit of the job queue: after "Sent" nothing may block
+QUEUE_SECONDS = 0.05  # time limit of the job queue: the report is stored, and its reporter must not wait
 
 log = structlog.get_logger()
 
 
 def check(environ: Mapping[str, str]) -> None:
-    """Check the settings for the server, before its first process: exit with one line for each wrong setting.
+    """Check the settings before the server starts its first process. Exits with one line for each wrong setting.
 
     The master calls this, because it would restart a worker process that exits again and again.
     """
@@ -121,7 +121,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 @dataclass(frozen=True)
 class _Configuration:
-    """Everything read from the environment and from the operator's files."""
+    """The configuration from the environment and from the operator's files."""
 
     common: CommonSettings
     secrets: WebSecrets
@@ -344,7 +344,8 @@ def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, C
         try:
             module = importlib.import_module(f"{channel_files.__name__}.{name}")
         except ImportError:
-            raise SettingError([SettingFault("CHANNELS", f"names {name}; gateway/channels has no such file")]) from None
+            fault = f"names {name}; expected the name of a file in gateway/channels, without .py"
+            raise SettingError([SettingFault("CHANNELS", fault)]) from None
         channels_by_name[name] = module.Channel(load_all_settings((module.Settings,), environ)[module.Settings])
     return channels_by_name
 
@@ -360,7 +361,7 @@ def _route(app: Flask, parts: Services) -> None:
 
 
 def _show_phone(app: Flask, config: _Configuration) -> None:
-    """Add the page of demo and training; in live mode its code is not even imported."""
+    """Add the phone's page in demo and training. In live mode its code is not imported."""
     page = importlib.import_module("gateway.phone.page")
     page.attach(app, config.common.mode, config.countries, config.languages, config.secrets.demo_hotline)
 

@@ -27,8 +27,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_WAIT_SECONDS: Final = 60  # a longer wait, by the proxy's header, means that a clock was changed
-UNKNOWN_ADDRESS: Final = "192.0.2.0"  # not a real address: the client closed the connection before it was accepted
+MAX_WAIT_SECONDS: Final = 60  # a proxy's header with a longer wait means that a clock was changed
+UNKNOWN_ADDRESS: Final = "192.0.2.0"  # stands for a client that closed the connection before it was accepted
 FLASK_THREADS: Final = 2  # for health checks and metrics
 # A refusal closes the connection whether or not the body was read: the two must not look different.
 CLOSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
@@ -142,7 +142,7 @@ async def _read(receive: Receive, max_bytes: int) -> bytes | None:
 
 
 async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
-    """Send a message of Flask. A refusal closes the connection, so that it looks like a refused webhook."""
+    """Send an ASGI message of the Flask application. A refusal closes the connection, as a webhook's refusal does."""
     if message["type"] == "http.response.start" and message["status"] in CLOSING_STATUSES:
         message["headers"] = [*message["headers"], (b"connection", b"close")]
     await send(message)

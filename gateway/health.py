@@ -44,7 +44,7 @@ class Health:
         """Return the state of all parts as JSON.
 
         The status is 503 if the database or Redis is unavailable, a clock is wrong, there is no scheduler, or a P1
-        delivery waits too long; else 200. Another host that is away is named, and changes no status.
+        delivery waits too long; else 200. Other hosts that do not run are named, and do not change the status.
         """
         oldest, skew = self._oldest(), self._clock_skew()
         status = {
@@ -55,7 +55,7 @@ class Health:
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
             "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
-            "hosts_away": self._hosts_away(),
+            "hosts_away": self._missing_hosts(),
             "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
         }
         is_up = status["database"] and status["redis"] and not status["wrong"]
@@ -93,15 +93,15 @@ class Health:
             duration = format_duration(skew.leader_until or 0)
             yield f"No clock process has been the scheduler for {duration}. Start one: python -m workers.main clock"
 
-    def _hosts_away(self) -> list[str]:
-        """Return the processes of other hosts that have not been seen for long; none while the database is away."""
+    def _missing_hosts(self) -> list[str]:
+        """Return other hosts' processes that were not seen lately; an empty list while the database is unavailable."""
         try:
             return [status.host for status in spool_status.list_statuses(self._database) if status.is_away]
         except DatabaseUnavailable:
             return []
 
     def _clock_skew(self) -> ClockSkew | None:
-        """Return what the database shows about the clocks; None while it is unavailable."""
+        """Return the clock skew that the database shows; None while it is unavailable."""
         try:
             return measure_skew(self._database)
         except DatabaseUnavailable:

@@ -1,4 +1,4 @@
-"""Metrics of `web`. No label holds anything of a person."""
+"""Metrics of `web`. No label holds personal data."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ class WebMetrics:
         if seconds > 5:
             self.count("answers_over_5s")
 
-    def loop_blocked(self, what: str) -> None:
+    def loop_blocked(self, call: str) -> None:
         """Count a call that blocked the event loop's thread. The log names the call."""
-        del what
+        del call
         self.count("event_loop_blocked")
 
     def replied(self, channel: str, text: str) -> None:

@@ -1,7 +1,4 @@
-"""Identify the sender of a message by one key, however the network writes the number, also if it sends no number.
-
-Pure.
-"""
+"""Identify a sender by one key, however the network writes the number, or if it sends a name instead. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class SenderIdentity(Struct, frozen=True):
     """A sender as far as the network names them."""
 
     e164: str | None  # with "+"; None if it is not a possible number
-    valid: bool  # required only to offer a call back, since the library does not know some real numbers
+    valid: bool  # used only to offer a call back: the library does not know some real numbers
     key: str  # distinguishes senders: the number, or the text received in its place
 
     @property
@@ -81,7 +78,7 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
 
 
 def _read(digits: str, region: str) -> PhoneNumber | None:
-    """Parse a number as dialled in that country, else as international: without its +, or with 00. Else return None."""
+    """Parse a number as dialled in that country, else as international without + or with 00; else return None."""
     if not _NUMBER.fullmatch(digits):
         return None
     spellings = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]

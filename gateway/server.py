@@ -1,8 +1,9 @@
 """The HTTP server of production: uvicorn in gunicorn's processes, strict in what it reads, with bounded resources.
 
-uvicorn and llhttp parse HTTP. This module refuses what they accept and two parsers could read differently (RFC 9112,
-section 11), requests that take longer than `REQUEST_SECONDS` to arrive, and more connections from one address than
-others can spare. A pipelined request, sent before the answer to the one before, is not read: its sender must repeat it.
+uvicorn and llhttp parse HTTP. This module refuses input that they accept but two parsers could read differently (RFC
+9112, section 11), requests that take longer than `REQUEST_SECONDS` to arrive, and more connections from one address
+than others can spare. A pipelined request, sent before the answer to the one before, is not read: its sender must
+repeat it.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 5  # for a complete request to arrive, from its first byte; and for the first byte
-IDLE_SECONDS: Final = 5  # for which a connection stays open for the next request
-ANSWER_SECONDS: Final = 30  # to produce an answer and for the client to receive it
-LAST_SECONDS: Final = 2  # for one more request, once this process stops
+IDLE_SECONDS: Final = 5  # time for which an idle connection stays open
+ANSWER_SECONDS: Final = 30  # time to produce an answer and for the client to receive it
+LAST_SECONDS: Final = 2  # time for one more request, once this process stops
 MASTER_SECONDS: Final = 3  # margin before the master kills this process
 LOOK_SECONDS: Final = 0.5  # between two checks for late connections
-MAX_FIELD_BYTES: Final = 8190  # of the request's target, and of one header
+MAX_FIELD_BYTES: Final = 8190  # bytes of the request's target, and of one header
 MAX_HEADERS: Final = 64
-MAX_OVERHEAD_BYTES: Final = 64 * 1024  # of a request without its body: the head, and the sizes of chunks
+MAX_OVERHEAD_BYTES: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
 SINGLE_HEADERS: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
 MIN_OPEN_FILES: Final = 2048  # limit for one process; many systems start with 1024 and allow more on request
-RESERVED_FILES: Final = 160  # of them for other uses than client connections
-MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
+RESERVED_FILES: Final = 160  # open files for other uses than client connections
+MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # share of all connections, once half of them are in use
 YOUNG_SECONDS: Final = 1  # behind a proxy on a Unix socket all connections have one address: the youngest stay open
 BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -74,11 +75,11 @@ class ClientConnections:
                     connection.transport.abort()
         return len(all_) <= self.most
 
-    def remove(self, gone: Any) -> None:
+    def remove(self, connection: Any) -> None:
         """Remove a closed connection."""
-        self._count_by_address[gone.address] -= 1
-        if self._count_by_address[gone.address] <= 0:
-            del self._count_by_address[gone.address]
+        self._count_by_address[connection.address] -= 1
+        if self._count_by_address[connection.address] <= 0:
+            del self._count_by_address[connection.address]
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -126,7 +127,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Keep the connection open after the client closed its side, until its answer is sent."""
         self._has_ended = True
         if self._is_reading and not self._is_done:
-            self.loop.call_soon(self._refuse_partial)  # after the application has decided whether it wants the body
+            self.loop.call_soon(self._refuse_partial)  # later: the application may not need the body
             return True
         self._is_done = True
         if self.is_idle:
@@ -158,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Close our side and read on: a connection closed with unread input is reset, and the answer lost."""
+        """Close our side and read on. Closing with unread input would reset the connection and lose the answer."""
         self._is_done = True
         if self.transport.is_closing():
             return
@@ -184,7 +185,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_idle()
 
     def _end_idle(self) -> None:
-        """Read what has arrived, answer it, and close: closing at once could lose a request that is not read yet."""
+        """Read and answer requests that have arrived, then close. Closing at once could lose an unread request."""
         self._is_last = True
         self.late_at = time.monotonic() + REQUEST_SECONDS
         with (
@@ -194,7 +195,7 @@ class HttpProtocol(HttpToolsProtocol):
             duplicate.shutdown(socket.SHUT_RD)
 
     def shutdown(self) -> None:
-        """Answer one more request, if it comes soon: it may be on its way, and closing would lose it."""
+        """Answer one more request if it comes soon, then close. It may be on its way, and closing now would lose it."""
         if self.is_idle:
             self.late_at = min(self.late_at, time.monotonic() + LAST_SECONDS)
         else:
@@ -224,7 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._header_count > MAX_HEADERS or len(name) + len(value) > MAX_FIELD_BYTES:
             raise BadRequest
         if b"_" in name or not self._is_head:
-            return  # it could be mistaken for the name with a hyphen; or it is a trailer after the body
+            return  # it could be read as the name with a hyphen, or it is a trailer after the body
         name = name.lower()
         if name in SINGLE_HEADERS and any(name == earlier_name for earlier_name, _ in self.headers):
             raise BadRequest
@@ -371,7 +372,7 @@ class ServerProcess(Worker):
             if self.ppid != os.getppid() or not self.alive:  # a stop signal may come before uvicorn handles it
                 self._server.should_exit = True
             now = time.monotonic()
-            # If this process was suspended, its clients could not know.
+            # Clients cannot know that this process was suspended, so that time does not count against them.
             suspended = max(now - watched_at - 2 * LOOK_SECONDS, 0.0)
             watched_at = now
             for connection in list(self._server.server_state.connections):

@@ -1,4 +1,4 @@
-"""The parts of a web process. Tests inspect them, and stop their threads."""
+"""The parts of a web process. Tests inspect them and stop their threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Services:
     database: Database
     background_database: Database  # for work that no reporter waits for; with SQLite the same as `database`
     spool: Spool
-    copies: SpoolCopies | None  # of the spools of all hosts; None with SQLite
+    copies: SpoolCopies | None  # the copies of all hosts' spools; None with SQLite
     journal: ErasureJournal
     submitter: Submitter
     sessions: Sessions

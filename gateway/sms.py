@@ -1,4 +1,4 @@
-"""SMS beside the turn being answered: the inbox used without Redis, replies by the worker, DLRs, opt-outs."""
+"""SMS outside of a turn: the inbox used without Redis, replies by the worker, delivery reports, opt-outs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from runtime.queue import SEND_SMS_JOB, JobQueue
 from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
 
-AFTER_SECONDS = (5, 60, 600)  # retry times; after the last one the message is not ours
+AFTER_SECONDS = (5, 60, 600)  # seconds until each retry; if the last one fails, the message is not ours
 MOST = 1000
 LABEL = "optout"
 STOP, START = "optout", "optin"  # kinds of entries in the spool
@@ -40,7 +40,7 @@ STOP, START = "optout", "optin"  # kinds of entries in the spool
 def idempotency_key(inbound: Inbound) -> tuple[str, ...]:
     """Return the key: the provider's id, whatever the words. Without one, the words, the time and the sender.
 
-    If the provider sends neither id nor time, a repeat cannot be told from the same words sent again. Then each message
+    If the provider sends neither id nor time, a repeat looks the same as the same words sent again. Then each message
     gets a key of its own: a second reply harms nobody, and a missing one may.
     """
     if inbound.id:
@@ -58,7 +58,7 @@ class SmsInbox:
         self._cipher = cipher
         self._pepper = pepper
 
-    def keep(self, inbound: Inbound, sender: str) -> None:
+    def store(self, inbound: Inbound, sender: str) -> None:
         """Store an inbound SMS. Raises DatabaseUnavailable: then the provider has to send it again."""
         key = self._cipher.mac("inbound", *idempotency_key(inbound))
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
@@ -150,7 +150,7 @@ class EarlyReceipts:
             tuple[float, int, str, DeliveryReportStatus]
         ] = []  # time of the next try, tries so far, message id, status
 
-    def keep(self, id_: str, status: DeliveryReportStatus) -> None:
+    def add(self, id_: str, status: DeliveryReportStatus) -> None:
         """Queue a delivery report for its first retry; drop it if too many wait."""
         with self._lock:
             if len(self._receipts) < MOST:
@@ -173,8 +173,8 @@ class EarlyReceipts:
 
 # Numbers that must not get an SMS they did not ask for.
 #
-# Each is stored as a keyed hash, in the spool while the database is unavailable. The worker that sends SMS gets the
-# hash key, sealed to it, and so learns none of our other keys.
+# Each number is stored as a keyed hash; in the spool while the database is unavailable. The worker that sends SMS gets
+# the hash key, sealed to it, and so learns none of our other keys.
 
 
 class OptOuts:

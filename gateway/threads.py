@@ -24,13 +24,13 @@ from runtime import event_loop_guard
 
 T = TypeVar("T")
 
-THREADS: Final = 8  # for each process
+THREADS: Final = 8  # threads of each process
 MOST_BUSY: Final = 0.8  # share of the threads above which this process counts as overloaded
-MOST_REQUESTS: Final = 64  # requests under way above which it does too; a step takes less than half a millisecond
+MOST_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
 ANSWER_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
-LEAST_SECONDS: Final = 1.0  # at least, for a request that came late: it may hold words that must not be lost
-LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not begun: it would hardly be over in time
+LEAST_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
+LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
 MOST_QUEUED: Final = 512  # requests that may wait for a thread
 
 _answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # monotonic seconds
@@ -40,7 +40,7 @@ class RunBlocking(Protocol):
     """Call a function in a thread and return its result; see `BlockingPool.run`."""
 
     async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
-        """Return what `function` returns, or raise what it raises."""
+        """Return the result of `function`, or raise its exception."""
         ...
 
 
@@ -76,7 +76,7 @@ class BlockingPool:
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._signature_pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
-        self._pool_queue: Any = self._pool._work_queue  # a cancelled call stays in it until a thread is free
+        self._pool_queue: Any = self._pool._work_queue  # a cancelled call stays in the queue until a thread is free
         self._lock = threading.Lock()  # more than one event loop may use it
         self._counts: Counter[str] = Counter()
 

@@ -52,8 +52,8 @@ def response(answer: HttpResponse) -> Response:
 def harden(answer: Response) -> Response:
     """Set the security headers of every response, and return it.
 
-    A header that is set already stays: the phone's page has a policy of its own. A 405 names the methods of its
-    address; a webhook's has done so already, and only to an authorized sender.
+    A header that is already set stays: the phone's page has its own policy. A 405 names the allowed methods; that of a
+    webhook does so only for an authorized sender.
     """
     if answer.status_code == 405 and isinstance(request.routing_exception, MethodNotAllowed):
         answer.headers.setdefault("Allow", ", ".join(sorted(request.routing_exception.valid_methods or ())))

@@ -1,9 +1,8 @@
 """Handle the webhooks that providers call: check token, method and size, then read the body.
 
-An unauthorized request learns nothing from the answer. An authorized request is answered with 200 and something
-sensible, whatever it holds. Three cases get 503, so that the provider sends the request again: an SMS whose words
-cannot be stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of
-time.
+An unauthorized request learns nothing from the answer. An authorized request with any content is answered with 200 and
+something sensible. Three cases get 503, so that the provider sends the request again: an SMS whose words cannot be
+stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of time.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from runtime import tracing
 from runtime.telephony import CALL_KINDS
 
 HOOKS = "/hooks/"
-MOST_BYTES = 256 * 1024  # of any webhook's body
-MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
+MOST_BYTES = 256 * 1024  # bytes of any webhook's body
+MOST_READ_AT_ONCE = 8 * 1024  # bytes of a USSD request that is parsed on the event loop
 PLAIN = "text/plain; charset=utf-8"
-# For an unknown address, a wrong token, or a channel that is not configured.
+# The answer for an unknown address, a wrong token, or a channel that is not configured.
 NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
@@ -91,7 +90,7 @@ class Webhooks:
         *,
         synthetic_keys: Sequence[bytes] = (),
     ) -> None:
-        """`synthetic_keys`: prove that a call is synthetic; without one, none is."""
+        """Create the handler. `synthetic_keys`: keys that prove a call synthetic; without one, no call is."""
         self.admission = admission
         self.channels = channels
         self._dispatcher = dispatcher
@@ -136,7 +135,7 @@ class Webhooks:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        if head.header(HEADER):  # an alert fires if nobody calls: a synthetic call must not look like somebody
+        if head.header(HEADER):  # synthetic calls are not counted: an alert fires if no reporter calls
             self._metrics.count("synthetic_requests")
         else:
             self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
@@ -210,7 +209,7 @@ class Webhooks:
     async def _synthetic(
         self, channel: Channel, name: str, wire: RawRequest, received: Inbound | ProviderEvent, proof: str
     ) -> HttpResponse:
-        """Answer a synthetic call as any other, and name the screen. Raises ForgedRequest."""
+        """Answer a synthetic call like any other, and name its screen in a header. Raises ForgedRequest."""
         if not (isinstance(received, Inbound) and received.kind == "ussd") or not is_synthetic(
             self._synthetic_keys, proof, int(time.time()), wire.target, wire.body
         ):

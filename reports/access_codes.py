@@ -25,7 +25,7 @@ _SEPARATOR_CATEGORIES: Final = frozenset({"Zs", "Pd", "Cf"})  # blanks, hyphens 
 
 
 def derive_code(mac: bytes) -> str:
-    """Return 8 digits from the first 8 bytes of a 32-byte hash. 2^64 over 10^7: the bias is below one in 10^12."""
+    """Return 8 digits from the first 8 bytes of a 32-byte hash. The bias of 2^64 modulo 10^7 is below one in 10^12."""
     digits = f"{int.from_bytes(mac[:8], 'big') % 10**7:07}"
     return digits + check_digit(digits)
 

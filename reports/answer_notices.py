@@ -1,6 +1,6 @@
-"""When a reporter may be notified by SMS of an answer: only on a phone they called safe, in safe hours, and rarely.
+"""Decide when a reporter may be notified by SMS of an answer: only on a safe phone, in safe hours, and rarely.
 
-An SMS that nobody asked for is the one thing here that can betray a child (S-03). It is one fixed sentence without a
+An unsolicited SMS is the one message here that can betray a child (S-03). It is one fixed sentence without a
 topic; staff's words are never sent by SMS. Pure; times in microseconds.
 """
 
@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 from runtime.time_units import DAY, MINUTE, SECOND
 
 NOTICE_TEXT: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
-MAX_NOTICES: Final = 3  # for each report
+MAX_NOTICES: Final = 3  # notices for each report
 NOTICE_INTERVAL: Final = DAY
 PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
-END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours: an SMS may take so long to arrive
+END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours, because an SMS may take this long to arrive
 
 
 class NoticeWay(StrEnum):
-    """How a notice went. The value is its act in the audit log."""
+    """The way in which a notice was sent. The value is its act in the audit log."""
 
     SMS = "nudged"
     USSD = "nudged:ussd"  # the network was asked to show it
@@ -57,23 +57,23 @@ def read_permission(contact: Mapping[str, Any] | None, since: int) -> SmsPermiss
     return SmsPermission(number, start, end, zone, since) if number and start < end else None
 
 
-def next_notice_at(said: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
+def next_notice_at(permission: SmsPermission | None, sent: Sequence[int], now: int) -> int | None:
     """Return when the next SMS may be sent, now or later; None: never under this consent.
 
-    `said`: the consent. `sent`: when earlier SMS of this report were sent.
+    `permission`: the consent. `sent`: when earlier SMS of this report were sent.
     """
-    if said is None or len(sent) >= MAX_NOTICES:
+    if permission is None or len(sent) >= MAX_NOTICES:
         return None
     # min: an SMS whose time lies ahead was sent while the clock was wrong
     earliest = max(now, min(max(sent), now) + NOTICE_INTERVAL) if sent else now
-    earliest_time = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
+    earliest_time = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(permission.zone)
     for days_ahead in range(2):
         day = earliest_time.date() + timedelta(days=days_ahead)
-        window_start = _at(datetime.combine(day, said.begin, said.zone))
-        window_end = _at(datetime.combine(day, said.end, said.zone)) - END_MARGIN
+        window_start = _at(datetime.combine(day, permission.begin, permission.zone))
+        window_end = _at(datetime.combine(day, permission.end, permission.zone)) - END_MARGIN
         notice_at = max(earliest, window_start)
         if notice_at < window_end:
-            return notice_at if notice_at <= said.since + PERMISSION_LIFETIME else None
+            return notice_at if notice_at <= permission.since + PERMISSION_LIFETIME else None
     return None
 
 

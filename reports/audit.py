@@ -1,8 +1,7 @@
 """The audit as a chain of hashes with signed checkpoints: extend it, sign it, verify it. Pure but for key files.
 
-Somebody who can write to the database can compute the chain anew, but cannot sign it: up to the newest checkpoint no
-line was changed, deleted, added or moved. If the newest checkpoints were deleted too, anybody who has a copy of one can
-show it.
+An attacker who can write to the database can compute the chain anew, but cannot sign it: a valid checkpoint proves that
+no line before it was changed, deleted, added or moved. A copy of a checkpoint also proves that newer ones were deleted.
 """
 
 from __future__ import annotations
@@ -236,7 +235,7 @@ class _ChainCheck:
 #     <keys>/public/_audit/<key_id>.pub    one line: ed25519, the raw key as base64url, when it was made (UTC)
 #     <keys>/private/_audit/<key_id>.key   PKCS#8; belongs to the account of worker and clock
 #
-# The newest pair signs. Older public keys stay, to verify what they signed.
+# The newest pair signs. Older public keys stay, to verify older signatures.
 
 
 def create_signing_key(keys: Path) -> VerifyKey:

@@ -1,6 +1,6 @@
-"""Whether unusually few calls come in, by the same hours of the last four weeks. Pure.
+"""Decide whether unusually few calls come in, compared with the same hours of the last four weeks. Pure.
 
-It looks at counts of hours only. The rule, its figures and its limits are in docs/operating/provider-dead.md.
+It uses hourly counts only. The rule, its figures and its limits are in docs/operating/provider-dead.md.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-SPANS: Final = (3, 6, 12, 24)  # hours; the shortest in which enough calls are usual is judged
+SPANS: Final = (3, 6, 12, 24)  # hours; the shortest span with enough usual calls is judged
 WEEKS: Final = 4
 WEEK_HOURS: Final = 7 * 24
-LEAST_USUAL: Final = 30  # fewer than this say nothing
-QUIET_SHARE: Final = 10  # quiet: fewer than a tenth of what is usual
+LEAST_USUAL: Final = 30  # calls; fewer cannot be judged
+QUIET_SHARE: Final = 10  # quiet: fewer than a tenth of the usual number
 HOURS_READ: Final = WEEKS * WEEK_HOURS + max(SPANS)
 
 

@@ -16,14 +16,14 @@ class Handling(StrEnum):
     NONE = "none"  # nobody has acknowledged it
     ACCEPTED = "accepted"  # acknowledged
     IN_PROGRESS = "in_progress"
-    REJECTED = "rejected"  # the report went to other hotlines, which are responsible now
+    REJECTED = "rejected"  # other hotlines got the report and are responsible now
     CLOSED = "closed"  # it can be reopened until it is purged
 
 
 class ReportState(StrEnum):
     """The state of a report as a whole."""
 
-    NEEDS_PERSON = "needs_person"  # no hotline has it, and none is about to get it
+    NEEDS_PERSON = "needs_person"  # no hotline has it or is about to get it
     QUEUED = "queued"
     DELIVERED = "delivered"
     ACCEPTED = "accepted"
@@ -59,12 +59,12 @@ UNACKNOWLEDGED_STATES: Final = (ReportState.QUEUED, ReportState.DELIVERED, Repor
 HANDLING_RANK: Final = (Handling.IN_PROGRESS, Handling.ACCEPTED, Handling.NONE, Handling.CLOSED)
 
 
-def may_change(before: Handling, wanted: Handling) -> bool:
-    """Return whether staff may change the handling from `before` to `wanted`.
+def may_change(before: Handling, after: Handling) -> bool:
+    """Return whether staff may change the handling from `before` to `after`.
 
     The same state again changes nothing, and is always allowed.
     """
-    return wanted == before or wanted in HANDLING_TRANSITIONS[before]
+    return after == before or after in HANDLING_TRANSITIONS[before]
 
 
 @dataclass(frozen=True, slots=True)

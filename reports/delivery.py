@@ -1,4 +1,4 @@
-"""What a delivery is: its types and states, what became of a transfer, and the roles of the recipients. Pure."""
+"""Deliveries: their types and states, the outcomes of a transfer, and the roles of recipients. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from enum import StrEnum
 
 
 class DeliveryType(StrEnum):
-    """What a delivery brings to its hotline."""
+    """The content of a delivery."""
 
     CREATED = "created"  # the report itself
     UPDATED = "updated"  # a later revision of it
-    MESSAGE = "message"  # what the reporter wrote through My report
+    MESSAGE = "message"  # a message that the reporter wrote under My report
     UNREAD = "unread"  # an input that could not be read
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come."""
+    """The state of a delivery."""
 
     DUE = "due"  # will be tried, or is being tried
     DELIVERED = "delivered"
@@ -25,14 +25,14 @@ class DeliveryState(StrEnum):
 
 
 class TransferOutcome(StrEnum):
-    """What became of a transfer that staff asked for."""
+    """The outcome of a transfer that staff requested."""
 
     DONE = "done"
     REFUSED = "refused"
 
 
 class RecipientRole(StrEnum):
-    """Why a hotline is on the route of a report."""
+    """The role of a hotline on the route of a report."""
 
     PRIMARY = "primary"  # the first choice
     ALSO = "also"  # gets the report at the same time

@@ -1,7 +1,7 @@
 """Made-up reports: the scripts of drills, and bodies that test a hotline's connection. Pure.
 
 A script answers questions of the flow `report` by name; any other question gets the first answer offered. No script
-gives a phone number: somebody who rang it would reach a stranger.
+gives a phone number: a call to it would reach a stranger.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reports.triage import triage
 from runtime.settings import Mode
 
 DRILL_MODE = Mode.TRAINING
-MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # in which a lead can plan a scripted drill
+MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # the modes in which a lead can plan a scripted drill
 DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
 
 

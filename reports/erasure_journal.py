@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 FOLDER_NAME = "erasures"
 FILE_SUFFIX = ".jsonl"
-KEEP_DAYS = 35  # as long as backups are kept (tokaut/commands/backup.py)
+KEEP_DAYS = 35  # days; backups are stored as long (tokaut/commands/backup.py)
 DISK_TIMEOUT_SECONDS = 1.0  # the reporter waits for the answer
 MAX_THREADS = 4
 ErasureKind = Literal["draft", "report", "contact", "stop", "start"]
@@ -101,7 +101,7 @@ class ErasureJournal:
     def _append(self, erasure: Erasure) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
-            self.folder.chmod(self._folder_mode)  # the umask alone would keep the group out
+            self.folder.chmod(self._folder_mode)  # the umask would deny the group access
         path = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
         is_new = not path.exists()
         line = json.dumps(asdict(erasure), separators=(",", ":")).encode() + b"\n"
@@ -110,7 +110,7 @@ class ErasureJournal:
             if is_new:
                 os.fchmod(descriptor, self._file_mode)
             size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a power cut has left incomplete
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line left incomplete by a power failure
                 line = b"\n" + line
             if os.write(descriptor, line) != len(line):
                 raise OSError(errno.ENOSPC, "the line was not written whole")
@@ -154,7 +154,7 @@ def copy_journal(source: Path, target: Path) -> None:
 
 
 def _lines(path: Path) -> Iterator[Erasure]:
-    """Yield the erasures of a file, without lines that a power cut has left incomplete."""
+    """Yield the erasures of a file, without lines left incomplete by a power failure."""
     for line in path.read_bytes().splitlines():
         try:
             row = json.loads(line)

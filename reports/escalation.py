@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
-    from runtime.queue import QueueName  # brings RQ along
+    from runtime.queue import QueueName  # imports RQ, too
 
 
 class Priority(StrEnum):
-    """How urgent a report is, as set by triage. The words sort by urgency, also in SQL."""
+    """The urgency of a report, as set by triage. The values sort by urgency, also in SQL."""
 
     P1 = "P1"
     P2 = "P2"
@@ -29,18 +29,18 @@ class Priority(StrEnum):
 class StepName(StrEnum):
     """The steps of an escalation."""
 
-    BEGIN = "begin"  # the times start to run
+    BEGIN = "begin"  # start of the times
     CLOSED = "closed"
     HOTLINE = "desk"
     BACKUP = "backup"
-    OVERDUE = "overdue"  # from here on the reporter reads that nobody has read the report
+    OVERDUE = "overdue"  # from now on the reporter is told that nobody has read the report
     SUPERVISOR = "supervisor"
     REGIONAL = "regional"
     OPERATOR = "operator"
 
 
 class StepOutcome(StrEnum):
-    """What became of a step."""
+    """The outcome of a step."""
 
     NOTIFIED = "told"
     GIVEN = "given"  # another hotline gets the report
@@ -52,7 +52,7 @@ class StepOutcome(StrEnum):
 
 
 class PendingKind(StrEnum):
-    """Why a revision waits to be submitted by the scheduler."""
+    """The reason why a revision waits for the scheduler."""
 
     RESCUE = "rescue"  # the session dropped in danger
     UNCONFIRMED_TEXT = "words"  # SMS words that were never confirmed
@@ -67,9 +67,9 @@ PRIORITIES, ESCALATION_STEPS = tuple(Priority), tuple(StepName)  # for `in`: Pyt
 QUEUE_PRIORITIES: Mapping[QueueName, Sequence[Priority]] = {"urgent": URGENT, "standard": STANDARD}
 TRANSFER_STEPS = (StepName.CLOSED, StepName.BACKUP, StepName.REGIONAL)  # another hotline gets the report
 NOTIFY_STEPS = (StepName.HOTLINE, StepName.SUPERVISOR, StepName.OPERATOR)  # a person is notified that it waits
-REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # until somebody acknowledges it
-LEASE_TIME = 60 * SECOND  # how long a row belongs to one worker; a worker that died delays it for no longer
-LATE_AFTER = 2 * MINUTE  # a step that is overdue for so long is counted: nobody could be notified
+REPEATED_STEPS = (StepName.SUPERVISOR, StepName.OPERATOR)  # repeated until somebody acknowledges the report
+LEASE_TIME = 60 * SECOND  # time for which a worker holds a row; also the longest delay after a worker died
+LATE_AFTER = 2 * MINUTE  # after this an overdue step is counted: nobody could be notified
 
 
 def queue_of(priority: Priority) -> QueueName:
@@ -84,8 +84,8 @@ class EscalationTimes:
     `quiet`: nobody is notified between 20:00 and 07:00, or while the hotline is closed.
     """
 
-    fallback: int  # no receipt by then: the next hotline gets the report too
-    received: int  # no hotline has it by then: a person is alerted
+    fallback: int  # without a receipt by then the next hotline gets the report too
+    received: int  # if no hotline has it by then, a person is alerted
     acknowledged: int  # staff must have acknowledged it by then
     desk: int
     backup: int
@@ -166,13 +166,13 @@ ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
 CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
-def escalation_times(wanted: CountryTimes) -> Mapping[Priority, EscalationTimes]:
+def escalation_times(own_times: CountryTimes) -> Mapping[Priority, EscalationTimes]:
     """Return the times of each priority: the country's own, else those of ESCALATION_TIMES.
 
     A time that `escalation_faults` complains of is ignored.
     """
     return {
-        priority: _country_times(times, priority, wanted.get(priority, {}))
+        priority: _country_times(times, priority, own_times.get(priority, {}))
         for priority, times in ESCALATION_TIMES.items()
     }
 
@@ -197,9 +197,9 @@ def _with(times: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes
     return replace(times, **changed_times)
 
 
-def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
+def escalation_faults(own_times: CountryTimes) -> Iterator[str]:
     """Yield the faults of a country's own times, in words that follow `clocks.`."""
-    for name, minutes_by_step in wanted.items():
+    for name, minutes_by_step in own_times.items():
         if name not in PRIORITIES:
             yield f"{name}: there is no such priority; there are P1, P2, P3 and P4."
             continue

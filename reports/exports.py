@@ -47,7 +47,7 @@ CONCERNS: Mapping[str, str] = {
 SheetRow = tuple[str, str]  # a field of the form, and the text to enter
 
 
-# Render a report as plain text for a person, with everything that has no field in another body's form. Pure.
+# Render a report as plain text for a person, including everything for which other bodies' forms have no field. Pure.
 #
 # All functions take the report's JSON as `data`.
 
@@ -166,22 +166,22 @@ def fields_for(kind: DeliveryType, data: Mapping[str, Any]) -> dict[str, Any]:
     return case_fields(data)
 
 
-def case_changes(fields: Mapping[str, Any], there: Mapping[str, Any], *, withdrawn: bool) -> dict[str, Any]:
-    """Return the fields to change in an existing case, whose current fields are `there`.
+def case_changes(fields: Mapping[str, Any], current: Mapping[str, Any], *, withdrawn: bool) -> dict[str, Any]:
+    """Return the fields to change in an existing case, whose current fields are `current`.
 
     Values that staff wrote stay, except that a higher risk level replaces a lower one. `withdrawn`: the reporter
     withdrew the phone number. The number that we wrote is removed; a number that staff found elsewhere stays. Of two
     numbers that we wrote the later one holds: it may be another phone, or have fewer hours.
     """
-    result = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
-    our_level, their_level = fields.get("risk_level"), there.get("risk_level")
+    result = {name: value for name, value in fields.items() if not current.get(name) and name != "module_id"}
+    our_level, their_level = fields.get("risk_level"), current.get("risk_level")
     if (
         our_level in RISK_LEVELS
         and their_level in RISK_LEVELS
         and RISK_LEVELS.index(our_level) > RISK_LEVELS.index(their_level)
     ):
         result["risk_level"] = our_level
-    if (withdrawn or "telephone_current" in fields) and ONLY_FROM in str(there.get("telephone_current") or ""):
+    if (withdrawn or "telephone_current" in fields) and ONLY_FROM in str(current.get("telephone_current") or ""):
         result["telephone_current"] = fields.get("telephone_current")
     return result
 

@@ -14,7 +14,7 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 CONTACT_REQUEST: Final = "contact_request"
 AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+"]
 AGE_BANDS: tuple[AgeBand, ...] = get_args(AgeBand)
-# What staff may record of the child when they close a report, for the statistics; no reporter is asked about it.
+# Facts of the child that staff may record when they close a report, for the statistics. No reporter is asked for them.
 ChildSex = Literal["girl", "boy", "another"]
 ChildDisability = Literal["disability", "no_disability"]
 CHILD_FACTS: Mapping[str, tuple[str, ...]] = {"sex": get_args(ChildSex), "disability": get_args(ChildDisability)}
@@ -35,7 +35,7 @@ class GivenAnswer(Struct, frozen=True):
 
 
 class Completeness(StrEnum):
-    """Whether the reporter pressed Send. A report's completeness only goes up; the order is that of the members."""
+    """The completeness of a report: whether the reporter pressed Send. It only goes up, in the order of the members."""
 
     UNREAD = "unread"  # an input that could not be read
     INCOMPLETE = "incomplete"

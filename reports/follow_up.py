@@ -1,4 +1,4 @@
-"""When staff have to look at an acknowledged report again. Pure."""
+"""Follow-up dates: when staff have to look at an acknowledged report again. Pure."""
 
 from __future__ import annotations
 

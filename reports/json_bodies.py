@@ -44,7 +44,7 @@ NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": 
 
 
 class MessageKind(StrEnum):
-    """What a message of the reporter is: under My report, or spoken in a call."""
+    """The kind of a reporter's message: written under My report, or spoken in a call."""
 
     WORDS = "words"
     CONTACT_GIVEN = "contact_given"
@@ -101,7 +101,7 @@ def with_sound(data: bytes, sound: bytes) -> bytes:
 def without_contact(data: bytes) -> bytes:
     """Remove the contact from the `data` of a report or message that was sealed before contact was withdrawn.
 
-    The result is as if contact had never been given.
+    The result is the same as if the reporter had never allowed contact.
     """
     body = json.loads(data)
     if body.get("contact"):

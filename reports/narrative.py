@@ -94,7 +94,7 @@ def _index_in_force(question: str, answers: Sequence[GivenAnswer]) -> int:
     return max(n for n, answer in enumerate(answers) if answer.question == question and answer.value == value)
 
 
-# A link is one run of non-blank characters. None is tried twice: the time is linear in the length of the text.
+# A link is one run of non-blank characters. No run is tried twice, so the time is linear in the length of the text.
 LINK_PATTERN = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
 
 

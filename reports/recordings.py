@@ -7,24 +7,24 @@ from typing import Final
 
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-MOST_BYTES: Final = 2 * 1024 * 1024  # of one recording: 180 s of telephone sound are 0.7 MiB as MP3
+MOST_BYTES: Final = 2 * 1024 * 1024  # size of one recording: 180 s of telephone sound are 0.7 MiB as MP3
 MOST_OF_A_REPORT: Final = 10  # recordings
-LEAST_SECONDS, MOST_SECONDS = 10, 180  # that a country file may allow for one recording
-ARRIVES_WITHIN: Final = 30 * MINUTE  # after this the hotlines are told that a recording did not come
-TELL_AFTER: Final = 15 * MINUTE  # that it could not be fetched; it is still tried
-GIVE_UP_AFTER: Final = DAY  # then it is deleted at the provider unheard
-ALERT_AFTER: Final = HOUR  # that it could not be deleted at the provider
-LEAVE_AFTER: Final = 14 * DAY  # at the provider, for a person to delete
+LEAST_SECONDS, MOST_SECONDS = 10, 180  # range of the length that a country file may allow for one recording
+ARRIVES_WITHIN: Final = 30 * MINUTE  # after this the hotlines are told that no recording came
+TELL_AFTER: Final = 15 * MINUTE  # after this the hotlines are told that it could not be fetched; retries continue
+GIVE_UP_AFTER: Final = DAY  # after this it is deleted at the provider without having been fetched
+ALERT_AFTER: Final = HOUR  # after this a person is alerted that it could not be deleted at the provider
+LEAVE_AFTER: Final = 14 * DAY  # after this it is left at the provider, for a person to delete
 SOUNDS: Final = {"audio/mpeg": "mp3", "audio/wav": "wav"}
 
 
 class RecordingState(StrEnum):
-    """How far a recording has come. Times at which it goes on are in `next_at`."""
+    """The state of a recording. The time of its next step is in `next_at`."""
 
     EXPECTED = "expected"  # the reporter was asked to speak; the provider has not named a recording
-    DUE = "due"  # at the provider, to be fetched
+    DUE = "due"  # it is at the provider, to be fetched
     REMOVING = "removing"  # fetched or given up; to be deleted at the provider
-    DONE = "done"  # nothing of it is at the provider, as far as known
+    DONE = "done"  # as far as known, nothing of it is left at the provider
     LEFT = "left"  # could not be deleted at the provider; a person was alerted
 
 
@@ -40,7 +40,7 @@ def retry_delay(attempt: int) -> int:
 def kind_of_sound(data: bytes) -> str | None:
     """Return the content type of a sound by its first bytes; None for anything but MP3 and WAV.
 
-    Only these are stored: a console must not be handed a page or a picture in the place of a voice.
+    Only these are stored, so that the console never serves a page or a picture as sound.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return "audio/wav"

@@ -20,7 +20,7 @@ from reports.triage import RULES_VERSION, Triage, triage
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
 
-# Read when the module is imported, like code: one label in it is a term that must not be in any source file.
+# Loaded at import, like code, because one label in it is a term that must not be in any source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]
 __all__ = [
     "MAX_EARLIER",
@@ -40,10 +40,10 @@ __all__ = [
     "unread_json",
 ]
 
-HEAD_BLOCK: Final = 1024  # bytes of a head: its length is stored in plain, and must not tell what it says
-# Earlier reports of the same phone that a head names: always this many places, so that its length tells nothing.
+HEAD_BLOCK: Final = 1024  # bytes of a head: its length is not encrypted, and must not reveal its content
+# Places for earlier reports of the same phone in a head; unused ones are filled, so that its length reveals nothing.
 MAX_EARLIER: Final = 5
-NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # in an empty place: the nil UUID (RFC 9562)
+NO_REPORT: Final = "00000000-0000-0000-0000-000000000000"  # fills an empty place: the nil UUID (RFC 9562)
 
 # Choice on the contact screen → how, from, to, by the local time of the country. Choosing one also says that nobody
 # else sees this phone.
@@ -94,7 +94,7 @@ ConsentGiver = Literal["child", "carer", "reporter"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffEntry:
-    """How a report came to staff who entered it, and what the person agreed to.
+    """The origin of a report that staff entered, and the person's consent.
 
     `given_by`: who gave the consent: the child, a parent or carer, or somebody else who reports.
     """
@@ -114,7 +114,7 @@ class StaffEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMetadata:
-    """Everything about a report that is not an answer. Times are Unix seconds.
+    """The metadata of a report: all its fields except the answers. Times are Unix seconds.
 
     `first_words`: an SMS that arrived before any screen was shown.
     """
@@ -140,7 +140,7 @@ class ReportMetadata:
     repeat_of: int | None = None
     floor: Priority | None = None  # the priority that the report has already reached
     words_only: bool = False  # words alone: by SMS and never confirmed, or in a later call without code
-    entry: StaffEntry | None = None  # of a report that staff entered
+    entry: StaffEntry | None = None  # only for a report that staff entered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Retention periods: how long each kind of data is kept, and why.
+"""Retention periods: how long each kind of data is stored, and why.
 
 `reports/store/operations/retention.py` has the same rules in SQL; a test compares it with Python.
 

@@ -7,19 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # spreadsheets recognise UTF-8 by it
-FORMULA_STARTS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # fullwidth forms too: some spreadsheets read them like the others
+# Includes fullwidth forms: some spreadsheets read them like the others.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

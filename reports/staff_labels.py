@@ -24,7 +24,7 @@ CONCERNS: Final[Mapping[str, str]] = {
     "neglect": "No care, food or home (neglect)",
     "other": "Another concern, or not known",
 }
-CONTACT_REQUESTED: Final = "Asks to be called"  # in place of a concern
+CONTACT_REQUESTED: Final = "Asks to be called"  # shown in place of a concern
 DANGER: Final[Mapping[str, str]] = {
     "now": "In danger now",
     "soon": "In danger soon, as the reporter expects",

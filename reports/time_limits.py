@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from reports.escalation import PendingKind, Priority
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-# Two readings of one clock may differ by so much while NTP corrects it, without a jump
+# Largest difference between two readings of one clock while NTP corrects it without a jump
 CLOCK_SLACK = 2 * SECOND
 CLOCK_JUMP = MINUTE  # a clock that differs by more is reported to a person
-LEASES: Mapping[str, int] = {"clock": 13 * SECOND, "replay": 30 * SECOND}  # by the name of the lease
+LEASES: Mapping[str, int] = {"clock": 13 * SECOND, "replay": 30 * SECOND}  # name of the lease → its longest time
 # Until the next attempt to deliver, by priority: the longest delay of workers/retry_policy.py with its jitter, or the
 # longest Retry-After that is obeyed.
 DELIVERY_ATTEMPT: Mapping[Priority, int] = {
@@ -37,5 +37,5 @@ SMS_ATTEMPT = 66 * SECOND  # until an SMS is tried again
 SMS_LIFETIME = 10 * MINUTE  # until an SMS that was not sent expires
 HOTLINE_PAUSE = 10 * MINUTE  # until a hotline that failed is tried again
 STEP_CLAIM = 5 * MINUTE  # how long an urgent step of the escalation is claimed or postponed
-USSD_REPORT = 3 * MINUTE  # until an SMS is sent in the place of a USSD for which no delivery report came
+USSD_REPORT = 3 * MINUTE  # until an SMS replaces a USSD for which no delivery report came
 ANSWER_NOTICE = 3 * DAY  # until the safe hours of a reporter, with a day between two texts

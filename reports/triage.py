@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reports.escalation import Priority
 from reports.facts import CONTACT_REQUEST, AgeBand, Facts
 
-# What staff read beside the code
+# Sentences that staff read beside each code
 REASON_LABELS: Mapping[str, str] = {
     "DANGER_NOW": "The reporter says a child is in danger now.",
     "SELF_HARM_SOON": "The child may hurt themself and does not feel safe.",
@@ -108,7 +108,7 @@ RULE_TABLE = (
     _rule("HARM", Priority.P2, {"category": "harm"}),
     _rule("SELF_HARM", Priority.P2, {"category": "self_harm"}),
     _rule("EXPLOITATION", Priority.P2, {"category": "exploitation"}),
-    _rule("CONTACT_REQUEST", Priority.P2, {"category": CONTACT_REQUEST}),  # who cannot write may be in danger
+    _rule("CONTACT_REQUEST", Priority.P2, {"category": CONTACT_REQUEST}),  # a person who cannot write may be in danger
     TriageRule("MISSING", Priority.P2, ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
     _rule("SIGHTING", Priority.P2, {"missing_kind": "sighting"}),
     _rule("THREAT", Priority.P2, {"threat": "yes"}),
@@ -163,7 +163,7 @@ def _fits(conditions: Mapping[str, tuple[str, ...]], answers: Mapping[str, str |
 
 
 def _flags(facts: Facts) -> tuple[str, ...]:
-    """Return what staff should know beside the reasons. No flag changes a priority.
+    """Return the flags for staff, beside the reasons. No flag changes a priority.
 
     WORD_MATCH is reserved for a word list.
     """

@@ -1,4 +1,4 @@
-"""What every process needs and no domain knows."""
+"""Infrastructure that every process uses: settings, logs, metrics, Redis clients. It has no domain knowledge."""
 
 import importlib
 import sys
@@ -8,8 +8,8 @@ import sys
 # of the processes import this package first.
 sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]  # as the import system allows
 
-# structlog imports rich where it is installed: 4 MB of each process, to print logs in colour, which are JSON here. The
-# command line imports it when it needs it.
+# structlog imports rich if it is installed, to print logs in colour: 4 MB of each process, while our logs are JSON. The
+# command line imports rich when it needs it.
 if "rich" not in sys.modules:
     sys.modules["rich"] = None  # type: ignore[assignment]  # as above
     importlib.import_module("structlog")

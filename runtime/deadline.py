@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class DeadlineExceeded(Exception):
-    """The deadline has passed: the call may be done yet, or be done later."""
+    """The deadline has passed: the call may have been executed, or may be executed later."""
 
 
 class PoolSaturated(DeadlineExceeded):
@@ -42,7 +42,7 @@ class DeadlinePool:
         self._work: WorkQueue = SimpleQueue()
         self._waiting = threading.Semaphore(0)
         finalizer = weakref.finalize(self, _end_all, self._work, most)
-        finalizer.atexit = False  # they are daemon threads: a process that ends does not wait for them
+        finalizer.atexit = False  # an ending process does not wait for daemon threads
 
     def close(self) -> None:
         """Stop the threads that wait for work. Later calls start new ones."""
@@ -68,7 +68,7 @@ class DeadlinePool:
             return outcome.result(seconds)
         except TimeoutError:
             if outcome.done():
-                return outcome.result()  # done at the last moment; or `do` itself raised TimeoutError
+                return outcome.result()  # it ended at the last moment, or `do` itself raised TimeoutError
             raise DeadlineExceeded from None
 
     def _do(self, outcome: Future[T], task: Callable[[], T]) -> None:
@@ -90,7 +90,7 @@ class DeadlinePool:
 def _run_worker(queue: WorkQueue) -> None:
     while (task := queue.get()) is not None:
         task()
-        del task  # it refers to the pool, which ends its threads once it is deleted
+        del task  # the task refers to the pool, whose threads end once nothing refers to it
 
 
 def _end_all(queue: WorkQueue, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Report calls that wait for a disk or a database on a protected event loop: they delay all reporters on it."""
+"""Report calls that wait for a disk or a database on a protected event loop: they delay all its requests."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def remove_callback(act: Callable[[str], None]) -> None:
     _on_violation.remove(act)
 
 
-def check(what: str) -> None:
+def check(function: str) -> None:
     """Log the call, and call all callbacks, if the calling thread runs a protected event loop.
 
     Args:
-        what: the name of the function that may wait.
+        function: the name of the function that may wait.
     """
     loop = asyncio._get_running_loop()
     if loop is not None and loop in _protected:
-        log.error("event_loop_blocked", call=what)
+        log.error("event_loop_blocked", call=function)
         for act in _on_violation:
-            act(what)
+            act(function)

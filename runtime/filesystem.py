@@ -1,4 +1,4 @@
-"""Make file system changes survive a power cut."""
+"""Make file system changes survive a power failure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Write a file, or the list of names in a folder, from the page cache to the disk. Raises OSError."""
+    """Sync a file, or the entries of a folder, to the disk (fsync). Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What every process does first: private files, no core dumps, and a server's checks before its first fork."""
+"""Process hardening at start: private files, no core dumps, and a server's checks before its first fork."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ M_ARENA_MAX = -8  # glibc's malloc.h
 
 
 def harden() -> None:
-    """Set umask 0077 and forbid core files. Swap is the operator's to turn off or encrypt (docs/operating.md)."""
+    """Set umask 0077 and forbid core files. The operator has to turn off or encrypt swap (docs/operating.md)."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _use_one_arena()
@@ -21,7 +21,7 @@ def harden() -> None:
 def _use_one_arena() -> None:
     """Make glibc's malloc use one arena.
 
-    glibc gives threads arenas of their own, which fragment: 20,000 requests made web 15 % larger. Python runs one
+    By default each thread has its own arena, which fragments: 20,000 requests made web 15 % larger. Python runs one
     thread at a time, so a single arena delays none. Other C libraries have no such setting.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -29,14 +29,14 @@ def _use_one_arena() -> None:
         mallopt(M_ARENA_MAX, 1)
 
 
-# Run a server's checks before its first process in a child process.
+# A server's checks run in a child process, before its first fork.
 #
 # Neither SQLite's connections nor threads and their locks survive a fork: a process that inherits an open database
 # believes that it holds locks which it does not, and a process that inherits a lock taken by a thread waits for ever.
 
 
 def run_in_child(check: Callable[[], object]) -> None:
-    """Call `check` in a child process; if it exits with an error, exit with the same code, or say what killed it.
+    """Call `check` in a child process; if it fails, exit with the same code, or name the signal that killed it.
 
     Call this before any thread is started.
     """

@@ -1,6 +1,6 @@
 """The id of this host: set by the operator, or created once in TOKAUT_DATA.
 
-A host name alone is no identity: two containers may have the same one, and each would release the other's leases.
+A host name does not identify a host: two containers may share one, and each would release the other's leases.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runtime import filesystem
 
 FILE_NAME: Final = "host_id"
 PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
-_NAME_LENGTH: Final = 32  # of the host name within an id
+_NAME_LENGTH: Final = 32  # characters of the host name within an id
 
 
 def find(folder: Path) -> str | None:
@@ -32,7 +32,7 @@ def find(folder: Path) -> str | None:
 def find_or_create(folder: Path) -> str:
     """Return the id stored in this folder, and create it if there is none.
 
-    On a disk that accepts no file the id is the host name: reporters must still be served.
+    If no file can be written, the id is the host name: reporters must still be served.
     """
     if stored := find(folder):
         return stored

@@ -27,7 +27,8 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.types import EventDict, ExcInfo, Processor
 
-# All fields and words that a log line may hold. A log is read by many and kept for 30 days: nothing personal (S-27).
+# All fields and words that a log line may hold. Many people read a log, and it is stored for 30 days: no personal data
+# (S-27).
 #
 # A field that is not here is dropped in production and fails the test run. So is a value that does not have the
 # field's shape: a phone number cannot be logged as a report_id. To log something new, add its name here.
@@ -45,19 +46,19 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "drill_id": _ID,
     "hotline": _NAME,
     "channel": _NAME,
-    "job": _NAME,  # of the scheduler
+    "job": _NAME,  # a job of the scheduler
     "country": re.compile(r"[A-Za-z]{2}"),
     "priority": re.compile(r"P[1-4]"),
-    "status": int,  # of an HTTP response
-    "class": _CLASS,  # of an exception; "A < B": B caused A
+    "status": int,  # status of an HTTP response
+    "class": _CLASS,  # class of an exception; "A < B": B caused A
     "by": re.compile(r"sms|ussd|unknown"),  # how a text was sent; unknown if its body does not open
     "attempt": int,
     "ms": int,
     "count": int,
     "where": _WHERE,  # file:line of our own frames, outermost first
-    "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
-    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # of a function of ours that may wait, as module.function
-    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of a library
+    "field": re.compile(r"[A-Za-z_]{1,40}"),  # field of a request that could not be read, as our code spells it
+    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # function of ours that may wait, as module.function
+    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # logger of a library
 }
 MAX_NUMBER: Final = 999_999_999
 
@@ -159,11 +160,11 @@ REASONS: Final = UNREADABLE_REASONS | frozenset(
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
         "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",
         "sms_waits", "sms_failed",
-        # a provider's answer to an SMS: that it was accepted says nothing of the phone
+        # a provider's answer to an SMS; an accepted SMS may still not reach the phone
         "accepted",
         # why a webhook was refused
         "token", "signature",
-        # why something was done without being asked for
+        # why something happened without a request
         "redis_unavailable", "database_unavailable", "queue_unavailable", "overdue", "clock_jump", "repeat", "opt_out",
         "withdrawn",
         # why a recording was not fetched or not deleted

@@ -1,7 +1,7 @@
 """Store the metrics of each process in files, so that one page can show those of all processes of a host.
 
-Prometheus' library names the files of a process by its pid. Pids are not reused: the files of ended processes pile up,
-and the last values of an ended `clock` are taken for those of the running one. Here a process takes the lowest free
+Prometheus' library names the files of a process by its pid. So the files of ended processes accumulate, and the last
+values of an ended `clock` would be shown as those of the running one. Here a process takes the lowest free
 number of its kind, such as `clock-1`, and a later process continues counting in the same files.
 """
 
@@ -27,14 +27,14 @@ log = structlog.get_logger()
 def claim_files(kind: str) -> Iterator[None]:
     """Claim the metrics files of this process, which creates its metrics within this context. Call it once.
 
-    `kind`: the kind of process, such as `clock`. The group may access the files as it may access their folder. A folder
-    that cannot be written stops no process: the metrics are then those of this process alone.
+    `kind`: the kind of process, such as `clock`. The group may access the files as it may access their folder. If the
+    folder cannot be written, the process still starts, with metrics of its own only.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         yield
         return
-    library: Any = values  # it has no types for these
+    library: Any = values  # the library has no types for these
     try:
         name = _claim_name(Path(folder), kind)
         mask = 0o777 & ~Path(folder).stat().st_mode

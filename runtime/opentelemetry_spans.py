@@ -17,7 +17,7 @@ from opentelemetry.trace import Status, StatusCode
 from runtime.tracing import Attribute, Span, Value, safe_value
 
 NAMES = frozenset(get_args(Attribute))
-EXPORT_SECONDS = 5  # for one batch; a collector that hangs delays nobody
+EXPORT_SECONDS = 5  # for one batch; exporting runs in its own thread, so that a collector that hangs delays no request
 
 
 class _SafeSpan:
@@ -34,7 +34,7 @@ class _SafeSpan:
 class SafeTracer:
     """Opens spans for an exporter.
 
-    The resource has the process alone: nothing of the environment, which may hold what an operator typed.
+    The resource names only the process. The environment is left out, because it may hold secrets.
     """
 
     def __init__(self, process: str, exporter: SpanExporter) -> None:
@@ -44,7 +44,7 @@ class SafeTracer:
 
     @contextmanager
     def open(self, name: str, attributes: dict[str, Value]) -> Iterator[Span]:
-        """Open a span. An exception's text could hold anything: only that there was one is recorded."""
+        """Open a span. Of an exception only the fact is recorded, because its text could hold personal data."""
         with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
             safe_span = _SafeSpan(span)
             safe_span.set(**attributes)
@@ -59,14 +59,14 @@ class SafeTracer:
         _SafeSpan(trace.get_current_span()).set(**attributes)
 
     def flush(self) -> None:
-        """Send what is gathered."""
+        """Send the collected spans."""
         self._provider.force_flush()
 
     def close(self) -> None:
-        """Send what is gathered, and end the thread that sends."""
+        """Send the collected spans, and end the exporting thread."""
         self._provider.shutdown()
 
 
 def start(process: str, collector: str) -> SafeTracer:
-    """Return a tracer that sends its spans to a collector, from a thread of its own."""
+    """Return a tracer that sends its spans to a collector, from a separate thread."""
     return SafeTracer(process, OTLPSpanExporter(endpoint=collector, timeout=EXPORT_SECONDS))

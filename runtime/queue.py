@@ -1,8 +1,8 @@
 """The job queue between the processes: ids only, in JSON, for a short list of functions. The database decides.
 
-The queue only makes things faster: what is due is in the database. Somebody who can write to Redis can name a function
-for RQ to import and run, so a job that is not on the list is refused (seen: with the JSON serializer alone, a job
-called os.system).
+The queue only saves time: due work is recorded in the database. Anybody who can write to Redis can name a function for
+RQ to import and run, so a job that is not on the list is refused. (In a test with only the JSON serializer, a job
+called os.system.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = get_args(QueueName)
-WAKING_JOBS = 2  # jobs that wait: one to wake the worker, and one with which a long backlog continues
+WAKING_JOBS = 2  # waiting jobs: one to wake the worker, and one to continue a long backlog
 JOB_TIMEOUT_SECONDS = 40  # a job leases rows for 15 s, and its last delivery may take 20 s
 
 
@@ -76,7 +76,7 @@ class JobQueue:
     def put(self, job: str, item: str, speed: QueueName) -> bool:
         """Queue an id. Return False if Redis did not accept it; the scheduler then finds it in the database.
 
-        A delivery is not queued if jobs wait in the queue: after each of them the worker delivers all that is due.
+        A delivery is not queued if enough jobs wait: after each job the worker delivers all due rows.
         """
         try:
             if job == DELIVER_JOB and self._queues[speed].count >= WAKING_JOBS:

@@ -20,8 +20,8 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 from runtime.settings import RedisAddress
 
 TIMEOUT_SECONDS: Final = 0.5
-SENTINEL_TIMEOUT_SECONDS: Final = 0.2  # three that hang must not cost a reporter more than one server that hangs
-MAX_CONNECTIONS: Final = 32  # of one process; without a free one Redis counts as unavailable
+SENTINEL_TIMEOUT_SECONDS: Final = 0.2  # three Sentinels that hang must cost no more time than one server that hangs
+MAX_CONNECTIONS: Final = 32  # connections of one process; if none is free, Redis counts as unavailable
 
 # OpenSSL's numbers for faults of a certificate
 _UNTRUSTED: Final = {18, 19, 20, 21}

@@ -1,6 +1,6 @@
-"""Parse JSON of unknown senders that can be read in one way only. Forbidden input is refused before it is parsed.
+"""Parse unambiguous JSON from unknown senders. Forbidden input is refused before it is parsed.
 
-Numbers stay the text that was written (NumberText): a sender of a long number must not make us work.
+Numbers stay text as written (NumberText), because converting a very long number takes much processor time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def object_pairs(text: str) -> tuple[tuple[str, object], ...]:
     """Return the keys and values of one object in the order written, repeated keys too. Raises StrictJsonError."""
     _refuse_depth(text)
     try:
-        # strict=False: a raw line feed in a person's words is no reason to lose the words
+        # strict=False: a raw line feed in a person's words must not lose the words
         pairs = json.loads(
             text,
             strict=False,

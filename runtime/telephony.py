@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 ChannelKind = Literal["ussd", "sms", "voice"]
 CHANNEL_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind)
-# A call: a session that the network ends, with one screen at a time. By SMS there is none, and texts stay on the phone.
+# A call: a session that the network ends, with one screen at a time. SMS has no calls, and texts stay on the phone.
 CALL_KINDS: frozenset[ChannelKind] = frozenset({"ussd", "voice"})
 # The status in a delivery report, the same for all providers; empty: no delivery report has come
 DeliveryReportStatus = Literal["", "sent", "delivered", "failed", "unknown"]

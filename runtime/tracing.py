@@ -28,9 +28,9 @@ Attribute = Literal[
     "outcome",
 ]
 Value = str | int | None
-OTHER: Final = "-"  # in place of a value that could be anything else than a code or an id
+OTHER: Final = "-"  # replaces a value that may not be a code or an id
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(?: [0-9])?|")  # never digits alone, as a number, code or PIN would be
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(?: [0-9])?|")  # never digits alone: a phone number, a code or a PIN
 _NUMBERS: Final = frozenset({"status", "attempt"})
 MAX_NUMBER: Final = 999
 
@@ -71,11 +71,11 @@ class Tracer(Protocol):
 
 
 _NO_SPAN: Final = _NoSpan()
-_tracers: list[Tracer] = []  # of this process: none while traces are off, else one
+_tracers: list[Tracer] = []  # tracers of this process: none while traces are off, else one
 
 
 class TracingUnavailable(Exception):
-    """TOKAUT_TRACES is set, and the packages are missing. The message says what to install."""
+    """TOKAUT_TRACES is set, and the packages are missing. The message names the package to install."""
 
 
 def configure(process: str, collector: str | None) -> None:
@@ -96,7 +96,7 @@ def configure(process: str, collector: str | None) -> None:
 
 def load_spans() -> Any:
     """Import `runtime.opentelemetry_spans`, and with it OpenTelemetry. Raises ImportError."""
-    if sys.modules.get("opentelemetry", sys) is None:  # by runtime/__init__.py
+    if sys.modules.get("opentelemetry", sys) is None:  # set by runtime/__init__.py
         del sys.modules["opentelemetry"]
     return importlib.import_module("runtime.opentelemetry_spans")
 

@@ -1,4 +1,4 @@
-"""Make the characters of a text visible that a terminal, a page or a reader would not see. Pure."""
+"""Make the invisible characters of a text visible, for a terminal or a page. Pure."""
 
 from __future__ import annotations
 

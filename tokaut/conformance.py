@@ -1,4 +1,4 @@
-"""Conformance test of a hotline: what it must accept, and for a signed webhook what it must refuse.
+"""Conformance test of a hotline: the requests it must accept, and for a signed webhook those it must refuse.
 
 Every test sends drills. `check_callbacks` tests the console's endpoint for the hotline's callbacks: that it exists, and
 that it knows the secret with which this hotline signs. Its requests name a report that does not exist, so they change
@@ -237,13 +237,15 @@ def _expect_refused(name: str, connector: WebhookConnector, body: bytes, headers
 CALLBACK_ADVICE = "Look at CONSOLE_URL, and whether the console runs and has this hotline's secret."
 
 
-def check_callbacks(door: WebhookConnector, hotline: str, console: str, *, live: bool) -> Iterator[ConformanceResult]:
+def check_callbacks(
+    connector: WebhookConnector, hotline: str, console: str, *, live: bool
+) -> Iterator[ConformanceResult]:
     """Send a correctly signed and a forged callback for `hotline` to the console, and yield both results."""
     key, report_id = fresh_id(), fresh_id()
     body = json_bytes({"report_id": report_id, "state": "accepted"})
     url = f"{console}/hotlines/{hotline}/reports/{report_id}"
     signed, forged = (
-        door.headers(key, body),
+        connector.headers(key, body),
         signed_headers([Signer(new_webhook_secret())], key, body, int(time.time())),
     )
     yield _callback_result("may call back", url, (body, signed), 404, live=live)

@@ -46,5 +46,5 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
 def _account() -> str:
     try:
         return getpass.getuser()[:64]
-    except (OSError, KeyError):  # the account has no name, as in a container
+    except (OSError, KeyError):  # the account may have no name, as in a container
         return str(os.getuid())

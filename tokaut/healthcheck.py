@@ -1,8 +1,8 @@
 """Exit with 0 if a process works: the health check of a container, `python -m tokaut.healthcheck WHAT`.
 
 WHAT is the address at which web or the console listens (`unix:` and a path, or host:port), or the name of a worker:
-urgent, standard, clock. A worker works while its main loop runs; TOKAUT_DATA has its file. A process is healthy while
-the database or Redis is unavailable: it then does what it can, and a restart would not help.
+urgent, standard, clock. A worker works while its main loop runs; TOKAUT_DATA has its file. A process is healthy also
+while the database or Redis is unavailable: it still does its other work, and a restart would not help.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from workers.heartbeat import STALE_SECONDS, Heartbeat
 
-ANSWERS_WITHIN: Final = 5.0  # seconds; a reporter waits no longer for an answer either
+ANSWERS_WITHIN: Final = 5.0  # seconds; a reporter's network waits no longer either
 UNIX: Final = "unix:"
 WORKERS: Final = ("urgent", "standard", "clock")
 USAGE: Final = "Usage: python -m tokaut.healthcheck unix:PATH|HOST:PORT|urgent|standard|clock"
@@ -37,7 +37,7 @@ class UnixConnection(HTTPConnection):
 
 
 def server_fault(address: str) -> str | None:
-    """Ask a server for /healthz. Return what is wrong, or None."""
+    """Ask a server for /healthz. Return its fault, or None."""
     if address.startswith(UNIX):
         connection: HTTPConnection = UnixConnection(address.removeprefix(UNIX))
     else:
@@ -54,7 +54,7 @@ def server_fault(address: str) -> str | None:
 
 
 def worker_fault(kind: str, data: Path) -> str | None:
-    """Return what is wrong with a worker process, or None. `data`: its TOKAUT_DATA."""
+    """Return the fault of a worker process, or None. `data`: its TOKAUT_DATA."""
     try:
         age = Heartbeat(data, f"{kind}-1").age_seconds()
     except OSError as error:

@@ -26,7 +26,7 @@ import tokaut
 from flows.authoring.lint import BatchResult
 
 CODE: Final = (flows, gateway, reports, runtime, tokaut)
-KEPT_SECONDS: Final = 30 * 86_400  # since a result was last used
+KEPT_SECONDS: Final = 30 * 86_400  # time after a result was last used
 
 
 def cache_folder() -> Path:
@@ -36,7 +36,7 @@ def cache_folder() -> Path:
 
 
 class LintCache:
-    """The stored results for one folder of flows. A folder that cannot be read or written stores nothing."""
+    """The stored results for one folder of flows. If the folder cannot be read or written, nothing is stored."""
 
     def __init__(self, folder: Path, flow_dir: Path) -> None:
         self._folder = folder

@@ -40,12 +40,12 @@ Ask = Callable[[Setting, str, str | None], str | None]
 
 
 class CannotInstall(Exception):
-    """The installation cannot be written. The message is one line for each fault: what is wrong, and what to do."""
+    """The installation cannot be written. The message has one line for each fault, with its remedy."""
 
 
 @dataclass(slots=True)
 class NewInstallation:
-    """What is to be written into `folder`.
+    """The content of a new installation in `folder`.
 
     `values`: the settings by name. `secrets`: the contents of the files in the folder `secrets`, by file name.
     `practice`: the hotlines that have no address yet, and so use the practice hotline of `tokaut start`.
@@ -83,10 +83,14 @@ def plan_installation(
         tuple(sections_for(channels, country.hotlines.values())),
         _own_values(folder, mode, country, channels, given) | dict(given),
     )
-    known = {setting.name for section in plan.sections for setting in section.settings}
-    known |= {f"{setting.name}_FILE" for section in plan.sections for setting in section.settings if setting.secret}
-    known |= {name for name, *_ in OTHER_SETTINGS}
-    faults = [f"{name} is not a setting of this installation. Leave it out." for name in given if name not in known]
+    setting_names = {setting.name for section in plan.sections for setting in section.settings}
+    setting_names |= {
+        f"{setting.name}_FILE" for section in plan.sections for setting in section.settings if setting.secret
+    }
+    setting_names |= {name for name, *_ in OTHER_SETTINGS}
+    faults = [
+        f"{name} is not a setting of this installation. Leave it out." for name in given if name not in setting_names
+    ]
     for hotline in country.hotlines.values():
         prefix = hotline_prefix(hotline.id)
         if mode is not Mode.LIVE and hotline.delivery == "webhook" and f"{prefix}URL" not in plan.values:
@@ -109,7 +113,7 @@ def write_installation(plan: NewInstallation) -> None:
             f"{plan.folder} belongs to another account, which could replace any file. Name a new folder."
         )
     plan.folder.chmod(0o700)
-    refuse_used_folder(plan.folder)  # only now: nobody else can put a file or a link there any more
+    refuse_used_folder(plan.folder)  # checked only now: other accounts can no longer put a file or a link there
     (plan.folder / SECRETS).mkdir(mode=0o700)
     for name, text in plan.secrets.items():
         _write_private(plan.folder / SECRETS / name, f"{text}\n")

@@ -1,8 +1,8 @@
 """Wait until web's spool is empty: `python -m tokaut.spool_wait SECONDS`, before a host of web is stopped.
 
 Web itself empties the spool once the database answers, so it must still run. The exit status is 1 if entries are left
-after SECONDS; they stay on the disk, and web continues with them when it starts again. It is 1, too, if the spool is
-not found or this account may not read it: then nobody knows whether it is empty.
+after SECONDS; they stay on the disk, and web continues with them when it starts again. It is also 1 if the
+spool is missing or not readable for this account, because then it may not be empty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ USAGE: Final = "Usage: python -m tokaut.spool_wait SECONDS"
 
 
 def entries(data: Path) -> int:
-    """Return how many entries of the spool under this TOKAUT_DATA wait for the database. Raises OSError.
+    """Return the number of entries in the spool under this TOKAUT_DATA. Raises OSError.
 
     Path.glob() would find nothing in a folder that this account may not read, and raise nothing.
     """
@@ -29,7 +29,7 @@ def entries(data: Path) -> int:
 
 
 def wait(data: Path, seconds: float) -> int:
-    """Wait until no entry is left, at most so long. Return how many are left. Raises OSError."""
+    """Wait up to `seconds` until no entry is left. Return the number left. Raises OSError."""
     end = time.monotonic() + seconds
     while (left := entries(data)) and time.monotonic() < end:
         time.sleep(LOOK_SECONDS)
@@ -37,7 +37,7 @@ def wait(data: Path, seconds: float) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Wait. Raises SystemExit: with one line if entries are left."""
+    """Wait as the command line asks. Raises SystemExit, with one line if entries are left."""
     if len(arguments) != 1 or not arguments[0].isdecimal():
         sys.exit(USAGE)
     data = Path(os.environ.get("TOKAUT_DATA", "var"))

@@ -12,7 +12,7 @@ import click
 
 from runtime.visible_text import safe_for_display
 
-MAX_TEXT_CHARS = 2000  # of one text; a terminal of 80 by 24 shows 1,920
+MAX_TEXT_CHARS = 2000  # characters of one text; a terminal of 80 by 24 shows 1,920
 MAX_HELP_CHARS = 400
 
 
@@ -49,7 +49,7 @@ def escape_unknown_letters() -> None:
 class CommandError(click.ClickException):
     """A failure that ends a command with exit status 1.
 
-    The message says what is wrong and what to do. It is printed without a prefix, unlike click's own errors.
+    The message names the fault and the remedy. It is printed without a prefix, unlike click's own errors.
     """
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -75,10 +75,10 @@ class CommandGroup(click.Group):
             formatter.write_dl(self.summaries(ctx))
 
 
-def unknown_hotline(hotline: str, there: Iterable[str]) -> CommandError:
-    """Return the error for a hotline id that is in none of the configured countries. `there`: the ids they have."""
+def unknown_hotline(hotline: str, configured: Iterable[str]) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries. `configured`: their ids."""
     return CommandError(
-        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(there)) or 'none'}."
+        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(configured)) or 'none'}."
     )
 
 

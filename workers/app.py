@@ -194,7 +194,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         aside=(
             _statistics_job(parts),
             ErasureJob(
-                parts.database, retention_policy(parts.countries), parts.metrics, gone=retention_job.compact_soon
+                parts.database, retention_policy(parts.countries), parts.metrics, on_deleted=retention_job.compact_soon
             ),
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),

@@ -1,10 +1,10 @@
-"""Why a request to a hotline, a mail server or an SMS provider failed: the classes that logs and metrics count."""
+"""Classes of failed requests to a hotline, a mail server or an SMS provider, for logs and metrics."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# There was no answer, or none that says more
+# There was no answer, or an answer without details
 NetworkFailure = Literal["dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "refused"]
 MailFailure = Literal[NetworkFailure, "no_tls", "mail_login"]
 DeliveryFailureClass = Literal[

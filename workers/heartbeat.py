@@ -1,4 +1,4 @@
-"""The signs of life of a worker process while its main loop runs: a file for the health check, a row for everybody."""
+"""The heartbeat of a worker process while its main loop runs: a file for the health check, and a database row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STALE_SECONDS: Final = 120  # the longest job takes 40 s, and the scheduler wait
 class Heartbeat:
     """The file of one process in TOKAUT_DATA, and its row. `slot`: urgent-1, standard-1, clock-1.
 
-    `report`: stores in the database that the process is there.
+    `report`: stores in the database that the process runs.
     """
 
     def __init__(self, folder: Path, slot: str, report: Callable[[], None] | None = None) -> None:
@@ -26,7 +26,7 @@ class Heartbeat:
         self._report_at = 0.0
 
     def beat(self) -> None:
-        """Note that the main loop runs. A disk or a database that refuses this stops no delivery."""
+        """Record that the main loop runs. A failure to write this does not stop deliveries."""
         with suppress(OSError):
             self._path.touch(mode=0o600)
         if self._report and time.monotonic() >= self._report_at:

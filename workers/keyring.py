@@ -19,7 +19,7 @@ class KeyRing:
         self._loaded: dict[str, PrivateKeySet] = {}
 
     def of(self, hotline: str, key_id: str) -> PrivateKey:
-        """Return the key. Raises DecryptError if it is not here, or if other accounts may read its file."""
+        """Return the key. Raises DecryptError if its file is missing or other accounts may read it."""
         try:
             return self._loaded[hotline].of(hotline, key_id)
         except (KeyError, DecryptError):

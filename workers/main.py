@@ -56,8 +56,8 @@ log = structlog.get_logger()
 class JobTimedOut(BaseException):
     """The time limit of a job has passed.
 
-    It is a BaseException, so that no `except Exception` takes it for a fault of the current delivery, which would then
-    be postponed for an hour. Instead the lease expires.
+    It is a BaseException, so that no `except Exception` handles it as a fault of the current delivery, which would
+    postpone the delivery for an hour. Instead the lease expires.
     """
 
 
@@ -70,10 +70,10 @@ class JobTimeout(UnixSignalDeathPenalty):
 
 
 class QueueWorker(SimpleWorker):
-    """An RQ worker that reconnects soon after Redis is back, and tells the running job that it has to stop.
+    """An RQ worker that reconnects soon after Redis is available again, and can ask the running job to stop.
 
-    `deliver_due` is called after each job that does not do so itself, also one that was refused: whatever waits in the
-    queue wakes the worker, so web need not queue a job for each delivery.
+    `deliver_due` is called after each job that does not do so itself, also one that was refused: any job in the queue
+    wakes the worker, so web need not queue a job for each delivery.
     """
 
     max_connection_wait_time = 2.0
@@ -93,14 +93,14 @@ class QueueWorker(SimpleWorker):
         self._deliver_due = deliver_due
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Run a job, then deliver what is due."""
+        """Run a job, then the other due deliveries."""
         is_done = super().perform_job(job, queue, execution)
         if not (is_done and job.func_name == DELIVER_JOB):
             self._deliver_due()
         return is_done
 
     def heartbeat(self, *arguments: Any, **settings: Any) -> None:
-        """Note in Redis, and for the health check, that the main loop runs; RQ calls this between jobs."""
+        """Record in Redis and for the health check that the main loop runs. RQ calls this between jobs."""
         self._beat()
         super().heartbeat(*arguments, **settings)
 
@@ -141,7 +141,7 @@ def job_handlers(parts: WorkerServices, queue: QueueName) -> Handlers:
 
 
 def run_queue_worker(parts: WorkerServices, queue: QueueName, stopping: threading.Event) -> None:
-    """Process the queue until `stopping` is set, and reconnect whenever Redis is back."""
+    """Process the queue until `stopping` is set, and reconnect whenever Redis is available again."""
     job_class = create_job_class(job_handlers(parts, queue), parts.metrics)
     try:
         while not stopping.is_set():
@@ -177,7 +177,7 @@ def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJ
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     """Start the process. Raises SystemExit with one line for each setting that is wrong."""
-    kind = next((known for known in PROCESS_KINDS if [known] == arguments[:1]), None)
+    kind = next((allowed for allowed in PROCESS_KINDS if [allowed] == arguments[:1]), None)
     number = arguments[1] if len(arguments) > 1 else "1"
     if kind is None or len(arguments) > 2 or not number.isalnum():
         sys.exit(USAGE)

@@ -1,4 +1,4 @@
-"""Metrics of the workers and of the scheduler. No label holds anything of a person."""
+"""Metrics of the workers and of the scheduler. No label holds personal data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class WorkerMetrics:
 
     def _of_the_clock(self, registry: CollectorRegistry) -> None:
         counter, gauge = _counter(registry), _gauge(registry)
-        self.leader = Gauge(  # one that waits says 0 beside the one that leads
+        self.leader = Gauge(  # 0 for a standby beside the leader
             "tokaut_scheduler_leader",
             "1 in the process that is the scheduler",
             registry=registry,
@@ -98,5 +98,5 @@ def _counter(registry: CollectorRegistry) -> partial[Counter]:
 
 
 def _gauge(registry: CollectorRegistry) -> partial[Gauge]:
-    """Make gauges that show, of several processes, the value that was set last."""
+    """Return a factory of gauges that show the last value set by any process."""
     return partial(Gauge, registry=registry, multiprocess_mode="mostrecent")

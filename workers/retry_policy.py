@@ -21,20 +21,20 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
-MAX_REFUSALS = 3  # all within a minute
+MAX_REFUSALS = 3  # all attempts are made within a minute
 MAX_REFUSAL_DELAY = 20 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When deliveries of one priority are retried, get a fallback and are reported to a person."""
+    """The times after which deliveries of one priority are retried, get a fallback, and are reported to a person."""
 
     first_delays: tuple[int, ...]  # delay after the 1st, 2nd, … failed attempt
     same_day_delay: int  # delay after each further attempt on the first day
     later_delay: int  # the same, from the second day on
     jitter: float  # fraction of the delay, added or subtracted
-    fallback_after: int  # without a receipt for so long: the next hotline gets the report too
-    notify_after: int  # without a receipt for so long: a person is notified
+    fallback_after: int  # time without a receipt until the next hotline gets the report too
+    notify_after: int  # time without a receipt until a person is notified
     notify_interval: int  # interval of further notifications
     max_retry_after: int  # the longest Retry-After that is respected
 

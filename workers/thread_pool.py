@@ -1,4 +1,4 @@
-"""Threads of the scheduler itself, for work that no queue or worker process takes."""
+"""The scheduler's own threads, for work that no worker process takes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class BackgroundPool:
         self._busy = {future for future in self._busy if not future.done()}
         return len(self._busy) >= self._threads
 
-    def do(self, what: Callable[[], Any]) -> bool:
+    def do(self, task: Callable[[], Any]) -> bool:
         """Start a task. Returns False if all threads are busy; the task is then dropped."""
         if self.is_busy:
             return False
-        self._busy.add(self._pool.submit(_run_logged, what))
+        self._busy.add(self._pool.submit(_run_logged, task))
         return True
 
     def finish(self) -> None:

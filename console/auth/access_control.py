@@ -34,8 +34,8 @@ from reports.store.staff.staff_sessions import StaffSession
 from runtime.time_units import MINUTE
 
 IDLE_TIMEOUT = 15 * MINUTE
-RECHECK_WINDOW = 5 * MINUTE  # after password and code were given; for actions that an unattended browser must not do
-TOUCH_INTERVAL = MINUTE // 2  # so that not every request writes its session
+RECHECK_WINDOW = 5 * MINUTE  # after password and code were given; for actions that an unattended browser must not allow
+TOUCH_INTERVAL = MINUTE // 2  # limits how often requests write the session
 
 STAFF, LEAD, AUDITOR, OPERATOR = StaffRole
 READERS = (STAFF, LEAD)  # may read reports
@@ -114,7 +114,7 @@ def requires(
 
 
 def public(view: Callable[Concatenate[Form, ...], Response]) -> CheckedView:
-    """Let everybody use the view. Its first argument is the form, which needs a token too; empty for a GET."""
+    """Let anybody use the view. Its first argument is the form, which needs a token too; empty for a GET."""
     return CheckedView(view, AccessRule(None))
 
 

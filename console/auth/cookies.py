@@ -23,7 +23,7 @@ SESSION, BROWSER, LANGUAGE = "__Host-tokaut", "__Host-tokaut-browser", "__Host-t
 ALARM = "__Host-tokaut-alarm"
 KEYS = "__Host-tokaut-keys"
 MAX_AGE_SECONDS = 400 * 24 * 3600  # the longest that browsers accept
-MAX_PROOFS = 12  # people who share one browser
+MAX_PROOFS = 12  # the number of people who can share one browser
 PROOF_LENGTH = 22  # characters
 
 
@@ -82,7 +82,7 @@ class Browser:
         proof = _proof(cipher.mac("browser", self.nonce, name))
         return Browser(self.nonce, (proof, *(earlier for earlier in self.proofs if earlier != proof))[:MAX_PROOFS])
 
-    def keep(self, response: Response) -> None:
+    def set_on(self, response: Response) -> None:
         """Set the cookie on a response."""
         set_cookie(response, BROWSER, ".".join((self.nonce, *self.proofs)), seconds=MAX_AGE_SECONDS)
 

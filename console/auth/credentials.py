@@ -20,12 +20,12 @@ from zxcvbn import zxcvbn
 from reports.crypto import RecordCipher
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
-CHECKED_LENGTH = 72  # characters that zxcvbn rates; it is slow with more
+CHECKED_LENGTH = 72  # characters that zxcvbn rates; longer texts make it slow
 TOO_SHORT = "Take at least 12 characters; four words that have nothing to do with each other are good."
 TOO_LONG = "Take at most 128 characters."
 TOO_EASY = "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
 FAULTS = (TOO_SHORT, TOO_LONG, TOO_EASY)
-MIN_SCORE = 4  # of 4 (zxcvbn): more than 10,000,000,000 guesses by somebody who knows what people choose
+MIN_SCORE = 4  # of 4 (zxcvbn): more than 10,000,000,000 guesses, even with knowledge of common passwords
 
 PROJECT_WORDS = ("tokaut", "hotline", "helpline", "console", "password", "report", "child", "vanuatu", "pikinini")
 
@@ -109,28 +109,30 @@ def hash_password(password: str) -> str:
         return _HASHER.hash(_normalize(password))
 
 
-def rehash_password(password: str, room: LoginSlots) -> str:
-    """Hash a password under the current parameters, while the caller holds a slot of `room`. Raises TooManyLogins."""
-    with room.turn():
+def rehash_password(password: str, slots: LoginSlots) -> str:
+    """Hash a password under the current parameters, while the caller holds one of `slots`. Raises TooManyLogins."""
+    with slots.turn():
         return _HASHER.hash(_normalize(password))
 
 
-def is_correct(password: str, kept: str | None, room: LoginSlots = KNOWN_BROWSERS) -> bool:
-    """Return whether a password is right, while the caller holds a slot of `room`. Raises TooManyLogins.
+def is_correct(password: str, stored_hash: str | None, slots: LoginSlots = KNOWN_BROWSERS) -> bool:
+    """Return whether a password is right, while the caller holds one of `slots`. Raises TooManyLogins.
 
-    `kept`: the stored hash; None if there is no such account: then the check takes as long, and returns False.
+    `stored_hash`: None if there is no such account: then the check takes as long, and returns False.
     """
     try:
-        with room.turn():
-            is_right = _HASHER.verify(_NOBODYS if kept is None else kept, _normalize(password)[:MAX_LENGTH])
+        with slots.turn():
+            is_right = _HASHER.verify(
+                _NOBODYS if stored_hash is None else stored_hash, _normalize(password)[:MAX_LENGTH]
+            )
     except (Argon2Error, InvalidHashError):
         return False
-    return is_right and kept is not None
+    return is_right and stored_hash is not None
 
 
-def is_outdated(kept: str) -> bool:
+def is_outdated(stored_hash: str) -> bool:
     """Return whether a hash has weaker parameters than new ones."""
-    return _HASHER.check_needs_rehash(kept)
+    return _HASHER.check_needs_rehash(stored_hash)
 
 
 def _normalize(password: str) -> str:

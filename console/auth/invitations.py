@@ -27,7 +27,7 @@ bp = Blueprint("invitations", __name__)
 
 MAX_NAME_LENGTH = 24
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
-CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another one
+CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter or digit that looks like another one
 MAX_TYPED = 64
 CODE_LENGTH, CODE_GROUP = 16, 4  # 79 bits: nobody guesses one within its day
 OPERATOR_HOTLINE = "_operator"  # the `hotline` of the operator's own accounts
@@ -92,7 +92,7 @@ def _render_code(typed: str = "", problem: str = "") -> Response:
     browser = cookies.Browser.of(request)
     words = {"token": page_csrf_token(browser), "typed": typed, "wrong": problem}
     response = page("join_code.html", 404 if problem else 200, **words)
-    browser.keep(response)
+    browser.set_on(response)
     return response
 
 
@@ -101,24 +101,24 @@ def _render_code(typed: str = "", problem: str = "") -> Response:
 def open_invitation(form: Form) -> Response:
     """Show the page of an invitation. One that was used or revoked is answered like one that never existed."""
     code = form.get("invitation", "")[:MAX_TYPED]
-    found = accounts.find_invitation(services.database, hash_code(code))
-    return _render_invitation(found, code) if found else _render_code(code, INVALID_CODE)
+    invitation = accounts.find_invitation(services.database, hash_code(code))
+    return _render_invitation(invitation, code) if invitation else _render_code(code, INVALID_CODE)
 
 
-def _render_invitation(found: Invitation, code: str, problem: str = "") -> Response:
+def _render_invitation(invitation: Invitation, code: str, problem: str = "") -> Response:
     browser = cookies.Browser.of(request)
     secret = credentials.derive_secret(services.cipher, _letters_of(code), browser.nonce)
     response = page(
         "join.html",
         400 if problem else 200,
         token=page_csrf_token(browser),
-        invitation=found,
+        invitation=invitation,
         code=code,
-        picture=credentials.qr_code(secret, found.name, found.hotline),
+        picture=credentials.qr_code(secret, invitation.name, invitation.hotline),
         to_type=credentials.manual_entry_key(secret),
         wrong=problem,
     )
-    browser.keep(response)
+    browser.set_on(response)
     return response
 
 
@@ -127,23 +127,23 @@ def _render_invitation(found: Invitation, code: str, problem: str = "") -> Respo
 def accept_invitation(form: Form) -> Response:
     """Open or restore the account, with the new password and authenticator."""
     code, browser = form.get("invitation", "")[:MAX_TYPED], cookies.Browser.of(request)
-    found = accounts.find_invitation(services.database, hash_code(code))
-    if found is None:
+    invitation = accounts.find_invitation(services.database, hash_code(code))
+    if invitation is None:
         return _render_code(code, INVALID_CODE)
     secret = credentials.derive_secret(services.cipher, _letters_of(code), browser.nonce)
     password = form.get("password", "")
     step = credentials.matching_step(secret, form.get("code", ""), services.database.now() / 1_000_000)
-    problem = credentials.rejection_reason(password, (found.name, found.hotline))
+    problem = credentials.rejection_reason(password, (invitation.name, invitation.hotline))
     if not problem and password != form.get("again", ""):
         problem = PASSWORDS_DIFFER
     if problem or step is None:
-        return _render_invitation(found, code, problem or WRONG_CODE)
-    staff_id = found.staff_id or accounts.new_staff_id(services.database)
+        return _render_invitation(invitation, code, problem or WRONG_CODE)
+    staff_id = invitation.staff_id or accounts.new_staff_id(services.database)
     login_data = Credentials(
         credentials.hash_password(password), credentials.seal_secret(services.cipher, staff_id, secret), step
     )
-    if not accounts.accept_invitation(services.database, found, staff_id, login_data):
+    if not accounts.accept_invitation(services.database, invitation, staff_id, login_data):
         return _render_code(code, INVALID_CODE)
-    response = page("joined.html", name=found.name, is_reset=found.staff_id is not None)
-    browser.having(services.cipher, found.name).keep(response)
+    response = page("joined.html", name=invitation.name, is_reset=invitation.staff_id is not None)
+    browser.having(services.cipher, invitation.name).set_on(response)
     return response

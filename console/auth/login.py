@@ -50,7 +50,7 @@ LOGIN_REFUSED = (
 UNLOCK_REFUSED = "This is not your password."
 
 
-# Limits on login attempts. Nobody can lock a colleague out.
+# Limits on login attempts, such that nobody can lock a colleague out.
 #
 # A browser that a person has logged in with has a counter of its own. Strangers who try the name lock only strangers.
 
@@ -108,11 +108,11 @@ def login_page(_: Form) -> Response:
 
 
 def render_login(refused: str = "") -> Response:
-    """Return the page with the form to log in. `refused`: what is said after a login that failed."""
+    """Return the page with the form to log in. `refused`: the sentence after a failed login."""
     browser = cookies.Browser.of(request)
     words = {"token": page_csrf_token(browser), "refused": refused}
     response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
-    browser.keep(response)
+    browser.set_on(response)
     if cookies.read(request, cookies.SESSION):
         current = found_session()
         if current is None:
@@ -144,14 +144,14 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
-    if not credentials_match(account, form, may=is_name_allowed, room=slots) or account is None:
+    if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
         return render_login(LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
     response = redirect("/")
     start_session(account, response)
-    browser.having(cipher, name).keep(response)
+    browser.having(cipher, name).set_on(response)
     return response
 
 
@@ -159,19 +159,19 @@ def credentials_match(
     account: Account | None,
     form: Form,
     *,
-    may: bool,
-    room: credentials.LoginSlots = credentials.KNOWN_BROWSERS,
+    is_name_allowed: bool,
+    slots: credentials.LoginSlots = credentials.KNOWN_BROWSERS,
 ) -> bool:
     """Return whether password and code are right and the code was never used; the work is the same whatever is wrong.
 
-    `may`: False if logins with this name are locked. `room`: where the caller holds a slot.
+    `is_name_allowed`: False if logins with this name are locked. `slots`: of which the caller holds one.
     """
-    is_right = credentials.is_correct(form.get("password", ""), account.password if account else None, room)
+    is_right = credentials.is_correct(form.get("password", ""), account.password if account else None, slots)
     step = _totp_step(account, form.get("code", ""))
-    is_allowed = may and is_right and account is not None and account.ended_at is None and step is not None
+    is_allowed = is_name_allowed and is_right and account is not None and account.ended_at is None and step is not None
     if is_allowed and account and step is not None and accounts.use_totp_step(services.database, account, step):
         return True
-    if may:  # a locked attempt is counted already, and would only fill the audit
+    if is_name_allowed:  # a locked attempt is counted already; a record of it would only fill the audit log
         login_throttle.record_failure(services.database, account)
     return False
 
@@ -198,10 +198,10 @@ def start_session(account: Account, response: Response) -> None:
     cookies.set_cookie(response, cookies.SESSION, token)
 
 
-def browser_kind(said: str) -> str:
+def browser_kind(user_agent: str) -> str:
     """Return browser and system of a User-Agent header, enough to tell one's own sessions apart in a list."""
-    browser = next((name for mark, name in BROWSERS.items() if mark in said), "browser")
-    system = next((name for name in SYSTEMS if name in said), "computer")
+    browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), "browser")
+    system = next((name for name in SYSTEMS if name in user_agent), "computer")
     return f"{browser}, {system}"
 
 
@@ -274,15 +274,15 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
         staff_sessions.end(services.database, account, session.session_hash)
         return redirect("/login")
     if not is_right(session, account):
-        login_throttle.record_failure(services.database, account, told=False)
+        login_throttle.record_failure(services.database, account, is_shown=False)
         return render_locked(form, refused)
     login_throttle.reset(services.database, [attempt.bucket])
-    return renew_session(session, checked=False, then=known_page(form.get("then", "")))
+    return renew_session(session, checked=False, next_path=known_page(form.get("then", "")))
 
 
-def renew_session(session: StaffSession, *, checked: bool, then: str) -> Response:
-    """Give the session a new id, and go on to `then`. `checked`: the person has proven again who they are."""
-    token, response = cookies.new_session(), redirect(then)
+def renew_session(session: StaffSession, *, checked: bool, next_path: str) -> Response:
+    """Give the session a new id, and go on to `next_path`. `checked`: the person has given password and code again."""
+    token, response = cookies.new_session(), redirect(next_path)
     staff_sessions.renew(services.database, session.session_hash, cookies.token_hash(token), checked=checked)
     cookies.set_cookie(response, cookies.SESSION, token)
     return response
@@ -295,9 +295,9 @@ def check_page(me: StaffRequest) -> Response:
     return render_check(me, known_page(current_query().get("then", "")))
 
 
-def render_check(me: StaffRequest, then: str, refused: str = "") -> Response:
+def render_check(me: StaffRequest, next_path: str, refused: str = "") -> Response:
     """Return the page that asks a logged-in person to prove again who they are."""
-    words = {"then": then, "refused": refused, "has_passkey": can_use_passkey(me.account)}
+    words = {"then": next_path, "refused": refused, "has_passkey": can_use_passkey(me.account)}
     return page("check.html", 403 if refused else 200, me=me, **words)
 
 
@@ -311,11 +311,11 @@ def check(me: StaffRequest) -> Response:
         staff_sessions.end(services.database, me.account, me.session.session_hash)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
-        is_shown = credentials_match(me.account, me.form, may=True)
+        is_shown = credentials_match(me.account, me.form, is_name_allowed=True)
     if not is_shown:
         return render_check(me, next_path, LOGIN_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
-    return renew_session(me.session, checked=True, then=next_path)
+    return renew_session(me.session, checked=True, next_path=next_path)
 
 
 @bp.post("/alive")

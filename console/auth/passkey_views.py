@@ -105,7 +105,7 @@ def login(form: Form) -> Response:
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     response = redirect("/")
     start_session(account, response)
-    browser.having(cipher, account.name).keep(response)
+    browser.having(cipher, account.name).set_on(response)
     return response
 
 
@@ -149,7 +149,7 @@ def check(me: StaffRequest) -> Response:
         login_throttle.record_failure(services.database, me.account)
         return render_check(me, next_path, PASSKEY_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
-    return renew_session(me.session, checked=True, then=next_path)
+    return renew_session(me.session, checked=True, next_path=next_path)
 
 
 @bp.post("/locked/passkey/options")

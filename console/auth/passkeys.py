@@ -45,12 +45,12 @@ from runtime.time_units import DAY_SECONDS, MINUTE_SECONDS, SECOND
 
 CHALLENGE_LIFETIME = 5 * MINUTE_SECONDS
 RANDOM_BYTES = 16
-HEAD_BYTES = 8 + RANDOM_BYTES  # when it expires, and chance
+HEAD_BYTES = 8 + RANDOM_BYTES  # time of expiry, and random bytes
 ONCE = LoginLimit(max_attempts=1, period=DAY_SECONDS, lock_time=DAY_SECONDS, max_lock_time=DAY_SECONDS)
 PRODUCT = "Tokaut"
 MAX_CREDENTIAL_ID = 1023  # bytes, by the standard
 ALGORITHM = 3  # label in a COSE_Key
-# What the library raises for an answer that it cannot read; nothing of the answer may end in a fault page.
+# Exceptions of the library for an unreadable answer; no part of the answer may appear on an error page.
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -66,7 +66,7 @@ UNREADABLE = (
 
 
 class Purpose(StrEnum):
-    """What a challenge may be used for."""
+    """The one purpose of a challenge."""
 
     LOGIN = "login"
     CHECK = "check"
@@ -145,7 +145,7 @@ class Ceremony:
         return is_known and struct.unpack(">Q", head[:8])[0] > self.now // SECOND
 
     def request_options(self, allowed: tuple[Passkey, ...] = ()) -> dict[str, Any]:
-        """Return what the browser is to sign, as JSON values.
+        """Return the options of an assertion by the browser, as JSON values.
 
         `allowed`: the account's passkeys; empty: any passkey of this site.
         """
@@ -155,7 +155,7 @@ class Ceremony:
         return {**options.public_key, "timeout": CHALLENGE_LIFETIME * 1000}
 
     def creation_options(self, account: Account, existing: tuple[Passkey, ...]) -> dict[str, Any]:
-        """Return which passkey the browser is to create, as JSON values; not a second one on a key that has one."""
+        """Return the options of a new passkey, as JSON values. Keys that have a passkey already are excluded."""
         options, _ = _server(self.site).register_begin(
             PublicKeyCredentialUserEntity(id=account.staff_id.encode(), name=account.name, display_name=account.name),
             [_descriptor(one.credential_id) for one in existing],
@@ -216,10 +216,10 @@ def read_assertion(text: str) -> Assertion:
 
 
 def _json(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    value = json.loads(text)
+    if not isinstance(value, dict):
         raise InvalidAnswer
-    return found
+    return value
 
 
 def _server(of: Site) -> Fido2Server:
@@ -231,7 +231,7 @@ def _server(of: Site) -> Fido2Server:
 
 
 def _state(challenge: bytes) -> dict[str, object]:
-    """Return the state that the library wants back. The challenge was checked by its MAC."""
+    """Return the state that the library requires. The challenge was already checked by its MAC."""
     return {"challenge": websafe_encode(challenge), "user_verification": UserVerificationRequirement.REQUIRED}
 
 

@@ -139,7 +139,7 @@ def act_words(act: str) -> str:
 
 
 def subject(one: LoggedAct, names: Mapping[str, str]) -> str:
-    """Return the person whom an act was done to: by the account's name, or by the name that stands in the entry.
+    """Return the person whom an act was done to: by the account's name, or by the name in the entry.
 
     `names`: account id → name.
     """

@@ -38,7 +38,7 @@ ABOUT_LABELS: Final[Mapping[str, str]] = {
 
 # A reference: the last six digits of a report's id, in two groups, so that it can be said on the phone.
 REFERENCE_LENGTH: Final = 6
-HEARD_AS: Final = str.maketrans("oOiIlL", "001111")  # letters that are no hexadecimal digits
+LOOKALIKE_DIGITS: Final = str.maketrans("oOiIlL", "001111")  # letters that are mistaken for digits
 TYPED: Final = re.compile(r"[0-9a-f]{6,12}|[0-9a-f]{32}")
 
 
@@ -50,7 +50,7 @@ def reference(report_id: str) -> str:
 
 def parse_reference(text: str) -> str:
     """Return the digits of a reference as somebody typed it, or of a whole id; empty if it is neither."""
-    digits = re.sub(r"[\s\-–.#]", "", text).translate(HEARD_AS).lower()
+    digits = re.sub(r"[\s\-–.#]", "", text).translate(LOOKALIKE_DIGITS).lower()
     return digits if TYPED.fullmatch(digits) else ""
 
 

@@ -34,7 +34,7 @@ def _is_id(value: object) -> bool:
 def may_be_linked(one: RowAndHead, other: RowAndHead) -> bool:
     """Return whether both reports show a number now, or both show none.
 
-    A link between the others would tell staff from which number a report came whose reporter did not give it.
+    Any other link would reveal the number of a reporter who did not give it.
     """
     shown = _shows_number(*one)
     return shown is not None and shown == _shows_number(*other)

@@ -1,7 +1,8 @@
 """The words that the phones' screens showed before, for reports that were made with them. Pure.
 
-A report names the version of the flow `report`; whatever has other words since is here, with the last version that
-showed it. Questions and labels that a later version changes are added, never removed while such reports are kept.
+A report names the version of the flow `report`. This module has each wording that has changed since, with the last
+version that showed it. Questions and labels that a later version changes are added, never removed while such reports
+are kept.
 """
 
 from __future__ import annotations

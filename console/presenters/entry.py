@@ -71,7 +71,7 @@ SENTENCES = (*PROBLEMS, NOT_MISSING, *(label for labels in LABELS for label in l
 class FollowUpQuestion:
     """A further question. `choices`: (value, label); empty if the answer is typed."""
 
-    name: str  # of its field
+    name: str  # name of its field
     question: str
     sentence: str
     choices: tuple[tuple[str, str], ...]
@@ -115,7 +115,7 @@ class EntryForm:
     def problems(self) -> Mapping[str, str]:
         """Return the field → sentence of each answer that is missing or does not fit, in the order of the form."""
         category, about = self._one_of("category", CATEGORIES), self.fields.get("about", "")
-        found = {
+        problems_by_field = {
             "danger": "" if self._one_of("danger", DANGER) else NO_DANGER,
             "how": "" if self._one_of("how", WAYS) else NO_WAY,
             "category": "" if category else NO_CATEGORY,
@@ -130,7 +130,7 @@ class EntryForm:
             "referral": "" if self._one_of("referral", REFERRAL) else NO_REFERRAL,
             "taker": "" if self._one_of("taker", TAKERS) else NO_TAKER,
         }
-        return {name: sentence for name, sentence in found.items() if sentence}
+        return {name: sentence for name, sentence in problems_by_field.items() if sentence}
 
     @property
     def contact(self) -> str:
@@ -217,8 +217,8 @@ class EntryForm:
             return self._answer(f"more.{question}", question, self._text(name, MAX_LINE), typed=True)
         return self._answer(f"more.{question}", question, self._one_of(name, self.labels.values(question)))
 
-    def _text(self, name: str, room: int) -> str:
-        return self.fields.get(name, "").strip()[:room]
+    def _text(self, name: str, max_length: int) -> str:
+        return self.fields.get(name, "").strip()[:max_length]
 
     def _answer(self, screen: str, question: str, value: str, *, typed: bool = False) -> GivenAnswer:
         return GivenAnswer(screen, question, value or None, typed, self.now, True)

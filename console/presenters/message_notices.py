@@ -1,7 +1,7 @@
-"""What happens to a message to a reporter: they see it when they dial in, and a text may ask them to dial. Pure.
+"""The notice of a message to a reporter, who sees the message on dialling in. A text may ask them to dial. Pure.
 
-The scheduler decides about the text, by the same consent. Before it has decided, the page says what to expect. Whether
-a message was opened is not recorded.
+The scheduler decides about the text, by the same consent. Before it has decided, the page shows the expected notice.
+Whether a message was opened is not recorded.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Notice(NamedTuple):
 
 
 def expected_notice(contact: Mapping[str, Any] | None, facts: ReportNotices, now: int, *, has_code: bool) -> Notice:
-    """Return what to expect for a message that is sent now. `has_code`: the country has a code to dial.
+    """Return the notice to expect for a message that is sent now. `has_code`: the country has a code to dial.
 
     The scheduler may still send none: this installation may have no way to send texts, or the number has opted out.
     """
@@ -72,7 +72,7 @@ def _planned(due_at: int, now: int, zone: ZoneInfo) -> Notice:
 
 
 def present_notice(row: NoticeRow, now: int) -> Notice:
-    """Return what became of the text for a message that was sent."""
+    """Return the state of the text that announces a sent message."""
     if row.sent_at is not None:
         return Notice(TEXT_SENT[row.way or NoticeWay.SMS], at=row.sent_at)
     if row.due_at is None:

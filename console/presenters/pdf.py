@@ -73,7 +73,7 @@ class _Page:
         self._number = 1
 
     def draw(self, text: str, *, size: int = SIZE, indent: int = 0) -> None:
-        """Draw a text, wrapped, below what was drawn before."""
+        """Draw a wrapped text below the previous one."""
         leading = size + LEADING - SIZE
         for line in wrapped(drawable(text), size, WIDTH - 2 * MARGIN - indent):
             if self._top - leading < MARGIN + 2 * LEADING:
@@ -95,7 +95,7 @@ class _Page:
         self._top -= 3
 
     def space(self, points: int) -> None:
-        """Leave room below what was drawn."""
+        """Leave space below the previous text."""
         self._top -= points
 
     def close(self) -> bytes:

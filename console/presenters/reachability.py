@@ -1,4 +1,4 @@
-"""Whether and how a reporter can be reached now, and whom to call in danger. Pure.
+"""Decide whether and how a reporter can be reached now; list the numbers to call in danger. Pure.
 
 Only `reach` decides it. The report's page, the list and the form for a message all show its result, so that they cannot
 contradict each other.
@@ -22,13 +22,13 @@ VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified
 
 
 class ContactOption(Enum):
-    """How the reporter can be contacted now."""
+    """The ways to contact the reporter now."""
 
     NOW = "now"  # calling or texting is safe at this moment
     LATER = "later"  # calling or texting is allowed, but not at this hour
     MESSAGE = "message"  # only a message, which the reporter reads when they dial in
     NONE = "none"  # there is no safe way
-    UNKNOWN = "unknown"  # not known here, but in the report
+    UNKNOWN = "unknown"  # only the report says
 
 
 # (way, how) → sentence; `how` is empty if neither calling nor texting is allowed
@@ -68,7 +68,7 @@ SHORT_SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """How a reporter can be reached at one moment.
+    """The reachability of a reporter at one moment.
 
     `how`: call or sms; empty if neither is allowed. `no_message`: why no message can be left, a key of NO_MESSAGE;
     empty if one can. `number`: the reporter's number; unless `way` is NOW, a page shows it only after a separate step.
@@ -116,14 +116,14 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
     return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
 
 
-def withhold_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
+def withhold_numbers(export: Mapping[str, Any]) -> dict[str, Any]:
     """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
 
     `number_withheld` is true if there was one. The contact keeps its safe hours, and `msisdn_withheld` stands in place
     of the number, so that the report is still valid by its schema.
     """
-    report, *messages = (_without_number(part) for part in (found["report"], *found["said"]))
-    is_withheld = [report, *messages] != [found["report"], *found["said"]]
+    report, *messages = (_without_number(part) for part in (export["report"], *export["said"]))
+    is_withheld = [report, *messages] != [export["report"], *export["said"]]
     return {"report": report, "said": messages, "number_withheld": is_withheld}
 
 
@@ -139,7 +139,7 @@ def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
 class _Hours:
     begin: time
     end: time
-    desk: OpeningHours  # of one phone: open while a call or text is safe
+    desk: OpeningHours  # the safe hours of one phone: open while a call or text is safe
 
 
 def _hours(terms: Any) -> _Hours | None:
@@ -165,7 +165,7 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
     if hours.desk.is_open(now):
         return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes_at(hours, now), fields=fields)
     opens_at = hours.desk.opens(now)
-    if opens_at is None:  # no such hour within a year
+    if opens_at is None:  # no safe hour within a year
         return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
     fields["wait"] = format_wait(opens_at - now)
     return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens_at, fields=fields)

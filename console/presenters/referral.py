@@ -25,7 +25,7 @@ from reports.json_bodies import rfc3339
 from runtime.visible_text import safe_for_display
 
 MAX_TO, MAX_PURPOSE = 120, 600  # characters
-# What may be chosen, and what it says on the form
+# The choices, and their words on the form
 SECTIONS: Final[Mapping[str, str]] = {
     "facts": "What happened, danger and priority",
     "child": "Age and place of the child",
@@ -72,7 +72,7 @@ Say = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """What a person chose for a referral form. `number`: the reporter's number; empty if it does not go."""
+    """A person's choices for a referral form. `number`: the reporter's number; empty if it is left out."""
 
     to: str
     purpose: str
@@ -84,14 +84,14 @@ class ReferralRequest:
     @property
     def problems(self) -> Mapping[str, str]:
         """Return the field → sentence of each missing choice, in the order of the form."""
-        found = {
+        problems_by_field = {
             "to": "" if self.to else NO_TO,
             "purpose": "" if self.purpose else NO_PURPOSE,
             "basis": "" if self.basis in BASES else NO_BASIS,
             "given_by": NO_GIVER if self.basis == "consent" and self.given_by not in GIVERS else "",
             "sections": "" if self.sections else NO_SECTION,
         }
-        return {name: sentence for name, sentence in found.items() if sentence}
+        return {name: sentence for name, sentence in problems_by_field.items() if sentence}
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> ReferralRequest:
@@ -108,7 +108,7 @@ class ReferralRequest:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Of which report a form is made, by whom and when.
+    """The origin of a form: its report, its author and its time.
 
     `made_at`: Unix seconds. `zone_time`: the same, on the hotline's clock.
     """
@@ -121,9 +121,9 @@ class Origin:
     zone_time: str
 
 
-def referral_json(request: ReferralRequest, origin: Origin, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the referral as cop-referral 1.0. `found`: the decrypted report."""
-    data = bodies.complete_report(found)
+def referral_json(request: ReferralRequest, origin: Origin, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the referral as cop-referral 1.0. `report`: the decrypted report."""
+    data = bodies.complete_report(report)
     parts: dict[str, Any] = {
         "facts": {
             **{name: data[name] for name in ("category", "danger")},
@@ -146,7 +146,7 @@ def referral_json(request: ReferralRequest, origin: Origin, found: Mapping[str, 
         "schema": "cop-referral",
         "version": "1.0",
         "report_id": origin.report_id,
-        "mode": found.get("mode"),
+        "mode": report.get("mode"),
         "made_at": rfc3339(origin.made_at),
         "from": {"hotline": origin.hotline, "name": origin.name, "by": origin.by},
         "to": request.to,
@@ -159,7 +159,7 @@ def referral_json(request: ReferralRequest, origin: Origin, found: Mapping[str, 
 
 
 def referral_lines(
-    request: ReferralRequest, origin: Origin, found: Mapping[str, Any], labels: ChoiceLabels, say: Say
+    request: ReferralRequest, origin: Origin, report: Mapping[str, Any], labels: ChoiceLabels, say: Say
 ) -> list[tuple[str, str]]:
     """Return the lines of the form, (label, text); a line without a text is a heading. `say`: translates."""
     lines = [
@@ -172,13 +172,13 @@ def referral_lines(
         ("Basis", say(BASES[request.basis])),
         *([("Consent given by", say(GIVERS[request.given_by]))] if request.given_by else []),
     ]
-    for sentence, fields in present_report(found, labels).restrictions:  # whatever else goes
+    for sentence, fields in present_report(report, labels).restrictions:  # always included
         lines.append((TAKE_CARE, fill_placeholders(say(sentence), fields)))
-    chosen = _chosen(request)
-    for name in chosen:
+    names = _chosen(request)
+    for name in names:
         lines.append((SECTIONS[name], ""))
-        lines += _section(name, request, found, labels, say)
-    if withheld := [say(SECTIONS[name]) for name in SECTIONS if name not in chosen]:
+        lines += _section(name, request, report, labels, say)
+    if withheld := [say(SECTIONS[name]) for name in SECTIONS if name not in names]:
         lines.append(("Not passed on", "; ".join(withheld)))
     return [(say(label), text) for label, text in lines]
 
@@ -188,15 +188,15 @@ def _chosen(request: ReferralRequest) -> tuple[str, ...]:
 
 
 def _section(
-    name: str, request: ReferralRequest, found: Mapping[str, Any], labels: ChoiceLabels, say: Say
+    name: str, request: ReferralRequest, report: Mapping[str, Any], labels: ChoiceLabels, say: Say
 ) -> Iterator[tuple[str, str]]:
-    data, told = bodies.complete_report(found), present_report(found, labels)
+    data, presented = bodies.complete_report(report), present_report(report, labels)
     if name == "facts":
-        yield "What happened", say(told.title) or say(NOT_SAID)
+        yield "What happened", say(presented.title) or say(NOT_SAID)
         yield "Danger", say(labels.of("danger", data["danger"])) or say(NOT_SAID)
-        yield "Priority", told.priority
-        yield "Why", " ".join(say(sentence) for sentence in told.why)
-        for sentence in told.flags:
+        yield "Priority", presented.priority
+        yield "Why", " ".join(say(sentence) for sentence in presented.why)
+        for sentence in presented.flags:
             yield TAKE_CARE, say(sentence)
     elif name == "child":
         age = data["child"]["age_band"]
@@ -204,12 +204,12 @@ def _section(
         yield "Age", say(NOT_SAID) if age in ("", "unknown") else say(labels.of("age_band", age))
         yield "Place", inert_text(exports.place_text(data)) or say(NOT_SAID)
     elif name == "words":
-        for label, _, text in told.words:
+        for label, _, text in presented.words:
             yield label, text
     elif name == "answers":
-        known = ScreenValues({"about": data["about"], "about_missing": None, "category": data["category"]}, {})
+        values = ScreenValues({"about": data["about"], "about_missing": None, "category": data["category"]}, {})
         for key, value in data["extras"].items():
-            label = EXTRAS.get(key) or labels.question(f"more.{key}", key, known)
+            label = EXTRAS.get(key) or labels.question(f"more.{key}", key, values)
             yield say(label), inert_text(say(labels.typed(key, str(value))))
     else:
         yield from _contact(request, data["contact"], say)
@@ -224,9 +224,9 @@ def _contact(request: ReferralRequest, contact: Mapping[str, Any], say: Say) -> 
         yield "Number", safe_for_display(request.number)
 
 
-def recorded_consent(found: Mapping[str, Any]) -> str:
-    """Return what a report that staff entered says about consent to a referral: a key of ENTRY_ANSWERS, or empty."""
-    entry = found.get("entry")
+def recorded_consent(report: Mapping[str, Any]) -> str:
+    """Return the consent to a referral in a report that staff entered: a key of ENTRY_ANSWERS, or empty."""
+    entry = report.get("entry")
     consent = entry.get("consent") if isinstance(entry, Mapping) else None
     answer = consent.get("referral") if isinstance(consent, Mapping) else None
     return answer if answer in ENTRY_ANSWERS else ""

@@ -62,9 +62,9 @@ EXTRAS = {
     "told_3": "Who else has been told?",
     "where_online": "Page or account",
 }
-FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # as restrictions and as the way to reach the reporter
+FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # shown as restrictions and as the way to reach the reporter
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *staff_labels.ALL)
-SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
+SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # languages of the phones' screens
 SENTENCES = (
     AVOIDED_HOTLINES,
     *(LANGUAGE_NAMES[tag] for tag in SCREEN_LANGUAGES),
@@ -142,22 +142,22 @@ class ChoiceLabels:
         """Return the values of all choices of a question."""
         return tuple(value for asked_question, value in self._labels if asked_question == question)
 
-    def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
-        """Return a question as the reporter saw it, as far as the report tells; else `otherwise` with spaces."""
-        return fill_placeholders(self.question_message(screen, otherwise, known), known.fields)
+    def question(self, screen: str, otherwise: str, values: ScreenValues) -> str:
+        """Return a question as the reporter saw it, if the report has enough data; else `otherwise` with spaces."""
+        return fill_placeholders(self.question_message(screen, otherwise, values), values.fields)
 
-    def question_message(self, screen: str, otherwise: str, known: ScreenValues) -> str:
+    def question_message(self, screen: str, otherwise: str, values: ScreenValues) -> str:
         """Return a question as `question` does, with its placeholders, as the catalogues have it."""
-        if earlier := question_then(screen, known.version):
+        if earlier := question_then(screen, values.version):
             return earlier
         shown_screen = self._screens.get(screen)
-        wording = _wording_shown(_question_text(shown_screen), known) if isinstance(shown_screen, Screen) else ""
+        wording = _wording_shown(_question_text(shown_screen), values) if isinstance(shown_screen, Screen) else ""
         return wording or otherwise.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenValues:
-    """What a report tells about the screens that were shown.
+    """The values in a report that the shown screens depended on.
 
     `values`: by question or fact; one that is missing may have had any value. `fields`: for the placeholders.
     `version`: of the flow that the reporter saw; None for the one of today.
@@ -240,9 +240,9 @@ def _first_wording(text: ScreenText) -> str:
     return ""
 
 
-def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
-    """Prepare a report for its page. `found`: a decrypted cop-report of this version or an earlier one."""
-    data = bodies.complete_report(found)
+def present_report(report: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
+    """Prepare a report for its page. `report`: a decrypted cop-report of this version or an earlier one."""
+    data = bodies.complete_report(report)
     triage = data["triage"]
     return PresentedReport(
         title=labels.of("category", data["category"]),

@@ -1,4 +1,4 @@
-"""The timeline of a report: what happened to it, what was said and what was noted, in order of time. Pure.
+"""The timeline of a report: events, messages and notes in order of time. Pure.
 
 Status changes and readings come from the audit log, each as a sentence; texts come from the decrypted messages and
 notes. Entries of the audit log that only repeat a text, or a step of the delivery, are left out.
@@ -20,7 +20,7 @@ from reports.json_bodies import MessageKind
 from runtime.time_units import HOUR, SECOND
 
 EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
-KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # in the order of what has the same time
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # ordered as entries of the same time are
 
 READ_OFTEN = "{who} opened the report {count} times."
 PHONE = "An on-call phone"
@@ -45,7 +45,7 @@ ACTS: Final[Mapping[str, str]] = {
     "showed the text by USSD.",
 }
 RECEIVED = "The report was received."
-RECEIVED_MORE = "The system of the hotline received what the reporter added."  # of each later delivery
+RECEIVED_MORE = "The system of the hotline received what the reporter added."  # the sentence of each later delivery
 ADDED = "The reporter added words: see above, under “In their own words”."
 SAID_BY_REPORTER: Final[Mapping[str, str]] = {  # messages of the reporter without words
     MessageKind.CONTACT_GIVEN: "The reporter may be contacted from now on: see above how and when.",
@@ -80,7 +80,7 @@ class TimelineEntry:
     `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
     page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
     message to the reporter, which names the text that asks them to dial. `note`: of which it is made; empty if of none.
-    `recording`: id of what the reporter said in a call.
+    `recording`: id of the reporter's recording in a call.
     """
 
     at: int
@@ -99,7 +99,7 @@ def timeline(
     received_at: int,
     acts: Iterable[Any],
     *,
-    said: Iterable[Mapping[str, Any]],
+    messages: Iterable[Mapping[str, Any]],
     notes: Iterable[Mapping[str, Any]],
     typed: Iterable[tuple[str, str, str]],
     new: Collection[str],
@@ -107,22 +107,22 @@ def timeline(
 ) -> tuple[TimelineEntry, ...]:
     """Return the entries in order of time.
 
-    `acts`: rows of the audit log, the oldest first. `said`: the reporter's messages. `notes`: notes of staff with their
+    `acts`: rows of the audit log, the oldest first. `messages`: the reporter's. `notes`: notes of staff with their
     answers. `typed`: (label, ISO 8601 time, text) of words in the report; those without a time came with it. `new`: ids
     of unread messages. `is_new`: whether words typed at this time are unread.
     """
-    found = [
+    entries = [
         TimelineEntry(received_at, "act", RECEIVED),
         *_acts(list(acts)),
-        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in said),
+        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in messages),
         *(_note(one) for one in notes),
         *(TimelineEntry(parse_time(at), "act", ADDED, is_new=is_new(at)) for _, at, _ in typed if at),
     ]
-    return tuple(_merge_readings(sorted(found, key=_time_and_rank)))
+    return tuple(_merge_readings(sorted(entries, key=_time_and_rank)))
 
 
 def _time_and_rank(entry: TimelineEntry) -> tuple[int, int]:
-    """Return the sort key. The reporter's times are whole seconds: the report was not received after its own words."""
+    """Return the sort key. The reporter's times are in whole seconds; a report's own words sort before its receipt."""
     at = entry.at // SECOND * SECOND if entry.sentence == RECEIVED else entry.at
     return at, KINDS.index(entry.kind)
 
@@ -161,7 +161,7 @@ def _acts(rows: list[Any]) -> Iterator[TimelineEntry]:
 
 
 def _is_repeated(act: str, others: Collection[str]) -> bool:
-    """Return whether another entry of the same press says more."""
+    """Return whether another entry of the same press has more detail."""
     if act == "holds":
         return not {Handling.ACCEPTED, Handling.IN_PROGRESS, *TEXT_ACTS}.isdisjoint(others)
     return act == Handling.CLOSED and any(other.startswith("closed:") for other in others)

@@ -1,4 +1,4 @@
-"""The access log, for leads and auditors: who did what to which report, as sentences; never a word of a report.
+"""The access log, for leads and auditors: each act on a report as a sentence, without any word of a report.
 
 It can be filtered by person, report, act and day, and downloaded after a repeated check of the login.
 """
@@ -29,7 +29,7 @@ bp = Blueprint("access_log", __name__)
 
 CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
 FILE_NAME = "access-log.csv"
-ID_LENGTH = 36  # of a whole report id, with its hyphens
+ID_LENGTH = 36  # characters of a whole report id, with its hyphens
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +69,17 @@ def show_log(me: StaffRequest) -> Response:
     """Show one page of the log."""
     query = current_query()
     log_filter = _read_filter(query)
-    found = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
+    log_page = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
     return page(
         "audit.html",
         me=me,
         asked=log_filter,
         people=accounts.list_accounts(services.database, me.account.hotline),
         groups={key: name for key, (name, _) in presenter.GROUPS.items()},
-        lines=_lines(me, found.acts),
+        lines=_lines(me, log_page.acts),
         is_first="before" not in query,
         is_wrong_day=bool(log_filter.day) and _day_bounds(log_filter.day, _zone(me)) == (None, None),
-        older=_page_address(log_filter, found.older) if found.older else "",
+        older=_page_address(log_filter, log_page.older) if log_page.older else "",
         newest=_page_address(log_filter, None),
     )
 
@@ -88,9 +88,9 @@ def show_log(me: StaffRequest) -> Response:
 @requires(LEAD, AUDITOR, fresh=True, back="/audit")
 def export_log(me: StaffRequest) -> Response:
     """Return the acts that match the filter as CSV. The log records the download first."""
-    wanted = _wanted(me, _read_filter(me.form), "")
+    access_filter = _wanted(me, _read_filter(me.form), "")
     accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
-    acts, names = access_log.list_all_acts(services.database, me.account, wanted), _account_names(me)
+    acts, names = access_log.list_all_acts(services.database, me.account, access_filter), _account_names(me)
     rows = [_csv_row(me, one, names) for one in acts]
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
     return Response(as_csv(CSV_HEAD, rows), headers=headers, content_type="text/csv; charset=utf-8")

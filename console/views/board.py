@@ -1,4 +1,4 @@
-"""The board of a lead: how the own hotline is doing now. It has counts and times, no report, and no download."""
+"""The board of a lead: the current state of the own hotline. It has counts and times, no report, and no download."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def reload_board(me: StaffRequest) -> Response:
 
 
 def _render(template: str, me: StaffRequest) -> Response:
-    found = board.load_board(services.database, me.account, _day_start(me.account.hotline, services.database.now()))
+    data = board.load_board(services.database, me.account, _day_start(me.account.hotline, services.database.now()))
     ages = {
-        priority: (found.now - one.oldest_at) // MINUTE
-        for priority, one in found.waiting.items()
+        priority: (data.now - one.oldest_at) // MINUTE
+        for priority, one in data.waiting.items()
         if one.oldest_at is not None
     }
-    return page(template, me=me, found=found, ages=ages, minutes=lambda at: (found.now - at) // MINUTE)
+    return page(template, me=me, found=data, ages=ages, minutes=lambda at: (data.now - at) // MINUTE)
 
 
 def _day_start(hotline: str, now: int) -> int:

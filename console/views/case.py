@@ -61,8 +61,8 @@ class MessageDraft:
     @property
     def counts(self) -> Mapping[str, str]:
         """Return the size of the text, its limit and by how much it is too long, in septets or UTF-16 units."""
-        text_size, room = size(self.text), room_for(self.text)
-        return {"size": str(text_size), "room": str(room), "over": str(max(0, text_size - room))}
+        text_size, max_size = size(self.text), room_for(self.text)
+        return {"size": str(text_size), "room": str(max_size), "over": str(max(0, text_size - max_size))}
 
     @property
     def fits(self) -> str:
@@ -158,7 +158,7 @@ def news(me: StaffRequest, report_id: str) -> Response:
     is_any = case_view.has_additions(services.database, me.account, theirs(me, report_id), int(since[:18]))
     status = case_view.load_status(services.database, me.account, report_id)
     changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
-    if "hidden" not in query:  # nobody looks at a tab in the background
+    if "hidden" not in query:  # a tab in the background does not count as a viewer
         presence.record(services.database, me.account, report_id)
     viewers = _viewers(me, report_id)
     return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed, viewers=viewers)
@@ -171,18 +171,18 @@ def _viewers(me: StaffRequest, report_id: str) -> tuple[str, ...]:
 def case_page(
     me: StaffRequest,
     report_id: str,
-    said: ActionResult | None = None,
+    result: ActionResult | None = None,
     *,
     is_read: bool = False,
     show_number: bool = False,
 ) -> Response:
     """Render the page of a report. The keyword arguments are those of `case_fields`."""
     fields = case_fields(me, report_id, is_read=is_read, show_number=show_number)
-    said = _append_ready_sentence(said or ActionResult(), fields["target"], fields["ready"])
+    result = _append_ready_sentence(result or ActionResult(), fields["target"], fields["ready"])
     fields["drafts"] = _load_drafts(me, report_id)
-    if not said.draft.replaces_stored:
-        said = replace(said, draft=replace(said.draft, text=fields["drafts"][drafts.MESSAGE]))
-    return page("report.html", 400 if said.error else 200, me=me, said=said, **fields)
+    if not result.draft.replaces_stored:
+        result = replace(result, draft=replace(result.draft, text=fields["drafts"][drafts.MESSAGE]))
+    return page("report.html", 400 if result.error else 200, me=me, said=result, **fields)
 
 
 def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number: bool) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
     `is_read`: somebody asked for the page, so its new entries count as read. `show_number`: also outside the safe
     hours.
     """
-    # Read before the report is opened, so that what is added in between counts as not seen.
+    # Read before the report is opened, so that later additions count as not seen.
     revision = case_actions.latest_revision(services.database, me.account.hotline, theirs(me, report_id))
     case, decrypted = _open(me, report_id, is_read=is_read)
     target, _ = mailbox(me, report_id)
@@ -201,14 +201,14 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         for colleague in accounts.list_accounts(services.database, me.account.hotline)
         if colleague.ended_at is None
     ]
-    told = None if decrypted.report is None else present_report(decrypted.report, services.labels)
+    presented = None if decrypted.report is None else present_report(decrypted.report, services.labels)
     return {
         "report_id": report_id,
         "revision": revision,
         "before": case,
         "opened": decrypted,
-        "told": told,
-        **_timeline_fields(case, decrypted, told),
+        "told": presented,
+        **_timeline_fields(case, decrypted, presented),
         "may": HANDLING_TRANSITIONS[case.handling],
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
@@ -224,16 +224,16 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
     }
 
 
-def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: PresentedReport | None) -> dict[str, Any]:
+def _timeline_fields(case: CaseView, decrypted: DecryptedReport, presented: PresentedReport | None) -> dict[str, Any]:
     def is_new(text: str) -> bool:
         return report.is_newer(text, case.news.revised)
 
     entries = timeline.timeline(
         case.created_at,
         case.done,
-        said=decrypted.said,
+        messages=decrypted.said,
         notes=decrypted.notes,
-        typed=told.words if told else (),
+        typed=presented.words if presented else (),
         new=case.news.messages,
         is_new=is_new,
     )
@@ -241,7 +241,7 @@ def _timeline_fields(case: CaseView, decrypted: DecryptedReport, told: Presented
 
 
 def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
-    """Return what the form for a follow-up date shows."""
+    """Return the fields of the form for a follow-up date."""
     zone = hotline_zone(me.account.hotline)
     contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
     times = suggested_times(now, zone, contact)
@@ -257,7 +257,7 @@ def hotline_zone(hotline: str) -> ZoneInfo:
 def closing_fields(
     me: StaffRequest, report_id: str, case: CaseView, decrypted: DecryptedReport, target: AnswerTarget
 ) -> dict[str, Any]:
-    """Return what the form to close a report shows, with the choices of a form that was just refused."""
+    """Return the fields of the form to close a report, with the choices of a form that was just refused."""
     country = services.countries.get(target.country)
     marker = next(
         (
@@ -298,7 +298,7 @@ def _reach_fields(
 
 
 def _row_fields(me: StaffRequest, report_id: str, now: int) -> dict[str, Any]:
-    """Return what the report's row of the list says: deadlines, and earlier reports of the same phone."""
+    """Return the data of the report's row of the list: deadlines, and earlier reports of the same phone."""
     row = case_list.find_row(services.database, me.account, report_id)
     return {
         "deadlines": deadlines(row, now) if row else (),
@@ -352,7 +352,7 @@ def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
 def _message_fields(
     me: StaffRequest, report_id: str, decrypted: DecryptedReport, target: AnswerTarget, now: int
 ) -> dict[str, Any]:
-    """Return what the form for a message needs: the ready sentences, the limits, and what happens to a message."""
+    """Return the fields of the form for a message: ready sentences, limits, and the notice to expect."""
     catalogue = _reply_catalogue(decrypted)
     facts = answer_notices.list_notices(services.database, me.account.hotline, report_id)
     contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]

@@ -51,8 +51,8 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
     """Run the view as an action on a report that this person may see.
 
     If it is refused, show why on the page, with the current state of the report. A form that was sent twice has its
-    effect once. `conflict`: what is said if somebody else has the report meanwhile. `keeps_words`: then the page shows
-    the message that was not sent.
+    effect once. `conflict`: the sentence if a colleague has taken the report meanwhile. `keeps_words`: then the page
+    shows the message that was not sent.
     """
 
     def decorate(action: Action) -> Action:

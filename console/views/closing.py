@@ -34,7 +34,7 @@ UNDO_OVER = "This closing cannot be undone any more. Press Open it again."
 @requires(*READERS)
 @case_action()
 def close(me: StaffRequest, report_id: str) -> Response:
-    """Close the report with an outcome and what was done.
+    """Close the report with an outcome and a note.
 
     A false report needs two people whose accounts are older than the report. One that nobody has taken is closed only
     by a second press.
@@ -79,25 +79,25 @@ def _hoax_problem(me: StaffRequest, report_id: str) -> str:
 
 
 def _refused(me: StaffRequest, report_id: str, problem: str, fields: Mapping[str, str] | None = None) -> Response:
-    """Show why the report is not closed, with what was written and chosen. `fields`: that the form has to carry."""
+    """Show why the report is not closed, with the form's texts and choices. `fields`: for the form to carry."""
     return case_page(me, report_id, ActionResult(error=problem, form="close", fields=fields or {}))
 
 
 def _closing_note(me: StaffRequest, report_id: str, outcome: str, text: str) -> SealedNote:
-    """Seal what was done, who was told and the name of the service. Aborts with 400 for a choice that was not there."""
-    told, service = me.form.get("told", ""), me.form.get("service", "")
+    """Seal the note on closing, with its choices. Aborts with 400 for a choice that was not offered."""
+    informed, service = me.form.get("told", ""), me.form.get("service", "")
     target, _ = mailbox(me, report_id)
     country = services.countries.get(target.country)
-    # Any place: the form has the same services for each, only in another order.
+    # The place does not matter: it only changes the order of the services.
     names = {choice.id: choice.name for choice in closing.referral_choices(country, me.account.hotline, None)}
-    if told not in closing.TOLD or (service and service not in names):
+    if informed not in closing.TOLD or (service and service not in names):
         abort(400)
-    more = {"outcome": outcome, "told": told, "service": names.get(service, "")}
+    more = {"outcome": outcome, "told": informed, "service": names.get(service, "")}
     return message_sealer(me.account, report_id).note("closing", text, **more)
 
 
 def _child_notes(me: StaffRequest, report_id: str) -> tuple[SealedNote, ...]:
-    """Seal what the form says of the child, for the statistics; nothing if it says nothing. Aborts with 400."""
+    """Seal the form's data on the child for the statistics, if it has any. Aborts with 400 for an unknown value."""
     recorded = {name: me.form[name] for name in closing.CHILD if me.form.get(name)}
     if any(value not in CHILD_FACTS[name] for name, value in recorded.items()):
         abort(400)

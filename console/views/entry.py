@@ -39,14 +39,14 @@ bp = Blueprint("entry", __name__)
 log = structlog.get_logger()
 
 ROUTED = "STAFF_ENTERED"  # why this hotline has the report
-REPEATED = 2 * MINUTE  # so long a form that is sent again shows the code again: the first answer may have been lost
+REPEATED = 2 * MINUTE  # during which a repeated form shows the code again: the first answer may have been lost
 OLDEST_PAGE = 10 * HOUR // SECOND  # a session lasts no longer
 
 
 @bp.get("/enter")
 @requires(*READERS)
 def show_form(me: StaffRequest) -> Response:
-    """Show the form, with what this person has not finished."""
+    """Show the form, with this person's draft."""
     return _form_page(me, form_drafts.load_entry(me.account), {})
 
 
@@ -60,7 +60,7 @@ def save_draft(me: StaffRequest) -> Response:
 @bp.post("/enter")
 @requires(*READERS)
 def enter_report(me: StaffRequest) -> Response:
-    """Store the report and show code and PIN; or show the form again, with what is missing.
+    """Store the report and show code and PIN; or show the form again, with its problems.
 
     A form that is sent again shows the same code and PIN for two minutes after the report was stored: the first answer
     was lost, or the button was pressed twice. Later it may be somebody else at this screen (S-07).

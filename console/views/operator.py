@@ -1,6 +1,6 @@
 """Pages for operators, leads and auditors: state of the installation, readiness of countries.
 
-For values that the console cannot know, the page says where they are known. The console has no Redis; on a separate
+For values that the console cannot know, the page says where to find them. The console has no Redis; on a separate
 host it sees neither web's spool nor the marker of a backup.
 """
 
@@ -53,7 +53,7 @@ class HotlineKey:
 
 @dataclass(frozen=True, slots=True)
 class ActionNeeded:
-    """Something to act on. `row_key`: the row of the page that shows it.
+    """A fault that an operator must act on. `row_key`: the row of the page that shows it.
 
     `subject`: a priority, a hotline, a host, a network or a channel.
     """
@@ -175,7 +175,7 @@ def _backup() -> str:
     return "never" if isinf(age) else str(int(age // 60))
 
 
-# Readiness: what each country that is served here has and lacks, as `tokaut readiness` shows it.
+# Readiness: the items that each served country has and lacks, as in `tokaut readiness`.
 #
 # All of it comes from the country files, which cite public pages; nothing comes from reports. The page can be
 # printed.

@@ -38,7 +38,7 @@ def show_replies(me: StaffRequest) -> Response:
 @bp.post("/replies")
 @requires(LEAD)
 def write_reply(me: StaffRequest) -> Response:
-    """Store a new reply, or show what is wrong with it: it must pass the message check without any doubt."""
+    """Store a new reply, or show its faults: it must pass the message check without any doubt."""
     country = _country(me)
     texts = {tag: me.form.get(f"text-{tag}", "").strip()[:MAX_LENGTH] for tag in country.languages}
     texts = {tag: text for tag, text in texts.items() if text}

@@ -1,4 +1,4 @@
-"""The sound of what a reporter said in a call, for a player on the report's page. Each request is audited first."""
+"""The recording of a reporter in a call, for a player on the report's page. Each request is audited first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.store.cases import case_view
 
 bp = Blueprint("recordings", __name__)
 
-# The answer is sound and nothing else, also for somebody who opens its address as a page.
+# The answer is only sound, also if its address is opened as a page.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; media-src 'self'; frame-ancestors 'none'; sandbox",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -21,7 +21,7 @@ bp = Blueprint("reference", __name__)
 def go_to_report(me: StaffRequest) -> Response:
     """Redirect to the report with this reference, or list the reports that share it.
 
-    The audit records each use first, with what was looked for and not with what was found. A report that this person
+    The audit first records each use, with the reference and without its results. A report that this person
     may not see is answered as one that does not exist.
     """
     digits = parse_reference(me.form.get("reference", ""))

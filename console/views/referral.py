@@ -52,24 +52,24 @@ def show_form(me: StaffRequest, report_id: str) -> Response:
 @bp.post("/reports/<report_id>/referral")
 @requires(*READERS, fresh=True, back="/reports/{report_id}/referral")
 def make_referral(me: StaffRequest, report_id: str) -> Response:
-    """Return the referral form as a file, after the audit has recorded it; or the page, with what is missing."""
+    """Return the referral form as a file, after the audit has recorded it; or the page, with the missing choices."""
     theirs(me, report_id)
     kind = me.form.get("do", "")
     if kind not in FORMATS:
         abort(400)
     chosen = ReferralRequest.of(me.form)
-    found = _open(me, report_id)
+    report = _open(me, report_id)
     problems = dict(chosen.problems)
     if me.form.get("number"):
-        chosen = replace(chosen, number=_number(me, report_id, found), sections=(*chosen.sections, "contact"))
+        chosen = replace(chosen, number=_number(me, report_id, report), sections=(*chosen.sections, "contact"))
         problems |= {} if chosen.number else {"number": referral.NUMBER_NOT_SAFE}
     if problems:
-        return _form_page(me, report_id, found, me.form, problems=problems)
+        return _form_page(me, report_id, report, me.form, problems=problems)
     act = f"referral:{kind}:number" if chosen.number else f"referral:{kind}"
     accounts.record_act(services.database, me.account, act, report_id)
     _leave_note(me, report_id, chosen)
     make = _pdf if kind == "pdf" else _json
-    body = make(_origin(me, report_id), chosen, found)
+    body = make(_origin(me, report_id), chosen, report)
     response = Response(body, content_type=FORMATS[kind], headers=HEADERS)
     response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
     response.headers["Content-Disposition"] = f'attachment; filename="referral-{report_id[-6:]}.{kind}"'
@@ -85,10 +85,10 @@ def _open(me: StaffRequest, report_id: str) -> Mapping[str, Any]:
     return report
 
 
-def _number(me: StaffRequest, report_id: str, found: Mapping[str, Any]) -> str:
+def _number(me: StaffRequest, report_id: str, report: Mapping[str, Any]) -> str:
     """Return the reporter's number if it may be used at this moment, else an empty string."""
     target, _ = mailbox(me, report_id)
-    contact = bodies.complete_report(found)["contact"]
+    contact = bodies.complete_report(report)["contact"]
     result = reachability.reach(contact, bodies.no_mailbox_reason(target.public_key), services.database.now())
     return safe_for_display(result.number) if result.way is ContactOption.NOW else ""
 
@@ -108,20 +108,20 @@ def _say(words: str) -> str:
     return screen_text(words, catalogue, services.screen_catalogues).text
 
 
-def _pdf(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:
+def _pdf(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) -> bytes:
     notices = [_say(referral.CONFIDENTIAL)]
-    if found.get("mode") != Mode.LIVE:
+    if report.get("mode") != Mode.LIVE:
         notices.append(_say(referral.DEMO_LINE if services.settings.mode == Mode.DEMO else referral.DRILL_LINE))
-    lines = referral.referral_lines(chosen, origin, found, services.labels, _say)
+    lines = referral.referral_lines(chosen, origin, report, services.labels, _say)
     return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {reference(origin.report_id)}")
 
 
-def _json(origin: Origin, chosen: ReferralRequest, found: Mapping[str, Any]) -> bytes:
-    return json_bytes(referral.referral_json(chosen, origin, found)) + b"\n"
+def _json(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) -> bytes:
+    return json_bytes(referral.referral_json(chosen, origin, report)) + b"\n"
 
 
 def _leave_note(me: StaffRequest, report_id: str, chosen: ReferralRequest) -> None:
-    """Tell colleagues to whom a form was made, and for what."""
+    """Add a note for colleagues: for whom the form was made, and for which purpose."""
     text = templating.fill_placeholders(_say(NOTE), {"to": chosen.to, "purpose": chosen.purpose})
     note = message_sealer(me.account, report_id).note("note", text)
     case_view.add_note(services.database, me.account, note, me.idempotency_key)
@@ -130,7 +130,7 @@ def _leave_note(me: StaffRequest, report_id: str, chosen: ReferralRequest) -> No
 def _form_page(
     me: StaffRequest,
     report_id: str,
-    found: Mapping[str, Any],
+    report: Mapping[str, Any],
     fields: Mapping[str, str],
     *,
     problems: Mapping[str, str] = MappingProxyType({}),
@@ -141,11 +141,11 @@ def _form_page(
         400 if problems else 200,
         me=me,
         report_id=report_id,
-        told=present_report(found, services.labels),
+        told=present_report(report, services.labels),
         fields=defaultdict(str, fields),
         problems=problems,
         form=referral,
-        recorded=referral.recorded_consent(found),
+        recorded=referral.recorded_consent(report),
         offices=[one.name for one in country.hotlines.values() if one.id != me.account.hotline],
-        may_give_number=bool(_number(me, report_id, found)),
+        may_give_number=bool(_number(me, report_id, report)),
     )

@@ -28,7 +28,7 @@ from reports.store.staff import accounts
 
 bp = Blueprint("shift", __name__)
 
-MAX_REPORTS = 45  # on the page; a form has two fields for each
+MAX_REPORTS = 45  # reports on the page; a form has two fields for each
 GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
 NO_REPORT = "Tick the reports that you give."
 NO_COLLEAGUE = "Choose a colleague."
@@ -49,13 +49,13 @@ class HeldReport:
 @bp.get("/shift")
 @requires(*READERS)
 def show_shift(me: StaffRequest) -> Response:
-    """Show what was passed to this person, and what they hold."""
+    """Show the reports passed to this person, and those they hold."""
     sentence, _ = MESSAGES.get(message_key() or "", ("", ""))
     return _shift_page(me, confirmation=sentence)
 
 
 def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **fields: str) -> Response:
-    held = [_held_report(me, row) for row in _own_rows(me)]
+    held_reports = [_held_report(me, row) for row in _own_rows(me)]
     colleagues = [
         account
         for account in accounts.list_accounts(services.database, me.account.hotline)
@@ -68,8 +68,8 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
         confirmation=confirmation,
         error=error,
         fields=fields,
-        passed=[one for one in held if one.row.handed_by is not None],
-        held=[one for one in held if one.row.handed_by is None],
+        passed=[one for one in held_reports if one.row.handed_by is not None],
+        held=[one for one in held_reports if one.row.handed_by is None],
         colleagues=colleagues,
     )
 

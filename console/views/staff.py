@@ -47,9 +47,9 @@ PASSKEY_MESSAGES = {
     "passkey_refused": "No passkey was added: its answer was not valid, it is in use already, or you have ten.",
 }
 TWO_LEADS_MESSAGES = {
-    accounts.ASKED: {"said": ASKED},
-    accounts.ALREADY_ASKED: {"wrong": AGAIN},
-    accounts.NO_SECOND_LEAD: {"wrong": ALONE},
+    accounts.ASKED: {"message": ASKED},
+    accounts.ALREADY_ASKED: {"problem": AGAIN},
+    accounts.NO_SECOND_LEAD: {"problem": ALONE},
 }
 
 
@@ -78,20 +78,20 @@ class PendingDemotion:
 @requires(LEAD, fresh=True)
 def show_people(me: StaffRequest) -> Response:
     """Show the accounts of the hotline."""
-    return _render_people(me, said=DONE_MESSAGES.get(responses.message_key() or "", ""))
+    return _render_people(me, message=DONE_MESSAGES.get(responses.message_key() or "", ""))
 
 
-def _render_people(me: StaffRequest, wrong: str = "", said: str = "") -> Response:
+def _render_people(me: StaffRequest, problem: str = "", message: str = "") -> Response:
     people = accounts.list_accounts(services.database, me.account.hotline)
     recoveries = accounts.list_recoveries(services.database, me.account.hotline)
-    context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
-    context |= {"said": said, "undo_from": services.database.now() - DAY}
+    context: dict[str, object] = {"people": people, "asked": recoveries, "roles": ASSIGNABLE_ROLES, "wrong": problem}
+    context |= {"said": message, "undo_from": services.database.now() - DAY}
     context |= {"names": {account.staff_id: account.name for account in people}, "inviter": _inviter}
-    context |= {"typed_name": me.form.get("name", "") if wrong else "", "typed_role": me.form.get("role", "")}
+    context |= {"typed_name": me.form.get("name", "") if problem else "", "typed_role": me.form.get("role", "")}
     open_invitations = accounts.list_invitations(services.database, me.account.hotline)
     context["invitations"] = [(one, _short_id(one.invitation_hash)) for one in open_invitations]
     context["to_be_lowered"] = _pending_demotions(me, people)
-    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
+    return page("people.html", 400 if problem else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
 
 
 def _inviter(one: Invitation) -> str:
@@ -278,19 +278,19 @@ def _render_profile(me: StaffRequest, problem: str = "") -> Response:
         (session, _short_id(session.session_hash))
         for session in staff_sessions.list_sessions(services.database, me.account.staff_id)
     ]
-    said = responses.message_key() or ""
+    message = responses.message_key() or ""
     return page(
         "me.html",
         400 if problem else 200,
         me=me,
         sessions=open_sessions,
         wrong=problem,
-        is_switched=said == "alarm",
+        is_switched=message == "alarm",
         has_passkeys=console_site() is not None,
         logins=accounts.list_logins(services.database, me.account, LOGINS_SHOWN),
         passkeys=passkeys.list_passkeys(services.database, me.account.staff_id),
-        passkey_said=PASSKEY_MESSAGES.get(said, ""),
-        passkey_failed=said == "passkey_refused",
+        passkey_said=PASSKEY_MESSAGES.get(message, ""),
+        passkey_failed=message == "passkey_refused",
     )
 
 
@@ -329,12 +329,12 @@ def change_password(me: StaffRequest) -> Response:
         return _render_profile(me, problem)
     own = passkeys.list_passkeys(services.database, me.account.staff_id)
     shown = me.form.get("shown", "").split(",")
-    kept = [
+    kept_passkeys = [
         one.credential_id
         for one in own
         if one.credential_id.hex() in shown and not me.form.get(f"passkey-{one.credential_id.hex()}")
     ]
-    accounts.set_password(services.database, me.account, credentials.hash_password(password), kept)
+    accounts.set_password(services.database, me.account, credentials.hash_password(password), kept_passkeys)
     return logout_response()
 
 

@@ -102,12 +102,12 @@ def export_table(me: StaffRequest) -> Response:
 
 
 def _download(form: Mapping[str, str], quarters: Sequence[QuarterFigures]) -> tuple[str, str, str]:
-    """Return name, text and content type of what the form asks for; abort with 400 if it does not exist."""
+    """Return name, text and content type of the requested table or chart; abort with 400 if it does not exist."""
     if (table := form.get("table", "")) in TABLES:
         return f"statistics-{table}.csv", TABLES[table](quarters), CSV
-    wanted, _, kind = form.get("chart", "").rpartition(".")
+    table_name, _, kind = form.get("chart", "").rpartition(".")
     sheets = (sheet for quarter in _with_years(quarters) for sheet in quarter.shown)
-    sheet = next((sheet for sheet in sheets if sheet.id == wanted), None)
+    sheet = next((sheet for sheet in sheets if sheet.id == table_name), None)
     if sheet is None or kind not in ("svg", "csv"):
         abort(400)
     if kind == "csv":

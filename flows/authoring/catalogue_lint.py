@@ -50,9 +50,9 @@ def catalogue_faults(tag: str, text: str, english: str) -> Iterator[str]:
 
 def _header(tag: str, po: polib.POFile) -> Iterator[str]:
     head: Mapping[str, str] = po.metadata
-    for name, wanted in {**HEADER, "Language": tag}.items():
-        if head.get(name) != wanted:
-            yield f"its header says {name}: {head.get(name, 'nothing')}; it has to be {wanted}"
+    for name, expected in {**HEADER, "Language": tag}.items():
+        if head.get(name) != expected:
+            yield f"its header says {name}: {head.get(name, 'nothing')}; it has to be {expected}"
     yield from _plural(head.get("Plural-Forms", ""))
     if tag == ENGLISH:
         return

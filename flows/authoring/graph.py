@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flows.authoring.paths import StateGraph, StateNode, Transition
 from flows.model import Condition, FlowBook, Screen
 
-MAX_WIDTH_TO_HEIGHT = 3  # screens side by side for each one below another, on a page that is narrower than long
+MAX_WIDTH_TO_HEIGHT = 3  # a wider graph is drawn from left to right, because pages are longer than wide
 SPECIAL = re.compile(r"style|classDef|direction|[^\w .,:;?!'()/+→…-]")
 
 
@@ -55,22 +55,22 @@ class FlowGraph:
 ReplyIndex = dict[tuple[str, str], dict[str, set[str]]]  # (from, to) → reply → the channels that have it
 
 
-def build_graph(book: FlowBook, flow: str, walked: Sequence[StateGraph]) -> FlowGraph:
-    """Return the graph of a flow. `walked`: the paths of one country and language, by each channel."""
+def build_graph(book: FlowBook, flow: str, graphs: Sequence[StateGraph]) -> FlowGraph:
+    """Return the graph of a flow. `graphs`: the paths of one country and language, by each channel."""
     replies_by_pair: ReplyIndex = {}
     shown: dict[str, StateNode] = {}
     seen_by: dict[str, set[str]] = {}
-    for ways in walked:
-        for key, spot in ways.nodes.items():
-            name = spot.state.screen
-            shown.setdefault(name, spot)
-            seen_by.setdefault(name, set()).add(ways.combination.channel)
-            for way in ways.transitions.get(key, ()):
-                if not way.back:
-                    to = ways.nodes[way.to].state.screen
+    for graph in graphs:
+        for key, node in graph.nodes.items():
+            name = node.state.screen
+            shown.setdefault(name, node)
+            seen_by.setdefault(name, set()).add(graph.combination.channel)
+            for transition in graph.transitions.get(key, ()):
+                if not transition.back:
+                    to = graph.nodes[transition.to].state.screen
                     replies = replies_by_pair.setdefault((name, to), {})
-                    replies.setdefault(_reply_text(spot, way), set()).add(ways.combination.channel)
-        for view in ways.shown_nodes.values():
+                    replies.setdefault(_reply_text(node, transition), set()).add(graph.combination.channel)
+        for view in graph.shown_nodes.values():
             shown.setdefault(view.state.screen, view)
     names = [name for name in book.flows[flow].screens if name in shown]
     labels = {
@@ -90,32 +90,32 @@ def _without_flow(name: str) -> str:
     return name.partition(".")[2]
 
 
-def _node(book: FlowBook, spot: StateNode, labels: dict[tuple[str, str], str]) -> GraphNode:
-    screen = spot.layout.screen
+def _node(book: FlowBook, node: StateNode, labels: dict[tuple[str, str], str]) -> GraphNode:
+    screen = node.layout.screen
     others = [
         (label, to) for (at, to), label in labels.items() if at == screen.id and not to.startswith(f"{screen.flow}.")
     ]
     exits = tuple(f"{label} → {to}" for label, to in sorted(others))
-    first = spot.layout.pages[0]
-    text_lines = [line for line in first.text.split("\n") if line not in _choices(spot)]
-    choices = tuple(f"{line.key} {line.say}" for page in spot.layout.pages for line in page.lines)
+    first = node.layout.pages[0]
+    text_lines = [line for line in first.text.split("\n") if line not in _choices(node)]
+    choices = tuple(f"{line.key} {line.say}" for page in node.layout.pages for line in page.lines)
     name, start = _without_flow(screen.id), screen.start or screen.called
     words, only = "\n".join(text_lines), condition_text(screen.when)
     return GraphNode(name, words, tuple(dict.fromkeys(choices)), only, screen.end, start, exits)
 
 
-def _choices(spot: StateNode) -> set[str]:
+def _choices(node: StateNode) -> set[str]:
     """Return the lines of the first page that are keys or choices."""
-    page = spot.layout.pages[0]
+    page = node.layout.pages[0]
     own = [line for line in page.text.split("\n") if re.match("(0|00|98) ", line)]
-    below = page.menu.below if page.menu else ()  # with the line that says how to skip
+    below = page.menu.below if page.menu else ()  # includes the line about skipping
     return {*own, *below, *(f"{line.key} {line.say}" for line in page.lines)}
 
 
-def _reply_text(spot: StateNode, way: Transition) -> str:
-    reply = "typed" if way.typed else "any" if spot.layout.screen.lists else way.reply
-    several = way.outcome and len(set(spot.layout.screen.outcomes)) > 1
-    return f"{reply}: {way.outcome}" if several else reply
+def _reply_text(node: StateNode, transition: Transition) -> str:
+    reply = "typed" if transition.typed else "any" if node.layout.screen.lists else transition.reply
+    several = transition.outcome and len(set(node.layout.screen.outcomes)) > 1
+    return f"{reply}: {transition.outcome}" if several else reply
 
 
 def _edge_label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str]) -> str:
@@ -154,8 +154,8 @@ def mermaid(drawn: FlowGraph) -> str:
     ids = {node.name: f"n{number}" for number, node in enumerate(drawn.nodes)}
     lines = [f"flowchart {'LR' if _is_wide(drawn) else 'TD'}"]
     for node in drawn.nodes:
-        left, right = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
-        lines.append(f'  {ids[node.name]}{left}"{"<br>".join(_label_lines(node))}"{right}')
+        opening, closing = ("([", "])") if node.end else ("[[", "]]") if node.start else ("[", "]")
+        lines.append(f'  {ids[node.name]}{opening}"{"<br>".join(_label_lines(node))}"{closing}')
     for edge in drawn.edges:
         label = _escaped(edge.label)
         arrow = f'-->|"{label}"|' if label else "-->"  # Mermaid refuses an empty label
@@ -192,4 +192,4 @@ def _escaped(text: str) -> str:
     Mermaid reads three words in quotes too: it takes a line with `direction LR` for an instruction, and removes the
     semicolon of a code that follows `style:` or `classDef:`. Their first letters are therefore codes.
     """
-    return SPECIAL.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", " ".join(text.split()))
+    return SPECIAL.sub(lambda match: f"#{ord(match[0][0])};{match[0][1:]}", " ".join(text.split()))

@@ -1,6 +1,6 @@
 """Lint the flows: each fault with its place in a file and what to do about it. Pure.
 
-The parser checks what a flow file says; this checks what people would meet in each country, language and channel.
+The parser checks each flow file; this module checks all screens and paths in each country, language and channel.
 """
 
 from __future__ import annotations
@@ -46,66 +46,68 @@ def finding_at(book: FlowBook, screen: Screen, message: str, at: tuple[int, int]
     return Finding(book.flows[screen.flow].file, line, column, screen.id, message)
 
 
-# Check the pages: texts that do not fit, missing numbers and keys, and labels that are alike. Pure.
+# Checks of the pages: texts that do not fit, missing numbers and keys, and duplicate labels. Pure.
 #
-# A language outside GSM-7 has 70 units a page: there a long text may continue on the next page, and nothing else may.
+# A language outside GSM-7 has 70 units a page, so that there a long text, and nothing else, may continue on page 2.
 
 
-def page_faults(book: FlowBook, ways: StateGraph, where: Combination) -> tuple[int, list[Finding]]:
-    """Return how many pages were checked, and their faults, in the language of `where`."""
+def page_faults(book: FlowBook, graph: StateGraph, combination: Combination) -> tuple[int, list[Finding]]:
+    """Return how many pages were checked, and their faults, in the language of `combination`."""
     pages = 0
     findings: list[Finding] = []
-    for view in ways.shown_nodes.values():
-        world = view.context_for(where, where.longest_values)
-        for state in (view.state, *_other_states(book, where, view, world)):
+    for view in graph.shown_nodes.values():
+        context = view.context_for(combination, combination.longest_values)
+        for state in (view.state, *_other_states(book, combination, view, context)):
             node = view if state is view.state else structs.replace(view, state=state)
-            context = world if node is view else node.context_for(where, where.longest_values)
-            laid = lay_out(view.layout.screen, state.values, context, where.limit)
-            pages += len(laid.pages)
-            findings += _layout_faults(book, where, laid, state, context)
+            state_context = context if node is view else node.context_for(combination, combination.longest_values)
+            layout = lay_out(view.layout.screen, state.values, state_context, combination.limit)
+            pages += len(layout.pages)
+            findings += _layout_faults(book, combination, layout, state, state_context)
     return pages, findings
 
 
-def _other_states(book: FlowBook, where: Combination, view: StateNode, world: ScreenContext) -> Iterator[FlowState]:
-    """Yield the same screen after each other answer that fills its list: each group of places has its own list."""
+def _other_states(
+    book: FlowBook, combination: Combination, view: StateNode, context: ScreenContext
+) -> Iterator[FlowState]:
+    """Yield the state of this screen for each other answer that fills its list, as each group of places does."""
     for name in view.layout.screen.lists:
-        if len(questions := where.dependencies.get(name, frozenset())) != 1:
+        if len(questions := combination.dependencies.get(name, frozenset())) != 1:
             continue
         for screen in book.screens.values():
             if screen.question in questions:
-                for option in next(filter(None, map(world.lists.get, screen.lists)), ()):
+                for option in next(filter(None, map(context.lists.get, screen.lists)), ()):
                     answer = Answer(screen.id, str(screen.question), option.value, typed=False, at=NOON)
                     state = structs.replace(view.state, answers=(answer,), trail=((screen.id, 0),))
-                    if any(map(where.context_for(state).lists.get, view.layout.screen.lists)):
+                    if any(map(combination.context_for(state).lists.get, view.layout.screen.lists)):
                         yield state
 
 
 def _layout_faults(
-    book: FlowBook, where: Combination, laid: ScreenLayout, state: FlowState, world: ScreenContext
+    book: FlowBook, combination: Combination, layout: ScreenLayout, state: FlowState, context: ScreenContext
 ) -> Iterator[Finding]:
-    screen = laid.screen
-    for page in laid.pages:
-        if not fits(page.text, where.limit):
+    screen = layout.screen
+    for page in layout.pages:
+        if not fits(page.text, combination.limit):
             yield finding_at(book, screen, f"a page of {size(page.text)} does not fit the phone; say less")
-    yield from _too_long(book, where, laid, state, world)
-    yield from _key_faults(book, laid, world)
-    yield from _equal_labels(book, where, laid, world)
+    yield from _too_long(book, combination, layout, state, context)
+    yield from _key_faults(book, layout, context)
+    yield from _equal_labels(book, combination, layout, context)
 
 
 def _too_long(
-    book: FlowBook, where: Combination, laid: ScreenLayout, state: FlowState, world: ScreenContext
+    book: FlowBook, combination: Combination, layout: ScreenLayout, state: FlowState, context: ScreenContext
 ) -> Iterator[Finding]:
-    screen, pages = laid.screen, laid.pages
+    screen, pages = layout.screen, layout.pages
     is_gsm = all(alphabet(page.text) == "gsm7" for page in pages)
     for page in pages:
         for line in page.lines:
-            if line.say not in laid.offers[line.choice].say:
-                choice = laid.offers[line.choice].choice
+            if line.say not in layout.offers[line.choice].say:
+                choice = layout.offers[line.choice].choice
                 message = f"a choice is cut to {line.say!r}; give it a shorter label"
                 active_variant = next(
-                    (each for each in choice.say.variants if each.when.holds(state.values, world.facts)), None
+                    (each for each in choice.say.variants if each.when.holds(state.values, context.facts)), None
                 )
-                yield _finding_at_text(book, where, screen, active_variant, message)
+                yield _finding_at_text(book, combination, screen, active_variant, message)
     if (
         is_gsm
         and len(pages) > 1
@@ -114,12 +116,12 @@ def _too_long(
         and not _is_cut(screen, pages)
     ):
         yield finding_at(
-            book, screen, f"its {len(laid.offers)} choices go on to page 2; say less above them, or shorten labels"
+            book, screen, f"its {len(layout.offers)} choices go on to page 2; say less above them, or shorten labels"
         )
     if is_gsm and _is_cut(screen, pages):
         message = "its words do not fit on one page; say less, or add a shorter form as `fits_first:`"
-        active_variant = next(each for each in screen.words.variants if each.when.holds(state.values, world.facts))
-        yield _finding_at_text(book, where, screen, active_variant, message)
+        active_variant = next(each for each in screen.words.variants if each.when.holds(state.values, context.facts))
+        yield _finding_at_text(book, combination, screen, active_variant, message)
 
 
 def _is_cut(screen: Screen, pages: Sequence[ScreenPage]) -> bool:
@@ -129,38 +131,44 @@ def _is_cut(screen: Screen, pages: Sequence[ScreenPage]) -> bool:
 
 
 def _finding_at_text(
-    book: FlowBook, where: Combination, screen: Screen, active_variant: Variant | None, message: str
+    book: FlowBook, combination: Combination, screen: Screen, active_variant: Variant | None, message: str
 ) -> Finding:
     """Return a finding at the translation of a text if there is one, or else at the text in the flow."""
-    if active_variant and (source := where.translation_source(active_variant.says[-1])):
+    if active_variant and (source := combination.translation_source(active_variant.says[-1])):
         return Finding(source[0], source[1], 1, screen.id, message)
     return finding_at(book, screen, message, active_variant.at if active_variant else (0, 0))
 
 
-def _key_faults(book: FlowBook, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+def _key_faults(book: FlowBook, layout: ScreenLayout, context: ScreenContext) -> Iterator[Finding]:
     """Check that the emergency number and the common keys are on the pages that need them."""
-    screen, first = laid.screen, laid.pages[0].text
-    if screen.start and world.fields["emergency"] not in first:
+    screen, first = layout.screen, layout.pages[0].text
+    if screen.start and context.fields["emergency"] not in first:
         yield finding_at(book, screen, "the emergency number is not on its first page (S-01); begin with {emergency}")
     if screen.end:
         return
     key = "00 " if screen.start else "0 "
-    for page in laid.pages:
+    for page in layout.pages:
         if not any(line.startswith(key) for line in page.text.split("\n")):
             yield finding_at(book, screen, f"`{key.strip()}` is not on each of its pages; say less")
 
 
-def _equal_labels(book: FlowBook, where: Combination, laid: ScreenLayout, world: ScreenContext) -> Iterator[Finding]:
+def _equal_labels(
+    book: FlowBook, combination: Combination, layout: ScreenLayout, context: ScreenContext
+) -> Iterator[Finding]:
     """Check that each label is unique, because a reporter may type it instead of its number."""
-    screen = laid.screen
-    labels = {"00": (leave_label(screen, world),), "0": (zero_label(screen, world),), "98": (world.translate(MORE),)}
-    known: dict[str, str] = {fold(say[0]): key for key, say in labels.items() if say[0] and not screen.end}
-    for number, offer in enumerate(laid.offers):
+    screen = layout.screen
+    labels = {
+        "00": (leave_label(screen, context),),
+        "0": (zero_label(screen, context),),
+        "98": (context.translate(MORE),),
+    }
+    keys_by_label: dict[str, str] = {fold(say[0]): key for key, say in labels.items() if say[0] and not screen.end}
+    for number, offer in enumerate(layout.offers):
         for say in {fold(label) for label in offer.say}:
-            other = known.setdefault(say, offer.key or f"list {number}")
+            other = keys_by_label.setdefault(say, offer.key or f"list {number}")
             if other != (offer.key or f"list {number}"):
                 message = f"{say!r} means two things on this screen; change one of them"
-                source = next(filter(None, map(where.translation_source, _all_texts(offer.choice.say))), None)
+                source = next(filter(None, map(combination.translation_source, _all_texts(offer.choice.say))), None)
                 if source:
                     yield Finding(source[0], source[1], 1, screen.id, message)
                 else:
@@ -172,21 +180,21 @@ def _all_texts(text: ScreenText) -> Iterator[str]:
         yield from variant.says
 
 
-# Check the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
+# Checks of the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
 
 
-def path_faults(book: FlowBook, ways: StateGraph, times: PathTimes) -> Iterator[Finding]:
+def path_faults(book: FlowBook, graph: StateGraph, times: PathTimes) -> Iterator[Finding]:
     """Yield the faults of the paths of one combination."""
-    for unhandled in ways.unhandled:
+    for unhandled in graph.unhandled:
         screen = book.screens[unhandled.screen]
         yield finding_at(
             book,
             screen,
             f"the reply {unhandled.reply!r} leads nowhere ({unhandled.why}); give its `go:` a way without `when:`",
         )
-    yield from _state_faults(book, ways)
-    yield from _screen_faults(book, ways)
-    yield from _endless_loops(book, ways)
+    yield from _state_faults(book, graph)
+    yield from _screen_faults(book, graph)
+    yield from _endless_loops(book, graph)
     yield from _too_many_screens(book, times)
 
 
@@ -205,16 +213,16 @@ def unreached(book: FlowBook, shown: Collection[str], offered: Collection[tuple[
                 )
 
 
-def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
-    for spot in ways.nodes.values():
-        screen = spot.layout.screen
-        if screen.choices and not spot.layout.offers and not screen.end:
+def _state_faults(book: FlowBook, graph: StateGraph) -> Iterator[Finding]:
+    for node in graph.nodes.values():
+        screen = node.layout.screen
+        if screen.choices and not node.layout.offers and not screen.end:
             yield finding_at(
                 book, screen, "a dead end: none of its choices holds after some answers; let one hold always"
             )
-        for offer in spot.layout.offers:
+        for offer in node.layout.offers:
             missing = [
-                name for name in REQUIRED_BEFORE_EFFECT.get(offer.choice.do or "", ()) if name not in spot.state.values
+                name for name in REQUIRED_BEFORE_EFFECT.get(offer.choice.do or "", ()) if name not in node.state.values
             ]
             if missing:
                 yield finding_at(
@@ -223,17 +231,19 @@ def _state_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
                     f"{missing[0]!r} may be unanswered here; ask it on every way before this",
                     offer.choice.at,
                 )
-        if screen.zero and any(way.reply == "0" and way.to == spot.key for way in ways.transitions[spot.key]):
+        if screen.zero and any(
+            transition.reply == "0" and transition.to == node.key for transition in graph.transitions[node.key]
+        ):
             yield finding_at(
                 book, screen, "`0` leads to the screen itself: no way back; lead its `zero:` elsewhere", screen.zero.at
             )
 
 
-def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+def _screen_faults(book: FlowBook, graph: StateGraph) -> Iterator[Finding]:
     """Check the keys that each screen has, and the limits of typed text."""
-    for name, spot in {spot.state.screen: spot for spot in ways.nodes.values()}.items():
+    for name, node in {node.state.screen: node for node in graph.nodes.values()}.items():
         screen = book.screens[name]
-        if not _leaves(book, ways, spot):
+        if not _leaves(book, graph, node):
             yield finding_at(book, screen, "`00` does not leave; give no choice that key")
         if screen.typed and screen.typed.secret and not screen.typed.limit:
             yield finding_at(book, screen, "a secret may be typed without a limit; add `limit:` to its `type:`")
@@ -241,15 +251,18 @@ def _screen_faults(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
             yield finding_at(book, screen, "words are asked and there is no way past; add `skip: 1` to its `type:`")
 
 
-def _leaves(book: FlowBook, ways: StateGraph, spot: StateNode) -> bool:
-    limit = ways.combination.limit
-    return step(book, spot.state, "00", lambda _: spot.context_for(ways.combination), limit=limit, now=NOON).has_left
+def _leaves(book: FlowBook, graph: StateGraph, node: StateNode) -> bool:
+    limit = graph.combination.limit
+    return step(book, node.state, "00", lambda _: node.context_for(graph.combination), limit=limit, now=NOON).has_left
 
 
-def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
+def _endless_loops(book: FlowBook, graph: StateGraph) -> Iterator[Finding]:
     """Find states from which no forward path leads to an end, a beginning or a state without replies."""
-    onward = {key: [way.to for way in replies if not way.back] for key, replies in ways.transitions.items()}
-    with_exit = {key for key, spot in ways.nodes.items() if _is_exit(spot.layout.screen) or not onward[key]}
+    onward = {
+        key: [transition.to for transition in replies if not transition.back]
+        for key, replies in graph.transitions.items()
+    }
+    with_exit = {key for key, node in graph.nodes.items() if _is_exit(node.layout.screen) or not onward[key]}
     predecessors: dict[StateKey, list[StateKey]] = {}
     for key, targets in onward.items():
         for target in targets:
@@ -260,7 +273,7 @@ def _endless_loops(book: FlowBook, ways: StateGraph) -> Iterator[Finding]:
             if key not in with_exit:
                 with_exit.add(key)
                 waiting.append(key)
-    for screen in {ways.nodes[key].state.screen for key in ways.nodes.keys() - with_exit}:
+    for screen in {graph.nodes[key].state.screen for key in graph.nodes.keys() - with_exit}:
         yield finding_at(
             book, book.screens[screen], "after some answers one walks in a circle from here; lead it to an `end: true`"
         )
@@ -344,29 +357,29 @@ class Linter:
 
     def check(self, first: Combination, others: Iterable[Combination] = ()) -> BatchResult:
         """Check one country and channel. `others`: the same in other languages."""
-        ways = explore(self._book, self._dependencies, first)
-        times = PathTimes(ways)
+        graph = explore(self._book, self._dependencies, first)
+        times = PathTimes(graph)
         findings: dict[Finding, dict[str, None]] = {}
-        for finding in path_faults(self._book, ways, times):
+        for finding in path_faults(self._book, graph, times):
             findings.setdefault(finding, {})[str(first)] = None
         result = BatchResult(
-            spots=len(ways.nodes),
-            replies=sum(map(len, ways.transitions.values())),
-            shown=sorted({view.state.screen for view in ways.shown_nodes.values()}),
+            spots=len(graph.nodes),
+            replies=sum(map(len, graph.transitions.values())),
+            shown=sorted({view.state.screen for view in graph.shown_nodes.values()}),
             offered=sorted(
-                {(view.state.screen, o.choice.key) for view in ways.shown_nodes.values() for o in view.layout.offers}
+                {(view.state.screen, o.choice.key) for view in graph.shown_nodes.values() for o in view.layout.offers}
             ),
         )
-        for where in (first, *others):
-            pages, found = page_faults(self._book, ways, where)
-            for finding in found:
-                findings.setdefault(finding, {})[str(where)] = None
+        for combination in (first, *others):
+            pages, page_findings = page_faults(self._book, graph, combination)
+            for finding in page_findings:
+                findings.setdefault(finding, {})[str(combination)] = None
             result.lines += 1
-            result.screens += len(ways.shown_nodes)
+            result.screens += len(graph.shown_nodes)
             result.pages += pages
         if first.channel == "ussd":
             result.sequences = times.to_send
-            result.seconds_to_screen = dict(_soonest(ways, times))
+            result.seconds_to_screen = dict(_soonest(graph, times))
         result.findings = [(finding, list(places)) for finding, places in findings.items()]
         return result
 
@@ -384,8 +397,8 @@ class Linter:
         self._shown.update(result.shown)
         self._offered.update(result.offered)
         for path in result.sequences:
-            known = report.sequences.get(path.screens)
-            seconds = max(path.seconds, known.seconds) if known else path.seconds
+            earlier = report.sequences.get(path.screens)
+            seconds = max(path.seconds, earlier.seconds) if earlier else path.seconds
             report.sequences[path.screens] = replace(path, seconds=seconds)
         for screen, seconds in result.seconds_to_screen.items():
             report.seconds_to_screen[screen] = max(seconds, report.seconds_to_screen.get(screen, 0.0))
@@ -398,13 +411,14 @@ class Linter:
         return self.report
 
 
-def _soonest(ways: StateGraph, times: PathTimes) -> Iterator[tuple[str, float]]:
+def _soonest(graph: StateGraph, times: PathTimes) -> Iterator[tuple[str, float]]:
     """Yield each screen with the fastest time until it can be answered, in seconds."""
     best: dict[str, float] = {}
     for key, seconds in times.fastest.items():
-        spot, replies = ways.nodes[key], ways.transitions.get(key, ())
+        node, replies = graph.nodes[key], graph.transitions.get(key, ())
         answered_after = seconds + min(
-            (times.screen_seconds(spot.layout, way) for way in replies if not way.back), default=0.0
+            (times.screen_seconds(node.layout, transition) for transition in replies if not transition.back),
+            default=0.0,
         )
-        best[spot.state.screen] = min(answered_after, best.get(spot.state.screen, answered_after))
+        best[node.state.screen] = min(answered_after, best.get(node.state.screen, answered_after))
     yield from best.items()

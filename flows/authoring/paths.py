@@ -1,4 +1,4 @@
-"""Explore all paths through the flows as a graph of states; states that do not differ in anything relevant are one.
+"""Explore all paths through the flows as a graph of states. States with no relevant difference are merged.
 
 Country, language and channel are passed in. Each reply goes through the engine, as a reporter's does. Pure.
 """
@@ -34,8 +34,8 @@ class Combination:
     the sets of facts that differ from one telephone line to another.
 
     `dependencies`: the facts, fields and lists of the context that change with answers, each with the questions they
-    depend on. `equivalence_key`: what the context takes from the answer to a question; answers with the same key are
-    equivalent. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
+    depend on. `equivalence_key`: maps an answer to a key; answers with the same key give the same
+    context. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
     message's translation.
     """
 
@@ -67,11 +67,11 @@ class StateNode(Struct, frozen=True):
     facts: FactPairs
     layout: ScreenLayout
 
-    def context_for(self, where: Combination, fields: Mapping[str, str] | None = None) -> ScreenContext:
-        """Return the context here, in the language of `where`; `fields` replace existing ones."""
-        world = where.context_for(self.state)
-        named = {name: words for name, words in (fields or {}).items() if name in world.fields}
-        return replace(world, facts={**world.facts, **dict(self.facts)}, fields={**world.fields, **named})
+    def context_for(self, combination: Combination, fields: Mapping[str, str] | None = None) -> ScreenContext:
+        """Return the context here, in the language of `combination`; `fields` replace existing ones."""
+        context = combination.context_for(self.state)
+        replaced = {name: words for name, words in (fields or {}).items() if name in context.fields}
+        return replace(context, facts={**context.facts, **dict(self.facts)}, fields={**context.fields, **replaced})
 
 
 class Transition(Struct, frozen=True):
@@ -118,19 +118,19 @@ SAMPLE_WORDS = "Somebody writes to me every day"
 SAMPLE_DIGITS = "2468"
 
 
-def explore(book: FlowBook, uses: Dependencies, where: Combination) -> StateGraph:
+def explore(book: FlowBook, dependencies: Dependencies, combination: Combination) -> StateGraph:
     """Return the graph of all states that replies lead to."""
-    return _Explorer(book, uses, where).walked()
+    return _Explorer(book, dependencies, combination).run()
 
 
 class _Answers:
-    """The answers in force in a state, and what the context and the conditions take from each, computed once."""
+    """The answers in force in a state, with the keys that the context and the conditions depend on, computed once."""
 
-    __slots__ = ("_keys", "_state", "_where", "compared", "contexts", "relevant", "values")
+    __slots__ = ("_combination", "_keys", "_state", "compared", "contexts", "relevant", "values")
 
-    def __init__(self, state: FlowState, where: Combination) -> None:
+    def __init__(self, state: FlowState, combination: Combination) -> None:
         self.values = state.values
-        self._state, self._where = state, where  # keeps the state alive: ids of its parts are not reused
+        self._state, self._combination = state, combination  # keeps the state alive: ids of its parts are not reused
         self._keys: dict[str, Hashable] = {}
         self.compared: dict[str, Hashable] = {}  # question → which sets of values have its answer
         self.relevant: dict[int, StateKey] = {}  # id of a tuple of questions → what matters of their answers
@@ -138,185 +138,201 @@ class _Answers:
 
     def equivalence_key(self, name: str) -> Hashable:
         if name not in self._keys:
-            self._keys[name] = self._where.equivalence_key(name, self.values.get(name), self._state)
+            self._keys[name] = self._combination.equivalence_key(name, self.values.get(name), self._state)
         return self._keys[name]
 
 
 class _Explorer:
-    def __init__(self, book: FlowBook, uses: Dependencies, where: Combination) -> None:
-        self._book, self._dependencies, self._where = book, uses, where
-        self._graph = StateGraph(where)
-        self._worlds: dict[StateKey, ScreenContext] = {}
-        self._answers: dict[tuple[int, int], _Answers] = {}  # of the states around one node
-        special = {name for line in where.phone_lines for name, _ in line}
-        self._by_line = {name.partition(".")[0] for name, own in uses.own.items() if own & special}
+    def __init__(self, book: FlowBook, dependencies: Dependencies, combination: Combination) -> None:
+        self._book, self._dependencies, self._combination = book, dependencies, combination
+        self._graph = StateGraph(combination)
+        self._contexts: dict[StateKey, ScreenContext] = {}
+        self._answers: dict[tuple[int, int], _Answers] = {}  # answers of the states around one node
+        line_facts = {name for line in combination.phone_lines for name, _ in line}
+        self._by_line = {
+            name.partition(".")[0] for name, depends_on in dependencies.own.items() if depends_on & line_facts
+        }
         self._seen_backs: set[tuple[str, str]] = set()
-        self._context_questions = tuple(sorted(frozenset[str]().union(*where.dependencies.values())))
+        self._context_questions = tuple(sorted(frozenset[str]().union(*combination.dependencies.values())))
         self._waiting: deque[StateNode] = deque()
         screens = book.screens
-        self._tuples: dict[tuple[tuple[str, bool, bool], ...], tuple[tuple[str, bool, bool], ...]] = {}
-        self._shown = {name: self._questions(uses.shown[name]) for name in screens}
-        known = {*where.context_for(where.starts[0]).facts, *where.dependencies} if where.starts else set()
-        self._unset_facts = {name: facts_from_effects(uses.later[name], known) for name in screens}
-        self._later = {name: self._questions(uses.later[name]) for name in screens}
+        self._question_tuples: dict[tuple[tuple[str, bool, bool], ...], tuple[tuple[str, bool, bool], ...]] = {}
+        self._shown = {name: self._questions(dependencies.shown[name]) for name in screens}
+        context_facts = (
+            {*combination.context_for(combination.starts[0]).facts, *combination.dependencies}
+            if combination.starts
+            else set()
+        )
+        self._unset_facts = {name: facts_from_effects(dependencies.later[name], context_facts) for name in screens}
+        self._later = {name: self._questions(dependencies.later[name]) for name in screens}
 
-    def walked(self) -> StateGraph:
+    def run(self) -> StateGraph:
         graph = self._graph
-        for name in self._where.notices:
-            self._view(FlowState(name), self._where.phone_lines[0])
-        for line in self._where.phone_lines:  # the first line completely, before the others reach the same states
-            graph.starts += [self._add_state(state, line) for state in self._where.starts]
+        for name in self._combination.notices:
+            self._view(FlowState(name), self._combination.phone_lines[0])
+        for line in self._combination.phone_lines:  # the first line completely, before the others reach the same states
+            graph.starts += [self._add_state(state, line) for state in self._combination.starts]
             while self._waiting:
-                spot = self._waiting.popleft()
+                node = self._waiting.popleft()
                 self._answers.clear()
-                graph.transitions[spot.key] = list(self._transitions(spot)) if self._is_of_interest(spot) else []
+                graph.transitions[node.key] = list(self._transitions(node)) if self._is_explored(node) else []
         return graph
 
-    def context_for(self, told: FactPairs) -> ContextFor:
+    def context_for(self, facts: FactPairs) -> ContextFor:
         def cached_context(state: FlowState) -> ScreenContext:
             answers = self._answers_of(state)
-            if told not in answers.contexts:
-                key = (told, *map(answers.equivalence_key, self._context_questions))
-                if key not in self._worlds:
-                    world = self._where.context_for(state)
-                    self._worlds[key] = replace(world, facts={**world.facts, **dict(told)}) if told else world
-                answers.contexts[told] = self._worlds[key]
-            return answers.contexts[told]
+            if facts not in answers.contexts:
+                key = (facts, *map(answers.equivalence_key, self._context_questions))
+                if key not in self._contexts:
+                    context = self._combination.context_for(state)
+                    self._contexts[key] = replace(context, facts={**context.facts, **dict(facts)}) if facts else context
+                answers.contexts[facts] = self._contexts[key]
+            return answers.contexts[facts]
 
         return cached_context
 
     def _answers_of(self, state: FlowState) -> _Answers:
         """Return the answers of a state. States with the same trail and answers, as skipped ones have, share them."""
-        known = id(state.trail), id(state.answers)
-        if known not in self._answers:
-            self._answers[known] = _Answers(state, self._where)
-        return self._answers[known]
+        key = id(state.trail), id(state.answers)
+        if key not in self._answers:
+            self._answers[key] = _Answers(state, self._combination)
+        return self._answers[key]
 
-    # Which paths are the same
+    # Equivalence of states
 
     def _questions(self, names: frozenset[str]) -> tuple[tuple[str, bool, bool], ...]:
         """Return the questions that these names depend on.
 
         Each comes with whether conditions compare it, and whether the context depends on it.
         """
-        depends = self._where.dependencies
-        by_world = frozenset[str]().union(*(depends[name] for name in names if name in depends))
+        depends = self._combination.dependencies
+        by_context = frozenset[str]().union(*(depends[name] for name in names if name in depends))
         compared = {name for name in names if name in self._dependencies.values and name not in FACTS}
-        questions = tuple((name, name in compared, name in by_world) for name in sorted(compared | by_world))
-        return self._tuples.setdefault(questions, questions)  # the same object for the same questions
+        questions = tuple((name, name in compared, name in by_context) for name in sorted(compared | by_context))
+        return self._question_tuples.setdefault(questions, questions)  # the same object for the same questions
 
     def _relevant_values(self, state: FlowState, questions: tuple[tuple[str, bool, bool], ...]) -> StateKey:
         answers = self._answers_of(state)
-        known = answers.relevant.get(id(questions))  # the tuples live as long as this explorer
-        if known is None:
-            known = answers.relevant[id(questions)] = tuple(self._each_relevant_value(answers, questions))
-        return known
+        values = answers.relevant.get(id(questions))  # the tuples live as long as this explorer
+        if values is None:
+            values = answers.relevant[id(questions)] = tuple(self._each_relevant_value(answers, questions))
+        return values
 
     def _each_relevant_value(
         self, answers: _Answers, questions: tuple[tuple[str, bool, bool], ...]
     ) -> Iterator[Hashable]:
-        for name, compared, by_world in questions:
+        for name, compared, by_context in questions:
             if compared:
                 if name not in answers.compared:
                     value = answers.values.get(name)
                     answers.compared[name] = tuple([value in allowed for allowed in self._dependencies.values[name]])
                 yield answers.compared[name]
-            if by_world:
+            if by_context:
                 yield answers.equivalence_key(name)
 
-    def _add_state(self, state: FlowState, told: FactPairs) -> StateKey:
+    def _add_state(self, state: FlowState, facts: FactPairs) -> StateKey:
         name = state.screen
-        key = (name, _only(told, self._dependencies.later[name]), *self._relevant_values(state, self._later[name]))
+        key = (
+            name,
+            _select_facts(facts, self._dependencies.later[name]),
+            *self._relevant_values(state, self._later[name]),
+        )
         if key not in self._graph.nodes:
-            spot = StateNode(key, state, told, self._view(state, told).layout)
-            self._graph.nodes[key] = spot
-            self._waiting.append(spot)
+            node = StateNode(key, state, facts, self._view(state, facts).layout)
+            self._graph.nodes[key] = node
+            self._waiting.append(node)
         return key
 
-    def _view(self, state: FlowState, told: FactPairs) -> StateNode:
+    def _view(self, state: FlowState, facts: FactPairs) -> StateNode:
         name, views = state.screen, self._graph.shown_nodes
-        key = (name, _only(told, self._dependencies.shown[name]), *self._relevant_values(state, self._shown[name]))
+        key = (
+            name,
+            _select_facts(facts, self._dependencies.shown[name]),
+            *self._relevant_values(state, self._shown[name]),
+        )
         if key not in views:
-            laid = lay_out(self._book.screens[name], state.values, self.context_for(told)(state), self._where.limit)
-            views[key] = StateNode(key, state, told, laid)
+            layout = lay_out(
+                self._book.screens[name], state.values, self.context_for(facts)(state), self._combination.limit
+            )
+            views[key] = StateNode(key, state, facts, layout)
         return views[key]
 
-    # Which replies are possible
+    # Possible replies
 
-    def _transitions(self, spot: StateNode) -> Iterator[Transition]:
-        screen = spot.layout.screen
-        for reply, page, letters in self._replies(spot):
+    def _transitions(self, node: StateNode) -> Iterator[Transition]:
+        screen = node.layout.screen
+        for reply, page, typed_count in self._replies(node):
             try:
-                result = self._step(replace(spot.state, page=page), reply, spot.facts)
+                result = self._step(replace(node.state, page=page), reply, node.facts)
                 if not result.accepted or result.has_left:
                     raise LookupError("the engine does not accept it")
                 back = reply == "0" and not screen.zero
-                for to, outcome in self._next_states(result, spot):
-                    yield Transition(reply, page, to, result.effect, outcome, letters, back)
+                for to, outcome in self._next_states(result, node):
+                    yield Transition(reply, page, to, result.effect, outcome, typed_count, back)
             except (LookupError, StopIteration) as error:
                 self._graph.unhandled.append(
                     UnhandledReply(screen.id, reply, f"{type(error).__name__} {error}".strip())
                 )
 
-    def _replies(self, spot: StateNode) -> Iterator[tuple[str, int, int]]:
+    def _replies(self, node: StateNode) -> Iterator[tuple[str, int, int]]:
         """Yield the replies to try.
 
         On the telephone lines after the first one, a screen that offers Send gets only that reply and Back: all others
         lead to the same as on the first line.
         """
-        sends = [offer.key for offer in spot.layout.offers if offer.choice.do == "send"]
-        other = self._is_on_another_line(spot)
-        for reply in _replies(spot.layout):
+        sends = [offer.key for offer in node.layout.offers if offer.choice.do == "send"]
+        other = self._is_on_another_line(node)
+        for reply in _replies(node.layout):
             if not (other and sends) or reply[0] in sends:
                 yield reply
-        if spot.layout.screen.zero or (spot.state.trail and not spot.layout.screen.start and self._is_new_back(spot)):
+        if node.layout.screen.zero or (node.state.trail and not node.layout.screen.start and self._is_new_back(node)):
             yield "0", 0, 0
 
-    def _is_on_another_line(self, spot: StateNode) -> bool:
-        first = dict(self._where.phone_lines[0])
-        return any(name in first and first[name] != value for name, value in spot.facts)
+    def _is_on_another_line(self, node: StateNode) -> bool:
+        first = dict(self._combination.phone_lines[0])
+        return any(name in first and first[name] != value for name, value in node.facts)
 
-    def _is_of_interest(self, spot: StateNode) -> bool:
+    def _is_explored(self, node: StateNode) -> bool:
         """Return whether to try the replies to a state.
 
         On the telephone lines after the first one, only first screens and flows that depend on the line are explored.
         """
-        screen = spot.layout.screen
-        off = self._is_on_another_line(spot) and not screen.start and screen.flow not in self._by_line
+        screen = node.layout.screen
+        off = self._is_on_another_line(node) and not screen.start and screen.flow not in self._by_line
         return not (screen.end or off)
 
-    def _is_new_back(self, spot: StateNode) -> bool:
+    def _is_new_back(self, node: StateNode) -> bool:
         """Return whether Back from this screen to the previous one has not been tried yet, and record it as tried."""
-        pair = spot.state.screen, spot.state.trail[-1][0]
+        pair = node.state.screen, node.state.trail[-1][0]
         new = pair not in self._seen_backs
         self._seen_backs.add(pair)
         return new
 
-    def _step(self, state: FlowState, reply: str, told: FactPairs) -> EngineStep:
-        where = self._where
-        return step(self._book, state, reply, self.context_for(told), limit=where.limit, now=NOON)
+    def _step(self, state: FlowState, reply: str, facts: FactPairs) -> EngineStep:
+        combination = self._combination
+        return step(self._book, state, reply, self.context_for(facts), limit=combination.limit, now=NOON)
 
-    def _next_states(self, result: EngineStep, spot: StateNode) -> Iterator[tuple[StateKey, str | None]]:
+    def _next_states(self, result: EngineStep, node: StateNode) -> Iterator[tuple[StateKey, str | None]]:
         if not result.effect:
-            yield self._add_state(result.state, spot.facts), None
+            yield self._add_state(result.state, node.facts), None
             return
-        for outcome in _outcomes(spot.layout.screen, result.effect):
-            for told in self._possible_facts(spot):
+        for outcome in _outcomes(node.layout.screen, result.effect):
+            for facts in self._possible_facts(node):
                 yield (
-                    self._add_state(apply_outcome(self._book, result.state, outcome, self.context_for(told)), told),
+                    self._add_state(apply_outcome(self._book, result.state, outcome, self.context_for(facts)), facts),
                     outcome,
                 )
 
-    def _possible_facts(self, spot: StateNode) -> Iterator[FactPairs]:
+    def _possible_facts(self, node: StateNode) -> Iterator[FactPairs]:
         """Yield each combination of values that an effect may give to facts which are not set yet."""
-        known = dict(spot.facts)
-        names = [name for name in self._unset_facts[spot.state.screen] if name not in known]
+        set_facts = dict(node.facts)
+        names = [name for name in self._unset_facts[node.state.screen] if name not in set_facts]
         for values in itertools.product(*(sorted(FACTS[name]) for name in names)):
-            yield tuple(sorted({**known, **dict(zip(names, values, strict=True))}.items()))
+            yield tuple(sorted({**set_facts, **dict(zip(names, values, strict=True))}.items()))
 
 
-def _only(told: FactPairs, names: frozenset[str]) -> FactPairs:
-    return tuple(fact for fact in told if fact[0] in names)
+def _select_facts(facts: FactPairs, names: frozenset[str]) -> FactPairs:
+    return tuple(fact for fact in facts if fact[0] in names)
 
 
 def _outcomes(screen: Screen, effect: str) -> Sequence[str]:
@@ -328,19 +344,19 @@ def _outcomes(screen: Screen, effect: str) -> Sequence[str]:
     return list(dict.fromkeys(outcomes))
 
 
-def _replies(laid: ScreenLayout) -> Iterator[tuple[str, int, int]]:
+def _replies(layout: ScreenLayout) -> Iterator[tuple[str, int, int]]:
     """Yield each choice once, by its key on its page; or a sample text, and the key that skips it.
 
     Each comes with its page and the number of characters typed.
     """
-    screen = laid.screen
+    screen = layout.screen
     if screen.typed:
         words = sample_input(screen.typed)
         yield words, 0, len(words)
         if screen.typed.skip:
             yield screen.typed.skip, 0, 0
     seen: set[int] = set()
-    for number, page in enumerate(laid.pages):
+    for number, page in enumerate(layout.pages):
         for line in page.lines:
             if line.choice not in seen:
                 seen.add(line.choice)

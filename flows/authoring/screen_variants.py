@@ -1,7 +1,7 @@
 """List all forms of a screen on one kind of phone, for reviewers of the texts and for counting pages. Pure.
 
-A form is a set of answers and facts that the screen's texts depend on. Forms are made without exploring paths: that is
-faster, and includes at least all forms that paths would show.
+A form is a set of answers and facts that the screen's texts depend on. Forms are computed without exploring paths,
+which is faster and includes at least all forms that paths would show.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Values = Mapping[str, str | None]
 class PhoneProfile(Struct, frozen=True):
     """One kind of phone: country, language and channel.
 
-    `world`: the context that holds for every reporter. `free`: facts that change with the answers, with their possible
+    `context`: holds for every reporter. `free`: facts that change with the answers, with their possible
     values. `begin`: the screens that a session begins with, or that the program shows by itself.
     """
 
-    world: ScreenContext
+    context: ScreenContext
     limit: ScreenLimit
     free: Mapping[str, Sequence[str]]
     begin: tuple[str, ...]
 
-    def lay(self, form: ScreenVariant) -> ScreenLayout:
+    def lay_out(self, form: ScreenVariant) -> ScreenLayout:
         """Return the layout of a form, also one of another phone, on this phone and in its language."""
-        return lay_out(form.screen, form.values, replace(self.world, facts=form.facts), self.limit)
+        return lay_out(form.screen, form.values, replace(self.context, facts=form.facts), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class ScreenVariant:
     screen: Screen
     values: Values
     facts: Facts
-    laid: ScreenLayout
+    layout: ScreenLayout
 
     @property
     def text(self) -> tuple[str, ...]:
         """Return the texts of its pages."""
-        return tuple(page.text for page in self.laid.pages)
+        return tuple(page.text for page in self.layout.pages)
 
 
 def screen_variants(book: FlowBook, phone: PhoneProfile) -> Iterator[ScreenVariant]:
@@ -68,7 +68,7 @@ def reachable_screens(book: FlowBook, phone: PhoneProfile) -> frozenset[str]:
     while waiting:
         if (name := waiting.pop()) not in seen:
             seen.add(name)
-            waiting += _targets(book.screens[name], phone.world.facts)
+            waiting += _targets(book.screens[name], phone.context.facts)
     return frozenset(seen)
 
 
@@ -77,12 +77,12 @@ def _targets(screen: Screen, facts: Facts) -> Iterator[str]:
         candidate for candidate in (*screen.choices, screen.zero) if candidate and _may_hold(candidate.when, facts)
     ]
     ways = [screen.go, screen.otherwise, *screen.outcomes.values(), *(candidate.go for candidate in choices)]
-    for way in (*ways, *(to for candidate in choices for to in candidate.outcomes.values())):
-        yield from _may_lead(way, facts)
+    for targets in (*ways, *(to for candidate in choices for to in candidate.outcomes.values())):
+        yield from _may_lead(targets, facts)
 
 
-def _may_lead(way: Sequence[GoTo], facts: Facts) -> Iterator[str]:
-    for go in way:
+def _may_lead(targets: Sequence[GoTo], facts: Facts) -> Iterator[str]:
+    for go in targets:
         if _may_hold(go.when, facts):
             yield go.to
             if _must_hold(go.when, facts):
@@ -105,29 +105,29 @@ def _must_hold(when: Condition, facts: Facts) -> bool:
 
 def _forms(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
     seen: set[tuple[str, ...]] = set()
-    for facts, values in _circumstances(screen, phone):
-        world = replace(phone.world, facts={**phone.world.facts, **facts})
-        if not is_asked(screen, values, world):
+    for facts, values in _distinguished_cases(screen, phone):
+        context = replace(phone.context, facts={**phone.context.facts, **facts})
+        if not is_asked(screen, values, context):
             continue
-        form = ScreenVariant(screen, values, world.facts, lay_out(screen, values, world, phone.limit))
+        form = ScreenVariant(screen, values, context.facts, lay_out(screen, values, context, phone.limit))
         if form.text not in seen and any(form.text):
             seen.add(form.text)
             yield form
 
 
-def _circumstances(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts, Values]]:
+def _distinguished_cases(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts, Values]]:
     """Yield all combinations of facts and answers that the conditions of this screen distinguish."""
     compared: dict[str, set[str | None]] = {}
     for name, allowed in _clauses(screen):
-        if name not in phone.world.facts:
+        if name not in phone.context.facts:
             compared.setdefault(name, set()).update(allowed)
     choices = [phone.free.get(name, sorted(FACTS[name])) if name in FACTS else [*_sorted(values), None]
                for name, values in compared.items()]  # fmt: skip
-    for picked in itertools.product(*choices):
-        picked_values = dict(zip(compared, picked, strict=True))
+    for combination in itertools.product(*choices):
+        values_by_name = dict(zip(compared, combination, strict=True))
         yield (
-            {name: value for name, value in picked_values.items() if name in FACTS and value is not None},
-            {name: value for name, value in picked_values.items() if name not in FACTS},
+            {name: value for name, value in values_by_name.items() if name in FACTS and value is not None},
+            {name: value for name, value in values_by_name.items() if name not in FACTS},
         )
 
 

@@ -2,7 +2,7 @@
 
 The lists are short and of frequent words: no word list of these languages was found under a licence that lets us ship
 it. They find a word of the neighbour's language (`bilong` in Bislama) and a word written in two ways in one catalogue.
-They do not say whether a word is right: that is what the two organisations read for. The spellings follow
+They do not decide whether a word is right: the two reviewing organisations do. The spellings follow
 
 * Bislama: T. Crowley, A New Bislama Dictionary, 2nd ed. 2003;
 * Tok Pisin: F. Mihalic, The Jacaranda Dictionary and Grammar of Melanesian Pidgin, 1971;

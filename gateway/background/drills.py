@@ -51,7 +51,7 @@ class DrillRunner:
         *,
         wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
     ) -> None:
-        """`wait_for`: runs a coroutine to its end and returns its result."""
+        """Create the runner. `wait_for`: runs a coroutine to its end and returns its result."""
         self._wait_for = wait_for
         self._has_drills = mode in MODES_WITH_DRILLS
         self._database = database
@@ -60,9 +60,9 @@ class DrillRunner:
         self._submitter = submitter
 
     def hold(self) -> None:
-        """Run all due drills, never in live mode. One that fails stops no other and is run again in the next round.
+        """Run all due drills; do nothing in live mode. A failed drill is run again in the next round, after the others.
 
-        Raises DatabaseUnavailable, which would make all others fail too.
+        Raises DatabaseUnavailable, because then all drills would fail.
         """
         for drill in drill_runs.list_due(self._database) if self._has_drills else ():
             country = self._dispatcher.countries.country_of_hotline(drill.hotline)
@@ -73,7 +73,7 @@ class DrillRunner:
                 self._run(drill, country, script)
             except DatabaseUnavailable:
                 raise
-            except Exception:  # must not stop the other drills
+            except Exception:  # one failed drill must not stop the others
                 log.exception("drill_failed", drill_id=drill.drill_id)
 
     def _run(self, drill: DueDrill, country: Country, script: DrillScript) -> None:
@@ -87,7 +87,7 @@ class DrillRunner:
 
     def _submit(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
         """Submit the drill's report and return its id; None if that failed, or the drill was cancelled meanwhile."""
-        request = self._caller(drill, country, drill.at)
+        request = self._request(drill, country, drill.at)
         report_id = self._reducer.begin_report(
             request, self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         ).report_id
@@ -95,7 +95,7 @@ class DrillRunner:
             return None
         if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.dropped_at)):
             return report_id
-        report = self._told(request, script_answers(script, country, drill.hotline), script)
+        report = self._play_script(request, script_answers(script, country, drill.hotline), script)
         return report.report_id if report else None
 
     def _follow_up(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
@@ -103,15 +103,15 @@ class DrillRunner:
 
         The script is played again to get code and PIN; its report is submitted already and does not change.
         """
-        report = self._told(
-            self._caller(drill, country, drill.at), script_answers(script, country, drill.hotline), script
+        report = self._play_script(
+            self._request(drill, country, drill.at), script_answers(script, country, drill.hotline), script
         )
         if report is None or script.more is None:
             return None
-        was_written = self._write_message(self._caller(drill, country, drill.due_at), report, script.more.words)
+        was_written = self._write_message(self._request(drill, country, drill.due_at), report, script.more.words)
         return report.report_id if was_written else None
 
-    def _caller(self, drill: DueDrill, country: Country, at: int) -> TurnRequest:
+    def _request(self, drill: DueDrill, country: Country, at: int) -> TurnRequest:
         """Return a request without a phone number, on a network that waits while words are typed.
 
         `at`: microseconds, the same each time the script is played.
@@ -121,7 +121,7 @@ class DrillRunner:
         sender = SenderIdentity(None, valid=False, key="")
         return TurnRequest(inbound, sender, country, render_context, ScreenLimit(), is_simulator=True, now=at // SECOND)
 
-    def _told(self, request: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
+    def _play_script(self, request: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """Play the script and return its report: sent, or scheduled as incomplete by a dropped call; else None."""
         record = self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):

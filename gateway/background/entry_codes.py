@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class EntryMailboxes:
-    """Publish web's public key, and make the mailboxes that wait."""
+    """Publish web's public key, and make the requested mailboxes."""
 
     def __init__(self, database: Database, cipher: RecordCipher, mode: Mode, count: Callable[[str], None]) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class EntryMailboxes:
         self._is_published = False
 
     def make(self) -> None:
-        """Make a mailbox for each code that waits. Raises DatabaseUnavailable."""
+        """Make a mailbox for each code that has none yet. Raises DatabaseUnavailable."""
         if not self._is_published:
             entry_codes.publish_key(self._database, self._keys[0].public.raw)
             self._is_published = True
@@ -43,12 +43,12 @@ class EntryMailboxes:
                 log.error("entry_code_unreadable", report_id=row.report_id)
                 self._count("entry_codes_unreadable")
                 continue
-            box = mailbox_access.mailbox_of(self._cipher, pair)
-            entry_codes.save_mailbox(self._database, row.report_id, box)
+            mailbox = mailbox_access.mailbox_of(self._cipher, pair)
+            entry_codes.save_mailbox(self._database, row.report_id, mailbox)
             self._count("entry_mailboxes_made")
 
     def _open(self, report_id: str, sealed: bytes) -> tuple[str, str] | None:
-        """Return code and PIN; None if no store key opens them."""
+        """Return access code and PIN; None if no store key opens them."""
         for key in self._keys:
             try:
                 code, _, pin = open_answer(key, self._mode, report_id, entry_codes.CODE_LABEL, sealed).partition(" ")

@@ -19,7 +19,7 @@ from reports.store.sms import opt_outs
 from runtime.time_units import HOUR
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
-MARGIN = HOUR  # the journal has the times of this host's clock, the status those of the database's
+MARGIN = HOUR  # the journal's times are by this host's clock, the status row's by the database's
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class ErasureReplay:
             erasures = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
         except OSError as error:
             log.warning("erasures_not_applied", **{"class": type(error).__name__})
-            self.is_done = True  # for this process, which must go on to serve reporters
+            self.is_done = True  # this process tries once: it must go on to serve reporters
             return
         opted_in = {key for erasure in erasures if erasure.kind == "start" for key in erasure.keys}
         for index, erasure in enumerate(erasures):

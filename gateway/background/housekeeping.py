@@ -48,18 +48,18 @@ SAY_SECONDS = 60  # between two warnings about this host's spool
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
 BACK = 7  # past days whose counts are moved; the database may have been unavailable that long
-RETRY_SECONDS = 60  # until what failed is tried again, so that the tasks after it run meanwhile
+RETRY_SECONDS = 60  # until a failed task is tried again; meanwhile the tasks after it run
 IN_FLIGHT_SECONDS = 60  # after an hour, until all calls that began in it are counted
 LATE = 3600  # seconds after midnight until which the day before may still be counted
 
 
 # Return free memory to the operating system.
 #
-# glibc keeps free memory that lies between used blocks, so a process only grew: by 15 MB over 390,000 requests of all
-# kinds, all of it free (malloc_trim(3)).
+# glibc does not return free memory that lies between used blocks (malloc_trim(3)). Without this call a process grew by
+# 15 MB over 390,000 requests of all kinds, and all of that memory was free.
 
 
-def give_back() -> None:
+def free_unused_memory() -> None:
     """Return free memory to the operating system; do nothing without glibc."""
     if _trim:
         _trim(0)
@@ -83,10 +83,10 @@ class Housekeeping:
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`database`: one that waits for a slow network. `copies`: of the spools of all hosts, if there can be others.
+        """Create the thread, which `start` starts.
 
+        `database`: one that waits for a slow network. `copies`: those of all hosts' spools; None with SQLite.
         `renew`: deletes expired session keys, in each process. `host`: the id of this host.
-
         `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for
@@ -104,7 +104,7 @@ class Housekeeping:
         self._next_status_at = 0.0
         self._next_warning_at = 0.0
         self._host = process_name(host, WEB)
-        # Unlike a process number it is never that of a process in another container.
+        # Unlike a process id, it is unique across containers.
         self._holder = f"{self._host}/{secrets.token_hex(4)}"
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -139,7 +139,7 @@ class Housekeeping:
             self._next_warning_at = time.monotonic() + SAY_SECONDS
 
     def _save_spool_status(self) -> None:
-        """Store that web runs here, and the state of its spool: `clock` and `tokaut watch` cannot read the folder."""
+        """Store that web runs on this host, and the state of its spool, for `clock` and `tokaut watch`."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
         status = self._spool.standing(self._host)
@@ -150,7 +150,7 @@ class Housekeeping:
         self._said, self._next_status_at = status, time.monotonic() + REPORT_SECONDS
 
     def _run_leased_tasks(self) -> None:
-        """Submit copied entries, replay SMS and run the chores, if this process holds the lease: one of all may."""
+        """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this."""
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
             if self._copies and (submitted := self._copies.submit(partial(submit_late, self._database))):
                 log.info("spool_copies_submitted", count=submitted)
@@ -171,7 +171,7 @@ class Housekeeping:
         while not self._stop.is_set():
             self.once()
             if time.monotonic() > tidy_at:
-                give_back()
+                free_unused_memory()
                 self._erasing.forget()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)
@@ -202,7 +202,7 @@ class CountryReload:
         """Ask the thread to stop."""
         self._stop.set()
 
-    def look(self) -> None:
+    def reload(self) -> None:
         """Read the changed country files once and withdraw the numbers that they mark as withdrawn."""
         now = Countries(tuple(map(self._reloaded, self._countries)))
         if now != self._countries:
@@ -236,7 +236,7 @@ class CountryReload:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
+                self.reload()
             except Exception:  # the thread must go on: another number may be withdrawn
                 log.exception("crashed")
             self._stop.wait(RELOAD_EVERY_SECONDS)

@@ -1,6 +1,6 @@
 """Africa's Talking: USSD and its end event, SMS, delivery reports, opt-outs, missed calls.
 
-It is authenticated by a secret in the address.
+A secret in the address authenticates each request.
 
 It sends the whole path of a USSD session each time. It ignores the response to an SMS: the reply is sent through its
 API. It repeats an SMS each minute for 12 h until it is answered with 200 (docs.africastalking.com/sms/notifications).
@@ -22,7 +22,7 @@ XML = "application/xml; charset=utf-8"
 # Refuses a call before it is answered: nobody pays (developers.africastalking.com/docs/voice/actions/reject).
 REJECT = b'<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>'
 
-# AbsentSubscriber is left out on purpose: the message may still be delivered later.
+# AbsentSubscriber is not listed: the message may still be delivered later.
 STATUS: Mapping[str, DeliveryReportStatus] = {
     "Sent": "sent",
     "Submitted": "sent",
@@ -32,7 +32,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {
     "Failed": "failed",
     "Expired": "failed",
 }
-DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both were observed; UTC
+DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # in UTC; both were observed
 
 
 @from_environment
@@ -68,7 +68,7 @@ class Channel(TokenAuthMixin):
         return find("serviceCode") or find("to"), ""
 
     def answer(self, endpoint: str, turn: Reply | None) -> HttpResponse:
-        """Return `CON …` or `END …` for USSD; an empty body elsewhere, since nothing would read it.
+        """Return `CON …` or `END …` for USSD; an empty body elsewhere, because the provider ignores it.
 
         A call is refused.
         """
@@ -134,7 +134,7 @@ def _optout(fields: Fields) -> ProviderEvent:
 
 
 def _missed_call(fields: Fields) -> ProviderEvent:
-    """Convert a call, which Africa's Talking reports as it comes in and again when it has ended, by one session id."""
+    """Convert a call. Africa's Talking reports it when it arrives and when it ends, under the same session id."""
     is_theirs = fields.get("direction").casefold() != "outbound"
     return ProviderEvent(
         "missed_call",
@@ -156,7 +156,7 @@ _RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
 
 
 def _sent_at(date: str) -> int | None:
-    """Return the Unix time; None if the date is missing or unreadable, which is no reason to refuse words."""
+    """Return the Unix time; None if the date is missing or unreadable: the words are accepted all the same."""
     for date_format in DATES:
         try:
             return int(datetime.strptime(date, date_format).replace(tzinfo=UTC).timestamp())

@@ -1,8 +1,8 @@
 """Africa's Talking Voice: calls by the keys of a telephone. Authenticated by a secret in the address.
 
-One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
-so far stands in the address to which the second key is sent. A silence needs no request: the answer holds the screen
-several times, and the provider goes on to the next action when no key comes. The last request of a call, to any of the
+One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; the first key is
+part of the address to which the second key is sent. A silence needs no request: the answer holds the screen several
+times, and the provider goes on to the next action when no key comes. The last request of a call, to any of the
 addresses, has isActive=0; nothing reads its answer.
 
 <GetDigits> takes one nested action. So of several recordings only the last one can be interrupted by a key.
@@ -38,7 +38,7 @@ from runtime.telephony import ChannelKind
 
 XML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
-TYPED_SECONDS = 8  # for a code, if `#` does not end it
+TYPED_SECONDS = 8  # to type a code, if `#` does not end it
 # Languages that <Say> speaks, of those in locales/: its voices, man and woman, are English
 # (developers.africastalking.com/docs/voice/actions).
 VOICES = frozenset({"en"})
@@ -66,7 +66,7 @@ class Channel(TokenAuthMixin):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
-        # The newest token: while it is replaced, the addresses of running calls change with it.
+        # The newest token, so that calls that began before a token was replaced move to the new one.
         self._keys = f"{settings.public_url}/hooks/{self.name}/{settings.tokens.reveal()[0]}/keys"
         self._public_url = settings.public_url
         self._recordings = Recordings.load(settings.prompts)
@@ -124,7 +124,7 @@ class Channel(TokenAuthMixin):
         return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(silent="1"))
 
     def _record(self, turn: Reply) -> HttpResponse:
-        """Return the actions that record what is said after the tone, to its end. `#` ends it, and so does a hangup."""
+        """Return the actions that record the caller after the tone, to the end. `#` ends it, and so does a hangup."""
         address = f"{self._keys}{speech.query(recorded=turn.recording)}"
         record = (
             f'<Record callbackUrl="{address}" maxLength="{turn.most_seconds}" finishOnKey="#" '
@@ -149,7 +149,7 @@ class Channel(TokenAuthMixin):
         )
 
     def _second_key(self, first: str) -> HttpResponse:
-        """Return the actions that wait for a second key, and send the first one alone if none comes."""
+        """Return the actions that wait for a second key, and send the first key alone if none comes."""
         address = f"{self._keys}{speech.query(first=first)}"
         keys = f'callbackUrl="{address}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(first=first)}')

@@ -42,7 +42,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {"1": "delivered", "2": "failed", "
 OPERATION, SESSION = "ussd_service_op", "its_session_info"  # the names in kannel.conf
 STARTS = frozenset({0, 1})  # PSSD and PSSR indication
 REQUEST, RESPONSE = 2, 17  # USSR request: a reply is expected; PSSR response: the session ends
-NOTIFIED = 19  # USSN confirm: a phone has shown a text of workers/senders/kannel.py. Nobody has dialled
+NOTIFIED = 19  # USSN confirm: a phone has shown a text of workers/senders/kannel.py; nobody has dialled
 ENDED = 1  # the lowest bit of the session info
 
 
@@ -109,7 +109,7 @@ def _sms(fields: Fields) -> Inbound:
 
 
 def _ussd(fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
-    """Convert a USSD request; a confirmation of the network is answered with nothing, because a screen would be shown.
+    """Convert a USSD request. A network's confirmation gets an empty answer, because any text would be shown.
 
     The session byte, and the operation that starts a session, distinguish the sessions of one number. So the number is
     required: without it only that byte would distinguish reporters, and the next one with the same byte would see an
@@ -151,7 +151,7 @@ def _delivery(fields: Fields) -> ProviderEvent:
 
 
 def _link(meta: Mapping[str, int]) -> str:
-    """Return the session info, which must be returned with the reply; "" if the network sends none."""
+    """Return the session info, which the reply must repeat; "" if the network sends none."""
     return str(meta[SESSION]) if SESSION in meta else ""
 
 
@@ -178,7 +178,7 @@ def _numbers(meta: str) -> Mapping[str, int]:
 
 
 def _text(fields: Fields) -> str:
-    """Return the text. Coding 2 without `mo-recode` is UTF-16: decoded in any other way it would be unreadable."""
+    """Return the text. Coding 2 without `mo-recode` in kannel.conf is UTF-16."""
     text = fields.get("text")
     charset = (fields.get("charset") or fields.get("type")).upper()
     if fields.get("coding") != UCS2 or "UTF-8" in charset:

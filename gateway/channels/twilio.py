@@ -15,7 +15,7 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
 # Refuses a call before it is answered, with a busy tone: nobody pays (twilio.com/docs/voice/twiml/reject).
 REJECT = f'{HEAD}<Response><Reject reason="busy"/></Response>'.encode()
-MOST_MEDIA = 10  # of one message, according to Twilio
+MOST_MEDIA = 10  # attachments of one message, according to Twilio
 
 # No callback has the status accepted; scheduled and queued messages may still be delivered late.
 STATUS: Mapping[str, DeliveryReportStatus] = {
@@ -32,7 +32,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {
     "canceled": "failed",
 }
 OPTED_OUT = "21610"
-# A name in place of a number. "FromCity" or another key that follows it must not pass for a part of the name.
+# A sender name in place of a number. A key that follows it, such as "FromCity", must not be read as part of the name.
 _NAME = re.compile(r"(?!.*(?:From|Num|Sms)[A-Z])(?=.*[A-Za-z])[A-Za-z0-9 _&-]{1,11}")
 _SHAPES: Shapes = {
     "MessageSid": (re.compile(r"(?:SM|MM)[0-9a-f]{32}"),),

@@ -1,8 +1,8 @@
 """Twilio Voice: calls by the keys of a telephone. Requests are signed; the answer is the next screen, as TwiML.
 
-One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; what was pressed
-so far stands in the address to which Twilio sends the second key, and so under its signature. A silence needs no
-request: the answer holds the screen several times, and Twilio goes on to the next when no key comes.
+One key answers a menu at once. After `0` and `9` a moment is left for the second key of `00` and `98`; the first key is
+part of the address to which Twilio sends the second key, and so is signed. A silence needs no request: the answer holds
+the screen several times, and Twilio goes on to the next when no key comes.
 
 After a recording Twilio sends its address twice: in the request that goes on with the call, and to the endpoint
 `recording`, also when the caller has hung up. Only the recording's id is taken from it.
@@ -39,7 +39,7 @@ TYPED_SECONDS = 5  # after the last digit of a code, if `#` does not end it
 
 # Languages that <Say> speaks, of those in locales/ (twilio.com/docs/voice/twiml/say, attribute `language`).
 VOICES: Mapping[str, str] = {"en": "en-AU", "fr": "fr-FR"}
-HUNG_UP = "hangup"  # in place of the key that ended a recording
+HUNG_UP = "hangup"  # value of Digits if the caller hung up during a recording
 RECORDING_FIELDS = frozenset({"CallSid", "RecordingSid", "RecordingStatus"})
 _SHAPES: Shapes = {
     **CALL_SHAPES,
@@ -81,7 +81,7 @@ class Channel(SignedByTwilio):
         self._recordings = Recordings.load(settings.prompts)
 
     def can_say(self, language: str, texts: Iterable[str]) -> bool:
-        """Return whether Twilio has a voice of this language, or every recording that these texts need is there."""
+        """Return whether Twilio has a voice of this language, or every recording that these texts need."""
         return language in VOICES or speech.covers(self._recordings, language, texts)
 
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
@@ -121,7 +121,7 @@ class Channel(SignedByTwilio):
         return _response(gather * speech.PLAYS + self._redirect(silent="1"))
 
     def _record(self, reply: Reply) -> HttpResponse:
-        """Return TwiML that records what is said after the tone. Any key ends it, and so do a silence and a hangup.
+        """Return TwiML that records the caller after the tone. Any key ends it, and so do a silence and a hangup.
 
         Nothing is cut from its ends. Without any speech Twilio makes no recording and goes on to the next verb.
         """
@@ -182,7 +182,7 @@ class Channel(SignedByTwilio):
         )
 
     def _second_key(self, first: str) -> HttpResponse:
-        """Return TwiML that waits for a second key, and sends the first one alone if none comes."""
+        """Return TwiML that waits for a second key, and sends the first key alone if none comes."""
         keys = f'action="{self._address(first=first)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<Gather {keys} method="POST" finishOnKey="#"/>{self._redirect(first=first)}')
 

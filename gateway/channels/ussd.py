@@ -32,7 +32,7 @@ class Channel(TokenAuthMixin):
     name = "ussd"
     is_simulator = False
     endpoints: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
-    # 4 septets for a prefix, so that screens are the same on every channel; a bridge may need a prefix too
+    # 4 septets for the prefix that some bridges add, so that screens are the same on every channel
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
     replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"ussd": True}
 

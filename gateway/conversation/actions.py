@@ -21,7 +21,7 @@ Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
 BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitable[Record]]
 
-ADD_SECONDS = 60 * 60  # after Send, during which the same phone may add words without code and PIN
+ADD_SECONDS = 60 * 60  # time after Send in which the same phone may add words without code and PIN
 
 
 class Actions:
@@ -42,7 +42,7 @@ class Actions:
         run_blocking: RunBlocking,
         begin_words_report: BeginWordsReport,
     ) -> None:
-        """`begin_words_report`: begins a report with words that belong to no report that is known."""
+        """Create the table of effects. `begin_words_report`: begins a report with words that have no known report."""
         self._begin_words_report = begin_words_report
         self._run_blocking = run_blocking
         self._submitter = submitter
@@ -99,12 +99,12 @@ class Actions:
             outcome = DeleteOutcome.TOLD
         return outcome, replace(record, report=None, words=None)
 
-    async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
+    async def _new_code(self, _request: TurnRequest, record: Record) -> Outcome:
         if record.report is None:
             raise LookupError("there is no report to make a code for")
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
-    async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
+    async def _added(self, _request: TurnRequest, record: Record) -> Outcome:
         """Make the gathered answers due now: the reporter pressed Done."""
         if record.report:
             await self._run_blocking(self._submitter.make_due_now, record.report)
@@ -140,7 +140,8 @@ class Actions:
     async def _add_later(self, request: TurnRequest, record: Record) -> Outcome:
         """Add words of a later call to the last report of this phone, or else begin an incomplete report with them.
 
-        The outcome is the same: nobody learns by it whether this phone has sent a report. Raises RedisUnavailable.
+        The outcome is the same in both cases, so it does not reveal whether this phone has sent a report. Raises
+        RedisUnavailable.
         """
         words = record.state.values["later_words"]
         if words is None:
@@ -157,18 +158,18 @@ class Actions:
         return "noted", replace(record, state=forgotten(record.state))
 
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
-        """Store or withdraw a request to be called; the hours that were chosen do not stay in the session."""
+        """Store or withdraw a request to be called. The chosen hours are removed from the session."""
         chosen = record.state.values["call_hours"] or "none"
         outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
         return outcome, replace(record, state=forgotten(record.state))
 
     async def _record(self, request: TurnRequest, record: Record) -> Outcome:
-        """Let the provider record what is said after the next screen, if that can be stored."""
+        """Let the provider record the reporter's words after the next screen, if a recording could be stored."""
         recording = await self._run_blocking(self._spoken_words.expect, request, record)
         return ("ready" if recording else "not_ready"), replace(record, recording=recording)
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
-        """Ask the hotlines to delete the report, and show nothing of it in this call any more.
+        """Ask the hotlines to delete the report, and close it in this session.
 
         Pending updates, also those from another phone, are deleted too: they would reach a hotline afterwards.
         """

@@ -1,4 +1,4 @@
-"""Requests to be called: one item for a phone, however it asks; withdrawn by asking again, or by STOP.
+"""Requests to be called: one for each phone, withdrawn in the same menu or by STOP.
 
 A request is stored as a report of the flow `contact_request`, so it is sealed, delivered, escalated and purged as one.
 It holds the number only for the hours that the person has chosen.
@@ -24,7 +24,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 
 HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
 MAX_WAITING = 1000  # withdrawals that wait for the database
-MAX_A_DAY = 5  # items of one phone: if all were closed, a further request is a message to the last one
+MAX_A_DAY = 5  # requests of one phone; if all are closed, a further request becomes a message to the last one
 
 Origin = tuple[str, ...]  # what the origin key of a request is made from
 Stored = dict[Origin, tuple[str, ReportState]]  # id and state of the requests that are stored
@@ -73,8 +73,8 @@ class ContactRequests:
     def withdraw(self, iso: str, sender: str, turn: tuple[str, ...], now: int) -> None:
         """Withdraw the open request of a phone that sent STOP. `now`: Unix seconds.
 
-        While the database is away it waits in this process for `retry`. Raises DatabaseUnavailable if too many wait:
-        then the provider sends STOP again.
+        While the database is unavailable, the withdrawal waits in this process for `retry`. Raises DatabaseUnavailable
+        if too many wait: then the provider sends STOP again.
         """
         try:
             self._withdraw(iso, sender, turn, now)
@@ -84,7 +84,7 @@ class ContactRequests:
             self.waiting.append((iso, sender, turn, now))
 
     def retry(self) -> None:
-        """Withdraw what waits. Raises DatabaseUnavailable."""
+        """Apply the waiting withdrawals. Raises DatabaseUnavailable."""
         for _ in range(len(self.waiting)):
             self._withdraw(*self.waiting[0])
             self.waiting.popleft()
@@ -102,9 +102,9 @@ class ContactRequests:
         origins = [_unknown_origin(iso, sender, hour - n) for n in range(48)]
         origins += [*_origins(iso, sender, day - 1), *_origins(iso, sender, day)]
         keys = {self.submitter.origin_key(*origin): origin for origin in origins}
-        found = self.submitter.write(lambda: submissions.list_stored(self.database, list(keys)))
-        self.submitter.refuse_spooled_origins(set(keys) - set(found))
-        return {origin: found[key] for key, origin in keys.items() if key in found}
+        stored_by_key = self.submitter.write(lambda: submissions.list_stored(self.database, list(keys)))
+        self.submitter.refuse_spooled_origins(set(keys) - set(stored_by_key))
+        return {origin: stored_by_key[key] for key, origin in keys.items() if key in stored_by_key}
 
 
 def _origins(iso: str, sender: str, day: int) -> list[Origin]:
@@ -112,7 +112,7 @@ def _origins(iso: str, sender: str, day: int) -> list[Origin]:
 
 
 def _unknown_origin(iso: str, sender: str, hour: int) -> Origin:
-    """Return the origin of a request while the database cannot say what is stored: one item too many, never none."""
+    """Return the origin of a request while stored requests are unknown. It may duplicate one, but none is lost."""
     return CONTACT_REQUEST, iso, sender, "hour", str(hour)
 
 

@@ -30,18 +30,18 @@ from reports.narrative import UnaskedText
 from reports.routing import Recipient, avoided_hotlines, find_route, incomplete_hotline
 from runtime.telephony import CALL_KINDS, ChannelKind
 
-# Facts, fields and lists that follow from the route of the report.
+# Names of the facts, fields and lists that follow from the report's route.
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})
-LETTERS = ("my.message", "my.next")
+MESSAGE_SCREENS = ("my.message", "my.next")
 
 
 class UnroutedFact(str):
-    """Stands for a fact that was not computed for a screen. A condition that reads it raises LookupError."""
+    """A placeholder for a fact that was not computed for a screen. A condition that reads it raises LookupError."""
 
     __slots__ = ()
 
     def __hash__(self) -> int:
-        raise LookupError("the recipients were not computed for this screen")
+        raise LookupError("the recipients were not computed for this screen; check its entry in route_screens")
 
 
 NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
@@ -49,10 +49,7 @@ NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
 
 @dataclass(frozen=True, slots=True)
 class CountryContext:
-    """Screen data of one country and language that is the same for all reporters.
-
-    Computed once, not for each screen.
-    """
+    """Screen data of one country and language, the same for all reporters. It is computed once."""
 
     country: Country
     facts: Mapping[str, str]
@@ -85,36 +82,44 @@ class CountryContext:
         return cls(country, facts, fields, lists, multi_place_groups, language, english)
 
 
-def common(ground: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
+def new_layout_cache(
+    country_context: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]
+) -> LayoutCache:
     """Return the layout cache for the screens that look the same to all reporters of a country, still empty.
 
     `looks`: the inputs of each screen, by its id.
     """
-    facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
-    screen_context = ScreenContext(facts, ground.fields, ground.lists, ground.language.say, english=ground.english)
+    facts = {**country_context.facts, "channel": kind, "drill": _yes(drill)}
+    screen_context = ScreenContext(
+        facts,
+        country_context.fields,
+        country_context.lists,
+        country_context.language.say,
+        english=country_context.english,
+    )
     return LayoutCache(
         frozenset(name for name, inputs in looks.items() if inputs.provided_by(screen_context)), screen_context
     )
 
 
 class RenderContext(Struct, frozen=True):
-    """What one reporter's screens may show.
+    """The data that one reporter's screens may show.
 
     Call it with a state to get the `ScreenContext` of that state; the same object again until another answer is given.
     """
 
-    country_contexts: Mapping[str, CountryContext]  # by language; a call begins in the first
+    country_contexts: Mapping[str, CountryContext]  # language → its context; a call begins in the first
     kind: ChannelKind
     contactable: bool  # the provider gave a number that can be called
     reachable_hotlines: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
     recordings: bool = False  # the country file lets callers speak their words, and the channel can record
-    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields known only now: code, PIN
-    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
+    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields of this session: code, PIN
+    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
-    layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
+    layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # language → its cache
     # Private: the last screen context returned.
     cached: list[tuple[FlowState, ScreenContext, bool]] = field(default_factory=list)
 
@@ -147,7 +152,7 @@ class RenderContext(Struct, frozen=True):
         }
         fields = {**country_context.fields, **self.late_fields}
         if "report_state" in self.late_facts:
-            facts |= self._letter_facts(state, fields)
+            facts |= self._message_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if "help_place" in values:
             _add_services(country_context.country, values, facts, fields, lists)
@@ -174,18 +179,18 @@ class RenderContext(Struct, frozen=True):
             country_context.english,
         )
 
-    def _letter_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
+    def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return the facts about messages from staff, and add the message to show to `fields`.
 
         The message screens at the end of the trail show how many messages were read.
         """
-        letter_screens = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
-        read_count, letter_count = sum(1 for _ in letter_screens), len(self.staff_messages)
+        message_screens = takewhile(lambda name: name in MESSAGE_SCREENS, (name for name, _ in reversed(state.trail)))
+        read_count, message_count = sum(1 for _ in message_screens), len(self.staff_messages)
         fields |= {
-            "messages": str(letter_count),
-            "message": self.staff_messages[min(read_count, letter_count - 1)] if letter_count else "",
+            "messages": str(message_count),
+            "message": self.staff_messages[min(read_count, message_count - 1)] if message_count else "",
         }
-        return {"messages": "some" if letter_count else "none", "another": _yes(read_count + 1 < letter_count)}
+        return {"messages": "some" if message_count else "none", "another": _yes(read_count + 1 < message_count)}
 
     def country_context(self, state: FlowState) -> CountryContext:
         """Return the country context in the language chosen in this call, else in the first."""
@@ -203,9 +208,8 @@ class RenderContext(Struct, frozen=True):
     ) -> tuple[Recipient, ...]:
         facts = derive_facts(report_answers(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
-        if (
-            completeness == Completeness.INCOMPLETE
-        ):  # no screen names the recipient, so a hotline that was ever left out stays out
+        if completeness == Completeness.INCOMPLETE:
+            # No screen names the recipient, so a hotline that was left out at any time stays out.
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
         return find_route(
             country, facts, live=self.reachable_hotlines, avoid=avoid, completeness=completeness
@@ -250,7 +254,7 @@ def _send_to(recipients: tuple[Recipient, ...], immediate_count: int, state: Flo
 
 
 def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
-    """Return the lists for the question about the place before Send: of groups or of places, as the country file says.
+    """Return the lists for the question about the place before Send: of groups or of places, by the country file.
 
     Both are empty if it is not asked before Send. The places of a group are asked for after Send.
     """
@@ -284,7 +288,7 @@ class TurnRequest(Struct, frozen=True):
     country: Country
     render_context: RenderContext
     limit: ScreenLimit
-    is_simulator: bool  # from the simulator, never from a real phone
+    is_simulator: bool  # True for the simulator, never for a real phone
     now: int  # Unix seconds
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew

@@ -1,4 +1,4 @@
-"""Pass what a channel received to the conversation, and return the reply; the same for every channel."""
+"""Pass messages from any channel to the conversation, and return the replies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flows.model import FlowBook, LayoutCache
 from flows.pagination import ScreenLimit, alphabet
 from gateway.conversation import keywords
 from gateway.conversation.contact_requests import ContactRequests
-from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, common
+from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, new_layout_cache
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import OnCallReply
@@ -37,7 +37,7 @@ from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
 
 T = TypeVar("T")
 
-MISSED_CALLS_A_MINUTE = 30  # that one process answers by SMS: each SMS costs, and numbers of callers can be forged
+MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -128,13 +128,13 @@ class Dispatcher:
         hotline's duty phone. Raises NotStored if the message could not be stored.
         """
         if inbound.recorded is not None:
-            with suppress(NotStored):  # the call goes on
+            with suppress(NotStored):  # without the recording's place; the call goes on
                 await self._recorded(inbound.channel, inbound.recorded)
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
-        request = self._caller(channel, inbound)
+        request = self._request(channel, inbound)
         tracing.annotate(country=request.country.iso)
         if inbound.kind in CALL_KINDS:
             return await self._conversation.take(request)
@@ -142,7 +142,7 @@ class Dispatcher:
             self._count("sms_unparsed")
             words = inbound.text.encode("utf-8", "surrogatepass")
             channel_and_country = inbound.channel, request.country
-            await self._store(self._unread.keep, *channel_and_country, words, "", idempotency_key(inbound))
+            await self._store(self._unread.store, *channel_and_country, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
             if self._on_call.is_answer(request):
@@ -157,11 +157,11 @@ class Dispatcher:
 
     async def current_screen(self, channel: Channel, inbound: Inbound) -> str:
         """Return the id of the screen at which the session of an inbound message is; "" if there is none."""
-        return await self._conversation.current_screen(self._caller(channel, inbound))
+        return await self._conversation.current_screen(self._request(channel, inbound))
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
-        request = replace(self._caller(channel, inbound), late=True)
+        request = replace(self._request(channel, inbound), late=True)
         await self._send(request, await self._conversation.take(request))
 
     async def _recorded(self, channel: str, words: RecordedWords) -> None:
@@ -198,10 +198,10 @@ class Dispatcher:
                 await self._blocking.run(self._note_delivery, notice)
 
     async def missed_call(self, channel: Channel, notice: ProviderEvent) -> None:
-        """Text the question of "call me" to who rang a number that a country file names; the call itself says no yes.
+        """Text the question of "call me" to a person who rang a number that a country file names.
 
-        One SMS for each call, none to a number that has opted out, and none while very many ring. Nothing is raised: a
-        provider that had to post a call again would answer it meanwhile, and the caller would pay.
+        Each call gets one SMS; a number that has opted out gets none, and nobody does while very many ring. Raises
+        nothing: a provider that had to post a call again would answer it meanwhile, and the caller would pay.
         """
         country = self.countries.by_missed_call(notice.code)
         sender = normalise(notice.sender, country.iso if country else self.countries.all[0].iso)
@@ -217,7 +217,7 @@ class Dispatcher:
         inbound = Inbound(
             "sms", notice.channel, sender=notice.sender, code=code, text="", id=f"call {notice.id}", word="call"
         )
-        request = self._caller(channel, inbound)
+        request = self._request(channel, inbound)
         with suppress(DatabaseUnavailable, NotSent, store.RedisUnavailable):
             if await self._blocking.run(self._optouts.has, sender.key):
                 self._count("missed_calls_ignored")
@@ -229,7 +229,7 @@ class Dispatcher:
         self._early_receipts.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
     def retry_withdrawals(self) -> None:
-        """Withdraw the requests of phones that sent STOP while the database was away. Raises DatabaseUnavailable."""
+        """Withdraw requests for which STOP came while the database was unavailable. Raises DatabaseUnavailable."""
         self._contact_requests.retry()
 
     def _opt_out(self, sender: SenderIdentity) -> None:
@@ -243,12 +243,12 @@ class Dispatcher:
             self._count("delivery_receipts_unknown_status")
         if not record_delivery_report(self._database, notice.id, notice.status, notice.ours):
             self._count("delivery_receipts_unmatched")
-            self._early_receipts.keep(notice.id, notice.status)
+            self._early_receipts.add(notice.id, notice.status)
 
     async def store_unparsed(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Store an SMS request that could not be read, for staff. Raises NotStored."""
         self._count("sms_unparsed")
-        await self._store(self._unread.keep, channel, country, raw, content_type)
+        await self._store(self._unread.store, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
         """Call a function, in a thread, that stores words or an opt-out.
@@ -267,19 +267,19 @@ class Dispatcher:
         there is only one country.
         """
         code = dialled(self.countries, kind, raw)
-        request = self._caller(channel, Inbound(kind, channel.name, sender="", code=code, text=""))
+        request = self._request(channel, Inbound(kind, channel.name, sender="", code=code, text=""))
         is_country_known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(request, numbers=bool(is_country_known)))
 
     def busy(self, channel: Channel, inbound: Inbound) -> Reply:
         """Return the emergency numbers for a call that is refused under load."""
-        return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
+        return _addressed(self._conversation.busy(self._request(channel, inbound)), inbound.link)
 
     def country(self, kind: ChannelKind, code: str) -> Country:
         """Return the country of a service or short code; the first country if no country has this code."""
         return self.countries.by_service_code(kind, code)
 
-    def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
+    def _request(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
         words_before_send = _waits_for_words(country, inbound)
@@ -321,7 +321,10 @@ class Dispatcher:
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
-        return {tag: common(context, kind, drill=self._drill, looks=self._looks) for tag, context in contexts.items()}
+        return {
+            tag: new_layout_cache(context, kind, drill=self._drill, looks=self._looks)
+            for tag, context in contexts.items()
+        }
 
     async def _reply(self, channel: Channel, request: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:
@@ -339,7 +342,7 @@ class Dispatcher:
         if (inbound.word or keywords.word(inbound.text)) == "stop":
             self._opt_out(request.sender)  # at once: otherwise staff might text an opted-out number meanwhile
         try:
-            self._inbox.keep(inbound, request.sender.key)
+            self._inbox.store(inbound, request.sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")
@@ -379,7 +382,7 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
 
 
 def _addressed(turn: Reply, link: str = "") -> Reply:
-    """Return the reply with its alphabet and its link, which a channel cannot know."""
+    """Return the reply with its alphabet and the provider's link, which the conversation does not set."""
     return replace(turn, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 

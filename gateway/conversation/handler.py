@@ -38,8 +38,8 @@ from gateway.sessions.store import (
 from gateway.submission.transitions import numbered, replayed
 from runtime.telephony import ChannelKind
 
-CALLS = "calls"  # of an hour, by channel: stored apart, and in no statistics
-ON = "+"  # suffix of a step: a reporter went on from it
+CALLS = "calls"  # calls of an hour, by channel; stored under their own key and not in the statistics
+ON = "+"  # suffix of a step that a reporter went on from
 SMS = "sms_parts"
 STEPS: Mapping[str, str] = {
     "home.home": "home",
@@ -51,7 +51,7 @@ STEPS: Mapping[str, str] = {
     "report.place_seen": "place",
     "report.contact": "contact",
     "report.send": "send",
-    "report.who_else": "send",  # a part of that step: it is not counted that somebody was left out
+    "report.who_else": "send",  # counted as that step: a count of its own would show that somebody was left out
     "report.nobody": "send",
     "report.sent": "sent",
     "report.sent_missing": "sent",
@@ -69,7 +69,7 @@ TRIES = 3  # one reporter may send two messages at once; the loser of the race c
 
 # Count the steps of a session for the statistics: which was shown, and whether the reporter went on from it. Pure.
 #
-# Only steps that everybody is shown are counted, whatever the answers were. Otherwise, on a day with one reporter, a
+# Only steps that every reporter sees, whatever the answers, are counted. Otherwise, on a day with one reporter, a
 # count of one would reveal an answer. A count names only the step and the country that was dialled.
 
 
@@ -131,21 +131,21 @@ class ConversationHandler:
         count: Callable[[str], None],
         note_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`note_end` is called when a call reaches "Sent", or its last screen without it."""
+        """Create the handler. `note_end`: called when a call reaches "Sent", or its last screen without it."""
         self._sessions = sessions
         self._reducer = reducer
         self._sms = texting
         self._count = count
         self._note_end = note_end
-        self._redis_away_at: int | None = None  # Unix time at which this process last found Redis unavailable
+        self._redis_unavailable_at: int | None = None  # Unix time at which this process last found Redis unavailable
 
     async def take(self, request: TurnRequest) -> Reply:
-        """Return the answer to one inbound message. Raises RedisUnavailable for an SMS that cannot be answered now."""
+        """Return the answer to one inbound message. Raises RedisUnavailable for an SMS if Redis is unavailable."""
         try:
             return await self._take(request)
         except RedisUnavailable:
             self._count("requests_without_redis")
-            self._redis_away_at = request.now
+            self._redis_unavailable_at = request.now
             if request.kind == "sms":
                 raise
             return await self._without_redis(request)
@@ -168,7 +168,7 @@ class ConversationHandler:
         return self._reducer.notice(request, "home.not_working" if numbers else "home.not_working_anywhere")
 
     async def current_screen(self, request: TurnRequest) -> str:
-        """Return the id of the screen at which the session is; "" if there is none, or without Redis."""
+        """Return the id of the session's current screen; "" if there is no session or Redis is unavailable."""
         try:
             record = self._unpack(await self._sessions.load(self._keys(request.inbound, request)))
         except RedisUnavailable:
@@ -185,7 +185,7 @@ class ConversationHandler:
                 if record is None:
                     return
                 ended_session = pack_record(await self._reducer.opt_out(record))
-                if await self._sessions.keep(keys, loaded.version, ended_session, SMS_SECONDS):
+                if await self._sessions.save(keys, loaded.version, ended_session, SMS_SECONDS):
                     return
             except RedisUnavailable:
                 return
@@ -216,12 +216,12 @@ class ConversationHandler:
             record = self._unpack(loaded)
             if lost_race:
                 await self._reducer.undo(*lost_race, record)
-            # Made from the first load, so that after a lost race the same turn is recognised.
+            # The key is made from the first load, so that it is the same after a lost race.
             key = key or turns.key_of(inbound, loaded.version)
             kind = turns.classify(inbound, record.last if record else None, key, request.code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 return await self._repeated_answer(request, record, kind)
-            if loaded.is_known:  # an SMS from before the last turn; it was answered then
+            if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
                 return Reply("", expects_reply=True)
             if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
                 self._shed_load(request, record)
@@ -279,9 +279,10 @@ class ConversationHandler:
         if request.kind == "sms":
             raise RedisUnavailable
         self._count("requests_without_redis")
-        self._redis_away_at = request.now
+        self._redis_unavailable_at = request.now
         if request.inbound.path:
-            return result.record.answer  # as a repeat gets it; the next request is replayed from its path, or refused
+            # A repeat gets the same answer; the next request is replayed from its path, or refused.
+            return result.record.answer
         if _is_sent(result.record) and not (record_before and _is_sent(record_before)):
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
@@ -322,7 +323,7 @@ class ConversationHandler:
         if _repeats_recording(request.inbound, record, reply):
             return StepResult(replace(record, last=last_turn), accepted=False)
         if request.inbound.path and "*" in reply and self._reducer.sends_words(record):
-            raise CannotReplay  # these may be words that were sent, and not noted in the session, with a later reply
+            raise CannotReplay  # words may have been sent already, without a record in the session
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
             return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
         return await self._reducer.step(
@@ -347,8 +348,8 @@ class ConversationHandler:
         nothing is sent, deleted or opened here unless this process found Redis unavailable since the session was saved.
         Raises CannotReplay.
         """
-        redis_was_away = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_away)
+        redis_was_unavailable = self._redis_unavailable_at is not None and self._redis_unavailable_at >= record.at
+        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_unavailable)
 
     async def _replay_parts(
         self,
@@ -393,7 +394,7 @@ class ConversationHandler:
         record, seconds = result.record, seconds_of(request, result.record)
         is_read = load_shedding.is_to_read(record.state.screen)
         counts = NOTHING if request.inbound.synthetic else tally(request, record_before, record)
-        return await self._sessions.keep(
+        return await self._sessions.save(
             keys,
             loaded.version,
             pack_record(record),
@@ -421,7 +422,7 @@ class ConversationHandler:
         """
         sender_key = request.sender.key
         code = inbound.code
-        if inbound.synthetic:  # no session of a caller, whoever has the same number and session id
+        if inbound.synthetic:  # never a caller's session, even with the same number and session id
             return RecordKeys(self._sessions.key("s", "synthetic", inbound.channel, code, inbound.session))
         message_id = inbound.id if request.kind == "sms" else ""
         draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
@@ -430,7 +431,7 @@ class ConversationHandler:
             draft_key,
             self._sessions.key("l:seen", inbound.channel, message_id) if message_id else "",
             draft_key and f"l:read:{draft_key}",
-            # Senders without a number are different people: one of them must not lock out the others.
+            # Senders without a number are different people, and share no limit: one must not lock out the others.
             self._sessions.key("l:guessed", sender_key) if request.sender.answerable else "",
         )
 
@@ -471,7 +472,7 @@ def _is_sent(record: Record) -> bool:
 def _repeats_recording(inbound: Inbound, record: Record, reply: str) -> bool:
     """Return whether a request of a call repeats the one before or after a recording: then it gets the same answer.
 
-    While a voice is recorded no key is waited for, but `0` and `00` hold.
+    During a recording only the keys `0` and `00` have a meaning.
     """
     under_way, after = record.answer.recording, inbound.recorded
     if after is not None:

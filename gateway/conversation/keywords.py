@@ -21,8 +21,8 @@ from gateway.messaging.model import CarrierWord
 
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
-STOP = "stop"  # likewise in English; in other languages carriers do not know it
-CALL = "call"  # the wish to be called
+STOP = "stop"  # likewise in English; carriers do not know its translations
+CALL = "call"  # a request to be called
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -33,7 +33,7 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# A network's free "call me" text is one of these and a number. With any further word it is a person's own (S-22).
+# A network's free "call me" text is one of these and a number. A text with any further word is a person's own (S-22).
 CALL_ME = frozenset(
     f"{please}{call}{after}"
     for please in ("", "please ", "pls ", "plz ")
@@ -47,7 +47,7 @@ LONG_WORD = 4  # letters; a typing error is recognised only in words of this len
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
-# The language of a session: the country's first, until the reporter chooses another or sends a first text in it.
+# A session's language is the country's first, until the reporter chooses another or sends a first text in it.
 
 
 def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
@@ -77,15 +77,15 @@ class Keywords:
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
-        return _bare(text) in self.stops
+        return _stripped(text) in self.stops
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none."""
-        return self.words.get(_bare(text))
+        return self.words.get(_stripped(text))
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
-        typed_word = _bare(text)
+        typed_word = _stripped(text)
         if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags:
             return None
         candidates = [word for word in self.words if len(word) >= SHORTEST]
@@ -106,7 +106,7 @@ class Keywords:
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
-        return self.tags.get(_bare(text))
+        return self.tags.get(_stripped(text))
 
 
 class Vocabulary:
@@ -165,7 +165,7 @@ class Vocabulary:
         }
 
 
-def _bare(text: str) -> str:
+def _stripped(text: str) -> str:
     """Fold a text and strip everything but letters and digits around it, as in `Tips!`. A very long text gives ""."""
     if len(text) > MAX_CHOICE_CHARS:
         return ""
@@ -182,7 +182,7 @@ def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
 
 
-# Words of carriers and networks in an SMS: STOP, START, HELP, "call me". Pure.
+# The words that carriers and networks use in an SMS: STOP, START, HELP, "call me". Pure.
 
 
 def is_key(text: str) -> bool:
@@ -191,12 +191,12 @@ def is_key(text: str) -> bool:
 
 
 def word(text: str) -> CarrierWord | None:
-    """Return which carrier's word the whole text is; None for all else, so for "stop him" too."""
+    """Return which carrier's word the whole text is; None for any other text, such as "stop him"."""
     return WORDS.get(_plain(text)) if len(text) <= 64 else None
 
 
 def is_call_me(text: str) -> bool:
-    """Return whether a text has no word or is a "please call me".
+    """Return whether a text is a "please call me", or has no word at all.
 
     Its sender cannot write; the home menu shows the numbers.
     """
@@ -221,9 +221,9 @@ def _is_meant(typed: str, word: str) -> bool:
     if len(word) < LONG_WORD:
         return False
     shared = next((n for n, (a, b) in enumerate(zip(typed, word, strict=False)) if a != b), min(len(typed), len(word)))
-    rest, wanted = typed[shared:], word[shared:]
-    is_swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == wanted
-    return is_swapped or rest[1:] in (wanted, wanted[1:]) or rest == wanted[1:]
+    rest, other = typed[shared:], word[shared:]
+    is_swapped = len(rest) > 1 and rest[1] + rest[0] + rest[2:] == other
+    return is_swapped or rest[1:] in (other, other[1:]) or rest == other[1:]
 
 
 def _plain(text: str) -> str:

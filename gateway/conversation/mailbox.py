@@ -60,7 +60,7 @@ class ReporterMailbox:
     journal: ErasureJournal
 
     def open(self, code: str, pin: str, before: int) -> PinResult:
-        """Look for the report of a code and a PIN, as typed. `before`: wrong pairs from this telephone number today."""
+        """Find the report of a code and a PIN, as typed. `before`: wrong pairs from this telephone number today."""
         digits, secret = parse_code(code), parse_pin(pin)
         return self.submitter.write(
             lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
@@ -84,7 +84,7 @@ class ReporterMailbox:
         answers = mailbox_access.read_answers(self.cipher, code_and_pin, self.builder.mode, view)
         country = render_context.country_context(
             record.state
-        ).country  # as it is now, not as at the start of the session
+        ).country  # the current data, not those at the start of the session
         if country.iso == view.country:
             answers = tuple(redact_withdrawn(answer, country) for answer in answers)
         # The hotline may have left the country file since: the line with the number must stay.
@@ -116,9 +116,9 @@ class ReporterMailbox:
         self._send_message(record.opened_report, turn_of(request, record), request.now, MessageKind.WORDS, text=words)
 
     def add_without_code(self, request: TurnRequest, record: Record, report_id: str, words: str) -> bool:
-        """Send words of a later call of the same phone to the staff who have the report; they read that it had no code.
+        """Send words of a later call of the same phone to the staff who have the report, marked as sent without a code.
 
-        `report_id`: "" if none is known; the database is read all the same, so that both take the same way. Returns
+        `report_id`: "" if none is known; the database is read all the same, so that timing reveals nothing. Returns
         False if the database has no such report, its reporter has deleted it, or no hotline can open the words.
         """
         country, _ = self._routed(report_id)
@@ -206,7 +206,7 @@ class ReporterMailbox:
             contact=contact,
             without_code=without_code,
         )
-        sealed_messages = self.builder.letters(report_id, message_id, self._recipients(report_id), message)
+        sealed_messages = self.builder.seal_messages(report_id, message_id, self._recipients(report_id), message)
         if not sealed_messages:
             return False
         allowed = None if contact is None else bool(contact["allowed"])
@@ -243,7 +243,7 @@ def turn_of(request: TurnRequest, record: Record) -> tuple[str, ...]:
 
 
 def forgotten(state: FlowState) -> FlowState:
-    """Return the state without the answer just given: it was passed on and must not stay in the session."""
+    """Return the state without the answer just given: it is stored elsewhere and must not stay in the session."""
     if not state.trail or state.trail[-1][1] != len(state.answers) - 1:
         return state
     trail = (*state.trail[:-1], (state.trail[-1][0], -1))

@@ -1,4 +1,4 @@
-"""Limit the words that one session carries: the excess is stored apart at once, and a mark stays in the session.
+"""Limit the words in one session: the excess is submitted separately at once, and a mark stays in the session.
 
 Words sent where a choice was asked, and words typed again after Back, are never dropped. Without a limit one phone
 could fill Redis.
@@ -16,7 +16,7 @@ from gateway.sessions.record import Record
 from gateway.submission.builder import NotStored, UnparsedStore
 from reports.facts import Completeness
 
-MOST_CHARACTERS = 300_000  # more than the longest text there is: a single text is always carried
+MOST_CHARACTERS = 300_000  # more than the longest possible text: a single text always fits
 MARK = "[More words of this conversation were filed apart]"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
@@ -33,7 +33,7 @@ class Overflow:
         return _size(state) > MOST_CHARACTERS
 
     def store_excess(self, request: TurnRequest, record: Record) -> Record:
-        """Store the excess words apart and return the record without them.
+        """Store the excess words separately and return the record without them.
 
         The record is unchanged if it is small enough, or if the words cannot be stored now: nothing is lost.
         """
@@ -41,12 +41,12 @@ class Overflow:
             return record
         if not request.render_context.recipients(record.state, Completeness.INCOMPLETE):
             return record  # the reporter left the helpline out: it gets nothing
-        texts, state = _parted(record.state)
+        texts, state = _split_excess(record.state)
         if not texts:
             return record
         raw = "\n".join(texts).encode("utf-8", "surrogatepass")
         try:
-            self._unread.keep(request.inbound.channel, request.country, raw, CONTENT_TYPE)
+            self._unread.store(request.inbound.channel, request.country, raw, CONTENT_TYPE)
         except NotStored:
             return record
         self._count("overflow_texts_submitted")
@@ -61,8 +61,11 @@ def has_stored_excess(state: FlowState) -> bool:
     return MARK in _texts(state)
 
 
-def _parted(state: FlowState) -> tuple[list[str], FlowState]:
-    """Return the texts to store apart, and the remaining state: the answers in force, or if too long only the last."""
+def _split_excess(state: FlowState) -> tuple[list[str], FlowState]:
+    """Return the texts to store separately, and the state without them.
+
+    The state keeps the texts of the answers in force; if these are too long, only the last one.
+    """
     kept_indexes = state.in_force
     reduced_state = _without(state, kept_indexes)
     if _size(reduced_state) > MOST_CHARACTERS:

@@ -1,8 +1,8 @@
 """Words that a reporter speaks in a call: the provider records them, and the scheduler fetches the recording.
 
 Nothing is recorded before Send, so each recording belongs to a report that is stored: the one of this call, or the one
-that is open under *My report*. Its id stands in the address to which the provider reports; what the provider says about
-its place is sealed to the scheduler, and so is the provider's id of the call, by which the scheduler asks for a
+that is open under *My report*. Its id is part of the address to which the provider reports. The recording's place at
+the provider is sealed to the scheduler, and so is the provider's id of the call, by which the scheduler asks for a
 recording that was never reported.
 """
 
@@ -28,7 +28,7 @@ from runtime.settings import Mode
 
 @dataclass(frozen=True, slots=True)
 class SpokenWords:
-    """Stores that a reporter was asked to speak, and what came of it."""
+    """Store that a reporter was asked to speak, and what the provider reported."""
 
     submitter: Submitter
     database: Database

@@ -24,7 +24,16 @@ from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, LastTurn, Record, continue_draft, drafts_after, find_draft, in_danger, noted
+from gateway.sessions.record import (
+    Draft,
+    LastTurn,
+    Record,
+    add_media,
+    continue_draft,
+    drafts_after,
+    find_draft,
+    in_danger,
+)
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.submission.submitter import NotSent, Submitter
@@ -36,7 +45,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
-CODE_SECONDS = 5 * 60  # after Send by SMS, during which the reporter may ask for a code
+CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
 
 
 class StepResult(Struct, frozen=True):
@@ -107,7 +116,7 @@ class Reducer:
         `screen`: begin there instead. `unheard`: words that came without a session; they are stored in the record.
         """
         state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
-        media = noted((), request.inbound.media)
+        media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(unheard):
             unprompted = (UnpromptedText(request.now, state.screen, unheard),)
@@ -116,7 +125,7 @@ class Reducer:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def keep_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
+    async def store_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
         """Store the words of a first SMS that was not a keyword in the record, and begin a report with them.
 
         `schedule`: also schedule the report, so that a hotline gets the words even if no SMS follows. Raises NotSent.
@@ -178,7 +187,7 @@ class Reducer:
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
-                raise CannotReplay  # each try of a PIN is counted; a replayed path would count it again each time
+                raise CannotReplay  # each attempt at a PIN is counted; each replay of the path would count it again
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
@@ -204,10 +213,10 @@ class Reducer:
         return await self.again(request, record)
 
     async def _same_screen(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult | None:
-        """Return the screen of a call before the step once more, to be answered again, or None if it was shown so.
+        """Return the screen before the step once more, so that a call can try again; None if it was shown again before.
 
-        Many callers pressed Send at one moment, and a few seconds later there is a free thread. A second failure in a
-        row means that there is none: then the reporter must get the emergency numbers.
+        If many callers press Send at one moment, a thread is free a few seconds later. After a second failure in a
+        row the reporter must get the emergency numbers.
         """
         if not request.is_call or is_open(record) or not record.answer.expects_reply:
             return None
@@ -225,7 +234,7 @@ class Reducer:
         return StepResult(record_after, drafts_after(drafts, record_after))
 
     async def _run_effect(self, request: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
-        if request.inbound.synthetic:  # it ends before Send: nothing is submitted, deleted or opened
+        if request.inbound.synthetic:  # a synthetic call ends before Send: nothing is submitted, deleted or opened
             return await self._shown(request, record, drafts, sorry=True, accepted=False)
         outcome, record_after = await self._actions.run(effect, request, record)
         state = engine.apply_outcome(
@@ -241,13 +250,13 @@ class Reducer:
     async def _add_for_staff(self, request: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
         """Send words to staff that were typed at a menu of My report, as if Write had been chosen.
 
-        The words become part of no report.
+        The words do not become part of a report.
         """
         await self._run_blocking(self._mailbox.add, request, record, words)
         return await self._shown(request, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
     async def again(self, request: TurnRequest, record: Record) -> Record:
-        """Show the screen again, without code and PIN, which are shown once."""
+        """Show the screen again, without code and PIN: these are shown only once."""
         return await self.show_current(request, code_seen(record))
 
     async def show_current(self, request: TurnRequest, record: Record) -> Record:
@@ -265,13 +274,13 @@ class Reducer:
         await self._run_blocking(self._submitter.withdraw, report)
         return replace(record, report=after_event(report, SubmissionEvent.CANCEL), words=None)
 
-    async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
-        """Roll back the report this turn began after losing the compare-and-set to the record `there`.
+    async def undo(self, before: Record | None, after: Record, stored: Record | None) -> None:
+        """Roll back the report this turn began after losing the compare-and-set to the record `stored`.
 
         Nothing is rolled back if a repeat has begun the same report (the same origin key).
         """
         report = after.report
-        is_same_report = report and there and there.report and there.report.origin_key == report.origin_key
+        is_same_report = report and stored and stored.report and stored.report.origin_key == report.origin_key
         is_new = before is None or before.report is None
         if report and report.is_pending and not report.is_submitted and not is_same_report and is_new:
             await self._run_blocking(self._submitter.withdraw, report)
@@ -294,7 +303,7 @@ class Reducer:
         try:
             render_context = await self._render_context(request, record)
         except DatabaseUnavailable:
-            return True  # the step itself then shows the notice
+            return True  # then the step shows the notice
         return engine.step(
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now
         ).accepted
@@ -316,7 +325,7 @@ class Reducer:
     async def make_gathered_due(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
         """Make the answers due that an earlier session of this phone gathered after Send. Return the remaining drafts.
 
-        Drafts that were not sent stay: a new dial says nothing about them.
+        Drafts that were not sent stay: a new dial does not change them.
         """
         sent_reports = [draft.report for draft in drafts if draft.is_sent]
         if record and not record.has_ended and record.report and record.report.is_submitted:
@@ -352,7 +361,7 @@ class Reducer:
         return _in_language(request, record.state, reply, is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
-        """Return the render context with what only this session knows: its code and PIN, the state of its report."""
+        """Return the render context with the data of this session: its code and PIN, the state of its report."""
         render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
@@ -378,7 +387,7 @@ class Reducer:
         return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind))
 
     async def opt_out(self, record: Record) -> Record:
-        """Return the record of an SMS session ended as by `00`, for an opt-out that only the provider reported."""
+        """Return the record of an SMS session, ended as by `00`, after an opt-out that the provider has accepted."""
         return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
 
     async def _ended(self, record: Record, kind: ChannelKind) -> Record:
@@ -434,10 +443,10 @@ class Reducer:
             report = await self._schedule_incomplete(request, record, report)
             if not report.is_submitted:
                 return report
-            # It was sent, and the session in Redis did not record it.
+            # The report was sent, and the session in Redis did not record that.
             report = replace(report, named_recipients=request.render_context.recipients(record.state))
         content = report_input(request, record, self._flow_version)
-        if report.is_unconfirmed:  # stored late, and Send was not pressed again
+        if report.is_unconfirmed:  # the report was stored late, and Send was not pressed again
             report = replace(report, named_recipients=request.render_context.recipients(record.state))
             content = replace(content, msisdn=None)
         return (
@@ -461,7 +470,7 @@ class Reducer:
 
 
 def _in_language(request: TurnRequest, state: FlowState, reply: Reply, *, is_typed: bool = False) -> Reply:
-    """Return the reply with what a channel that speaks has to know about its screen; elsewhere unchanged."""
+    """Add the screen's language and input to the reply of a voice channel; return any other reply unchanged."""
     if request.kind != "voice":
         return reply
     return replace(reply, language=request.render_context.country_context(state).language.tag, is_typed=is_typed)
@@ -480,7 +489,7 @@ def code_seen(record: Record) -> Record:
 
 
 def _code_status(report: ReportRef, now: int) -> str:
-    """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
+    """Return "new" while code and PIN may still be shown or asked for; "over" after that."""
     is_recent = now - (report.sent_at or now) <= CODE_SECONDS
     is_new = report.code is CodeState.SHOWN or (report.code is CodeState.NONE and is_recent)
     return "new" if is_new else "over"

@@ -28,10 +28,10 @@ from gateway.sessions.record import (
     LastTurn,
     Record,
     ReplyLoop,
+    add_media,
     after_pause,
     in_danger,
     is_silenced,
-    noted,
     reply_to,
 )
 from gateway.sessions.store import SMS_SECONDS
@@ -43,13 +43,13 @@ from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.on_call import record_reply
 
-SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: another person may hold the phone
-PART_SECONDS = 10 * 60  # in which a text continues the typed words before it: typing can take that long
+SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
+PART_SECONDS = 10 * 60  # within which a text continues the typed words before it: typing can take that long
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
 CALL_ME = "contact_request.ask_sms"
-OPENS = {  # keyword of a first text → its screen, which has the emergency number and says that texts stay on the phone
+OPENS = {  # keyword of a first text → its screen, with the emergency number and the notice that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
     "code": "my.code_sms",
@@ -93,14 +93,14 @@ class SmsConversation:
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
         if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
-            result = await self._first(request, record, last, help_wanted=carrier_word == "help")
+            result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
-            result = await self._next(request, record, drafts, last, help_wanted=carrier_word == "help")
+            result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
         if request.inbound.media and result.record.answer.text:
             result = replace(result, record=replace(result.record, answer=self._no_pictures(request)))
         return self._unless_looping(request, record, result)
 
-    async def _first(
+    async def _begin_session(
         self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         """Show the home screen, or the screen of a keyword.
@@ -118,47 +118,47 @@ class SmsConversation:
             record = self._ask_back(request, record, near_keyword)
         return StepResult(record, accepted=keyword is not None)
 
-    async def _next(
+    async def _continue_session(
         self, request: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         text = request.inbound.text
         request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
-        record = replace(record, last=last_turn, media=noted(record.media, request.inbound.media))
+        record = replace(record, last=last_turn, media=add_media(record.media, request.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(request):
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
         if is_late and keywords.is_key(text):
-            # a key for a menu that its sender did not see
+            # a key for a menu that its sender has not seen
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
-        return await self._chosen(request, record, drafts, text, late=is_late)
+        return await self._take_choice(request, record, drafts, text, late=is_late)
 
-    async def _chosen(
+    async def _take_choice(
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
     ) -> StepResult:
         """Handle a text at a screen with choices.
 
         It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
-        text = self._confirmed(request, record, text)
+        text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
             return StepResult(await self._home_again(request, record, record.last, CALL_ME))
         if late and (keyword or is_answer):
-            # as with a key: the word "Send" is Send, too
+            # the word "Send" works like its key
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
             return await self._show_keyword(keyword, request, record, drafts)
         is_continuation = self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
             return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
-        misread_result = await self._misread(request, record, drafts, text)
+        misread_result = await self._take_unknown(request, record, drafts, text)
         return misread_result or await self._reducer.step(request, record, drafts, text)
 
     async def _show_keyword(
@@ -166,11 +166,13 @@ class SmsConversation:
     ) -> StepResult:
         is_sent = record.report is not None and record.report.is_submitted
         home = await self._home_again(request, record, record.last, OPENS.get(keyword, "") if is_sent else "")
-        if keyword == HELP or (is_sent and keyword in OPENS):  # as on a phone that never reported
+        if keyword == HELP or (is_sent and keyword in OPENS):  # answered as on a phone that never reported
             return StepResult(home)
         return await self._reducer.step(request, home, drafts, keyword)
 
-    async def _misread(self, request: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
+    async def _take_unknown(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], text: str
+    ) -> StepResult | None:
         """Handle words for a report, or a typing error to ask back about; None for any other text."""
         if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
             return await self._after_send(request, record, drafts, text)
@@ -208,7 +210,7 @@ class SmsConversation:
         return typed is not None and typed.secret
 
     async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
-        """Ask what "call me" asks. Who rings again soon gets no second text, and a question that is open stays open."""
+        """Answer a missed call as "call me"; a second one soon after gets no text, and an open question stays open."""
         is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
         if record is None or not is_live:
             await self._reducer.make_gathered_due(record, [])
@@ -228,12 +230,16 @@ class SmsConversation:
         if self._is_meant_for_staff(request, record, text):
             result = await self._reducer.step(replace(request, more=True), record, drafts, text)
             if result.record.state.unasked == record.state.unasked:
-                return result  # the words could not be stored, and the screen says so
-            return replace(result, record=replace(result.record, answer=self._fresh(request, result.record).answer))
+                return result  # the words could not be stored; the screen shows that
+            return replace(
+                result, record=replace(result.record, answer=self._hide_report(request, result.record).answer)
+            )
         await self._reducer.make_gathered_due(record, [])
         if self._is_hidden(request, record):
-            return await self._next(request, self._fresh(request, record), drafts, record.last, help_wanted=False)
-        return await self._first(request, replace(record, report=None), record.last, help_wanted=False)
+            return await self._continue_session(
+                request, self._hide_report(request, record), drafts, record.last, help_wanted=False
+            )
+        return await self._begin_session(request, replace(record, report=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, request: TurnRequest, record: Record, text: str) -> bool:
         """Return whether the text is words, no keyword, and came within the time that typing takes."""
@@ -243,9 +249,9 @@ class SmsConversation:
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
-        return record.state.screen in SENT and record.answer == self._fresh(request, record).answer
+        return record.state.screen in SENT and record.answer == self._hide_report(request, record).answer
 
-    def _fresh(self, request: TurnRequest, record: Record) -> Record:
+    def _hide_report(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
         return self._reducer.begin(replace(request, spoken=""), record.last, record)
 
@@ -256,11 +262,11 @@ class SmsConversation:
 
         The state is that of the home screen: its numbers are the answers, and nothing is guessed.
         """
-        if question := self._asked_back(request, record, keyword):
+        if question := self._did_you_mean(request, record, keyword):
             record = replace(record, answer=question)
         return record
 
-    def _asked_back(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
+    def _did_you_mean(self, request: TurnRequest, record: Record, keyword: str) -> Reply | None:
         """Return the question whether `keyword` was meant; None if the home screen has no such choice."""
         labels = self._keywords(request).labels[request.render_context.country_context(record.state).language.tag]
         if keyword not in labels:
@@ -271,13 +277,13 @@ class SmsConversation:
         question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
 
-    def _confirmed(self, request: TurnRequest, record: Record, text: str) -> str:
+    def _confirmed_keyword(self, request: TurnRequest, record: Record, text: str) -> str:
         """Return the keyword that "yes" confirms after a question was asked back; else the text."""
         if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
         keywords = self._keywords(request).labels["en"]
         return next(
-            (keyword for keyword in keywords if self._asked_back(request, record, keyword) == record.answer), text
+            (keyword for keyword in keywords if self._did_you_mean(request, record, keyword) == record.answer), text
         )
 
     def _keywords(self, request: TurnRequest) -> Keywords:
@@ -292,12 +298,12 @@ class SmsConversation:
         return not (keywords.is_call_me(text) or self._keywords(request).asks_for_call(text))
 
     def _asks_for_call(self, request: TurnRequest, text: str) -> bool:
-        """Return whether a text asks to be called, and somebody could: the number is known, and a hotline is."""
+        """Return whether a text asks for a call that a hotline could make: the number and a hotline are known."""
         can_call = request.sender.valid and incomplete_hotline(request.country) is not None
         return can_call and self._keywords(request).asks_for_call(text)
 
     def _reaches_nobody(self, record: Record) -> bool:
-        """Return whether words that are no answer here would reach nobody: no report is begun, and none is open."""
+        """Return whether unexpected words would reach nobody: no report is begun, and none is open under My report."""
         if record.state.screen == HOME["sms"]:
             return True
         flow = record.state.screen.partition(".")[0]
@@ -305,9 +311,9 @@ class SmsConversation:
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
-        # The words of a machine are not submitted each time.
+        # A machine's words must not be submitted each time.
         is_machine = is_silenced(_loop_of(request, record_before), request.now)
-        record = await self._reducer.keep_words(request, record, request.inbound.text, schedule=not is_machine)
+        record = await self._reducer.store_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, request: TurnRequest) -> Reply:
@@ -346,7 +352,7 @@ class SmsConversation:
 
         START is then handled as an answer: "yes" is no reason to let a reporter wait for the database.
         """
-        with suppress(DatabaseUnavailable):  # then the number still gets no SMS that it did not ask for
+        with suppress(DatabaseUnavailable):  # the number stays opted out: it gets no SMS that it did not ask for
             await self._run_blocking(self._optouts.take_back, request.sender.key)
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
@@ -361,14 +367,14 @@ class SmsConversation:
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:
     if record_before is None:
         return ReplyLoop()
-    return after_pause(record_before.loop, quiet=request.now - record_before.at)
+    return after_pause(record_before.loop, seconds=request.now - record_before.at)
 
 
 def _is_sentence(text: str) -> bool:
     return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
 
 
-# Texts from a duty phone of a hotline: `OK` and the six digits of our notification. Only that is handled here.
+# A reply from a hotline's duty phone: `OK` and the six digits of our notification. Only such replies are handled here.
 #
 # `web` stores which hotlines list the number and which digits came; the scheduler checks them. No reply is sent: wrong
 # digits must look the same as right ones. The next notification is sent if nobody acknowledged.

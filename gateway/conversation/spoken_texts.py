@@ -16,9 +16,9 @@ BY_SMS_ONLY = frozenset({"home.home_sms", "home.did_you_mean", "home.first_words
 
 
 def spoken_texts(book: FlowBook, context: CountryContext) -> Iterator[str]:
-    """Yield the texts, each once: those of the flows, divided at their fields, and the values of the fields.
+    """Yield each text once: those of the flows, divided at their fields, and the values of the fields.
 
-    What only a session learns is not among them: numbers that are spoken digit by digit, and messages from staff.
+    Values that only a session has are left out: numbers, which are spoken digit by digit, and messages from staff.
     """
     yield from dict.fromkeys(filter(None, (*_of_flows(book, context), *_of_country(context))))
 

@@ -17,7 +17,7 @@ from gateway.messaging.model import Inbound
 from gateway.sessions.record import LastTurn
 from runtime.telephony import CALL_KINDS
 
-MOST_PARTS = 100  # of a path that is replayed from the start; no session of 180 s has more
+MOST_PARTS = 100  # replies in a replayed path; no session of 180 s has more
 LEAST_KINDS, LEAST_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
 STALE = 15 * 60  # seconds after which a message no longer acts as a key
@@ -94,21 +94,21 @@ def classify(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") 
     return NextReply(inbound.text)
 
 
-def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
+def after(kind: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
     """Return the turn as the session stores it.
 
     For `OutOfOrder` and `Duplicate` no turn is taken: keep the last one.
     """
-    seen = len(inbound.text) if inbound.path else _number(inbound.id)
-    if isinstance(found, NewSession | Replay):
-        return LastTurn(key, seen, found.skip)
-    return LastTurn(key, seen, last.prefix_length if last else 0)
+    path_length = len(inbound.text) if inbound.path else _number(inbound.id)
+    if isinstance(kind, NewSession | Replay):
+        return LastTurn(key, path_length, kind.skip)
+    return LastTurn(key, path_length, last.prefix_length if last else 0)
 
 
 def starts(code: str) -> Iterator[str]:
     """Yield the forms in which operators send the dialled code as the first reply, longest first.
 
-    A tail that is also a menu key (`*384*1#`) is not one of them: it would swallow an answer.
+    A last part that is also a menu key (`*384*1#`) is left out: a reporter's answer could be mistaken for it.
     """
     body = code.strip("*#")
     if body:
@@ -183,7 +183,7 @@ def _first_path(text: str, dialled: str) -> TurnKind:
 
 def _continued_path(text: str, last_turn: LastTurn, dialled: str) -> TurnKind:
     if len(text) == last_turn.prefix_length and _skip(text, dialled) == last_turn.prefix_length:
-        return NewSession(last_turn.prefix_length)  # only the service code again: a new dial that reuses the session id
+        return NewSession(last_turn.prefix_length)  # only the service code: a new dial under the same session id
     if last_turn.path_length == 0:
         return NextReply(text)
     if (
@@ -191,7 +191,7 @@ def _continued_path(text: str, last_turn: LastTurn, dialled: str) -> TurnKind:
         and _path_key(text[: last_turn.path_length]) == last_turn.turn_id
     ):
         return NextReply(text[last_turn.path_length + 1 :])
-    is_dialled = not text or text in forms(dialled)  # likewise, with the service code in another form
+    is_dialled = not text or text in forms(dialled)  # likewise a new dial, with the service code in another form
     return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 
 
@@ -210,7 +210,7 @@ def _path_key(text: str) -> str:
 
 
 def _digest(*parts: str) -> str:
-    """Return a digest of 16 bytes: it only distinguishes the turns of one session, and is stored sealed with it."""
+    """Return a digest of 16 bytes. It only distinguishes the turns of one session, and is sealed with the session."""
     digest = blake2b(digest_size=16)
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")

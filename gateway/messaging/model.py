@@ -11,7 +11,7 @@ from runtime.telephony import ChannelKind, DeliveryReportStatus
 
 # unsaid: the network names no operation, so it must be inferred from the text
 InboundEvent = Literal["new", "resume", "unsaid"]
-CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which says "call me" without a word
+CarrierWord = Literal["stop", "start", "help", "call"]  # call: a missed call, which means "call me"
 ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call", "recorded"]
 # form: the body, or the query of a GET. json: one object. text: the query, the endpoint's headers, and the unparsed
 # body, which becomes the field "text".
@@ -50,7 +50,8 @@ class Fields(Struct, frozen=True):
     values: Mapping[str, tuple[str, ...]]  # each key's different values, in order of arrival
     recoded: int = 0  # how many values were not UTF-8
     no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, in addition to a form's body
+    # The fields of the address, in addition to a form's body.
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.values or name in self.no_text
@@ -109,16 +110,16 @@ class Inbound(Struct, frozen=True):
     word: CarrierWord | Literal[""] = ""  # a carrier's word in any language, if the provider recognised one
     media: tuple[tuple[str, str], ...] = ()  # content type and address of each attachment; never downloaded
     network: str = ""
-    blind: bool = False  # a dial cannot be told from a reply, so the session must expire soon
+    blind: bool = False  # a dial looks the same as a reply, so the session must expire soon
     link: str = ""  # must be returned to the provider with a reply (Africa's Talking linkId, Kannel's session info)
-    synthetic: bool = False  # a call of our own, proved by a key: nothing of it is submitted, stored or counted
-    recorded: RecordedWords | None = None  # what was spoken, if the call goes on after a recording
+    synthetic: bool = False  # a test call of our own, proved by a key: it is not submitted, stored or counted
+    recorded: RecordedWords | None = None  # the spoken words, if the call goes on after a recording
 
 
 class ProviderEvent(Struct, frozen=True):
     """A provider's notice outside the conversation.
 
-    A session ended, an SMS was delivered, a person opted out, somebody rang and was not answered, or words were
+    A session ended, an SMS was delivered, a person opted out, a missed call came, or words were
     recorded.
     """
 
@@ -127,11 +128,11 @@ class ProviderEvent(Struct, frozen=True):
     sender: str = ""
     code: str = ""
     session: str = ""
-    id: str = ""  # of the SMS that a delivery report is about, or of the call
+    id: str = ""  # id of the SMS of a delivery report, or of the call
     status: DeliveryReportStatus = ""
     ours: str = ""  # our own id of that SMS, if the provider returns it
     opted_out: bool = False  # delivery failed because the number has opted out
-    kind: ChannelKind = "ussd"  # of a session that ended
+    kind: ChannelKind = "ussd"  # the kind of the ended session
     recorded: RecordedWords | None = None
 
 
@@ -141,11 +142,11 @@ class Reply(Struct, frozen=True):
     text: str
     expects_reply: bool
     ucs2: bool = False  # contains a character outside GSM-7
-    language: str = ""  # of the text; only for a channel that speaks
+    language: str = ""  # language of the text; only for a channel that speaks
     is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
-    recording: str = ""  # record what is said after this screen, under this id; only for a channel that speaks
-    most_seconds: int = 0  # of that recording
+    recording: str = ""  # id under which to record the caller after this screen; only for a channel that speaks
+    most_seconds: int = 0  # maximum length of that recording
 
 
 class HttpResponse(Struct, frozen=True):
@@ -165,7 +166,7 @@ class Endpoint(Struct, frozen=True):
     kind: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
-    most_bytes: int = 256 * 1024  # of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
+    most_bytes: int = 256 * 1024  # limit of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
     headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
 
     @property

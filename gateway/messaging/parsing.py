@@ -34,7 +34,7 @@ _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
-        # A small body could decompress to fill the memory.
+        # A small compressed body could fill the memory.
         raise UnreadableRequest("Content-Encoding is not supported", "encoding")
     if endpoint.reads == "json":
         return read_json(wire.body)
@@ -72,20 +72,20 @@ def _peeked(wire: RawRequest, name: bytes) -> Iterator[str]:
                 yield _text_of(_unquote(match[1]))[0]
 
 
-def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
+def read_text(query: bytes, headers: Mapping[str, str], body: bytes) -> Fields:
     """Parse a body that is plain words, with fields from the query and from headers.
 
-    `told`: the values of headers, by field.
+    `headers`: the values of headers, by field.
     """
     query_fields = read_form(query)
     text, is_recoded = _text_of(body)
-    from_headers = {name: (value,) for name, value in told.items() if value}
+    from_headers = {name: (value,) for name, value in headers.items() if value}
     return Fields({**query_fields.values, **from_headers, "text": (text,)}, query_fields.recoded + is_recoded)
 
 
 def read_form(raw: bytes) -> Fields:
     """Parse the body of a form or the query of an address; both have the same syntax."""
-    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # one character for each byte
+    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # Latin-1: one character for each byte
     if len(pieces) > MOST_FIELDS:
         raise UnreadableRequest(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
     recoded = 0

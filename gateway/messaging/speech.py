@@ -1,7 +1,7 @@
-"""Turn a screen into speech: recordings where there are, else words for the provider's own voice. Pure.
+"""Turn a screen into speech: recordings where they exist, else words for the provider's own voice. Pure.
 
-A screen is the same as on a phone's display: lines of text, then one line for each key. A line is spoken after the
-other. Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
+A screen is the same as on a phone's display: lines of text, then one line for each key. They are spoken in order.
+Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
 
 A language is recorded in fragments: each text of the flows between its fields, each value of a field, and the ten
 digits. A fragment's file is named after its text. So a text that changes no longer has a recording, and a number that
@@ -20,11 +20,11 @@ from msgspec import Struct
 
 from gateway.messaging.model import UnreadableRequest
 
-LIMIT = (160, 160, 0)  # of one screen, in septets or UTF-16 units: about 15 seconds
+LIMIT = (160, 160, 0)  # size of one screen in septets or UTF-16 units: about 15 seconds of speech
 PLAYS = 3  # a screen is spoken again after a silence, then the call ends
 SILENCE_SECONDS = 7  # after a screen, until it is spoken again
 SECOND_KEY_SECONDS = 2  # after a key that may be the first of two
-FIRST_KEYS = frozenset({"0", "9"})  # of `00` and `98`
+FIRST_KEYS = frozenset({"0", "9"})  # the first keys of `00` and `98`
 REPEAT = "*"
 DIGITS = tuple("0123456789")
 FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")
@@ -83,8 +83,8 @@ class Recordings(Struct, frozen=True):
 
     def lacks(self, language: str, texts: Iterable[str]) -> tuple[str, ...]:
         """Return the fragments of these texts that have no recording in a language, each once."""
-        known = self.files.get(language, {})
-        return tuple(text for text in fragments(texts) if fragment_id(text) not in known)
+        recorded = self.files.get(language, {})
+        return tuple(text for text in fragments(texts) if fragment_id(text) not in recorded)
 
     def find(self, language: str, text: str) -> Recording | None:
         """Return the recording of a fragment, or None."""
@@ -98,16 +98,16 @@ def fragment_id(text: str) -> str:
 
 
 def fragments(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return what has to be recorded so that these texts can be spoken, each once, the digits first."""
-    found = dict.fromkeys(DIGITS)
+    """Return the fragments to record so that these texts can be spoken: each once, the digits first."""
+    texts_once = dict.fromkeys(DIGITS)
     for text in texts:
         for line in text.split("\n"):
-            found |= dict.fromkeys(part for part in _parts(line) if not part.isdecimal())
-    return tuple(found)
+            texts_once |= dict.fromkeys(part for part in _parts(line) if not part.isdecimal())
+    return tuple(texts_once)
 
 
 def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) -> Utterance:
-    """Return what is spoken for a screen.
+    """Return the recordings and words that speak a screen.
 
     `has_voice`: the provider has a voice of this language. Then it speaks everything: two voices in one sentence are
     hard to understand. Otherwise it speaks only what nobody can have recorded, such as a message from staff.
@@ -119,7 +119,7 @@ def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) 
 
 
 def _read_out(line: str) -> str:
-    """Return a line as a voice has to read it: keys and long numbers digit by digit, a pause at its end."""
+    """Return a line for a voice to read: keys and long numbers digit by digit, with a pause at its end."""
     key, label = _split_key(line)
     words = _LONG_NUMBER.sub(lambda number: _digit_by_digit(number[0]), label).replace(" / ", ", ")
     if words[-1:] not in ".?!":
@@ -159,45 +159,46 @@ def _stripped(text: str) -> Iterator[str]:
 
 
 def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
-    """Yield the recordings of a line; words for what has none."""
-    whole = _found(line, language, recordings)
-    if whole is not None:
-        yield from whole
+    """Yield the recordings of a line, and words for the parts that have none."""
+    complete_line = _fewest_recordings(line, language, recordings)
+    if complete_line is not None:
+        yield from complete_line
         return
     key, label = _split_key(line)
     for digit in key:
         yield recordings.find(language, digit) or Words(digit)
     for part in _parts(label):
-        yield from _found(part, language, recordings) or _digits_of(part, language, recordings)
+        yield from _fewest_recordings(part, language, recordings) or _digits_of(part, language, recordings)
 
 
 def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
-    """Yield what nobody can have recorded: its digits one by one, and its words for the provider's voice."""
+    """Yield a text without recordings: its digits one by one, and its words for the provider's voice."""
     for piece in re.findall(r"[0-9]|[^0-9]+", text):
-        yield from _found(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
+        yield from _fewest_recordings(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
 
 
-def _found(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
-    """Return the fewest recordings that together say a text; None if there are none.
+def _fewest_recordings(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
+    """Return the fewest recordings that together speak a text; None if none do.
 
     A sentence around a name was recorded in two parts, before and after it.
     """
 
     @cache
-    def rest(at: int) -> tuple[Recording, ...] | None:
+    def split_from(at: int) -> tuple[Recording, ...] | None:
         while at < len(text) and text[at] in _MARKS:
             at += 1
         if at == len(text):
             return ()
         ends = sorted((match.start() for match in _WORD_ENDS.finditer(text, at + 1)), reverse=True)
-        ways = (
-            (first, *more)
+        splits = (
+            (first, *rest)
             for end in ends
-            if (first := recordings.find(language, text[at:end].rstrip(_MARKS))) and (more := rest(end)) is not None
+            if (first := recordings.find(language, text[at:end].rstrip(_MARKS)))
+            and (rest := split_from(end)) is not None
         )
-        return min(ways, key=len, default=None)
+        return min(splits, key=len, default=None)
 
-    return rest(0)
+    return split_from(0)
 
 
 def _merged(parts: Iterable[Words | Recording]) -> Iterator[Words | Recording]:
@@ -224,9 +225,10 @@ def query(**values: str) -> str:
 
 
 def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
-    """Return what a caller pressed, from the digits of a request and the query of its address.
+    """Return the keys that a caller pressed, from the digits of a request and the query of its address.
 
-    A caller who stays silent leaves as by `00`. Raises UnreadableRequest for a query that no answer of ours holds.
+    A caller who stays silent leaves the service as by `00`. Raises UnreadableRequest for a query that no answer of
+    ours holds.
     """
     if values == {"silent": ("1",)}:
         return Pressed("00")

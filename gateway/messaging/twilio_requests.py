@@ -37,9 +37,9 @@ CALL_SHAPES: Shapes = {
     "CallStatus": (re.compile(r"[a-z-]{1,20}"),),
 }
 _ENDED = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-# What stands in place of a withheld number: "ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN" and "UNAVAILABLE" on the
-# keys of a telephone (help.twilio.com, "Why am I getting calls from these strange numbers?"). Callers without a number
-# are different people, and must not pass for one.
+# The values sent in place of a withheld number: "ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN" and "UNAVAILABLE" on
+# the keys of a telephone (help.twilio.com, "Why am I getting calls from these strange numbers?"). Callers without a
+# number are different people, and must not pass for one.
 _WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 
 
@@ -50,7 +50,7 @@ def caller(fields: Fields) -> str:
 
 
 def has_ended(fields: Fields) -> bool:
-    """Return whether a status callback says that the call is over, however it ended."""
+    """Return whether a status callback reports the end of the call, for any reason."""
     return fields.get("CallStatus") in _ENDED
 
 

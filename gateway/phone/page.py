@@ -21,7 +21,7 @@ from reports.countries.country import Country
 from runtime.settings import Mode
 
 HERE = Path(__file__).parent
-PAGE, WORLD = "page.html", "world.json"
+PAGE, PAGE_DATA = "page.html", "world.json"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -53,7 +53,10 @@ def attach(
     """
     files = {path.name: path for path in HERE.iterdir() if path.suffix in TYPES}
     parts = {name: (path.read_bytes(), TYPES[path.suffix]) for name, path in files.items()}
-    parts[WORLD] = json.dumps(world(mode, countries, languages) | {"hotline": hotline}).encode(), "application/json"
+    parts[PAGE_DATA] = (
+        json.dumps(page_data(mode, countries, languages) | {"hotline": hotline}).encode(),
+        "application/json",
+    )
     headers = {**HEADERS, POLICY: f"{HEADERS[POLICY]}; frame-src {hotline}"} if hotline else HEADERS
 
     def part(name: str = PAGE) -> Response:
@@ -66,7 +69,7 @@ def attach(
     app.add_url_rule("/phone/<name>", "phone_part", part)
 
 
-def world(mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
+def page_data(mode: Mode, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
     """Return the mode and the countries for the page's phones. A country without a service code is left out."""
     reachable = [country for country in countries if country.codes]
     return {"mode": mode, "countries": [_country(country, languages[country.iso]) for country in reachable]}

@@ -5,7 +5,7 @@ makes it unreadable: `web` seals with the key of the current ten minutes, keeps 
 overwrites the file with a later key. No earlier key can be derived from a later one. So nobody can open a session that
 was sealed more than `LONGEST_SECONDS` ago, even with all files of this machine and any backup of Redis.
 
-The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md says what it protects.
+The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md describes the protection.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from msgspec.structs import replace
 from reports.crypto import KeyRatchet, key_after
 from runtime import filesystem
 
-NAME: Final = "session-keys"  # in TOKAUT_DATA
+NAME: Final = "session-keys"  # file name in TOKAUT_DATA
 EPOCH_SECONDS: Final = 10 * 60
 OVERLAP: Final = 4  # epochs before the current one whose records can still be opened
 LEAST_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # a record can be opened for at least this long
-LONGEST_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # and never after this long
+LONGEST_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # a record can never be opened after this long
 MOST_AHEAD: Final = 30 * 24 * 6  # epochs; records sealed on a host whose clock is ahead can be opened
 MOST_STEPS: Final = 100_000  # epochs, nearly two years; after a longer gap a new key is made
 VERSION: Final = "tokaut-session-keys/1"

@@ -13,7 +13,7 @@ SLOTS: Final = MAX_EARLIER  # reports that are remembered of one phone; a furthe
 
 
 class SentReport(Struct, frozen=True, array_like=True):
-    """A sent report, as far as the phone's next call has to know it.
+    """The data of a sent report that this phone's next call needs.
 
     `hotlines`: of its route. `with_number`: the reporter allowed contact, so the report holds the phone number.
     `sent_at`: Unix seconds; 0 if an earlier release stored it.
@@ -26,7 +26,7 @@ class SentReport(Struct, frozen=True, array_like=True):
 
 
 class PhoneHistory(Struct, frozen=True):
-    """What is known of a phone in the last 24 hours.
+    """The sent reports of a phone in the last 24 hours.
 
     `count`: how many reports it sent. `reports`: the last of them, in no order.
     """

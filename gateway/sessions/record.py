@@ -20,9 +20,10 @@ from gateway.sessions.phone_history import SentReport
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from reports.narrative import defang
 
-MOST_REPLIES = 5  # in a row to one sender, without an accepted answer
-MOST_IN_DANGER = 20  # after the answer Now: a machine never gives it, and a child may text words in place of numbers
-SILENCE = 60 * 60  # seconds without replies, after too many in a row
+MOST_REPLIES = 5  # replies in a row to one sender without an accepted answer
+# Likewise after danger = now: no machine gives that answer, and a child may text words in place of numbers.
+MOST_IN_DANGER = 20
+SILENCE = 60 * 60  # seconds without replies after too many in a row
 FORGOTTEN = 30 * 60  # seconds of pause after which count and silence end; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
 MOST = 100  # attachments of one session; more are counted as a hundred
@@ -30,7 +31,7 @@ MOST = 100  # attachments of one session; more are counted as a hundred
 Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
 
-MOST_CHOICES = 60  # of earlier sessions; limits the record of a reporter who dials all day
+MOST_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
 MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
 
 
@@ -55,18 +56,18 @@ def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES
     """
     if freed:
         return True, ReplyLoop()
-    if is_silenced(loop, now):  # if `silent_until` is further ahead, our clock was set back, and the silence must end
+    if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENCE: our clock was set back
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
     return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
 
 
-def after_pause(loop: ReplyLoop, *, quiet: int) -> ReplyLoop:
-    """Return the state after `quiet` seconds without a message.
+def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
+    """Return the state after `seconds` seconds without a message.
 
     After a long pause the next message may come from another person, who gets a reply as on any other phone.
     """
-    return loop if quiet <= FORGOTTEN else ReplyLoop()
+    return loop if seconds <= FORGOTTEN else ReplyLoop()
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
@@ -80,9 +81,9 @@ def is_silenced(loop: ReplyLoop, now: int) -> bool:
 # material may be a crime, for staff too.
 
 
-def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
-    """Return the attachments with new ones. `come`: content type and address of each, as the provider sent them."""
-    return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
+def add_media(media: Media, received: Iterable[tuple[str, str]]) -> Media:
+    """Return the attachments with new ones. `received`: content type and address of each, as the provider sent them."""
+    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MOST]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ class Record(Struct, frozen=True):
 
 
 def in_danger(state: FlowState) -> bool:
-    """Return whether danger = now and a category are answered: from then on a dropped call leaves a report (S-12)."""
+    """Return whether danger = now and a category are answered: a dropped call then leads to a report (S-12)."""
     return state.values.get("danger") == "now" and bool(state.values.get("category"))
 
 
@@ -194,14 +195,14 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return None
     other_drafts = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
-        return [_gathering(report, record.at), *other_drafts][:MOST_DRAFTS]
+        return [_sent_draft(report, record.at), *other_drafts][:MOST_DRAFTS]
     if report.is_submitted:  # answers after Send belong to this call alone
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *other_drafts][:MOST_DRAFTS]
 
 
-def _gathering(report: ReportRef, at: int) -> Draft:
+def _sent_draft(report: ReportRef, at: int) -> Draft:
     """Return a draft that only names a sent report whose further answers are being gathered; it holds no answers."""
     empty_state = pack(FlowState("home.home"))
     sent_report = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
@@ -227,7 +228,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     earlier: tuple[SentReport, ...] = ()  # a session of an earlier release has none
     answer_language: str = ""
     answer_is_typed: bool = False
-    answer_recording: tuple[str, int] = ("", 0)  # its id and the most seconds of it
+    answer_recording: tuple[str, int] = ("", 0)  # id and maximum seconds of the recording
     words_report: str = ""
 
 
@@ -237,7 +238,7 @@ _DRAFTS: Final = Decoder(list[Draft])
 
 
 def pack_record(r: Record) -> bytes:
-    """Encode a record for `Sessions.keep`."""
+    """Encode a record for `Sessions.save`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
     spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
@@ -295,7 +296,7 @@ def unpack_drafts(raw: bytes | None) -> list[Draft]:
 def _written(value: Any) -> bytes:
     try:
         return _write(value)
-    except UnicodeEncodeError:  # a lone surrogate that a person sent must be returned unchanged
+    except UnicodeEncodeError:  # a lone surrogate that a person sent must stay unchanged
         return json.dumps(to_builtins(value)).encode()
 
 

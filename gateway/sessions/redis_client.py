@@ -32,7 +32,7 @@ TRIES: Final = 2
 MOST_SECONDS: Final = 1.0  # extra wait: of a command while the server still answers older ones, and to connect
 LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed while connecting
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
-NOTHING_YET: Final = object()  # hiredis returns False by default, which can be an answer
+NOTHING_YET: Final = object()  # hiredis would return False, which can be an answer
 NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
 
 _parse_url: Any = redis_connection.parse_url  # redis-py has no type for it
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Send commands together with all others of this loop turn. The future returns their answers."""
-        packed = b"".join(map(_pack, commands))  # before anything is queued: it raises if a command is invalid
+        packed = b"".join(map(_pack, commands))  # packed first, because an invalid command raises
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(ConnectionLost)
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
             return  # not an answer to a command
         pending = self._unanswered[0]
         if pending.until == math.inf:
-            raise ConnectionLost  # not sent yet, so this cannot be its answer
+            raise ConnectionLost  # it was not sent yet, so this cannot be its answer
         pending.answers.append(answer)
         if len(pending.answers) == pending.count:
             self._unanswered.popleft()
@@ -187,7 +187,7 @@ class RedisClient:
     """Send commands to the server of the settings, from any event loop."""
 
     def __init__(self, reach: RedisAddress, scripts: Sequence[str] = ()) -> None:
-        """`scripts`: the Lua scripts that commands made by `evalsha` run."""
+        """Create the client. `scripts`: the Lua scripts that commands made by `evalsha` run."""
         self._reach = reach
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
@@ -322,11 +322,11 @@ async def _in_time(loop: asyncio.AbstractEventLoop, opening: Coroutine[Any, Any,
     looks. At most `MOST_SECONDS` longer. Raises TimeoutError.
     """
     task = loop.create_task(opening)
-    left, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
+    remaining, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
     try:
-        while not task.done() and left > 0 and (began := loop.time()) < end:
-            await asyncio.wait({task}, timeout=min(left, LOOK_SECONDS))
-            left -= min(loop.time() - began, LOOK_SECONDS)
+        while not task.done() and remaining > 0 and (began := loop.time()) < end:
+            await asyncio.wait({task}, timeout=min(remaining, LOOK_SECONDS))
+            remaining -= min(loop.time() - began, LOOK_SECONDS)
         if not task.done():
             raise TimeoutError
         return task.result()

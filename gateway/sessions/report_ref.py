@@ -1,7 +1,6 @@
 """The state of a report in its session: which report it is, and how far its submission has come.
 
-The five states exclude one another. `gateway.submission.transitions` has the one table of how a report gets from one to
-the next.
+The five states exclude one another. `gateway.submission.transitions` has the table of transitions between them.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from reports.routing import Recipient
 
 
 class CodeState(StrEnum):
-    """Whether access code and PIN of a submitted report may still be shown."""
+    """The state of a submitted report's access code and PIN."""
 
     NONE = "none"  # not asked for yet
-    SHOWN = "shown"  # on the screen that is open
+    SHOWN = "shown"  # on the current screen
     SEEN = "seen"  # the reporter has replied to that screen: they are never shown again
 
 
@@ -78,11 +77,11 @@ class ReportRef(Struct, frozen=True, array_like=True):
     min_priority: Priority | None = None  # the highest priority reached
     named_recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
     resumed: bool = False  # it continues an earlier session of this phone
-    secret: bytes = b""  # of this session only; code and PIN are derived from it; dropped once they were seen
+    secret: bytes = b""  # secret of this session, from which code and PIN are derived; deleted once they were seen
 
     @property
     def revision(self) -> int:
-        """Return the highest revision that this session knows of."""
+        """Return the highest revision known to this session."""
         return self.state.revision
 
     @property

@@ -1,7 +1,7 @@
 """Sessions in Redis: sealed, short-lived, and updated by one compare-and-set script, so that no step is taken twice.
 
 A key is an HMAC: Redis never sees a telephone number. A value is an 8-byte version, then the sealed session. Each write
-draws a new version; `keep` writes only over the version that was loaded, and otherwise returns the stored value. A
+draws a new version; `save` writes only over the version that was loaded, and otherwise returns the stored value. A
 screen takes two round trips: one to load, one to save.
 """
 
@@ -29,14 +29,14 @@ from runtime.time_units import SECOND
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
-BLIND_SECONDS = 60  # where a dial cannot be told from a reply, the next call could continue this session
+BLIND_SECONDS = 60  # if a dial looks the same as a reply, the next call could continue this session
 LEAST_SECONDS = 60
-SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
+SMS_SECONDS = 30 * 60  # after a pause this long any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
 DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.LEAST_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
-COUNTED_DAY_SECONDS = 9 * 86400  # the day itself, and a week during which the database may be unavailable
+COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
 # KEYS: session, draft, seen, read, guessed, day.
@@ -46,7 +46,7 @@ SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 1
 # a count's name and the number to add. Lifetimes are in milliseconds.
 # Errors of the day's counts are ignored: a screen must not fail for them.
 # Run twice (a retry after a lost answer), it finds its own version and returns what it wrote.
-KEEP = """
+SAVE = """
 local there = redis.call('GET', KEYS[1])
 if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -77,7 +77,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 1
 """
 ASKED_SECONDS = 400 * 86400  # longer than a closed report is kept, unless its reporter writes again
-HELP_SECONDS = 120 * 86400  # the quarter, and some weeks in which the database may be unavailable
+HELP_SECONDS = 120 * 86400  # the quarter and some more weeks, in case the database is unavailable
 
 
 class RedisUnavailable(Exception):
@@ -101,7 +101,7 @@ class RecordKeys(Struct, frozen=True):
 class LoadedRecord(Struct, frozen=True):
     """The stored values of one session, or None.
 
-    `version`: the one that `keep` must find. `is_known`: this SMS was handled before.
+    `version`: the one that `save` must find. `is_known`: this SMS was handled before.
     """
 
     version: bytes
@@ -134,16 +134,19 @@ class Sessions:
         *,
         mode: Mode = Mode.DEMO,
     ) -> None:
-        """`cipher` makes the Redis keys, `keys` seal sessions. `on_lost` is called for a session that does not open."""
-        self._client = RedisClient(reach, (KEEP, COUNT, HELP))
-        self._redis = redis_clients.session_client(reach)  # for use in threads
+        """Create the store.
+
+        `cipher`: makes the Redis keys. `keys`: seal sessions. `on_lost`: called for a session that does not open.
+        """
+        self._client = RedisClient(reach, (SAVE, COUNT, HELP))
+        self._redis = redis_clients.session_client(reach)  # the blocking client, for use in threads
         self._cipher = cipher
         self._keys = keys
-        self._keep = RedisClient.evalsha(KEEP)
+        self._save_script = RedisClient.evalsha(SAVE)
         self._count = RedisClient.evalsha(COUNT)
         self._help = RedisClient.evalsha(HELP)
         self._on_lost = on_lost
-        self._label = f"session {mode}"  # so that a session of a drill cannot continue in the live service
+        self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
         self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
@@ -165,7 +168,7 @@ class Sessions:
             wrong_pairs=int(values.get(keys.guessed) or 0),
         )
 
-    async def keep(
+    async def save(
         self,
         keys: RecordKeys,
         version: bytes,
@@ -199,29 +202,29 @@ class Sessions:
         )
         arguments = (version, sealed_session, lifetimes[0], draft, lifetimes[1], seen_lifetime, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        keep = (*self._keep, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts)
-        answers = await self._ask(keep, *self._remember(memory))
+        command = (*self._save_script, len(names), *names, *arguments, COUNTED_DAY_SECONDS * 1000, *counts)
+        answers = await self._ask(command, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
-    async def count_report(self, who: str) -> PhoneHistory | None:
+    async def count_report(self, sender_key: str) -> PhoneHistory | None:
         """Count a report and return what this sender sent before it in 24 hours; None if Redis is unavailable.
 
-        `who`: the sender's key. The number of reports, and which they are, is shown to staff only.
+        `sender_key`: the sender's key. The number of reports, and which they are, is shown to staff only.
         """
-        keys = self._slot_keys(who)
-        count = (*self._count, 1, self.key("l:count", who), COUNT_SECONDS)
+        keys = self._slot_keys(sender_key)
+        count = (*self._count, 1, self.key("l:count", sender_key), COUNT_SECONDS)
         try:
             counted, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
         return PhoneHistory(int(counted) - 1, self._open_all_sent(keys, blobs))
 
-    async def last_sent(self, who: str, not_before: int) -> SentReport | None:
+    async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.
 
-        `who`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
+        `sender_key`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
         """
-        keys = self._slot_keys(who)
+        keys = self._slot_keys(sender_key)
         reports = self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
         recent = [report for report in reports if report.sent_at >= not_before]
         return max(recent, key=lambda report: report.sent_at, default=None)
@@ -229,7 +232,7 @@ class Sessions:
     async def ask_if_it_helped(self, report_id: str) -> bool:
         """Return whether to ask the reader of a closed report if it helped: once for each report.
 
-        False if Redis is unavailable: nobody waits for a question.
+        False if Redis is unavailable: the question is optional.
         """
         mark = self.key("l:helped", report_id)
         try:
@@ -251,11 +254,11 @@ class Sessions:
         sealed = self._cipher.seal("sent report", key.encode(), pack_sent(memory.report))
         return (("SET", key, sealed, "PX", COUNT_SECONDS * 1000),)
 
-    def _slot_key(self, who: str, slot: int) -> str:
-        return self.key("l:sent", who, str(slot))
+    def _slot_key(self, sender_key: str, slot: int) -> str:
+        return self.key("l:sent", sender_key, str(slot))
 
-    def _slot_keys(self, who: str) -> list[str]:
-        return [self._slot_key(who, slot) for slot in range(SLOTS)]
+    def _slot_keys(self, sender_key: str) -> list[str]:
+        return [self._slot_key(sender_key, slot) for slot in range(SLOTS)]
 
     def _open_all_sent(self, keys: Sequence[str], blobs: Sequence[bytes | None]) -> tuple[SentReport, ...]:
         opened = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))

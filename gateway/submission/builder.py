@@ -42,9 +42,9 @@ from runtime.time_units import DAY, SECOND
 
 
 class ReportInput(Struct, frozen=True):
-    """Everything a report is built from. Times are Unix seconds.
+    """The input from which a report is built. Times are Unix seconds.
 
-    `repeat_of`, `earlier`: number of earlier reports of this phone in 24 hours, and those that are remembered.
+    `repeat_of`: number of earlier reports of this phone in 24 hours. `earlier`: those of them that are remembered.
     """
 
     given: tuple[GivenAnswer, ...]
@@ -120,19 +120,19 @@ class ReportBuilder:
         allowed = [name for name in reachable if name not in avoid]
         return [(hotline, HELD, "NEEDS_PERSON") for hotline in allowed or reachable]
 
-    def letters(
+    def seal_messages(
         self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes
     ) -> tuple[SealedMessage, ...]:
         """Seal a message of My report for each of these hotlines that has a key."""
-        return tuple(self._letter(report_id, message_id, name, data) for name in hotlines if name in self._keys)
+        return tuple(self._seal_message(report_id, message_id, name, data) for name in hotlines if name in self._keys)
 
-    def _letter(self, report_id: str, message_id: str, hotline: str, body: bytes) -> SealedMessage:
+    def _seal_message(self, report_id: str, message_id: str, hotline: str, body: bytes) -> SealedMessage:
         context = SealContext.of_message(self.mode, report_id, message_id, hotline)
         sealed_body = seal_body(self._keys[hotline], context, b"", body)
         return SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
-    def nothing(self, ref: ReportRef, revision: int) -> Submission:
-        """Return a submission that names a report and has no content, for its deletion."""
+    def empty_submission(self, ref: ReportRef, revision: int) -> Submission:
+        """Return a submission without content, which stands for the deletion of its report."""
         return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
@@ -211,7 +211,7 @@ class UnparsedStore:
         self._keys = keys
         self._mode = mode
 
-    def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
+    def store(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
         """Store a raw message. Raises NotStored.
 
         A message is stored once a day; one with the same `name`, or without a name with the same bytes, is the same.
@@ -229,7 +229,7 @@ class UnparsedStore:
         )
         submission = Submission(
             report_id=report_id,
-            # The provider repeats it; but the same words on another day are another message.
+            # A provider's repeats share this key; the same words on another day are another message.
             origin_key=self._cipher.mac("unread", channel, str(now // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,

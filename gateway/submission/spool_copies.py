@@ -1,7 +1,7 @@
 """Copy the entries of this host's spool to Redis, sealed as they are, so that another host can submit them.
 
-The disk stays the promise behind "Sent": nothing waits for a copy, and while Redis is away there is none. A copy is
-deleted once its entry is submitted, by whichever host, and expires. An entry that two hosts submit is stored once.
+"Sent" depends on the disk alone: nothing waits for a copy, and while Redis is unavailable none is made. A copy is
+deleted once any host has submitted its entry, and expires. An entry that two hosts submit is stored once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runtime.time_units import HOUR_SECONDS
 
 KEY = "l:spool"  # a hash: name of the entry → the entry, sealed
 KEEP_SECONDS = 48 * HOUR_SECONDS  # after the last copy was added
-MAX_COPIES = 2_000  # a Redis filled with copies would take no sessions
+MAX_COPIES = 2_000  # a Redis that is full of copies could store no sessions
 MAX_COPY_BYTES = 64 << 10
 RETRY_SECONDS = 5
 # A host submits its entries within 5 s once the database is back. Another one begins later, to save double work.
@@ -45,7 +45,7 @@ class SpoolCopies:
         self._waiting: dict[str, bool] = {}  # name → whether to add its copy, or to delete it
         self._is_stopping = False
         self._first_seen: dict[str, float] = {}  # monotonic seconds
-        self._last: set[str] = set()  # reports that were refused; they come after all others
+        self._last: set[str] = set()  # ids of reports that were refused; they are tried after all others
         self._thread = threading.Thread(target=self._run, name="spool copies", daemon=True)
 
     def start(self, names: Iterable[str]) -> None:
@@ -64,11 +64,11 @@ class SpoolCopies:
         self._redis.close()
 
     def add(self, name: str) -> None:
-        """Copy an entry soon. Neither waits nor raises: a reporter waits for this answer."""
+        """Copy an entry soon. Neither blocks nor raises, because a reporter waits for the answer."""
         self._note(name, is_stored=True)
 
     def remove(self, name: str) -> None:
-        """Delete the copy of an entry soon. Neither waits nor raises."""
+        """Delete the copy of an entry soon. Neither blocks nor raises."""
         self._note(name, is_stored=False)
 
     def _note(self, name: str, *, is_stored: bool) -> None:
@@ -82,12 +82,12 @@ class SpoolCopies:
                 self._lock.wait_for(lambda: self._waiting or self._is_stopping)
                 if self._is_stopping:
                     return
-            if not self.bring_in_line():
+            if not self.sync():
                 with self._lock:
                     self._lock.wait_for(lambda: self._is_stopping, RETRY_SECONDS)
 
-    def bring_in_line(self) -> bool:
-        """Add and delete the copies that wait for it. Returns False if Redis did not answer: they wait again."""
+    def sync(self) -> bool:
+        """Add and delete the waiting copies. Returns False if Redis did not answer; then they wait for the next try."""
         with self._lock:
             batch, self._waiting = self._waiting, {}
         try:
@@ -100,22 +100,22 @@ class SpoolCopies:
         return True
 
     def _add(self, names: Sequence[str]) -> None:
-        room = MAX_COPIES - int(self._redis.hlen(KEY)) if names else 0
+        free_slots = MAX_COPIES - int(self._redis.hlen(KEY)) if names else 0
         for name in names:
-            with suppress(OSError):  # submitted in the meantime; or the disk, which others report
+            with suppress(OSError):  # submitted in the meantime, or a disk error, which is reported elsewhere
                 sealed = (self._folder / name).read_bytes()
-                if room <= 0 or len(sealed) > MAX_COPY_BYTES:
+                if free_slots <= 0 or len(sealed) > MAX_COPY_BYTES:
                     self._count("spool_copies_refused")
                     continue
                 self._redis.hset(KEY, name, sealed)
                 self._redis.pexpire(KEY, KEEP_SECONDS * 1000)
-                room -= 1
+                free_slots -= 1
 
     def _delete(self, names: Sequence[str]) -> None:
         if names:
             self._redis.hdel(KEY, *names)
 
-    # Submit the entries of other hosts
+    # Entries of other hosts
 
     def submit(self, submit: Callable[[SpoolEntry], None]) -> int:
         """Call `submit` with each copied entry that its own host has not submitted; return how many were submitted.

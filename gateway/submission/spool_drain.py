@@ -1,4 +1,4 @@
-"""Submit the entries of the spool once the database is back, whatever was stored in the meantime."""
+"""Submit the spool's entries once the database is available again, whatever was stored in the meantime."""
 
 from __future__ import annotations
 

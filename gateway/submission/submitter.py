@@ -34,11 +34,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {
-    "ussd": 120,
-    "voice": 120,
-    "sms": 600,
-}  # after the last answer; typing an SMS can take that long
+# After the last answer. Typing an SMS can take ten minutes.
+INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {"ussd": 120, "voice": 120, "sms": 600}
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
 SECRET_BYTES = 32
@@ -99,8 +96,8 @@ class Submitter:
 
         The same `origin` yields the same report, so that a repeated Send is idempotent.
 
-        The report id follows from `origin` alone, and not from the time: in a session that is replayed with both Redis
-        and the database unavailable, later answers enter the spool under the id of the report sent before.
+        The report id follows from `origin` alone, not from the time. So if a session is replayed while Redis and the
+        database are unavailable, later answers enter the spool under the id of the report sent before.
 
         Code and PIN are derived from a secret that is stored only in the sealed session. `is_replayable`: the provider
         sends the whole path with an unguessable session id, and the secret is derived from `origin`, since there may be
@@ -134,12 +131,12 @@ class Submitter:
     def _send(
         self, content: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
-        if spooled_send := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
+        if spooled_send := self._spool.sent_by(report.origin_key):  # this Send was replayed without Redis
             report = known_up_to(replace(report, report_id=spooled_send[0]), max(report.revision, spooled_send[1]))
         report = _with_secret(replace(report, named_recipients=recipients))
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
         try:
-            # Checked before the report is sealed; it goes to the spool instead.
+            # Checked before sealing: the report goes to the spool instead.
             if self._database.has_write_queue or self._breaker.is_open:
                 raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
             submission = self._seal(content, report, revision_for(report, SubmissionEvent.SEND), Completeness.COMPLETE)
@@ -199,7 +196,7 @@ class Submitter:
     def open_mailbox(self, report: ReportRef) -> ReportRef:
         """Store the mailbox of a code that the reporter asked for. Raises DatabaseUnavailable."""
         if not isinstance(report.state, Submitted):
-            raise LookupError("a code for a report that is not submitted")
+            raise LookupError("cannot store a mailbox: the report is not submitted")
         report = _with_secret(report)
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret)
         self.write(lambda: submissions.save_mailbox(self._database, report.report_id, mailbox))
@@ -225,7 +222,7 @@ class Submitter:
         It never goes to the spool: words for a report that is there need the database too, and both are answered alike.
         """
         if not recipients:
-            raise DatabaseUnavailable("no hotline may receive words without a report")
+            raise DatabaseUnavailable("no hotline in the country file may receive words without a report")
         submission = self._builder.seal(content, report, 1, recipients, Completeness.INCOMPLETE)
         result = self.write(lambda: submissions.commit(self._database, submission))
         log.info("report_submitted", report_id=result.report_id, priority=submission.priority)
@@ -269,11 +266,10 @@ class Submitter:
                 lost="reports_not_stored" if kind == PendingKind.UNCONFIRMED_TEXT else "incomplete_reports_not_stored",
             )
         except NotSent:
-            if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen said that a hotline gets them
+            if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen promised them to a hotline
                 raise
-        return after_event(
-            report, SubmissionEvent.SCHEDULE_SPOOLED
-        )  # if neither stored it, the next answer tries again
+        # If neither the database nor the spool stored it, the next answer tries again.
+        return after_event(report, SubmissionEvent.SCHEDULE_SPOOLED)
 
     def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.
@@ -413,7 +409,7 @@ class Submitter:
     def _spool_deletion(self, report: ReportRef, event: SubmissionEvent) -> bool:
         """Queue the deletion behind the spooled revisions, which would otherwise follow it. Return False on failure."""
         try:
-            deletion = self._builder.nothing(report, revision_for(report, event))
+            deletion = self._builder.empty_submission(report, revision_for(report, event))
             self._spool.put(SpoolEntry(deletion, "drop_unsent" if _includes_sends(report, event) else "drop"))
         except SpoolWriteError:
             self._count("cancellations_not_stored")

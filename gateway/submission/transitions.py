@@ -1,8 +1,8 @@
-"""The one table of a report's submission: state and event → stored revision, next state, what the reporter is told.
+"""The table of a report's submission: state and event → stored revision, next state, and the screen's message.
 
-Of two revisions of a report the higher one holds all that the lower one does; numbers may have gaps. So a number that
-is too low would lose words. Where no record shows how far a report has come, the table skips the numbers that may be in
-use. `docs/submission.md` shows the table.
+A higher revision of a report includes the content of all lower ones; numbers may have gaps. So a number that is too low
+would lose words. If no record shows the latest revision, the table skips the numbers that may be in use.
+`docs/submission.md` shows the table.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PER_REPLY = 4  # revisions that one reply of a replayed session may take after S
 
 
 class SubmissionEvent(StrEnum):
-    """What happens to a report, with the place where it was stored."""
+    """An event in a report's submission, and where the report was stored."""
 
     SCHEDULE = "an answer in danger, or a first text"
     SCHEDULE_SPOOLED = "an answer in danger, or a first text, database unavailable"
@@ -47,7 +47,7 @@ class SubmissionEvent(StrEnum):
 
 
 class Rule(Struct, frozen=True):
-    """What one event does to a report in one state.
+    """The effect of one event on a report in one state.
 
     The revision is that of the state, at least `min_revision`, plus `added_revisions`. `if_pending` replaces
     `added_revisions` while a revision is scheduled; `if_resumed` replaces it for a report that continues an earlier
@@ -80,7 +80,7 @@ def after_event(report: ReportRef, event: SubmissionEvent, revision: int | None 
 
 
 def known_up_to(report: ReportRef, revision: int) -> ReportRef:
-    """Return the report in the same state, after this revision of it was found in the database or in the spool."""
+    """Return the report in the same state, with a revision that was found in the database or in the spool."""
     if isinstance(report.state, PerhapsScheduled):
         return replace(report, state=Scheduled(revision)) if revision else report
     return replace(report, state=replace(report.state, revision=revision))

@@ -40,7 +40,7 @@ from runtime.telephony import ChannelKind
 _NON_KEY = re.compile(r"[^\d*]+")
 
 
-# The codes that a phone dials or texts to in order to reach a country.
+# Service codes: the codes that a phone dials or texts to, to reach a country.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -98,10 +98,10 @@ def describe_fault(fault: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class CallBack:
-    """How this country offers to be called back, as its hotline has agreed.
+    """The call-back options of this country, as its hotline has agreed.
 
-    `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; who
-    rings one and is not answered gets the question of "call me" by SMS.
+    `home_key`: the home screen has the choice "Call me". `missed_call_numbers`: numbers in international form; a
+    person who rings one gets no answer, and the question of "call me" by SMS.
     """
 
     home_key: StrictBool = False
@@ -110,7 +110,7 @@ class CallBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Voice:
-    """What calls may do in this country, as its hotlines and a lawyer have agreed.
+    """The options of voice calls in this country, as its hotlines and a lawyer have agreed.
 
     `recordings`: after Send and under My report a caller may speak, and the provider records it. `recording_seconds`:
     the longest one.
@@ -125,7 +125,7 @@ SHIPPED_FOLDER = Path(__file__).parent
 
 
 class CountryError(Exception):
-    """Country files have one or more faults, one line each: file, key, what is wrong."""
+    """Country files have one or more faults, one line each: file, key and fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)
@@ -138,7 +138,7 @@ class Place:
 
     code: str  # ISO 3166-2; if ISO has none, a key of our own that cannot be mistaken for one: CK:atiu
     name: str
-    label: str = Field(max_length=14)  # on screens
+    label: str = Field(max_length=14)  # the name on screens
     group: str | None = None
     time_zone: str = ""  # if it is not the country's
 

@@ -70,7 +70,7 @@ IsoDate = Annotated[str, AfterValidator(check_iso_date)]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class PartnerCard:
-    """What the hotline has agreed to (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
+    """The agreement with a hotline (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
 
     organisation: str = ""
     mandate: str = ""
@@ -87,9 +87,8 @@ class PartnerCard:
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
-    rota: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # hours → duty officers who are notified first then
+    # Hours → the duty officers who are notified first in these hours.
+    rota: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     backup: str = ""
     supervisor: tuple[str, ...] = ()
     drills_to: tuple[str, ...] = ()  # outside live mode they replace duty officer and supervisor
@@ -120,9 +119,8 @@ class PartnerCard:
     operator_contact: str = ""
     takes_sms: StrictBool | None = None
     takes_relay: StrictBool | None = None
-    retention_days: int | None = Field(
-        default=None, ge=1, le=3660
-    )  # after closing, of a report that its staff read in our console
+    # Days after closing, for a report that its staff read in our console.
+    retention_days: int | None = Field(default=None, ge=1, le=3660)
 
     def missing(self) -> tuple[str, ...]:
         """Return the fields without which live mode gives this hotline no report."""
@@ -163,7 +161,7 @@ class SourcedEntry:
     grade: Grade
     note: str = ""
     conflict: StrictBool = False  # sources name different numbers for the same service
-    settle: str = ""  # if in conflict: what people in the country have to find out
+    settle: str = ""  # if in conflict: the question that people in the country have to answer
     verified_on: IsoDate = ""  # when somebody in the country dialled it
     verified_by: str = ""  # an organisation, never a person
     withdrawn: StrictBool = False  # no screen shows it any more
@@ -206,7 +204,7 @@ class PhoneNumber(SourcedEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class HotlineDisplay:
-    """What screens may say of a hotline. Empty: no source states it, so screens do not say it."""
+    """The facts of a hotline for screens. Empty: no source states the fact, so screens do not show it."""
 
     phone: str = ""
     phone_alt: tuple[str, ...] = ()
@@ -221,7 +219,7 @@ class Hotline(SourcedEntry):
     """A hotline of a country file.
 
     `show`: what screens may say of it. `delivery`: how it gets reports. `wants_links`: its reports hold web addresses.
-    `card`: what it has agreed to.
+    `card`: the agreement with it.
     """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
@@ -244,7 +242,7 @@ class Hotline(SourcedEntry):
 
     @property
     def texts(self) -> str:
-        """Return the number that takes SMS; empty if the hotline has said on its card that it takes none."""
+        """Return the number that takes SMS; empty if the hotline takes none according to its card."""
         return "" if self.card.takes_sms is False else self.show.sms
 
     @property
@@ -277,7 +275,7 @@ class Hotline(SourcedEntry):
         return not codes or "all" in self.card.places or not codes.isdisjoint(self.card.places)
 
     def live_problems(self) -> list[str]:
-        """Return what live mode refuses about this hotline, a sentence each."""
+        """Return the faults for which live mode refuses this hotline, a sentence each."""
         problems = []
         if self.show.phone and not self.withdrawn and (fault := self.live_mode_fault()):
             problems.append(f"hotline {self.id}: the number {self.show.phone} {fault}; {CONFIRM_HINT}")
@@ -295,7 +293,7 @@ class Hotline(SourcedEntry):
         return problems
 
     def overdue(self, today: date) -> list[str]:
-        """Return the checks that must be repeated. A date that passes stops nothing and hides nothing."""
+        """Return the checks that must be repeated. A passed date does not stop or hide anything."""
         card = self.card
         dates = (
             (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),

@@ -1,4 +1,4 @@
-"""What the law of a country says about child sexual abuse material: five criteria, each at two times."""
+"""The law of a country on child sexual abuse material: five criteria, each at two times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.countries.hotline import FORBID_EXTRA, Grade
 
 CRITERIA = ("specific", "computer", "possession", "defined", "isp")
 CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
-# What the law screen says: a sentence for each criterion and what is known about it. The other two say nothing to a
+# The sentences of the law screen, by criterion and known value. The other two say nothing to a
 # child. `it` is the law; {law_year} is the year of the source.
 LAW_SENTENCES: Mapping[str, Mapping[CriterionStatus, str]] = {
     "specific": {
@@ -69,9 +69,9 @@ class Law:
         return []
 
     def stands(self, criterion: str) -> CriterionStatus:
-        """Return what is known about a criterion.
+        """Return the known value of a criterion.
 
-        A "no" of 2014 is never shown as one, because laws have changed since. None never becomes "no".
+        A "no" of 2014 is never shown, because laws have changed since. None never becomes "no".
         """
         latest, seed = getattr(self.latest, criterion, None), getattr(self.seed_2014, criterion, None)
         if latest is None:

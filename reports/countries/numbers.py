@@ -1,7 +1,7 @@
-"""Withdraw a number that turned out to be wrong from every screen at once, in the file and in the loaded country. Pure.
+"""Withdraw a wrong number from every screen at once, in the file and in the loaded country. Pure.
 
-Only withdrawing is quick. A number that is added or restored waits for the next start and the check before it, which
-needs two people. The module also knows which numbers staff may write to reporters.
+Only withdrawing is immediate. An added or restored number waits for the next start and the check before it, which needs
+two people. The module also knows which numbers staff may write to reporters.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class UnsafeEdit(Exception):
 
 
 def withdrawn_ids(country: Country) -> frozenset[str]:
-    """Return what the country's file has withdrawn: emergency numbers as digits, hotlines by id."""
+    """Return the withdrawn entries of the country's file: emergency numbers as digits, hotlines by id."""
     numbers = {digits_of(entry.number) for entry in country.emergency if entry.withdrawn}
     return frozenset(numbers | {entry.id for entry in country.hotlines.values() if entry.withdrawn})
 
 
-def withdraw(country: Country, gone: Collection[str]) -> Country:
+def withdraw(country: Country, withdrawn: Collection[str]) -> Country:
     """Return the country with these numbers and hotlines withdrawn too, as `withdrawn_ids` names them."""
     emergency = tuple(
-        replace(entry, withdrawn=entry.withdrawn or digits_of(entry.number) in gone) for entry in country.emergency
+        replace(entry, withdrawn=entry.withdrawn or digits_of(entry.number) in withdrawn) for entry in country.emergency
     )
     hotlines = {
-        id_: replace(entry, withdrawn=entry.withdrawn or id_ in gone) for id_, entry in country.hotlines.items()
+        id_: replace(entry, withdrawn=entry.withdrawn or id_ in withdrawn) for id_, entry in country.hotlines.items()
     }
     return replace(country, emergency=emergency, hotlines=hotlines)
 
@@ -108,7 +108,7 @@ def _edited(text: str, withdrawn: Collection[tuple[str, int]]) -> str:
     return "".join(lines)
 
 
-REDACTED = "..."  # replaces a number in what staff wrote
+REDACTED = "..."  # replaces a number in a text of staff
 
 
 def permitted_numbers(country: Country) -> frozenset[str]:
@@ -118,7 +118,7 @@ def permitted_numbers(country: Country) -> frozenset[str]:
 
 
 def redact_withdrawn(words: str, country: Country) -> str:
-    """Remove numbers that were withdrawn since from what staff wrote, however they are spaced. Service codes stay."""
+    """Remove withdrawn numbers from a text of staff, however they are spaced. Service codes stay."""
     withdrawn = [number.number for number in country.emergency if number.withdrawn]
     withdrawn += [
         number for hotline in country.hotlines.values() if hotline.withdrawn for number in _numbers_of(hotline)

@@ -1,12 +1,11 @@
 """Opening hours, holidays and weekly rotas: when a hotline's staff read reports, and who is on duty then. Pure.
 
-All are in the hotline's own time zone, by its wall clock. Moments that go in and come out are microseconds, UTC.
+They are in the hotline's own time zone, by its wall clock. Arguments and results of functions are microseconds, UTC.
 
     hours     24h | mon-fri 08:00-16:30, sat 09:00-12:00 | daily 18:00-02:00
     holidays  none | 2026-12-25, 2026-12-29..2027-01-02, 07-30
 
-An entry of a partner card that cannot be read keeps no report from anybody: `tokaut check` reports it, and the hotline
-counts as open.
+An invalid entry of a partner card never delays a report: `tokaut check` reports it, and the hotline counts as open.
 """
 
 from __future__ import annotations
@@ -144,7 +143,7 @@ def parse_zone(name: str) -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """When a hotline's staff read reports. Without hours that were agreed on it is open day and night."""
+    """The hours in which a hotline's staff read reports. Without agreed hours it counts as open day and night."""
 
     zone: ZoneInfo
     week: Week = ()

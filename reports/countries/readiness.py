@@ -1,4 +1,4 @@
-"""What a country has and what it still lacks to go live, item by item, each with its sources. Pure.
+"""The readiness of a country: the items it has and lacks before going live, with their sources. Pure.
 
 The items are those of the talk that the project began with: law by five criteria, somewhere to report to, a hotline,
 and a special police unit. A phone also needs its languages, and numbers that somebody has dialled.
@@ -49,7 +49,7 @@ WEB_ADDRESS = re.compile(r"https?://[^\s;()]+")
 class ReadinessItem:
     """One item of the readiness of a country.
 
-    `summary`: its status, for a table over many countries. `found`, `missing`: what is there and what is not, in words.
+    `summary`: its status, for a table of countries. `found`, `missing`: what the country has and lacks, in words.
     """
 
     name: str

@@ -85,7 +85,7 @@ def service_placeholders(service: ReferralService) -> dict[str, str]:
 def service_problems(
     services: Iterable[ReferralService], places: Collection[str], hotlines: Collection[str]
 ) -> Iterator[str]:
-    """Yield what is wrong with the entries in any mode, a sentence each."""
+    """Yield the faults of the entries in any mode, a sentence each."""
     seen: set[str] = set(hotlines)
     for service in services:
         if service.id in seen:
@@ -99,7 +99,7 @@ def service_problems(
 
 
 def _phone_problems(service: ReferralService) -> Iterator[str]:
-    """Yield what is wrong with an entry that phones may show."""
+    """Yield the faults of an entry that phones may show."""
     if not service.screen_name:
         return
     if len(service.screen_name) > MAX_NAME or not re.fullmatch(SCREEN_NAME_PATTERN, service.screen_name):
@@ -112,7 +112,7 @@ def _phone_problems(service: ReferralService) -> Iterator[str]:
 
 
 def overdue_services(services: Iterable[ReferralService], today: date) -> Iterator[str]:
-    """Yield the numbers that were confirmed too long ago. A date that passes hides nothing."""
+    """Yield the numbers that were confirmed too long ago. A passed date does not hide a number."""
     for service in services:
         if (
             service.phone

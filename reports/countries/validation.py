@@ -24,7 +24,7 @@ from runtime.settings import Mode
 DANGER_SERVICES = ("police", "emergency")
 # Longest number for SMS with its name: a longer one would push a choice of the danger screen to page 2.
 MAX_SMS_CONTACT_SEPTETS = 18
-# The words used here beside numbers and names; the catalogues translate them.
+# The words beside numbers and names; the catalogues translate them.
 TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 DRILL_WORDS = frozenset({"drill", "drills", "training"})
 DRILL_NAME_HINT = "the word drill or training in its name"
@@ -81,7 +81,7 @@ def _sms_values(
     hotlines: Iterable[Hotline],
     say: Callable[[str], str],
 ) -> dict[str, str]:
-    """Return the placeholders that name whom to text if calling is impossible.
+    """Return the placeholders with the number to text if calling is impossible.
 
     That is an emergency number, else the child helpline, else a hotline for families.
     """
@@ -166,11 +166,11 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
 
-def escalation_problems(hotlines: Mapping[str, Hotline], wanted: escalation.CountryTimes) -> Iterator[str]:
+def escalation_problems(hotlines: Mapping[str, Hotline], own_times: escalation.CountryTimes) -> Iterator[str]:
     """Yield the opening hours, rotas and times that cannot be read or are not allowed, in any mode."""
     for hotline in hotlines.values():
         yield from (f"hotline {hotline.id}: card.{fault}" for fault in opening_hours.card_faults(hotline.card))
-    yield from (f"clocks.{fault}" for fault in escalation.escalation_faults(wanted))
+    yield from (f"clocks.{fault}" for fault in escalation.escalation_faults(own_times))
 
 
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _codes(code: str) -> frozenset[str]:
 def withdrawn_emergency_problems(emergency: Sequence[PhoneNumber]) -> Iterator[str]:
     """Yield a problem if no number for danger is left.
 
-    It does not stop a start: a wrong number was withdrawn, and reporters must still be served.
+    It does not prevent the start: a wrong number was withdrawn, and reporters must still be served.
     """
     if emergency and all(number.withdrawn for number in emergency if number.word in DANGER_SERVICES):
         yield "emergency: no number for police or emergency is left; the first screen needs one."

@@ -35,7 +35,7 @@ _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _PASSES: Final = 1
 _KIBIBYTES: Final = 8 * 1024
 _BYTES: Final = 32
-_one_at_a_time = threading.Lock()  # the memory of several hashes at once fits into no cache: a third more CPU for each
+_one_at_a_time = threading.Lock()  # concurrent hashes do not fit into the CPU cache and take a third more time each
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PublicKey:
     def __init__(self, raw: bytes) -> None:
         try:
             self._key = X25519PublicKey.from_public_bytes(raw)
-            # The exchange refuses the points that would give everybody the same secret
+            # The exchange refuses low-order points, which would give everybody the same secret
             X25519PrivateKey.generate().exchange(self._key)
         except ValueError:
             raise DecryptError("not an X25519 public key of 32 bytes") from None
@@ -182,20 +182,20 @@ def seal_body(public: PublicKey, context: SealContext, head: bytes, body: bytes)
     )
 
 
-def open_head(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
+def open_head(private: PrivateKey, context: SealContext, sealed_body: SealedBody) -> bytes:
     """Open the head. Raises DecryptError."""
-    return decrypt(_body_key(private, context, box), box.head, context.aad("head"))
+    return decrypt(_body_key(private, context, sealed_body), sealed_body.head, context.aad("head"))
 
 
-def open_body(private: PrivateKey, context: SealContext, box: SealedBody) -> bytes:
+def open_body(private: PrivateKey, context: SealContext, sealed_body: SealedBody) -> bytes:
     """Open the body. Write the audit row before you call this for a person. Raises DecryptError."""
-    return decrypt(_body_key(private, context, box), box.sealed, context.aad("body"))
+    return decrypt(_body_key(private, context, sealed_body), sealed_body.sealed, context.aad("body"))
 
 
-def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, box: SealedBody) -> SealedBody:
-    """Wrap the key of a body for a new public key: 81 bytes change, and no words are opened. Raises DecryptError."""
-    wrap = new.seal(_body_key(old, context, box), context.info(new.key_id))
-    return replace(box, key_id=new.key_id, wrap=wrap)
+def rewrap_body(old: PrivateKey, new: PublicKey, context: SealContext, sealed_body: SealedBody) -> SealedBody:
+    """Wrap the key of a body for a new public key: 81 bytes change, and the body stays sealed. Raises DecryptError."""
+    wrap = new.seal(_body_key(old, context, sealed_body), context.info(new.key_id))
+    return replace(sealed_body, key_id=new.key_id, wrap=wrap)
 
 
 def _body_key(private_key: PrivateKey, context: SealContext, body: SealedBody) -> bytes:
@@ -209,7 +209,7 @@ def _body_key(private_key: PrivateKey, context: SealContext, body: SealedBody) -
 #     answer  suite byte 01 ‖ HPKE as in the wrap (see the top of this file)
 #             info = tokaut/answer/1, mode, report_id, answer_id, each with its length before it (2 bytes)
 #
-# Codes and PINs are short. A slow hash makes sure that somebody with the database and the keys still has to guess
+# Codes and PINs are short. Because of the slow hash, an attacker with the database and the keys still has to guess
 # them.
 
 
@@ -222,8 +222,8 @@ def slow_hash(salt: bytes, *parts: str) -> bytes:
 def new_mailbox_keys(secret: bytes) -> tuple[bytes, bytes]:
     """Return a key pair for a hotline's answers: (raw public key, private key sealed under `secret`).
 
-    `secret` comes from a slow hash of code and PIN. Somebody who has the database and the store key, but neither code
-    nor PIN, has to guess both: 10^11 pairs, each with a slow hash.
+    `secret` comes from a slow hash of code and PIN. An attacker who has the database and the store key, but
+    neither code nor PIN, has to guess both: 10^11 pairs, each with a slow hash.
     """
     pair = PrivateKey.generate()
     return pair.public.raw, encrypt(_mailbox_key(secret), pair.raw(), frame("tokaut/mailbox/1"))

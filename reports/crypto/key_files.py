@@ -54,7 +54,7 @@ class ListedKey:
 class PrivateKeySet:
     """The private keys that one process may use.
 
-    A key that was not there at start is looked for again when a row names it.
+    A key that was missing at start is looked for again when a row names it.
     """
 
     __slots__ = ("_folder", "_hotlines", "_keys")
@@ -65,7 +65,7 @@ class PrivateKeySet:
         self._keys: dict[tuple[str, str], PrivateKey] = {}
 
     def load(self) -> None:
-        """Load all keys that are there. Raises KeyFileError if other accounts can read one, or if one is invalid."""
+        """Load all existing keys. Raises KeyFileError if other accounts can read one, or if one is invalid."""
         for hotline in sorted(self._hotlines):
             for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
                 self._keys[hotline, path.stem] = _read_private(path)
@@ -156,7 +156,7 @@ def readable_private_keys(folder: Path) -> Iterator[Path]:
         try:
             if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:
                 yield path
-        except OSError:  # it cannot be read, as it should be
+        except OSError:  # not readable for this account, as required
             continue
 
 
@@ -209,7 +209,7 @@ def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
 
 
 def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
-    """Destroy an older private key. Nobody can open what only this key opens from then on. Raises KeyFileError."""
+    """Destroy an older private key. From then on nobody can open data sealed to it. Raises KeyFileError."""
     if key_id in [key.public.key_id for key in list_keys(keys, hotline)[:1]]:
         raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
     path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
@@ -217,7 +217,7 @@ def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
         size = path.stat().st_size
         path.chmod(0o600)
         with path.open("r+b") as file:
-            file.write(bytes(size))  # some disks write in place
+            file.write(bytes(size))  # overwrites the key on disks that write in place
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
@@ -319,8 +319,8 @@ def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
 # Keep training and live apart (S-40): each mode has its own keys and its own queue, as it has its own database.
 #
 # Each process checks this at start. The first process marks: the first `tokaut keys new` marks its folder of keys,
-# any process marks a queue. A queue that another mode has marked does not stop a live service: live takes the queue
-# over, and the others are refused.
+# any process marks a queue. A queue that another mode has marked does not stop a live service: live mode takes the
+# queue over, and the other modes are refused.
 
 
 def has_no_keys(keys: Path) -> bool:

@@ -1,7 +1,7 @@
-"""The file of this month's and last month's phone pepper: random, renewed each month, in no backup; none is older.
+"""The file of this month's and last month's phone pepper. It is random, renewed each month, and in no backup.
 
-Two lines of base64url, newest first, mode 0400. Deriving each month's pepper from one stored secret would be no
-rotation: somebody who found the secret later could reverse the hashes of every month.
+Two lines of base64url, newest first, mode 0400. A pepper derived from one stored secret would be no rotation: with that
+secret the hashes of every month could be reversed.
 """
 
 from __future__ import annotations

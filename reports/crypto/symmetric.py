@@ -31,7 +31,8 @@ EPOCH_BYTES: Final = 4
 class DecryptError(Exception):
     """Data cannot be opened, and trying again will not help.
 
-    Wrong key, wrong context, changed, cut short, or unknown suite: the message says which, and never holds the data.
+    Wrong key, wrong context, changed, cut short, or unknown suite: the message names the cause, and never holds the
+    data.
     """
 
 
@@ -156,7 +157,7 @@ class RecordCipher:
 class PhonePepper:
     """This month's and last month's random pepper.
 
-    Somebody who holds a pepper can try all phone numbers of a country in seconds.
+    With the pepper, all phone numbers of a country can be tried in seconds.
     """
 
     __slots__ = ("_peppers",)

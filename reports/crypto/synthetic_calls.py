@@ -1,7 +1,7 @@
 """The proof that a call is synthetic: the scheduler makes it each hour, and the gateway never submits anything of it.
 
 The proof is an HMAC of time, address and body under a key of our own. No provider sends it, so no caller's session can
-be marked as synthetic, and whoever only copies it marks the same request again.
+be marked as synthetic, and a copied proof is only valid for the same request.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Sequence
 
 HEADER = "Tokaut-Synthetic"
-SCREEN_HEADER = "Tokaut-Screen"  # of the answer to a synthetic call: the id of the screen that it shows
-VALID_SECONDS = 120  # after and before it was made: clocks of two hosts differ
+SCREEN_HEADER = "Tokaut-Screen"  # header of the answer to a synthetic call: the id of the shown screen
+VALID_SECONDS = 120  # validity before and after its time, because the clocks of two hosts differ
 HOOKS = "/hooks/"
 
 

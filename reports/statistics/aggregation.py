@@ -25,7 +25,7 @@ SETTLED_AFTER = 14 * DAY
 
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
-NOT_KNOWN = "not_known"  # staff recorded nothing of the child when they closed the report
+NOT_KNOWN = "not_known"  # staff recorded no fact of the child when they closed the report
 TOTAL = ("total", "reports")
 
 # The time in which staff must acknowledge a report
@@ -36,7 +36,7 @@ TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
-NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without saying how
+NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without an outcome
 FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
 # Screens that follow from an answer are not counted. Who leaves there went on from one step and never saw the next.
 BETWEEN_STEPS: Mapping[str, tuple[str, str]] = {"who": ("category", "place"), "words": ("place", "contact")}
@@ -44,7 +44,7 @@ LEFT_CELLS = ("danger", "category", "who", "place", "words", "contact", "send") 
 COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
 HELPED = "helped_"  # before each answer to "Did it help?"
 HELP_ANSWERS = ("yes", "little", "no")
-CONTINUED_SUFFIX = "+"  # after the name of a step: the reporter went on from it
+CONTINUED_SUFFIX = "+"  # suffix of a step that the reporter went on from
 
 Cells = Mapping[str, int]
 Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppressed
@@ -91,10 +91,11 @@ def rounded_share(part: int, whole: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """What became of one report.
+    """The outcome of one report.
 
     `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
-    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or nobody said how.
+    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or was closed without an
+    outcome.
     """
 
     priority: Priority
@@ -176,7 +177,7 @@ def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Itera
     """Yield (table, cell) for one report, from its head: what report lists show, and no words of the reporter."""
     yield "month", month_of(filed)
     category = head.get("category")
-    yield "category", category if category in CATEGORIES else CATEGORIES[-1]  # the wish to be called is no concern
+    yield "category", category if category in CATEGORIES else CATEGORIES[-1]  # a request to be called is no category
     yield "place", _place(head.get("place") or {}, country)
     yield "age", head.get("age_band") or NOT_TOLD
     yield "channel", head.get("channel") or NOT_TOLD
@@ -232,7 +233,7 @@ def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
 
 
 def child_cells(recorded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for what staff recorded of a child at closing; nothing for what they did not know."""
+    """Yield (table, cell) for each fact of a child that staff recorded at closing."""
     yield from ((name, recorded[name]) for name, values in CHILD_FACTS.items() if recorded.get(name) in values)
 
 

@@ -1,4 +1,4 @@
-"""Made-up figures, suppressed by the same rule as real ones: to show what comes out before anything has. Pure."""
+"""Made-up figures, suppressed by the same rule as real ones: to show the page before a quarter is published. Pure."""
 
 from __future__ import annotations
 

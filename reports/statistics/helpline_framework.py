@@ -26,7 +26,7 @@ CSV_HEAD = ("country", "quarter", "reason_for_contact", "kind", "tokaut_category
 
 
 def framework_csv(quarters: Sequence[QuarterFigures]) -> str:
-    """Return one row for each category of each quarter, and for what the framework asks of the child.
+    """Return one row for each category of each quarter, and for each fact of the child that the framework asks for.
 
     Categories of the same reason are not added up.
     """

@@ -62,7 +62,7 @@ def _fraction(part: int, whole: int) -> str:
     if part == whole:
         return "all"
     tenths = 10 * part // whole
-    if tenths >= 4:  # below, "1 in 3" says more
+    if tenths >= 4:  # below, "1 in 3" is clearer
         return f"{tenths} of 10"
     return f"1 in {-(-whole // part)}"
 

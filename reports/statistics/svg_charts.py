@@ -2,7 +2,7 @@
 
 The charts have no script and no style sheet, so pages that allow neither can show them. Their colours are CSS variables
 with a default: a page sets others for its dark mode, and `standalone` writes the defaults into a file of its own. Each
-chart says in `<desc>` all that it draws, and stands beside a table with the same numbers. A number that is not shown
+chart has a full description in `<desc>`, and stands beside a table with the same numbers. A number that is not shown
 has no bar, so no length can be read from it.
 """
 
@@ -31,9 +31,9 @@ SHADES = tuple(
 SHADE_INK = "var(--chart-shade-ink, #10222a)"
 VARIABLE = re.compile(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)")
 WIDTH = 340  # pixels: a chart is as wide as the column of a phone, and is never scaled down there
-NUMBER_WIDTH = 92  # to the right of the longest bar
+NUMBER_WIDTH = 92  # width of the numbers to the right of the longest bar
 ROW_HEIGHT, LABEL_BASELINE, BAR_TOP, BAR_HEIGHT = 38, 14, 19, 12
-LINE_HEIGHT = 16  # of each further line of a label
+LINE_HEIGHT = 16  # height of each further line of a label
 MAX_LINE_LETTERS = 40  # in a wide font these fit in the width of the chart
 MAX_COLUMNS = 12
 COLUMN_HEIGHT, FOOTER_HEIGHT, HEADER_HEIGHT = 120, 36, 20
@@ -121,8 +121,8 @@ def share_chart(name: str, title: str, rows: Sequence[ShareRow], target: int) ->
     foot = ROW_HEIGHT * len(rows)
     shapes.append(f'<path d="M1 {foot + 4}v12" stroke="{TARGET}" stroke-width="2.5"/>')
     shapes.append(_text(8, foot + 14, f"Target: {target} %", ink=MUTED, size=12))
-    said = "; ".join(f"{label}: {format_share(part, whole)}" for label, part, whole in rows)
-    return _svg(name, title, f"{said}. Target: {target} %", (WIDTH, foot + 22), shapes)
+    description = "; ".join(f"{label}: {format_share(part, whole)}" for label, part, whole in rows)
+    return _svg(name, title, f"{description}. Target: {target} %", (WIDTH, foot + 22), shapes)
 
 
 def _share_row(top: int, label: str, length: float | None, number: str) -> str:

@@ -52,7 +52,7 @@ TABLE_TITLES: Mapping[str, str] = {
     "helped": "Did it help?",
 }
 PERCENT_TABLES = ("left", "sent")
-SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # on a scale of its own
+SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # a table with its own scale
 TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
     "place": "Groups of places where the country has them. The question may be left open.",
@@ -176,8 +176,8 @@ class QuarterTable:
 
     def without(self, cell: str) -> QuarterTable:
         """Return the table without one cell."""
-        kept = [(name, row) for name, row in zip(self.cells, self.rows, strict=True) if name != cell]
-        return replace(self, cells=tuple(name for name, _ in kept), rows=tuple(row for _, row in kept))
+        remaining = [(name, row) for name, row in zip(self.cells, self.rows, strict=True) if name != cell]
+        return replace(self, cells=tuple(name for name, _ in remaining), rows=tuple(row for _, row in remaining))
 
     def only(self, cell: str) -> QuarterTable:
         """Return the table of the parts of SMS, from the table of all uses."""
@@ -273,7 +273,8 @@ def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
 def tile_layout(sheet: QuarterTable) -> list[list[str]]:
     """Return the labels of a table of places as they stand on the tile map.
 
-    A country without a layout of its own has its places in the order of the table. The last row has what was not told.
+    A country without a layout of its own has its places in the order of the table. The last row has the reports without
+    a place.
     """
     labels = [label for label, _ in sheet.rows]
     unknown = cell_label("place", NOT_TOLD, {})
@@ -324,30 +325,30 @@ def table_html(title: str, rows: Iterable[ChartRow]) -> str:
 NOT_SHOWN = "not shown"
 
 
-def reports_csv(there: Sequence[QuarterFigures]) -> str:
+def reports_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
         (figures.country, figures.name, sheet.name, cell, label, _csv_number(number))
-        for figures in there
+        for figures in quarters
         for sheet in figures.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     totals = [
         (figures.country, figures.name, "total", "reports", "All reports", _csv_number(figures.total))
-        for figures in there
+        for figures in quarters
     ]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
 
 
-def payments_csv(there: Sequence[QuarterFigures]) -> str:
+def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return as CSV how many reports mention each kind of payment, for coalitions of banks.
 
     No card number and no account number is in it.
     """
     rows = [
         (figures.country, figures.name, cell, CELL_LABELS[cell], _csv_number(number))
-        for figures in there
+        for figures in quarters
         if (sheet := figures.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]

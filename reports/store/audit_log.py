@@ -131,7 +131,7 @@ def purge_old_entries(database: Database, now: int) -> int:
     return deleted
 
 
-# Fingerprints: digests of the numbers that a country's screens show and of the keys that its reports are sealed to
+# Fingerprints: digests of the numbers on a country's screens and of the keys that its reports are sealed to
 
 FINGERPRINT_ACT = "facts"
 

@@ -46,8 +46,8 @@ def start_probe(connection: Connection, hotline: str, now: int) -> None:
 def count_failure(connection: Connection, database: Database, hotline: str, now: int, probe: bool) -> None:
     """Count a failed attempt, and open the breaker after `FAILURE_THRESHOLD` of them in a row.
 
-    `probe`: the attempt was made after a pause, so a failure begins the next one. Without it an open breaker stays as
-    it is.
+    `probe`: the attempt was made after a pause, so a failure begins the next one. Without it an open breaker does
+    not change.
     """
     row = _state(connection, database, hotline)
     failures = row.failures + 1

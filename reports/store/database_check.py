@@ -35,7 +35,7 @@ ALEMBIC_VERSION = table("alembic_version", column("version_num", String))
 
 
 class WrongDatabase(Exception):
-    """The database is of another mode or release, or is not set up correctly. The message says what to do."""
+    """The database is of another mode or release, or is not set up correctly. The message gives the remedy."""
 
 
 class DatabaseNotReady(WrongDatabase):
@@ -82,7 +82,7 @@ def _why_not_ready(database: Database, mode: Mode, account: ExpectedAccount, ext
 def refuse_wrong_database(database: Database, mode: Mode, account: ExpectedAccount) -> None:
     """Raise WrongDatabase or DatabaseNotReady unless this process may use the database.
 
-    An unavailable database is accepted: it is no reason not to start.
+    An unavailable database is accepted, because a process must start without it.
     """
     _refuse_not_ready(database)  # first, since an empty database has no rights to check
     try:
@@ -118,7 +118,7 @@ def _refuse_not_ready(database: Database) -> None:
     try:
         if not is_migrated(database):
             raise DatabaseNotReady(OLDER_SCHEMA if _has_schema(database) else EMPTY_DATABASE)
-    except DatabaseUnavailable:  # or this account lacks the right to look, which `database_faults` reports
+    except DatabaseUnavailable:  # or this account lacks a right, which `database_faults` reports
         return
 
 
@@ -134,7 +134,7 @@ def database_faults(database: Database, mode: Mode, account: ExpectedAccount) ->
 def is_migrated(database: Database) -> bool:
     """Return whether the schema has everything that this code needs. Raises DatabaseUnavailable.
 
-    A later schema has: during an upgrade, processes of the previous release restart on the new schema.
+    A later schema counts as migrated: during an upgrade, processes of the previous release restart on the new schema.
     """
     with database.read() as connection:
         return has_all_migrations(connection)

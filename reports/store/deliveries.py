@@ -52,7 +52,7 @@ def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     """Return whether the hotline of `delivery` (its columns) is on the report's latest route.
 
     The latest route names the hotlines that the reporter saw before the last Send. A hotline that the reporter has left
-    out since may have acknowledged the report, but that spares no other hotline. Without a route, all hotlines count.
+    out since may have acknowledged the report, but other hotlines are still asked. Without a route, all hotlines count.
     """
     w, newer_route, any_route = _ROUTES
     is_latest = ~exists(

@@ -67,20 +67,20 @@ def find_report(
     lookups = [keyed_hash(hashed, "lookup") for hashed in _slow_hashes(cipher, (digits or "", secret or ""))]
     result = verify_pair(database, PinGuess(bucket, lookups, before))
     if result.is_locked:
-        log.warning("access_code_locked")  # somebody is guessing, or the reporter has forgotten the PIN
+        log.warning("access_code_locked")  # either guessing, or a reporter who has forgotten the PIN
     return result
 
 
-def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: Mode, found: MailboxView) -> tuple[str, ...]:
+def read_answers(cipher: RecordCipher, pair: tuple[str, str], mode: Mode, view: MailboxView) -> tuple[str, ...]:
     """Return the answers of staff, newest first. `pair`: code and PIN.
 
     An answer that does not open was written to the mailbox of an earlier code, and is left out.
     """
-    private_key = _open_private_key(cipher, pair, found.sealed_key)
+    private_key = _open_private_key(cipher, pair, view.sealed_key)
     answers = (
         []
         if private_key is None
-        else [_open_answer(private_key, mode, found.report_id, answer) for answer in found.answers]
+        else [_open_answer(private_key, mode, view.report_id, answer) for answer in view.answers]
     )
     return tuple(text for text in answers if text is not None)
 

@@ -1,4 +1,4 @@
-"""Lease deliveries from the outbox, and record how each attempt ended.
+"""Lease deliveries from the outbox, and record the outcome of each attempt.
 
 A worker leases a delivery and reads its body in one transaction, returns the connection, calls the hotline, and then
 records the outcome. Success is not fenced, failure is: any worker that received a 2xx writes `delivered`; a failure is
@@ -76,7 +76,7 @@ class LeasedDelivery:
     created_at: int
     last_class: str | None
     now: int
-    mode: Mode | None  # None: the report is not there any more
+    mode: Mode | None  # None: the report was purged
     withdrawn: bool
     body: StoredBody | None
 
@@ -159,7 +159,7 @@ class DeliveryReceipt:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """How an attempt failed. `delay`: microseconds until the next attempt; None: no further attempt (refused)."""
+    """The failure of an attempt. `delay`: microseconds until the next attempt; None: no further attempt (refused)."""
 
     why: str
     status: int | None
@@ -196,7 +196,7 @@ def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
     )
     is_of_this_report = leased_delivery.report_id == d.report_id
     is_alike = leased_delivery.priority.in_(URGENT) == urgent
-    # One of the same report takes all slots.
+    # Another delivery of the same report blocks this one.
     taken = func.sum(case((is_of_this_report, AT_ONCE), (is_alike, 1), else_=0))
     count = select(func.coalesce(taken, 0)).where(is_live).correlate(t.delivery).scalar_subquery()
     when_failing = case((urgent, FAILING_AT_ONCE), else_=FAILING_AT_ONCE - 1)
@@ -240,12 +240,12 @@ def _lease_query(database: Database) -> Any:
 def lease_next(
     database: Database, priorities: Sequence[Priority], holder: str, full: Sequence[str] = ()
 ) -> LeasedDelivery | None:
-    """Lease the most urgent delivery that is due; None if there is none. One that failed is due later: it blocks none.
+    """Lease the most urgent delivery that is due; None if there is none. A failed one is due later.
 
     `full`: hotlines to which no more are begun now. The search locks nothing, so it can pass over thousands of
     deliveries to a hotline without a free slot.
     """
-    tried: list[str] = []  # leased or locked by another worker meanwhile
+    tried: list[str] = []  # deliveries that another worker leased or locked meanwhile
     while (delivery_id := _find_leasable(database, priorities, tried, full)) is not None:
         if leased := lease(database, delivery_id, holder):
             return leased
@@ -314,7 +314,7 @@ def _raise_priority(connection: Connection, leased: LeasedDelivery) -> None:
 
 
 def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFailure, holder: str, actor: str) -> bool:
-    """Record why this attempt failed. Returns False, and writes nothing, if the lease has gone to another worker."""
+    """Record why this attempt failed. Returns False without writing if another worker has leased the delivery."""
     d = t.delivery.c
     is_held = and_(d.state == DeliveryState.DUE, d.lease_by == holder, d.attempt == leased.attempt)
     values: dict[str, Any] = {"last_class": failure.why, "last_status": failure.status}
@@ -342,7 +342,7 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
 
 
 def release_slot(database: Database, slot: str) -> int:
-    """End the leases of the worker that used this slot before; return how many. A killed worker must not cost a minute.
+    """End the leases of the worker that used this slot before, without waiting for their expiry; return how many.
 
     `slot`: the holder's name up to the first slash.
     """

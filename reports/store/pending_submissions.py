@@ -58,7 +58,7 @@ AUDIT_ACTS = {
 
 @dataclass(frozen=True, slots=True)
 class RevisionEffect:
-    """How a revision changed a report. `complete`: it became complete; `urgent`: its priority rose to P1 or P2."""
+    """The effect of a revision on a report. `complete`: it became complete; `urgent`: its priority rose to P1 or P2."""
 
     complete: bool = False
     urgent: bool = False
@@ -90,7 +90,7 @@ def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, Priorit
             return []
         now = database.moment(connection)
         new_deliveries = []
-        # Staff's own rows apart: whoever wrote one must not change what happens to the row of a phone.
+        # Staff's own rows are separate: a person who wrote one must not affect the row of a phone.
         for is_entered in (False, True):
             part = sorted((row for row in rows if (row.kind == PendingKind.STAFF) is is_entered), key=_rank)
             new_deliveries += _submit(connection, database, part, now) if part else []
@@ -104,7 +104,7 @@ def _rank(row: Any) -> int:
 
 def _submit(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, Priority]]:
     first_row = rows[0]
-    if _is_erased(connection, first_row.report_id):  # the reporter has deleted it since: it must not come back
+    if _is_erased(connection, first_row.report_id):  # the reporter has deleted it since, so it must not be stored again
         audit_log.append(connection, "clock", "not_filed:erased", first_row.report_id, now)
         return []
     is_new, effect = _insert_report(connection, database, first_row), RevisionEffect()
@@ -266,7 +266,7 @@ def _delivery_type(row: Any, had_report: bool) -> DeliveryType | None:
     return DeliveryType.UNREAD if row.kind == PendingKind.UNREAD else DeliveryType.CREATED
 
 
-# What web does: schedule, cancel, make due now.
+# Functions for web: schedule, cancel, make due now.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Store submissions in a sealed local queue while the database is unavailable: the spool.
 
-"Sent" may be shown once `put` has returned. An entry is one file: it is written completely, synced and renamed, and
-its folder is synced. After an error the same file is never synced again: on Linux the second attempt may succeed with
-the data gone (PostgreSQL's commit "PANIC on fsync() failure"). `drain` submits the entries once the database is back.
+"Sent" may be shown once `put` has returned. An entry is one file: it is written completely, synced and renamed, and its
+folder is synced. After an error the same file is never synced again: on Linux the second attempt may succeed with the
+data gone (PostgreSQL's commit "PANIC on fsync() failure"). `drain` submits the entries once the database is available
+again.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class SpoolEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> SpoolEntry:
-        """Read an entry from JSON. Raises ValueError, KeyError or TypeError if it is none."""
+        """Read an entry from JSON. Raises ValueError, KeyError or TypeError for other data."""
         rows: dict[str, Any] = json.loads(data, object_hook=_decode_bytes)
         submission = dict(rows["filing"])
         submission["parts"] = tuple(SealedCopy(**part) for part in submission["parts"])
@@ -87,11 +88,12 @@ ENTRY_SUFFIX = ".box"
 _ENTRY_NAME = re.compile(rf"(\d{{20}})-(.{{36}})-(\d+)(?:-([0-9a-f]{{16}}))?{re.escape(ENTRY_SUFFIX)}")
 MAX_ENTRIES = 10_000
 MAX_BYTES = 256 << 20
-MIN_FREE_BYTES = 200 << 20  # on the disk
+MIN_FREE_BYTES = 200 << 20  # free bytes that must remain on the disk
 DISK_TIMEOUT_SECONDS = 1.0  # a reporter waits meanwhile
 LISTING_MAX_AGE_SECONDS = 1.0  # under load, listing a thousand files for each entry would delay the next entry
 MAX_THREADS = 32  # concurrent writes, including those that hang in the disk
-MAX_REFUSED = 4  # per round: lasting refusals block no other entry, and an unavailable database costs few attempts
+# Refusals per round: permanent ones block no other entry, and an unavailable database costs few attempts.
+MAX_REFUSED = 4
 
 
 class EntryCopies(Protocol):
@@ -112,7 +114,7 @@ class SpoolWriteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EntryName:
-    """The file name of an entry: what must be known of all entries without opening each of them.
+    """The file name of an entry: the facts that must be readable without opening the entry.
 
         <microseconds, 20 digits>-<report id>-<revision>[-<start of the origin key>].box
 
@@ -207,7 +209,7 @@ class Spool:
         try:
             self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._store(entry))
         except DeadlineExceeded:
-            raise SpoolWriteError("slow") from None  # it may still be stored and submitted: better than lost
+            raise SpoolWriteError("slow") from None  # it may still be stored and submitted, which is better than a loss
         except OSError as error:
             raise SpoolWriteError(error.__class__.__name__) from None
 
@@ -227,7 +229,7 @@ class Spool:
         self._write(name.text, self._cipher.seal("spool", name.text.encode(), entry.encode()))
         if self._copies:
             self._copies.add(name.text)
-        with suppress(OSError):  # if they stay, they are submitted one after the other, which does no harm
+        with suppress(OSError):  # remaining ones are submitted in order, which does no harm
             sends = kind in REPLACING_KINDS
             stored = self._names() if sends else listing.names  # a slow Send may have arrived during the write
             for earlier in stored:
@@ -305,7 +307,7 @@ class Spool:
         """
         names, now = self.names(), time.monotonic()
         self._first_seen = {name: self._first_seen.get(name, now) for name in names}
-        named_at = next((name.at for name in map(EntryName.parse, names) if name.at), None)  # not of a stray file
+        named_at = next((name.at for name in map(EntryName.parse, names) if name.at), None)  # except stray files
         age_by_name = time.time() - named_at / 1_000_000 if named_at else 0.0
         return max(age_by_name, *(now - seen_at for seen_at in self._first_seen.values()), 0.0)
 
@@ -349,7 +351,7 @@ class Spool:
                     unexpected = unexpected if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
                 if entry is None:
-                    file_path.rename(self.folder / "bad" / name.text)  # never deleted: a person looks at it
+                    file_path.rename(self.folder / "bad" / name.text)  # never deleted: a person has to look at it
                     continue
                 file_path.unlink(missing_ok=True)
                 filesystem.sync(self.folder)
@@ -388,4 +390,4 @@ def _size(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_size
     except FileNotFoundError:
-        return 0  # drained in the meantime
+        return 0  # the entry was drained in the meantime

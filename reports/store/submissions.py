@@ -1,4 +1,4 @@
-"""Submit reports, store their mailboxes, and schedule pending revisions: what `web` writes. It never reads a body.
+"""Submit reports, store their mailboxes, and schedule pending revisions, for `web`. It never reads a body.
 
 Each function is one transaction or one read. All raise `DatabaseUnavailable` unless the outcome is certain.
 """
@@ -105,7 +105,7 @@ class SubmissionResult(Struct, frozen=True):
 def commit(
     database: Database,
     submission: Submission,
-    box: MailboxRecord | None = None,
+    mailbox: MailboxRecord | None = None,
     *,
     unsent: bool = False,
     from_spool: bool = False,
@@ -125,9 +125,9 @@ def commit(
                 raise _Deleted
             with database.sent_together(connection):
                 result = _insert_all(database, connection, submission, now)
-                if box is not None:
-                    _insert_mailbox(database, connection, result.report_id, box)
-            return replace(result, has_code=box is not None)
+                if mailbox is not None:
+                    _insert_mailbox(database, connection, result.report_id, mailbox)
+            return replace(result, has_code=mailbox is not None)
         result = _earlier_result(connection, submission)
         result = replace(
             result,
@@ -137,9 +137,9 @@ def commit(
         code_was_shown = result.completeness == Completeness.COMPLETE and not (
             result.by_this_session or result.replaces_unsent
         )
-        if box is None or code_was_shown:
+        if mailbox is None or code_was_shown:
             return result
-        _insert_mailbox(database, connection, result.report_id, box)
+        _insert_mailbox(database, connection, result.report_id, mailbox)
         return replace(result, has_code=True)
     return SubmissionResult(submission.report_id, False, submission.completeness, submission.revision, is_deleted=True)
 
@@ -257,10 +257,10 @@ def _delivery_row(submission: Submission, part: SealedCopy, now: int) -> dict[st
     return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
 
 
-def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None:
+def save_mailbox(database: Database, report_id: str, mailbox: MailboxRecord) -> None:
     """Store the mailbox of a code that is about to be shown."""
     with database.write() as connection:
-        _insert_mailbox(database, connection, report_id, box)
+        _insert_mailbox(database, connection, report_id, mailbox)
 
 
 def _insert_mailbox(database: Database, connection: Connection, report_id: str, mailbox: MailboxRecord) -> None:

@@ -1,7 +1,7 @@
 """Tombstones: what reporters deleted, so that an entry of a spool that is submitted later does not bring it back.
 
-A host that was away may have an entry of a draft, an addition or an unconfirmed report that its reporter has deleted
-through another host since. Whoever submits a spool's entries asks here first, in the same transaction.
+A host that was unavailable may have an entry of a draft, an addition or an unconfirmed report that its reporter has
+deleted through another host since. Each submission from a spool checks the tombstones first, in the same transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ALL_REVISIONS = 2**31 - 1
 
 
 def lock(database: Database, connection: Connection, report_id: str) -> None:
-    """Let the deletion of a report and the submission of its spooled entries not run at the same time."""
+    """Lock a report, so that its deletion and the submission of its spooled entries do not run at the same time."""
     database.lock_until_commit(connection, f"deleted {report_id}")
 
 
@@ -33,8 +33,8 @@ def add(
     if not connection.execute(database.insert_or_ignore(t.tombstone), row).rowcount:
         highest = case((c.up_to < up_to, literal(up_to)), else_=c.up_to)
         any_sends = case((c.with_sends < int(with_sends), literal(int(with_sends))), else_=c.with_sends)
-        known = update(t.tombstone).where(c.report_id == report_id)
-        connection.execute(known.values(up_to=highest, with_sends=any_sends, at=row["at"]))
+        widened = update(t.tombstone).where(c.report_id == report_id)
+        connection.execute(widened.values(up_to=highest, with_sends=any_sends, at=row["at"]))
 
 
 def covers(connection: Connection, report_id: str, origin_key: bytes, revision: int, *, is_send: bool) -> bool:

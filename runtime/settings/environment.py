@@ -1,4 +1,4 @@
-"""Fill frozen dataclasses from the environment, once, at start; say in one line what is wrong and what to do.
+"""Fill frozen dataclasses from the environment, once, at start; report each fault and its remedy in one line.
 
     @from_environment
     class Telegraph:
@@ -28,7 +28,7 @@ _LARGEST_SECRET: Final = 64 * 1024
 
 
 class Mode(StrEnum):
-    """What an installation is for: trying out, training, or real reports."""
+    """The purpose of an installation: trying out, training, or real reports."""
 
     DEMO = "demo"
     TRAINING = "training"
@@ -76,16 +76,15 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How one setting is read from the environment, and what the documentation says of it."""
+    """The definition of one setting: how it is read from the environment, and its documentation."""
 
     name: str
     parse: Callable[[str], Any]
     meaning: str
     default: str | None  # as text, like in the environment; None: the value of a setting that is not set is None
     demo: str | None  # the default in demo mode, if it has one of its own
-    live_fault: Callable[
-        [Any], str | None
-    ]  # returns what live mode finds wrong with the value, worded like InvalidValue
+    # Returns the fault of a value in live mode, worded like InvalidValue.
+    live_fault: Callable[[Any], str | None]
     secret: bool
     how_to_make: str  # what to do when it is missing
 

@@ -1,7 +1,6 @@
-"""Load all settings of a process at once.
+"""Load all settings of a process at once, and describe them for the documentation.
 
-Every fault is found in one go, with names that no setting has and secrets that are used twice. The settings are also
-listed for the documentation.
+All faults are reported together, including unknown names and secrets that are used twice.
 """
 
 from __future__ import annotations
@@ -75,8 +74,8 @@ def load_all_settings(classes: Iterable[type], environ: Mapping[str, str]) -> Pr
 class HotlineSettings:
     """The settings of the hotlines.
 
-    `filled`: by hotline. `faults`: each costs one hotline its reports. `unknown`: names that nothing reads; they stop a
-    start.
+    `filled`: by hotline. `faults`: each costs one hotline its reports. `unknown`: names that no setting reads; they
+    prevent the start.
     """
 
     filled: Mapping[str, Any]
@@ -144,7 +143,7 @@ def describe_settings(
 
 
 def _unknown(environ: Mapping[str, str], prefix: str, known_names: set[str]) -> Iterator[SettingFault]:
-    """Yield the variables that no setting reads: a typing error must not fall back to a default in silence (B-71)."""
+    """Yield the variables that no setting reads: a misspelt name must not silently fall back to a default (B-71)."""
     by_end = {known_name.removeprefix(prefix): known_name for known_name in sorted(known_names)}
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known_names):
         similar = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)

@@ -18,7 +18,7 @@ from runtime.settings.environment import InvalidValue, Secret, env
 
 # The secrets of the demo begin with it, so that live mode can refuse them. It is valid in both base64 alphabets.
 DEMO_PREFIX: Final = "demo"
-WEBHOOK_PREFIX: Final = "whsec_"  # of Standard Webhooks
+WEBHOOK_PREFIX: Final = "whsec_"  # prefix of a secret in Standard Webhooks
 MAKE_KEY_HINT: Final = "make one: tokaut keys secret"
 MAKE_WEBHOOK_HINT: Final = "make one: tokaut keys secret --webhook"
 _KEY_BYTES: Final = 32
@@ -92,7 +92,7 @@ def secret_text(text: str) -> Secret[str]:
 
 
 def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...]]) -> str | None:
-    """Return a fault, for `live=`, if a key or token is of a demo: anybody who saw that demo may know it."""
+    """Return a fault, for `live=`, if a key or token is that of a demo, which others may know."""
     for value in secret.reveal():
         text = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
         if text.startswith(DEMO_PREFIX):
@@ -175,7 +175,7 @@ def writable_folder(text: str) -> Path:
     existing = next(part for part in (path, *path.parents) if part.exists())
     if not existing.is_dir():
         raise InvalidValue(f"goes through {existing}, which is a file; name a folder")
-    # A disk that became read-only is no fault of the setting: web must still start and show the emergency numbers.
+    # A disk that became read-only is not a wrong setting: web must still start and show the emergency numbers.
     is_read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
     if not is_read_only and not os.access(existing, os.W_OK | os.X_OK):
         raise InvalidValue(f"is not writable for this account at {existing}; name another folder or change its owner")
@@ -202,7 +202,7 @@ def names(text: str) -> tuple[str, ...]:
 def ca_file(text: str) -> Path:
     """Parse the path of a file of certificates.
 
-    The file is read at start: one that cannot be used would look like a server that is unavailable.
+    The file is read at start: later, an unusable file would look like an unavailable server.
     """
     path = absolute_path(text)
     try:
@@ -364,7 +364,7 @@ def twilio_url_field() -> Any:
         "TWILIO_URL",
         web_address,
         default=None,
-        demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
+        demo="http://127.0.0.1:1",  # a demo must never call the provider
         live=lambda url: require_https(url) if url else None,
         meaning="where Twilio's API is (default: Twilio's own address)",
     )

@@ -1,4 +1,4 @@
-"""The settings of each process, of the installation and of Redis. A process loads only what it may hold.
+"""The settings of each process, of the installation and of Redis. A process loads only the settings it may hold.
 
     web            CommonSettings, WebSecrets, and the class beside each of its channels
     worker, clock  CommonSettings, OperatorSettings, and the class beside each of its senders and kinds of hotlines
@@ -119,7 +119,7 @@ def sqlite_file(address: str) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """Everything that a client needs to connect to Redis as one user."""
+    """The address of Redis with the credentials of one user."""
 
     url: str = field(repr=False)
     ca_file: Path | None = None

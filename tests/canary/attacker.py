@@ -41,7 +41,7 @@ async def _spoil(installation: Installation, phone: AfricasTalking) -> None:
     assert loaded.session is not None
     spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())
     assert spoilt != loaded.session
-    assert await kept.keep(where, loaded.version, spoilt, 900)
+    assert await kept.save(where, loaded.version, spoilt, 900)
     kept.close()
 
 

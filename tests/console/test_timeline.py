@@ -37,7 +37,7 @@ def act(minute: float, name: str, act: str) -> Any:
 
 
 def made(acts: list[Any], **more: Any) -> tuple[TimelineEntry, ...]:
-    empty: dict[str, Any] = {"said": (), "notes": (), "typed": (), "new": frozenset()}
+    empty: dict[str, Any] = {"messages": (), "notes": (), "typed": (), "new": frozenset()}
     return timeline(START, acts, **{**empty, **more}, is_new=lambda at: at > "2027-01-15T08:05")
 
 
@@ -54,7 +54,7 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
     typed = [("Their own words", "", "first"), ("Added later", "2027-01-15T08:05:30Z", "later")]
     acts = [act(1, "nia", "accepted"), act(1, "nia", "holds"), act(2, "sam", "noted"), act(3, "nia", "answered")]
     acts += [act(9, "nia", "closed"), act(9, "nia", "closed:helped"), act(9, "", "made")]
-    found = made(acts, said=said, notes=notes, typed=typed, new={"m"})
+    found = made(acts, messages=said, notes=notes, typed=typed, new={"m"})
     assert [(one.kind, one.sentence.format(**one.fields), one.text, one.is_new) for one in found] == [
         ("act", "The report was received.", None, False),
         ("act", "nia took the report.", None, False),
@@ -70,7 +70,7 @@ def test_all_that_happened_stands_in_the_order_of_time() -> None:
 
 def test_words_without_code_are_not_said_to_be_the_reporters() -> None:
     said = [{"kind": "words", "text": "It is over", "created_at": "2027-01-15T08:04:00Z", "without_code": True}]
-    [_, entry] = made([], said=said)
+    [_, entry] = made([], messages=said)
     assert (entry.sentence, entry.text) == (WITHOUT_CODE, "It is over")
 
 
@@ -105,7 +105,7 @@ def test_acts_within_one_second_stay_in_their_order() -> None:
     entries = timeline(
         START + 1,
         acts,
-        said=(),
+        messages=(),
         notes=[note],
         typed=[("Added later", "2027-01-15T08:00:00Z", "later")],
         new=frozenset(),

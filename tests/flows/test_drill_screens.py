@@ -31,7 +31,7 @@ def drills(iso: str) -> Iterator[tuple[ScreenVariant, ScreenContext, list[str]]]
         for language in menu:
             on = phone(book(), of, language, channel, menu)
             for form in screen_variants(book(), on):
-                world = replace(on.world, facts={**on.world.facts, **form.facts, "drill": "yes"})
+                world = replace(on.context, facts={**on.context.facts, **form.facts, "drill": "yes"})
                 laid_pages = lay_out(form.screen, form.values, world, on.limit).pages
                 yield form, world, [page.text for page in laid_pages]
 

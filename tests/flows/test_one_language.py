@@ -31,12 +31,14 @@ def halves(tag: str) -> list[tuple[str, str]]:
         for say in messages(book()):
             if "{" not in say:
                 continue
-            said, in_english = fill(say, own.world), fill(say, english.world)
-            if own.world.translate(say) == without_context(say):
+            said, in_english = fill(say, own.context), fill(say, english.context)
+            if own.context.translate(say) == without_context(say):
                 wrong = said != in_english
             else:
-                foreign = {name: words for name, words in own.world.english.items() if name in PLACEHOLDER.findall(say)}
-                wrong = any(words in said and own.world.fields[name] not in said for name, words in foreign.items())
+                foreign = {
+                    name: words for name, words in own.context.english.items() if name in PLACEHOLDER.findall(say)
+                }
+                wrong = any(words in said and own.context.fields[name] not in said for name, words in foreign.items())
             if wrong:
                 found.append((of.iso, said))
     return found
@@ -69,9 +71,9 @@ def lacking(tag: str, message: str) -> Iterator[tuple[Country, PhoneProfile, Pho
     for of, own, english in test_translations.phones(tag):
 
         def translate(words: str, own: PhoneProfile = own) -> str:
-            return without_context(words) if words == message else own.world.translate(words)
+            return without_context(words) if words == message else own.context.translate(words)
 
-        yield of, replace(own, world=replace(own.world, translate=translate)), english
+        yield of, replace(own, context=replace(own.context, translate=translate)), english
 
 
 def test_a_planted_half_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

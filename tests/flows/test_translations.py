@@ -85,7 +85,7 @@ def test_a_greeting_picks_one_language_of_a_country(of: Country) -> None:
 def test_the_labels_of_a_screen_are_different_words(tag: str) -> None:
     """Whoever types a label instead of its number is understood."""
     for form, own, _ in shown(tag):
-        screen, world = form.screen, own.world
+        screen, world = form.screen, own.context
         labels = {(offer.key, say) for offer in offered_choices(screen, form.values, world) for say in offer.say}
         labels |= {("00", leave_label(screen, world)), ("0", zero_label(screen, world)), ("98", world.translate(MORE))}
         said = [fold(say) for _, say in labels if say]
@@ -100,7 +100,7 @@ def test_every_screen_fits_and_its_numbers_stay_whole(tag: str) -> None:
         for number in _numbers(form, own):
             assert any(number in page for page in form.text), (form.screen.id, number, form.text)
         if tag in PLAIN_LETTERS and form.screen.id.startswith((*ONE_PAGE, "report.category")):
-            assert len(form.text) <= len(english.lay(form).pages), (form.screen.id, form.text)
+            assert len(form.text) <= len(english.lay_out(form).pages), (form.screen.id, form.text)
 
 
 @pytest.mark.parametrize("tag", PLAIN_LETTERS)
@@ -110,14 +110,14 @@ def test_all_is_translated_and_tips_take_no_more_screens_than_in_english(tag: st
     for _, own, english in phones(tag):
         for form in screen_variants(book(), own):
             if form.screen.id.startswith("tips_"):
-                assert len(form.text) <= len(english.lay(form).pages), (form.screen.id, form.text)
+                assert len(form.text) <= len(english.lay_out(form).pages), (form.screen.id, form.text)
 
 
 def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
     """The numbers to call that all forms of these words have, each with its service."""
     says = form.screen.words.says(form.values, form.facts)
     named = [set(PLACEHOLDER.findall(say)) for say in says]
-    return {own.world.fields[name] for name in set.intersection(*named) & BOTH}
+    return {own.context.fields[name] for name in set.intersection(*named) & BOTH}
 
 
 @every_language
@@ -128,13 +128,15 @@ def test_the_danger_question_and_the_number_are_on_the_first_page(tag: str) -> N
         if form.screen.id == "report.danger":
             assert len(form.text) == 1, form.text
         if form.screen.id in {"home.home", "home.home_sms", "home.first_words", "report.emergency"}:
-            assert own.world.fields["emergency"] in form.text[0], form.text
+            assert own.context.fields["emergency"] in form.text[0], form.text
 
 
 @every_language
 def test_the_note_that_texts_stay_is_in_the_language_too(tag: str) -> None:
     for of, own, english in phones(tag):
-        if own.world.facts["channel"] == "sms":
+        if own.context.facts["channel"] == "sms":
             home = next(form for form in screen_variants(book(), own) if form.screen.id == "home.home_sms")
-            foot = next(line for line in english.lay(home).pages[0].text.split("\n") if line.startswith("Texts stay"))
+            foot = next(
+                line for line in english.lay_out(home).pages[0].text.split("\n") if line.startswith("Texts stay")
+            )
             assert foot not in "\n".join(home.text), of.iso

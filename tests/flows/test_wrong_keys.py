@@ -30,18 +30,18 @@ def after_a_wrong_key(form: ScreenVariant, on: PhoneProfile, page: int) -> str:
     answers = tuple(Answer("report.danger", question, value, False, NOON) for question, value in values)
     trail = tuple(("report.danger", n) for n in range(len(answers)))
     state = FlowState(form.screen.id, trail, answers, page=page, wrong=1)
-    return render(book(), state, replace(on.world, facts=form.facts), on.limit, sorry=True).text
+    return render(book(), state, replace(on.context, facts=form.facts), on.limit, sorry=True).text
 
 
 def must_stay(form: ScreenVariant, on: PhoneProfile, page: ScreenPage) -> list[str]:
     """What nobody may miss: every choice, Back, More, the numbers to call; where a call begins, the first of them."""
     lines = [f"{line.key} {line.say}" for line in page.lines]
-    lines += [f"98 {on.world.translate(MORE)}"] if page.more else []
+    lines += [f"98 {on.context.translate(MORE)}"] if page.more else []
     lines += [line for line in page.bare.split("\n") if line.startswith(("0 ", "1 = "))]
     lines += [page.menu.above] if page.menu and page.menu.above else []
-    first = page is form.laid.pages[0] and (form.screen.start or form.screen.called)
+    first = page is form.layout.pages[0] and (form.screen.start or form.screen.called)
     called = ("emergency",) if first else ("emergency", "helpline_number", "emergency_sms", "helpline_sms")
-    numbers = filter(None, (on.world.fields.get(name) for name in called))
+    numbers = filter(None, (on.context.fields.get(name) for name in called))
     return lines + [number for number in numbers if number in page.text and alphabet(page.text) == "gsm7"]
 
 
@@ -49,11 +49,11 @@ def must_stay(form: ScreenVariant, on: PhoneProfile, page: ScreenPage) -> list[s
 def test_a_wrong_key_is_always_seen_to_be_wrong(iso: str) -> None:
     looked_at = 0
     for tag, on in phones(iso):
-        signs = (on.world.translate(SORRY), SHORT_SORRY)
+        signs = (on.context.translate(SORRY), SHORT_SORRY)
         for form in screen_variants(book(), on):
             if form.screen.end:
                 continue
-            for number, page in enumerate(form.laid.pages):
+            for number, page in enumerate(form.layout.pages):
                 text = after_a_wrong_key(form, on, number)
                 where = (tag, form.screen.id, number, page.text, text)
                 assert text.split("\n")[0] in signs, where

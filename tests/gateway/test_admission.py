@@ -55,7 +55,7 @@ class Machine:
                 self.admission.admits(REPLY)
             for _ in range(ended):
                 self.admission.note_end()
-            self.admission.look()
+            self.admission.adjust()
 
     def admitted(self, inbound: Inbound, of: int = 100, seconds: float = 0.0) -> int:
         """Return how many of `of` are admitted that come evenly within some seconds."""
@@ -128,7 +128,7 @@ def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine
     admitted = 0
     for _ in range(int(10 / EVERY_SECONDS)):
         admitted += machine.admitted(DIAL, of=15, seconds=EVERY_SECONDS)
-        machine.admission.look()
+        machine.admission.adjust()
     assert admitted > 400, "of 600"
 
 
@@ -209,7 +209,7 @@ def test_an_sms_that_is_put_off_is_answered_with_503_and_taken_when_it_comes_aga
     app.parts.webhooks.admission.note(SMS_LATE + 1)
     for _ in range(BUSY_RATE):
         app.parts.webhooks.admission.admits(REPLY)
-    app.parts.webhooks.admission.look()
+    app.parts.webhooks.admission.adjust()
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 503
-    app.parts.webhooks.admission.look()
+    app.parts.webhooks.admission.adjust()
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 200

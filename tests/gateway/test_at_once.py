@@ -21,15 +21,15 @@ def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
     app = App(redis_url)
     door = f"/hooks/africastalking/{app.plan.secrets.africastalking}/sms"
     form = {"from": "+6785550101", "to": "163", "text": WORDS, "id": "ATXid_1"}
-    keep = app.parts.sessions.keep
+    keep = app.parts.sessions.save
 
     async def slow_keep(*arguments: Any, **named: Any) -> bool:
-        monkeypatch.setattr(app.parts.sessions, "keep", keep)
+        monkeypatch.setattr(app.parts.sessions, "save", keep)
         repeat = await asyncio.to_thread(app.http.post, door, data=form)  # it is faster
         assert repeat.status_code == 200
         return await keep(*arguments, **named)
 
-    monkeypatch.setattr(app.parts.sessions, "keep", slow_keep)
+    monkeypatch.setattr(app.parts.sessions, "save", slow_keep)
     assert app.http.post(door, data=form).status_code == 200
     assert [one.data["narrative"] for one in app.waiting()] == [WORDS]
     app.pass_time(1801)

@@ -11,7 +11,7 @@ from flows.catalogues import Catalogue
 from flows.dependencies import inputs_of
 from flows.model import Answer, FlowState
 from flows.renderer import lay_out
-from gateway.conversation.context import CountryContext, RenderContext, common
+from gateway.conversation.context import CountryContext, RenderContext, new_layout_cache
 from reports.countries.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
@@ -40,7 +40,7 @@ def state(screen: str, answers: dict[str, str], language: str) -> FlowState:
 def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> None:
     of, limit = country(iso), LIMITS[channel]
     for language, ground in languages(of):
-        shared = common(ground, channel, drill=False, looks=LOOKS)
+        shared = new_layout_cache(ground, channel, drill=False, looks=LOOKS)
         callers = [
             RenderContext(
                 {language.tag: ground}, channel, seen, of.hotlines, False, waits, sample_fields(of, language), {}
@@ -55,13 +55,13 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
                     alone = lay_out(screen, now.values, caller(now), limit)
                     among = replace(caller(now), common=shared)
                     assert lay_out(screen, now.values, among, limit) == alone
-                    assert lay_out(screen, now.values, among, limit) is shared.laid[name, limit]
-        assert {name for name, _ in shared.laid} == shared.screens
+                    assert lay_out(screen, now.values, among, limit) is shared.layouts[name, limit]
+        assert {name for name, _ in shared.layouts} == shared.screens
 
 
 def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
     ground = CountryContext.of(country("VU"))
-    shared = common(ground, "ussd", drill=False, looks=LOOKS)
+    shared = new_layout_cache(ground, "ussd", drill=False, looks=LOOKS)
     assert {"home.home", "report.danger", "report.category"} <= shared.screens
     assert not shared.screens & {
         "report.send",
@@ -73,12 +73,12 @@ def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
     }
     for name in shared.screens:
         assert not LOOKS[name].fields & OF_ONE_CALLER
-        assert LOOKS[name].names <= set(shared.world.facts)
+        assert LOOKS[name].names <= set(shared.context.facts)
     questions = {screen.question for screen in book().screens.values() if screen.question}
-    assert not questions & set(shared.world.facts)
+    assert not questions & set(shared.context.facts)
 
 
 def test_in_a_drill_it_says_so() -> None:
-    shared = common(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
-    world = replace(shared.world, common=shared)
+    shared = new_layout_cache(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
+    world = replace(shared.context, common=shared)
     assert lay_out(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")

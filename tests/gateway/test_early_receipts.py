@@ -27,7 +27,7 @@ def test_it_is_held_for_ten_minutes_and_looked_at_three_times(clock: Clock) -> N
         asked.append((clock.now, id_, status))
         return False
 
-    early.keep("ATXid_1", "delivered")
+    early.add("ATXid_1", "delivered")
     for clock.now in range(0, 1200, 5):
         early.try_again(unknown)
     assert asked == [(5, "ATXid_1", "delivered"), (60, "ATXid_1", "delivered"), (600, "ATXid_1", "delivered")]
@@ -36,7 +36,7 @@ def test_it_is_held_for_ten_minutes_and_looked_at_three_times(clock: Clock) -> N
 @pytest.mark.rule("B-54")
 def test_once_it_is_known_it_is_held_no_longer(clock: Clock) -> None:
     early, asked = EarlyReceipts(clock), []
-    early.keep("ATXid_1", "delivered")
+    early.add("ATXid_1", "delivered")
     for clock.now in range(0, 1200, 5):
         early.try_again(lambda *report: asked.append(report) is None)
     assert asked == [("ATXid_1", "delivered")]
@@ -44,7 +44,7 @@ def test_once_it_is_known_it_is_held_no_longer(clock: Clock) -> None:
 
 def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
     early = EarlyReceipts(clock)
-    early.keep("ATXid_1", "delivered")
+    early.add("ATXid_1", "delivered")
     clock.now = 5
 
     def away(*_: str) -> bool:
@@ -60,7 +60,7 @@ def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
 def test_a_flood_of_them_is_not_held(clock: Clock) -> None:
     early, asked = EarlyReceipts(clock), []
     for n in range(MOST + 10):
-        early.keep(f"ATXid_{n}", "sent")
+        early.add(f"ATXid_{n}", "sent")
     clock.now = 5
     early.try_again(lambda id_, _: asked.append(id_) is None)
     assert len(asked) == MOST

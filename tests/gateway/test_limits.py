@@ -45,7 +45,7 @@ def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
 @pytest.mark.parametrize(("quiet", "silent"), [(0, True), (30 * 60, True), (30 * 60 + 1, False)])
 def test_silence_ends_after_a_pause_of_half_an_hour(quiet: int, silent: bool) -> None:
     """A machine answers sooner; the next message may come from another person, who needs a reply."""
-    loop = record.after_pause(ReplyLoop(0, NOW + HOUR), quiet=quiet)
+    loop = record.after_pause(ReplyLoop(0, NOW + HOUR), seconds=quiet)
     assert record.is_silenced(loop, NOW + quiet) is silent
 
 

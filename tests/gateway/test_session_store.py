@@ -51,8 +51,8 @@ class Kept:
     def load(self, keys: RecordKeys) -> LoadedRecord:
         return self._runner.run(self.sessions.load(keys))
 
-    def keep(self, *given: Any, **named: Any) -> bool:
-        return self._runner.run(self.sessions.keep(*given, **named))
+    def save(self, *given: Any, **named: Any) -> bool:
+        return self._runner.run(self.sessions.save(*given, **named))
 
     def count_report(self, who: str) -> PhoneHistory | None:
         return self._runner.run(self.sessions.count_report(who))
@@ -65,7 +65,7 @@ class Kept:
 
     def remember(self, sender: str, count: int, report_id: str) -> None:
         memory = NewMemory(sender, count, SentReport(report_id, ("vu-pikinini",), with_number=False))
-        self.keep(RecordKeys(f"s:{report_id}"), b"", b"1", 60, memory=memory)
+        self.save(RecordKeys(f"s:{report_id}"), b"", b"1", 60, memory=memory)
 
     def remembered(self, who: str) -> set[str]:
         history = self.count_report(who)
@@ -83,7 +83,7 @@ def kept(url: str, keys: SessionKeys, mode: str = "demo") -> Iterator[Kept]:
 
 def test_what_was_kept_is_loaded_again(sessions: Kept) -> None:
     assert sessions.load(KEYS).session is None
-    assert sessions.keep(KEYS, b"", WORDS, 60, drafts=b"draft")
+    assert sessions.save(KEYS, b"", WORDS, 60, drafts=b"draft")
     found = sessions.load(KEYS)
     assert (found.session, found.drafts, found.is_known, len(found.version)) == (WORDS, b"draft", True, 8)
 
@@ -98,17 +98,17 @@ def find_nothing_of_one_another(live: Kept, training: Kept) -> None:
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
     mine = RecordKeys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
-    assert training.keep(mine, b"", WORDS, 60)
+    assert training.save(mine, b"", WORDS, 60)
     theirs = RecordKeys(live.key("s", "ussd", "*111#", "one", "+6785550101"), live.key("d", "+6785550101"))
     assert live.load(theirs).session is None
 
 
 def test_only_one_writes_over_a_version(sessions: Kept) -> None:
-    sessions.keep(KEYS, b"", b"first", 60)
+    sessions.save(KEYS, b"", b"first", 60)
     version = sessions.load(KEYS).version
-    assert sessions.keep(KEYS, version, b"second", 60)
-    assert not sessions.keep(KEYS, version, b"third", 60)
-    assert not sessions.keep(KEYS, b"", b"fourth", 60)
+    assert sessions.save(KEYS, version, b"second", 60)
+    assert not sessions.save(KEYS, version, b"third", 60)
+    assert not sessions.save(KEYS, b"", b"fourth", 60)
     assert sessions.load(KEYS).session == b"second"
 
 
@@ -122,7 +122,7 @@ def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys) -> None
         with kept(redis_url, keys) as sessions:
             sessions.load(KEYS)
             start.wait()
-            if sessions.keep(KEYS, b"", b"%d" % n, 60):
+            if sessions.save(KEYS, b"", b"%d" % n, 60):
                 won.append(n)
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(20)]
@@ -138,7 +138,7 @@ def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys) -> None
 @pytest.mark.rule("A-12")
 def test_of_twenty_at_once_on_one_event_loop_one_writes(redis_url: str, keys: SessionKeys) -> None:
     async def all_at_once(sessions: Sessions) -> list[bool]:
-        return await asyncio.gather(*(sessions.keep(KEYS, b"", b"%d" % n, 60) for n in range(20)))
+        return await asyncio.gather(*(sessions.save(KEYS, b"", b"%d" % n, 60) for n in range(20)))
 
     with kept(redis_url, keys) as one:
         won = one._runner.run(all_at_once(one.sessions))
@@ -147,17 +147,17 @@ def test_of_twenty_at_once_on_one_event_loop_one_writes(redis_url: str, keys: Se
 
 
 def test_drafts_stay_unless_said(sessions: Kept) -> None:
-    sessions.keep(KEYS, b"", b"1", 60, drafts=b"draft")
-    sessions.keep(KEYS, sessions.load(KEYS).version, b"2", 60)
+    sessions.save(KEYS, b"", b"1", 60, drafts=b"draft")
+    sessions.save(KEYS, sessions.load(KEYS).version, b"2", 60)
     assert sessions.load(KEYS).drafts == b"draft"
-    sessions.keep(KEYS, sessions.load(KEYS).version, b"3", 60, drafts=b"")
+    sessions.save(KEYS, sessions.load(KEYS).version, b"3", 60, drafts=b"")
     assert sessions.load(KEYS).drafts is None
 
 
 @pytest.mark.rule("S-27")
 def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> None:
     key = sessions.key("s", "africastalking", "*111*163#", "ATUid_1", "+6785550101")
-    sessions.keep(RecordKeys(key), b"", WORDS, 60)
+    sessions.save(RecordKeys(key), b"", WORDS, 60)
     with redis.Redis.from_url(redis_url) as client:
         assert key.startswith("s:")
         held = key.encode() + (client.get(key) or b"")
@@ -167,7 +167,7 @@ def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> No
 
 @pytest.mark.rule("X-12")
 def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_url: str) -> None:
-    sessions.keep(KEYS, b"", WORDS, 60)
+    sessions.save(KEYS, b"", WORDS, 60)
     other = RecordKeys("s:two")
     with redis.Redis.from_url(redis_url) as client:
         value = client.get("s:one")
@@ -177,11 +177,11 @@ def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_u
     assert sessions.load(other).session is None
     assert sessions.load(KEYS).session is None
     assert len(lost) == before + 2
-    assert sessions.keep(KEYS, sessions.load(KEYS).version, b"anew", 60)
+    assert sessions.save(KEYS, sessions.load(KEYS).version, b"anew", 60)
 
 
 def test_all_of_it_ends_by_itself(sessions: Kept, redis_url: str) -> None:
-    sessions.keep(KEYS, b"", b"1", 60, drafts=b"draft")
+    sessions.save(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.count_report("+6785550101")
     sessions.remember("+6785550101", 0, "one")
     with redis.Redis.from_url(redis_url) as client:
@@ -225,7 +225,7 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
     own_valkey: Valkey, keys: SessionKeys, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with kept(own_valkey.url, keys) as one:
-        one.keep(KEYS, b"", b"1", 60)
+        one.save(KEYS, b"", b"1", 60)
         own_valkey.kill() if how == "killed" else own_valkey.freeze()
         for _ in range(3):
             with pytest.raises(RedisUnavailable):

@@ -38,7 +38,7 @@ class Host:
         self.spool.put(SpoolEntry(replace(submission(n), revision=revision), kind))
 
     def copy(self) -> bool:
-        return self.copies.bring_in_line()
+        return self.copies.sync()
 
     def submit(self) -> list[str]:
         """What this host submits of the others, by report id and kind."""

@@ -42,14 +42,14 @@ def redis_away(app: App) -> Iterator[None]:
 @contextmanager
 def not_kept(app: App) -> Iterator[None]:
     """Redis goes away between the step and the moment when it is kept."""
-    with patch.object(app.parts.sessions, "keep", side_effect=store.RedisUnavailable):
+    with patch.object(app.parts.sessions, "save", side_effect=store.RedisUnavailable):
         yield
 
 
 @contextmanager
 def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
     """Just before each of the next steps is kept, one of `others` is taken whole: it is faster."""
-    keep, left = app.parts.sessions.keep, list(others)
+    keep, left = app.parts.sessions.save, list(others)
 
     async def late(*given: Any, **named: Any) -> bool:
         if left and not busy:
@@ -59,7 +59,7 @@ def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
         return await keep(*given, **named)
 
     busy: list[bool] = []
-    with patch.object(app.parts.sessions, "keep", late):
+    with patch.object(app.parts.sessions, "save", late):
         yield
     assert not left, "nobody was overtaken"
 

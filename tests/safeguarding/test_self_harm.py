@@ -37,7 +37,7 @@ def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
 def test_it_stands_on_page_1_of_what_happened_in_every_language_and_in_a_drill(iso: str) -> None:
     for tag, on in phones(iso):
         for drill in ("no", "yes"):
-            world = replace(on.world, facts={**on.world.facts, "drill": drill})
+            world = replace(on.context, facts={**on.context.facts, "drill": drill})
             first = lay_out(book().screen("report.category"), {}, world, on.limit).pages[0].text
             assert world.translate(LABEL) in first, (tag, drill, first)
 
@@ -48,7 +48,7 @@ def test_the_number_is_on_every_page_of_every_screen_after_it(iso: str) -> None:
     """Where a language has 70 letters on a page a sentence may be cut in two: then it is on one of the pages."""
     looked_at = 0
     for tag, on in phones(iso):
-        called = on.world.fields["helpline_number"] or on.world.fields["emergency"]
+        called = on.context.fields["helpline_number"] or on.context.fields["emergency"]
         for form in screen_variants(book(), on):
             if form.values.get("category") == "self_harm" and form.screen.id not in BEFORE:
                 looked_at += 1
@@ -58,7 +58,7 @@ def test_the_number_is_on_every_page_of_every_screen_after_it(iso: str) -> None:
 
 
 def _is_cut(form: ScreenVariant) -> bool:
-    return any(page.more and not page.lines for page in form.laid.pages)
+    return any(page.more and not page.lines for page in form.layout.pages)
 
 
 WAYS = {

@@ -166,7 +166,7 @@ def boom(*_: Any, **__: Any) -> Any:
         ("webhooks", "_find"),
         ("webhooks", "_take"),
         ("sessions", "load"),
-        ("sessions", "keep"),
+        ("sessions", "save"),
         ("database", "read"),
         ("database", "write"),
     ],

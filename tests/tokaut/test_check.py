@@ -194,7 +194,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     [
         ("telex", {}, ["hotline one: its delivery is telex; it can be "]),
         ("email", {}, ["HOTLINE_ONE_TO is not set; "]),
-        ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is told by e-mail, and SMTP_URL names no"]),
+        ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is notified by e-mail and needs SMTP_URL"]),
         ("email", {"HOTLINE_ONE_TO": "drills@one.example", "SMTP_URL": "smtps://mail.example"}, []),
         (
             "webhook",

@@ -45,7 +45,7 @@ def test_a_second_one_stops_and_leaves_the_first_alone(tmp_path: Path) -> None:
 def test_a_folder_that_no_demo_made_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "mine").touch()
-    with pytest.raises(FolderInUse, match="made by no demo"), DemoFolder(tmp_path):
+    with pytest.raises(FolderInUse, match="was not made by a demo"), DemoFolder(tmp_path):
         pass
     assert (tmp_path / "demo" / "mine").exists()
 

@@ -152,7 +152,7 @@ def test_a_call_that_is_under_way_shows_it_no_more(web: App, own: Path) -> None:
     phone = web.ussd(PHONE)
     assert "Pikinini Helpline 163" in phone.dial().text
     run(own, "vu", "163")
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     phone.type("1")
     shown = phone.type("1").text  # danger now: the screen with the numbers
     assert "police 111" in shown and "163" not in shown
@@ -163,7 +163,7 @@ def test_a_call_that_is_under_way_shows_it_no_more(web: App, own: Path) -> None:
 @pytest.mark.parametrize("text", ["not = [a file", "", 'schema = "tokaut-country"'])
 def test_a_file_that_can_not_be_read_changes_nothing(web: App, own: Path, text: str) -> None:
     (own / "vu.toml").write_text(text)
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     assert "Pikinini Helpline 163" in web.ussd(PHONE).dial().text
 
 
@@ -177,9 +177,9 @@ def test_a_file_that_could_not_be_read_is_tried_again(web: App, own: Path, monke
         raise PermissionError
 
     monkeypatch.setattr(Path, "read_text", refused)
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     monkeypatch.undo()
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     assert "163" not in web.ussd(PHONE).dial().text
 
 
@@ -188,12 +188,12 @@ def test_a_running_web_takes_over_nothing_else(web: App, own: Path) -> None:
     """A number that somebody put in, or gave back, waits for the next start and its check."""
     text = (SHIPPED_FOLDER / "vu.toml").read_text()
     (own / "vu.toml").write_text(text.replace('number = "111"', 'number = "999"'))
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     assert "police 111" in web.ussd(PHONE).dial().text
     run(own, "vu", "163")
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     (own / "vu.toml").write_text(text)
-    web.parts.numbers.look()
+    web.parts.numbers.reload()
     shown = web.ussd(PHONE).dial().text
     assert "police 111" in shown and "163" not in shown
 

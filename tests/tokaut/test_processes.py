@@ -41,7 +41,7 @@ def said_something(log: Path) -> None:
 
 def until_one_has_ended(processes: ProcessGroup) -> None:
     def look() -> bool:
-        processes.look()
+        processes.check()
         return False
 
     until(look, "none of them ends")
@@ -158,7 +158,7 @@ def test_forks_have_one_parent_and_their_own_names_and_go_with_it(forks: Process
     until(lambda: [name.read_text() for name in names] == ["one\n", "two\n"], "they have no names of their own")
     [server] = {parent(pid) for pid in pids}
     assert parent(server) == os.getpid()
-    forks.look()
+    forks.check()
     forks.stop()
     assert not any(map(is_there, (server, *pids)))
 

@@ -140,9 +140,9 @@ def test_only_some_rows_are_signed_and_the_rest_later(printed: pathlib.Path) -> 
         ),
         ([*A, "--only", "999"], "The sheet has no row 999: it has 1 to"),
         ([*A, "--except", "report.nowhere"], "The sheet has no row report.nowhere"),
-        ([*A, "--date", "2026-11-28"], "Nobody signed on 2026-11-28: the sheet is of 2026-11-29"),
-        ([*A, "--date", "2026-11-30"], "Nobody signed on 2026-11-30"),
-        ([*A, "--date", "today"], "today is no day; write it as 2026-11-29."),
+        ([*A, "--date", "2026-11-28"], "2026-11-28 cannot be the date: the sheet is of 2026-11-29"),
+        ([*A, "--date", "2026-11-30"], "2026-11-30 cannot be the date"),
+        ([*A, "--date", "today"], "today is not a date; write it as 2026-11-29."),
         ([*B], "Nothing to sign: "),
         ([*A, "--role", "friend"], "Invalid value for '--role'"),
     ],
@@ -164,7 +164,7 @@ def test_a_sheet_of_another_language_and_a_file_that_is_none_are_refused(
     page.write_text("<p>hello</p>", encoding="utf-8")
     for tag, path, said in (
         ("fr", printed, "is a sheet of Bislama, not of French."),
-        ("bi", page, "is no sheet: name the file that `tokaut locales sheet bi` wrote."),
+        ("bi", page, "is not a sheet; name the file that `tokaut locales sheet bi` wrote."),
         ("bi", tmp_path / "none.html", "cannot be read (No such file or directory)."),
         ("en", printed, "English is the source: nobody signs it."),
         ("xx", printed, "There is no catalogue for xx"),

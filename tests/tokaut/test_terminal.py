@@ -242,7 +242,7 @@ def test_what_supervises_goes_on_while_the_display_fails(tmp_path: Path) -> None
     falls = Falls()
 
     class Supervised(ProcessGroup):
-        def look(self) -> None:
+        def check(self) -> None:
             if falls.calls == 2 or time.monotonic() > end:
                 raise ProcessDied("the end of this test")
 

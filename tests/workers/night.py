@@ -78,7 +78,7 @@ class Night:
             metrics=metrics,
             alert_operator=self.worries.append,
             put=self._put,
-            hands={URGENT: AtOnce(1), STANDARD: AtOnce(1)},
+            pools={URGENT: AtOnce(1), STANDARD: AtOnce(1)},
         )
 
     @property

@@ -63,7 +63,7 @@ CHANGES = {
 
 def looked(desk: Desk, country: Country, *, is_there: bool = True) -> list[str]:
     heard = Heard(is_there=is_there)
-    ChangeDetectionJob(desk.database, lambda: Countries((country,)), desk.keys, heard).look()  # type: ignore[arg-type]  # a fake
+    ChangeDetectionJob(desk.database, lambda: Countries((country,)), desk.keys, heard).check()  # type: ignore[arg-type]  # a fake
     return [said.subject_id for said in heard.said]
 
 

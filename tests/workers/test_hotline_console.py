@@ -58,9 +58,9 @@ def test_mails_alone_need_no_line_for_sms() -> None:
 @pytest.mark.parametrize(
     ("duty", "mail", "line", "lacks"),
     [
-        ((), True, True, "has nobody to be told among duty_officer"),
-        (("Duty desk",), True, True, "has nobody to be told among duty_officer"),
-        ((MAIL,), False, True, "SMTP_URL names no mail server"),
+        ((), True, True, "has nobody to notify in duty_officer"),
+        (("Duty desk",), True, True, "has nobody to notify in duty_officer"),
+        ((MAIL,), False, True, "needs SMTP_URL, the address of a mail server"),
         ((MAIL, NUMBER), True, False, "no channel in HOTLINE_<ID>_CHANNEL"),
     ],
 )

@@ -380,11 +380,11 @@ def test_what_is_old_is_forgotten(phone: Phone) -> None:
 @pytest.mark.parametrize(
     ("duty", "more", "lacks"),
     [
-        ((), {}, "has no number with + among duty_officer of its card"),
-        ((MAIL,), {}, "has no number with + among duty_officer of its card"),
+        ((), {}, "has no number with + in duty_officer of its card; add one"),
+        ((MAIL,), {}, "has no number with + in duty_officer of its card; add one"),
         (NUMBERS, {"CHANNEL": ""}, "has no channel in HOTLINE_<ID>_CHANNEL; these send: africastalking"),
         (NUMBERS, {"CHANNEL": "ussd"}, "has ussd in HOTLINE_<ID>_CHANNEL; these send: africastalking"),
-        (NUMBERS, {"FROM": ""}, "has no number in HOTLINE_<ID>_FROM to be texted from"),
+        (NUMBERS, {"FROM": ""}, "has no number in HOTLINE_<ID>_FROM; set it to the number that sends the texts"),
     ],
 )
 def test_what_it_lacks(duty: tuple[str, ...], more: dict[str, str], lacks: str) -> None:

@@ -38,7 +38,7 @@ def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: De
     night = Night(desk)
     for _ in range(51):  # one more than are looked at together
         desk.file(CHAIN)
-    night.escalation.hands = {URGENT: Hung(1), STANDARD: Hung(1)}
+    night.escalation.pools = {URGENT: Hung(1), STANDARD: Hung(1)}
     for _ in range(3):
         night.until(15, 15, delivers=False)
     assert [hotline for _, hotline, _ in night.given] == [TWO] * 51
@@ -67,7 +67,7 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
     night.until(11 * 60, 60)
     hands = {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     notifier = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
-    night.escalation.hands, night.escalation.notifier = hands, notifier
+    night.escalation.pools, night.escalation.notifier = hands, notifier
     night.until(12 * 60, 60)
     assert notifier.asked.wait(20), "the first desk of what can wait is being told"
     desk.file(CHAIN)

@@ -42,7 +42,7 @@ class Watch:
         for _ in range(int(seconds // 5)):
             self.now += 5
             self.outages.probe(*self.outages.states)
-            self.outages.look()
+            self.outages.check()
         return [str(mail["Subject"]) for _, mail in self.inbox.mails]
 
 
@@ -87,7 +87,7 @@ def test_an_alert_that_nobody_accepts_is_sent_again_in_a_minute(watch: Watch) ->
 def test_a_host_that_was_suspended_reports_no_outage(watch: Watch) -> None:
     watch.subjects_after(10)
     watch.now += 8 * 3600
-    watch.outages.look()
+    watch.outages.check()
     assert watch.subjects_after(30) == []
 
 
@@ -95,7 +95,7 @@ def test_a_probe_that_hangs_counts_as_an_outage(watch: Watch) -> None:
     watch.subjects_after(10)
     for _ in range(13):  # the probe's thread is stuck: there are looks, and no answer
         watch.now += 5
-        watch.outages.look()
+        watch.outages.check()
     assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
         "Tokaut: P1, The database on host-a has been unavailable for 1 min"
     ]

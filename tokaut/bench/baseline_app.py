@@ -19,7 +19,7 @@ ANSWER = b"CON " + b"y" * 140
 
 
 def create_app() -> Flask:
-    """Create the app."""
+    """Return the Flask application of the baseline."""
     app = Flask("floor", static_folder=None)
     redis = session_client(RedisAddress(os.environ["REDIS_URL"]))
 

@@ -1,4 +1,4 @@
-"""How soon and how fast reports reach a hotline: the measurements of `tokaut bench` that need the workers."""
+"""Measure the latency and the rate of deliveries: the part of `tokaut bench` that needs the workers."""
 
 from __future__ import annotations
 
@@ -32,72 +32,72 @@ MIN_DELIVERIES = 2  # a rate needs at least two
 QUIET_SECONDS = 0.3  # between two reports, so that the system is at rest
 
 
-def to_hotline(town: BenchEnvironment, size: BenchSize) -> Figures:
+def to_hotline(bench: BenchEnvironment, size: BenchSize) -> Figures:
     """Measure the time until the hotline has verified a report, on a quiet system, from three different moments.
 
     The first report only warms up the processes.
     """
-    samples = [_send_one(town, number) for number in range(size.sends + 1)][1:]
+    samples = [_send_one(bench, number) for number in range(size.sends + 1)][1:]
     figures = {
         name: {"p50": _percentile(samples, name, 0.5), "p95": _percentile(samples, name, 0.95)} for name in samples[0]
     }
-    return figures | {"reports": size.sends, "tls": town.uses_tls, "goal": {"p50": 250, "p95": 1000}}
+    return figures | {"reports": size.sends, "tls": bench.uses_tls, "goal": {"p50": 250, "p95": 1000}}
 
 
-def deliveries(town: BenchEnvironment, size: BenchSize) -> Figures:
+def deliveries(bench: BenchEnvironment, size: BenchSize) -> Figures:
     """Measure how fast the workers deliver a backlog of reports, which was sent while they were paused."""
-    with town.paused_workers():
-        for _ in range(3):  # sends again if the machine was too slow
-            sent = series(town, "web", SENDING_SCENARIO, size)
+    with bench.paused_workers():
+        for _ in range(3):  # send again if the machine was too slow
+            sent = series(bench, "web", SENDING_SCENARIO, size)
             if sent["walks_per_second"] * size.seconds >= MIN_DELIVERIES:
                 break
-        town.wait_for_commits()
-        list(town.received.new())  # skip what arrived before the pause
-    times = sorted(delivery.at for delivery in _arrived(town, at_least=int(sent["walks_per_second"] * size.seconds)))
+        bench.wait_for_commits()
+        list(bench.received.new())  # skip what arrived before the pause
+    times = sorted(delivery.at for delivery in _arrived(bench, at_least=int(sent["walks_per_second"] * size.seconds)))
     return {"delivered": len(times), "per_second": round((len(times) - 1) / (times[-1] - times[0]), 1)} | {
-        "tls": town.uses_tls,
+        "tls": bench.uses_tls,
         "goal": 300,
     }
 
 
-REPORT_PROCESSES = ("web", *WORKERS)  # what a report costs; Valkey, the hotline and the simulated callers are not ours
+REPORT_PROCESSES = ("web", *WORKERS)  # measured; Valkey, the hotline and the simulated callers are not ours
 
 
-def report_cost(town: BenchEnvironment, size: BenchSize) -> Figures:
+def report_cost(bench: BenchEnvironment, size: BenchSize) -> Figures:
     """Measure the processor time of one report, in ms: its thirteen screens, Send, and its delivery over TLS.
 
     Other work on the machine disturbs it less than a rate.
     """
-    _count_until_quiet(town)  # those of the measurement before
-    before = {name: town.cpu(name) for name in REPORT_PROCESSES}
+    _count_until_quiet(bench)  # deliveries of the previous measurement
+    before = {name: bench.cpu(name) for name in REPORT_PROCESSES}
     count = 0
     for _ in range(SERIES_AT_MOST):  # again if the machine was too slow
-        series(town, "web", SENDING_SCENARIO, size)
-        town.wait_for_commits()
-        count += _count_until_quiet(town)
+        series(bench, "web", SENDING_SCENARIO, size)
+        bench.wait_for_commits()
+        count += _count_until_quiet(bench)
         if count >= MIN_DELIVERIES:
             break
     else:
-        raise ProcessDied(f"{count} reports came to the hotline; see {town.processes.logs}")
-    used = {name: _per_report(before[name], town.cpu(name), count) for name in REPORT_PROCESSES}
-    known = [milliseconds for milliseconds in used.values() if milliseconds is not None]
+        raise ProcessDied(f"{count} reports came to the hotline; see {bench.processes.logs}")
+    used = {name: _per_report(before[name], bench.cpu(name), count) for name in REPORT_PROCESSES}
+    measured = [milliseconds for milliseconds in used.values() if milliseconds is not None]
     workers = [used[name] or 0.0 for name in QUEUE_NAMES]
     return {
         "web": used["web"],
         "workers": round(sum(workers), 2),
         "clock": used["clock"],
-        "all": round(sum(known), 2) if len(known) == len(used) else None,
+        "all": round(sum(measured), 2) if len(measured) == len(used) else None,
         "reports": count,
         "goal": {"web": 6, "workers": 4, "all": 12},
     }
 
 
-def _count_until_quiet(town: BenchEnvironment) -> int:
+def _count_until_quiet(bench: BenchEnvironment) -> int:
     """Return how many deliveries arrive until none has come for two seconds."""
     count, last_at = 0, time.monotonic()
     while time.monotonic() - last_at < 2:
-        town.processes.look()
-        if new := list(town.received.new()):
+        bench.processes.check()
+        if new := list(bench.received.new()):
             count, last_at = count + len(new), time.monotonic()
         time.sleep(0.05)
     return count
@@ -107,14 +107,14 @@ def _per_report(before: float | None, after: float | None, count: int) -> float 
     return None if before is None or after is None else round((after - before) * 1000 / count, 2)
 
 
-def limits(town: BenchEnvironment, size: BenchSize) -> Figures:
-    """Measure what no delivery over a new connection and no commit can exceed here, by one thread.
+def limits(bench: BenchEnvironment, size: BenchSize) -> Figures:
+    """Measure the limits of this machine, by one thread.
 
     These are full TLS handshakes with the hotline, and synced appends of 4 KiB to a file, each a second.
     """
     return {
-        "handshakes_per_second": round(town.handshakes(size.seconds) / size.seconds, 1),
-        "syncs_per_second": round(_syncs(town.folder / "sync", size.seconds) / size.seconds, 1),
+        "handshakes_per_second": round(bench.handshakes(size.seconds) / size.seconds, 1),
+        "syncs_per_second": round(_syncs(bench.folder / "sync", size.seconds) / size.seconds, 1),
     }
 
 
@@ -129,7 +129,7 @@ def _syncs(path: Path, seconds: float) -> int:
     return count
 
 
-def _arrived(town: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:
+def _arrived(bench: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:
     """Collect deliveries until `at_least` have arrived and none has come for a second.
 
     Raises ProcessDied after 30 seconds without a delivery.
@@ -137,25 +137,25 @@ def _arrived(town: BenchEnvironment, at_least: int) -> list[ReceivedDelivery]:
     arrived: list[ReceivedDelivery] = []
     last_at = time.monotonic()
     while len(arrived) < MIN_DELIVERIES or len(arrived) < at_least or time.monotonic() - last_at < 1:
-        town.processes.look()
-        if new := list(town.received.new()):
+        bench.processes.check()
+        if new := list(bench.received.new()):
             arrived, last_at = arrived + new, time.monotonic()
         if time.monotonic() - last_at > ARRIVES_WITHIN:
-            raise ProcessDied(f"of {at_least} reports {len(arrived)} came to the hotline; see {town.processes.logs}")
+            raise ProcessDied(f"of {at_least} reports {len(arrived)} came to the hotline; see {bench.processes.logs}")
         time.sleep(0.05)
     return arrived
 
 
-def primary_down(town: BenchEnvironment, size: BenchSize) -> Figures:
+def primary_down(bench: BenchEnvironment, size: BenchSize) -> Figures:
     """Measure whole seconds from Send of an urgent report, whose first hotline is down, until another one has it."""
-    list(town.received.new())
+    list(bench.received.new())
     for number in range(size.urgent):
-        _send_in_danger(town, number)
+        _send_in_danger(bench, number)
     seconds: dict[str, float] = {}
     end = time.monotonic() + FALLS_BACK_WITHIN
     while len(seconds) < size.urgent and time.monotonic() < end:
-        town.processes.look()
-        for delivery in town.received.new():
+        bench.processes.check()
+        for delivery in bench.received.new():
             if delivery.data.get("completeness") == "complete" and delivery.data["country"] == DOWN_COUNTRY:
                 sent_at = datetime.fromisoformat(delivery.data["sent_at"]).timestamp()
                 seconds.setdefault(delivery.data["report_id"], delivery.at - sent_at)
@@ -172,8 +172,8 @@ def primary_down(town: BenchEnvironment, size: BenchSize) -> Figures:
     }
 
 
-def _send_in_danger(town: BenchEnvironment, number: int) -> None:
-    with closing(town.caller(fallback_phone_number(number), FALLBACK_SERVICE_CODE)) as caller:
+def _send_in_danger(bench: BenchEnvironment, number: int) -> None:
+    with closing(bench.caller(fallback_phone_number(number), FALLBACK_SERVICE_CODE)) as caller:
         screen = caller.dial()
         while not screen.text.startswith("Sent to"):
             if not screen.expects_reply:
@@ -188,13 +188,13 @@ def _digit_of(screen: PhoneScreen, label: str) -> str:
     return next((digit for digit, text in CHOICE_LINE.findall(screen.text) if text == label), "")
 
 
-def _send_one(town: BenchEnvironment, number: int) -> dict[str, float]:
+def _send_one(bench: BenchEnvironment, number: int) -> dict[str, float]:
     """Send one report and return the milliseconds until the hotline has it.
 
     They count from pressing Send, from the start of the commit, and from reading "Sent".
     """
     time.sleep(QUIET_SECONDS)
-    with closing(town.caller(phone_number(number))) as caller:
+    with closing(bench.caller(phone_number(number))) as caller:
         caller.dial()
         for step in SENDING_SCENARIO[1:]:
             screen = caller.reply(step.reply)
@@ -203,14 +203,14 @@ def _send_one(town: BenchEnvironment, number: int) -> dict[str, float]:
         raise ProcessDied(f"a report was not sent:\n{screen.text}")
     end = time.monotonic() + ARRIVES_WITHIN
     while time.monotonic() < end:
-        town.processes.look()
-        for delivery in town.received.new():
+        bench.processes.check()
+        for delivery in bench.received.new():
             if delivery.data.get("completeness") != "complete":
                 continue  # an incomplete report from an earlier series
             starts = {"send": caller.asked_at, "commit": _created_at(delivery.key), "sent": sent_at}
             return {f"from_{name}": (delivery.at - start) * 1000 for name, start in starts.items()}
         time.sleep(0.005)
-    raise ProcessDied(f"a report did not come to the hotline within {ARRIVES_WITHIN:.0f} s; see {town.processes.logs}")
+    raise ProcessDied(f"a report did not come to the hotline within {ARRIVES_WITHIN:.0f} s; see {bench.processes.logs}")
 
 
 def _created_at(delivery_id: str) -> float:

@@ -131,10 +131,10 @@ class BenchEnvironment:
         self.processes = ProcessGroup(folder.run, folder.inside / "log")
         self.redis: Redis = session_client(RedisAddress(self._plan.settings["REDIS_URL"]))
         self.received = ReceivedDeliveries(folder.received)
-        self.startup_seconds = 0.0  # from web's start to its first answer
+        self.startup_seconds = 0.0  # time from web's start to its first answer
 
     def start_web(self) -> None:
-        """Start Valkey, web, and what web is compared with. Nothing else runs that could disturb them."""
+        """Start Valkey, web, and the servers that web is compared with, before any other process."""
         self._start("valkey")
         prepare_stack(self._plan)
         self._wait_until(lambda: valkey.is_up(self._plan.folder.inside), "valkey")
@@ -148,7 +148,7 @@ class BenchEnvironment:
             self._wait_until(partial(_answers, f"http://127.0.0.1:{port}"), name)
 
     def _server_command(self, name: str) -> list[str]:
-        """Return the command that starts the baseline, or web of the other checkout as its Procfile says."""
+        """Return the command that starts the baseline, or web of the other checkout by its Procfile."""
         if name == BASELINE:
             return [
                 *python_command("gunicorn", *THREADS),
@@ -177,7 +177,7 @@ class BenchEnvironment:
         return [str(self._certificate.server)] if self._certificate else []
 
     def handshakes(self, seconds: float) -> int:
-        """Open connections to the hotline for so long, each with a full handshake, and return how many."""
+        """Open connections to the hotline for `seconds`, each with a full handshake, and return their number."""
         where = urlsplit(self._hotline)
         tls = ssl.create_default_context(cafile=self._certificate.authority) if self._certificate else None
         count, end = 0, time.monotonic() + seconds
@@ -245,7 +245,7 @@ class BenchEnvironment:
 
     @property
     def ports(self) -> dict[str, int]:
-        """Return the port of web and of what it is compared with, by name."""
+        """Return the ports of web and of the servers that it is compared with, by name."""
         return {"web": self._plan.where.web_port, **self._ports}
 
     def running(self, name: str) -> list[int]:
@@ -290,7 +290,7 @@ class BenchEnvironment:
     def _wait_until(self, is_up: Callable[[], bool], name: str) -> None:
         end = time.monotonic() + STARTS_WITHIN
         while not is_up():
-            self.processes.look()
+            self.processes.check()
             if time.monotonic() > end:
                 raise ProcessDied(f"{name} does not answer after {STARTS_WITHIN:.0f} s; see {self.processes.logs}")
             time.sleep(0.03)

@@ -54,7 +54,7 @@ SCENARIO = _steps(
 )
 SENDING_SCENARIO = (*SCENARIO, BenchStep("1", "CON Sent to Pikinini Helpline."))
 
-# Other paths to the Send screen, for the size of their sessions. The last is as long as people make it.
+# Other paths to the Send screen, for the size of their sessions. The last is as long as a real one gets.
 OTHER_PATHS = (
     ("1", "2", "3", "1", "4", "4", "1"),
     ("1", "1", "1", "1", "4", "3", "1"),
@@ -75,7 +75,7 @@ SMS_TEXTS = (
     "My uncle's friend asks for photos and I do not want to send them.",
 )
 
-# An urgent report in Fiji, where danger is now: the labels to choose, whichever the screen has. "" is its first choice.
+# An urgent report in Fiji with danger = now: the labels to choose, whichever the screen has. "" is its first choice.
 FALLBACK_SERVICE_CODE = "*133#"
 DANGER_LABELS = ("Report", "Now", "Go on", "Me", "No", "Send", "")
 
@@ -98,7 +98,7 @@ def phone_number(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """What to send.
+    """The order for one run.
 
     steps: replies, each with the text that the answer must contain. callers: how many run the scenario at once.
     seconds: how long to measure.
@@ -115,7 +115,7 @@ class LoadOrder:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What was measured. Latencies are in milliseconds.
+    """The measured figures. Latencies are in milliseconds.
 
     walks: how often a caller reached the last step. cpu: the client's own share of one core. answered: all answers,
     including the warm-up and the end, because the server's CPU time covers those too.

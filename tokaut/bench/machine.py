@@ -1,4 +1,4 @@
-"""The machine on which `tokaut bench` ran, and what a process used of it.
+"""The machine on which `tokaut bench` ran, and the CPU time and memory of its processes.
 
 The figures come from /proc, so on systems other than Linux they are None.
 """
@@ -61,7 +61,7 @@ def processes_with(word: str) -> list[int]:
     """Return the ids of processes with this word in their command line. A server's master and workers share one."""
     pids = []
     for folder in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             if word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
                 pids.append(int(folder.name))
     return pids

@@ -1,6 +1,6 @@
 """The checks of `tokaut check`. None of them changes anything.
 
-Each check yields sentences: what is wrong, and what to do.
+Each check yields sentences that name a fault and its remedy.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders", "workers.recordings")
 MODES: Final = (Mode.LIVE, Mode.TRAINING, Mode.DEMO)
 BACKUP_SECONDS: Final = 3600
-LITTLE_SPACE: Final = 1_000_000_000  # bytes; below this there is still time to act
+LITTLE_SPACE: Final = 1_000_000_000  # bytes; low enough to warn while there is time to act
 
 
 def common_settings(environ: Mapping[str, str]) -> CommonSettings:
@@ -172,18 +172,18 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def country_faults(found: Countries, mode: Mode, today: date) -> Iterator[str]:
-    """Yield the problems of the country files in this mode, and what is overdue on this day."""
-    yield from found.problems(mode)
-    for country in found:
+def country_faults(countries: Countries, mode: Mode, today: date) -> Iterator[str]:
+    """Yield the problems of the country files in this mode, and the checks that are overdue on this day."""
+    yield from countries.problems(mode)
+    for country in countries:
         yield from country.overdue(today)
 
 
-def ussd_notes(environ: Mapping[str, str], found: Countries) -> Iterator[Advisory]:
+def ussd_notes(environ: Mapping[str, str], countries: Countries) -> Iterator[Advisory]:
     """Yield an advisory for each code that is `network_initiated`, if a setting for such texts is missing."""
     missing = [] if "kannel" in common_settings(environ).channels else ["kannel in CHANNELS"]
     missing += [name for name in USSD_SETTINGS if not (environ.get(name) or environ.get(f"{name}_FILE"))]
-    for country in found:
+    for country in countries:
         for code in country.codes:
             if code.network_initiated and missing:
                 yield Advisory(
@@ -215,7 +215,7 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
 
 
 def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
-    """Check that both halves of each key pair are present, and that each hotline's card names a key that is here."""
+    """Check that both halves of each key pair are present, and the keys that hotline cards name."""
     yield from _key_mode_faults(folder, mode)
     agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
     for hotline, agreed in agreed_ids.items():
@@ -301,7 +301,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
 def _chain_faults(database: Database) -> Iterator[str]:
     try:
         yield from filter(None, [verify_chain(database).fault])
-    except PermissionDenied:  # web's account may write the audit, not read it
+    except PermissionDenied:  # web's account may write the audit log, but not read it
         return
 
 

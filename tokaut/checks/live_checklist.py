@@ -1,4 +1,4 @@
-"""What a country still needs before it can go live, in words for people who read no country file."""
+"""The checklist of a country before it can go live, in words for people who do not read country files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.settings import Mode
 from tokaut.screens.coverage import CatalogueCoverage, catalogue_coverage, missing_safety_screens
 
 TEST_MAX_AGE = timedelta(days=7)
-MAX_NAMED_FIELDS = 4  # of a card; above this only their number is given
+MAX_NAMED_FIELDS = 4  # fields of a card that are named; above this only their number is given
 LAW_QUESTIONS = {
     "specific": "whether there is a law on them",
     "computer": "whether it names phones and computers",
@@ -34,7 +34,7 @@ TIP_MAX_AGE = timedelta(days=730)
 class ChecklistItem:
     """One step of the checklist.
 
-    title: what is missing. action: what to do next. is_blocking: live mode refuses the country until this is done.
+    title: the missing item. action: the next action. is_blocking: live mode refuses the country until this is done.
     """
 
     key: str
@@ -61,11 +61,13 @@ def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date)
 
 
 def _faults(country: Country) -> Iterator[ChecklistItem]:
-    """Yield the faults of the file itself, whatever the mode. Each sentence says what to do."""
+    """Yield the faults of the file itself, whatever the mode. Each sentence has a remedy."""
     for line in country.problems(Mode.DEMO):
-        what, _, do = line.partition("; ")
+        problem, _, remedy = line.partition("; ")
         yield ChecklistItem(
-            "fault", f"The country file has an error: {what.strip('.')}.", f"Fix it: {do}" if do else "Fix the file."
+            "fault",
+            f"The country file has an error: {problem.strip('.')}.",
+            f"Fix it: {remedy}" if remedy else "Fix the file.",
         )
 
 
@@ -147,9 +149,12 @@ def _receivers(country: Country) -> Iterator[ChecklistItem]:
 def _dates(country: Country, today: date) -> Iterator[ChecklistItem]:
     """Yield overdue checks. They do not block live mode, even if a number has left the first screen because of one."""
     for line in country.overdue(today):
-        what, _, do = line.removeprefix(f"{country.file}: ").partition("; ")
+        problem, _, remedy = line.removeprefix(f"{country.file}: ").partition("; ")
         yield ChecklistItem(
-            "again", what[:1].upper() + what[1:].rstrip(".") + ".", do[:1].upper() + do[1:], is_blocking=False
+            "again",
+            problem[:1].upper() + problem[1:].rstrip(".") + ".",
+            remedy[:1].upper() + remedy[1:],
+            is_blocking=False,
         )
     for hotline in country.hotlines.values():
         if is_overdue(hotline.card.tested_on, TEST_MAX_AGE, today):
@@ -313,11 +318,11 @@ def _translated(country: Country) -> list[CatalogueCoverage]:
     return [catalogue_coverage(tag, book) for tag in country.languages if tag in catalogues_by_tag and tag != ENGLISH]
 
 
-# A finding that is reported and does not fail a check.
+# Findings that are reported and do not fail a check.
 
 
 class Advisory(str):
-    """A sentence about something that could not be checked or needs a look: no fault, and no sign that all is well."""
+    """A sentence about something that could not be checked or needs attention. It is not a fault."""
 
     __slots__ = ()
 
@@ -336,21 +341,23 @@ def wording_faults(drafts: Sequence[str], today: date) -> Iterator[str]:
                     f"the tip {topic.id} was last checked on {topic.checked}; read it beside its sources again: "
                     f"{publishers}"
                 )
-    known = catalogues.load(locales.FOLDER)
+    by_tag = catalogues.load(locales.FOLDER)
     yield from signature_faults(today)
-    signed = [tag for tag, catalogue in known.items() if catalogue.signed]
+    signed = [tag for tag, catalogue in by_tag.items() if catalogue.signed]
     for tag in dict.fromkeys((*drafts, *signed)):
-        if tag not in known:
+        if tag not in by_tag:
             yield f"TOKAUT_DRAFT_LANGUAGES names {tag}, and there is no such catalogue; look into locales"
-        elif missing := missing_safety_screens(known[tag], messages(book)):
-            yield f"{known[tag].name} is on no menu: not translated yet: {', '.join(missing)}"
-        elif tag in drafts and not known[tag].has_signed(known[tag].words):
+        elif missing := missing_safety_screens(by_tag[tag], messages(book)):
+            yield f"{by_tag[tag].name} is on no menu: not translated yet: {', '.join(missing)}"
+        elif tag in drafts and not by_tag[tag].has_signed(by_tag[tag].words):
             yield Advisory(
-                f"{known[tag].name} is offered as a draft: a speaker and a child-protection worker have to sign "
-                f"{len(set(known[tag].words) - known[tag].signed)} of its texts"
+                f"{by_tag[tag].name} is offered as a draft: a speaker and a child-protection worker have to sign "
+                f"{len(set(by_tag[tag].words) - by_tag[tag].signed)} of its texts"
             )
-        elif unsigned := missing_safety_screens(known[tag].as_shown(drafts), messages(book)):
-            yield Advisory(f"{known[tag].name} is on no menu: two organisations have not signed: {', '.join(unsigned)}")
+        elif unsigned := missing_safety_screens(by_tag[tag].as_shown(drafts), messages(book)):
+            yield Advisory(
+                f"{by_tag[tag].name} is on no menu: two organisations have not signed: {', '.join(unsigned)}"
+            )
 
 
 def signature_faults(today: date) -> Iterator[str]:

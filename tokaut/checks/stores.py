@@ -1,4 +1,4 @@
-"""The checks of what web stores outside the database: Redis, session keys, the spool; and of the audit."""
+"""The checks of web's stores outside the database (Redis, session keys, the spool), and of the audit log."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _users(common: CommonSettings) -> Iterator[tuple[str, RedisAddress, Callable
 
 
 def _server_info(connect: Callable[[RedisAddress], Redis], address: RedisAddress) -> Mapping[str, Any] | None:
-    """Return the server's info; None if this user may not read it, as is right for a process."""
+    """Return the server's info; None if this user may not read it, which is normal for a process."""
     with connect(address) as client:
         client.ping()
         try:
@@ -127,7 +127,7 @@ def session_key_faults(data: Path) -> Iterator[str]:
 
 
 def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
-    """Yield a sentence for each host that is away, or whose spool holds reports for too long or that do not open."""
+    """Yield a sentence for each missing host, and for each spool with reports that are late or do not open."""
     settings = None if of_worker else collect_settings([WebSecrets], environ)[0]
     cipher = RecordCipher(settings[WebSecrets].store_key.reveal()) if settings and WebSecrets in settings else None
     statuses: dict[str, SpoolStatus] = {}
@@ -141,7 +141,7 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
             with suppress(PermissionDenied):
                 if cipher and not spool_status.matches_store_key(database, key_check_values(cipher)):
                     yield OTHER_STORE_KEY
-    with suppress(OSError):  # web's folder, which no other account may enter
+    with suppress(OSError):  # other accounts may not enter web's folder
         if cipher and (folder := common.data / "spool").is_dir():
             host = common.host_name or host_id.find(common.data) or "this host"
             own_status = Spool(folder, cipher).standing(process_name(host, WEB))

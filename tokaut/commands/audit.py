@@ -35,8 +35,15 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--file", "path", type=click.Path(path_type=Path, exists=True), help="An export, and no database.")
-@click.option("--key", "trusted", multiple=True, help="With --file: ids of the keys that you were told by another way.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, exists=True),
+    help="Verify an exported file instead of the database.",
+)
+@click.option(
+    "--key", "trusted", multiple=True, help="With --file: the key ids that you received over another channel."
+)
 def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
     """Verify the whole chain and its signed checkpoints, and name the first line that does not match.
 

@@ -36,14 +36,16 @@ QUICK = BenchSize(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1,
 
 @click.command()
 @click.option("--postgresql", metavar="ADDRESS", help="Also commit reports to this empty PostgreSQL database.")
-@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, as an SVG picture.")
+@click.option(
+    "--draw", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the figures, as an SVG picture."
+)
 @click.option(
     "--beside",
     metavar="CHECKOUT",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Also measure web of another checkout, in turn with this one. Run `make setup` there first.",
 )
-@click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
+@click.option("--quick", is_flag=True, help="Only a smoke test: the figures are not meaningful.")
 def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, quick: bool) -> None:
     """Measure the speed on this machine, next to a bare Flask view in the same run.
 

@@ -22,7 +22,9 @@ Found = dict[str, list[str]]  # part → its faults and advisories, one sentence
 @click.option(
     "--country", metavar="ISO", help="Only this country, for example vu: what it needs before it can go live."
 )
-@click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
+@click.option(
+    "--worker", is_flag=True, help="Only the settings of worker and clock, without the secrets of web and console."
+)
 def check(country: str | None, worker: bool) -> None:
     """Show everything that is wrong with this installation, and what to do about each fault.
 
@@ -119,9 +121,9 @@ def _is_fault(line: str) -> bool:
 
 
 def _print_live(findings: Found, live: Found) -> None:
-    """Print what is not a fault in this mode, but would be one in live mode."""
-    known = {line for lines in findings.values() for line in lines}
-    additional = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
+    """Print the findings that would be faults only in live mode."""
+    printed = {line for lines in findings.values() for line in lines}
+    additional = [line for lines in live.values() for line in lines if line not in printed and _is_fault(line)]
     if additional:
         echo("\nLive mode would need more:")
     for line in additional:

@@ -1,4 +1,4 @@
-"""`tokaut deliveries`: what has not reached its hotline, and what an operator can do about it.
+"""`tokaut deliveries`: list undelivered reports, and retry, park, cancel or transfer them.
 
 It shows ids, codes and times, and nothing that a reporter wrote.
 """
@@ -20,25 +20,27 @@ from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 
-def history_lines(way: ReportPath) -> Iterator[str]:
+def history_lines(report_path: ReportPath) -> Iterator[str]:
     """Yield the path of one report as lines of text: its route, its deliveries and its audit."""
-    report = way.report
+    report = report_path.report
     desk_text = f", {report.desk}" if report.desk else ""
     yield (
         f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  "
         f"{report.state}{desk_text}"
     )
-    yield "route   " + ", ".join(f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in way.route)
+    yield "route   " + ", ".join(
+        f"{recipient.hotline} ({recipient.role}, {recipient.why})" for recipient in report_path.route
+    )
     yield ""
     names = {report.report_id: "the report"}
-    for delivery in way.deliveries:
+    for delivery in report_path.deliveries:
         names[delivery.delivery_id] = description = f"{delivery.type} {delivery.revision} to {delivery.hotline}"
         yield (
             f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  {delivery.state}, "
             f"{delivery.handling}"
         )
     yield ""
-    for row in way.done:
+    for row in report_path.done:
         yield f"{_utc_text(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
 
 
@@ -46,7 +48,7 @@ def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-# The values, because click would offer the names of the members
+# The values, because click would offer the member names
 STATES = tuple(state.value for state in (*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.CANCELLED))
 
 
@@ -156,7 +158,7 @@ def show(report_id: str) -> None:
 @deliveries.command("handover")
 @click.argument("report_id", metavar="REPORT_ID")
 @click.option("--from", "giver", required=True, metavar="HOTLINE", help="Hotline that has the report.")
-@click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
+@click.option("--to", "taker", required=True, metavar="HOTLINE", help="Hotline that gets the report.")
 def hand_over(report_id: str, giver: str, taker: str) -> None:
     """Transfer a report from one hotline to another that the reporter was shown before Send.
 

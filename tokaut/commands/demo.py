@@ -15,7 +15,7 @@ from tokaut.local_stack.processes import STOP_SIGNALS
 from tokaut.terminal import CommandError, echo
 
 LOADING = "Loading the demo; it needs some seconds."
-INTERRUPTED = 130  # the exit status of a shell's command that Ctrl-C has ended
+INTERRUPTED = 130  # exit status of a command that Ctrl-C has ended, as in a shell
 
 
 @click.command()

@@ -56,10 +56,10 @@ def selected_countries(only: Sequence[str] = ()) -> Countries:
 
 
 @flows.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--flow-dir", type=FOLDER, default=loader.FOLDER, help="A folder of flow files (default: those in use).")
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
-@click.option("--fresh", is_flag=True, help="Use no result of an earlier run.")
+@click.option("--fresh", is_flag=True, help="Ignore results of earlier runs.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str], fresh: bool) -> None:
     """Walk every path through the flows, in every country, language and channel.
 

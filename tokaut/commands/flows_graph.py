@@ -66,8 +66,8 @@ def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
         raise CommandError(str(error)) from None
     if flow is None and out is None:
         raise CommandError(f"Name a flow, or a folder with --out. There are: {', '.join(book.flows)}")
-    wanted = None if flow is None else flow_name(book, flow)
-    graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if wanted in (None, name)}
+    selected = None if flow is None else flow_name(book, flow)
+    graphs = {name: flow_graph for name, flow_graph in flow_graphs(book).items() if selected in (None, name)}
     if out is None:
         echo(mermaid(next(iter(graphs.values()))), nl=False)
         return
@@ -80,8 +80,8 @@ def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
 def flow_name(book: FlowBook, given: str) -> str:
     """Return a flow's name from its name or the name of its file. Raises CommandError."""
     by_file = {flow.file.removesuffix(".yaml"): name for name, flow in book.flows.items()}
-    wanted = given.rpartition("/")[2].removesuffix(".yaml")
-    name = wanted if wanted in book.flows else by_file.get(wanted)
+    base_name = given.rpartition("/")[2].removesuffix(".yaml")
+    name = base_name if base_name in book.flows else by_file.get(base_name)
     if name is None:
         names = [f"{flow_id} (file {file}.yaml)" if file != flow_id else flow_id for file, flow_id in by_file.items()]
         raise CommandError(f"There is no flow {given}. There are: {', '.join(names)}")

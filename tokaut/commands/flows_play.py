@@ -1,4 +1,4 @@
-"""`tokaut flows play`: a conversation in the terminal without a server, with what its author wants to know."""
+"""`tokaut flows play`: a conversation in the terminal without a server, with notes for its author."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tokaut.commands.flows_graph import flow_name
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo, prompt_lines
 
-# Facts that a session only learns while it runs; used unless --fact replaces them.
+# Facts that a session gets only while it runs; used unless --fact replaces them.
 EFFECT_FACTS = {"report_state": "delivered", "messages": "some", "another": "no"}
-PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcome that an effect gets here
+PREFERRED_OUTCOMES = ("sent", "deleted", "made", "open", "stored")  # the outcomes to prefer for an effect
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class PlaySession:
         return bool(self.took and self.took.has_left)
 
     def lines(self) -> Iterator[str]:
-        """Yield the screen, and below it what the phone does not show."""
+        """Yield the screen, and below it its id, length and effect."""
         context, limit = self.context_for(self.state), self.where.limit
         if self.left and self.where.channel == "sms":
             yield "    (nothing is sent: a phone would make a sound)"
@@ -79,11 +79,11 @@ class PlaySession:
         for line in rendered.text.split("\n"):
             yield f"    | {line}"
         is_gsm = alphabet(rendered.text) == "gsm7"
-        room, unit = (limit.septets, "septets") if is_gsm else (limit.units, "units")
+        max_size, unit = (limit.septets, "septets") if is_gsm else (limit.units, "units")
         page = f", page {rendered.page} of {rendered.pages}" if rendered.pages > 1 else ""
         effect = f", after {self.took.effect}" if self.took and self.took.effect else ""
         name = "home.goodbye" if self.left else self.state.screen
-        yield f"    {name}{page}: {size(rendered.text) + limit.prefix} of {room} {unit}{effect}"
+        yield f"    {name}{page}: {size(rendered.text) + limit.prefix} of {max_size} {unit}{effect}"
 
     @property
     def over(self) -> bool:
@@ -92,12 +92,14 @@ class PlaySession:
 
 
 @click.command()
-@click.option("--country", default="vu", show_default=True, metavar="ISO", help="Whose numbers and places.")
+@click.option(
+    "--country", default="vu", show_default=True, metavar="ISO", help="The country whose numbers and places are shown."
+)
 @click.option("--language", default="en", show_default=True, metavar="TAG", help="A catalogue of locales/.")
 @click.option("--channel", default="ussd", show_default=True, type=click.Choice(sorted(LIMITS)))
-@click.option("--keys", metavar="1,2,…", help="What is pressed, without being asked; ends after the last one.")
+@click.option("--keys", metavar="1,2,…", help="The keys to press, in order; ends after the last one.")
 @click.option("--at", "screen", metavar="SCREEN", help="Begin at this screen, for example report.send.")
-@click.option("--fact", multiple=True, metavar="NAME=VALUE", help="As if this were so, for example has_helpline=no.")
+@click.option("--fact", multiple=True, metavar="NAME=VALUE", help="Assume a fact, for example has_helpline=no.")
 @click.option(
     "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
 )
@@ -176,7 +178,7 @@ def _start_session(book: FlowBook, where: Combination, screen: str | None, facts
 
 
 def _with_recipient(facts: Mapping[str, str]) -> dict[str, str]:
-    """Add facts about the recipient: a conversation that begins in the middle has no answers that decide it."""
+    """Add facts about the recipient: a conversation that begins in the middle has no answers to derive it from."""
     return {"send_to": "one", "police_named": "no", **facts}
 
 

@@ -30,7 +30,7 @@ def hold() -> None:
 @hold.command()
 @click.argument("report_id")
 @click.option(
-    "--reason", required=True, type=click.Choice(HOLD_REASONS), help="Nothing of what was said is written here."
+    "--reason", required=True, type=click.Choice(HOLD_REASONS), help="The reason, without any content of the report."
 )
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
 @click.option("--reference", default="", help=f"Number {PAPER}.")

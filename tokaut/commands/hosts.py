@@ -1,4 +1,4 @@
-"""`tokaut hosts`: show when each process of each host was last seen, and sign off one that is gone for good."""
+"""`tokaut hosts`: show when each process of each host was last seen, and sign off one that will not come back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def list_() -> None:
     with open_database() as (database, _):
         statuses = spool_status.list_statuses(database)
     for status in statuses:
-        held = f"  may hold {status.may_hold}" if status.may_hold else ""
-        echo(f"{status.host}  seen {status.unseen} s ago{'  AWAY' if status.is_away else ''}{held}")
+        contents = f"  may hold {status.may_hold}" if status.may_hold else ""
+        echo(f"{status.host}  seen {status.unseen} s ago{'  AWAY' if status.is_away else ''}{contents}")
     if not statuses:
         echo("No process has reported yet.")
 

@@ -42,7 +42,7 @@ MODES = click.Choice([str(Mode.TRAINING), str(Mode.LIVE)])
     metavar="NAME=VALUE",
     help="A setting; may be repeated. Of a secret give a file, NAME_FILE=PATH: other accounts can read a command line.",
 )
-@click.option("--no-input", is_flag=True, help="Ask nothing; name what is missing, and write nothing then.")
+@click.option("--no-input", is_flag=True, help="Ask no questions; if a value is missing, name it and write nothing.")
 @click.option("--sheets", is_flag=True, help="Also print the recovery sheet of each key, once: for paper.")
 def init(
     *,

@@ -126,7 +126,7 @@ def list_() -> None:
 @keys.command()
 @click.argument("what", metavar="HOTLINE|phone-pepper|_audit|_sender")
 @click.option("--sheet", is_flag=True, help="Also print the recovery sheet of the new key, this once.")
-@click.option("--rewrap-only", is_flag=True, help="No new key: only re-wrap what is still under an older one.")
+@click.option("--rewrap-only", is_flag=True, help="Make no new key; only re-wrap rows under an older one.")
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     """Replace a hotline's keys, or the pepper for phone numbers, with new ones.
 

@@ -1,4 +1,4 @@
-"""`tokaut locales`: how far the translations are, the sheets for their reviewers, and what those have signed."""
+"""`tokaut locales`: the progress of translations, the sheets for their reviewers, and the reviewers' signatures."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
 @locales.command()
 @click.argument("tag")
 @click.option("--country", metavar="ISO", help="Country of the sheet (default: the first that speaks the language).")
-@click.option("--unsigned", is_flag=True, help="Only what is not signed by both yet: after a change.")
+@click.option("--unsigned", is_flag=True, help="Only texts that are not signed by both, for use after a change.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; sheet-bi-vu.html.")
 def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> None:
     """Write every screen in the order of a call with English beside it, as one page to print, to correct and to sign.
@@ -197,7 +197,7 @@ def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, wit
     if fault := name_fault(organisation) or role_fault(signature, earlier):
         raise CommandError(f"{fault[:1].upper()}{fault[1:]}.")
     if faults:
-        raise CommandError(f"locales/{tag}{SIGNATURES}: {faults[0]}. Mend that first.")
+        raise CommandError(f"locales/{tag}{SIGNATURES}: {faults[0]}. Fix that first.")
     read = _ticked(sheet_read, only, without)
     english_by_key = {text_key(tag, name, own): name for name, own in catalogues[tag].words.items()}
     before = {
@@ -223,23 +223,23 @@ def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, wit
 
 def _read_sheet(path: Path, tag: str) -> ReadSheet:
     try:
-        found = read_sheet(path.read_text(encoding="utf-8"))
+        read = read_sheet(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read ({getattr(error, 'strerror', 'it is no text')}).") from None
-    if found is None:
-        raise CommandError(f"{path} is no sheet: name the file that `tokaut locales sheet {tag}` wrote.")
-    if found.language != tag:
-        raise CommandError(f"{path} is a sheet of {language_name(found.language)}, not of {language_name(tag)}.")
-    return found
+        raise CommandError(f"{path} cannot be read ({getattr(error, 'strerror', 'it is not text')}).") from None
+    if read is None:
+        raise CommandError(f"{path} is not a sheet; name the file that `tokaut locales sheet {tag}` wrote.")
+    if read.language != tag:
+        raise CommandError(f"{path} is a sheet of {language_name(read.language)}, not of {language_name(tag)}.")
+    return read
 
 
 def _day(day: str | None, printed_on: date, today: date) -> date:
     try:
         signed_on = date.fromisoformat(day) if day else today
     except ValueError:
-        raise CommandError(f"{day} is no day; write it as {today}.") from None
+        raise CommandError(f"{day} is not a date; write it as {today}.") from None
     if not printed_on <= signed_on <= today:
-        raise CommandError(f"Nobody signed on {signed_on}: the sheet is of {printed_on}, and today is {today}.")
+        raise CommandError(f"{signed_on} cannot be the date: the sheet is of {printed_on}, and today is {today}.")
     return signed_on
 
 
@@ -253,7 +253,7 @@ def _ticked(sheet_read: ReadSheet, only: str, without: str) -> set[str]:
 
 def _rows(sheet_read: ReadSheet, names: str) -> set[SheetRow]:
     """Return the rows that a list names: by number, by a range of numbers, or by screen."""
-    found: set[SheetRow] = set()
+    selected: set[SheetRow] = set()
     for name in filter(None, map(str.strip, names.split(","))):
         first, _, last = name.partition("-")
         if first.isdigit() and (not last or last.isdigit()):
@@ -262,8 +262,8 @@ def _rows(sheet_read: ReadSheet, names: str) -> set[SheetRow]:
             rows = {row for row in sheet_read.rows if row.screen == name}
         if not rows:
             raise CommandError(f"The sheet has no row {name}: it has 1 to {len(sheet_read.rows)}, and screens.")
-        found |= rows
-    return found
+        selected |= rows
+    return selected
 
 
 def _select_country(tag: str, country: str | None) -> Country:
@@ -363,7 +363,7 @@ def _languages(coverages: Iterable[CatalogueCoverage]) -> Table:
 
 
 def _parts(coverages: Iterable[CatalogueCoverage]) -> Table:
-    """Return a table of the parts of the languages: the flows, and what stands beside them."""
+    """Return a table of the parts of the languages: the flows, and the texts outside of flows."""
     title = "Parts (a text that several flows show counts in each)"
     table = Table(title=title, title_justify="left", title_style="bold")
     shown = [language for language in coverages if language.tag != ENGLISH]
@@ -375,8 +375,8 @@ def _parts(coverages: Iterable[CatalogueCoverage]) -> Table:
 
 
 def _part(states: Mapping[TextState, int]) -> str:
-    found = [f"{states[state]} {state}" for state in TextState if states[state]]
-    return "\n".join(found)
+    counts = [f"{states[state]} {state}" for state in TextState if states[state]]
+    return "\n".join(counts)
 
 
 def _bar(language: CatalogueCoverage) -> str:

@@ -72,7 +72,7 @@ def _country_file(country: str) -> Path:
         raise CommandError(f"There is no country {country}; it is one of {', '.join(shipped_countries())}.")
     if folder is None:
         raise CommandError(
-            "TOKAUT_COUNTRY_DIR is not set, or not to a folder that stands. Set it here as the services have it. If "
+            "TOKAUT_COUNTRY_DIR is not set, or not to an existing folder. Set it here as the services have it. If "
             "they have none: make a folder that web can read, set it for all of them, restart web, then run this again."
         )
     return folder / f"{country.lower()}.toml"

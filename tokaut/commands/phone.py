@@ -95,9 +95,11 @@ class Handset:
 
 
 @click.command()
-@click.option("--number", default="+6785550102", show_default=True, help="Of this phone; made up.")
+@click.option("--number", default="+6785550102", show_default=True, help="The made-up number of this phone.")
 @click.option("--to", "short_code", default="163", show_default=True, help="The number that texts go to.")
-@click.option("--type", "typed", multiple=True, metavar="WORDS", help="In place of the keyboard; may be given again.")
+@click.option(
+    "--type", "typed", multiple=True, metavar="WORDS", help="Input in place of the keyboard; may be repeated."
+)
 def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
     """Use a phone in this terminal, for the demo that runs on this machine.
 

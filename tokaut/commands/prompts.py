@@ -75,8 +75,8 @@ def check(tag: str, country: str | None, folder: Path | None) -> None:
         echo(f"  missing  {id_}  {text}")
     for name in found.stale:
         echo(f"  stale    {name}")
-    there = len(found.needed) - len(found.missing)
-    echo(f"{there} of {len(found.needed)} recordings are there, {len(found.stale)} are stale.")
+    recorded = len(found.needed) - len(found.missing)
+    echo(f"{recorded} of {len(found.needed)} recordings are there, {len(found.stale)} are stale.")
     if found.missing or found.stale:
         raise SystemExit(1)
 
@@ -84,7 +84,7 @@ def check(tag: str, country: str | None, folder: Path | None) -> None:
 @prompts.command()
 @click.argument("tag")
 @_country
-@click.option("--all", "everything", is_flag=True, help="Also what is recorded already.")
+@click.option("--all", "everything", is_flag=True, help="Include texts that are already recorded.")
 @_folder
 def script(tag: str, country: str | None, everything: bool, folder: Path | None) -> None:
     """Print what has to be recorded, as CSV: the name of the file without its ending, and the text to read aloud.
@@ -121,7 +121,7 @@ def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) 
     found = _prompts(tag, country, folder)
     of, catalogues = _countries(tag, country)[0], load(locales.FOLDER)
     folder = folder or load_settings(PromptSettings, os.environ).prompts
-    name, there = language_name(tag), len(found.needed) - len(found.missing)
+    name, recorded = language_name(tag), len(found.needed) - len(found.missing)
     path = out or Path(f"prompts-{tag}-{of.iso.lower()}.html")
     try:
         text = prompt_sheet_html(
@@ -129,7 +129,7 @@ def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) 
             tag=tag,
             facts=[
                 ("Country file", of.label),
-                ("Recorded", f"{there} of {len(found.needed)} pieces"),
+                ("Recorded", f"{recorded} of {len(found.needed)} pieces"),
                 ("Printed", f"{datetime.now(UTC):%Y-%m-%d}"),
             ],
             screens=_spoken_screens(of, catalogues[tag]),
@@ -141,7 +141,7 @@ def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) 
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read or written ({error.strerror}).") from None
-    echo(f"{path}: {there} of {len(found.needed)} pieces are recorded. Open it in a browser, and listen.")
+    echo(f"{path}: {recorded} of {len(found.needed)} pieces are recorded. Open it in a browser, and listen.")
 
 
 def _spoken_screens(of: Country, language: Catalogue) -> tuple[SpokenScreen, ...]:

@@ -22,7 +22,7 @@ from tokaut.terminal import CommandError, echo
 
 
 @click.command()
-@click.option("--delete", "really", is_flag=True, help="Delete it. Without this, it is only counted.")
+@click.option("--delete", "really", is_flag=True, help="Delete the reports. Without this option they are only counted.")
 @click.option("--dry-run", is_flag=True, help="Only count, as without any option.")
 def purge(*, really: bool, dry_run: bool) -> None:
     """Count the reports whose retention period is over, by rule; with --delete, delete them for good.

@@ -1,4 +1,4 @@
-"""`tokaut readiness`: what each country has and what is missing, for people who decide where to begin."""
+"""`tokaut readiness`: the items that each country has and lacks, for people who decide where to begin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from tokaut.terminal import CommandError, echo
 
 
 @click.command()
-@click.option("--country", "isos", multiple=True, metavar="vu", help="This one; may be repeated. Else all.")
+@click.option(
+    "--country", "isos", multiple=True, metavar="vu", help="Only this country; may be repeated (default: all)."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to print there.")
 def readiness(isos: Sequence[str], out: Path | None) -> None:
     """Show what each country has and lacks: law, reporting, hotline, police, languages, numbers.

@@ -47,8 +47,8 @@ def redis() -> None:
 
 @redis.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--at", required=True, metavar="ADDRESS", help="Where the server is: redis://, rediss:// or unix://.")
-@click.option("--admin", is_flag=True, help="Also a user who may do everything, for you alone.")
+@click.option("--at", required=True, metavar="ADDRESS", help="Address of the server: redis://, rediss:// or unix://.")
+@click.option("--admin", is_flag=True, help="Also an administrator, who may do everything.")
 @click.option("--sentinel", is_flag=True, help="Also users for Sentinels and for replicas.")
 @click.option("--rotate", is_flag=True, help="New passwords; the last ones stay good until the next time.")
 def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> None:

@@ -1,4 +1,4 @@
-"""`tokaut restore`: replace the database by a backup. The old one is put aside and never deleted."""
+"""`tokaut restore`: replace the database by a backup. The old one is renamed and never deleted."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from tokaut.terminal import echo
 
 
 @click.command()
-@click.option("--database", default="tokaut", show_default=True, help="The database to make.")
+@click.option("--database", default="tokaut", show_default=True, help="The name of the database to create.")
 def roles(database: str) -> None:
     """Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.
 

@@ -32,7 +32,7 @@ def staff() -> None:
 
 @staff.command("invite")
 @click.argument("name")
-@click.option("--hotline", metavar="HOTLINE", help="The id that its country file gives it; not for an operator.")
+@click.option("--hotline", metavar="HOTLINE", help="The hotline's id in its country file; not for an operator.")
 @click.option(
     "--role",
     type=click.Choice([StaffRole.LEAD.value, StaffRole.OPERATOR.value]),

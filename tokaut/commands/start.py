@@ -71,7 +71,7 @@ def _run(common: CommonSettings, countries: Countries) -> None:
             echo(f"  {name:<17} {address}")
         echo("Everything runs; Ctrl-C stops it.")
         while True:
-            processes.look()
+            processes.check()
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         echo("\nStopping.")

@@ -30,10 +30,8 @@ from tokaut.documents.pages import statistics_html
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHARTS = "charts"
-OF_COUNTRY = click.option(
-    "--country", "isos", multiple=True, metavar="vu", help="Of this country alone; may be repeated."
-)
-MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, to see what it would look like.")
+OF_COUNTRY = click.option("--country", "isos", multiple=True, metavar="vu", help="Only this country; may be repeated.")
+MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, as an example.")
 
 
 @click.group(cls=CommandGroup)
@@ -109,13 +107,13 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 
 
 def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
-    wanted = [iso.upper() for iso in isos]
+    countries = [iso.upper() for iso in isos]
     if made_up:
-        return example_figures(country.load_countries(wanted or ["vu", "ke"], Mode.DEMO).all)
+        return example_figures(country.load_countries(countries or ["vu", "ke"], Mode.DEMO).all)
     with open_database() as (database, actor):
         if audit_action:
             delivery_actions.record_action(database, audit_action, "figures", actor)
-        return quarterly_figures.list_published(database, wanted)
+        return quarterly_figures.list_published(database, countries)
 
 
 def _country_names() -> dict[str, str]:

@@ -191,7 +191,7 @@ class WatchSnapshot:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
+@click.option("--once", is_flag=True, help="Print the table once as plain text, for a script or a slow connection.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
 def watch(once: bool, every: int) -> None:
     """Show the reports nobody has acknowledged (most urgent first, then oldest first) and the one thing to do next.
@@ -230,7 +230,7 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
         try:
             at_most = max(1, console.size.height - 6 - len(left_out))
             yield _drawn(take_snapshot(database, at_most=at_most, left_out=left_out))
-        except PermissionDenied:  # waiting does not help
+        except PermissionDenied:  # the account lacks a right; retrying does not help
             raise
         except DatabaseUnavailable as away:
             yield Text(

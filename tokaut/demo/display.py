@@ -25,21 +25,21 @@ from tokaut.terminal import echo, one_line, printable
 
 PHONE_COLUMNS, PAGE_COLUMNS = 36, 100  # characters in a line
 PHONE_WIDTH = 36
-SCREEN_LINES = 11  # of 32 characters; the longest screen has 10
+SCREEN_LINES = 11  # lines of 32 characters; the longest screen has 10
 CAPTION_LINES = 3
 SMALLEST = (80, 24)  # columns and lines of the smallest terminal that it fits in
 KEYS = ("1   2   3", "4   5   6", "7   8   9", "*   0   #")
 
 
 class DemoDisplay(Protocol):
-    """How a demo shows what happens."""
+    """The display of a demo's events."""
 
     def phone(self, screen: PhoneScreen, caption: str) -> None:
         """Show a new screen of the phone, with a caption that explains it."""
         ...
 
     def reply(self, text: str, label: str) -> None:
-        """Show what the reporter presses or types. `label`: the choice that the digit stands for, or empty."""
+        """Show the reporter's key or text. `label`: the choice that the digit stands for, or empty."""
         ...
 
     def hotline(self, delivery: ReceivedDelivery, after: float | None = None) -> None:

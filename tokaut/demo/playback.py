@@ -40,7 +40,7 @@ It is sealed under both: neither {name} nor this machine's keys open it."""
 class ScenarioStep:
     """One screen and the reply to it.
 
-    caption: what there is to know about the screen. choice: the label to choose. words: what to type instead.
+    caption: an explanation of the screen. choice: the label to choose. words: the text to type instead.
     """
 
     caption: str
@@ -101,7 +101,7 @@ def answer_screen(caller: UssdPhone, show: DemoDisplay, screen: PhoneScreen, ste
 
 
 class DemoFailed(Exception):
-    """A step of the demo failed: a delivery or a callback did not arrive. The message says where to look."""
+    """A step of the demo failed: a delivery or a callback did not arrive. The message names the log to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class DeliveryWatch:
         """
         end = time.monotonic() + ARRIVES_WITHIN
         while time.monotonic() < end:
-            self.processes.look()
+            self.processes.check()
             for delivery in self.received.new():
                 show.hotline(delivery, delivery.at - sent_at)
                 if delivery.type == kind:
@@ -139,7 +139,7 @@ class DeliveryWatch:
         Thread(target=self._show_deliveries, args=(display, stopped), name="demo display", daemon=True).start()
         try:
             while True:
-                self.processes.look()
+                self.processes.check()
                 time.sleep(0.2)
         finally:
             stopped.set()
@@ -203,5 +203,5 @@ def call_back(plan: StackPlan, delivery: ReceivedDelivery) -> None:
         http.trust_env = False
         answer = http.post(url, data=body, headers=headers, timeout=WITHIN)
     if answer.status_code != 200:
-        raise DemoFailed(f"The console did not take what the hotline called back: {answer.status_code}. See its log.")
+        raise DemoFailed(f"The console refused the hotline's callback with {answer.status_code}. See console.log.")
     echo(DONE.format(name=delivery.name, state=answer.json()["state"]))

@@ -26,8 +26,8 @@ from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
 from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import CommandError, echo
 
-SCREEN_SECONDS = 1.6  # for a person to read a screen
-DEMO_CHANNEL = "africastalking"  # of UssdPhone
+SCREEN_SECONDS = 1.6  # time for a person to read a screen
+DEMO_CHANNEL = "africastalking"  # the channel of UssdPhone
 
 STOPPING = "\nStopping."
 STARTING = "Starting Valkey, the database, web, two workers, the clock, the console and a hotline, here."
@@ -97,7 +97,7 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
     with DemoFolder(common.data) as folder:
         plan = make_plan(os.environ, folder, addresses(port), [hotline.id for hotline in countries.hotlines])
         processes = ProcessGroup(folder.run, folder.inside / "log", forks=True)
-        is_idle = True  # nobody has called yet, or everything has arrived: nothing has to be finished
+        is_idle = True  # no call yet, or everything has arrived
         try:
             echo(STARTING)
             start_stack(processes, plan, echo)
@@ -149,9 +149,9 @@ def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> N
         echo(STOPPING)
 
 
-def _data_prefix(told: Path) -> str:
-    """Return what a command in this folder needs in front of it, to find this demo."""
-    return "" if told.parent == Path("var") else f"TOKAUT_DATA={shlex.quote(str(told.parent))} "
+def _data_prefix(demo_file: Path) -> str:
+    """Return the prefix with which a command in this folder finds this demo."""
+    return "" if demo_file.parent == Path("var") else f"TOKAUT_DATA={shlex.quote(str(demo_file.parent))} "
 
 
 def _shell_words(inside: Path) -> dict[str, str]:

@@ -54,7 +54,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
 
 
 class NoDemo(Exception):
-    """No demo runs here, or it has no staff account. The message is one line: what is missing, and what to do."""
+    """No demo runs here, or it has no staff account. The message is one line with the remedy."""
 
 
 LOGIN_TEXT = """The console of this demo, as staff of Pikinini Helpline:
@@ -66,15 +66,15 @@ LOGIN_TEXT = """The console of this demo, as staff of Pikinini Helpline:
 """
 
 
-def login_text(told: Path, now: float | None = None) -> str:
+def login_text(demo_file: Path, now: float | None = None) -> str:
     """Return the login of the running demo with the one-time code for `now`, in Unix seconds. Raises NoDemo.
 
-    `told`: its demo.json. A code that was used is not accepted a second time.
+    `demo_file`: its demo.json. A code that was used is not accepted a second time.
     """
     try:
-        login = json.loads(told.read_text())["console_login"]
+        login = json.loads(demo_file.read_text())["console_login"]
     except FileNotFoundError:
-        raise NoDemo(f"No demo runs: {told} is not there. Start one in another terminal: make demo") from None
+        raise NoDemo(f"No demo runs: {demo_file} is not there. Start one in another terminal: make demo") from None
     if login is None:
         raise NoDemo("This demo has no staff account: COUNTRIES leaves out vu.")
     totp, moment = pyotp.TOTP(login["totp_secret"]), int(time.time() if now is None else now)

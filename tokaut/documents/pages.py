@@ -58,7 +58,7 @@ def html_document(title: str, style: str, body: str) -> str:
 
 
 def readiness_html(sheets: Sequence[CountrySheet], made_on: str) -> str:
-    """Return the readiness page as HTML. `made_on`: the line below the title that says when it was made."""
+    """Return the readiness page as HTML. `made_on`: the line below the title with the date."""
     title = f"Country readiness: {sheets[0][0].name}" if len(sheets) == 1 else "Country readiness"
     body = [f"<header><h1>{escape(title)}</h1><p>{escape(made_on)}</p>{INTRO}{_legend()}</header>"]
     if len(sheets) > 1:
@@ -131,7 +131,7 @@ def statistics_html(
 ) -> str:
     """Return the statistics page as HTML.
 
-    `countries`: names by ISO 3166-1 code. `made_on`: a line that says when it was made. `mark`: a notice on top if the
+    `countries`: names by ISO 3166-1 code. `made_on`: a line with the date. `mark`: a notice on top if the
     figures are not of real reports, else empty.
     """
     title = "Reports about children: statistics"

@@ -121,15 +121,15 @@ def _uttered(text: str, tag: str, recordings: Recordings, pieces: _Pieces) -> It
 
 def _others(others: Sequence[str], tag: str, recordings: Recordings, pieces: _Pieces) -> Iterator[str]:
     unheard = [
-        text for text in others if (found := recordings.find(tag, text)) is None or found.path not in pieces.numbers
+        text for text in others if (sound := recordings.find(tag, text)) is None or sound.path not in pieces.numbers
     ]
     if not unheard:
         return
     yield "<h2>What the program puts in, and texts of other paths</h2>"
     yield '<table class="list"><thead><tr><th>the text</th><th class="write">heard</th></tr></thead><tbody>'
     for text in unheard:
-        found = recordings.find(tag, text)
-        heard = pieces.heard(found) if found else f'<p class="none">Not recorded: {fragment_id(text)}</p>'
+        sound = recordings.find(tag, text)
+        heard = pieces.heard(sound) if sound else f'<p class="none">Not recorded: {fragment_id(text)}</p>'
         yield f'<tr><td lang="{escape(tag)}">{escape(text)}</td><td>{heard}</td></tr>'
     yield "</tbody></table>"
 

@@ -1,6 +1,7 @@
 """The reviewers' sheet as one HTML page to print, write on and sign. It has no script and loads nothing.
 
-Each numbered row has the keys of the translations that it shows: `tokaut locales sign` knows by them what was read.
+Each numbered row has the keys of the translations that it shows: from these `tokaut locales sign` derives the texts
+that were read.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _texts(
 
 
 def _row_data(number: int, screen: str, messages: Iterable[str], language: Catalogue) -> str:
-    """Return the attributes of a row from which a program reads what the row shows."""
+    """Return the attributes of a row that name its texts, for a program to read."""
     return f'data-row="{number}" data-screen="{escape(screen)}" data-keys="{" ".join(keys_of(language, messages))}"'
 
 
@@ -200,7 +201,7 @@ def _sign(name: str, language: Catalogue) -> Iterator[str]:
     )
 
 
-# What a sheet says to a program: the rows, and what each of them shows.
+# A sheet as read by a program: the rows, and the texts that each shows.
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ class ReadSheet:
 
 
 def read_sheet(text: str) -> ReadSheet | None:
-    """Return what a sheet shows; None if the text is no such sheet."""
+    """Return the rows and facts of a sheet; None if the text is not such a sheet."""
     parser = _SheetParser()
     parser.feed(text)
     try:
@@ -243,8 +244,8 @@ class _SheetParser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect the attributes of the facts and of each row."""
-        found = {name: value or "" for name, value in attrs}
-        if "data-language" in found:
-            self.head = found
-        elif "data-row" in found:
-            self.rows.append(found)
+        attributes = {name: value or "" for name, value in attrs}
+        if "data-language" in attributes:
+            self.head = attributes
+        elif "data-row" in attributes:
+            self.rows.append(attributes)

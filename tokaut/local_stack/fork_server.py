@@ -1,10 +1,12 @@
 """Start the processes of an installation on one machine by fork, from one that has imported all their modules.
 
 Importing takes most of the processor time of a start, and each process would have the same modules in memory once more.
-The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once; each program is a fork of it with its
-own environment, files and session, and runs as `python -m MODULE` does, but for variables that only a new interpreter
-reads (`PYTHONPATH`, `LD_LIBRARY_PATH` and the like): those of the fork server hold. Only for processes of one account
-that trust each other, as in a demo: production starts each by itself, with the modules and rights that it needs.
+The fork server (`python -m tokaut.local_stack.fork_server FD`) imports them once. Each program is a fork of it with its
+own environment, files and session, and runs as `python -m MODULE` does. Variables that only a new interpreter reads
+(`PYTHONPATH`, `LD_LIBRARY_PATH` and the like) have the values of the fork server.
+
+Use it only for processes of one account that trust each other, as in a demo. Production starts each process by itself,
+with only the modules and rights that it needs.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "cons
 # settings of the console change a constant of gunicorn before its other modules copy it.
 NOT_PRELOADED = ("prometheus_client", "gunicorn")
 PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
-FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # what it can start; all else is executed
+FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # others are executed
 ENDS_WITHIN = 0.5  # seconds
 ANSWERS_WITHIN = 60.0  # seconds; the first answer comes once it has imported
 CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
@@ -47,7 +49,7 @@ PR_SET_NAME = 15  # linux/prctl.h: the name that `ps -e` and `top` show, 15 char
 
 
 class CannotFork(Exception):
-    """A program was not started. The message says why."""
+    """A program was not started. The message gives the reason."""
 
 
 class ForkServerEnded(CannotFork):
@@ -75,13 +77,13 @@ class ForkedProcess:
             try:
                 self.returncode = self.server.ask({"poll": self.pid})["status"]
             except ForkServerEnded:
-                self.returncode = -signal.SIGKILL  # as the kernel does to a program whose parent has ended
+                self.returncode = -signal.SIGKILL  # the kernel kills a program whose parent has ended
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit status once it has ended; raise subprocess.TimeoutExpired after `timeout` seconds."""
         if self.returncode is None:
-            with suppress(ProcessLookupError):  # it has gone with the fork server
+            with suppress(ProcessLookupError):  # the program has ended with the fork server
                 self._wait_for_end(timeout)
         return self.poll() or 0
 
@@ -140,7 +142,7 @@ class ForkServer:
         return self._channel
 
     def start(self, env: Mapping[str, str], log: IO[bytes] | None = None, cwd: Path | None = None) -> None:
-        """Start it; it imports while its caller goes on. `log`: what it prints (default: where we print)."""
+        """Start it. It imports while its caller continues. `log`: the file of its output (default: our own output)."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -243,7 +245,7 @@ def _exit_status(pid: int, statuses: dict[int, int]) -> int | None:
     if pid not in statuses:
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:  # the kernel has forgotten it: SIGCHLD was ignored by who started us
+        except ChildProcessError:  # the process that started us ignored SIGCHLD, so the kernel keeps no exit status
             ended, status = pid, 0
         if not ended:
             return None
@@ -294,7 +296,7 @@ def _preload() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     sys.meta_path.remove(refusal)
-    # Both keep what they have parsed, as for web's processes, which are forks of its master.
+    # Both cache their parsed files, so that forks share them, as web's processes do with their master.
     importlib.import_module("flows.loader").load()
     importlib.import_module("flows.catalogues").load(importlib.import_module("locales").FOLDER)
 

@@ -127,7 +127,7 @@ def _contact(contact: Mapping[str, Any]) -> str:
         return NO_CONTACT if contact else ""
     try:
         return exports.phone_text(contact)
-    except (KeyError, TypeError):  # anybody on this machine can send the demo's hotline something strange
+    except (KeyError, TypeError):  # any program on this machine can send the demo's hotline an invalid delivery
         return ""
 
 

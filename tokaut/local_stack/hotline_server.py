@@ -31,7 +31,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MOST_SHOWN = 200  # deliveries on the page; tests and measurements send many thousands
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-MESSAGE_KINDS = {  # by the `kind` of a message
+MESSAGE_KINDS = {  # keys: the `kind` of a message
     "words": "a message to the hotline",
     "contact_given": "may be contacted from now on",
     "contact_withdrawn": "is not to be contacted any more",
@@ -106,9 +106,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Show the accepted deliveries to a person on this machine: they are all made up, as everything in a demo."""
+        """Show the accepted deliveries, which are all made up, to a person on this machine."""
         host = self.headers.get("Host", "").partition(":")[0]
-        if host not in LOCAL_HOSTS:  # a name that another site's owner has pointed to this machine
+        if host not in LOCAL_HOSTS:  # another site's name that resolves to this machine (DNS rebinding)
             self._answer(404)
         elif self.path == "/healthz":
             self._answer(200, b"ok\n", "text/plain; charset=utf-8")
@@ -211,7 +211,7 @@ class ReceivedDelivery:
         return one_line(self.names.get(self.hotline, self.hotline))
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return what a person at the hotline looks at first, as pairs of label and text that are safe to print."""
+        """Return the main facts of the delivery, as pairs of label and text that are safe to print."""
         kinds = {"report.message": self._message, "report.unread": self._unread}
         rows = kinds.get(self.type, self._report)()
         return [(label, one_line(str(text))) for label, text in rows if text not in (None, "")]

@@ -19,11 +19,11 @@ from tokaut.local_stack.parent_death import die_with_parent
 STOP_WITHIN = 8.0  # seconds for all processes together, after Ctrl-C
 ONE_WITHIN = 4.0  # seconds for one process
 RUN_MARK = "STARTED_BY_RUN"  # environment variable of each process of a run, inherited by its children
-LOG_TAIL_CHARS = 2000  # of the log, shown when its process has died
+LOG_TAIL_CHARS = 2000  # end of the log that is shown when its process has died
 
 
 class ProcessDied(Exception):
-    """A process ended that should not have. The message names it, says how it ended, and shows the end of its log."""
+    """A process ended unexpectedly. The message names it, its exit status and the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class ChildProcess:
 class ProcessGroup:
     """Start, watch and stop processes.
 
-    `run` is an id that no other run has. `logs` is a folder for one log file a process. `forks`: those that can be are
-    forks of one process that imports for all of them.
+    `run` is an id that no other run has. `logs` is a folder for one log file a process. `forks`: start
+    processes, where possible, as forks of one process that has imported their modules.
     """
 
     def __init__(self, run: str, logs: Path, *, forks: bool = False) -> None:
@@ -57,7 +57,7 @@ class ProcessGroup:
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, outlasts: bool = False) -> None:
         """Start a process in a session of its own, so that Ctrl-C reaches only us, and `stop` decides the order.
 
-        `outlasts`: the others need it until they have ended.
+        `outlasts`: the other processes need it until they have ended.
         """
         log, environment = self._log(name), {**environment, RUN_MARK: self._run}
         with log.open("ab") as out:
@@ -84,19 +84,19 @@ class ProcessGroup:
         except CannotFork as error:
             raise ProcessDied(self._about_fork_server(f"{name} was not started: {error}.")) from None
 
-    def _about_fork_server(self, said: str) -> str:
+    def _about_fork_server(self, sentence: str) -> str:
         log = self._log("fork-server")
-        return f"{said} {log} ends with:\n{_log_tail(log)}"
+        return f"{sentence} {log} ends with:\n{_log_tail(log)}"
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
     def of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of the processes with these names. Unknown names are ignored."""
-        wanted = set(names)
-        return [child.process.pid for child in self._children if child.name in wanted]
+        selected = set(names)
+        return [child.process.pid for child in self._children if child.name in selected]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise ProcessDied if one of the processes has ended, or the one whose forks they are."""
         for child in self._children:
             if (status := child.process.poll()) is not None:

@@ -97,13 +97,13 @@ def practice_secrets(mode: Mode, countries: Countries, environ: Mapping[str, str
     """Return the secret of each hotline that has the practice hotline's address. In live mode there is none."""
     if mode is Mode.LIVE:
         return {}
-    found = {}
+    secrets_by_hotline = {}
     for hotline in countries.hotlines:
         prefix = hotline_prefix(hotline.id)
         if environ.get(f"{prefix}URL") == f"http://127.0.0.1:{practice_port(environ)}/{hotline.id}":
             secret = settings_of_class(CallbackSettings, prefix)["secret"]
-            found[hotline.id] = (raw_value(secret, environ) or "").partition(",")[0]
-    return found
+            secrets_by_hotline[hotline.id] = (raw_value(secret, environ) or "").partition(",")[0]
+    return secrets_by_hotline
 
 
 def _uses_embedded_valkey(common: CommonSettings) -> bool:

@@ -29,7 +29,7 @@ MARK_FILE = ".made-by-the-demo"
 PROVIDERS = {module.name for package in (channels, senders) for module in pkgutil.iter_modules(package.__path__)}
 OUR_PREFIXES = ("TOKAUT_", "HOTLINE_", *(f"{name.upper()}_" for name in sorted(PROVIDERS)))
 OUR_NAMES = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
-# Passed on, as are CHANNELS and COUNTRIES: they say what the demo shows, not where it stores it.
+# Settings passed on like CHANNELS and COUNTRIES: they select what the demo shows, not where it stores data.
 KEPT_NAMES = {"TOKAUT_COUNTRY_DIR", "TOKAUT_CLOCK_OFFSET"}
 PORTS_TRIED = 100
 FREE_WITHIN = 3.0  # seconds; a demo that was just killed may still hold its port
@@ -39,7 +39,7 @@ FREE_WITHIN = 3.0  # seconds; a demo that was just killed may still hold its por
 
 
 class FolderInUse(Exception):
-    """The folder cannot be used. The message is one line: why, and what to do."""
+    """The folder cannot be used. The message is one line with the reason and the remedy."""
 
 
 class DemoFolder:
@@ -67,14 +67,14 @@ class DemoFolder:
         self.told.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def tell(self, what: Mapping[str, Any]) -> None:
+    def tell(self, contents: Mapping[str, Any]) -> None:
         """Write the addresses and secrets of this demo to demo.json, for scripts and tests.
 
         Only this account can read the file.
         """
         temporary = self.told.with_suffix(".new")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(what, file, indent=1)
+            json.dump(contents, file, indent=1)
         temporary.replace(self.told)
 
     def _acquire(self) -> None:
@@ -106,7 +106,7 @@ class DemoFolder:
         mark = self.inside / MARK_FILE
         if self.inside.exists():
             if not mark.exists():
-                raise FolderInUse(f"{self.inside} was made by no demo. Set TOKAUT_DATA to another folder.")
+                raise FolderInUse(f"{self.inside} was not made by a demo. Set TOKAUT_DATA to another folder.")
             shutil.rmtree(self.inside)
         self.told.unlink(missing_ok=True)
         self.received.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ class DemoFolder:
 
 
 class PortInUse(Exception):
-    """A port cannot be used. The message is one line: which port, and what to do."""
+    """A port cannot be used. The message is one line that names the port and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class StackSecrets:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """Everything that the processes of one demo are started with."""
+    """The settings, secrets and addresses of one demo."""
 
     folder: DemoFolder
     where: StackAddresses

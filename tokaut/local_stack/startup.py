@@ -27,7 +27,7 @@ STARTS_WITHIN = 60.0  # seconds; enough for a busy machine
 WEB_CONFIG = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
 CONSOLE_CONFIG = str(Path(console.__file__).parent / "gunicorn.conf.py")
 SECRETS_FILE = "hotlines.json"
-WEB_PROCESSES = 2  # of eight threads each; more would only slow down the start
+WEB_PROCESSES = 2  # with eight threads each; more processes would only slow down the start
 
 
 def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
@@ -48,7 +48,7 @@ def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> 
 
 
 def prepare_stack(plan: StackPlan) -> None:
-    """Do what an operator does once before the first start: create the database, the keys and the pepper."""
+    """Create the database, the keys and the pepper, as an operator does once before the first start."""
     common = load_setting(CommonSettings, plan.settings)
     database = Database(common.database_url)
     upgrade(database, common.mode)
@@ -108,7 +108,7 @@ def wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) ->
     """Wait until the process is up. Raises ProcessDied if any process ends, or if it takes more than 60 seconds."""
     end = time.monotonic() + STARTS_WITHIN
     while not is_up():
-        processes.look()
+        processes.check()
         if time.monotonic() > end:
             raise ProcessDied(
                 f"{name} does not answer after {STARTS_WITHIN:.0f} s; its log says why: {processes.logs}/{name}.log"

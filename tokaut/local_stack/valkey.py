@@ -16,7 +16,7 @@ MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 
 
 class ValkeyMissing(Exception):
-    """No server can be started on this machine. The message says what to do."""
+    """No server can be started on this machine. The message gives the remedy."""
 
 
 def server_program() -> Path:

@@ -26,7 +26,7 @@ from reports.countries.country import Country
 from reports.countries.referral import service_placeholders
 from runtime.telephony import CHANNEL_KINDS, ChannelKind
 
-# Sample values of fields that a session only learns while it runs, each as long as it can be.
+# Sample values of fields that a session gets only while it runs, each as long as possible.
 SAMPLE_FIELDS = {
     "code": "4821 9303",
     "pin": "7350",
@@ -78,23 +78,23 @@ def load_catalogues() -> dict[str, Catalogue]:
     return load(locales.FOLDER)
 
 
-def menu_languages(country: Country, known: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
+def menu_languages(country: Country, catalogues: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
     """Return English, and each language of the country that has a catalogue.
 
     Drafts are included, because the operator may offer them by name.
     """
-    return (ENGLISH_CATALOGUE, *(known[tag] for tag in country.languages if tag in known and tag != ENGLISH))
+    return (ENGLISH_CATALOGUE, *(catalogues[tag] for tag in country.languages if tag in catalogues and tag != ENGLISH))
 
 
 def combinations(
     book: FlowBook,
     countries: Collection[Country],
-    known: Mapping[str, Catalogue],
+    catalogues: Mapping[str, Catalogue],
     channels: Collection[ChannelKind] = CHANNEL_KINDS,
 ) -> Iterator[Combination]:
     """Yield each combination of these countries, their languages and these channels."""
     for country in countries:
-        languages = menu_languages(country, known)
+        languages = menu_languages(country, catalogues)
         for language in languages:
             yield from (combination(book, country, language, channel, languages) for channel in channels)
 
@@ -126,7 +126,7 @@ def combination(
 
 
 def sample_fields(country: Country, language: Catalogue) -> dict[str, str]:
-    """Return sample values of the fields that a session only learns while it runs."""
+    """Return sample values of the fields that a session gets only while it runs."""
     services = country.phone_services(None)
     longest = max(services, key=lambda service: len(service.screen_name + service.hours), default=None)
     service_fields = service_placeholders(longest) if longest else {}
@@ -242,7 +242,7 @@ class _TranslationSources:
 
 # The phones of a country, one for each language and channel, as people who read the texts need to see them.
 #
-# Where an answer decides what a screen says, the longest text is shown: the longest names, the group with the most
+# If the text of a screen depends on an answer, the longest text is shown: the longest names, the group with the most
 # places.
 
 
@@ -286,4 +286,4 @@ def _variable_facts(channel: ChannelKind, hotlines: int) -> dict[str, Sequence[s
 
 def for_reviewers(of: PhoneProfile) -> PhoneProfile:
     """Return the profile with a placeholder for messages from staff, which are private."""
-    return replace(of, world=replace(of.world, fields={**of.world.fields, "message": "(words of staff)"}))
+    return replace(of, context=replace(of.context, fields={**of.context.fields, "message": "(words of staff)"}))

@@ -1,4 +1,4 @@
-"""How much of a language is translated and signed, and which of its screens need more pages than in English."""
+"""Coverage of a language: its translated and signed texts, and the screens that need more pages than in English."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ON_EVERY_SCREEN, BESIDE_NUMBERS, FROM_STAFF = "every screen", "numbers", "staff"
 
 
 class TextState(StrEnum):
-    """How far one message of a language is."""
+    """The state of one message of a language."""
 
     SIGNED = "signed"  # by two organisations, as it is now
-    STALE = "stale"  # somebody has signed it, and its English or its translation has changed since
-    DRAFT = "draft"  # translated, not signed by both
+    STALE = "stale"  # signed before its English or its translation changed
+    DRAFT = "draft"  # translated, and not signed by both
     MISSING = "missing"  # not translated, or by a text that is not used: an outdated one, or without a placeholder
 
 
@@ -68,7 +68,7 @@ class CatalogueCoverage:
     halves: int
     signed_by: tuple[str, ...]  # organisations
     is_signed: bool
-    lacking: tuple[str, ...]  # safety screens that keep it off every menu
+    lacking: tuple[str, ...]  # incomplete safety screens: the language is on no menu
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def catalogue_coverage(tag: str, book: FlowBook) -> CatalogueCoverage:
         message_id(entry): text_key(tag, message_id(entry), entry.msgstr) for entry in entries if entry.msgstr
     }
     parts = parts_of(book)
-    wanted = {message for part in parts.values() for message in part}
-    states = {message: _state(message, catalogue, signatures, keys_by_message) for message in wanted}
+    all_messages = {message for part in parts.values() for message in part}
+    states = {message: _state(message, catalogue, signatures, keys_by_message) for message in all_messages}
     for entry in entries:
         if entry.fuzzy and _was_signed(tag, entry, signatures):
             states[message_id(entry)] = TextState.STALE
@@ -112,8 +112,8 @@ def catalogue_coverage(tag: str, book: FlowBook) -> CatalogueCoverage:
         tag,
         ENGLISH_CATALOGUE.name if tag == ENGLISH else catalogue.name,
         max(alphabet(translation) for translation in catalogue.words.values()),
-        len(wanted),
-        len(wanted & set(catalogue.words)),
+        len(all_messages),
+        len(all_messages & set(catalogue.words)),
         sum(entry.fuzzy for entry in entries),
         _count(states.values()),
         {name: _count(states[message] for message in part) for name, part in parts.items()},
@@ -167,14 +167,14 @@ def _count(states: Iterable[TextState]) -> dict[TextState, int]:
     return {state: found.count(state) for state in TextState}
 
 
-def missing_safety_screens(catalogue: Catalogue, found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def missing_safety_screens(catalogue: Catalogue, screens_by_message: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the safety screens that are not completely in this language (S-33).
 
-    `found`: the result of `flows.catalogues.messages`.
+    `screens_by_message`: the result of `flows.catalogues.messages`.
     """
     screens = [
-        _safety_only(found.get(message, ()))
-        for message in catalogue.lacks((*safety_messages(found), *TRANSLATED_WORDS))
+        _safety_only(screens_by_message.get(message, ()))
+        for message in catalogue.lacks((*safety_messages(screens_by_message), *TRANSLATED_WORDS))
     ]
     return tuple(dict.fromkeys(name for names in screens for name in names or [EVERY_SCREEN]))
 
@@ -184,11 +184,11 @@ def _safety_only(screens: Sequence[str]) -> list[str]:
 
 
 def screen_coverage(
-    book: FlowBook, countries: Collection[Country], known: Mapping[str, Catalogue]
+    book: FlowBook, countries: Collection[Country], catalogues: Mapping[str, Catalogue]
 ) -> Iterator[ScreenCoverage]:
     """Yield the coverage of each country, channel and language."""
     for country in countries:
-        menu = menu_languages(country, known)
+        menu = menu_languages(country, catalogues)
         for channel in CHANNEL_KINDS:
             english = phone(book, country, ENGLISH_CATALOGUE, channel, menu)
             for language in menu:
@@ -211,7 +211,7 @@ def _unfit(variants: Sequence[ScreenVariant], english: PhoneProfile) -> Iterator
     """Yield the longest variant of each screen that needs more pages than in English, or whose heading is split."""
     worst: dict[str, OversizedScreen] = {}
     for variant in variants:
-        pages, english_pages = len(variant.text), len(english.lay(variant).pages)
+        pages, english_pages = len(variant.text), len(english.lay_out(variant).pages)
         if pages > english_pages or has_split_heading(variant):
             worst_so_far = worst.get(variant.screen.id)
             if worst_so_far is None or pages > worst_so_far.pages:
@@ -221,4 +221,4 @@ def _unfit(variants: Sequence[ScreenVariant], english: PhoneProfile) -> Iterator
 
 def has_split_heading(form: ScreenVariant) -> bool:
     """Return whether the heading continues on another page. A page break between two choices is no split."""
-    return any(page.more and not page.lines for page in form.laid.pages)
+    return any(page.more and not page.lines for page in form.layout.pages)

@@ -56,7 +56,7 @@ FIELD_MEANINGS = {
     "messages": "how many messages",
     "message": "the words of staff",
 }
-# A report from the first screen to its end, then what else the first screen offers. Other flows come last.
+# A report from the first screen to its end, then the other choices of the first screen. Other flows come last.
 FLOW_ORDER = ("home", "report", "more", "my", "tips_young", "tips_parents", "law", "language")
 
 
@@ -96,7 +96,7 @@ def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[Rev
             for_reviewers(phone(book, of, catalogue, channel, menu)) for catalogue in (language, ENGLISH_CATALOGUE)
         )
         # Variants that look the same in one language may differ in the other, so those of both are collected.
-        of_english = (replace(variant, laid=own.lay(variant)) for variant in screen_variants(book, english))
+        of_english = (replace(variant, layout=own.lay_out(variant)) for variant in screen_variants(book, english))
         for variant in (*screen_variants(book, own), *of_english):
             screen = _review_screen(variant, own, english, language)
             key = (variant.screen.id, *(page.text for page in (*screen.english, *screen.own)))
@@ -124,15 +124,15 @@ def call_order(book: FlowBook) -> list[str]:
 
     for home in HOME.values():
         visit(home)
-    found = dict.fromkeys((*HOME.values(), *reversed(backwards), *book.screens))
+    ordered = dict.fromkeys((*HOME.values(), *reversed(backwards), *book.screens))
     flows = dict.fromkeys((*FLOW_ORDER, *book.flows))
-    return [name for flow in flows for name in found if name.partition(".")[0] == flow]
+    return [name for flow in flows for name in ordered if name.partition(".")[0] == flow]
 
 
 def _review_screen(
     variant: ScreenVariant, own: PhoneProfile, english: PhoneProfile, language: Catalogue
 ) -> ReviewScreen:
-    english_pages = [page.text for page in english.lay(variant).pages]
+    english_pages = [page.text for page in english.lay_out(variant).pages]
     translated = not language.lacks(_own_messages(variant))
     return ReviewScreen(
         variant.screen.id,
@@ -165,17 +165,17 @@ def _label_messages(labels: Sequence[ScreenText], variant: ScreenVariant) -> Ite
 
 def _shown_messages(variant: ScreenVariant, own: PhoneProfile, language: Catalogue) -> Iterator[str]:
     """Yield the messages whose translation the pages of this variant show, of those that the screen may choose from."""
-    screen, world = variant.screen, own.world
-    shown = _plain("\n".join(page.text for page in own.lay(variant).pages))
+    screen, context = variant.screen, own.context
+    shown = _plain("\n".join(page.text for page in own.lay_out(variant).pages))
     texts = [screen.words, screen.foot, screen.beside, screen.leave, *(choice.say for choice in screen.choices)]
     texts += [screen.zero.say] if screen.zero else []
     texts += [screen.typed.skip_line] if screen.typed else []
     for text in texts:
         candidates = [message for message in text.says(variant.values, variant.facts) if message in language.words]
-        yield from [message for message in candidates if _plain(fill(message, world)) in shown][:1]
+        yield from [message for message in candidates if _plain(fill(message, context)) in shown][:1]
     # A long text goes on to the next page, below the keys of the first. It is the last, shortest one.
     heading = [message for message in screen.words.says(variant.values, variant.facts) if message in language.words]
-    if heading and len(variant.text) > 1 and not any(_plain(fill(message, world)) in shown for message in heading):
+    if heading and len(variant.text) > 1 and not any(_plain(fill(message, context)) in shown for message in heading):
         yield heading[-1]
 
 
@@ -222,7 +222,7 @@ def keys_of(language: Catalogue, messages: Iterable[str]) -> tuple[str, ...]:
 
 def placeholder_fields(book: FlowBook, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:
     """Return each {placeholder} of the catalogue: its name, its meaning and its value in this country."""
-    values = phone(book, of, language, "sms", menu_languages(of, {language.tag: language})).world.fields
+    values = phone(book, of, language, "sms", menu_languages(of, {language.tag: language})).context.fields
     used = {name for message in messages(book) for name in PLACEHOLDER.findall(message)}
     return [(name, meaning, values.get(name, "")) for name, meaning in FIELD_MEANINGS.items() if name in used]
 

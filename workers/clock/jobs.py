@@ -1,4 +1,4 @@
-"""The scheduler's periodic jobs. They read the database for what to do, and work without Redis.
+"""The scheduler's periodic jobs. They read the work to do from the database, and run without Redis.
 
 Each job may run twice, or in two schedulers at once: unique keys, leases and deletions prevent double work.
 """
@@ -33,12 +33,12 @@ from workers.notifications.on_call import OnCallPager
 from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
-CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; their signatures are valid for minutes only
-PENDING_AT_ONCE, CHAINED_AT_ONCE = 50, 500  # in one round; the other jobs run in between
-TOMBSTONES_KEPT = 400 * DAY  # a disk with a spool may come back after months
+CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; a signature is valid for minutes only
+PENDING_AT_ONCE, CHAINED_AT_ONCE = 50, 500  # rows of one round; the other jobs run in between
+TOMBSTONES_KEPT = 400 * DAY  # a host's disk, with its spool, may come back after months
 CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
 CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
-SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS, and for delivery reports that may still come
+SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS and late delivery reports
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ log = structlog.get_logger()
 class ClockJobs:
     """The periodic jobs; `workers.clock.scheduler` calls each at its interval.
 
-    Deliveries and SMS go to the queue first. What no worker takes in time is processed by the scheduler's own threads.
+    Deliveries and SMS go to the queue first. The scheduler's own threads process those that no worker takes in time.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ClockJobs:
             self._notice_pool.do(self._answer_notices.go_on)
 
     def submit_pending(self) -> bool:
-        """Submit the pending revisions that are due. Returns whether there may be more: after an outage there are many.
+        """Submit the pending revisions that are due. Returns whether there may be more, as after an outage.
 
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
         """
@@ -123,7 +123,7 @@ class ClockJobs:
         return len(due) == PENDING_AT_ONCE
 
     def messages(self) -> None:
-        """Create the deliveries of what reporters wrote in "My report", for each hotline that has the report."""
+        """Create the deliveries of messages from "My report", for each hotline that has the report."""
         for message_id, report_id in correspondence.list_undelivered_messages(self._database):
             self.put(correspondence.deliver_message(self._database, message_id, report_id))
 
@@ -137,7 +137,7 @@ class ClockJobs:
                 self.put([delivery])
 
     def receipts(self) -> None:
-        """Mark a delivery as received if the hotline's staff work on the report, though no receipt came."""
+        """Mark a delivery as received if the hotline's staff work on the report although no receipt came."""
         if count := case_actions.mark_handled_delivered(self._database):
             log.info("acknowledged", count=count)
 
@@ -196,7 +196,7 @@ class ClockJobs:
         self._metrics.unchained.set(age / SECOND)
 
     def undelivered(self) -> None:
-        """Set the metrics of undelivered reports, of open circuit breakers and of hosts that are away."""
+        """Set the metrics of undelivered reports, of open circuit breakers and of missing hosts."""
         self._metrics.hosts_away.set(sum(status.is_away for status in spool_status.list_statuses(self._database)))
         counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):

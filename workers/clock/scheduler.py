@@ -197,7 +197,7 @@ class Scheduler:
             and previous_until is not None
             and abs(self._database.now() - previous_until) > CLOCK_JUMP + LEAD_SECONDS * SECOND
         ):
-            # Nobody led for long, or the time jumped: try everything again before anything is parked or purged.
+            # No process led for long, or the clock jumped: retry all deliveries before any is parked or purged.
             self._start_quiet_period()
             if previous_until > self._database.now() + CLOCK_JUMP + LEAD_SECONDS * SECOND:
                 self._alert_clock_jump(previous_until - self._database.now())

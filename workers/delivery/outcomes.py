@@ -1,4 +1,4 @@
-"""The outcomes of a delivery attempt, and the one table of what each HTTP status means."""
+"""The outcomes of a delivery attempt, and the table of outcomes by HTTP status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DeliveryRequest:
     attempt: int  # 1, 2, …
     priority: Priority
     report_id: str = ""
-    drill: bool = False  # the operator's trial: a made-up report sent to the real address
+    drill: bool = False  # a test of the operator: a made-up report sent to the real address
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The hotline refused the delivery; a person at the hotline or here has to correct something.
+    """The hotline refused the delivery. A person, at the hotline or the operator, has to correct the cause.
 
     `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more.
     """
@@ -69,14 +69,14 @@ DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
 
 
 class HotlineConnector(Protocol):
-    """How one kind of hotline is reached. Each kind is a module of workers/hotlines/.
+    """Delivers to one kind of hotline. Each kind is a module of workers/hotlines/.
 
     `takes_sound`: its requests hold the sound of recordings, not only that there is one.
     """
 
     takes_sound: bool
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send the report and return the outcome. Raises nothing for a failure at the hotline."""
         ...
 
@@ -102,7 +102,7 @@ ALERT_AT_ATTEMPT: Mapping[str, int] = {
     "our_fault": 1,
 }
 
-# Class of failure → what the person who is notified can do.
+# Class of failure → the remedy for the person who is notified.
 DELIVERY_ADVICE: Mapping[str, str] = {
     "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
@@ -133,7 +133,7 @@ _REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}
 
 
 def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: bool = False) -> DeliveryOutcome:
-    """Return the outcome that an HTTP status means.
+    """Return the outcome for an HTTP status.
 
     `knows_it`: the response carried our webhook-id. `retry_after`: seconds.
     """

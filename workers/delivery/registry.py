@@ -47,7 +47,7 @@ EVENT_PHRASES: Mapping[str, str] = {
 
 
 class HotlineSetupError(ValueError):
-    """A hotline cannot be set up. The message follows "hotline <id>" and says why: needs SMTP_URL, a mail server."""
+    """A hotline cannot be set up. The message continues "hotline <id>", as in: needs SMTP_URL, a mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ Notify = Callable[[DeliveryRequest], DeliveryOutcome]
 
 
 def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
-    """Stand in for `register_phones` where settings are only checked and nothing is sent."""
+    """Replace `register_phones` where settings are only checked and nothing is sent."""
     return lambda _: Undeliverable("our_fault")
 
 
 @dataclass(frozen=True, slots=True)
 class HotlineDependencies:
-    """What the connector of a hotline may use beside its own settings.
+    """The dependencies of a hotline's connector beside its own settings.
 
     `channels`: the names of the channels that can send SMS. `register_phones`: registers the on-call phones of a
     hotline and returns the function that notifies them.
@@ -120,12 +120,12 @@ def read_settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> Hotli
 
 
 def build_connectors(
-    environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
 ) -> dict[str, HotlineConnector]:
     """Build the connector of each hotline. A hotline that is set up wrongly is logged and left out.
 
-    Raises SettingError for a variable that no setting reads: it is a typing error, and a hotline might lack its
-    address.
+    Raises SettingError for a variable that no setting reads: it may be a misspelt name, and the hotline would lack
+    its setting.
     """
     hotlines = tuple(listed)
     settings = read_settings(environ, hotlines)
@@ -135,7 +135,7 @@ def build_connectors(
     for hotline in hotlines:
         if hotline.id in settings.filled:
             try:
-                connectors[hotline.id] = _build(hotline.delivery, settings.filled[hotline.id], means(hotline))
+                connectors[hotline.id] = _build(hotline.delivery, settings.filled[hotline.id], dependencies_of(hotline))
             except (BadTarget, HotlineSetupError):
                 log.error("setting_refused", hotline=hotline.id)
         else:
@@ -144,31 +144,31 @@ def build_connectors(
 
 
 def setup_faults(
-    environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
 ) -> Iterator[str]:
     """Yield a sentence for each hotline that cannot be set up though each of its settings can be read."""
-    return (sentence for _, sentence in _refused(environ, tuple(listed), means))
+    return (sentence for _, sentence in _refused(environ, tuple(listed), dependencies_of))
 
 
 def unconfigured_hotlines(
-    environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
 ) -> tuple[str, ...]:
     """Return the ids of the hotlines that a worker with these settings leaves out: their reports wait."""
     hotlines = tuple(listed)
-    left_out = {hotline_id for hotline_id, _ in _refused(environ, hotlines, means)}
+    left_out = {hotline_id for hotline_id, _ in _refused(environ, hotlines, dependencies_of)}
     filled = read_settings(environ, hotlines).filled
     return tuple(hotline.id for hotline in hotlines if hotline.id not in filled or hotline.id in left_out)
 
 
 def _refused(
-    environ: Mapping[str, str], hotlines: Sequence[Listed], means: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], hotlines: Sequence[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
 ) -> Iterator[tuple[str, str]]:
     filled = read_settings(environ, hotlines).filled
     for hotline in hotlines:
         if hotline.id in filled:
             prefix = hotline_prefix(hotline.id)
             try:
-                _build(hotline.delivery, filled[hotline.id], means(hotline))
+                _build(hotline.delivery, filled[hotline.id], dependencies_of(hotline))
             except BadTarget as error:
                 listing = f" (in {prefix}PRIVATE)" if error.listing_helps else ""
                 yield hotline.id, f"hotline {hotline.id}: {prefix}URL {error}{listing}"
@@ -176,8 +176,8 @@ def _refused(
                 yield hotline.id, f"hotline {hotline.id} {error}".replace("HOTLINE_<ID>_", prefix)
 
 
-def _build(kind: str, filled: object, means: HotlineDependencies) -> HotlineConnector:
-    built: HotlineConnector = importlib.import_module(f"workers.hotlines.{kind}").build(filled, means)
+def _build(kind: str, filled: object, dependencies: HotlineDependencies) -> HotlineConnector:
+    built: HotlineConnector = importlib.import_module(f"workers.hotlines.{kind}").build(filled, dependencies)
     return built
 
 
@@ -220,75 +220,77 @@ class OnCallSmsSettings:
     )
 
 
-def on_call_numbers(means: HotlineDependencies) -> tuple[str, ...]:
+def on_call_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
     """Return the telephone numbers among the duty officers of the hotline's card."""
-    return tuple(contact for contact in means.hotline.card.duty_officer if MSISDN.fullmatch(contact))
+    return tuple(contact for contact in dependencies.hotline.card.duty_officer if MSISDN.fullmatch(contact))
 
 
-def on_call_phones(line: OnCallSmsSettings, means: HotlineDependencies) -> OnCallPhones:
+def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencies) -> OnCallPhones:
     """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
-    numbers = on_call_numbers(means)
+    numbers = on_call_numbers(dependencies)
     if not numbers:
-        raise HotlineSetupError(f"has no number with + among {means.on_duty} of its card")
-    if line.channel not in means.channels:
-        able = ", ".join(means.channels) or "none of CHANNELS"
-        raise HotlineSetupError(f"has {line.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
-    if not line.sender:
-        raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM to be texted from")
-    return OnCallPhones(numbers, line.channel, line.sender)
+        raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")
+    if settings.channel not in dependencies.channels:
+        able = ", ".join(dependencies.channels) or "none of CHANNELS"
+        raise HotlineSetupError(f"has {settings.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
+    if not settings.sender:
+        raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM; set it to the number that sends the texts")
+    return OnCallPhones(numbers, settings.channel, settings.sender)
 
 
-# Notices to hotlines that receive no report content: that a report waits, its id and where to read it.
+# A notice for a hotline that receives no report content: a report waits, its id, and where to read it.
 
 
-def notice_text(parcel: DeliveryRequest) -> str:
-    """Return the phrase that says what waits, such as "one urgent report waits"."""
-    if parcel.type == DeliveryType.UNREAD:
+def notice_text(request: DeliveryRequest) -> str:
+    """Return the phrase for a delivery that waits, such as "one urgent report waits"."""
+    if request.type == DeliveryType.UNREAD:
         return "one message waits that nobody could read"
-    report = "urgent report" if parcel.priority in URGENT else "report"
-    return f"one {report} {EVENT_PHRASES[parcel.type]}"
+    report = "urgent report" if request.priority in URGENT else "report"
+    return f"one {report} {EVENT_PHRASES[request.type]}"
 
 
-def build_mail(parcel: DeliveryRequest, means: HotlineDependencies, sender: str, to: str) -> EmailMessage:
+def build_mail(request: DeliveryRequest, dependencies: HotlineDependencies, sender: str, to: str) -> EmailMessage:
     """Build the e-mail. Its Message-ID is the same at each attempt, so that a duplicate can be recognised."""
     message = EmailMessage()
-    message["Subject"] = ("DRILL " if _is_drill(parcel, means) else "") + f"Tokaut: {notice_text(parcel)}"
+    message["Subject"] = ("DRILL " if _is_drill(request, dependencies) else "") + f"Tokaut: {notice_text(request)}"
     message["From"], message["To"] = sender, to
     message["Date"] = formatdate()
-    message["Message-ID"] = f"<{parcel.delivery_id}@{sender.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{request.delivery_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content("\n".join(_body_lines(parcel, means)) + "\n")
+    message.set_content("\n".join(_body_lines(request, dependencies)) + "\n")
     return message
 
 
-def _is_drill(parcel: DeliveryRequest, means: HotlineDependencies) -> bool:
-    return parcel.drill or not means.live
+def _is_drill(request: DeliveryRequest, dependencies: HotlineDependencies) -> bool:
+    return request.drill or not dependencies.live
 
 
-def _body_lines(parcel: DeliveryRequest, means: HotlineDependencies) -> list[str]:
-    drill_note = ["DRILL. Not a real report."] if _is_drill(parcel, means) else []
-    where_to_read = f"Read it here: {means.console_url}" if means.console_url else "Read it at your desk."
+def _body_lines(request: DeliveryRequest, dependencies: HotlineDependencies) -> list[str]:
+    drill_note = ["DRILL. Not a real report."] if _is_drill(request, dependencies) else []
+    where_to_read = f"Read it here: {dependencies.console_url}" if dependencies.console_url else "Read it at your desk."
     return [
         *drill_note,
-        f"{means.hotline.name}: {notice_text(parcel)}.",
-        f"Report {parcel.report_id}, {parcel.priority}",
+        f"{dependencies.hotline.name}: {notice_text(request)}.",
+        f"Report {request.report_id}, {request.priority}",
         where_to_read,
         "",
         "This mail holds nothing of the report. Do not answer it.",
     ]
 
 
-def mail_client(means: HotlineDependencies) -> SmtpClient:
+def mail_client(dependencies: HotlineDependencies) -> SmtpClient:
     """Return a client for the mail server, which must use TLS. Raises HotlineSetupError if there is none."""
-    if means.mail is None:
-        raise HotlineSetupError("is told by e-mail, and SMTP_URL names no mail server")
-    return SmtpClient(means.mail, strict=True)
+    if dependencies.mail is None:
+        raise HotlineSetupError("is notified by e-mail and needs SMTP_URL, the address of a mail server")
+    return SmtpClient(dependencies.mail, strict=True)
 
 
-def send_mail(post: SmtpClient, parcel: DeliveryRequest, means: HotlineDependencies, to: str) -> DeliveryOutcome:
+def send_mail(
+    client: SmtpClient, request: DeliveryRequest, dependencies: HotlineDependencies, to: str
+) -> DeliveryOutcome:
     """Send the notice by e-mail. A 4yz reply is Unavailable and is retried; a 5yz reply is Refused."""
     try:
-        return Delivered(post.send(to, build_mail(parcel, means, post.server.sender, to)))
+        return Delivered(client.send(to, build_mail(request, dependencies, client.server.sender, to)))
     except MailNotAccepted as error:
         if error.reason == "refused":
             return Refused(error.reason, error.code)

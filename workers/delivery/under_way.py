@@ -1,4 +1,4 @@
-"""The deliveries that a worker has under way at the same time, each in a thread that waits for its hotline."""
+"""The concurrent deliveries of a worker, each in a thread that waits for its hotline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
-AT_ONCE: Final = 12  # of one worker
-AT_ONCE_EACH: Final = 8  # of these to one hotline, so that one that hangs leaves threads for the others
+AT_ONCE: Final = 12  # deliveries of one worker
+AT_ONCE_EACH: Final = 8  # of them to one hotline, so that a hotline that hangs leaves threads for the others
 
 
 class DeliveriesUnderWay:
-    """Runs deliveries in at most `most` threads; `most_each` at once to one hotline. For one thread that starts them.
+    """Runs deliveries in at most `most` threads, and at most `most_each` at once to one hotline.
 
-    The threads start on demand.
+    The threads start on demand. Only one thread may start deliveries.
     """
 
     def __init__(self, most: int = AT_ONCE, most_each: int = AT_ONCE_EACH) -> None:
@@ -38,7 +38,7 @@ class DeliveriesUnderWay:
         return tuple(sorted(hotline for hotline, count in counts.items() if count >= self._most_each))
 
     def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
-        """Run `deliver` in a thread, and wait `patience` seconds for its end: a hotline that is quick needs no more."""
+        """Run `deliver` in a thread; wait up to `patience` seconds for it: a quick hotline needs no second thread."""
         future = self._pool.submit(deliver)
         self._hotlines[future] = hotline
         wait((future,), patience)

@@ -29,37 +29,41 @@ class Settings(OnCallSmsSettings):
     """The channel and number for notices by SMS; without on-call phones they are not needed."""
 
 
-def build(settings: Settings, means: HotlineDependencies) -> ConsoleConnector:
+def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConnector:
     """Build the connector. Raises HotlineSetupError if the card names nobody to notify."""
-    addresses = [contact for contact in means.hotline.card.duty_officer if "@" in contact]
-    notifiers: list[Notify] = [_notify_by_mail(mail_client(means), means, contact) for contact in addresses]
-    if on_call_numbers(means):
-        notifiers.append(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
+    addresses = [contact for contact in dependencies.hotline.card.duty_officer if "@" in contact]
+    notifiers: list[Notify] = [
+        _notify_by_mail(mail_client(dependencies), dependencies, contact) for contact in addresses
+    ]
+    if on_call_numbers(dependencies):
+        notifiers.append(dependencies.register_phones(dependencies.hotline.id, on_call_phones(settings, dependencies)))
     if not notifiers:
-        raise HotlineSetupError(f"has nobody to be told among {means.on_duty} of its card")
+        raise HotlineSetupError(
+            f"has nobody to notify in {dependencies.on_duty} of its card; add an e-mail address or a number with +"
+        )
     return ConsoleConnector(notifiers)
 
 
-def _notify_by_mail(client: SmtpClient, means: HotlineDependencies, to: str) -> Notify:
-    return lambda parcel: send_mail(client, parcel, means, to)
+def _notify_by_mail(client: SmtpClient, dependencies: HotlineDependencies, address: str) -> Notify:
+    return lambda request: send_mail(client, request, dependencies, address)
 
 
 class ConsoleConnector:
-    """Notifies staff. `tells`: functions that each notify one contact or the phones.
+    """Notifies staff. `notifiers`: functions that each notify one contact or the phones.
 
-    Each attempt calls the next of them, so that one that hangs does not block the others.
+    Each attempt calls the next function, so that one that hangs does not block the others.
     """
 
     takes_sound = False
 
-    def __init__(self, tells: Sequence[Notify]) -> None:
-        self._tells = tells
+    def __init__(self, notifiers: Sequence[Notify]) -> None:
+        self._notifiers = notifiers
 
     @property
     def ways(self) -> int:
-        """Return how many ways there are to notify staff."""
-        return len(self._tells)
+        """Return the number of ways to notify staff."""
+        return len(self._notifiers)
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send one notice."""
-        return self._tells[(parcel.attempt - 1) % len(self._tells)](parcel)
+        return self._notifiers[(request.attempt - 1) % len(self._notifiers)](request)

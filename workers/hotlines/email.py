@@ -25,16 +25,16 @@ class Settings:
     )
 
 
-def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
-    """Build the connector. Raises HotlineSetupError without a mail server, or if the address is of another mode."""
-    server = mail_client(means)
-    if means.live and is_drill_name(settings.to):
+def build(settings: Settings, dependencies: HotlineDependencies) -> EmailConnector:
+    """Build the connector. Raises HotlineSetupError without a mail server, or if the address is for another mode."""
+    server = mail_client(dependencies)
+    if dependencies.live and is_drill_name(settings.to):
         raise HotlineSetupError("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
-    if not means.live and not is_drill_name(settings.to):
+    if not dependencies.live and not is_drill_name(settings.to):
         raise HotlineSetupError(
             f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {DRILL_NAME_HINT}"
         )
-    return EmailConnector(settings.to, server, means)
+    return EmailConnector(settings.to, server, dependencies)
 
 
 class EmailConnector:
@@ -42,11 +42,11 @@ class EmailConnector:
 
     takes_sound = False
 
-    def __init__(self, to: str, post: SmtpClient, means: HotlineDependencies) -> None:
+    def __init__(self, to: str, client: SmtpClient, dependencies: HotlineDependencies) -> None:
         self._to = to
-        self._client = post
-        self._means = means
+        self._client = client
+        self._dependencies = dependencies
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send the notice."""
-        return send_mail(self._client, parcel, self._means, self._to)
+        return send_mail(self._client, request, self._dependencies, self._to)

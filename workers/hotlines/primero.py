@@ -1,8 +1,8 @@
 """A hotline that works with Primero v2: a report becomes a case there, by its REST API and HTTP Basic.
 
-Primero lets the client choose a record's id. It is the report's id, so a second POST finds it in use (409). Each
+Primero lets the client choose a record's id. We use the report's id, so a second POST finds it in use (409). Each
 delivery is one note under its own key, and Primero merges notes by that key. So a report is never entered twice,
-whichever response was lost.
+whichever response is lost.
 
 Fields that the account's role may not write are dropped by Primero, which still answers 2xx. So the note is read back,
 and only a note that is stored is a receipt.
@@ -31,7 +31,7 @@ from workers.retry_policy import parse_retry_after
 
 CASES = "/api/v2/cases"
 NOTES = "notes_section"
-# One delivery may need five requests of 20 s each. None starts after this; the next attempt continues.
+# One delivery may need five requests of 20 s each. No request starts after this; the next attempt continues.
 MAX_SECONDS = 15
 MAX_CASE_BYTES = 4 * 1024 * 1024  # a case with all its notes
 
@@ -55,9 +55,9 @@ class Settings(HttpsSettings):
     )
 
 
-def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
+def build(settings: Settings, dependencies: HotlineDependencies) -> PrimeroConnector:
     """Build the connector. Raises BadTarget."""
-    target = parse_hotline_target(settings.url, settings.private, live=means.live)
+    target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
     return PrimeroConnector(
         target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH)
     )
@@ -65,7 +65,7 @@ def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
 
 @dataclass(frozen=True, slots=True)
 class CaseUpdate:
-    """What one delivery changes in a case.
+    """The changes that one delivery makes to a case.
 
     `consent_withdrawn`: the reporter withdrew the permission to be contacted.
     """
@@ -77,14 +77,14 @@ class CaseUpdate:
     consent_withdrawn: bool
 
     @classmethod
-    def by(cls, parcel: DeliveryRequest) -> CaseUpdate:
+    def by(cls, request: DeliveryRequest) -> CaseUpdate:
         """Read the update from a delivery request."""
-        envelope = json.loads(parcel.body)
+        envelope = json.loads(request.body)
         data = envelope["data"]
-        new_note = case_note(parcel.type, envelope["timestamp"], data, parcel.delivery_id)
-        contact = data.get("contact")  # a message has it only if the permission was given or withdrawn
-        is_withdrawn = parcel.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
-        return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), new_note, is_withdrawn)
+        new_note = case_note(request.type, envelope["timestamp"], data, request.delivery_id)
+        contact = data.get("contact")  # only messages that give or withdraw the permission have it
+        is_withdrawn = request.type == DeliveryType.MESSAGE and contact is not None and not contact["allowed"]
+        return cls(request.type, data["report_id"], fields_for(request.type, data), new_note, is_withdrawn)
 
 
 class PrimeroConnector:
@@ -108,9 +108,9 @@ class PrimeroConnector:
         self._client = client
         self._whole = whole
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Create or update the case, and check that the note was stored."""
-        update = CaseUpdate.by(parcel)
+        update = CaseUpdate.by(request)
         session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
         try:
             return (
@@ -149,10 +149,8 @@ def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
 
 def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
     response = session.call("GET", f"{CASES}/{update.case}")
-    if (
-        response.status == 404 and update.kind == DeliveryType.UPDATED and not created
-    ):  # an update contains the whole report
-        return _create(session, update)
+    if response.status == 404 and update.kind == DeliveryType.UPDATED and not created:
+        return _create(session, update)  # an update contains the whole report
     if not 200 <= response.status < 300:
         return _outcome(response)
     stored_case = _case_data(response)
@@ -166,7 +164,7 @@ def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) ->
 def _write(session: _CaseSession, method: str, path: str, data: Mapping[str, Any]) -> ClientResponse:
     """Write, and once more without the fields that this Primero refuses.
 
-    Its option lists differ from ours, and the note contains the whole report anyway.
+    Its option lists may differ from ours, and the note contains the whole report anyway.
     """
     reply = session.call(method, path, data)
     refused = _refused_fields(reply) if reply.status == 422 else set()

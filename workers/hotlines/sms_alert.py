@@ -1,6 +1,6 @@
 """A hotline whose on-call phones are notified by SMS. The text contains nothing of the report.
 
-The receipt is that a provider accepted the SMS. The SMS contains a word of six digits. The reply `OK <word>` from a
+The receipt is a provider's acceptance of the SMS. The SMS contains a word of six digits. The reply `OK <word>` from a
 number of the hotline's card means that a person has acknowledged the report. Until then the next number is texted
 (workers/notifications/on_call.py).
 """
@@ -17,9 +17,11 @@ class Settings(OnCallSmsSettings):
     """The channel and number for the SMS."""
 
 
-def build(settings: Settings, means: HotlineDependencies) -> SmsAlertConnector:
+def build(settings: Settings, dependencies: HotlineDependencies) -> SmsAlertConnector:
     """Build the connector. Raises HotlineSetupError if a number, channel or sender is missing."""
-    return SmsAlertConnector(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
+    return SmsAlertConnector(
+        dependencies.register_phones(dependencies.hotline.id, on_call_phones(settings, dependencies))
+    )
 
 
 class SmsAlertConnector:
@@ -30,6 +32,6 @@ class SmsAlertConnector:
     def __init__(self, page: Notify) -> None:
         self._page = page
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Text the next number."""
-        return self._page(parcel)
+        return self._page(request)

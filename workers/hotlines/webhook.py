@@ -38,9 +38,9 @@ class Settings(HttpsSettings):
     secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
-def build(settings: Settings, means: HotlineDependencies) -> WebhookConnector:
+def build(settings: Settings, dependencies: HotlineDependencies) -> WebhookConnector:
     """Build the connector. Raises BadTarget."""
-    target = parse_hotline_target(settings.url, settings.private, live=means.live)
+    target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
     return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH))
 
 
@@ -72,19 +72,19 @@ class WebhookConnector:
         self._client = client
         self._now = now
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Post the report.
 
         If the signature is rejected and the clocks differ, post once more with the hotline's time.
         """
         try:
-            reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
+            reply = self.send(request.body, self.headers(request.delivery_id, request.body))
             if reply.status in SIGNATURE_REFUSED and (ahead := self._hotline_clock_ahead(reply)):
-                log.warning("clock_skew_detected", hotline=parcel.hotline, count=ahead)
-                reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
+                log.warning("clock_skew_detected", hotline=request.hotline, count=ahead)
+                reply = self.send(request.body, self.headers(request.delivery_id, request.body, ahead=ahead))
         except NoResponse as error:
             return Unavailable(error.reason)
-        return self._outcome(reply, parcel)
+        return self._outcome(reply, request)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
         """Post a body. Raises NoResponse if no status came."""
@@ -107,9 +107,9 @@ class WebhookConnector:
             return 0
         return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
-    def _outcome(self, reply: ClientResponse, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def _outcome(self, reply: ClientResponse, request: DeliveryRequest) -> DeliveryOutcome:
         return outcome_of_status(
             reply.status,
             retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),
-            knows_it=reply.headers.get("webhook-id") == parcel.delivery_id,
+            knows_it=reply.headers.get("webhook-id") == request.delivery_id,
         )

@@ -1,4 +1,4 @@
-"""Send the alerts that are due, each once, from a thread of its own: a slow mail server delays no other job."""
+"""Send each due alert once, from a separate thread, so that a slow mail server delays no other job."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from workers.retry_policy import POLICIES
 from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 
-RETRY_SECONDS = 60  # after nobody could be notified
-# After an outage of the database, and after a start, every host is unseen until it has reported.
+RETRY_SECONDS = 60  # after a round in which nobody could be notified
+# After a start or a database outage, every host counts as missing until it has reported again.
 SURE_SECONDS = REPORT_SECONDS + 15
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class AlertSender:
             self.add(alert)
 
     def tell(self) -> None:
-        """Start to send the alerts that are due; one that fails is due again after a minute."""
+        """Start sending the due alerts. A failed one is due again after a minute."""
         if self._pool.is_busy or self._monotonic() < self._not_before:
             return
         alerts = [
@@ -100,7 +100,7 @@ class AlertSender:
     def _pin_failures(self) -> list[Alert]:
         """Alert if many pairs of code and PIN were tried, or PINs are locked.
 
-        It may be guessing or a forgotten PIN; which report was meant is not known.
+        The cause may be guessing or a forgotten PIN. Which report was meant is not known.
         """
         alerts = []
         if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.in_total and self._is_due(
@@ -112,7 +112,7 @@ class AlertSender:
         return alerts
 
     def _hosts(self) -> list[Alert]:
-        """Alert of hosts that are away, and of reports in a spool that no hotline has: hourly, until it is over."""
+        """Alert hourly of missing hosts, and of spooled reports that no hotline has."""
         statuses = spool_status.list_statuses(self._database)
         alerts = [
             Alert(status.host, why, Priority.P1, ALERT_ADVICE[why])
@@ -124,7 +124,7 @@ class AlertSender:
         return [alert for alert in alerts if self._is_due(alert.reason, alert.subject_id, HOUR)]
 
     def _surely_away(self, statuses: Sequence[SpoolStatus]) -> list[SpoolStatus]:
-        """Return the hosts that have been away for longer than a host needs to report, as seen by this process."""
+        """Return the hosts that this process has missed for longer than a host needs to report."""
         now = self._monotonic()
         away = [status for status in statuses if status.is_away]
         self._away_since = {status.host: self._away_since.get(status.host, now) for status in away}

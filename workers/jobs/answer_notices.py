@@ -1,6 +1,6 @@
 """Text reporters that a hotline has answered and that they can dial in.
 
-Where the country file says that the network can, the text is shown by network-initiated USSD, which stays in no inbox.
+If the network can, according to the country file, the text is shown by network-initiated USSD, which stays in no inbox.
 If that fails, it is sent by SMS.
 
 The permission is checked again just before an SMS is sent. Only `clock` and the workers can do this: the number is in
@@ -34,7 +34,7 @@ from workers.keyring import KeyRing
 from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
 
-USSD_CHANNEL = "kannel"  # the only one that can begin a USSD session
+USSD_CHANNEL = "kannel"  # the only channel that can begin a USSD session
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class AnswerNotices:
         notified = set[str]()
         for answer_id, report_id, ussd_failed in answer_notices.list_due(self.database):
             if report_id in notified:
-                continue  # the SMS that was just sent covers it; rescheduled, it would lead to another SMS a day later
+                continue  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
             notice = self._notice(report_id, keys, by_sms=ussd_failed)
             if notice is None and ussd_failed:
                 answer_notices.close_ussd(self.database, answer_id)
@@ -101,7 +101,7 @@ class AnswerNotices:
                 self.folder,
                 notice.route,
                 notice.number,
-                said=notice.text,
+                text=notice.text,
                 mode=mode,
                 sms_id=sms_id,
                 unless=notice.opt_out_keys,
@@ -114,7 +114,7 @@ class AnswerNotices:
             self.sms_dispatcher.send(sms_id)
 
     def _notice(self, report_id: str, keys: Sequence[bytes], *, by_sms: bool = False) -> AnswerNotice | None:
-        """Return the notice for a report; None if none may be sent as things stand. `by_sms`: not by USSD."""
+        """Return the notice for a report; None if none may be sent now. `by_sms`: never by USSD."""
         facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
         if facts is None or country is None or facts.refused or facts.state == ReportState.CLOSED:
@@ -161,8 +161,10 @@ class AnswerNotices:
             return ()
 
     def _optout_key(self, row: Any) -> bytes:
-        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
-        return open_body(self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), box)
+        sealed_body = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        return open_body(
+            self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), sealed_body
+        )
 
     def _open_report(
         self, report_id: str, hotline: str, revision: int
@@ -188,14 +190,16 @@ class AnswerNotices:
         return report, None if stored.withdrawn else contact
 
     def _open(self, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
-        box = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
-        opened: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
+        sealed_body = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
+        opened: Mapping[str, Any] = json.loads(
+            open_body(self.keys.of(context.hotline, body.key_id), context, sealed_body)
+        )
         return opened
 
     def _route(self, country: Country) -> SmsRoute | None:
         """Return the first of CHANNELS that can send, with the country's SMS code as sender.
 
-        A body does not name the provider by which the reporter came.
+        A body does not name the provider that the reporter used.
         """
         sender = next((code.code for code in country.codes if code.channel == "sms"), "")
         return next((SmsRoute(channel, sender) for channel in self.sms_dispatcher.senders), None)
@@ -203,7 +207,7 @@ class AnswerNotices:
     def _ussd_route(self, report: Mapping[str, Any], country: Country) -> SmsRoute | None:
         """Return how to show the text by USSD; None if the reporter did not dial, or no network or Kannel can.
 
-        A body does not name the code that was dialled. The phone of another network gets the SMS, after the failure.
+        A body does not name the dialled code. A phone of another network gets the SMS after USSD has failed.
         """
         sender = self.sms_dispatcher.senders.get(USSD_CHANNEL)
         code = next((code.code for code in country.codes if code.channel == "ussd" and code.network_initiated), "")

@@ -3,8 +3,8 @@
 No database connection is held during the call. A queued id only speeds up a delivery that the database already holds.
 After its own id a job also delivers the other due rows of its queue, so that not every report costs a queued job.
 
-A worker starts a further delivery while one waits for its hotline. So a hotline that is quick gets one after another,
-and one that is 0.4 s away eight at once (`workers/delivery/under_way.py`).
+A worker starts a further delivery while one waits for its hotline. So a quick hotline gets one after another, and a
+hotline with a latency of 0.4 s gets eight at once (`workers/delivery/under_way.py`).
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import random_jitter, retry_commit
 
-DRAIN_SECONDS = 15  # a job leases no row after this; the calls under way still end within the job's 40 s
+DRAIN_SECONDS = 15  # a job leases no row after this; its running calls still end within the job's 40 s
 PATIENCE_SECONDS = 0.03  # how long a worker waits for a hotline before it starts a further delivery
-IDLE_SECONDS = 0.1  # between two searches while deliveries are under way and nothing else is due
+IDLE_SECONDS = 0.1  # between two queries while deliveries run and no other is due
 
-TRACED = ("delivery_id", "report_id", "hotline", "type", "priority", "attempt")  # ids and codes: nothing a person said
+TRACED = ("delivery_id", "report_id", "hotline", "type", "priority", "attempt")  # ids and codes, no content
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRunner:
-    """Everything that a delivery needs.
+    """Deliver due rows, with everything that a delivery needs.
 
     `holder`: host/slot/boot, the owner of the leases. `actor`: worker or clock, for the audit. `between`: called before
     each delivery of a backlog, for work that the backlog must not delay. `under_way`: the threads of a worker; without
-    them, one delivery goes after another.
+    them, deliveries run one after another.
     """
 
     database: Database
@@ -93,9 +93,9 @@ class DeliveryRunner:
         return leased is not None
 
     def drain(self, priorities: Sequence[Priority], seconds: float = DRAIN_SECONDS) -> int:
-        """Deliver the due rows, the most urgent first. Returns how many were begun.
+        """Deliver the due rows, the most urgent first. Returns the number begun.
 
-        Begins none after `seconds`, and does not wait then for those that are under way.
+        Begins none after `seconds`, and then does not wait for running ones.
         """
         deadline = time.monotonic() + seconds
         count = 0
@@ -117,7 +117,7 @@ class DeliveryRunner:
                 count += 1
             elif self.under_way:
                 self.under_way.wait_for_one(IDLE_SECONDS)
-            elif not full:  # else those to a full hotline have ended since, and its next ones can go
+            elif not full:  # else a full hotline may have a free thread again
                 break
         return count
 
@@ -128,7 +128,7 @@ class DeliveryRunner:
             self.under_way.start(leased.hotline, lambda: self._attempt(leased), PATIENCE_SECONDS)
 
     def finish(self) -> None:
-        """Wait until the deliveries under way have ended."""
+        """Wait until the running deliveries have ended."""
         if self.under_way is not None:
             self.under_way.finish()
 
@@ -170,16 +170,16 @@ class DeliveryRunner:
             report = without_contact(report)
         if leased.type == DeliveryType.MESSAGE:
             report = self._with_sound(leased, report)
-        # The event's time, not the attempt's: each attempt sends the same bytes until a number is withdrawn.
+        # The event's time, not the attempt's: all attempts send the same bytes until a number is withdrawn.
         body = envelope(f"report.{leased.type}", leased.created_at // SECOND, report)
         return DeliveryRequest(
             leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
         )
 
     def _with_sound(self, leased: LeasedDelivery, message: bytes) -> bytes:
-        """Return a message about a recording with its sound, for a hotline whose system stores it; others unchanged.
+        """Add the sound to a message about a recording, if the hotline's system stores sound; return others unchanged.
 
-        Without the sound, because it was deleted meanwhile or does not open, the message says that somebody spoke.
+        If the sound was deleted meanwhile or does not open, the message only says that somebody spoke.
         """
         body = json.loads(message)
         if body["kind"] != MessageKind.RECORDING:
@@ -204,7 +204,7 @@ class DeliveryRunner:
             return Undeliverable("no_hotline")
         try:
             return connector.deliver(request)
-        except Exception:  # one delivery that fails here must not stop the others
+        except Exception:  # one failed delivery must not stop the others
             log.exception("job_failed", delivery_id=request.delivery_id)
             return Undeliverable("our_fault")
 

@@ -41,10 +41,10 @@ from workers.notifications.on_call import Notifier, OnCallPager
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-CLAIM_SECONDS = 120  # for notifying everybody of one step; after that another process may claim it
+CLAIM_SECONDS = 120  # time to notify all people of one step; after that another process may claim it
 RETRY_DELAY = MINUTE
 MAX_NEW_REPORTS, MAX_STEPS = 200, 50  # reports and steps of one run
-BATCH_SIZE = 25  # reports of one transaction; requests may have to wait for it
+BATCH_SIZE = 25  # reports of one transaction; requests may wait for it
 CLOCK_STEPS = (*TRANSFER_STEPS, StepName.OVERDUE)  # run in the scheduler's own thread
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ log = structlog.get_logger()
 class EscalationJob:
     """Runs the steps that are due.
 
-    `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `hands`: the thread pool that notifies
+    `alert_operator`: sends an alert to the operator. `put`: queues deliveries. `pools`: the thread pool that notifies
     people, for each group of priorities.
     """
 
@@ -65,7 +65,7 @@ class EscalationJob:
     metrics: WorkerMetrics
     alert_operator: Callable[[Alert], None]
     put: Callable[[Iterable[tuple[str, Priority]]], None]
-    hands: Mapping[tuple[Priority, ...], BackgroundPool] = field(
+    pools: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
 
@@ -81,7 +81,7 @@ class EscalationJob:
         self._each(due, partial(self._run_transfer, unchanged))
         self._complete_unchanged(unchanged)
         # Separate from the transfers: people who cannot be notified must not delay a report's next hotline.
-        for priorities, pool in self.hands.items():
+        for priorities, pool in self.pools.items():
             if steps.list_due(self.database, NOTIFY_STEPS, 1, priorities):
                 pool.do(partial(self._notify_due, priorities))
         return len(new) == MAX_NEW_REPORTS or len(due) == MAX_STEPS
@@ -91,7 +91,7 @@ class EscalationJob:
         self._each(self._due_one_by_one(priorities), self._notify, CLAIM_SECONDS * SECOND)
 
     def _due_one_by_one(self, priorities: tuple[Priority, ...]) -> Iterator[EscalationStep]:
-        """Yield one due step at a time, so that a more urgent one that became due meanwhile is next."""
+        """Yield one due step at a time, so that a more urgent one that becomes due meanwhile comes next."""
         for _ in range(MAX_STEPS):
             due = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
             if not due:
@@ -101,7 +101,7 @@ class EscalationJob:
     def _each(
         self, due: Iterable[EscalationStep], do: Callable[[EscalationStep], None], again: int = RETRY_DELAY
     ) -> None:
-        """Run each step. One that fails does not stop the others, and is retried after `again` microseconds.
+        """Run each step. A failed one does not stop the others, and is retried after `again` microseconds.
 
         Raises DatabaseUnavailable.
         """
@@ -124,7 +124,7 @@ class EscalationJob:
 
     def finish(self) -> None:
         """Wait until the notifications in progress have ended."""
-        for pool in self.hands.values():
+        for pool in self.pools.values():
             pool.finish()
 
     def _times(self, iso: str) -> Mapping[Priority, EscalationTimes]:
@@ -137,13 +137,13 @@ class EscalationJob:
             unchanged.append((step, StepOutcome.PASSED))
             return
         waiting, country = self._load_state(step)
-        found = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
-        if isinstance(found, StepOutcome):
-            unchanged.append((step, found))
+        result = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
+        if isinstance(result, StepOutcome):
+            unchanged.append((step, result))
         else:
             # A transfer may wait for a lock; by then the collected results would be out of date.
             self._complete_unchanged(unchanged)
-            self._deliver_to(step, *found)
+            self._deliver_to(step, *result)
 
     def _complete_unchanged(self, unchanged: list[tuple[EscalationStep, StepOutcome]]) -> None:
         if unchanged:
@@ -206,7 +206,7 @@ class EscalationJob:
         """Notify people and return the outcome of the step; None if nobody could be reached."""
         if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
-            max_contacts = step.round + 1  # one more contact each time
+            max_contacts = step.round + 1  # one more contact in each round
             return StepOutcome.NOTIFIED if self.notifier.say(self.notifier.contacts, text, max_contacts) else None
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
@@ -225,7 +225,7 @@ class EscalationJob:
         if step.step == StepName.HOTLINE and hotline in self.pager.registered_phones:
             if self.pager.again(step.report_id, hotline):
                 return StepOutcome.NOTIFIED
-            # Without an e-mail address its phones are tried again.
+            # A hotline without an e-mail address is texted again.
             people = tuple(contact for contact in people if "@" in contact)
         elif not people:
             return StepOutcome.NOBODY

@@ -30,7 +30,7 @@ from workers.thread_pool import BackgroundPool
 PROBE_SECONDS = 5
 TELL_AFTER_SECONDS = 60
 TELL_AGAIN_SECONDS = 3600
-RETRY_SECONDS = 60  # after nobody could be notified
+RETRY_SECONDS = 60  # after a round in which nobody could be notified
 LONGEST_STEP = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
 log = structlog.get_logger()
@@ -95,7 +95,7 @@ class OutageMonitor:
     def _check_repeatedly(self, stopping: threading.Event) -> None:
         while not stopping.wait(PROBE_SECONDS):
             try:
-                self.look()
+                self.check()
             except Exception:  # the loop must continue: nothing else reports an outage
                 log.exception("job_failed")
 
@@ -103,13 +103,13 @@ class OutageMonitor:
         """Probe one part and store whether it answered."""
         try:
             state.reason = state.part.probe()
-        except Exception as error:  # a probe that fails is a part that does not work
+        except Exception as error:  # a part whose probe fails does not work
             state.reason = type(error).__name__
         if not state.reason:
             state.answered_at = self.monotonic()
 
-    def look(self) -> None:
-        """Notify of a part that has been unavailable for a minute, again each hour, and once when it is available."""
+    def check(self) -> None:
+        """Notify of each part that has been unavailable for a minute, again each hour, and once it is available."""
         now = self.monotonic()
         step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at
         self._checked_at = now
@@ -137,15 +137,20 @@ class OutageMonitor:
 
     def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)
-        what = f"{part.name} on {self.host} has been unavailable for {minutes} min"
-        text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.action}\n"
+        summary = f"{part.name} on {self.host} has been unavailable for {minutes} min"
+        text = f"Priority: {part.priority}\nWhat: {summary} ({state.reason or 'no answer'}).\nTo do: {part.action}\n"
         return Notification(
-            f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.action}", part.priority
+            f"Tokaut: {part.priority}, {summary}",
+            text,
+            f"Tokaut: {part.priority}, {summary}. {part.action}",
+            part.priority,
         )
 
     def _recovery_text(self, state: PartState) -> Notification:
-        what = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
-        return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", Priority.P3)
+        summary = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
+        return Notification(
+            f"Tokaut: {summary}", f"What: {summary}.\nTo do: tokaut check\n", f"Tokaut: {summary}.", Priority.P3
+        )
 
 
 def database_probe(database: Database) -> Callable[[], str]:
@@ -215,7 +220,7 @@ class RedisRewriteJob:
         self._pool = BackgroundPool(1)
 
     def start(self) -> None:
-        """Ask in the background."""
+        """Ask Redis for a rewrite, in the background."""
         self._pool.do(self.ask)
 
     def finish(self) -> None:
@@ -223,7 +228,7 @@ class RedisRewriteJob:
         self._pool.finish()
 
     def ask(self) -> None:
-        """Ask once, and record the time if the last rewrite succeeded. Redis rewrites in a process of its own."""
+        """Ask for one rewrite, and record the time if the last one succeeded. Redis rewrites in a separate process."""
         try:
             info = self._redis.info("persistence")
             is_append_only = bool(info.get("aof_enabled"))

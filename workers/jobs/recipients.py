@@ -80,7 +80,7 @@ def silent_hotlines(waiting: EscalationState, country: Country) -> list[Hotline]
 
 
 def contacts(step: StepName, hotline: Hotline, country: Country, now: int) -> tuple[str, ...]:
-    """Return whom the step notifies at a hotline: its duty officers, or its supervisor."""
+    """Return the people whom the step notifies at a hotline: its duty officers or its supervisor."""
     if step == StepName.HOTLINE:
         return opening_hours.duty_officers(hotline.card, country.time_zone, now)
     return hotline.card.supervisor
@@ -110,5 +110,5 @@ def _fallback_reason(priority: Priority, last: TriedHotline) -> str | None:
     refused = last.state == DeliveryState.REFUSED or last.last_class.startswith("refused")
     if refused and priority in URGENT:
         return "REFUSED"
-    # A refused P3 or P4: a person corrects the cause, with as much time as a hotline has for its receipt.
+    # After a refused P3 or P4, a person has as much time to correct the cause as a hotline has for its receipt.
     return "NO_RECEIPT" if retry_policy.is_fallback_due(priority, last.waited) else None

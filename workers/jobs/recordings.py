@@ -1,8 +1,8 @@
-"""Fetch what reporters said in calls, seal it to the hotlines of their reports, and delete it at the provider.
+"""Fetch the recordings of calls, seal them to the hotlines of their reports, and delete them at the provider.
 
-Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and a deletion of what is
-gone is done. A recording that cannot be fetched is never passed over in silence: the hotlines get a message that
-somebody spoke. If the provider's notice of a recording was lost, the provider is asked what it recorded in that call.
+Each step may run twice, or in two schedulers at once: a message and a copy are stored once, and deleting a recording
+that is gone succeeds. If a recording cannot be fetched, the hotlines get a message that somebody spoke. If the
+provider's notice of a recording was lost, the scheduler asks the provider what it recorded in that call.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-THREADS = 2  # one provider that does not answer must not hold up another
+THREADS = 2  # a provider that does not answer must not delay another
 
 log = structlog.get_logger()
 
 
 class RecordingJob:
-    """Brings each recording one step further, in threads of its own."""
+    """Runs the next step of each recording, in separate threads."""
 
     name, interval, start_delay, trusts_the_time = "recordings", 2, 2, False
 
@@ -62,7 +62,7 @@ class RecordingJob:
         alert_sender: AlertSender,
         metrics: WorkerMetrics,
     ) -> None:
-        """`keys`: the folder of keys. `sources`: by channel; a channel that is switched off has none."""
+        """Create the job. `keys`: the folder of keys. `sources`: by channel; a disabled channel has none."""
         self._database = database
         self._keys = keys
         self._key_ring = KeyRing(keys)
@@ -76,11 +76,11 @@ class RecordingJob:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Start to work on the recordings that are due."""
+        """Start a run in the background."""
         self._pool.do(self.run)
 
     def run(self) -> None:
-        """Bring each recording that is due one step further. Raises DatabaseUnavailable."""
+        """Run the next step of each due recording. Raises DatabaseUnavailable."""
         for due in recordings.list_due(self._database):
             if self._stopping.is_set():
                 return
@@ -106,7 +106,7 @@ class RecordingJob:
             self._delete(due)
 
     def _missing(self, due: DueRecording) -> None:
-        """Ask the provider for a recording of which it said nothing. If there is none, end the wait."""
+        """Ask the provider for a recording that it never reported. If there is none, end the wait."""
         try:
             found = self._ask(due)
         except RecordingUnavailable as error:
@@ -141,8 +141,8 @@ class RecordingJob:
         except KeyFileError:
             raise RecordingUnavailable("no_key") from None
         context = SealContext(due.mode, recording_id, 1, SENDER_KEY)
-        box = seal_body(key, context, b"", json.dumps({"source": source}).encode())
-        return RecordingAtProvider(recording_id, due.channel, due.mode, box.key_id, box.wrap, box.sealed)
+        body = seal_body(key, context, b"", json.dumps({"source": source}).encode())
+        return RecordingAtProvider(recording_id, due.channel, due.mode, body.key_id, body.wrap, body.sealed)
 
     def _not_asked(self, due: DueRecording, error: RecordingUnavailable) -> None:
         """Tell the hotlines, and ask again for a day. Then a person has to look at the provider."""
@@ -157,7 +157,7 @@ class RecordingJob:
             recordings.postpone(self._database, due, error.reason)
 
     def _fetch(self, due: DueRecording) -> None:
-        if not due.is_wanted:  # its reporter deleted it meanwhile
+        if not due.is_wanted:  # the report was deleted meanwhile
             recordings.remove(self._database, due, "withdrawn")
             return
         try:
@@ -194,14 +194,14 @@ class RecordingJob:
         if not public_keys:
             return False
         copies = [self._copy(due, hotline, key, sound) for hotline, key in public_keys.items()]
-        letters = self._letters(due, due.recording_id, MessageKind.RECORDING, public_keys, about)
-        if recordings.store(self._database, due, due.recording_id, letters, copies):
+        sealed_messages = self._seal_messages(due, due.recording_id, MessageKind.RECORDING, public_keys, about)
+        if recordings.store(self._database, due, due.recording_id, sealed_messages, copies):
             self._count(due, "delivered")
             log.info("recording_stored", channel=due.channel, report_id=due.report_id)
         return True
 
     def _tell(self, due: DueRecording, reason: str) -> bool:
-        """Tell the hotlines once that somebody spoke and it is not here; and the operator.
+        """Notify the hotlines and the operator once that somebody spoke and the sound is missing.
 
         Returns False if no hotline has a key here.
         """
@@ -211,8 +211,8 @@ class RecordingJob:
         public_keys = self._public_keys(due.report_id)
         if not public_keys:
             return False
-        letters = self._letters(due, message_id, MessageKind.RECORDING_MISSING, public_keys)
-        if recordings.store(self._database, due, message_id, letters):
+        sealed_messages = self._seal_messages(due, message_id, MessageKind.RECORDING_MISSING, public_keys)
+        if recordings.store(self._database, due, message_id, sealed_messages):
             log.warning("recording_missing", channel=due.channel, report_id=due.report_id, reason=reason)
             self._alert(due, "recording_missing", Priority.P2)
         return True
@@ -229,7 +229,7 @@ class RecordingJob:
     def _not_deleted(self, due: DueRecording, error: RecordingUnavailable) -> None:
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
-        if error.reason == "not_deleted":  # the provider has no way to do it; the docs say so
+        if error.reason == "not_deleted":  # the provider's API cannot delete; see the docs
             recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
             return
         log.warning("recording_not_deleted", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
@@ -252,22 +252,25 @@ class RecordingJob:
             raise RecordingUnavailable("no_channel")
         return source
 
-    def _place(self, one: DueRecording | RecordingAtProvider, name: str = "source") -> str:
-        """Return what the provider calls the recording or its call. Raises RecordingUnavailable if it does not open."""
-        box = SealedBody(one.key_id or "", one.wrap or b"", b"", one.sealed or b"")
-        context = SealContext(one.mode, one.recording_id, 1, SENDER_KEY)
+    def _place(self, recording: DueRecording | RecordingAtProvider, name: str = "source") -> str:
+        """Return the provider's name of the recording, or of its call.
+
+        Raises RecordingUnavailable if it cannot be decrypted.
+        """
+        sealed_body = SealedBody(recording.key_id or "", recording.wrap or b"", b"", recording.sealed or b"")
+        context = SealContext(recording.mode, recording.recording_id, 1, SENDER_KEY)
         try:
-            opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, box.key_id), context, box))
+            opened = json.loads(open_body(self._key_ring.of(SENDER_KEY, sealed_body.key_id), context, sealed_body))
         except (DecryptError, ValueError):
             raise RecordingUnavailable("no_key") from None
         return str(opened[name])
 
     def _public_keys(self, report_id: str) -> dict[str, PublicKey]:
-        """Return the keys of the hotlines that may get the report; of all of its country if it has no route."""
+        """Return the keys of the hotlines that may get the report; without a route, of all hotlines of its country."""
         iso, hotlines = correspondence.current_recipients(self._database, report_id)
         country = self._countries.get(iso)
-        wanted = hotlines or (tuple(country.hotlines) if country else ())
-        return {hotline: key for hotline in wanted if (key := self._public_key(hotline)) is not None}
+        recipients = hotlines or (tuple(country.hotlines) if country else ())
+        return {hotline: key for hotline in recipients if (key := self._public_key(hotline)) is not None}
 
     def _public_key(self, hotline: str) -> PublicKey | None:
         try:
@@ -278,10 +281,10 @@ class RecordingJob:
 
     def _copy(self, due: DueRecording, hotline: str, key: PublicKey, sound: bytes) -> SealedRecording:
         context = SealContext.of_recording(due.mode, due.report_id, due.recording_id, hotline)
-        box = seal_body(key, context, b"", sound)
-        return SealedRecording(hotline, box.key_id, box.wrap, box.sealed)
+        sealed_body = seal_body(key, context, b"", sound)
+        return SealedRecording(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed)
 
-    def _letters(
+    def _seal_messages(
         self,
         due: DueRecording,
         message_id: str,
@@ -297,11 +300,13 @@ class RecordingJob:
             kind=kind,
             recording=about,
         )
-        letters = []
+        sealed_messages = []
         for hotline, key in public_keys.items():
-            box = seal_body(key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data)
-            letters.append(SealedMessage(hotline, box.key_id, box.wrap, box.sealed))
-        return letters
+            sealed_body = seal_body(
+                key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data
+            )
+            sealed_messages.append(SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed))
+        return sealed_messages
 
     def finish(self) -> None:
         """Finish the step in progress and start no other."""

@@ -28,7 +28,7 @@ from workers.metrics import WorkerMetrics
 from workers.notifications.texts import Alert
 from workers.thread_pool import BackgroundPool
 
-PURGE_BATCH = 100  # reports of one transaction; it blocks other writes for some 50 ms
+PURGE_BATCH = 100  # reports of one transaction, which blocks other writes for some 50 ms
 PAUSE_FACTOR = 2  # the pause after a step, as a multiple of the step's duration
 WEEK_SECONDS = 7 * DAY_SECONDS
 NOT_CLOSED = "Nobody has closed these; they are deleted within 30 days. Ask their hotlines; or: tokaut hold put"
@@ -74,7 +74,7 @@ class RetentionJob:
         self._metrics.purge_ran.set_to_current_time()
 
     def _sign(self, now: int) -> None:
-        """Sign a checkpoint once a day. It comes before audit entries are purged: they go up to a checkpoint only."""
+        """Sign a checkpoint once a day. Audit entries are purged only up to a checkpoint."""
         try:
             signer = audit.load_signing_key(self._keys)
         except KeyFileError:
@@ -141,13 +141,13 @@ class ErasureJob:
         database: Database,
         policy: RetentionPolicy,
         metrics: WorkerMetrics,
-        gone: Callable[[], None] = lambda: None,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create the job. `gone`: called after rows were deleted."""
+        """Create the job. `on_deleted`: called after rows were deleted."""
         self._database = database
         self._policy = policy
         self._metrics = metrics
-        self._on_deleted = gone
+        self._on_deleted = on_deleted
         self._pool = BackgroundPool(1)
         self._stopping = threading.Event()
 

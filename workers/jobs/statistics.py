@@ -1,6 +1,7 @@
 """Count new reports, publish a quarter once it is over, and detect changed numbers, addresses and keys.
 
-It opens heads, and what staff recorded of a child for the statistics, and never bodies: no free text is decrypted here.
+It decrypts the heads of reports, and the data on a child that staff recorded for the statistics. It never decrypts
+bodies, so it sees no free text.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from workers.thread_pool import BackgroundPool
 
 CONSOLE_KIND, STAFF_CHANNEL = "console", "staff"
 DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
-COMMIT_MARGIN = HOUR  # transactions that were open at that time have committed by then
+COMMIT_MARGIN = HOUR  # transactions that were open at the end of a quarter have committed by then
 
 log = structlog.get_logger()
 ALERT_REASON = "facts_changed"
@@ -48,7 +49,7 @@ ALERT_REASON = "facts_changed"
 
 @dataclass(frozen=True, slots=True)
 class StatisticsScope:
-    """What is counted. `drafts`: languages that are offered without a review."""
+    """The scope of the statistics. `drafts`: languages that are offered without a review."""
 
     countries: Countries
     mode: Mode
@@ -97,7 +98,7 @@ class StatisticsJob:
             raise  # the thread pool logs it
 
     def count(self) -> None:
-        """Count what is new of each country, and publish the quarters that are over."""
+        """Count the new reports of each country, and publish the quarters that are over."""
         now = self._database.now() - COMMIT_MARGIN
         progress = quarterly_figures.load_progress(self._database)
         progress |= {each.iso: CountProgress() for each in self._countries if each.iso not in progress}
@@ -151,7 +152,7 @@ class StatisticsJob:
         return counts
 
     def _open_head(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
-        """Open a report's head with the first hotline key that is here.
+        """Open a report's head with the first hotline key that this host has.
 
         Returns an empty mapping if there is none, or if the report holds a text that could not be parsed.
         """
@@ -169,7 +170,7 @@ class StatisticsJob:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         child_notes = self._child_notes(country, quarter)
         counted |= self._count_children(child_notes)
-        # Staff who read in the console may enter reports; elsewhere the cell would always be empty.
+        # Only staff who use the console can enter reports; for other hotlines the cell would always be empty.
         has_console = any(hotline.delivery == CONSOLE_KIND for hotline in country.hotlines.values())
         channels = (STAFF_CHANNEL, *self._channels) if has_console else self._channels
         tables = aggregation.table_layout(country, quarter, self._languages[country.iso], channels)
@@ -180,9 +181,9 @@ class StatisticsJob:
             log.info("statistics_published", country=country.iso, count=len(figures))
 
     def _child_notes(self, country: Country, quarter: str) -> list[ChildNote]:
-        """Return what staff recorded of the children of a quarter's reports.
+        """Return the data that staff recorded on the children of a quarter's reports.
 
-        It is read once, when the quarter is published: a counter that grew with each report would show its child.
+        They are read once, when the quarter is published: a counter that grew with each report would show its child.
         """
         start, end = aggregation.quarter_start(quarter), aggregation.quarter_end(quarter)
         submitted = quarterly_figures.list_submitted(self._database, start - 1, end - 1)
@@ -242,13 +243,13 @@ class ChangeDetectionJob:
 
     def start(self) -> None:
         """Start a run in the background."""
-        self._pool.do(self.look)
+        self._pool.do(self.check)
 
     def finish(self) -> None:
         """Wait until the run has ended."""
         self._pool.finish()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check each country. Raises DatabaseUnavailable.
 
         A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.

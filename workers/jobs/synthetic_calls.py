@@ -1,8 +1,9 @@
-"""Call each network's address more than once an hour as its provider does, and alert if a call does not come to Send.
+"""Call each network's address more than once an hour as its provider does, and alert if a call does not reach Send.
 
-Silence and an outage look alike: nobody calls. A synthetic call goes through name, certificate, proxy, web, Redis and
-flows, in the first language of the country, up to the screen that offers Send, and leaves. It carries a proof under a
-key of our own (`reports.crypto.synthetic_calls`), so web submits, stores and counts nothing of it.
+Without these calls, an outage looks like an hour in which nobody calls. A synthetic call goes through name,
+certificate, proxy, web, Redis and flows, in the first language of the country, up to the screen that offers Send, and
+leaves. It carries a proof under a key of our own (`reports.crypto.synthetic_calls`), so web submits, stores and counts
+nothing of it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from workers.network.http_client import HttpClient, NoResponse
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
-CALLER = "synthetic"  # no number, so that nobody's phone is named; the question about contact is then left out
+CALLER = "synthetic"  # not a number, so that no real phone is named; the question about contact is then skipped
 SEND = "report.send"
 LEAVE = "00"
-MOST_SCREENS = 16  # of one call; eight lead to Send, and lists of places may have several pages
-RETRY_SECONDS = 60  # before the second try: a single lost request wakes nobody
+MOST_SCREENS = 16  # screens of one call; eight lead to Send, and lists of places may have several pages
+RETRY_SECONDS = 60  # before the second try, so that one lost request alerts nobody
 # The reply to each screen on the way to Send: not in danger, something else, everything else left open.
 REPLIES: Mapping[str, str] = {
     "home.home": "1",
@@ -53,7 +54,7 @@ log = structlog.get_logger()
 
 
 class SyntheticCallFailed(Exception):
-    """A call did not come to Send. `reason`: one of the reasons in runtime/logs.py."""
+    """A call did not reach Send. `reason`: one of the reasons in runtime/logs.py."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -167,7 +168,7 @@ class SyntheticCalls:
         body, headers = FORMS[channel_of(address)](call)
         proof = make_proof(self.key, int(self.now()), url.path, body)
         port = url.port or DEFAULT_PORTS[url.scheme]
-        # The operator's own proxy may be in a private network, as seen from here.
+        # Seen from here, the operator's own proxy may be in a private network.
         target = Target(address, url.scheme, url.hostname or "", port, listed=True)
         try:
             status, answered = self.post(target, body, {**headers, HEADER: proof})
@@ -184,7 +185,7 @@ def channel_of(address: str) -> str:
 
 
 def synthetic_call_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
-    """Yield what keeps clock from making synthetic calls."""
+    """Yield a sentence for each fault that prevents synthetic calls."""
     addresses = operator.synthetic_calls.reveal() if operator.synthetic_calls else ()
     if addresses and common.synthetic_key is None:
         yield SettingFault("TOKAUT_SYNTHETIC_KEY", "is not set, and TOKAUT_SYNTHETIC_CALLS is; web and clock need it")
@@ -213,10 +214,10 @@ def make_synthetic_calls(
 class SyntheticCallJob:
     """Makes the synthetic calls, in a thread of its own, and alerts of each that fails twice.
 
-    It also stores what became of them, for those who look at `tokaut watch` or the operator page.
+    It also stores their results, for `tokaut watch` and the operator page.
     """
 
-    # So often that an alert comes within an hour of the outage, with the second try
+    # Often enough for an alert within an hour of an outage, including the second try
     name, interval, start_delay, trusts_the_time = "synthetic_calls", 50 * 60, 120, False
 
     def __init__(
@@ -232,13 +233,13 @@ class SyntheticCallJob:
             metrics.synthetic_ok.labels(channel, code)  # 0 until the first success, so that the alert rule sees it
 
     def start(self) -> None:
-        """Begin a round of calls."""
+        """Start a round of calls in the background."""
         self._pool.do(self.run)
 
     def run(self) -> None:
         """Make all calls once, with a second try after a minute for those that fail, and store the results.
 
-        Without calls, what an earlier run stored is deleted.
+        If no calls are configured, the results of earlier runs are deleted.
         """
         results = self._call_all(self._calls) if self._calls else {}
         if results is None:
@@ -270,7 +271,7 @@ class SyntheticCallJob:
         return results | {(channel, code): reason for (_, channel, code), reason in failed.items()}
 
     def _round(self, calls: SyntheticCalls, lines: Iterable[Line]) -> dict[Line, str]:
-        """Make these calls, and return the reason of each that failed."""
+        """Make these calls, and return the reason of each failure."""
         failed = {}
         for line in lines:
             address, channel, code = line
@@ -284,6 +285,6 @@ class SyntheticCallJob:
         return failed
 
     def finish(self) -> None:
-        """Stop, after the call in progress."""
+        """Finish the call in progress and start no other."""
         self._stopping.set()
         self._pool.finish()

@@ -41,7 +41,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class BadTarget(ValueError):
-    """The configured address is not allowed. The message says why, without the address.
+    """The configured address is not allowed. The message gives the reason, without the address.
 
     `listing_helps`: the address would be accepted if the operator listed its host:port.
     """
@@ -53,7 +53,7 @@ class BadTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A configured address that is allowed. `listed`: its host:port may be in a private network."""
+    """A configured and allowed address. `listed`: its host:port may be in a private network."""
 
     url: str
     scheme: str
@@ -73,9 +73,9 @@ def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
-        raise BadTarget("has a port or a host that nobody can read") from None
+        raise BadTarget("has a port or a host that cannot be parsed; write https://host[:port]/path") from None
     if parts.scheme not in DEFAULT_PORTS or not host:
-        raise BadTarget("is not an https address")
+        raise BadTarget("is not an https address; use https://")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadTarget("has a user name, a password or a #part; leave them out")
     is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # an IPv6 address has brackets

@@ -1,7 +1,7 @@
-"""A connection to a checked address that ends at a deadline, whatever the other end does.
+"""A connection to a checked address that ends at a deadline, even if the other end hangs.
 
-Python limits the time of each read and each write, and not of the whole: headers that came one byte at a time held a
-request for 18 s under a limit of 1 s. So before each of them the limit is set to what is left until the deadline.
+Python limits the time of each read and write, not their sum: headers that arrived one byte at a time held a request for
+18 s under a limit of 1 s. So before each read and write the limit is set to the time left until the deadline.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MAX_ADDRESSES = 3  # addresses of one name that are tried
 class DeadlineSocket:
     """An open connection. `http.client` and `smtplib` use it as a socket.
 
-    `address`: to which it leads. `deadline`: in monotonic seconds. `step`: seconds that one read or write may take.
+    `address`: of the other end. `deadline`: in monotonic seconds. `step`: seconds that one read or write may take.
     """
 
-    def __init__(self, line: socket.socket, address: str, deadline: float, step: float) -> None:
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._line = line
+    def __init__(self, sock: socket.socket, address: str, deadline: float, step: float) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
         self._raw = _RawReader(self)
         self._reader = io.BufferedReader(self._raw)
         self._has_ended = False
@@ -40,30 +40,30 @@ class DeadlineSocket:
     def start_tls(self, tls: ssl.SSLContext, name: str) -> None:
         """Do the handshake, with the certificate of `name`. Raises ssl.SSLError, OSError.
 
-        What was received before, and not yet read, is forgotten: somebody else may have put it there (RFC 3207).
+        Unread data from before the handshake is discarded, because an attacker may have injected it (RFC 3207).
         """
         self._limit()
-        self._line = tls.wrap_socket(self._line, server_hostname=name.rstrip("."))
+        self._sock = tls.wrap_socket(self._sock, server_hostname=name.rstrip("."))
         self._reader.detach()
         self._reader = io.BufferedReader(self._raw)
 
     def sendall(self, data: Any) -> None:
         """Send all of `data`. Raises OSError, TimeoutError."""
-        rest = memoryview(data).cast("B")
-        while rest:
+        unsent = memoryview(data).cast("B")
+        while unsent:
             self._limit()
-            rest = rest[self._line.send(rest) :]
+            unsent = unsent[self._sock.send(unsent) :]
 
     def receive_into(self, buffer: Any) -> int:
         """Receive into `buffer` and return how many bytes; 0 at the end. Raises OSError, TimeoutError."""
         self._limit()
-        return self._line.recv_into(buffer)
+        return self._sock.recv_into(buffer)
 
     def receive_waiting(self, buffer: Any) -> int | None:
-        """Receive what has arrived already into `buffer`; None if nothing has. Raises OSError."""
-        self._line.settimeout(0)
+        """Receive data that has already arrived into `buffer`; return None if there is none. Raises OSError."""
+        self._sock.settimeout(0)
         try:
-            count = self._line.recv_into(buffer)
+            count = self._sock.recv_into(buffer)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
         self._has_ended = count == 0
@@ -88,27 +88,27 @@ class DeadlineSocket:
 
     def end(self) -> None:
         """Close the connection."""
-        self._line.close()
+        self._sock.close()
 
     def _limit(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError("the deadline has passed")
-        self._line.settimeout(min(left, self.step))
+        self._sock.settimeout(min(remaining, self.step))
 
 
 class _RawReader(io.RawIOBase):
-    """Reads from the connection. `waits`: until something arrives."""
+    """Reads from the connection. `waits`: whether a read waits for data."""
 
-    def __init__(self, line: DeadlineSocket) -> None:
-        self._line = line
+    def __init__(self, connection: DeadlineSocket) -> None:
+        self._connection = connection
         self.waits = True
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        return self._line.receive_into(buffer) if self.waits else self._line.receive_waiting(buffer)
+        return self._connection.receive_into(buffer) if self.waits else self._connection.receive_waiting(buffer)
 
 
 class _SharedReader:
@@ -132,9 +132,9 @@ def dial(addresses: Sequence[str], port: int, *, deadline: float, step: float) -
         if limit <= 0:
             raise TimeoutError("the deadline has passed")
         try:
-            line = socket.create_connection((address, port), limit)
+            sock = socket.create_connection((address, port), limit)
         except OSError as error:
             error_of_last = error
             continue
-        return DeadlineSocket(line, address, deadline, step)
+        return DeadlineSocket(sock, address, deadline, step)
     raise error_of_last

@@ -1,11 +1,11 @@
-"""The only HTTP client of the workers: a request takes 20 s at most, and goes to an address that was checked for it.
+"""The only HTTP client of the workers. A request takes 20 s at most, and goes only to a checked address.
 
 The name is resolved for each request, all its addresses are checked, and the connection goes to one of these; the name
 is not resolved again. No redirect is followed, no cookie and no proxy is used.
 
-A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than all
-else of a delivery. The other end may close it at any time, so a request that finds it closed is sent once more over a
-new one. Therefore only requests that may arrive twice, under one idempotency key, are sent by such a client.
+A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than the
+rest of a delivery. The other end may close it at any time; then the request is sent once more over a new one.
+Therefore such a client may send only requests that may arrive twice, under one idempotency key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from workers.network.allowlist import DEFAULT_PORTS, Target, is_public
 from workers.network.deadline_socket import DeadlineSocket, dial
 
 HEADERS = {
-    "User-Agent": "Tokaut",  # no version: it would reveal which bugs this release has
+    "User-Agent": "Tokaut",  # without a version, which would reveal the bugs of this release
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
@@ -45,7 +45,7 @@ Resolver = Callable[[str, int], Iterable[str]]
 class _CompleteHeadResponse(http.client.HTTPResponse):
     """A response whose headers must be complete.
 
-    The library accepts headers that break off as complete; a hotline that crashed within them has not answered.
+    The library accepts truncated headers; a hotline that crashed while it sent them has not answered.
     """
 
     def begin(self) -> None:
@@ -86,7 +86,7 @@ class NoResponse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpTimeouts:
-    """Limits in seconds. `drain`: for what follows the headers of a response, as only its status counts."""
+    """Limits in seconds. `drain`: for the rest of a response after its headers, as only its status counts."""
 
     resolve: float = 3
     connect: float = 3
@@ -163,11 +163,11 @@ class HttpClient:
         addresses = allowed_addresses(
             target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed, pool=self._resolving
         )
-        kept = self._idle.take((target.scheme, target.host, target.port), addresses)
+        idle_connection = self._idle.take((target.scheme, target.host, target.port), addresses)
         request = _Request(method, target, body, {**HEADERS, **self._idle.headers, **headers}, largest, deadline)
-        if kept is not None:
+        if idle_connection is not None:
             try:
-                return self._answer(kept, request)
+                return self._answer(idle_connection, request)
             except NoResponse as error:
                 if error.reason == "timeout":  # otherwise it was closed while it was idle
                     raise
@@ -177,7 +177,7 @@ class HttpClient:
         is_done = False
         try:
             response = connection.ask(request, self._tls, self._limits)
-            connection.line.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
+            connection.socket.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
             headers = HTTPHeaderDict(response.getheaders())
             answer = ClientResponse(response.status, headers, _read(response, request.largest))
             is_done = connection.is_done(response)
@@ -186,7 +186,7 @@ class HttpClient:
             why = connection.why(error)
             raise NoResponse(why, sent=connection.is_open and why != "tls") from None
         finally:
-            if not (is_done and self._idle.keep(connection)):
+            if not (is_done and self._idle.store(connection)):
                 connection.close()
 
 
@@ -212,50 +212,50 @@ class _Connection:
     server: Server
     addresses: list[str]
     idle_since: float = 0.0
-    _line: DeadlineSocket | None = None
+    _socket: DeadlineSocket | None = None
     _http: http.client.HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
         self._http = http.client.HTTPConnection(self.server[1], self.server[2])
         self._http.response_class = _CompleteHeadResponse
-        self._http.auto_open = 0  # it would connect by itself, without TLS and to an address that nobody has checked
+        self._http.auto_open = 0  # otherwise it would connect by itself, without TLS and to an unchecked address
 
     @property
-    def line(self) -> DeadlineSocket:
+    def socket(self) -> DeadlineSocket:
         """Return the open connection."""
-        if self._line is None:
+        if self._socket is None:
             raise LookupError("the connection is not open")
-        return self._line
+        return self._socket
 
     @property
     def is_open(self) -> bool:
         """Return whether it was opened."""
-        return self._line is not None
+        return self._socket is not None
 
     def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> http.client.HTTPResponse:
         """Send a request and read the headers of its response. Raises OSError, HTTPException, ValueError."""
         url = parse_url(request.target.url)
-        if self._line is None:
+        if self._socket is None:
             self._open(request, tls, limits)
-        self.line.deadline = request.deadline
+        self.socket.deadline = request.deadline
         headers = {"Host": _host(url), **request.headers}
         self._http.request(request.method, url.request_uri, request.body or None, headers)
         return self._http.getresponse()
 
     def _open(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> None:
-        line = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
-        self._line = line
-        sock: Any = line
+        connection = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
+        self._socket = connection
+        sock: Any = connection
         self._http.sock = sock
         if self.server[0] == "https":
-            line.start_tls(tls, self.server[1])
-        line.step = limits.read
+            connection.start_tls(tls, self.server[1])
+        connection.step = limits.read
 
     def why(self, error: Exception) -> NetworkFailure:
         """Return the class of a failure."""
-        if self._line is None:
+        if self._socket is None:
             return "not_reached"
-        if self._line.is_overdue or isinstance(error, TimeoutError):
+        if self._socket.is_overdue or isinstance(error, TimeoutError):
             return "timeout"
         return "tls" if isinstance(error, ssl.SSLError) else "reset"
 
@@ -266,12 +266,12 @@ class _Connection:
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
-        if self._line is not None:
-            self._line.end()
+        if self._socket is not None:
+            self._socket.end()
 
 
 class _IdleConnections:
-    """At most `most` idle connections, the one used last is the first to be used again."""
+    """At most `most` idle connections; the most recently used one is used first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -282,7 +282,7 @@ class _IdleConnections:
     def take(self, server: Server, addresses: list[str]) -> _Connection | None:
         """Return a connection to this server that leads to one of these addresses, and close those that are too old.
 
-        One from which something can be read is closed too: the server has ended it, or sent what nobody asked for.
+        A connection with data to read is closed too: the server has ended it, or sent data without a request.
         """
         oldest = time.monotonic() - KEEP_SECONDS
         with self._lock:
@@ -291,7 +291,7 @@ class _IdleConnections:
             chosen = None
             for each in reversed([each for each in self._idle if each.server == server]):
                 self._idle.remove(each)
-                if each.line.address in addresses and each.line.is_quiet():
+                if each.socket.address in addresses and each.socket.is_quiet():
                     chosen = each
                     break
                 stale.append(each)
@@ -299,8 +299,8 @@ class _IdleConnections:
             each.close()
         return chosen
 
-    def keep(self, connection: _Connection) -> bool:
-        """Keep a connection for the next request. Return False if there are enough."""
+    def store(self, connection: _Connection) -> bool:
+        """Store a connection for the next request. Returns False if there is no room."""
         connection.idle_since = time.monotonic()
         with self._lock:
             if len(self._idle) >= self._most:

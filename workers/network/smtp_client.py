@@ -80,16 +80,16 @@ class SmtpClient:
         """Send the mail and return the server's code, 250. Raises MailNotAccepted."""
         deadline = time.monotonic() + self._limits.total
         try:
-            line = dial(self._addresses(), self.server.port, deadline=deadline, step=self._limits.connect)
+            connection = dial(self._addresses(), self.server.port, deadline=deadline, step=self._limits.connect)
         except OSError:
             raise MailNotAccepted("not_reached") from None
-        line.step = self._limits.read
+        connection.step = self._limits.read
         try:
-            self._send(line, address, message)
+            self._send(connection, address, message)
         except (smtplib.SMTPException, OSError) as error:
-            raise _not_accepted(error, line) from None
+            raise _not_accepted(error, connection) from None
         finally:
-            line.end()
+            connection.end()
         return 250
 
     def _addresses(self) -> list[str]:
@@ -102,12 +102,12 @@ class SmtpClient:
         except NoResponse as error:
             raise MailNotAccepted(error.reason) from None
 
-    def _send(self, line: DeadlineSocket, address: str, message: EmailMessage) -> None:
-        with _SmtpSession(self.server, line, self._tls, self._limits.read) as session:
+    def _send(self, connection: DeadlineSocket, address: str, message: EmailMessage) -> None:
+        with _SmtpSession(self.server, connection, self._tls, self._limits.read) as session:
             self._authenticate(session)
             session.send_message(message, self.server.sender, [address])
             # The mail is accepted; the end of the SMTP session does not matter.
-            line.deadline = min(line.deadline, time.monotonic() + self._limits.drain)
+            connection.deadline = min(connection.deadline, time.monotonic() + self._limits.drain)
 
     def _authenticate(self, session: _SmtpSession) -> None:
         session.ehlo()
@@ -134,17 +134,17 @@ class SmtpClient:
 class _SmtpSession(smtplib.SMTP):
     """An SMTP session over an open connection. Certificate and SNI use the host name."""
 
-    def __init__(self, server: MailServer, line: DeadlineSocket, tls: ssl.SSLContext, seconds: float) -> None:
-        self._line = line
+    def __init__(self, server: MailServer, connection: DeadlineSocket, tls: ssl.SSLContext, seconds: float) -> None:
+        self._connection = connection
         self._tls = tls if server.tls else None
-        # Without a name smtplib resolves that of this host, which may be slow.
+        # Without a name smtplib would look up this host's own, which may be slow.
         local_hostname = server.sender.rpartition("@")[2]
         super().__init__(server.host, server.port, local_hostname, timeout=seconds)
 
     def _get_socket(self, host: str, _port: int, _timeout: float) -> Any:
         if self._tls:
-            self._line.start_tls(self._tls, host)
-        return self._line
+            self._connection.start_tls(self._tls, host)
+        return self._connection
 
     def __exit__(self, *error: object) -> None:
         """Send QUIT unless the session failed, and ignore a failure of QUIT: the mail is accepted by then."""
@@ -155,24 +155,24 @@ class _SmtpSession(smtplib.SMTP):
 
 
 class _StartTls:
-    """Does the handshake where `smtplib` expects a context, which would need a socket of the standard library."""
+    """Stands in for the TLS context of `smtplib`, which would need a socket of the standard library."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
 
-    def wrap_socket(self, line: DeadlineSocket, server_hostname: str) -> DeadlineSocket:
+    def wrap_socket(self, connection: DeadlineSocket, server_hostname: str) -> DeadlineSocket:
         """Encrypt the connection from now on."""
-        line.start_tls(self._tls, server_hostname)
-        return line
+        connection.start_tls(self._tls, server_hostname)
+        return connection
 
 
-def _not_accepted(error: Exception, line: DeadlineSocket) -> MailNotAccepted:
+def _not_accepted(error: Exception, connection: DeadlineSocket) -> MailNotAccepted:
     code = _smtp_code(error)
     if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError) or code == 530:
         return MailNotAccepted("mail_login", code)
     if code is not None:
         return MailNotAccepted("refused" if code >= 500 else "busy", code)
-    if line.is_overdue or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+    if connection.is_overdue or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return MailNotAccepted("timeout")
     return MailNotAccepted("tls" if isinstance(error, ssl.SSLError) else "reset")
 

@@ -31,11 +31,11 @@ class RecordingSource(Protocol):
     """The recordings of one provider. Each channel that records is a module of workers/recordings/."""
 
     def fetch(self, source: str) -> bytes:
-        """Return the sound. `source`: what the provider calls it. Raises RecordingUnavailable."""
+        """Return the sound. `source`: the provider's name of it. Raises RecordingUnavailable."""
         ...
 
     def delete(self, source: str) -> None:
-        """Delete a recording; one that is gone already is deleted. Raises RecordingUnavailable."""
+        """Delete a recording; succeed if it is already gone. Raises RecordingUnavailable."""
         ...
 
     def find(self, call: str) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class SoundClient:
     def fetch(self, path: str) -> bytes:
         """Return the sound at a path. Raises RecordingUnavailable.
 
-        It must be complete, of at most MOST_BYTES, and sound by its type and by its first bytes.
+        It must be complete, have at most MOST_BYTES, and be sound by both its content type and its first bytes.
         """
         reply = self._call("GET", path, largest=MOST_BYTES + 1)
         if reply.status != 200:
@@ -77,7 +77,7 @@ class SoundClient:
         return reply.body
 
     def delete(self, path: str) -> None:
-        """Delete what is at a path. Raises RecordingUnavailable."""
+        """Delete the sound at a path. Raises RecordingUnavailable."""
         reply = self._call("DELETE", path)
         if not (200 <= reply.status < 300 or reply.status in GONE):
             raise RecordingUnavailable(_reason(reply.status))
@@ -107,5 +107,5 @@ def _reason(status: int) -> RecordingFailure:
     if status in GONE:
         return "not_found"
     if 300 <= status < 400:
-        return "moved"  # no redirect is followed: its address would be the provider's word
+        return "moved"  # no redirect is followed: its target is not a checked address
     return "locked_out" if status in (401, 403) else "busy"

@@ -2,7 +2,7 @@
 
 A text says that a report waits, with the end of its id and a word of six digits. `OK <word>` from a listed number means
 that a person has acknowledged the report. The id proves nothing, because it is in mails and logs. The word is made for
-one text and is in nothing else.
+one text and appears nowhere else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from workers.notifications.texts import Alert, Notification
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
-# Time without an answer after which the next number is texted: that of the step that reminds the same hotline.
+# Time without an answer until the next number is texted: the same as until the hotline is reminded.
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
 PAGE_PHRASES: Mapping[str, str] = {
@@ -50,7 +50,7 @@ SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has
 
 
 def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
-    """Return the text for an on-call phone: at most one SMS of GSM-7, and nothing of what the report is about."""
+    """Return the text for an on-call phone: at most one SMS of GSM-7, without anything of the report."""
     text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
@@ -76,16 +76,16 @@ class OnCallPager:
         self.registered_phones[hotline] = phones
         return self.page
 
-    def page(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+    def page(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send at most one text.
 
         A text that a provider accepted is a receipt; the next attempt texts the next number.
         """
         try:
-            pages = on_call.list_pages(self.database, parcel.delivery_id)
+            pages = on_call.list_pages(self.database, request.delivery_id)
             if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
-                self._text(_paged_delivery(parcel, len(pages)))
-                pages = on_call.list_pages(self.database, parcel.delivery_id)
+                self._text(_paged_delivery(request, len(pages)))
+                pages = on_call.list_pages(self.database, request.delivery_id)
         except KeyFileError:
             return Undeliverable("no_key")
         except DatabaseUnavailable:
@@ -94,9 +94,9 @@ class OnCallPager:
         return _outcome(pages[-1])
 
     def go_on(self) -> None:
-        """Text the next number where nobody answered in time, or a text did not arrive; each number once.
+        """Text the next number if nobody answered in time or a text did not arrive; each number once.
 
-        Text a number again if it answered an old text, from before the report became more urgent. Raises
+        A number is texted again if it answered an older text, from before the report became more urgent. Raises
         DatabaseUnavailable.
         """
         for about in on_call.list_unanswered(self.database, ANSWER_TIMEOUTS):
@@ -133,13 +133,13 @@ class OnCallPager:
         numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
-        sms = seal_sms(self.database, self.keys, route, to, said=text, mode=self.mode)
+        sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
         if on_call.add_page(self.database, sms, about, word):
             self.sms_dispatcher.send(sms.id)
 
 
-def _paged_delivery(parcel: DeliveryRequest, count: int) -> PagedDelivery:
-    return PagedDelivery(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
+def _paged_delivery(request: DeliveryRequest, count: int) -> PagedDelivery:
+    return PagedDelivery(request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count)
 
 
 def _outcome(page: OnCallPage) -> DeliveryOutcome:
@@ -148,7 +148,7 @@ def _outcome(page: OnCallPage) -> DeliveryOutcome:
     return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
 
 
-# Notify people by e-mail or SMS, in their order, until enough of them have been reached.
+# People are notified by e-mail or SMS, in their order, until enough of them have been reached.
 #
 # A notification contains nothing of a report but its id.
 
@@ -174,18 +174,18 @@ class Notifier:
         """Return the contacts in the order in which they are notified of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
 
-    def say(self, contacts: Sequence[str], said: Notification, most: int = 1) -> int:
+    def say(self, contacts: Sequence[str], notification: Notification, most: int = 1) -> int:
         """Notify contacts until `most` were reached.
 
-        Returns how many were: a mail server or an SMS provider accepted the message for them.
+        Returns how many were reached: a mail server or an SMS provider accepted the message for them.
         """
         notified = 0
         for contact in contacts:
-            notified += self._notify(contact, said)
+            notified += self._notify(contact, notification)
             if notified >= most:
                 break
         if not notified:
-            log.warning("alert_failed", hotline=said.subject_id or None, priority=said.priority)
+            log.warning("alert_failed", hotline=notification.subject_id or None, priority=notification.priority)
         return notified
 
     def _notify(self, contact: str, notification: Notification) -> bool:

@@ -1,7 +1,7 @@
 """The texts of alerts and reminders. Pure.
 
-They contain ids, hotline, class of failure, what to do, how urgent a report is and since when it waits; never what it
-is about.
+They contain ids, the hotline, the class of failure, the action to take, the report's priority and waiting time; never
+its content.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ SMS_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one person receives: as a mail, or as one SMS of GSM-7. `subject_id`: a hotline, a channel, or "".
+    """The message to one person: a mail, or one SMS of GSM-7. `subject_id`: a hotline, a channel, or "".
 
-    Neither contains anything of what a report is about.
+    Neither contains anything of a report's content.
     """
 
     subject: str
@@ -91,7 +91,7 @@ class Alert:
         return Notification(self.subject(), self.text(), self.sms(), self.priority, self.subject_id, len(self.reports))
 
     def sms(self) -> str:
-        """Return the SMS, without the hotline's name: a name can say what a report is about."""
+        """Return the SMS, without the hotline's name, which could reveal a report's topic."""
         report = f" ({self.reports[0][-6:]})" if self.reports else ""
         return f"Tokaut: {self.priority}, {self._what()}{report}. {NEXT_STEP}"
 
@@ -101,8 +101,8 @@ class Alert:
 
     def subject(self) -> str:
         """Return the subject of the mail."""
-        what = self._what()
-        return f"Tokaut: {self.priority}, {what}{f', {self.subject_id}' if self.subject_id else ''}"
+        problem = self._what()
+        return f"Tokaut: {self.priority}, {problem}{f', {self.subject_id}' if self.subject_id else ''}"
 
     def text(self) -> str:
         """Return the body of the mail."""
@@ -119,15 +119,15 @@ class Alert:
 
 
 def host_away(status: SpoolStatus) -> Alert:
-    """Return the alert of a host that has not been seen: P1 if it may hold reports that no hotline has."""
-    held = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
+    """Return the alert of a missing host: P1 if it may hold reports that no hotline has."""
+    contents = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
     minutes = status.unseen // 60
-    advice = f"Nothing was heard of this host for {minutes} min. {held} Start it: docs/operating/host-gone.md"
+    advice = f"Nothing was heard of this host for {minutes} min. {contents} Start it: docs/operating/host-gone.md"
     return Alert(status.host, "host_away", Priority.P1 if status.may_hold else Priority.P2, advice)
 
 
 def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
-    """Group by hotline and class, the most urgent first: one unavailable hotline is one thing to do."""
+    """Group alerts by hotline and class, the most urgent first: one unavailable hotline is one task."""
     grouped: dict[tuple[str, str], list[DueAlert]] = defaultdict(list)
     for row in rows:
         why = row.state if row.state == DeliveryState.PARKED else row.last_class.split(" ")[0] or "not_tried"
@@ -146,7 +146,7 @@ def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: alert.priority)
 
 
-SAME_DAY = timedelta(hours=12)  # after this the text also gives the day
+SAME_DAY = timedelta(hours=12)  # for a longer wait the text also gives the day
 
 
 def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
@@ -163,7 +163,7 @@ def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Countr
 
 
 def operator_reminder(waiting: EscalationState, country: Country | None, now: int) -> Notification:
-    """Return the reminder for the operator. The SMS names no hotline: a name can say what a report is about."""
+    """Return the reminder for the operator. The SMS names no hotline: the name could reveal a topic."""
     zone = OpeningHours(parse_zone(country.time_zone if country else "UTC"))
     line = f"{_waits_since(waiting, zone, now)}. Nobody has taken it on."
     recipients = ", ".join(

@@ -1,4 +1,4 @@
-"""Recordings of calls over Africa's Talking Voice: fetched from the address that the operator has set, and no other.
+"""Recordings of calls over Africa's Talking Voice: fetched only from the address that the operator has set.
 
 The provider posts the whole address of a recording. It is used only if it begins with that of the setting and has no
 query. The provider's pages name no way to delete a recording, nor to ask for those of a call; how long one is stored is
@@ -18,7 +18,7 @@ PATH = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}")
 
 @from_environment
 class Settings:
-    """Where the provider keeps recordings."""
+    """The address at which the provider stores recordings."""
 
     recordings: str | None = parsers.recordings_url_field()
 

@@ -1,6 +1,6 @@
 """Recordings of calls over Twilio Voice: fetched by the account's own API, and deleted there.
 
-Of what Twilio posted, only the id of the recording is used; host and account are those of our settings. The sound is
+Only the recording's id is taken from Twilio's request; host and account are those of our settings. The sound is
 MP3. After the deletion Twilio keeps data about the recording, without the sound, for some 40 days.
 """
 
@@ -21,7 +21,7 @@ NOTHING = "absent"  # the status of a recording in which nobody spoke
 
 @from_environment
 class Settings(TwilioAccount):
-    """The Twilio account, and where its API is."""
+    """The Twilio account, and the address of its API."""
 
     url: str | None = parsers.twilio_url_field()
 

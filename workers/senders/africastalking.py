@@ -1,9 +1,9 @@
 """Send SMS by Africa's Talking: its SDK builds the request, our own HTTP client sends it.
 
 Three traps of the SDK are avoided. `initialize()` and its module globals are not used. Its own requests are not used
-either: they have no limit on the whole time, follow proxies and redirects, lose the status of an error, and return the
-answer as text unless the content type has no charset. Numbers are checked completely. There is no idempotency key, so
-an SMS that timed out is never sent again.
+either: they have no limit on the whole time, and follow proxies and redirects. They lose the status of an error, and
+return the answer as text unless the content type has no charset. Numbers are checked completely. There is no
+idempotency key, so an SMS that timed out is never sent again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CODES: Mapping[int, SmsOutcome] = {
     501: RetryLater("provider", once=True),  # GatewayError
     502: DoNotRetry("provider"),  # RejectedByGateway
 }
-# Without recipients the message says why.
+# If the response lists no recipients, its message gives the reason.
 MESSAGES: Mapping[str, SmsOutcome] = {
     "InvalidSenderId": DoNotRetry("sender_id"),
     "InsufficientBalance": RetryLater("credit"),
@@ -70,7 +70,7 @@ class Settings:
         "AFRICASTALKING_URL",
         parsers.web_address,
         default=None,
-        demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
+        demo="http://127.0.0.1:1",  # a demo must never call the provider
         live=lambda url: parsers.require_https(url) if url else None,
         meaning="where the provider's API is (default: the provider's own address)",
     )
@@ -90,7 +90,7 @@ class Sender:
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return DoNotRetry("bad_number")  # the session continues; only no SMS can be sent to this number
+            return DoNotRetry("bad_number")  # the session continues, but this number cannot get an SMS
         try:
             reply: ClientResponse = self._ask(text)
         except NoResponse as error:

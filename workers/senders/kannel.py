@@ -53,7 +53,7 @@ def is_local(address: str) -> bool:
 
 
 def public_http_fault(address: str) -> str | None:
-    """Return what is wrong with a URL in live mode: without TLS, texts and passwords may only go to this host."""
+    """Return the fault of a URL in live mode: without TLS, texts and passwords may only go to this host."""
     if address.startswith("https://") or is_local(address):
         return None
     return "begins with http://; live mode needs https://, or an address of this machine such as http://127.0.0.1:13013"
@@ -71,7 +71,7 @@ class Settings:
     url: str = env(
         "KANNEL_SENDSMS_URL",
         parsers.web_address,
-        demo="http://127.0.0.1:1/cgi-bin/sendsms",  # a demo calls nobody by itself
+        demo="http://127.0.0.1:1/cgi-bin/sendsms",  # a demo must never call the provider
         live=public_http_fault,
         meaning="where smsbox takes SMS to send: http://127.0.0.1:13013/cgi-bin/sendsms",
     )
@@ -117,7 +117,7 @@ class Sender:
 
     @property
     def can_notify(self) -> bool:
-        """Return whether texts can be shown by USSD, and Kannel reports what became of them."""
+        """Return whether texts can be shown by USSD with delivery reports from Kannel."""
         return self._ussd is not None and bool(self._reports)
 
     def send(self, text: SmsMessage) -> SmsOutcome:
@@ -132,7 +132,7 @@ class Sender:
 
     def _post(self, target: Target, text: SmsMessage, more: Mapping[str, str] | None = None) -> SmsOutcome:
         if not MSISDN.fullmatch(text.to):
-            return DoNotRetry("bad_number")  # the session continues; only no SMS can be sent to this number
+            return DoNotRetry("bad_number")  # the session continues, but this number cannot get an SMS
         if not SENDER_PATTERN.fullmatch(text.sender):
             return DoNotRetry("sender_id")
         try:
@@ -147,7 +147,7 @@ class Sender:
             **self._account,
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-To": text.to,
-            "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # in minutes
+            "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # minutes
         }
         if text.sender:
             headers["X-Kannel-From"] = text.sender
@@ -179,5 +179,5 @@ def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
     if reply.status >= 500:
         return STATUS.get(reply.status, RetryLater("busy", once=True))
     body = reply.body.decode("latin-1")
-    known = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
-    return STATUS.get(reply.status, known)
+    refusal = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
+    return STATUS.get(reply.status, refusal)

@@ -36,9 +36,8 @@ CODES: Mapping[int, SmsOutcome] = {
     **dict.fromkeys((21617, 30004, 30007), REFUSED),  # too long, blocked, filtered
     30003: MAYBE_SENT,  # the phone is off
     **dict.fromkeys((21212, 21606, 21703), DoNotRetry("sender_id")),  # the sender is not a number of the account
-    **dict.fromkeys(
-        (21408, 21608, 30032, 30034, 63038), DoNotRetry("account")
-    ),  # region, trial, registration, daily limit
+    # region, trial, registration, daily limit
+    **dict.fromkeys((21408, 21608, 30032, 30034, 63038), DoNotRetry("account")),
     **dict.fromkeys((20003, 30002), RetryLater("locked_out")),  # wrong token, suspended
     **dict.fromkeys((14107, 20429, 20503, 21611, 30001), BUSY),  # too many at once, or its queue is full
     **dict.fromkeys((20500, 30008, 30410, 30500), MAYBE_SENT),  # Twilio does not know whether it was sent
@@ -88,7 +87,7 @@ class Sender:
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
-            return BAD_NUMBER  # the session continues; only no SMS can be sent to this number
+            return BAD_NUMBER  # the session continues, but this number cannot get an SMS
         try:
             message = self._sdk.messages.create(**self._parameters(text))
         except NoResponse as no_response:

@@ -39,9 +39,8 @@ log = structlog.get_logger()
 class SmsMessage:
     """An SMS to send.
 
-    `sender`: the short code the person wrote to. `link`: what the provider wants back with a reply, or "". `id`: ours;
-    a provider that returns no id can be asked to name it in its delivery report. `seconds`: how long it is worth
-    sending.
+    `sender`: the short code the person wrote to. `link`: the provider's value to return with a reply, or "". `id`:
+    ours; a provider that returns no id can be asked to name it in its delivery report. `seconds`: until it expires.
     """
 
     to: str = field(repr=False)
@@ -84,14 +83,14 @@ SmsOutcome = Accepted | RetryLater | DoNotRetry
 OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", "account")
 
 
-# By what a text was sent, for metrics and log. It is in the sealed body, so unknown if that does not open.
+# The bearer of a text, for metrics and log. It is in the sealed body, so it is unknown if that does not open.
 SentBy = Literal["sms", "ussd", "unknown"]
 SMS: Final = "sms"
 USSD: Final = "ussd"
 
 
 class SmsSender(Protocol):
-    """How one provider sends SMS. Each is a module of workers/senders/ with the channel's name."""
+    """Sends SMS through one provider. Each is a module of workers/senders/ with the channel's name."""
 
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send the SMS and return the outcome. Raises nothing for a failure at the provider."""
@@ -122,7 +121,7 @@ class _Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SmsDispatcher:
-    """Everything that sending an SMS needs. `senders`: by channel."""
+    """Send due SMS. `senders`: by channel."""
 
     database: Database
     keys: KeyRing
@@ -197,7 +196,7 @@ class SmsDispatcher:
             return _Attempt(RetryLater("no_key"))
         except DatabaseUnavailable:  # opt-outs could not be checked, so the SMS is not sent now; it is retried
             raise
-        except Exception:  # one SMS that fails here must not stop the others
+        except Exception:  # one failed SMS must not stop the others
             log.exception("job_failed", channel=leased.channel)
             return _Attempt(DoNotRetry("our_fault"), by)
 
@@ -219,8 +218,8 @@ class SmsDispatcher:
     def _open(self, leased: LeasedSms) -> tuple[SmsMessage, bytes, Mapping[str, Any]]:
         """Return the SMS, the hash of its number for an opt-out that the provider reports, and the opened body."""
         context = SealContext(leased.mode, leased.id, 1, SENDER_KEY)
-        box = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
-        body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, box))
+        sealed_body = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
+        body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, sealed_body))
         sms = SmsMessage(
             to=body["to"],
             sender=body["from"],
@@ -238,11 +237,11 @@ class SmsDispatcher:
         return retry_policy.delay_after_failure(Priority.P1, leased.attempt, 0, self.chance())
 
 
-USSD_SECONDS = 60  # a text that is shown later may meet another person
+USSD_SECONDS = 60  # a text that is shown later may be seen by another person
 
 
 def _notify(sender: SmsSender, text: SmsMessage) -> SmsOutcome:
-    """Send by USSD; never by SMS in its place, which the scheduler decides."""
+    """Show a text by USSD. Never falls back to SMS: the scheduler decides that."""
     if not (isinstance(sender, UssdSender) and sender.can_notify):
         return DoNotRetry("provider")
     return sender.notify(replace(text, seconds=min(text.seconds, USSD_SECONDS)))

@@ -42,10 +42,10 @@ class SmsRoute:
 def seal_sms(
     database: Database,
     keys: Path,
-    line: SmsRoute,
+    route: SmsRoute,
     to: str,
     *,
-    said: str,
+    text: str,
     mode: Mode,
     sms_id: str = "",
     unless: Sequence[bytes] = (),
@@ -59,20 +59,22 @@ def seal_sms(
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body: dict[str, object] = {
         "to": to,
-        "from": line.sender,
-        "text": said,
+        "from": route.sender,
+        "text": text,
         "unless": [number_hash.hex() for number_hash in unless],
     }
     body |= {"yes": asdict(yes)} if yes else {}
-    body |= {"ussd": True} if line.ussd else {}
-    box = seal_body(
+    body |= {"ussd": True} if route.ussd else {}
+    sealed_body = seal_body(
         load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
         SealContext(mode, sms_id, 1, SENDER_KEY),
         b"",
         json.dumps(body).encode(),
     )
-    expires_at = now + (USSD_LIFETIME if line.ussd else LIFETIME)
-    return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, expires_at)
+    expires_at = now + (USSD_LIFETIME if route.ussd else LIFETIME)
+    return OutgoingSms(
+        sms_id, route.channel, mode, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed, now, expires_at
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,15 @@ class SmsNotifier:
     sms_dispatcher: SmsDispatcher
     keys: Path
     mode: Mode
-    line: SmsRoute
+    route: SmsRoute
 
-    def send(self, to: str, said: str) -> bool:
+    def send(self, to: str, text: str) -> bool:
         """Store the SMS and send it at once. Returns True if a provider has accepted it.
 
         Otherwise it stays in the outbox and is retried. Raises DatabaseUnavailable.
         """
         try:
-            sms = seal_sms(self.database, self.keys, self.line, to, said=said, mode=self.mode)
+            sms = seal_sms(self.database, self.keys, self.route, to, text=text, mode=self.mode)
         except KeyFileError:
             log.error("key_missing")
             return False
@@ -99,13 +101,13 @@ class SmsNotifier:
         self.sms_dispatcher.send(sms.id)
         return messages.load_state(self.database, sms.id) == "sent"
 
-    def send_without_database(self, to: str, said: str) -> bool:
+    def send_without_database(self, to: str, text: str) -> bool:
         """Send at once and store nothing; return True once a provider has accepted it.
 
         For alerts about the database itself: `send` needs it.
         """
-        sender = self.sms_dispatcher.senders.get(self.line.channel)
+        sender = self.sms_dispatcher.senders.get(self.route.channel)
         if sender is None:
             return False
-        message = SmsMessage(to, self.line.sender, said, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
+        message = SmsMessage(to, self.route.sender, text, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
         return isinstance(sender.send(message), Accepted)

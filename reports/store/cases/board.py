@@ -1,4 +1,4 @@
-"""The board of a hotline's lead: how many reports wait, who holds how many, and which were taken in time today.
+"""The board of a hotline's lead: counts of waiting reports, of reports by holder, and of those taken in time today.
 
 It reads counts and times, and no sealed row. Reports that the lead is excluded from are in no count (S-26).
 """
@@ -36,7 +36,7 @@ class Held:
 
     `name`: empty for reports that were taken by the hotline's own system or by an on-call phone. `urgent`: those of P1
     and P2. `to_accept`: those that were passed to this person, who has not accepted them yet. `overdue_follow_ups`:
-    those of them at which somebody had to look again by now.
+    those whose follow-up date has passed.
     """
 
     name: str
@@ -59,7 +59,7 @@ class TakenToday:
 
     @property
     def due(self) -> int:
-        """Return how many had to be taken by now."""
+        """Return the number that had to be taken by now."""
         return self.in_time + self.late
 
 
@@ -105,11 +105,11 @@ def _waiting(connection: Connection, lead: Account, now: int) -> Mapping[Priorit
     rows = _cases().where(or_(d.handling == Handling.NONE, in_queue)).subquery().c
     overdue = func.count(func.distinct(case((rows.due_at < now, rows.report_id))))
     query = select(rows.priority, func.count(func.distinct(rows.report_id)), func.min(rows.created_at), overdue)
-    found = {
+    waiting = {
         priority: Waiting(*counts)
         for priority, *counts in connection.execute(query.group_by(rows.priority), visibility_values(lead))
     }
-    return {priority: found.get(priority, Waiting()) for priority in PRIORITIES}
+    return {priority: waiting.get(priority, Waiting()) for priority in PRIORITIES}
 
 
 def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
@@ -142,8 +142,8 @@ def _today(connection: Connection, lead: Account, day_start: int, now: int) -> M
     query = select(
         today.priority, *(func.count(func.distinct(case((one, today.report_id)))) for one in (in_time, late))
     )
-    found = {
+    taken = {
         priority: TakenToday(*counts)
         for priority, *counts in connection.execute(query.group_by(today.priority), visibility_values(lead))
     }
-    return {priority: found.get(priority, TakenToday()) for priority in PRIORITIES}
+    return {priority: taken.get(priority, TakenToday()) for priority in PRIORITIES}

@@ -35,7 +35,7 @@ class CaseNotFound(Exception):
 
 
 class TransitionNotAllowed(Exception):
-    """The handling state of the report allows no such change; `before` is that state."""
+    """The handling state of the report, `before`, does not allow this change."""
 
     def __init__(self, before: Handling) -> None:
         super().__init__(before)
@@ -47,7 +47,7 @@ class OutdatedRevision(Exception):
 
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
-CHILD_NOTE: Final = "child"  # of the child, for the statistics alone: no page shows it
+CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
 DraftKind = Literal["message", "note", "closing", "entry"]
 
 
@@ -94,7 +94,7 @@ class CaseAction:
     hoax_by: str | None = None
 
     @property
-    def whose(self) -> CaseRef:
+    def case_ref(self) -> CaseRef:
         """Return the report, its hotline and the actor."""
         return CaseRef(self.hotline, self.report_id, self.actor)
 
@@ -144,10 +144,10 @@ def perform(database: Database, step: CaseAction) -> Handling:
         if step.new_state != Handling.NONE:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
         if step.column_changes and step.new_state != Handling.NONE:
-            case_status.save_change(connection, database, step.whose, step.column_changes)
-            case_status.save_closing_and_follow_up(connection, database, step.whose, rows[-1], step.new_state)
+            case_status.save_change(connection, database, step.case_ref, step.column_changes)
+            case_status.save_closing_and_follow_up(connection, database, step.case_ref, rows[-1], step.new_state)
         if step.new_state != Handling.NONE and (step.column_changes or step.new_state != rows[-1].handling):
-            case_status.record_change(connection, database, step.whose)
+            case_status.record_change(connection, database, step.case_ref)
     return step.new_state
 
 
@@ -159,10 +159,10 @@ def _check_state(connection: Connection, database: Database, step: CaseAction, b
     if not may_change(before, step.new_state):
         raise TransitionNotAllowed(before)
     if step.seen_status is not None:
-        case_status.check_unchanged(connection, database, step.whose, before, step.seen_status)
+        case_status.check_unchanged(connection, database, step.case_ref, before, step.seen_status)
     values = step.column_changes.values if step.column_changes else {}
     is_second_outcome = before == step.new_state == Handling.CLOSED and "outcome" in values
-    if is_second_outcome or step.hoax_by not in (None, case_status.load_hoax_mark(connection, step.whose)):
+    if is_second_outcome or step.hoax_by not in (None, case_status.load_hoax_mark(connection, step.case_ref)):
         raise TransitionNotAllowed(before)
 
 

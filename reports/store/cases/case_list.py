@@ -34,9 +34,9 @@ from reports.store.staff.accounts import Account
 from runtime.settings import Mode
 
 BODY_TYPES = (DeliveryType.CREATED, DeliveryType.UPDATED)  # deliveries that bring a body
-ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of what the reporter sent later
+ADDITION_TYPES = (DeliveryType.UPDATED, DeliveryType.MESSAGE)  # deliveries of the reporter's later additions
 PAGE_SIZE = 50
-MAX_COUNTED: Final = 1000  # of reports that nobody has acknowledged: a tab says "999+" beyond that
+MAX_COUNTED: Final = 1000  # unacknowledged reports: beyond that a tab says "999+"
 STATEMENTS: Final = 256  # pages of the list whose statements are cached
 MAX_OF_REFERENCE: Final = 20  # reports that one reference may list
 
@@ -48,7 +48,7 @@ class ListTab(StrEnum):
     UNASSIGNED = "unassigned"  # nobody has acknowledged it, or it was passed on and not accepted yet
     MINE = "mine"
     OTHERS = "others"
-    WAITING = "waiting"  # the last word is the hotline's
+    WAITING = "waiting"  # the hotline wrote last
     CLOSED = "closed"
 
 
@@ -127,7 +127,7 @@ class CaseHead:
 
 @dataclass(frozen=True, slots=True)
 class UrgentCount:
-    """How many urgent reports nobody has acknowledged.
+    """The number of urgent reports that nobody has acknowledged.
 
     `unopened`: those of them that nobody at the hotline has opened since they came or since their reporter added
     something. `newest`: when the last of the unopened ones came, in microseconds; 0: there is none.
@@ -171,7 +171,7 @@ def _urgent_query() -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class TabCounts:
-    """How many reports are under each tab. `open`, `unassigned` and `closed` are at most MAX_COUNTED."""
+    """The number of reports under each tab. `open`, `unassigned` and `closed` are at most MAX_COUNTED."""
 
     open: int
     unassigned: int
@@ -184,8 +184,8 @@ class TabCounts:
 def count_tabs(database: Database, account: Account) -> TabCounts:
     """Count the reports under each tab that this person may see, in one statement.
 
-    The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Of
-    those that somebody holds, each is looked at.
+    The reports that nobody has acknowledged, and the closed ones, are counted in their index up to MAX_COUNTED. Reports
+    with a holder are counted one by one.
     """
     with read_as(database, account.hotline) as connection:
         row = connection.execute(_tabs_query(), visibility_values(account)).one()
@@ -204,26 +204,26 @@ def count_tabs(database: Database, account: Account) -> TabCounts:
 def _tabs_query() -> Select[Any]:
     d, holding = t.delivery.c, t.holding.alias("held")
     h = holding.c
-    # A column that is NULL must not make the negation NULL.
+    # A NULL column must not make the negation NULL.
     is_mine = func.coalesce(h.holder, literal("")) == _NAME
     is_reassigned = h.handed_by.is_not(None)
     is_theirs = and_(~is_mine, h.handed_by.is_(None))
-    held = [
+    held_counts = [
         func.count(func.distinct(case((condition, d.report_id))))
         for condition in (is_mine, is_reassigned, is_theirs, _waits_for_reporter())
     ]
     counted = [
         func.count(func.distinct(d.report_id)),
-        *held,
+        *held_counts,
         _count_some(d.handling == Handling.NONE),
         _count_some(and_(d.handling == Handling.NONE, _is_mine())),
         _count_some(_is_closed_with_additions()),
         _count_some(d.handling.in_((Handling.CLOSED, Handling.REJECTED))),
     ]
-    found: Select[Any] = select(*counted)
-    found = found.select_from(t.delivery)
-    found = found.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
-    return found.where(is_visible(), d.handling.in_(ACTIVE))
+    query: Select[Any] = select(*counted)
+    query = query.select_from(t.delivery)
+    query = query.outerjoin(holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    return query.where(is_visible(), d.handling.in_(ACTIVE))
 
 
 def _count_some(condition: ColumnElement[bool]) -> Any:
@@ -249,30 +249,32 @@ def _passed_query() -> Select[Any]:
 
 
 def list_cases(
-    database: Database, account: Account, wanted: CaseFilter, most: int = PAGE_SIZE
+    database: Database, account: Account, case_filter: CaseFilter, most: int = PAGE_SIZE
 ) -> tuple[list[CaseRow], bool]:
     """Return a page of cases, and whether there are more.
 
     The most urgent come first. Within a priority, unacknowledged cases precede the others, and older cases newer ones.
     """
     with read_as(database, account.hotline) as connection:
-        rows = [_case_row(row) for row in connection.execute(_list_query(wanted, most + 1), visibility_values(account))]
+        rows = [
+            _case_row(row) for row in connection.execute(_list_query(case_filter, most + 1), visibility_values(account))
+        ]
     return rows[:most], len(rows) > most
 
 
 @lru_cache(STATEMENTS)
-def _list_query(wanted: CaseFilter, limit: int) -> Select[Any]:
-    return _row_query(_page_query(wanted, limit))
+def _list_query(case_filter: CaseFilter, limit: int) -> Select[Any]:
+    return _row_query(_page_query(case_filter, limit))
 
 
-def list_heads(database: Database, account: Account, wanted: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
+def list_heads(database: Database, account: Account, case_filter: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
     """Return the sealed heads in the order of the list, and whether there are more than `most`.
 
     It reads only what has to be opened, so that very many cases can be searched. Cases without a head are left out.
     """
     d, r, b = t.delivery.c, t.report.c, t.report_body.c
     query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
-    query = _join_page(query, _page_query(wanted, most + 1))
+    query = _join_page(query, _page_query(case_filter, most + 1))
     with read_as(database, account.hotline) as connection:
         heads = [CaseHead(*row) for row in connection.execute(query, visibility_values(account))]
     return [head for head in heads[:most] if head.head], len(heads) > most

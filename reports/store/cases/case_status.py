@@ -86,10 +86,10 @@ def load_status(connection: Connection, hotline: str, report_id: str, handling: 
     return CaseStatus(handling, row.holder, row.handed_by, row.changed_at or 0, row.changed_by)
 
 
-def load_handling(connection: Connection, whose: CaseRef) -> Handling:
+def load_handling(connection: Connection, case_ref: CaseRef) -> Handling:
     """Return the handling state of a report that this hotline was given."""
     d = t.delivery.c
-    is_own = (d.report_id == whose.report_id, d.hotline == whose.hotline, d.type.in_(REPORT_TYPES))
+    is_own = (d.report_id == case_ref.report_id, d.hotline == case_ref.hotline, d.type.in_(REPORT_TYPES))
     query = (
         select(d.handling)
         .where(*is_own, d.state != DeliveryState.CANCELLED)
@@ -98,22 +98,24 @@ def load_handling(connection: Connection, whose: CaseRef) -> Handling:
     return Handling(connection.execute(query.limit(1)).scalar_one())
 
 
-def load_hoax_mark(connection: Connection, whose: CaseRef) -> str | None:
+def load_hoax_mark(connection: Connection, case_ref: CaseRef) -> str | None:
     """Return the id of the account that marked the report as a false report; None if nobody has."""
     h = t.holding.c
-    query = select(h.hoax_by).where(h.report_id == whose.report_id, h.hotline == whose.hotline)
+    query = select(h.hoax_by).where(h.report_id == case_ref.report_id, h.hotline == case_ref.hotline)
     marked_by: str | None = connection.execute(query).scalar()
     return marked_by
 
 
-def check_unchanged(connection: Connection, database: Database, whose: CaseRef, handling: Handling, seen: str) -> None:
+def check_unchanged(
+    connection: Connection, database: Database, case_ref: CaseRef, handling: Handling, seen: str
+) -> None:
     """Compare the status with the one that the page showed, in the transaction that is about to change it.
 
     `seen`: the key of the status on the page. The actor may go on if nobody has the report, if they have it themselves,
     or if they made the last change. Raises StatusConflict.
     """
-    current = load_status(connection, whose.hotline, whose.report_id, handling)
-    name = actor_name(whose.actor)
+    current = load_status(connection, case_ref.hotline, case_ref.report_id, handling)
+    name = actor_name(case_ref.actor)
     if current.key == seen or current.handling == Handling.NONE or name == current.changed_by:
         return
     # Assigned to this person, or back in the queue.
@@ -129,10 +131,10 @@ def actor_name(actor: str) -> str:
     return actor.rpartition("/")[2]
 
 
-def record_change(connection: Connection, database: Database, whose: CaseRef) -> None:
+def record_change(connection: Connection, database: Database, case_ref: CaseRef) -> None:
     """Record that the status or the holder was changed now, and by whom."""
-    values = {"changed_at": database.now(), "changed_by": actor_name(whose.actor)[:24]}
-    save_values(connection, database, whose.hotline, whose.report_id, values)
+    values = {"changed_at": database.now(), "changed_by": actor_name(case_ref.actor)[:24]}
+    save_values(connection, database, case_ref.hotline, case_ref.report_id, values)
 
 
 def record_phone_change(connection: Connection, hotline: str, report_id: str, at: int) -> None:
@@ -145,10 +147,10 @@ def record_phone_change(connection: Connection, hotline: str, report_id: str, at
     connection.execute(statement.values(changed_at=at, changed_by=None))
 
 
-def save_change(connection: Connection, database: Database, whose: CaseRef, kept: CaseChange) -> None:
+def save_change(connection: Connection, database: Database, case_ref: CaseRef, change: CaseChange) -> None:
     """Save a change and its audit entry in the open transaction."""
-    save_values(connection, database, whose.hotline, whose.report_id, kept.values)
-    audit_log.append(connection, whose.actor, kept.act, whose.report_id, database.now())
+    save_values(connection, database, case_ref.hotline, case_ref.report_id, change.values)
+    audit_log.append(connection, case_ref.actor, change.act, case_ref.report_id, database.now())
 
 
 def clear_reassignment(connection: Connection, hotline: str, report_id: str) -> None:
@@ -168,9 +170,9 @@ def save_values(
 
 
 def save_closing_and_follow_up(
-    connection: Connection, database: Database, whose: CaseRef, before: Any, new_state: Handling
+    connection: Connection, database: Database, case_ref: CaseRef, before: Any, new_state: Handling
 ) -> None:
-    """Store what the closing of a report can be undone to, or the default follow-up date of one just acknowledged.
+    """Store the state to which a closing can be undone, or the default follow-up date of a report just acknowledged.
 
     `before`: the delivery as it was, with its handling state and priority.
     """
@@ -183,4 +185,4 @@ def save_closing_and_follow_up(
         values = {"follow_up_at": follow_up_at, "follow_up_by": None, "closed_from": None}
     else:
         return
-    save_values(connection, database, whose.hotline, whose.report_id, values)
+    save_values(connection, database, case_ref.hotline, case_ref.report_id, values)

@@ -76,7 +76,7 @@ def read_report(connection: Connection, report_id: str, hotline: str) -> Readabl
 def open_recording(database: Database, account: Account, report_id: str, recording_id: str) -> SealedRecording | None:
     """Return the sound of a recording, sealed to the account's hotline; None if there is none.
 
-    That the account hears it is recorded before. The caller has checked `may_see`.
+    The audit log records the access first. The caller has checked `may_see`.
     """
     c = t.recording_copy.c
     query = select(c.recipient, c.key_id, c.wrap, c.sealed)
@@ -89,12 +89,12 @@ def open_recording(database: Database, account: Account, report_id: str, recordi
     return SealedRecording(*row)
 
 
-# What the reporter has added since the hotline last read the report
+# Additions of the reporter since the hotline last read the report
 
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a reporter has sent since a hotline last read the report.
+    """The additions of a reporter since a hotline last read the report.
 
     `at`: when the last of it was given to the hotline, in microseconds by the scheduler's clock; 0: there is nothing
     new.
@@ -109,7 +109,7 @@ class Additions:
 
 
 def find_additions(connection: Connection, hotline: str, report_id: str, read_at: int) -> Additions:
-    """Return what the reporter has sent since `read_at`, in microseconds."""
+    """Return the reporter's additions since `read_at`, in microseconds."""
     d, m = t.delivery.c, t.message.c
     is_own = (d.report_id == report_id, d.hotline == hotline)
     rows = connection.execute(
@@ -144,7 +144,7 @@ MAX_READS_PER_HOUR = 60  # reports in an hour that one person may read before th
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """Everything that a report's page shows.
+    """The data of a report's page.
 
     `held`: the sealed report; None for an input that nobody could read. `others`: every hotline that was given the
     report, with its handling state. `holding`: the hotline's row of `holding`, None in each column if there is none.
@@ -220,7 +220,7 @@ def _record_read(database: Database, account: Account, report_id: str, is_read: 
         ):
             audit_log.append(connection, account.actor, "read_many", account.staff_id, now)
         read_at = connection.execute(read_query).scalar() or 0
-        if is_read:  # by the database's clock, as deliveries are: by another one an addition could count as read
+        if is_read:  # by the database's clock, like deliveries; by another clock an addition could count as read
             case_status.save_values(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
     return read_at
 
@@ -244,7 +244,7 @@ def save_change(
     database: Database,
     account: Account,
     report_id: str,
-    kept: CaseChange,
+    change: CaseChange,
     key: bytes | None = None,
     *,
     status: str,
@@ -261,13 +261,13 @@ def save_change(
         if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
-            if "holder" in kept.values and handling not in (Handling.NONE, *ACTIVE):
+            if "holder" in change.values and handling not in (Handling.NONE, *ACTIVE):
                 raise case_actions.TransitionNotAllowed(handling)
-            case_status.save_change(connection, database, case_ref, kept)
+            case_status.save_change(connection, database, case_ref, change)
             if note:
                 authorship = {"actor": account.actor, "created_at": database.now()}
                 connection.execute(insert(t.note), asdict(note) | authorship)
-            if "holder" in kept.values:
+            if "holder" in change.values:
                 case_status.record_change(connection, database, case_ref)
 
 
@@ -295,7 +295,7 @@ def account_predates_report(database: Database, account: Account, report_id: str
 
 
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this hotline had the report and its reporter deleted it; nothing of it is left here."""
+    """Return whether this hotline had the report and its reporter deleted it; no data of it is left."""
     p, r = t.purged.c, t.receipt.c
     had_report = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
     query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had_report)
@@ -348,7 +348,7 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     h = t.holding.c
     held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
     count = 0
-    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's people have one of their own
+    actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's accounts have a hotline of their own
     with write_as(database, holder.hotline, actor_hotline) as connection:
         for report_id in sorted(connection.execute(held_query).scalars()):
             case_ref = CaseRef(holder.hotline, report_id, by)
@@ -359,16 +359,16 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     return count
 
 
-def _put_back(connection: Connection, database: Database, whose: CaseRef) -> None:
-    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(whose.actor)[:24]}
-    case_status.save_change(connection, database, whose, CaseChange("put_back", values))
-    case_status.record_change(connection, database, whose)
+def _put_back(connection: Connection, database: Database, case_ref: CaseRef) -> None:
+    values = {"holder": case_status.UNASSIGNED, "handed_by": case_status.actor_name(case_ref.actor)[:24]}
+    case_status.save_change(connection, database, case_ref, CaseChange("put_back", values))
+    case_status.record_change(connection, database, case_ref)
 
 
-def _is_held_by(connection: Connection, whose: CaseRef, staff_id: str) -> bool:
+def _is_held_by(connection: Connection, case_ref: CaseRef, staff_id: str) -> bool:
     """Return whether this person holds an open report, or it was passed to them."""
-    handling = case_status.load_handling(connection, whose)
-    status = case_status.load_status(connection, whose.hotline, whose.report_id, handling)
+    handling = case_status.load_handling(connection, case_ref)
+    status = case_status.load_status(connection, case_ref.hotline, case_ref.report_id, handling)
     name = connection.execute(select(t.staff.c.name).where(t.staff.c.staff_id == staff_id)).scalar()
     return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 

@@ -36,7 +36,7 @@ def undo_until(database: Database, account: Account, report_id: str) -> int:
 
 
 def undo_close(database: Database, account: Account, report_id: str, key: bytes | None) -> None:
-    """Give the report the handling state back that it had before this person closed it; its clocks run again.
+    """Restore the handling state that the report had before this person closed it; its deadlines run again.
 
     `key`: idempotency key of the form. Raises CannotUndo.
     """
@@ -50,7 +50,7 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
         if not _undo_until(rows, holding, account, now):
             raise CannotUndo
         state = holding["closed_from"]
-        # A report that was waiting for somebody when it was closed has lost its holder: this person has it now.
+        # A report that waited for somebody when it was closed has no holder: this person becomes its holder.
         holder = (holding["holder"] or account.name) if state in ACTIVE else holding["holder"]
         reveal_report(database, connection, report_id)
         for row in rows:
@@ -59,9 +59,8 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
             outbox.record_change(connection, row.delivery_id, report_id, act=state, actor=account.actor, now=now)
         values = {"outcome": None, "closed_from": None, "holder": holder}
         case_status.save_values(connection, database, account.hotline, report_id, values)
-        audit_log.append(
-            connection, account.actor, "close_undone", report_id, now
-        )  # one act with the state, by its time
+        # The entry has the same time as the state, so that the access log shows one act.
+        audit_log.append(connection, account.actor, "close_undone", report_id, now)
         case_status.record_change(connection, database, case_ref)
 
 
@@ -75,7 +74,7 @@ def _undo_until(rows: list[Any], holding: Mapping[str, Any], account: Account, n
 def mark_as_hoax(
     database: Database, account: Account, report_id: str, why: SealedNote, key: bytes | None, *, status: str
 ) -> None:
-    """Record that this person takes the report for a hoax, and store their reason.
+    """Record that this person considers the report a hoax, and store their reason.
 
     `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict, and
     TransitionNotAllowed if the report cannot be closed or has a mark.

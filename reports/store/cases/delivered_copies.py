@@ -1,4 +1,4 @@
-"""What a hotline's system fetches: its delivered copies, still sealed, and its deliveries that fail.
+"""Data that a hotline's system fetches: its delivered copies, still sealed, and its failing deliveries.
 
 A copy is returned as it is stored, sealed to the hotline: nothing is decrypted here. A copy that holds a number which
 the reporter has withdrawn since is left out, because only the worker can remove the number from it.
@@ -21,7 +21,7 @@ from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-MAX_BYTES = 2 * 1024 * 1024  # of the sealed copies of one page; one larger copy is a page by itself
+MAX_BYTES = 2 * 1024 * 1024  # size of the sealed copies of one page; a larger copy is a page by itself
 
 WithheldReason = Literal["contact_withdrawn", "deleted", "not_stored"]
 
@@ -193,5 +193,5 @@ def _read_copy(connection: Connection, hotline: str, row: Any) -> tuple[StoredBo
         copy, is_last_statement = StoredBody(*body) if body else None, False
     if copy is None:
         return None, "not_stored"
-    # As for a late delivery (outbox.LeasedDelivery.withdrawn): only the last statement about contact keeps its number.
+    # As for a late delivery (outbox.LeasedDelivery.withdrawn), only the last statement about contact keeps its number.
     return (copy, None) if row.allowed is None or is_last_statement else (None, "contact_withdrawn")

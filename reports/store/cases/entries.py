@@ -1,7 +1,7 @@
 """Reports that staff enter: taken by telephone, or from a person who came to the hotline.
 
 The console writes a pending revision, sealed to its own hotline, and the scheduler stores the report within a second.
-So the console needs no right to read anything, and none to make a report or a delivery: the scheduler stores such a
+So the console needs no right to read reports, nor to create a report or a delivery: the scheduler stores such a
 revision only as a new report.
 """
 

@@ -38,7 +38,7 @@ class DueFollowUp:
 
 @dataclass(frozen=True, slots=True)
 class DueCount:
-    """How many follow-ups are due, and when the last of them became so for this person, in microseconds; 0: none."""
+    """The number of due follow-ups, and when the last of them became due for this person (microseconds; 0: none)."""
 
     count: int
     newest: int

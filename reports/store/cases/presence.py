@@ -1,4 +1,4 @@
-"""Who has a report open now, for colleagues of the same hotline: ids and times, for less than a minute."""
+"""The colleagues of a hotline who have a report open now: ids and times, stored for less than a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.store.staff.accounts import Account
 from runtime.time_units import SECOND
 
 LIFETIME: Final = 40 * SECOND  # an open page asks for news every ten seconds
-RENEWED_AFTER: Final = 15 * SECOND  # so that not every request writes
+RENEWED_AFTER: Final = 15 * SECOND  # limits how often requests write
 
 
 def record(database: Database, account: Account, report_id: str) -> None:

@@ -101,7 +101,7 @@ class _ReadinessGate:
     def is_shut(self) -> bool:
         """Return whether the database is not ready, checking again every few seconds.
 
-        For other threads the gate is shut while one checks.
+        While one thread checks, the gate is shut for the others.
         """
         if not self._lock.acquire(blocking=False):
             return True
@@ -155,7 +155,7 @@ class Database:
                 yield connection
                 self._await_commit(connection)
             if postgresql.driver_connection(connection).heard:
-                # such as "committed locally, but might not have been replicated": the standby copy is not certain
+                # for example "committed locally, but might not have been replicated": the standby may not have it
                 raise DatabaseUnavailable("the database gave a warning at commit")
 
     @property
@@ -255,10 +255,10 @@ class Database:
         statement: T = self._statements[make, *of]
         return statement
 
-    def lock_until_commit(self, connection: Connection, what: str) -> None:
-        """Take the advisory lock `what` until the end of the transaction. SQLite has a single writer anyway."""
+    def lock_until_commit(self, connection: Connection, name: str) -> None:
+        """Take the advisory lock `name` until the end of the transaction. SQLite has a single writer anyway."""
         if not self.is_sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
 
     def close_until_ready(self, reason: str, check: Callable[[], str]) -> None:
         """Treat the database as unavailable, for `reason`, until `check` returns "".
@@ -282,7 +282,7 @@ class Database:
         self._gate = None
 
     def patient(self) -> Database:
-        """Return the same database for work that no reporter waits for: a slow network only makes that slower.
+        """Return the same database, with longer timeouts, for work that no reporter waits for.
 
         It is ready when this one is. SQLite has no network, and one writer in each process: there it is this one.
         """
@@ -328,7 +328,7 @@ class Database:
             if refusal := postgresql.refused_privilege(error):
                 raise PermissionDenied(self.engine.url.username or "the role of this account", refusal) from None
             if is_read_only(error):
-                self._reopen()  # all connections: SQLite shares the mode of its memory map within a process
+                self._reopen()  # close all connections: SQLite shares the mode of its memory map within a process
             # Only the class, because the message of a driver may hold the values that were sent.
             cause = getattr(error, "orig", None) or error
             unavailable = DatabaseUnavailable(type(cause).__name__)

@@ -84,7 +84,7 @@ def pipeline(connection: Connection) -> Iterator[None]:
             yield
     except SQLAlchemyError:
         raise
-    except dbapi_connection.driver_error as error:  # of a statement that had not been waited for
+    except dbapi_connection.driver_error as error:  # the error of an earlier statement of the pipeline
         raise DBAPIError("", None, error) from None
 
 

@@ -24,10 +24,9 @@ QUEUE_SECONDS = 0.5
 BACKGROUND_QUEUE_SECONDS = 5.0
 COMMIT_SECONDS = 1.0
 LOCK_SECONDS = 1.0  # how long one process waits for the lock of another
-LOCK_RETRY_MS = (
-    4  # SQLite itself retries ever more seldom, at last every 0.1 s: under load, newcomers always got the lock first
-)
-MIN_LOCK_ATTEMPTS = 25  # even for a process that was suspended while it waited: others had the lock all that time
+# SQLite's own retries slow down to one every 0.1 s, so that under load newer requests always got the lock first.
+LOCK_RETRY_MS = 4
+MIN_LOCK_ATTEMPTS = 25  # also for a process that was suspended while it waited
 QUEUE_THRESHOLD = 2  # waiting threads of one process
 MAX_COMMIT_THREADS = 4  # including commits that hang in the disk
 
@@ -87,7 +86,7 @@ class DatabaseFile:
             self._opened = _identity(self._path)
 
     def forget(self) -> None:
-        """Accept whichever file the next connection opens."""
+        """Accept the file that the next connection opens, even if it is another one."""
         self._opened = None
 
     def check(self) -> None:

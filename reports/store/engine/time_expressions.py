@@ -19,7 +19,7 @@ def deferred_number(number: Callable[[], int]) -> ColumnElement[int]:
 
 
 class _DeferredInteger(BigInteger):
-    """A type of its own: otherwise SQLAlchemy's cache would confuse deferred parameters with those of a fixed value."""
+    """A separate type, so that SQLAlchemy's cache does not confuse deferred parameters with fixed values."""
 
     def coerce_compared_value(self, *_: Any) -> BigInteger:
         return BigInteger()

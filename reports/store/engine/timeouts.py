@@ -1,4 +1,4 @@
-"""How long the database may take, depending on whether a reporter waits."""
+"""Timeouts of the database, by whether a reporter waits."""
 
 from __future__ import annotations
 

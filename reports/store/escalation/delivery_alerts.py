@@ -1,4 +1,4 @@
-"""Alerts about deliveries that do not get through: which are due, and which were sent."""
+"""Alerts about undelivered reports: list those due, and record those sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """When a person is alerted about a delivery.
+    """The rules for alerting a person about a delivery.
 
     `first_after`: priority → microseconds without a receipt.
     `repeat_every`: priority → microseconds until the alert is repeated.
@@ -31,7 +31,7 @@ class AlertRules:
 
 @dataclass(frozen=True, slots=True)
 class DueAlert:
-    """A delivery that did not get through, and about which a person must be alerted now."""
+    """An undelivered delivery about which a person must be alerted now."""
 
     delivery_id: str
     report_id: str

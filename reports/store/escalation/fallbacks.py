@@ -1,4 +1,4 @@
-"""Fallback hotlines of a report: which were given it, and which are left. The scheduler decides when one is added."""
+"""Fallback hotlines of a report: those tried, and those left. The scheduler decides when one is added."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reports.store.schema import tables as t
 class TriedHotline:
     """A hotline of the chain (the primary, then the fallbacks) that was given the report.
 
-    `waited`: microseconds since the delivery was made. `gone`: the hotline takes no reports any more. If the hotline
+    `waited`: microseconds since the delivery was made. `gone`: the hotline accepts no reports any more. If the hotline
     has the report but not the update that made it more urgent, the fields describe this update.
     """
 

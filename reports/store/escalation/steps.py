@@ -82,7 +82,7 @@ class EscalationState:
     remaining: tuple[str, ...]
 
 
-_TAKEN = t.delivery.alias("taken").c  # slow to build
+_TAKEN = t.delivery.alias("taken").c  # cached, because building it is slow
 
 
 def is_acknowledged(report_id: Any) -> ColumnElement[bool]:
@@ -193,7 +193,7 @@ def database_time(database: Database) -> int:
 
 
 def load_state(database: Database, report_id: str) -> EscalationState:
-    """Load how far the escalation of a report has come."""
+    """Load the state of a report's escalation."""
     of_report = {"which": report_id}
     with database.read() as connection:
         report = connection.execute(_REPORT, of_report).one()
@@ -236,7 +236,7 @@ def claim(database: Database, step: EscalationStep, seconds: int) -> bool:
 
 
 def postpone(database: Database, step: EscalationStep, until: int) -> None:
-    """Put a step off until `until`, in microseconds."""
+    """Postpone a step until `until`, in microseconds."""
     with database.write() as connection:
         connection.execute(update(t.step).where(_is_same_step(step)).values(not_before=until))
 

@@ -39,14 +39,14 @@ class MailboxAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MailboxView:
-    """What a reporter with access code and PIN may see of a report; the newest answer first.
+    """The view of a report for its reporter with access code and PIN; the newest answer first.
 
     `state`: as it is stored, or overdue. `desk`: the hotline furthest along, if any. `sealed_key`: the mailbox's
     private key, sealed under access code and PIN.
     """
 
     report_id: str
-    state: ReportState | Literal["overdue"]  # overdue: delivered, and nobody has read it in time
+    state: ReportState | Literal["overdue"]  # overdue: delivered, and not read in time
     desk: str | None
     sealed_key: bytes
     answers: tuple[MailboxAnswer, ...]
@@ -106,7 +106,7 @@ def save_message(
     database: Database,
     report_id: str,
     message_id: str,
-    letters: Sequence[SealedMessage],
+    sealed_messages: Sequence[SealedMessage],
     kind: MessageKind,
     *,
     allowed: bool | None = None,
@@ -122,7 +122,8 @@ def save_message(
     """
     now = database.now()
     rows = [
-        asdict(letter) | {"message_id": message_id, "report_id": report_id, "created_at": now} for letter in letters
+        asdict(sealed_message) | {"message_id": message_id, "report_id": report_id, "created_at": now}
+        for sealed_message in sealed_messages
     ]
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):

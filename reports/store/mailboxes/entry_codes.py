@@ -18,7 +18,7 @@ from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
 
-CODE_LABEL = "code"  # in place of the id of an answer, for the seal
+CODE_LABEL = "code"  # replaces the id of an answer in the seal context
 
 
 def publish_key(database: Database, public_key: bytes) -> None:
@@ -50,9 +50,9 @@ def list_held(database: Database, at_most: int = 50) -> list[Any]:
         return list(connection.execute(select(e.report_id, e.sealed).order_by(e.held_at).limit(at_most)).all())
 
 
-def save_mailbox(database: Database, report_id: str, box: MailboxRecord) -> None:
+def save_mailbox(database: Database, report_id: str, mailbox: MailboxRecord) -> None:
     """Store the mailbox of a held code, unless the report has one, and delete the code. Web calls this."""
-    row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
+    row = asdict(mailbox) | {"report_id": report_id, "created_at": database.now()}
     with database.write() as connection:
         if connection.execute(delete(t.entry_code).where(t.entry_code.c.report_id == report_id)).rowcount:
             connection.execute(database.insert_or_ignore(t.mailbox), row)

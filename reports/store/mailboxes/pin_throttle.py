@@ -21,19 +21,19 @@ BUCKETS: Final = 1 << 16
 ALL_CODES: Final = BUCKETS  # the row that counts all wrong pairs of an hour
 INVALID_CODE: Final = BUCKETS + 1  # the row for inputs that cannot be a code; its count has no effect
 NO_KEY: Final = b""
-CLOCK_TOLERANCE: Final = MINUTE  # a transaction may have waited so long for locks after it read the time
+CLOCK_TOLERANCE: Final = MINUTE  # a transaction may have waited this long for locks after it read the time
 
 
 @dataclass(frozen=True, slots=True)
 class PinLimit:
-    """How many wrong pairs are allowed.
+    """The limits on wrong pairs.
 
     Attributes:
         per_code: wrong PINs that lock one code.
         lock_time: for how long the code is locked, in microseconds.
         per_number: wrong pairs of one telephone number in a day; after that even the right pair is refused to it.
         in_total: wrong pairs of all numbers in an hour; above it `per_number_under_attack` applies instead of
-            `per_number`, because somebody seems to guess.
+            `per_number`, because guessing is likely.
         per_number_under_attack: the stricter limit for one number. Below it the right pair is still accepted.
     """
 

@@ -1,8 +1,8 @@
 """Recordings of reporters' words, on their way from the provider of a call to the hotlines of the report.
 
-`web` notes that a reporter was asked to speak, and what the provider says about it. The scheduler fetches the sound,
-stores it sealed to each hotline of the route with a message that names it, and deletes it at the provider. `web` has no
-right to the table of the sound.
+`web` records that a reporter was asked to speak, and the provider's notices. The scheduler fetches the sound, stores it
+sealed to each hotline of the route with a message that names it, and deletes it at the provider. `web` has no right to
+the table of the sound.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class RecordingAtProvider:
 
 @dataclass(frozen=True, slots=True)
 class DueRecording:
-    """A recording that the scheduler has something to do for. Times in microseconds.
+    """A recording whose next step is due. Times in microseconds.
 
-    `is_wanted`: its report is there, and the reporter has not deleted it.
+    `is_wanted`: its report exists, and the reporter has not deleted it.
     """
 
     recording_id: str
@@ -70,11 +70,11 @@ class SealedRecording:
     sealed: bytes
 
 
-# What web writes
+# Functions for web
 
 
 def expect(database: Database, expected: RecordingAtProvider, report_id: str) -> bool:
-    """Note that a reporter is asked to speak. A repeat changes nothing.
+    """Record that a reporter is asked to speak. A repeat changes nothing.
 
     Returns False if the report is not in the database, or has too many recordings.
     """
@@ -86,7 +86,7 @@ def expect(database: Database, expected: RecordingAtProvider, report_id: str) ->
         count = select(func.count(c.recording_id)).where(
             c.report_id == report_id, c.recording_id != expected.recording_id
         )
-        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # one that came has two rows
+        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # a recording that arrived has two rows
             return False
         row = asdict(expected) | {"report_id": report_id, "state": RecordingState.EXPECTED}
         row |= {"created_at": now, "attempt": 0, "next_at": now + ARRIVES_WITHIN}
@@ -97,7 +97,7 @@ def expect(database: Database, expected: RecordingAtProvider, report_id: str) ->
 def arrive(database: Database, expected_id: str, arrived: RecordingAtProvider) -> None:
     """Store where the recording is that was expected under an id. A repeat changes nothing.
 
-    One that belongs to no report that is known is stored too, so that it is deleted at the provider.
+    A recording without a known report is stored too, so that it is deleted at the provider.
     """
     c, now = t.recording.c, database.now()
     with database.write() as connection:
@@ -109,7 +109,7 @@ def arrive(database: Database, expected_id: str, arrived: RecordingAtProvider) -
 
 
 def note_silence(database: Database, expected_id: str) -> None:
-    """Note that the provider has recorded nothing: the reporter did not speak, or hung up before."""
+    """Record that the provider has no recording: the reporter did not speak, or hung up before."""
     with database.write() as connection:
         _end_wait(connection, expected_id)
 
@@ -120,7 +120,7 @@ def _end_wait(connection: Connection, expected_id: str) -> None:
     connection.execute(update(t.recording).where(is_expected).values(state=RecordingState.DONE, **FORGOTTEN))
 
 
-# What the scheduler does
+# Functions for the scheduler
 
 
 def list_due(database: Database, at_most: int = 20) -> list[DueRecording]:
@@ -170,7 +170,7 @@ def store(
     database: Database,
     due: DueRecording,
     message_id: str,
-    letters: Sequence[SealedMessage],
+    sealed_messages: Sequence[SealedMessage],
     copies: Sequence[SealedRecording] = (),
 ) -> bool:
     """Store a message about a recording, sealed to each hotline, and the sound if there are `copies`.
@@ -188,7 +188,8 @@ def store(
         if state != due.state:
             return False
         rows = [
-            asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now} for one in letters
+            asdict(one) | {"message_id": message_id, "report_id": due.report_id, "created_at": now}
+            for one in sealed_messages
         ]
         if not rows or not connection.execute(database.insert_or_ignore(t.message).values(rows)).rowcount:
             return False
@@ -202,7 +203,7 @@ def store(
 
 
 def postpone(database: Database, due: DueRecording, why: str) -> None:
-    """Try again later. `why`: the class of the failure."""
+    """Postpone the next attempt. `why`: the class of the failure."""
     attempt = due.attempt + 1
     with database.write() as connection:
         next_at = database.now() + retry_delay(attempt)
@@ -234,13 +235,13 @@ def _report_exists(connection: Connection, report_id: str) -> bool:
 
 
 def _set(connection: Connection, due: DueRecording, **values: Any) -> bool:
-    """Change a row that nobody else has changed since it was read; return whether it was changed."""
+    """Change a row unless another process has changed it since it was read. Return whether it was changed."""
     c = t.recording.c
     unchanged = (c.recording_id == due.recording_id) & (c.state == due.state) & (c.attempt == due.attempt)
     return bool(connection.execute(update(t.recording).where(unchanged).values(**values)).rowcount)
 
 
-# Who may hear them
+# Access by staff
 
 
 def load_copy(database: Database, recording_id: str, hotline: str) -> SealedRecording | None:

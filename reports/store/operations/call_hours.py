@@ -34,7 +34,7 @@ class QuietChannel:
         return f"{self.country} {self.channel}"
 
     def fault(self) -> str:
-        """Return the sentence that says so, and what to do about it."""
+        """Return a sentence with the fault and its remedy."""
         ended = datetime.fromtimestamp(self.until / SECOND, UTC)
         calls = f"{self.volume.calls} call{'s' if self.volume.calls != 1 else ''}"
         return (

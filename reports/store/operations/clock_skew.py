@@ -42,7 +42,7 @@ DOCS_PAGE = "docs/operating/clock-jumped.md"
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """What the times in the database say about the clocks. Times in microseconds.
+    """The clock skew that times in the database show. Times in microseconds.
 
     Attributes:
         ahead_of_database: How far this host's clock is ahead of the database's; 0 with SQLite, which has no clock.
@@ -62,7 +62,7 @@ class ClockSkew:
         return self.leader_until is not None and not -MINUTE <= self.leader_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
-        """Yield one sentence for each fault, and what to do about it."""
+        """Yield one sentence for each fault, with its remedy."""
         if abs(self.ahead_of_database) > CLOCK_JUMP:
             side = "ahead of" if self.ahead_of_database > 0 else "behind"
             yield (
@@ -180,8 +180,8 @@ def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
         t.outgoing, and_(due, is_too_far(o.expires_at, now, SMS_LIFETIME)), {"expires_at": now + SMS_LIFETIME}
     )
     c = t.recording.c
-    far = is_too_far(c.next_at, now, ARRIVES_WITHIN)
-    yield _Repair(t.recording, and_(c.state.in_(UNFINISHED), far), {"next_at": now})
+    is_far = is_too_far(c.next_at, now, ARRIVES_WITHIN)
+    yield _Repair(t.recording, and_(c.state.in_(UNFINISHED), is_far), {"next_at": now})
     yield _Repair(t.hotline_state, is_too_far(h.open_until, now, HOTLINE_PAUSE), {"open_until": now})
     is_open = s.done_at.is_(None)
     urgent = and_(is_open, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))

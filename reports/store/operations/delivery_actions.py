@@ -107,9 +107,8 @@ def _due_values(database: Database, state: DeliveryState) -> dict[str, Any]:
     if state == DeliveryState.DUE:
         return {"next_at": now}
     values = {"state": DeliveryState.DUE, "next_at": now, "attempt": 0, "last_class": None, "told_at": None}
-    return (
-        values | {"created_at": now} if state == DeliveryState.PARKED else values
-    )  # otherwise its 14 days would be over at once
+    # A parked delivery gets a new creation time; otherwise it would be parked again at once, after its 14 days.
+    return values | {"created_at": now} if state == DeliveryState.PARKED else values
 
 
 def _has_another_alive(connection: Connection, delivery_id: str, report_id: str) -> bool:

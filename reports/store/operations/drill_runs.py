@@ -19,18 +19,18 @@ from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY, HOUR
 
-MAX_DELAY = HOUR  # if web was down, the drill is missed: nobody is alerted at a time that no lead has chosen
+MAX_DELAY = HOUR  # if web was down for longer, the drill is missed: it must not alert people at an unplanned time
 RETENTION_PERIOD = 7 * DAY
+# Acts of a person, whichever process records them.
 DELIVERY_MILESTONES: Mapping[str, str] = {
     Handling.ACCEPTED: "taken",
     Handling.IN_PROGRESS: "taken",
     Handling.CLOSED: "taken",
-}  # acts of a person, whichever process records them
+}
 REPORT_MILESTONES: Mapping[str, str] = {"read": "opened", "answered": "answered"}
 
-DrillTimes = Mapping[
-    str, int
-]  # arrived, delivered, opened, taken, answered, closed → microseconds; only milestones that were reached
+# Milestone (arrived, delivered, opened, taken, answered, closed) → microseconds; only milestones that were reached.
+DrillTimes = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class DueDrill:
 
 
 def plan(database: Database, account: Account, script: str, at: int) -> bool:
-    """Plan a drill. Returns False if the hotline has planned one already: one a night, and a button clicked twice."""
+    """Plan a drill. Returns False if the hotline has planned one already, or a button is clicked twice."""
     d, now = t.drill.c, database.now()
     planned_query = select(d.drill_id).where(
         d.hotline == account.hotline, d.report_id.is_(None), d.at > now - MAX_DELAY

@@ -33,7 +33,7 @@ def count_outdated(database: Database, hotline: str, current: str) -> int:
 
 
 def count_by_key(database: Database, key_id: str) -> int:
-    """Count the rows that a private key still opens. 35 days after there are none, the key may be destroyed.
+    """Count the rows that a private key still opens. The key may be destroyed 35 days after the count has become 0.
 
     Raises DatabaseUnavailable.
     """

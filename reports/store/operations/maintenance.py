@@ -22,13 +22,13 @@ from runtime import filesystem
 from runtime.settings.processes import sqlite_file
 
 MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
-PAGES_PER_STEP = 256  # of 4 KiB; the progress bar moves after each step
+PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
 class BackupError(Exception):
-    """A backup could not be made or used. The message says why and what to do, in one line."""
+    """A backup could not be made or used. The message is one line with the reason and the remedy."""
 
 
 def copy_database(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -55,7 +55,7 @@ def copy_database(source: Path, target: Path, progress: Callable[[int, int], Non
         part.rename(target)
         filesystem.sync(target.parent)
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"The copy could not be made ({_reason(error)}); nothing of it was kept.") from None
+        raise BackupError(f"The copy could not be made ({_reason(error)}); the incomplete copy was deleted.") from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -177,12 +177,12 @@ def _reason(error: Exception) -> str:
 def compact(database: Database) -> bool:
     """Remove all traces of purged rows from the files of the embedded database.
 
-    `secure_delete` overwrites deleted rows, but a row that SQLite has moved may leave a copy in the gaps of a page, and
-    some were found there. VACUUM rewrites every page, then the WAL is emptied. This guarantees nothing for PostgreSQL's
-    files. No other process can write meanwhile, some seconds for a gigabyte; web stores submissions in the spool.
+    `secure_delete` overwrites deleted rows, but a row that SQLite has moved may leave a copy in unused space of a page.
+    VACUUM rewrites every page, then the WAL is emptied. This guarantees nothing for PostgreSQL's files. No other
+    process can write meanwhile, some seconds for a gigabyte; web stores submissions in the spool.
 
-    Returns False if it was not done: PostgreSQL, no disk space for a second copy, or a reader in the way. Raises
-    DatabaseUnavailable.
+    Returns False if it was not done: PostgreSQL, no disk space for a second copy, or another reader has the database
+    open. Raises DatabaseUnavailable.
     """
     file = Path(database.engine.url.database or "")
     if not database.is_sqlite or not file.exists() or _lacks_space(file):
@@ -194,6 +194,5 @@ def compact(database: Database) -> bool:
 
 
 def _lacks_space(file: Path) -> bool:
-    return (
-        shutil.disk_usage(file.parent).free < 3 * file.stat().st_size
-    )  # a copy, and the WAL from which it is written back
+    # VACUUM writes a copy, and then the WAL from which the copy is written back.
+    return shutil.disk_usage(file.parent).free < 3 * file.stat().st_size

@@ -38,7 +38,7 @@ class HotlineStatus:
 
     hotline: str
     waiting: Backlog
-    failures: int  # in a row
+    failures: int  # consecutive failures
     paused_until: int | None
     dead_since: int | None
 
@@ -47,7 +47,7 @@ class HotlineStatus:
 class OperatorOverview:
     """The overview of the console's operator page. Times in microseconds."""
 
-    now: int  # by the database's clock
+    now: int  # time by the database's clock
     by_priority: Mapping[str, Backlog]
     overdue: Mapping[str, int]  # reports that nobody has acknowledged in time
     late: int  # escalation steps that notified nobody in time

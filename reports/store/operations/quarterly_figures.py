@@ -21,13 +21,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-SUBMITTED_ACTS = (
-    "sent",
-    "rescued",
-    "words_filed",
-    "unread_filed",
-    "entry_stored",
-)  # acts with which a report is stored
+# Acts with which a report is stored.
+SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed", "entry_stored")
 HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
 REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)
@@ -61,7 +56,7 @@ class ReportHead:
 
 @dataclass(frozen=True, slots=True)
 class ChildNote:
-    """What staff recorded of the child when they closed a report, sealed to their hotline."""
+    """The data on a child that staff recorded when they closed a report, sealed to their hotline."""
 
     report_id: str
     mode: Mode
@@ -118,7 +113,7 @@ def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead
 
 
 def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[ChildNote]:
-    """Return what staff recorded of the child of each report, the latest note last."""
+    """Return the notes of staff on the child of each report, the latest note last."""
     r, n = t.report.c, t.note.c
     query = select(r.report_id, r.mode, n.recipient, n.note_id, n.key_id, n.wrap, n.sealed)
     query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(n.kind == CHILD_NOTE)
@@ -131,17 +126,17 @@ def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[Chil
 
 
 def add_counts(
-    database: Database, country: str, what: Literal["until", "settled"], moved: tuple[int, int], counts: Counts
+    database: Database, country: str, progress: Literal["until", "settled"], moved: tuple[int, int], counts: Counts
 ) -> bool:
     """Add one batch to the counters. Returns False if another scheduler has counted it.
 
-    `what`: which time of `CountProgress` advances. `moved`: its previous and its new value.
+    `progress`: which time of `CountProgress` advances. `moved`: its previous and its new value.
     """
     cells = list(counts.items())
     random.SystemRandom().shuffle(cells)  # so that the order of rows does not show which cells belong together
     with database.write() as connection:
         connection.execute(database.insert_or_ignore(t.tallied).values(country=country, until=0, settled=0))
-        if not _advance(connection, country, what, moved):
+        if not _advance(connection, country, progress, moved):
             return False
         for (quarter, sheet, cell), count in cells:
             key = {"quarter": quarter, "country": country, "sheet": sheet, "cell": cell}

@@ -72,7 +72,7 @@ def days_before(now: int, days: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def is_purgeable(now: int) -> ColumnElement[bool]:
-    """Return whether nothing of a report waits for anybody, and no hold prevents its purge."""
+    """Return whether a report has no pending work, and no hold prevents its purge."""
     r, d, p, h = t.report.c, t.delivery.c, t.pending.c, t.hold.c
     m, s = t.message.alias("waiting").c, t.recording.c
     is_waiting = or_(
@@ -80,7 +80,7 @@ def is_purgeable(now: int) -> ColumnElement[bool]:
         exists().where(d.report_id == r.report_id, d.state.in_(UNDELIVERED)),
         exists().where(m.report_id == r.report_id, m.number.is_(None)),
         exists().where(p.report_id == r.report_id),
-        exists().where(s.report_id == r.report_id, s.state.in_(UNFINISHED)),  # something may be at the provider
+        exists().where(s.report_id == r.report_id, s.state.in_(UNFINISHED)),  # its sound may still be at the provider
     )
     return and_(~is_waiting, ~exists().where(h.report_id == r.report_id, h.until > now))
 
@@ -91,7 +91,7 @@ def closed_since(before: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def silent_since(before: ColumnElement[int]) -> ColumnElement[bool]:
-    """Return whether nothing at all has happened to a report since `before`."""
+    """Return whether a report has had no event since `before`."""
     r, a, n = t.report.c, t.answer.c, t.note.c
     has_answer = exists(select(a.answer_id).where(a.report_id == r.report_id, a.created_at > before))
     has_note = exists().where(n.report_id == r.report_id, n.created_at > before)
@@ -207,7 +207,7 @@ class Purge:
         r, d = t.report.c, t.delivery.c
         entries = select(r.report_id, r.country, r.created_at).where(r.report_id.in_(rules))
         rows = connection.execute(entries.order_by(r.report_id).with_for_update()).all()
-        # A message through My report locks the mailbox: it either came before this, and is seen, or finds no mailbox.
+        # A message through My report locks the mailbox: it was either stored before this, or will find no mailbox.
         connection.execute(delete(t.mailbox).where(t.mailbox.c.report_id.in_(rules)))
         rule = purge_rule(self.policy, self.now)
         ripe_query = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))

@@ -46,22 +46,22 @@ class SpoolStatus:
 
     @property
     def is_away(self) -> bool:
-        """Return whether nothing was heard of the process for too long. A row of an earlier release never is."""
+        """Return whether the process has not reported for too long; False for a row of an earlier release."""
         return "/" in self.host and self.unseen > AWAY_SECONDS
 
     @property
     def may_hold(self) -> str:
-        """Return what its disk may hold, for a sentence; "" if its spool was empty when it was last seen."""
+        """Return the reports that its disk may hold, as words; "" if its spool was empty when it was last seen."""
         count = self.entries + self.bad
         waited = max(0, self.oldest - self.unseen)
         return f"{count} report{'s' if count != 1 else ''} (the oldest {waited} s old then)" if count else ""
 
     def faults(self) -> Iterator[str]:
-        """Yield one sentence for each fault, and what to do about it."""
+        """Yield one sentence for each fault, with its remedy."""
         if self.is_away:
-            held = f" and may hold {self.may_hold}" if self.may_hold else ""
+            note = f" and may hold {self.may_hold}" if self.may_hold else ""
             yield (
-                f"{self.host} has not been seen for {self.unseen // 60} min{held}. Start it. If that host is gone for "
+                f"{self.host} has not been seen for {self.unseen // 60} min{note}. Start it. If that host is gone for "
                 f"good: tokaut hosts forget {self.host}. {AWAY_PAGE}"
             )
         if self.bad:

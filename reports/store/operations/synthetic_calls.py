@@ -1,4 +1,4 @@
-"""Store what became of the scheduler's synthetic calls, for `tokaut watch` and the operator page."""
+"""Store the results of the scheduler's synthetic calls, for `tokaut watch` and the operator page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Network = tuple[str, str]  # the channel of the address that is called, and the 
 class SyntheticCallStatus:
     """The synthetic calls to one network, by the channel of the address and the dialled code. Ages are in seconds.
 
-    `called`: since the last call. `reached`: since a call last came to Send; None: none did. `failing`: since the first
-    failure after that; None: the last call came to Send. `reason`: of the last failure, as in runtime/logs.py.
+    `called`: since the last call. `reached`: since a call last reached Send; None: none did. `failing`: since the first
+    failure after that; None: the last call reached Send. `reason`: of the last failure, as in runtime/logs.py.
     """
 
     channel: str
@@ -44,7 +44,7 @@ class SyntheticCallStatus:
         return self.called > STALE_SECONDS
 
     def faults(self) -> Iterator[str]:
-        """Yield one sentence for a fault, and what to do about it."""
+        """Yield one sentence for a fault, with its remedy."""
         if self.failing is not None:
             yield (
                 f"Synthetic calls to {self.name} have not come to Send for {self.failing // 60} min ({self.reason}). "
@@ -65,11 +65,11 @@ def save_results(database: Database, results: Mapping[Network, str]) -> None:
     c = t.synthetic_call.c
     with database.write() as connection:
         now = database.now()
-        known = {(row.channel, row.code): row for row in connection.execute(select(t.synthetic_call))}
-        for network in known.keys() - results.keys():
+        stored = {(row.channel, row.code): row for row in connection.execute(select(t.synthetic_call))}
+        for network in stored.keys() - results.keys():
             connection.execute(delete(t.synthetic_call).where(_is(network)))
         for network, reason in results.items():
-            before = known.get(network)
+            before = stored.get(network)
             values: dict[str, Any] = {"called_at": now, "reason": reason or None}
             values["reached_at"] = (before.reached_at if before else None) if reason else now
             values["failing_since"] = ((before.failing_since if before else None) or now) if reason else None

@@ -106,7 +106,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (number, key_id, wrap); DELETE",
         CONSOLE: "SELECT",
     },
-    # Web writes where a recording is, sealed to the scheduler, and cannot read it again. It deletes the id of a call.
+    # Web writes the place of a recording, sealed to the scheduler, and cannot read it again. It deletes a call's id.
     "recording": {
         WEB: "INSERT; SELECT (recording_id, report_id, state); UPDATE (state, key_id, wrap, sealed)",
         CLOCK: "SELECT; INSERT; "
@@ -137,12 +137,12 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "SELECT; INSERT; UPDATE (holder, until)",
         CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
     },
-    # Only the console uses accounts: no other role may decide who reads reports.
+    # Only the console uses accounts, so that no other role decides who reads reports.
     "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
     "passkey": {CONSOLE: "SELECT; INSERT; UPDATE (sign_count, used_at); DELETE"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
-    # A signed reply keeps its words: nobody may change them.
+    # The words of a signed reply must not change.
     "own_reply": {
         CONSOLE: "SELECT; INSERT (reply_id, language, hotline, text, written_by, written_at); UPDATE (signed_by, "
         "signed_at, withdrawn_by, withdrawn_at)"
@@ -184,7 +184,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (called_at, reached_at, failing_since, reason); DELETE",
         CONSOLE: "SELECT",
     },
-    # Web counts, and need not read what it counted; the console sees only what is unusual.
+    # Web writes counts and need not read them; the console sees only unusual ones.
     "call_hour": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
     "quiet_channel": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
     "key_check": {WEB: "SELECT; INSERT"},
@@ -227,7 +227,7 @@ BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # the audit entry wil
 
 
 class RowPolicy(NamedTuple):
-    """The rows of a table that a role may use. `there`: rows it sees; `made`: rows it may write, if not the same."""
+    """The rows of a table that a role may use. `there`: rows it sees. `made`: rows it may write, if different."""
 
     there: str
     made: str = ""
@@ -314,7 +314,7 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         (CONSOLE, "SELECT"): RowPolicy(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES}"),
         (CONSOLE, "INSERT"): RowPolicy(OWN_STAFF),
     },
-    # A worker reports for itself: web's row says what the spool holds.
+    # A worker writes only its own row: web's row has the state of the spool.
     "host": {(WORKER, privilege): RowPolicy(NOT_WEB) for privilege in ("INSERT", "UPDATE")},
     # Web sees whether a scheduler holds the lease. It cannot take that lease: it could stop all deliveries.
     "lease": {(WEB, "SELECT"): RowPolicy(ALL_ROWS)}

@@ -41,9 +41,8 @@ def read_as(database: Database, *hotlines: str) -> Iterator[Connection]:
 
 def _set_hotlines(database: Database, connection: Connection, hotlines: tuple[str, ...]) -> None:
     if not database.is_sqlite:
-        connection.execute(
-            select(func.set_config(HOTLINES_SETTING, ",".join(hotlines), True))
-        )  # True: until the transaction ends
+        is_local = True  # the setting lasts until the transaction ends
+        connection.execute(select(func.set_config(HOTLINES_SETTING, ",".join(hotlines), is_local)))
 
 
 def reveal_report(database: Database, connection: Connection, report_id: str) -> None:

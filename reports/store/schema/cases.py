@@ -113,7 +113,7 @@ handover = Table(
     Column("report_id", ID, primary_key=True),
     Column("giver", String(64), primary_key=True),
     Column("taker", String(64), nullable=False),
-    Column("actor", String(80), nullable=False),  # who asked
+    Column("actor", String(80), nullable=False),  # who requested it
     Column("asked_at", MICROSECONDS, nullable=False),
     Column("outcome", ClosedSet(TransferOutcome, 8)),  # NULL: not executed yet
     Index("ix_handover_outcome", "outcome", "asked_at"),

@@ -14,7 +14,7 @@ hold = Table(
     Column("report_id", ID, primary_key=True),
     Column("placed_by", String(80), nullable=False),
     Column("reason", String(24), nullable=False),  # from a closed list, nothing of the report's content
-    Column("reference", String(40), nullable=False),  # of the document that requires the hold; may be empty
+    Column("reference", String(40), nullable=False),  # number of the document that requires the hold; may be empty
     Column("placed_at", MICROSECONDS, nullable=False),
     Column("until", MICROSECONDS, nullable=False),
 )
@@ -50,7 +50,7 @@ checkpoint = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),  # 1, 2, 3 …: a gap shows a missing one
     Column("at", MICROSECONDS, nullable=False),
-    Column("seq", BigInteger, nullable=False),  # of the last audit entry
+    Column("seq", BigInteger, nullable=False),  # `seq` of the last audit entry
     Column("hash", LargeBinary(32), nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("signature", LargeBinary(64), nullable=False),
@@ -68,12 +68,13 @@ host = Table(
     Column("spool_bad", Integer, nullable=False),  # entries that do not open
 )
 
-# What a reporter has deleted, so that the spool of a host that was away does not bring it back.
+# What a reporter has deleted, so that the spool of a host that was unavailable does not bring it back.
 tombstone = Table(
     "tombstone",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column("origin_key", LargeBinary(32), nullable=False, index=True),  # of the session; empty if it is not known
+    # Origin key of the session; empty if it is not known.
+    Column("origin_key", LargeBinary(32), nullable=False, index=True),
     Column("up_to", Integer, nullable=False),  # the highest revision that was deleted
     Column("with_sends", Integer, nullable=False),  # 1: also a Send that the reporter saw as NOT SENT
     Column("at", MICROSECONDS, nullable=False),
@@ -83,12 +84,12 @@ tombstone = Table(
 synthetic_call = Table(
     "synthetic_call",
     metadata,
-    Column("channel", String(32), primary_key=True),  # of the address
-    Column("code", String(32), primary_key=True),  # that is dialled
+    Column("channel", String(32), primary_key=True),  # channel of the called address
+    Column("code", String(32), primary_key=True),  # the dialled service code
     Column("called_at", MICROSECONDS, nullable=False),
-    Column("reached_at", MICROSECONDS),  # when a call last came to Send; NULL: none did
-    Column("failing_since", MICROSECONDS),  # NULL: the last call came to Send
-    Column("reason", String(24)),  # of the last failure; NULL: the last call came to Send
+    Column("reached_at", MICROSECONDS),  # when a call last reached Send; NULL: none did
+    Column("failing_since", MICROSECONDS),  # NULL: the last call reached Send
+    Column("reason", String(24)),  # reason of the last failure; NULL: the last call reached Send
 )
 
 # How many calls began in an hour, to see whether unusually few come in. Kept for some weeks, and in no statistics.
@@ -169,7 +170,7 @@ step = Table(
     Column("priority", ClosedSet(Priority, 2), primary_key=True),
     Column("step", ClosedSet(StepName, 10), primary_key=True),
     Column("round", Integer, primary_key=True),  # 0, 1, …
-    Column("due_at", MICROSECONDS, nullable=False),  # of begin: when this escalation started
+    Column("due_at", MICROSECONDS, nullable=False),  # of the step `begin`: when this escalation started
     Column("not_before", MICROSECONDS, nullable=False),  # a process has claimed the step, or it waits for the morning
     Column("done_at", MICROSECONDS),
     Column("came_to", ClosedSet(StepOutcome, 10)),

@@ -10,7 +10,7 @@ from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
 
 class StaffRole(StrEnum):
-    """What an account may do in the console."""
+    """The role of an account, which decides its rights in the console."""
 
     STAFF = "staff"
     LEAD = "lead"
@@ -41,9 +41,9 @@ passkey = Table(
     metadata,
     Column("credential_id", LargeBinary(1023), primary_key=True),
     Column("staff_id", ID, nullable=False, index=True),
-    Column("name", String(40), nullable=False),  # which key it is, in the owner's words
+    Column("name", String(40), nullable=False),  # the owner's name for the passkey
     Column("public_key", LargeBinary, nullable=False),  # COSE_Key (RFC 9052)
-    Column("sign_count", BigInteger, nullable=False),  # of the last use; 0: this kind of passkey does not count
+    Column("sign_count", BigInteger, nullable=False),  # counter of the last use; 0: this kind of passkey does not count
     Column("created_at", MICROSECONDS, nullable=False),
     Column("used_at", MICROSECONDS),
 )
@@ -52,7 +52,7 @@ passkey = Table(
 staff_session = Table(
     "staff_session",
     metadata,
-    Column("session_hash", LargeBinary(32), primary_key=True),  # of the cookie
+    Column("session_hash", LargeBinary(32), primary_key=True),  # hash of the cookie
     Column("staff_id", ID, nullable=False, index=True),
     Column("browser", String(40), nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),

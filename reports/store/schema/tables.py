@@ -60,16 +60,16 @@ report = Table(
     "report",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column(
-        "origin_key", LargeBinary(32), nullable=False, unique=True
-    ),  # idempotency key: a repeated Send stores nothing
+    # The idempotency key: a repeated Send stores nothing.
+    Column("origin_key", LargeBinary(32), nullable=False, unique=True),
     Column("created_at", MICROSECONDS, nullable=False),
     Column("country", String(2), nullable=False),
     Column("priority", ClosedSet(Priority, 2), nullable=False),  # the highest ever reached
     Column("completeness", ClosedSet(Completeness, 10), nullable=False),
     Column("revision", Integer, nullable=False),  # the highest submitted
     Column("mode", ClosedSet(Mode, 8), nullable=False),
-    Column("state", ClosedSet(ReportState, 12), nullable=False),  # of the whole report, derived from its deliveries
+    # The state of the whole report, derived from its deliveries.
+    Column("state", ClosedSet(ReportState, 12), nullable=False),
     Column("desk", String(64)),  # the hotline that has got furthest, named in the state shown to the reporter
     Column("changed_at", MICROSECONDS),  # when its state was last derived; NULL: not since it was submitted
     Column("closed_at", MICROSECONDS),  # when it was closed; NULL: it is not closed

@@ -1,6 +1,6 @@
-"""Texts that tell a reporter to dial after a hotline has answered: when each may go, and that each goes once.
+"""Texts that ask a reporter to dial after a hotline has answered: when each may be sent, and that each is sent once.
 
-A text goes by SMS, or first by network-initiated USSD and by SMS if that fails.
+A text is sent by SMS, or first by network-initiated USSD and by SMS if that fails.
 
 The scheduler decides; the worker checks once more before it sends.
 """
@@ -25,13 +25,13 @@ from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
 PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
-ACTOR: Final = "clock"  # of the audit log
+ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeFacts:
-    """The facts by which a notice is allowed or not; times in microseconds.
+    """The facts that decide whether a notice is allowed; times in microseconds.
 
     `revision`: the newest; only a hotline that has it knows the reporter's present choice of contact.
     `hotlines`: those that were given the report.
@@ -95,7 +95,7 @@ class DueNotice(NamedTuple):
 def list_due(database: Database, at_most: int = 100) -> list[DueNotice]:
     """Return the notices whose time has come, oldest first.
 
-    Those whose USSD failed come before the others: that USSD may have been shown, and is counted once the SMS is sent.
+    Notices whose USSD failed come first: that USSD may have been shown, and is counted once the SMS is sent.
     """
     n = t.nudge.c
     is_ready = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
@@ -242,14 +242,14 @@ def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms
         if sms.id != answer_id:
             values |= {"ussd_id": sms.id}
             is_unsent = and_(is_unsent, n.ussd_id.is_(None))
-            way = NoticeWay.USSD
+            notice_way = NoticeWay.USSD
         else:
             was_ussd = connection.execute(select(n.ussd_id).where(n.answer_id == answer_id)).scalar() is not None
-            way = NoticeWay.SMS_AFTER_USSD if was_ussd else NoticeWay.SMS
+            notice_way = NoticeWay.SMS_AFTER_USSD if was_ussd else NoticeWay.SMS
         if not connection.execute(update(t.nudge).where(is_unsent).values(values)).rowcount:
             return False
         other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(other_notices).values(due_at=None))
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
-        audit_log.append(connection, ACTOR, way, report_id, now)
+        audit_log.append(connection, ACTOR, notice_way, report_id, now)
     return True

@@ -23,17 +23,12 @@ from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
 
 BATCH_SIZE = 500  # ids in one query
-STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {
-    "": 0,
-    "unknown": 0,
-    "sent": 1,
-    "failed": 2,
-    "delivered": 2,
-}  # a status never goes back
+# The status of an SMS never returns to a lower rank.
+STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}
 
 
 class SmsState(StrEnum):
-    """How far the sending of an SMS has come."""
+    """The state of an outgoing SMS."""
 
     DUE = "due"
     SENT = "sent"  # a provider has accepted it
@@ -157,7 +152,7 @@ class LeasedSms:
 
     @property
     def lives(self) -> int:
-        """Return how many microseconds after the start of the lease the SMS is no longer of use."""
+        """Return the microseconds from the start of the lease until the SMS expires."""
         return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 
 
@@ -201,7 +196,7 @@ def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
 
 
 def mark_sent(database: Database, leased: LeasedSms, provider_id: str | None, why: str) -> None:
-    """Record that the provider has accepted the SMS, whichever worker holds the lease."""
+    """Record that the provider has accepted the SMS, even if another worker holds the lease."""
     values = {"state": "sent", "provider_id": provider_id, "last_class": why, "lease_by": None, "lease_until": None}
     with database.write() as connection:
         connection.execute(update(t.outgoing).where(t.outgoing.c.id == leased.id).values(values))
@@ -221,7 +216,7 @@ def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | No
 
 
 class ExpiredTexts(NamedTuple):
-    """How many texts expired: SMS, and texts by network-initiated USSD."""
+    """The numbers of expired SMS and of expired texts by network-initiated USSD."""
 
     sms: int
     ussd: int
@@ -237,7 +232,7 @@ def expire_old(database: Database) -> ExpiredTexts:
         expiring = update(t.outgoing).where(is_expired).values(values).returning(o.id)
         expired = connection.execute(expiring).scalars().all()
         by_ussd = 0
-        for start in range(0, len(expired), BATCH_SIZE):  # after an outage they may be many thousands
+        for start in range(0, len(expired), BATCH_SIZE):  # after an outage there may be many thousands
             batch = expired[start : start + BATCH_SIZE]
             counting = select(func.count()).select_from(t.nudge).where(n.ussd_id.in_(batch))
             by_ussd += connection.execute(counting).scalar_one()

@@ -1,6 +1,6 @@
 """Telephone numbers that want no unsolicited SMS, stored as keyed hashes, and the keys of these hashes.
 
-All functions raise DatabaseUnavailable if the database did not surely accept the request.
+All functions raise DatabaseUnavailable unless the database confirmed the request.
 """
 
 from __future__ import annotations

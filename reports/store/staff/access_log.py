@@ -1,4 +1,4 @@
-"""The access log of a hotline: what its staff and its own systems did, newest first, filtered and in pages.
+"""The access log of a hotline: the acts of its staff and its own systems, newest first, filtered and in pages.
 
 One act may have written several audit entries: taking a report changes each delivery of it and its holder. They are one
 line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26).
@@ -24,10 +24,10 @@ PAGE_SIZE = 50
 MAX_EXPORTED = 10_000
 SAME_ACT_WITHIN = 2 * SECOND  # between the first and the last audit entry of one act
 MAX_ENTRIES_OF_ACT = 16
-HELD: Final = "holds"  # written beside a new handling state, or alone: a report was taken over
-CLOSE_UNDONE: Final = "close_undone"  # beside the handling state that the report has again
-CLOSED_WITH: Final = "closed:"  # beside the handling state, with the outcome
-LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, also of a report that is not there
+HELD: Final = "holds"  # written with a new handling state, or alone if a report was taken over
+CLOSE_UNDONE: Final = "close_undone"  # written with the restored handling state
+CLOSED_WITH: Final = "closed:"  # written with the handling state; the outcome follows
+LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, even if no such report exists
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
 REFERENCE_LENGTH = 6
 # Where a hotline's reports are found; of a purged one only a receipt is left.
@@ -61,7 +61,7 @@ class AccessFilter:
 
 @dataclass(frozen=True, slots=True)
 class LoggedAct:
-    """One act. `object_id`: what it was done to; `report_id`: that report, empty if it was no report."""
+    """One act. `object_id`: the object of the act. `report_id`: the report it belongs to; empty if none."""
 
     position: Position
     actor: str
@@ -83,32 +83,32 @@ class LogPage:
     older: Position | None
 
 
-def list_acts(database: Database, reader: Account, wanted: AccessFilter, most: int = PAGE_SIZE) -> LogPage:
+def list_acts(database: Database, reader: Account, log_filter: AccessFilter, most: int = PAGE_SIZE) -> LogPage:
     """Return one page of the hotline's log."""
     limit = most * 2 + MAX_ENTRIES_OF_ACT
     with read_as(database, reader.hotline) as connection:
-        rows = connection.execute(_query(reader, wanted, limit)).all()
+        rows = connection.execute(_query(reader, log_filter, limit)).all()
     acts = [
         LoggedAct(Position(at, audit_id), actor, act, object_id, report_id or "")
         for at, audit_id, actor, act, object_id, report_id in rows
     ]
     is_complete = len(rows) < limit
-    kept: list[LoggedAct] = []
+    lines: list[LoggedAct] = []
     last = -1
     for index, is_own_line in enumerate(_own_lines(acts)):
-        if is_own_line and len(kept) == most:
+        if is_own_line and len(lines) == most:
             break
         if is_own_line and not is_complete and index > len(acts) - MAX_ENTRIES_OF_ACT:
             break  # the rest of this act may be on the next page
-        kept += [acts[index]] if is_own_line else []
+        lines += [acts[index]] if is_own_line else []
         last = index
     has_older = not is_complete or last < len(acts) - 1
-    return LogPage(tuple(kept), acts[last].position if has_older and last >= 0 else None)
+    return LogPage(tuple(lines), acts[last].position if has_older and last >= 0 else None)
 
 
-def list_all_acts(database: Database, reader: Account, wanted: AccessFilter) -> list[LoggedAct]:
+def list_all_acts(database: Database, reader: Account, log_filter: AccessFilter) -> list[LoggedAct]:
     """Return all acts that match, at most MAX_EXPORTED, for a download."""
-    return list(list_acts(database, reader, wanted, MAX_EXPORTED).acts)
+    return list(list_acts(database, reader, log_filter, MAX_EXPORTED).acts)
 
 
 def _own_lines(acts: Sequence[LoggedAct]) -> Iterator[bool]:
@@ -138,7 +138,7 @@ def _covers(line: LoggedAct, entry: LoggedAct) -> bool:
     return entry.act == line.act and entry.act in HANDLING_STATES and is_second
 
 
-def _query(reader: Account, wanted: AccessFilter, most: int) -> Select[Any]:
+def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
     """Select the newest entries, and then the report that each one is about."""
     a, d = t.audit.c, t.delivery.c
     excluded = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader.staff_id)
@@ -149,15 +149,15 @@ def _query(reader: Account, wanted: AccessFilter, most: int) -> Select[Any]:
         a.object_id.not_in(excluded),
         a.object_id.not_in(excluded_deliveries),
         not_(and_(a.act == LOOKED_FOR, _ends_excluded_id(reader))),
-        *_conditions(reader.hotline, wanted),
+        *_conditions(reader.hotline, log_filter),
     )
-    found = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
+    page = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
     candidates = (
-        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == found.c.object_id).limit(1)
+        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == page.c.object_id).limit(1)
         for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
     )
-    report_id = func.coalesce(*(one.correlate(found).scalar_subquery() for one in candidates))
-    return select(found, report_id.label("report_id")).order_by(found.c.at.desc(), found.c.audit_id.desc())
+    report_id = func.coalesce(*(one.correlate(page).scalar_subquery() for one in candidates))
+    return select(page, report_id.label("report_id")).order_by(page.c.at.desc(), page.c.audit_id.desc())
 
 
 def _ends_excluded_id(reader: Account) -> ColumnElement[bool]:
@@ -167,20 +167,22 @@ def _ends_excluded_id(reader: Account) -> ColumnElement[bool]:
     return exists(select(k.report_id).where(k.staff_id == reader.staff_id, is_end).correlate(t.audit))
 
 
-def _conditions(hotline: str, wanted: AccessFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(hotline: str, log_filter: AccessFilter) -> Iterator[ColumnElement[bool]]:
     a = t.audit.c
-    if wanted.person:
-        yield a.actor == f"staff:{hotline}/{wanted.person}"
-    if wanted.reference:
-        yield a.object_id.in_(_ids_of_report(hotline, wanted.reference))
-    if wanted.acts:
-        yield or_(*(a.act.startswith(act, autoescape=True) if act[-1] in ":_" else a.act == act for act in wanted.acts))
-    if wanted.since is not None:
-        yield a.at >= wanted.since
-    if wanted.until is not None:
-        yield a.at < wanted.until
-    if wanted.after:
-        yield tuple_(a.at, a.audit_id) < tuple_(literal(wanted.after.at), literal(wanted.after.audit_id))
+    if log_filter.person:
+        yield a.actor == f"staff:{hotline}/{log_filter.person}"
+    if log_filter.reference:
+        yield a.object_id.in_(_ids_of_report(hotline, log_filter.reference))
+    if log_filter.acts:
+        yield or_(
+            *(a.act.startswith(act, autoescape=True) if act[-1] in ":_" else a.act == act for act in log_filter.acts)
+        )
+    if log_filter.since is not None:
+        yield a.at >= log_filter.since
+    if log_filter.until is not None:
+        yield a.at < log_filter.until
+    if log_filter.after:
+        yield tuple_(a.at, a.audit_id) < tuple_(literal(log_filter.after.at), literal(log_filter.after.audit_id))
 
 
 def _ids_of_report(hotline: str, reference: str) -> Any:

@@ -24,7 +24,7 @@ ASKED: Final = "asked"
 CONFIRMED: Final = "confirmed"
 ALREADY_ASKED: Final = "again"
 NO_SECOND_LEAD: Final = "alone"
-RequestOutcome = Literal["asked", "confirmed", "again", "alone"]  # of a request that two people have to make
+RequestOutcome = Literal["asked", "confirmed", "again", "alone"]  # outcome of a request that two people have to make
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
 def invite(database: Database, one: Invitation) -> bool:
     """Store an invitation, and return whether the name was free.
 
-    It replaces older invitations of the same hotline for the name. One that restores an account removes the account's
-    passkeys at once: they may be on the phone that was lost.
+    It replaces older invitations of the same hotline for the name. An invitation that restores an account removes the
+    account's passkeys at once: they may be on a lost phone.
     """
     same_name = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
     now = database.now()
@@ -201,8 +201,8 @@ def reset_failed_logins(database: Database, account: Account) -> None:
 def set_password(database: Database, account: Account, password: str, kept_passkeys: Collection[bytes] = ()) -> None:
     """Set another password and end the account's sessions: anybody who knew the old one is logged out.
 
-    `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction: one that
-    somebody else added while the person looked at the form is not among those that the person kept.
+    `kept_passkeys`: credential ids. All other passkeys of the account are removed in the same transaction, also one
+    that somebody else added while the person looked at the form.
     """
     values: dict[str, object] = {"password": password}
     _change(database, account, account.actor, "password_changed", values, kept_passkeys=kept_passkeys)

@@ -17,12 +17,12 @@ from reports.store.schema import staff as s
 from reports.store.staff.accounts import Account
 from runtime.time_units import HOUR, SECOND
 
-IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after so long without an attempt
+IDLE_PERIOD = 48 * HOUR  # a bucket is deleted after this time without an attempt
 
 
 @dataclass(frozen=True, slots=True)
 class LoginLimit:
-    """How many attempts are allowed; times in seconds.
+    """The limits on attempts; times in seconds.
 
     `max_attempts` attempts within `period` seconds are allowed. After that the bucket is locked for `lock_time`
     seconds, each further time twice as long, up to `max_lock_time`.
@@ -59,15 +59,15 @@ def reset(database: Database, buckets: Collection[bytes]) -> None:
         connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
 
 
-def record_failure(database: Database, account: Account | None, *, told: bool = True) -> None:
+def record_failure(database: Database, account: Account | None, *, is_shown: bool = True) -> None:
     """Count a failed login for the owner of the account to see at the next login, and write it to the audit log.
 
-    For an unknown account the same statement is executed. `told`: whether the owner sees it; False for a wrong password
-    at the lock screen, which is counted separately.
+    For an unknown account the same statement is executed. `is_shown`: whether the owner sees it; False for a wrong
+    password at the lock screen, which is counted separately.
     """
     staff_id = account.staff_id if account else ""
     with write_as(database, account.hotline if account else "") as connection:
-        statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
+        statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(is_shown))
         connection.execute(statement)
         if account:
             audit_log.append(connection, account.actor, "login_refused", account.staff_id, database.now())

@@ -1,7 +1,7 @@
 """A hotline's own ready-made replies: one lead writes a reply, a second lead signs it, any lead withdraws it.
 
-Their words are about no report and are stored in plain text. A reply is never changed or deleted, so that it stays
-known what was approved by whom.
+Their words are about no report and are stored in plain text. A reply is never changed or deleted, so that each approval
+stays on record.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reports.store.schema.base import new_id
 from reports.store.schema.staff import StaffRole
 from reports.store.staff.accounts import Account
 
-MAX_REPLIES = 30  # in use or waiting; more than that nobody looks through at night
+MAX_REPLIES = 30  # in use or waiting; a longer list would be too slow to read at night
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _update(connection: Connection, conditions: tuple[Any, ...], values: Mapping
 
 
 def _writer_is_lead(hotline: str) -> Any:
-    """Match replies whose writer is a lead of the hotline now: what a lead asked for ends with their role."""
+    """Match replies whose writer is a lead of the hotline now: a lead's request ends with their role."""
     s = t.staff.c
     conditions = (s.staff_id == t.own_reply.c.written_by, s.hotline == hotline, s.role == StaffRole.LEAD)
     return exists(select(s.staff_id).where(*conditions, s.ended_at.is_(None)).correlate(t.own_reply))

@@ -12,7 +12,7 @@ from reports.store.privileges.row_security import write_as
 from reports.store.schema import staff as s
 from reports.store.staff.accounts import Account
 
-MAX_PASSKEYS = 10  # of one account
+MAX_PASSKEYS = 10  # passkeys of one account
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account, account_from_row
 from runtime.time_units import DAY
 
-MAX_SESSIONS = 2  # of one account at once; beyond that the oldest ends
+MAX_SESSIONS = 2  # sessions of one account at once; a further login ends the oldest
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,6 @@ def apply() -> None:
         return file(self, content, anew, recipients, with_code=with_code)
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
-    if COMPARES not in store.KEEP:
+    if COMPARES not in store.SAVE:
         raise LookupError("the script that keeps a session has changed: change this mutant too")
-    store.KEEP = store.KEEP.replace(COMPARES, "")
+    store.SAVE = store.SAVE.replace(COMPARES, "")

@@ -15,7 +15,7 @@ import pytest
 
 import gateway.phone
 from flows.catalogues import ENGLISH_CATALOGUE
-from gateway.phone.page import TYPES, world
+from gateway.phone.page import TYPES, page_data
 from gateway.phone_numbers import normalise
 from reports.countries import country
 from tests.security.test_answers import HEADERS
@@ -126,7 +126,7 @@ def test_it_knows_every_country_that_is_switched_on_and_its_languages(app: App) 
 def test_the_numbers_of_a_country_are_made_up_and_could_be_called(iso: str) -> None:
     """Else its phones were never asked whether they may be called back."""
     countries = country.load_countries([iso], "demo")
-    (one,) = world("demo", countries, {each.iso: [ENGLISH_CATALOGUE] for each in countries})["countries"]
+    (one,) = page_data("demo", countries, {each.iso: [ENGLISH_CATALOGUE] for each in countries})["countries"]
     numbers = [f"{one['number']}{last:03}" for last in range(1000)]
     assert [number for number in numbers if not normalise(number, iso.upper()).valid] == []
 
@@ -134,7 +134,7 @@ def test_the_numbers_of_a_country_are_made_up_and_could_be_called(iso: str) -> N
 def test_a_country_without_a_code_is_not_there() -> None:
     countries = country.load_countries(["vu"], "demo")
     mute = [replace(one, codes=()) for one in countries]
-    assert world("demo", mute, {one.iso: [ENGLISH_CATALOGUE] for one in mute})["countries"] == []
+    assert page_data("demo", mute, {one.iso: [ENGLISH_CATALOGUE] for one in mute})["countries"] == []
 
 
 def test_without_the_simulator_there_is_no_phone(redis_url: str) -> None:
