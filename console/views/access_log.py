@@ -55,7 +55,6 @@ class LogLine:
     """
 
     at: int
-    who: str
     words: str
     tag: str
     report_id: str
@@ -152,7 +151,7 @@ def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
     for one in acts:
         words, tag = _sentence(one, names, catalogue)
         link = f"/reports/{one.report_id}" if one.report_id in openable else ""
-        lines.append(LogLine(one.at, _who(one), words, tag, one.report_id, reference(one.report_id), link))
+        lines.append(LogLine(one.at, words, tag, one.report_id, reference(one.report_id), link))
     return lines
 
 
