@@ -98,8 +98,10 @@ def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(
     created, *updated = of(installation, first.phone)
     assert (created["type"], {body["type"] for body in updated}) == ("report.created", {"report.updated"})
     assert {body["data"]["report_id"] for body in updated} == {created["data"]["report_id"]}
-    # On a slow machine the words may be in the database and, under the next number, in the spool.
-    assert all("they wait at the gate" in str(body["data"]) for body in updated)
+    # On a slow machine Send, walked again, may be in the spool under another number, and so may the words. Staff see
+    # the last revision.
+    last = max(updated, key=lambda body: body["data"]["revision"])
+    assert "they wait at the gate" in str(last["data"])
 
 
 def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstallation) -> None:
