@@ -175,7 +175,7 @@ def test_what_was_filed_and_not_noted_for_an_hour_is_not_missed(
 
 def test_what_was_begun_and_never_filed_is_missed_and_goes(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     planned(app.database, "danger_now")
-    monkeypatch.setattr(DrillRunner, "_told", lambda *_: None)
+    monkeypatch.setattr(DrillRunner, "_play_script", lambda *_: None)
     hold(app)
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
     assert [one.was_missed for one in drill_runs.list_drills(app.database, ana)] == [False]
@@ -189,14 +189,14 @@ def test_one_that_fails_holds_up_no_other(
     app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad, good = planned(app.database, "missing", after=-2), planned(app.database, "danger_now", after=-1)
-    tell = DrillRunner._told
+    tell = DrillRunner._play_script
 
     def told(self: DrillRunner, caller: TurnRequest, said: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         if said["category"] == "missing":
             raise LookupError("a script that does not come to its end")
         return tell(self, caller, said, script)
 
-    monkeypatch.setattr(DrillRunner, "_told", told)
+    monkeypatch.setattr(DrillRunner, "_play_script", told)
     hold(app)
     assert of(app, good)[1] is None and app.count(t.report) == 1
     (line,) = [one.getMessage() for one in caplog.records if "drill_failed" in one.getMessage()]

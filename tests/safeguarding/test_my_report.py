@@ -521,7 +521,7 @@ def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told.opened("2")
-    monkeypatch.setattr(ReportBuilder, "letters", lambda *_: ())
+    monkeypatch.setattr(ReportBuilder, "seal_messages", lambda *_: ())
     assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
 
 

@@ -288,7 +288,7 @@ def test_while_a_report_waits_in_the_spool_words_are_taken_as_from_any_phone(app
 @pytest.mark.rule("S-04")
 def test_words_that_no_hotline_of_the_report_can_open_are_taken_as_from_any_phone(app: App) -> None:
     walk(app.ussd(PHONE), *TO_SENT)
-    with patch.object(ReportBuilder, "letters", return_value=()):
+    with patch.object(ReportBuilder, "seal_messages", return_value=()):
         assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
     assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
 
