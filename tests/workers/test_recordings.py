@@ -342,6 +342,59 @@ def test_a_recording_that_was_named_is_not_taken_for_the_one_whose_notice_was_lo
     assert line.state(lost) == ("done", "not_received")
 
 
+def test_only_the_waits_of_a_call_end_with_its_recordings(line: Line) -> None:
+    """Of two calls about one report the earlier one could not be asked for yet."""
+    other = "CA" + "5d" * 16
+    line.provider.twilio(SID, call=other)
+    earlier = line.expected(CALL)
+    line.pass_time(MINUTE)
+    later = line.expected(other)
+    line.provider.stored[f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"] = Stored(b"", status=503)
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert (line.state(earlier), line.state(later)) == (("expected", "busy"), ("done", "found"))
+
+
+def test_a_recording_that_may_belong_to_another_report_is_delivered_to_nobody(line: Line) -> None:
+    """One call may open two reports, and the list names the call alone. A person has to look."""
+    line.provider.twilio(SID, call=CALL)
+    expected, other = line.expected(), new_id(line.desk.database.now())
+    arrived = line.sealed(other, "twilio_voice", {"source": "RE" + "6a" * 16})
+    recordings.arrive(line.desk.database, "of no report here", arrived)
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.state(expected) == ("left", "not_deleted")
+    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    assert "recording_not_deleted" in line.alerts.reasons
+    assert any(path.endswith(SID) for path in line.provider.stored), "it is there for the person who looks"
+
+
+def test_a_notice_that_arrives_while_the_provider_is_asked_is_the_one_that_counts(line: Line) -> None:
+    line.provider.twilio(SID, call=CALL)
+    expected = line.expected()
+    line.pass_time(31 * MINUTE)
+    [due] = recordings.list_due(line.desk.database)
+    arrived = new_id(line.desk.database.now())
+    recordings.arrive(line.desk.database, expected, line.sealed(arrived, "twilio_voice", {"source": SID}))
+    found = line.sealed(new_id(line.desk.database.now() + 1), "twilio_voice", {"source": SID})
+    assert not recordings.find(line.desk.database, due, [found], [expected], [])
+    line.pass_time(MINUTE)
+    line.run(3)
+    assert [said["kind"] for said in line.told()] == ["recording"]
+
+
+def test_a_recording_that_is_not_complete_is_asked_for_again(line: Line) -> None:
+    stored = line.provider.twilio(SID, call=CALL, listed_as="in-progress")
+    expected = line.expected()
+    line.pass_time(31 * MINUTE)
+    line.run()
+    assert line.state(expected) == ("expected", "not_found")
+    stored.listed_as = "completed"
+    line.pass_time(HOUR)
+    line.run(3)
+    assert line.state(expected) == ("done", "found") and line.provider.stored == {}
+
+
 def test_a_provider_that_does_not_say_what_it_has_is_asked_for_a_day(line: Line) -> None:
     folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"
     line.provider.stored[folder] = Stored(b"", status=503)

@@ -108,34 +108,43 @@ class RecordingJob:
     def _missing(self, due: DueRecording) -> None:
         """Ask the provider for a recording that it never reported. If there is none, end the wait."""
         try:
-            found = self._ask(due)
+            is_found = self._find(due)
         except RecordingUnavailable as error:
             self._not_asked(due, error)
             return
-        if found:
-            recordings.find(self._database, due, found)
-            self._count(due, "found")
-        elif self._tell(due, "not_received"):
+        if is_found:
+            return
+        if self._tell(due, "not_received"):
             if recordings.finish(self._database, due, RecordingState.DONE, "not_received"):
                 self._count(due, "not_received")
         else:
             recordings.postpone(self._database, due, "no_key")
 
-    def _ask(self, due: DueRecording) -> list[RecordingAtProvider]:
-        """Return what the provider has of the call and did not name before. Raises RecordingUnavailable.
+    def _find(self, due: DueRecording) -> bool:
+        """Ask the provider which recordings a call has, and store those that it did not name before.
 
-        A notice that comes later still names it once more. That is rare, half an hour after the call; the hotlines are
-        then told of a recording that is missing, beside the one that they have.
+        Returns False if there are none. Raises RecordingUnavailable, also if the call may have another report.
         """
-        if due.sealed is None:  # web stored no call, before an upgrade
-            return []
+        if due.sealed is None:  # stored by web before an upgrade
+            return False
         call = self._place(due, "call")
+        before = recordings.list_named(self._database, due.report_id)
         sources = self._source(due).find(call)
-        named = {self._place(one) for one in recordings.list_named(self._database, due.report_id)}
-        return [self._at_provider(due, call, source) for source in sources if source not in named]
+        named = recordings.list_named(self._database, due.report_id)
+        known = {self._place(one) for one in (*before, *named)}
+        found = [self._at_provider(due, source) for source in sources if source not in known]
+        if not found:
+            return False
+        if recordings.has_neighbours(self._database, due):
+            raise RecordingUnavailable("not_deleted", is_final=True)  # a person must look whose they are
+        waits = recordings.list_expected(self._database, due.report_id)
+        ended = [one.recording_id for one in waits if self._place(one, "call") == call]
+        if recordings.find(self._database, due, found, ended, [one.recording_id for one in named]):
+            self._count(due, "found")
+        return True  # or a notice has arrived meanwhile, and the next round sees it
 
-    def _at_provider(self, due: DueRecording, call: str, source: str) -> RecordingAtProvider:
-        recording_id = derived_id(hashlib.sha256(f"found {call} {source}".encode()).digest())
+    def _at_provider(self, due: DueRecording, source: str) -> RecordingAtProvider:
+        recording_id = derived_id(hashlib.sha256(f"found {due.recording_id} {source}".encode()).digest())
         try:
             key = load_public_keys(self._keys, [SENDER_KEY])[SENDER_KEY]
         except KeyFileError:

@@ -16,7 +16,7 @@ from workers.network.sound_fetch import RecordingUnavailable, SoundClient
 API = "https://api.twilio.com"
 SID = re.compile(r"RE[0-9a-f]{32}")
 CALL = re.compile(r"CA[0-9a-f]{32}")
-NOTHING = "absent"  # the status of a recording in which nobody spoke
+UNFINISHED = frozenset({"in-progress", "paused", "stopped", "processing"})  # states of a recording; the call may go on
 
 
 @from_environment
@@ -44,15 +44,18 @@ class Recorder:
         self._client.delete(f"{self._path(source)}.json")
 
     def find(self, call: str) -> tuple[str, ...]:
-        """Return the ids of a call's recordings that are not deleted. Raises RecordingUnavailable."""
+        """Return the ids of a call's recordings. Raises RecordingUnavailable, also if one is not complete yet."""
         if not CALL.fullmatch(call):
             raise RecordingUnavailable("foreign_address", is_final=True)
         answer = self._client.fetch_json(f"{self._account}Calls/{call}/Recordings.json")
         listed = answer.get("recordings") if isinstance(answer, dict) else None
         if not isinstance(listed, list):
             raise RecordingUnavailable("reset")
-        found = [one for one in listed if isinstance(one, dict) and one.get("status") != NOTHING]
-        return tuple(sid for one in found if SID.fullmatch(sid := str(one.get("sid"))))
+        found = [one for one in listed if isinstance(one, dict)]
+        if any(one.get("status") in UNFINISHED for one in found):
+            raise RecordingUnavailable("not_found")
+        complete = [str(one.get("sid")) for one in found if one.get("status") == "completed"]
+        return tuple(sid for sid in complete if SID.fullmatch(sid))
 
     def _path(self, source: str) -> str:
         if not SID.fullmatch(source):

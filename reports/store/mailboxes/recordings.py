@@ -7,7 +7,7 @@ the table of the sound.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 
 READY_AFTER = 5 * SECOND  # a provider names a recording before its file is ready
+LONGEST_CALL = 4 * 60 * 60 * SECOND  # Twilio ends a call then
 FORGOTTEN: Mapping[str, None] = dict.fromkeys(("key_id", "wrap", "sealed"))  # where it is, or was
 
 
@@ -140,30 +141,62 @@ def list_due(database: Database, at_most: int = 20) -> list[DueRecording]:
 
 def list_named(database: Database, report_id: str) -> list[RecordingAtProvider]:
     """Return the recordings of a report that its provider has named, and that are still there as far as known."""
+    return _at_provider(database, report_id, RecordingState.DUE, RecordingState.REMOVING)
+
+
+def list_expected(database: Database, report_id: str) -> list[RecordingAtProvider]:
+    """Return the calls in which recordings of a report are expected, each under the id of the wait."""
+    return _at_provider(database, report_id, RecordingState.EXPECTED)
+
+
+def _at_provider(database: Database, report_id: str, *states: RecordingState) -> list[RecordingAtProvider]:
     c = t.recording.c
     names = [c[name] for name in RecordingAtProvider.__dataclass_fields__]
-    is_named = c.state.in_((RecordingState.DUE, RecordingState.REMOVING)) & c.sealed.is_not(None)
+    query = select(*names).where(c.report_id == report_id, c.state.in_(states), c.sealed.is_not(None))
     with database.read() as connection:
-        rows = connection.execute(select(*names).where(c.report_id == report_id, is_named)).mappings()
-        return [RecordingAtProvider(**row) for row in rows]
+        return [RecordingAtProvider(**row) for row in connection.execute(query).mappings()]
 
 
-def find(database: Database, due: DueRecording, found: Sequence[RecordingAtProvider]) -> None:
-    """Store recordings that the provider named when it was asked, and end the wait for as many of the same report.
+def has_neighbours(database: Database, due: DueRecording) -> bool:
+    """Return whether another report has a recording that may be of the same call.
 
-    The call is over by then, so the oldest waits are those of its recordings.
+    A call may open two reports, and the provider names only the call. A hotline must never hear a recording of a report
+    that it does not have.
     """
-    c, now = t.recording.c, database.now()
+    c = t.recording.c
+    is_near = c.created_at.between(due.created_at - LONGEST_CALL, due.created_at + LONGEST_CALL)
+    query = select(c.recording_id).where(c.report_id != due.report_id, c.channel == due.channel, is_near).limit(1)
+    with database.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def find(
+    database: Database,
+    due: DueRecording,
+    found: Sequence[RecordingAtProvider],
+    ended: Sequence[str],
+    named: Collection[str],
+) -> bool:
+    """Store recordings that the provider listed when it was asked, and end the wait for them.
+
+    `ended`: the ids of the other waits of that call. `named`: the ids of the recordings that were known when it was
+    asked. Returns False, and stores nothing, if a notice has arrived since.
+    """
+    c, r, now = t.recording.c, t.report.c, database.now()
     with database.write() as connection:
-        added = 0
+        connection.execute(select(r.report_id).where(r.report_id == due.report_id).with_for_update())
+        is_named = c.state.in_((RecordingState.DUE, RecordingState.REMOVING)) & c.sealed.is_not(None)
+        known = connection.execute(select(c.recording_id).where(c.report_id == due.report_id, is_named)).scalars()
+        done = {"state": RecordingState.DONE, "last_class": "found", **FORGOTTEN}
+        if set(known) != set(named) or not _set(connection, due, **done):
+            return False
         for one in found:
             row = asdict(one) | {"report_id": due.report_id, "state": RecordingState.DUE}
             row |= {"created_at": now, "attempt": 0, "next_at": now}
-            added += connection.execute(database.insert_or_ignore(t.recording).values(row)).rowcount
-        is_waiting = (c.report_id == due.report_id) & (c.state == RecordingState.EXPECTED)
-        oldest = select(c.recording_id).where(is_waiting).order_by(c.created_at, c.recording_id).limit(added)
-        ended = update(t.recording).where(c.recording_id.in_(list(connection.execute(oldest).scalars())))
-        connection.execute(ended.values(state=RecordingState.DONE, last_class="found", **FORGOTTEN))
+            connection.execute(insert(t.recording).values(row))
+        is_waiting = c.recording_id.in_(list(ended)) & (c.state == RecordingState.EXPECTED)
+        connection.execute(update(t.recording).where(is_waiting).values(done))
+    return True
 
 
 def store(
