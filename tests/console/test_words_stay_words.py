@@ -316,6 +316,11 @@ def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> 
 
 
 def test_no_word_of_it_is_in_the_audit(room: Room) -> None:
+    """Neither of what these acts were given nor of what the tests before them were."""
+    words = STRINGS["a script and a picture"]
+    at = f"/reports/{room.report(words)}"
+    for act, form in (("note", {"words": words}), ("decline", {"reason": words, "sure": "1"})):
+        assert room.lead.post(f"{at}/{act}", form, at=at).status in (200, 303)
     with room.database.read() as connection:
         said = [f"{row.actor} {row.act} {row.object_id}" for row in connection.execute(select(t.audit))]
     assert said and not [one for one in said if "<" in one or "alert" in one or NO_REASON in one]

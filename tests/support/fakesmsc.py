@@ -60,7 +60,7 @@ class FakeSmsc:
         """Return the texts received, oldest first."""
         return [part.text for part in self.parts()]
 
-    def until_received(self, count: int, seconds: float = 20) -> list[Part]:
+    def until_received(self, count: int, seconds: float = 60) -> list[Part]:
         """Wait until so many SMS have arrived, and return all."""
         until(lambda: len(self.parts()) >= count, f"{count} parts never came: {self._out.read_text()}", seconds)
         return self.parts()

@@ -179,7 +179,7 @@ class Installation:
             self._read += len(whole + end)
             return list(self._received)
 
-    def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
+    def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 60) -> None:
         """Wait until `true` holds for the received deliveries."""
         self._until(lambda: true(self.received()), otherwise, seconds)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -91,8 +90,12 @@ class Kannel:
         return f"http://127.0.0.1:{self._ports[self._sendsms]}/cgi-bin/sendsms"
 
     def __enter__(self) -> Kannel:
-        self.start("bearerbox")
-        self.start("smsbox")
+        try:
+            self.start("bearerbox")
+            self.start("smsbox")
+        except BaseException:
+            self.__exit__()  # else the programs outlive the test, and the folder with their logs
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -106,8 +109,13 @@ class Kannel:
             self._processes[name] = subprocess.Popen(
                 [PROGRAMS[name], "-v", "2", str(self._conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        ready = self._accepts_boxes if name == "bearerbox" else self._has_smsbox
-        until(ready, f"{name} does not start: {self.log(name)}", 20)
+        ready = self._accepts_all if name == "bearerbox" else self._has_smsbox
+        try:
+            until(ready, f"{name} does not start")
+        except AssertionError as error:
+            status = self._processes[name].poll()
+            error.add_note(f"Its exit status: {status}. Its log:\n{self.log(name).read_text()[-2000:]}")
+            raise
 
     def kill(self, name: str) -> None:
         """Kill a program as a crash would."""
@@ -174,12 +182,11 @@ class Kannel:
         path.write_text(text)
         return path
 
-    def _accepts_boxes(self) -> bool:
-        """Check the status page, which opens after the port for boxes: a connection there would count as a box."""
-        with socket.socket() as connection:
-            return connection.connect_ex(("127.0.0.1", int(self._ports[self._status]))) == 0 and self._answers(
-                "Status:"
-            )
+    def _accepts_all(self) -> bool:
+        """Check the status page, which lists the operators last, after the port for boxes: a connection to either port
+        would count as a box or as an operator.
+        """
+        return self._answers("SMSC connections:")
 
     def _has_smsbox(self) -> bool:
         return self._answers("smsbox:")
