@@ -158,7 +158,8 @@ class _Turn(Struct, frozen=True):
         if state.page:
             return EngineStep(replace(state, page=state.page - 1, wrong=0))
         if screen.zero:
-            return self.advance(screen.zero, None)
+            advanced = self.advance(screen.zero, None)
+            return advanced if advanced.effect else replace(advanced, state=_returned(self.book, advanced.state))
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
         previous = state.trail[-1][0]
@@ -252,6 +253,14 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
 def _is_label(offer: OfferedChoice, folded: str) -> bool:
     labels = {fold(say) for say in offer.say}
     return folded in labels or folded in {f"{offer.key} {label}" for label in labels}
+
+
+def _returned(book: FlowBook, state: FlowState) -> FlowState:
+    """Return the state as it was when its screen was shown before, if it was: `0` there must not lead forward again."""
+    names = [name for name, _ in state.trail]
+    if state.screen not in names:
+        return state
+    return _forget(book, replace(state, trail=state.trail[: names.index(state.screen)]))
 
 
 def _next_asked(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:

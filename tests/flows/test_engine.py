@@ -135,6 +135,18 @@ def test_back_shows_the_screen_before_and_keeps_the_answer_out_of_force() -> Non
     assert phone.state.in_force == {0, 3}
 
 
+@pytest.mark.parametrize(
+    ("end", "menu"),
+    [("my.written", "my.state"), ("my.spoken", "my.state"), ("tips_parents.all_well", "tips_parents.menu")],
+)
+def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, menu: str) -> None:
+    before, between = ("home.home", -1), ("my.write", -1)
+    there = FlowState(end, trail=(before, (menu, -1), between))
+    back = step(book(), there, "0", lambda _: world(), limit=USSD, now=NOON).state
+    assert (back.screen, back.trail) == (menu, (before,))
+    assert step(book(), back, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
+
+
 def test_back_goes_through_pages_first() -> None:
     phone = Phone()
     phone.chooses("Report", "No")
