@@ -85,7 +85,13 @@ def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
     crowd, attacks, overload, *others = [(name, rest[name], partial(run_pytest_part, name)) for name in names]
     return [
         *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
-        Part("jumps", [("jumps", USUAL["jumps"], partial(_jumps, seed))]),
+        Part(
+            "jumps",
+            [
+                (f"jumps {shown} seed {seed}", USUAL["jumps"], partial(_jumps, seed, name))
+                for name, shown in verdict_table.NAMES.items()
+            ],
+        ),
         Part("mutants", mutants),
         Part("crowd", [crowd]),
         Part("attacks", [attacks]),
@@ -133,11 +139,11 @@ def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
     return verdict.bad, "\n".join([*said, f"The ledgers are in {RESULTS}"] if verdict.bad else said)
 
 
-def _jumps(seed: int, row: Row) -> tuple[bool, str]:
+def _jumps(seed: int, database: str, row: Row) -> tuple[bool, str]:
     """Move clocks while every process is killed, and read in real time what the hotlines received."""
     if LIBRARY is None:
         return False, f"jumps: not tried. {ABSENT}"
-    return _product("jumps", seed, "sqlite", row)
+    return _product("jumps", seed, database, row)
 
 
 def _mutant(name: str, row: Row) -> tuple[bool, str]:

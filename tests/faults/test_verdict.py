@@ -191,6 +191,7 @@ def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: s
         (1.2, "NeutralUssd", differing_answers.LATE),
         (0.9, "NeutralUssd", ""),
         (1.2, "Dialled", ""),  # its path is walked again without Redis
+        (4.9, "Dialled", differing_answers.LATE),  # web answers after 4.5 s what it has
     ],
 )
 def test_on_a_slow_machine_a_call_may_be_told_once_that_nothing_works(took: float, kind: str, why: str) -> None:
