@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from flows.engine import apply_outcome, initial_state, is_free_text, prepend_answers, render, render_notice, step
 from flows.model import FlowState, Option, ScreenContext
@@ -426,6 +427,23 @@ def test_a_walk_carried_on_shows_what_a_fresh_one_shows() -> None:
     assert carried.state.values == fresh.state.values
     assert carried.state.answers[: len(before.state.answers)] == before.state.answers
     assert carried.state.answers[-1].value == "none"
+
+
+def test_answers_of_an_earlier_draft_take_no_place_in_the_trail() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No", "Missing child")
+    earlier = (replace(phone.state.answers[0], value="now"),)
+    resumed = prepend_answers(phone.state, earlier)
+    assert resumed.answers == (*earlier, *phone.state.answers)
+    assert resumed.trail == (("home.home", -1), ("report.danger", 1), ("report.category", 2))
+    assert resumed.values == phone.state.values == {"danger": "no", "category": "missing"}
+
+
+def test_an_answer_says_whether_it_was_typed_or_chosen() -> None:
+    chosen = step(book(), at("report.danger"), "1", lambda _: world(), limit=USSD, now=NOON)
+    typed = step(book(), at("my.code"), "48219303", lambda _: world(), limit=USSD, now=NOON)
+    assert chosen.answer and typed.answer
+    assert (chosen.answer.typed, typed.answer.typed) == (False, True)
 
 
 def test_no_choice_and_no_typed_word_comes_back_on_a_later_screen() -> None:
