@@ -41,40 +41,40 @@ ERASED = RetentionRule(
     "erased",
     "a report that its reporter deleted under My report: everything",
     0,
-    "the last of its deliveries ended, the wish to delete it among them",
-    "the reporter wants it gone; a hotline that holds a copy of its own decides by its law",
+    "the last of its deliveries ended, including the deletion request",
+    "the reporter wants it gone; a hotline that has its own copy decides by its law",
 )
 CLOSED = RetentionRule(
     "closed",
     "a report that was closed: bodies, answers, additions, mailbox, code and PIN",
     90,
     "it was closed, or the reporter last wrote",
-    "the hotline has its own copy; who reported can still read the answer and write again for a while",
+    "the hotline has its own copy; the reporter can still read the answer and write again for a while",
 )
 LOCAL_COPY = RetentionRule(
     "here",
-    "the same, where a hotline reads here and this is its only copy (kinds console, email, sms_alert)",
+    "the same, if the hotline's staff read here and this is the only copy (kinds console, email, sms_alert)",
     365,
     "it was closed, or the reporter last wrote",
-    "the hotline's own rule of keeping files: `retention_days` of its partner card, else this",
+    "the hotline's own rule for its files: `retention_days` of its partner card, else this period",
 )
 NEVER_CLOSED = RetentionRule(
     "silent",
     "a report that nobody ever closed",
     400,
-    "the last thing that happened to it",
-    "over a year for somebody to close it; the operator is told 30 days before",
+    "its last event",
+    "somebody has over a year to close it; the operator is notified 30 days before",
 )
-NOT_LIVE = RetentionRule("rehearsed", "training and demo, everything", 7, "it was begun", "no real child is in it")
+NOT_LIVE = RetentionRule("rehearsed", "training and demo, everything", 7, "it was created", "no real child is in it")
 RECEIPT = RetentionRule(
     "receipt",
-    "that a hotline took something: ids, times, status, SHA-256",
+    "the receipt of a delivery by a hotline: ids, times, status, SHA-256",
     400,
-    "the delivery, and at least until the report goes",
-    "for when a hotline says that it never got it",
+    "the delivery, and at least until the report is purged",
+    "evidence if a hotline says that it never got the report",
 )
 AUDIT = RetentionRule(
-    "audit", "a line of the audit", 1095, "it was written", "three years in which a wrong may come to light"
+    "audit", "a line of the audit", 1095, "it was written", "three years in which misconduct may be discovered"
 )
 RETENTION_RULES: Final = (ERASED, CLOSED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RECEIPT, AUDIT)
 

@@ -64,11 +64,11 @@ def _counts(of: Country) -> tuple[int, int]:
 
 def _also(of: Country) -> Iterable[str]:
     words = {
-        "dispute": "settle the first number, about which sources disagree",
+        "dispute": "settle the first number: its sources disagree",
         "source": "find out how old the source of some numbers is",
         "confirmed": "ask whether {} without a number take reports",
         "grade": "find a better source for some numbers",
-        "cut_off": "name who gets a report when the line drops",
+        "cut_off": "name the hotline that gets incomplete reports",
         "missing_child": "find a police desk for missing children",
         "fault": "fix the file",
     }
@@ -80,9 +80,9 @@ def _also(of: Country) -> Iterable[str]:
 
 
 def law() -> str:
-    heads = ("there is a law", "it names phones and computers", "keeping them is against it")
+    heads = ("there is a law", "it names phones and computers", "it forbids possession")
     return _table(
-        ["country", *heads, "it says what counts", "companies have to report them"],
+        ["country", *heads, "it defines them", "companies have to report them"],
         lambda of: [of.name, *(_stands(of, criterion) for criterion in CRITERIA)],
     )
 

@@ -162,7 +162,7 @@ def rows_table() -> str:
 
 
 def retention_table() -> str:
-    rows = ["| rule | what | kept | since | why |", "|---|---|---|---|---|"]
+    rows = ["| rule | data | stored for | since | reason |", "|---|---|---|---|---|"]
     rows += [
         f"| `{one.name}` | {one.data} | {one.days} days | {one.counted_from} | {one.reason} |"
         for one in RETENTION_RULES

@@ -27,7 +27,7 @@ DELETES = {SubmissionEvent.CANCEL, SubmissionEvent.DELETE}
 
 def table() -> str:
     """Return one row for each state and event that can meet."""
-    rows = ["| state | event | revision | state after | the reporter is told |", "|---|---|---|---|---|"]
+    rows = ["| state | event | revision | state after | the reporter sees |", "|---|---|---|---|---|"]
     for example in EXAMPLES:
         for event in SubmissionEvent:
             rule = TABLE.get((type(example), event))

@@ -27,7 +27,7 @@ BAD_SCREENS = {"none": "", "*How old?*": "How old", "*May staff contact you?*": 
 BAD_WAYS = {name: Way(0.05, words_before=False, bad_screen=begins) for name, begins in BAD_SCREENS.items()}
 EVERY_WAY = tuple(dict.fromkeys((*WAYS, *AGAIN_WAYS.values(), *BAD_WAYS.values())))
 HEAD = (
-    "| a screen drops | own words | sent | with words | with all words | of those in danger: rescued "
+    "| a screen drops | own words | sent | with words | with all words | of those in danger: incomplete "
     "| nothing arrived | twice | screens | seconds |",
     "|---|---|---|---|---|---|---|---|---|---|",
 )
@@ -67,9 +67,9 @@ def left_table(found: Mapping[Way, Figures]) -> str:
 def tables(found: Mapping[Way, Figures], seed: int) -> str:
     said = [f"{one.callers:,} callers for each row" for one in (found[WAYS[0]], found[WAYS[-1]])]
     return (
-        f"{said[0]}, seed {seed}. A line that drops, and nothing else:\n\n"
+        f"{said[0]}, seed {seed}. Calls drop, and nothing else fails:\n\n"
         f"{table(found, None)}\n"
-        f"And on a network that waits {NETWORK.reply:.0f} s for a reply and ends a call after {NETWORK.call:.0f} s, "
+        f"On a network that waits {NETWORK.reply:.0f} s for a reply and ends a call after {NETWORK.call:.0f} s, "
         f"{said[1]}:\n\n"
         f"{table(found, NETWORK)}"
     )
