@@ -1,4 +1,4 @@
-"""The journal of erasures: drafts and reports that were deleted, opt-outs, and consent that was withdrawn.
+"""The journal of deletions: drafts and reports that were deleted, opt-outs, and consent that was withdrawn.
 
 A restored backup is older than some of them, so web applies the journal to it again (gateway/background/erasures.py).
 Each line is JSON with ids and keyed hashes only: no telephone number, and no words of a reporter.

@@ -22,6 +22,9 @@ def table() -> str:
         text = path.read_text(encoding="utf-8")
         number, _, title = text.partition("\n")[0].removeprefix("# ").partition(". ")
         superseded = re.search(r"^Superseded by \[(\d+)\]", text, re.MULTILINE)
-        status = f"superseded by {superseded[1]}" if superseded else "accepted"
+        changed = re.search(r"^Changed in part by \[(\d+)\]", text, re.MULTILINE)
+        status = "accepted" if changed is None else f"accepted; changed in part by {changed[1]}"
+        if superseded:
+            status = f"superseded by {superseded[1]}"
         rows.append(f"| {number} | [{title}]({path.name}) | {status} |")
     return "\n".join(rows) + "\n"

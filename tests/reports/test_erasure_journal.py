@@ -1,4 +1,4 @@
-"""The journal of erasures: a line each, nothing of a person in it, and a failing disk stops nothing else."""
+"""The journal of deletions: a line each, nothing of a person in it, and a failing disk stops nothing else."""
 
 from __future__ import annotations
 
