@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import os
 import threading
 import unicodedata
-from base64 import b32encode
+from base64 import b32encode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pyotp
 import segno
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 from zxcvbn import zxcvbn
 
 from reports.crypto import RecordCipher
@@ -86,8 +88,17 @@ class LoginSlots:
 # known by a session, by a browser that they have logged in with, or by an invitation.
 UNKNOWN_BROWSERS = LoginSlots(waiting=2)
 KNOWN_BROWSERS = LoginSlots(waiting=3)
-# Verified in place of a missing account's hash.
-_NOBODYS = _HASHER.hash("of nobody: so that an unknown name takes as long as a known one")
+
+
+def _hash_of_nobody() -> str:
+    """Return a hash under the current parameters that no password has, without the cost of hashing one."""
+    salt, key = (b64encode(os.urandom(size)).decode().rstrip("=") for size in (_HASHER.salt_len, _HASHER.hash_len))
+    cost = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${key}"
+
+
+# Verified in place of a missing account's hash, so that an unknown name takes as long as a known one.
+_NOBODYS = _hash_of_nobody()
 
 
 def rejection_reason(password: str, own: Iterable[str]) -> str:

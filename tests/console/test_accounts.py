@@ -7,7 +7,8 @@ from typing import Any
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select
 
 from console.auth import credentials
@@ -20,6 +21,7 @@ from tests.support.console import Console
 from tests.support.staff import PASSWORD, Person, joined, pass_time, staff_acts
 
 A_DAY = 24 * 3600
+NOBODYS = credentials._NOBODYS  # as it is outside of these tests, which hash cheaply
 
 
 @pytest.fixture
@@ -214,6 +216,13 @@ def test_passwords_are_kept_with_argon2id_and_made_stronger_at_the_next_login(co
         connection.execute(s.staff.update().values(password=weak))
     assert mere.log_in().leads_to == "/"
     assert rows(console, s.staff)[0].password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_the_hash_of_nobody_costs_what_a_new_one_costs_and_no_password_has_it() -> None:
+    hasher = PasswordHasher()
+    assert extract_parameters(NOBODYS) == extract_parameters(hasher.hash(PASSWORD))
+    with pytest.raises(VerifyMismatchError):
+        hasher.verify(NOBODYS, PASSWORD)
 
 
 @pytest.mark.rule("A-27")
