@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fork_server import SERVER, start_python
+from tests.support.fork_server import SERVER, start_python, start_server
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack.fork_server import ForkedProcess
@@ -40,6 +40,42 @@ def test_a_program_has_the_environment_and_the_folder_that_it_was_given(tmp_path
     until(lambda: Path(f"/proc/{listening.pid}/cwd").readlink() == tmp_path, "it is not in its folder")
     listening.kill()
     listening.wait(timeout=60)
+
+
+ENDING = """
+import atexit, threading, time
+
+def finish() -> None:
+    time.sleep(0.1)
+    print("a thread")
+
+atexit.register(print, "at exit")
+threading.Thread(target=finish).start()
+print("the program")
+"""
+
+
+def test_a_program_ends_with_its_threads_its_exit_functions_and_all_that_it_printed(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(ENDING)
+    start_server()
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "ending"]
+        process = SERVER.spawn(command, env={}, stdout=log, stderr=log, cwd=tmp_path)
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "log").read_text().splitlines() == ["the program", "a thread", "at exit"]
+
+
+@pytest.mark.parametrize(("settings", "kind"), [({}, "MutexValue"), ({"PROMETHEUS_MULTIPROC_DIR": "."}, "MmapedValue")])
+def test_its_own_settings_decide_whether_a_program_shares_its_metrics(
+    tmp_path: Path, settings: dict[str, str], kind: str
+) -> None:
+    (tmp_path / "counting.py").write_text("from prometheus_client import values; print(values.ValueClass.__name__)")
+    start_server()
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "counting"]
+        process = SERVER.spawn(command, env=settings, stdout=log, stderr=log, cwd=tmp_path)
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "log").read_text() == f"{kind}\n"
 
 
 def test_a_killed_program_gives_its_signal_and_waiting_has_an_end(tmp_path: Path) -> None:

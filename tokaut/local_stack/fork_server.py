@@ -11,6 +11,7 @@ with only the modules and rights that it needs.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -30,16 +31,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from tokaut.local_stack.parent_death import die_with_parent, kill_with_parent
 
 LARGEST = 2**17  # bytes of a request; the settings of a whole installation take about 6,000
 PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "console")
-# All that these packages import, too. Two libraries, and the modules that need them, are left to each program:
-# prometheus_client decides from the environment of its own import whether processes share their metrics, and the
-# settings of the console change a constant of gunicorn before its other modules copy it.
-NOT_PRELOADED = ("prometheus_client", "gunicorn")
+# All that these packages import, too. One library, and the modules that need it, are left to each program: the settings
+# of the console change a constant of gunicorn before its other modules copy it.
+NOT_PRELOADED = "gunicorn"
 PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
 FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # others are executed
 ENDS_WITHIN = 0.5  # seconds
@@ -268,17 +268,49 @@ def _run(request: Mapping[str, Any], files: Sequence[int]) -> None:
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     if request["name"]:
         ctypes.CDLL(None).prctl(PR_SET_NAME, request["name"].encode()[:15])
+    # The library decides when it is imported whether processes share their metrics.
+    metric_values: Any = importlib.import_module("prometheus_client.values")
+    metric_values.ValueClass = metric_values.get_value_class()
     module = request["arguments"][0]
     sys.argv = list(request["arguments"])
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def _run_and_exit(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
+    """Run the program and end as the interpreter does, but without taking its objects apart.
+
+    That would copy all memory that it shares with the others. After an exception that nobody caught the interpreter
+    does it.
+    """
+    status = 0
+    try:
+        _run(request, files)
+    except SystemExit as error:
+        status = _status_of(error.code)
+    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does: waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _status_of(code: object) -> int:
+    """Return the exit status of a SystemExit."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
 class _Refusal:
-    """Refuses the libraries of NOT_PRELOADED while the fork server imports."""
+    """Refuses the library of NOT_PRELOADED while the fork server imports."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Raise ImportError for these libraries and all in them; leave other modules to the other finders."""
-        if name.partition(".")[0] in NOT_PRELOADED:
+        """Raise ImportError for this library and all in it; leave other modules to the other finders."""
+        if name.partition(".")[0] == NOT_PRELOADED:
             raise ImportError(name)
 
 
@@ -290,7 +322,10 @@ def _preload() -> None:
         module.name
         for package in packages
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.ispkg and "migrations" not in module.name and not module.name.endswith("__main__")
+        if not module.ispkg
+        and "migrations" not in module.name
+        and not module.name.endswith("__main__")
+        and module.name not in FORKED  # runs as __main__
     ]
     for name in (*PRELOADED_LIBRARIES, *names):
         with suppress(ImportError):
@@ -305,7 +340,7 @@ def _main() -> None:
     _preload()
     gc.collect()
     gc.freeze()  # a collection in a forked process leaves the shared memory alone
-    _run(*_serve(socket.socket(fileno=int(sys.argv[1]))))
+    _run_and_exit(*_serve(socket.socket(fileno=int(sys.argv[1]))))
 
 
 if __name__ == "__main__":
