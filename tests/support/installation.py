@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Text
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
+from tests.support.prepared import prepare
 from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
@@ -83,7 +85,7 @@ class Installation:
         """Start all processes; if that fails, clean up for later tests."""
         try:
             self.start("valkey")
-            startup.prepare_stack(self.plan)
+            prepare(self.plan)
             for name in PARTS[1:]:
                 self.start(name)
             self.until_web_answers()
@@ -143,7 +145,7 @@ class Installation:
         """Prepare what all processes share. Each gets the address of its Redis when it is started."""
         self.plan = replace(self.plan, settings={k: v for k, v in self.plan.settings.items() if k != "REDIS_URL"})
         self.plan.folder.inside.mkdir(mode=0o700)
-        startup.prepare_stack(self.plan)
+        prepare(self.plan)
 
     def until_web_answers(self) -> None:
         """Wait until web answers."""
@@ -249,7 +251,10 @@ def _ready(address: str) -> str:
 
 
 def _answers(address: str) -> bool:
+    """Return whether a server answers. It is asked a hundred times a second, so by the cheapest client."""
     try:
-        return requests.get(f"{address}/healthz", timeout=2).ok
-    except requests.RequestException:
+        with closing(HTTPConnection(address.removeprefix("http://"), timeout=2)) as connection:
+            connection.request("GET", "/healthz", headers={"Connection": "close"})
+            return connection.getresponse().status < 400
+    except (OSError, HTTPException):
         return False

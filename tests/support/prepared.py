@@ -17,9 +17,11 @@ from tokaut.local_stack.settings import StackPlan
 def prepare(plan: StackPlan) -> None:
     """Prepare the demo of this plan, as `prepare_stack` does."""
     common = load_settings(CommonSettings, plan.settings)
-    with closing(Database(common.database_url)) as database:
-        migrate(database, common.mode)
-    startup.prepare_stack(plan)
+    if common.database_file:
+        copy(_migrated(common.mode), common.database_file)
+        startup.create_files(common, plan)
+    else:
+        startup.prepare_stack(plan)
 
 
 def migrate(database: Database, mode: Mode) -> None:

@@ -53,6 +53,11 @@ def prepare_stack(plan: StackPlan) -> None:
     database = Database(common.database_url)
     upgrade(database, common.mode)
     database.close()
+    create_files(common, plan)
+
+
+def create_files(common: CommonSettings, plan: StackPlan) -> None:
+    """Create the keys, the pepper, the folder of the metrics and the file of the hotlines' secrets."""
     create_keys(common, plan.secrets.hotlines, Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
     write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets)
