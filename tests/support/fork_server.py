@@ -1,6 +1,7 @@
 """Start Python programs by fork from a process that has imported their libraries already.
 
-The tests start thousands of processes of Tokaut. One fork server for each process of the test run serves them all.
+The tests start thousands of processes of Tokaut. One fork server for each process of the test run serves them all, and
+another one those whose clock can be moved: a library does that, which has to be loaded before the interpreter starts.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
+from tests.support import moved_clocks
 from tests.support.leaks import ALLOWED, PARENTS
 from tokaut.local_stack.fork_server import ForkedProcess, ForkServer, can_fork
 from tokaut.local_stack.parent_death import die_with_parent
@@ -19,6 +22,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 ROOT = Path(__file__).parents[2]
 
 SERVER = ForkServer()  # of this process of the test run; it starts with the first program
+OF_MOVED_CLOCKS = ForkServer()
 
 
 def start_python(
@@ -34,7 +38,8 @@ def start_python(
 
     It has no input, and dies with this process.
     """
-    if not can_fork(command, env):
+    moved = {name: value for name, value in env.items() if name in moved_clocks.LOADED}
+    if not can_fork(command, {name: value for name, value in env.items() if name not in moved}):
         return subprocess.Popen(
             die_with_parent(list(command)),
             env=dict(env),
@@ -44,17 +49,18 @@ def start_python(
             start_new_session=start_new_session,
             cwd=cwd,
         )
-    start_server()
-    return SERVER.spawn(command, env=env, stdout=stdout, stderr=stderr, start_new_session=start_new_session, cwd=cwd)
+    server = OF_MOVED_CLOCKS if moved else SERVER
+    start_server(server, moved)
+    return server.spawn(command, env=env, stdout=stdout, stderr=stderr, start_new_session=start_new_session, cwd=cwd)
 
 
-def start_server() -> None:
+def start_server(server: ForkServer = SERVER, settings: Mapping[str, str] = MappingProxyType({})) -> None:
     """Start the fork server, unless it runs. The kernel kills it together with the thread that started it."""
-    if SERVER.pid is not None:
+    if server.pid is not None:
         return
     assert threading.current_thread() is threading.main_thread(), "call start_server first, in the main thread"
-    SERVER.start(os.environ, cwd=ROOT)
-    assert SERVER.pid is not None
-    ALLOWED.servers.append(SERVER)
-    ALLOWED.files.append(f"socket:[{os.fstat(SERVER.channel.fileno()).st_ino}]")
-    PARENTS.append(SERVER.pid)
+    server.start({**os.environ, **settings}, cwd=ROOT)
+    assert server.pid is not None
+    ALLOWED.servers.append(server)
+    ALLOWED.files.append(f"socket:[{os.fstat(server.channel.fileno()).st_ino}]")
+    PARENTS.append(server.pid)

@@ -11,6 +11,14 @@ from pathlib import Path
 
 FOUND = sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))
 LIBRARY = FOUND[0] if FOUND else None
+# Settings that are read once, when the library is loaded. The file of a process is read again and again.
+LOADED = {
+    "LD_PRELOAD": str(LIBRARY),
+    "FAKETIME_NO_CACHE": "1",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_DISABLE_SHM": "1",
+    "NO_FAKE_STAT": "1",
+}
 ABSENT = "libfaketime is not installed: apt-get install faketime"
 
 
@@ -24,14 +32,7 @@ class MovedClocks:
     def settings(self, name: str) -> Mapping[str, str]:
         """Return the environment of a process whose time can be moved from now on."""
         self.set([name], self.ahead.get(name, 0))
-        return {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file(name)),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DISABLE_SHM": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        return {**LOADED, "FAKETIME_TIMESTAMP_FILE": str(self._file(name))}
 
     def set(self, names: Iterable[str], seconds: int) -> None:
         """Move the time of these processes to so many seconds ahead of the true one."""
