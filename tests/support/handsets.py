@@ -18,6 +18,13 @@ REPEATS = 5  # of a text that was answered 503: "not stored now, send it again"
 COUNTER = itertools.count(1)
 
 
+def connection() -> requests.Session:
+    """Return a connection that does not look for a proxy in the environment at each request."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 @dataclass(frozen=True)
 class Seen:
     """The screen that the phone shows."""
@@ -34,7 +41,7 @@ class AfricasTalking:
     token: str
     phone: str
     code: str
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     session: str = ""
     path: list[str] = field(default_factory=list)
 
@@ -82,7 +89,7 @@ class Neutral:
     door: str
     phone: str
     code: str
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     session: str = ""
     turn: int = 0
     last: str = ""
@@ -124,7 +131,7 @@ class Texts:
     phone: str
     code: str
     provider: Provider
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     last: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str) -> None:
@@ -164,7 +171,7 @@ class SimulatedTexts:
     door: str
     phone: str
     code: str
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     last: dict[str, str] = field(default_factory=dict)
     received: list[str] = field(default_factory=list)
     repeats: dict[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.support.handsets import COUNTER, PATIENCE, Seen
+from tests.support.handsets import COUNTER, PATIENCE, Seen, connection
 
 
 @dataclass
@@ -25,7 +25,7 @@ class KannelTexts:
     phone: str
     code: str
     by: str = "POST"
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     last: dict[str, str] = field(default_factory=dict)
     received: list[str] = field(default_factory=list)
     repeats: dict[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class KannelUssd:
     door: str
     phone: str
     code: str
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     session: int = 0
     last: dict[str, str] = field(default_factory=dict)
 

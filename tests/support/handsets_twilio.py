@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import requests
 
+from tests.support.handsets import connection
 from tests.support.twilio import Account, TwilioApi
 
 COUNTER = itertools.count(1)
@@ -36,7 +37,7 @@ class TwilioTexts:
     code: str
     api: TwilioApi | None = None
     public: str = ""
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=connection)
     last: dict[str, str] = field(default_factory=dict)
     received: list[str] = field(default_factory=list)
     repeats: dict[str, str] = field(default_factory=dict)

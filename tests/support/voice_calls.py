@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import requests
-
-from tests.support.handsets import Seen
+from tests.support.handsets import Seen, connection
 from tests.support.twilio import Account
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -165,7 +163,7 @@ class Call:
     web: str
     phone: str
     code: str = "+6785550100"
-    http: Any = field(default_factory=requests.Session)
+    http: Any = field(default_factory=connection)
     recorded: Mapping[str, str] = field(default_factory=dict)  # file's name → what it says
     session: str = ""
     verbs: list[Verb] = field(default_factory=list)
