@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds in which resources that were asked to end may end
-ENDING = 0.05  # seconds in which most threads end that were asked to; to collect garbage takes as long
+ENDING = 0.05  # seconds in which most threads end that were asked to; after it the garbage of the test is collected
+ALL_GARBAGE = 0.5  # seconds after which all is collected: after thousands of tests this takes half a second of the processor
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 
@@ -88,11 +89,10 @@ def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources
     """
     begun = time.monotonic()
     leaked = _beyond(before, allowed)
-    collected = False
+    collections = [(ENDING, 1), (ALL_GARBAGE, 2)]  # mostly the young objects are enough, which are few
     while leaked and (waited := time.monotonic() - begun) < grace:
-        if waited > ENDING and not collected:
-            gc.collect()
-            collected = True
+        if collections and waited > collections[0][0]:
+            gc.collect(collections.pop(0)[1])
         time.sleep(0.002 if waited < ENDING else 0.02)
         leaked = _beyond(before, allowed)
     return leaked
