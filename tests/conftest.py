@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
 from tests.support.products import ProductSelection
 from tests.support.valkey import Valkey
+
+# jsonschema imports it for the formats iri and iri-reference alone, which no schema here has. It compiles 38 grammars,
+# for a second in each process of a run.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 TESTS = Path(__file__).parent
 LONGEST_FIRST = TESTS / "longest_first.txt"  # each took more than 50 s in a whole run
@@ -46,6 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long texts, and secrets drawn anew in each process, make no names: the processes must collect the same tests."""
     return argname if isinstance(val, str) and len(val) > 40 else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Nearly all that is created meanwhile stays: the garbage collector would look through it in vain."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

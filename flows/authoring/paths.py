@@ -5,9 +5,11 @@ Country, language and channel are passed in. Each reply goes through the engine,
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -35,8 +37,8 @@ class Combination:
 
     `dependencies`: the facts, fields and lists of the context that change with answers, each with the questions they
     depend on. `equivalence_key`: maps an answer to a key; answers with the same key give the same
-    context. `longest_values`: fields with their longest possible texts. `translation_source`: file and line of a
-    message's translation.
+    context. It reads no more of the state than the answers in force. `longest_values`: fields with their longest
+    possible texts. `translation_source`: file and line of a message's translation.
     """
 
     country: str
@@ -120,21 +122,35 @@ SAMPLE_DIGITS = "2468"
 
 def explore(book: FlowBook, dependencies: Dependencies, combination: Combination) -> StateGraph:
     """Return the graph of all states that replies lead to."""
-    return _Explorer(book, dependencies, combination).run()
+    with _no_collections():
+        return _Explorer(book, dependencies, combination).run()
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Create some hundred thousand objects that all stay: the garbage collector would find nothing among them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Answers:
-    """The answers in force in a state, with the keys that the context and the conditions depend on, computed once."""
+    """The answers in force in states, with the keys that the context and the conditions depend on, computed once."""
 
-    __slots__ = ("_combination", "_keys", "_state", "compared", "contexts", "relevant", "values")
+    __slots__ = ("_combination", "_keys", "_state", "compared", "context_key", "contexts", "relevant", "values")
 
-    def __init__(self, state: FlowState, combination: Combination) -> None:
-        self.values = state.values
-        self._state, self._combination = state, combination  # keeps the state alive: ids of its parts are not reused
+    def __init__(self, values: dict[str, str | None], state: FlowState, combination: Combination) -> None:
+        self.values = values
+        self._state, self._combination = state, combination
         self._keys: dict[str, Hashable] = {}
         self.compared: dict[str, Hashable] = {}  # question → which sets of values have its answer
         self.relevant: dict[int, StateKey] = {}  # id of a tuple of questions → what matters of their answers
-        self.contexts: dict[FactPairs, ScreenContext] = {}
+        self.context_key: StateKey = ()
+        self.contexts: dict[FactPairs, ScreenContext] = {}  # by facts of the line and of effects
 
     def equivalence_key(self, name: str) -> Hashable:
         if name not in self._keys:
@@ -147,7 +163,9 @@ class _Explorer:
         self._book, self._dependencies, self._combination = book, dependencies, combination
         self._graph = StateGraph(combination)
         self._contexts: dict[StateKey, ScreenContext] = {}
-        self._answers: dict[tuple[int, int], _Answers] = {}  # answers of the states around one node
+        self._answers: dict[tuple[tuple[str, str | None], ...], _Answers] = {}  # by what was answered, in order
+        # The same for the states around one node. A state is kept here, so that the ids of its parts are not reused.
+        self._answers_near: dict[tuple[int, int], tuple[_Answers, FlowState]] = {}
         line_facts = {name for line in combination.phone_lines for name, _ in line}
         self._by_line = {
             name.partition(".")[0] for name, depends_on in dependencies.own.items() if depends_on & line_facts
@@ -174,29 +192,39 @@ class _Explorer:
             graph.starts += [self._add_state(state, line) for state in self._combination.starts]
             while self._waiting:
                 node = self._waiting.popleft()
-                self._answers.clear()
+                self._answers_near.clear()
                 graph.transitions[node.key] = list(self._transitions(node)) if self._is_explored(node) else []
         return graph
 
     def context_for(self, facts: FactPairs) -> ContextFor:
         def cached_context(state: FlowState) -> ScreenContext:
             answers = self._answers_of(state)
-            if facts not in answers.contexts:
-                key = (facts, *map(answers.equivalence_key, self._context_questions))
+            known = answers.contexts.get(facts)
+            if known is None:
+                if not answers.context_key:
+                    answers.context_key = tuple(map(answers.equivalence_key, self._context_questions))
+                key = facts, answers.context_key
                 if key not in self._contexts:
                     context = self._combination.context_for(state)
                     self._contexts[key] = replace(context, facts={**context.facts, **dict(facts)}) if facts else context
-                answers.contexts[facts] = self._contexts[key]
-            return answers.contexts[facts]
+                known = answers.contexts[facts] = self._contexts[key]
+            return known
 
         return cached_context
 
     def _answers_of(self, state: FlowState) -> _Answers:
         """Return the answers of a state. States with the same trail and answers, as skipped ones have, share them."""
         key = id(state.trail), id(state.answers)
-        if key not in self._answers:
-            self._answers[key] = _Answers(state, self._combination)
-        return self._answers[key]
+        if found := self._answers_near.get(key):
+            return found[0]
+        all_answers = state.answers
+        given = [all_answers[index] for _, index in state.trail if index >= 0]
+        in_force = tuple([(answer.question, answer.value) for answer in given])
+        answers = self._answers.get(in_force)
+        if answers is None:
+            answers = self._answers[in_force] = _Answers(dict(in_force), state, self._combination)
+        self._answers_near[key] = answers, state
+        return answers
 
     # Equivalence of states
 

@@ -1,4 +1,4 @@
-"""The small form of `make drops`: 300 reporters, seeded. docs/drops.md has the figures of 10,000."""
+"""The small form of `make drops`: some hundred reporters, seeded. docs/drops.md has the figures of 10,000."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.drops.person import OWN_WORDS, meet, seconds_to_read, seconds_to_type
 from tests.drops.street import call_all, figures
 from tests.drops.table import AGAIN_WAYS, BAD_WAYS, DIAL_AGAIN, HEAD, NETWORK, WAYS
 
-SMALL = 300
+SMALL = 120
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_asking_for_words_before_send_loses_reports_where_the_network_does_not_w
 @pytest.mark.slow
 def test_words_are_typed_on_the_sent_screen_and_another_call_adds_the_rest(redis_url: str) -> None:
     """On the network that waits a minute; before, no call but the first could add words without code and PIN."""
-    found = {share: figures(call_all(redis_url, AGAIN_WAYS[0.05, share], 1, range(100))) for share in (0.0, 0.5)}
+    found = {share: figures(call_all(redis_url, AGAIN_WAYS[0.05, share], 1, range(60))) for share in (0.0, 0.5)}
     assert found[0.5].words >= WORDS_GOAL > found[0.0].words > 40
     assert found[0.0].some_words > 90
     assert {(one.false_sent, one.foreign) for one in found.values()} == {(0, 0)}
@@ -64,7 +64,7 @@ def test_words_are_typed_on_the_sent_screen_and_another_call_adds_the_rest(redis
 @pytest.mark.parametrize(("begins", "cell"), [("How old", "who"), ("May staff contact", "contact")])
 def test_the_statistics_find_a_screen_at_which_people_hang_up(redis_url: str, begins: str, cell: str) -> None:
     way = Way(0.02, words_before=False, bad_screen=begins)
-    left = dict(figures(call_all(redis_url, way, 1, range(90))).left)
+    left = dict(figures(call_all(redis_url, way, 1, range(70))).left)
     assert left.pop(cell) in (20, 30, 40)
     assert all(share is None or share <= 10 for share in left.values())
 

@@ -23,8 +23,16 @@ NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b)\d[\d ]*\d(?![*#\d])")  # no code to
 FAREWELLS = {"home.goodbye", "home.how_to_delete", "report.deleted", "my.erased"}
 
 
+Drilled = list[tuple[ScreenVariant, ScreenContext, list[str]]]
+
+
+@pytest.fixture(scope="module", params=COUNTRIES)
+def drilled(request: pytest.FixtureRequest) -> Drilled:
+    """Each form of each screen of a country, and its pages in a drill."""
+    return list(drills(request.param))
+
+
 def drills(iso: str) -> Iterator[tuple[ScreenVariant, ScreenContext, list[str]]]:
-    """Yield each form of each screen, and its pages in a drill."""
     of, known = country(iso), load_catalogues()
     menu = menu_languages(of, known)
     for channel in CHANNEL_KINDS:
@@ -41,9 +49,8 @@ def numbers(shown: Iterable[str]) -> set[str]:
 
 
 @pytest.mark.rule("S-01")
-@pytest.mark.parametrize("iso", COUNTRIES)
-def test_a_drill_is_marked_and_takes_no_number_away(iso: str) -> None:
-    for form, world, shown in drills(iso):
+def test_a_drill_is_marked_and_takes_no_number_away(drilled: Drilled) -> None:
+    for form, world, shown in drilled:
         assert shown[0].startswith((world.translate(DRILL), world.translate(DRILL_END))), (form.screen.id, shown)
         assert numbers(form.text) <= numbers(shown), (form.screen.id, form.text, shown)
         most = len(form.text) + (1 if alphabet("".join(shown)) == "gsm7" else 2)
@@ -51,18 +58,16 @@ def test_a_drill_is_marked_and_takes_no_number_away(iso: str) -> None:
 
 
 @pytest.mark.rule("S-02")
-@pytest.mark.parametrize("iso", COUNTRIES)
-def test_the_numbers_to_call_are_said_to_be_for_a_real_emergency(iso: str) -> None:
-    seen = [(world, shown) for form, world, shown in drills(iso) if form.screen.id == "report.emergency"]
+def test_the_numbers_to_call_are_said_to_be_for_a_real_emergency(drilled: Drilled) -> None:
+    seen = [(world, shown) for form, world, shown in drilled if form.screen.id == "report.emergency"]
     assert seen
     for world, shown in seen:
         assert shown[0].startswith(f"{world.translate(DRILL_EMERGENCY)} "), shown
         assert world.fields["emergency"] in " ".join(text.split("\n")[0] for text in shown), shown
 
 
-@pytest.mark.parametrize("iso", COUNTRIES)
-def test_the_last_words_say_that_it_was_no_real_report(iso: str) -> None:
-    ends = [(world, shown) for form, world, shown in drills(iso) if form.screen.id in FAREWELLS]
+def test_the_last_words_say_that_it_was_no_real_report(drilled: Drilled) -> None:
+    ends = [(world, shown) for form, world, shown in drilled if form.screen.id in FAREWELLS]
     assert ends
     for world, shown in ends:
         own, short = (f"{world.translate(mark)} " for mark in (DRILL_END, DRILL))

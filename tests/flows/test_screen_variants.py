@@ -95,10 +95,18 @@ def of(iso: str, channel: str) -> list[ScreenVariant]:
     )
 
 
-@pytest.mark.parametrize("iso", sorted(COUNTRIES))
-def test_every_page_in_every_country_fits(iso: str) -> None:
+Forms = dict[str, list[ScreenVariant]]
+
+
+@pytest.fixture(scope="module", params=sorted(COUNTRIES))
+def forms(request: pytest.FixtureRequest) -> Forms:
+    """Each form of each screen of a country, by channel."""
+    return {channel: of(request.param, channel) for channel in CHANNEL_KINDS}
+
+
+def test_every_page_in_every_country_fits(forms: Forms) -> None:
     for channel in CHANNEL_KINDS:
-        pages = [page for form in of(iso, channel) for page in form.text]
+        pages = [page for form in forms[channel] for page in form.text]
         assert len(pages) > 140
         assert all(fits(page, LIMITS[channel]) for page in pages)
 
@@ -109,20 +117,18 @@ def test_the_send_screen_is_seen_in_all_its_words() -> None:
     assert any(text.startswith("Send to Pikinini Helpline and Women's Centre with your number?") for text in texts)
 
 
-@pytest.mark.parametrize("iso", sorted(COUNTRIES))
-def test_a_call_says_nothing_of_a_screen_or_of_typing(iso: str) -> None:
+def test_a_call_says_nothing_of_a_screen_or_of_typing(forms: Forms) -> None:
     """The keys are pressed, nothing is shown, and nobody hears what is said into the phone. Advice in tips is left."""
-    forms = [form for form in of(iso, "voice") if not form.screen.id.startswith("tips_")]
-    said = "\n".join(page for form in forms for page in form.text)
+    spoken = [form for form in forms["voice"] if not form.screen.id.startswith("tips_")]
+    said = "\n".join(page for form in spoken for page in form.text)
     assert re.findall(r"(?i).*\b(?:type|typed|shown|screen|write|say what happened|my report\nCode)\b.*", said) == []
 
 
-@pytest.mark.parametrize("iso", sorted(COUNTRIES))
-def test_star_is_named_first_and_with_code_and_pin(iso: str) -> None:
-    for form in of(iso, "voice"):
+def test_star_is_named_first_and_with_code_and_pin(forms: Forms) -> None:
+    for form in forms["voice"]:
         has_code = form.screen.id == "report.sent_menu" and "PIN" in form.text[0]
         is_named = "Press star to repeat." in "\n".join(form.text)
         # Beside a long number of the helpline there is no room.
         assert is_named == (form.screen.id == "home.home" or has_code) or form.text[0].startswith("helpline ")
         assert len(form.text) == 1 or not (has_code or is_named)
-    assert not [form for form in of(iso, "ussd") if "star" in "\n".join(form.text).split()]
+    assert not [form for form in forms["ussd"] if "star" in "\n".join(form.text).split()]

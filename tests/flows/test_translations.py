@@ -23,13 +23,20 @@ FOLDER = locales.FOLDER
 COUNTRIES = load_countries(shipped_countries(), "demo")
 # Written with letters that every phone has; Tongan is not, and takes more pages.
 PLAIN_LETTERS = ("bi", "fj", "fr", "pis", "sm", "sw", "tpi")
+LANGUAGES = (*PLAIN_LETTERS, "to")
 # Whoever signs the safety screens of a language writes it here too: two organisations have read them.
 SIGNED: frozenset[str] = frozenset()
 TRANSLATED = ("home.", "report.", "language.", "my.", "law.")
 ONE_PAGE = ("home.", "report.danger", "report.emergency", "report.care", "report.send", "report.sent", "my.")
 BOTH = {"emergency", "helpline_named", "helpline", "code", "pin"}
 
-every_language = pytest.mark.parametrize("tag", (*PLAIN_LETTERS, "to"))
+Shown = list[tuple[ScreenVariant, PhoneProfile, PhoneProfile]]
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def tag(request: pytest.FixtureRequest) -> str:
+    """Every language."""
+    return str(request.param)
 
 
 @functools.cache
@@ -50,12 +57,15 @@ def phones(tag: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
                 )
 
 
-def shown(tag: str) -> Iterator[tuple[ScreenVariant, PhoneProfile, PhoneProfile]]:
+@pytest.fixture(scope="module")
+def shown(tag: str) -> Shown:
     """Each form of each screen that a draft has to have in its own language."""
-    for _, own, english in phones(tag):
-        for form in screen_variants(book(), own):
-            if form.screen.id.startswith(TRANSLATED):
-                yield form, own, english
+    return [
+        (form, own, english)
+        for _, own, english in phones(tag)
+        for form in screen_variants(book(), own)
+        if form.screen.id.startswith(TRANSLATED)
+    ]
 
 
 def test_every_catalogue_is_looked_at() -> None:
@@ -64,7 +74,6 @@ def test_every_catalogue_is_looked_at() -> None:
     assert {tag for tag, one in catalogues().items() if one.has_signed(needed)} == {ENGLISH, *SIGNED}
 
 
-@every_language
 @pytest.mark.rule("S-33")
 def test_home_danger_report_and_sent_are_complete(tag: str) -> None:
     found = messages(book())
@@ -81,10 +90,9 @@ def test_a_greeting_picks_one_language_of_a_country(of: Country) -> None:
     assert len(greetings) == len(set(greetings))
 
 
-@every_language
-def test_the_labels_of_a_screen_are_different_words(tag: str) -> None:
+def test_the_labels_of_a_screen_are_different_words(shown: Shown) -> None:
     """Whoever types a label instead of its number is understood."""
-    for form, own, _ in shown(tag):
+    for form, own, _ in shown:
         screen, world = form.screen, own.context
         labels = {(offer.key, say) for offer in offered_choices(screen, form.values, world) for say in offer.say}
         labels |= {("00", leave_label(screen, world)), ("0", zero_label(screen, world)), ("98", world.translate(MORE))}
@@ -92,10 +100,9 @@ def test_the_labels_of_a_screen_are_different_words(tag: str) -> None:
         assert len(said) == len(set(said)), (screen.id, said)
 
 
-@every_language
 @pytest.mark.rule("S-01")
-def test_every_screen_fits_and_its_numbers_stay_whole(tag: str) -> None:
-    for form, own, english in shown(tag):
+def test_every_screen_fits_and_its_numbers_stay_whole(tag: str, shown: Shown) -> None:
+    for form, own, english in shown:
         assert all(fits(page, own.limit) for page in form.text), form.screen.id
         for number in _numbers(form, own):
             assert any(number in page for page in form.text), (form.screen.id, number, form.text)
@@ -120,18 +127,16 @@ def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
     return {own.context.fields[name] for name in set.intersection(*named) & BOTH}
 
 
-@every_language
 @pytest.mark.rule("S-05")
-def test_the_danger_question_and_the_number_are_on_the_first_page(tag: str) -> None:
+def test_the_danger_question_and_the_number_are_on_the_first_page(shown: Shown) -> None:
     """Also where letters take more room: 70 units a screen."""
-    for form, own, _ in shown(tag):
+    for form, own, _ in shown:
         if form.screen.id == "report.danger":
             assert len(form.text) == 1, form.text
         if form.screen.id in {"home.home", "home.home_sms", "home.first_words", "report.emergency"}:
             assert own.context.fields["emergency"] in form.text[0], form.text
 
 
-@every_language
 def test_the_note_that_texts_stay_is_in_the_language_too(tag: str) -> None:
     for of, own, english in phones(tag):
         if own.context.facts["channel"] == "sms":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -15,8 +16,9 @@ from reports.store.operations import retention
 from reports.store.operations.retention import Purge
 from reports.store.schema import tables as t
 from tests.reports.sample import VU
-from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
+from tests.retention.made import CONSOLE, DESK, Fate, Leg, Made, fate, make, write
 from tests.retention.rules import rule_for
+from tests.support import databases
 from workers.delivery.registry import hotline_kinds
 
 pytestmark = [pytest.mark.rule("S-28")]
@@ -76,17 +78,32 @@ def test_each_rule_by_itself(name: str, database: Database) -> None:
     assert Purge(database, USUAL, now, "clock").ripe() == ([(made.report_id, rule)] if rule else [])
 
 
+Anything = tuple[Database, int, list[Made]]
+
+
+@pytest.fixture(scope="module", params=databases.KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def anything(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anything]:
+    """Many reports of all ages and states, of which a test purges none."""
+    random, database = Random(request.param), databases.made(kind, request, tmp_path_factory.mktemp("anything"))
+    now = retention.purge_time(database)
+    made = [make(fate(random), now) for _ in range(1_500)]
+    write(database, made)
+    yield database, now, made
+    database.close()
+
+
 @pytest.mark.parametrize(
     "policy",
     [USUAL, KENYA, RetentionPolicy(), RetentionPolicy(elsewhere=frozenset({DESK}))],
     ids=["usual", "by a law", "nobody reads here", "in no file any more"],
 )
-@pytest.mark.parametrize("seed", [1, 2])
-def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, seed: int, database: Database) -> None:
-    random = Random(seed)
-    now = retention.purge_time(database)
-    made = [make(fate(random), now) for _ in range(1_500)]
-    write(database, made)
+def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, anything: Anything) -> None:
+    database, now, made = anything
     expected = {one.report_id: rule for one in made if (rule := rule_for(one.facts, policy, now))}
     found = dict(Purge(database, policy, now, "clock").ripe(10_000))
     assert found == expected

@@ -156,7 +156,9 @@ class App:
 
     def messages(self, of: Collection[str]) -> list[Kept]:
         """Return the messages of the reporters of these reports, decrypted for each hotline."""
-        return [self._opened(row) for row in self.rows(t.message) if row.report_id in of]
+        with self.database.read() as connection:
+            rows = list(connection.execute(select(t.message).where(t.message.c.report_id.in_(of))))
+        return [self._opened(row) for row in rows]
 
     def _opened(self, row: Any) -> Kept:
         private_key = read_private_key(self.keys, row.recipient, row.key_id)

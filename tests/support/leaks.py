@@ -13,12 +13,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds in which resources that were asked to end may end
-ENDING = 0.05  # seconds in which most threads end that were asked to; to collect garbage takes as long
+ENDING = 0.05  # seconds in which most threads end that were asked to; after it the garbage of the test is collected
+ALL_GARBAGE = 0.5  # seconds after which all is collected; after thousands of tests that takes half a second
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 
@@ -88,11 +90,10 @@ def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources
     """
     begun = time.monotonic()
     leaked = _beyond(before, allowed)
-    collected = False
+    collections = [(ENDING, 1), (ALL_GARBAGE, 2)]  # mostly the young objects are enough, which are few
     while leaked and (waited := time.monotonic() - begun) < grace:
-        if waited > ENDING and not collected:
-            gc.collect()
-            collected = True
+        if collections and waited > collections[0][0]:
+            gc.collect(collections.pop(0)[1])
         time.sleep(0.002 if waited < ENDING else 0.02)
         leaked = _beyond(before, allowed)
     return leaked
@@ -104,15 +105,26 @@ def _beyond(before: Resources, allowed: Allowed) -> Resources:
 
 def _children() -> Iterator[int]:
     for parent in ("self", *PARENTS):
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            yield from map(int, _read(task.read_text).split())
+        folder = f"/proc/{parent}/task"
+        for task in _listed(folder):
+            with suppress(OSError), open(f"{folder}/{task}/children", "rb") as children:
+                yield from map(int, children.read().split())
 
 
 def _files() -> Iterator[str]:
-    for name in Path("/proc/self/fd").iterdir():
-        target = _read(lambda name=name: str(name.readlink()))  # type: ignore[misc]
-        if target.startswith("socket:") or target.removesuffix(" (deleted)").endswith(DATABASES):
-            yield target
+    for name in _listed("/proc/self/fd"):
+        with suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith("socket:") or target.removesuffix(" (deleted)").endswith(DATABASES):
+                yield target
+
+
+def _listed(folder: str) -> list[str]:
+    """Return the names in a folder of /proc; none if its process ended meanwhile."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _read(read: Callable[[], str]) -> str:

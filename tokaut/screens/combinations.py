@@ -43,6 +43,8 @@ CHANNEL_SCREENS: Mapping[ChannelKind, frozenset[str]] = {
 }
 SERVICE_FIELDS = ("service_name", "service_phone", "service_hours", "service_checked")
 DECIDING_QUESTIONS = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
+# Answers to these questions matter by whether they are among the given ones.
+ONE_OR_OTHER = {"about": ("me", "my_child", "child_i_know"), "send": ("after_all",)}
 ROUTING_QUESTIONS = frozenset({*DECIDING_QUESTIONS, "avoid"})
 # Facts and lists of the screen context that change with answers; computed by `gateway.conversation.context`.
 CONTEXT_DEPENDENCIES: Mapping[str, frozenset[str]] = {
@@ -187,8 +189,6 @@ class _AnswerKeys:
             return self._avoid_key(state) if value else None
         if question == "about" and state.values.get("category") != "images":
             return None
-        if question == "help_place":
-            return tuple(service.id for service in self._country.phone_services(value))
         answer = question, value
         if answer not in self._known:
             self._known[answer] = self._key_for(question, value)
@@ -207,6 +207,8 @@ class _AnswerKeys:
         return self._roles[key]
 
     def _key_for(self, question: str, value: str | None) -> Hashable:
+        if question == "help_place":
+            return tuple(service.id for service in self._country.phone_services(value))
         hotlines = self._country.hotlines.values()
         if question == "age_band":
             return frozenset(hotline.id for hotline in hotlines if hotline.covers_age(value or "unknown"))
@@ -218,10 +220,8 @@ class _AnswerKeys:
             ) in larger_groups
         if question == "danger":
             return self._country.police_on_danger_now and value == "now"
-        if question == "about":
-            return value in ("me", "my_child", "child_i_know")
-        if question == "send":
-            return value == "after_all"
+        if question in ONE_OR_OTHER:
+            return value in ONE_OR_OTHER[question]
         return value if question in ("category", "help_service") else None
 
 
