@@ -405,9 +405,12 @@ def load_countries(
         raise CountryError(faults)
     if as_written:
         return Countries(tuple(countries))
-    return Countries(
-        tuple(replace(country, hotlines=validation.hotlines_for_mode(country.hotlines, mode)) for country in countries)
-    )
+    return Countries(tuple(for_mode(country) for country in countries))
+
+
+def for_mode(country: Country) -> Country:
+    """Return the country with the hotlines as its mode may use them."""
+    return replace(country, hotlines=validation.hotlines_for_mode(country.hotlines, country.mode))
 
 
 def shipped_countries() -> list[str]:

@@ -33,7 +33,7 @@ from reports.store.engine import sqlite
 from reports.store.engine.database import Database
 from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema import tables as t
-from tests.support import blocked
+from tests.support import blocked, computed
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
@@ -42,6 +42,7 @@ from tests.support.unhurried import unhurried
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
+computed.install()
 NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
 VANUATU = "*111*163#"
 # A busy machine is slower than what a reporter would wait for.
