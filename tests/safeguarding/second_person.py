@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import bindparam, literal_column, select
 
 from reports.crypto import PrivateKey, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
@@ -45,6 +45,8 @@ TEXTS = (
     *("CODE", "3", "48219303", "7350", "0", "HELP", "TIPS", "2", "1", "98", "00"),
     *("LAW", "4", "1", "0", "00", "Nothing is wrong on this phone at all", "00", "STOP", "hi", "00"),
 )
+_ROWID = literal_column("rowid")
+_NEW = select(t.outgoing, _ROWID).where(bindparam("until") < _ROWID).order_by(_ROWID)
 _ONLY_NOW = re.compile(r"\d{4}( \d{4})?(?=\n|, |\. )")
 
 
@@ -73,9 +75,8 @@ class RelayedTexts:
 
     def _new(self) -> list[Any]:
         """In the order in which they were written, for other phones' times may be ahead of this one's."""
-        rowid = literal_column("rowid")
         with self.app.database.read() as connection:
-            rows = list(connection.execute(select(t.outgoing, rowid).where(rowid > self.until).order_by(rowid)))
+            rows = list(connection.execute(_NEW, {"until": self.until}))
         self.until = rows[-1].rowid if rows else self.until
         return rows
 
