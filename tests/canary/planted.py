@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -63,6 +63,11 @@ class Needle:
     raw: bytes
     alone: bool = False  # only as a word of its own
     number: bool = False  # not within a longer one: eight digits occur by chance in a time or a hash
+
+    @property
+    def unnamed(self) -> Needle:
+        """The same for all that would be found in the same places."""
+        return replace(self, name="", how="")
 
     def stands_in(self, held: bytes) -> bool:
         if self.raw not in held:

@@ -132,9 +132,13 @@ def plant(installation: Installation) -> Planted:
 def hits(found: Iterable[tuple[str, bytes]], needles: list[Needle]) -> list[str]:
     looked_at = 0
     where = []
+    same: dict[Needle, list[Needle]] = {}  # digits are the same in most encodings
+    for needle in needles:
+        same.setdefault(needle.unnamed, []).append(needle)
     for place, held in found:
         looked_at += 1
-        where += [f"{needle.name} ({needle.how}) in {place}" for needle in needles if needle.stands_in(held)]
+        standing = (needle for one, needles in same.items() if one.stands_in(held) for needle in needles)
+        where += [f"{needle.name} ({needle.how}) in {place}" for needle in standing]
     assert looked_at, "there was nothing to look at"
     return where
 
