@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -87,14 +89,19 @@ class Inside:
                 log.seek(since[name])
                 yield f"the log of {name}", log.read()
 
-    def everywhere(self) -> Iterator[tuple[str, bytes]]:
-        """All places where no word of a person may stand in clear, with what stands there."""
+    def databases(self) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in self._folder.rglob("tokaut.db*") if path.is_file()}
+
+    def everywhere(self, before: Mapping[Path, bytes] = MappingProxyType({})) -> Iterator[tuple[str, bytes]]:
+        """All places where no word of a person may stand in clear, with what stands there. `before`: the databases as
+        they were when nobody had said it; of these only what has changed.
+        """
         yield from self.logged(dict.fromkeys(PROGRAMS, 0))
         yield "/metrics", self._figures().encode()
+        for path, content in self.databases().items():
+            yield path.name, _changed(before.get(path, b""), content)
         for path in self._folder.rglob("*"):
-            if path.is_file() and path.name.startswith("tokaut.db"):
-                yield path.name, path.read_bytes()
-            elif path.is_file() and {"spool", "appendonlydir"} & {parent.name for parent in path.parents}:
+            if path.is_file() and {"spool", "appendonlydir"} & {parent.name for parent in path.parents}:
                 with suppress(FileNotFoundError):  # drained, or rewritten, at this moment
                     yield path.name, path.read_bytes()
         yield "Redis", b"\n".join(self._everything_in_redis())
@@ -113,3 +120,11 @@ class Inside:
                     yield value
                     with suppress(zlib.error):
                         yield zlib.decompress(value)
+
+
+def _changed(before: bytes, now: bytes, size: int = 4096) -> bytes:
+    """The parts of a file that have changed, and those beside them: a word may begin in one and end in the next."""
+    starts = range(0, len(now), size)
+    changed = {start for start in starts if now[start : start + size] != before[start : start + size]}
+    kept = (start for start in starts if not changed.isdisjoint((start - size, start, start + size)))
+    return b"".join(now[start : start + size] for start in kept)

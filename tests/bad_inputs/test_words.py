@@ -128,6 +128,10 @@ def test_the_search_would_find_them(row: Row) -> None:
     assert b"tokaut_requests_unauthenticated_total" in held["/metrics"]
     assert b"africastalking" in held["tokaut.db"] + held["tokaut.db-wal"]
     assert b"s:" in held["Redis"]
+    row.call().walk(*TO_WORDS)
+    written = row.report()["report_id"].encode()
+    changed = dict(row.inside.everywhere(row.databases_before))
+    assert written in changed["tokaut.db"] + changed["tokaut.db-wal"]
 
 
 WORDS = "he is standing at the door now"
