@@ -10,11 +10,16 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from reports.store.engine.database import Database
+from runtime.settings import Mode
 from runtime.settings.parsers import new_secret
 from tests.bad_inputs.row import HOME, TO_SEND, TO_SENT, Row
 from tests.reports.environments import live_environment
@@ -22,7 +27,9 @@ from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking
 from tests.support.installation import Installation
 from tests.support.ports import free_port
+from tests.support.prepared import migrate
 from tests.support.wait import until
+from tokaut.__main__ import main
 from tokaut.local_stack import startup
 from tokaut.local_stack.parent_death import die_with_parent
 
@@ -107,7 +114,7 @@ LIVE_KEY = [
 @pytest.mark.rule("B-72")
 @pytest.mark.parametrize(("value", "said"), LIVE_KEY, ids=["empty", "a word", "the demo's", "eight characters"])
 def test_live_with_a_key_that_is_none(tmp_path: Path, value: str, said: str) -> None:
-    code, output = checked(live_environment(tmp_path) | {"TOKAUT_SESSION_KEY": value})
+    code, output = checked_here(live_environment(tmp_path) | {"TOKAUT_SESSION_KEY": value})
     [line] = [line for line in output.splitlines() if "x TOKAUT_SESSION_KEY" in line]
     assert code == 1
     assert said in line
@@ -125,10 +132,17 @@ def test_live_with_a_key_in_a_wrong_file(tmp_path: Path, how: str) -> None:
         file.chmod(0o644 if how == "open to others" else 0o400)
     if how != "both":
         del environ["TOKAUT_SESSION_KEY"]
-    code, output = checked(environ | {"TOKAUT_SESSION_KEY_FILE": str(file)})
+    code, output = checked_here(environ | {"TOKAUT_SESSION_KEY_FILE": str(file)})
     [line] = [line for line in output.splitlines() if "TOKAUT_SESSION_KEY" in line]
     assert code == 1
     assert {"both": "keep one", "missing": "cannot be read", "open to others": "chmod 0400"}[how] in line
+
+
+def checked_here(environ: Mapping[str, str]) -> tuple[int, str]:
+    """The same in this process: a new one spends nearly all of its time on imports."""
+    with patch.dict(os.environ, {"PATH": os.environ["PATH"]}, clear=True):
+        done = CliRunner().invoke(main, ["check"], env=environ)
+    return done.exit_code, done.output
 
 
 def checked(environ: Mapping[str, str]) -> tuple[int, str]:
@@ -240,15 +254,8 @@ def small(row: Row, tmp_path: Path) -> Iterator[tuple[Web, Path]]:
     folder, ready = tmp_path / "small", tmp_path / "ready"
     folder.mkdir()
     ready.mkdir()
-    database = {"DATABASE_URL": f"sqlite:///{ready / 'tokaut.db'}"}
-    done = subprocess.run(
-        [os.sys.executable, "-m", "tokaut", "migrate"],
-        env={**row.installation.environment, "TOKAUT_DATA": str(ready), **database},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    with closing(Database(f"sqlite:///{ready / 'tokaut.db'}")) as database:
+        migrate(database, Mode.DEMO)
     before = (unshare, "--user", "--map-root-user", "--mount", str(shell), "-c", IN_A_SMALL_ROOM, "sh")
     web = Web(row.installation, tmp_path, {"TOKAUT_DATA": str(folder), "READY": str(ready)}, before)
     try:
