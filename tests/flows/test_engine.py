@@ -160,6 +160,8 @@ def test_back_goes_through_pages_first() -> None:
 def test_zero_leaves_where_a_conversation_begins() -> None:
     for screen in ("home.home", "home.home_sms", "home.first_words"):
         assert step(book(), initial_state(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).has_left
+        passed = FlowState(screen, trail=(("language.choose", -1),))
+        assert step(book(), passed, "0", lambda _: world(), limit=USSD, now=NOON).has_left
     phone = Phone()
     assert phone.types("1", "0", "0") == "Thank you. Goodbye."
 

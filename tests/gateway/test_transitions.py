@@ -18,21 +18,36 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import booleans, sampled_from
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from flows.model import Answer, FlowState
 from gateway.circuit_breaker import CircuitBreaker
+from gateway.messaging.model import Inbound, Reply
+from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import (
     NotSubmitted,
     PerhapsScheduled,
     ReportRef,
     Scheduled,
+    SubmissionState,
     SubmissionUncertain,
     Submitted,
 )
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent, Submitter
-from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, SubmissionEvent, after_event, known_up_to
+from gateway.submission.transitions import (
+    LEAP,
+    PER_REPLY,
+    TABLE,
+    SubmissionEvent,
+    after_event,
+    known_up_to,
+    numbered,
+    replayed,
+    revision_for,
+)
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import create_key_pair, read_private_key
 from reports.erasure_journal import ErasureJournal
@@ -342,3 +357,120 @@ def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
         assert walk.promised
     finally:
         walk.teardown()
+
+
+# Each row by hand: what docs/submission.md shows comes from the code.
+REVISION = 9  # the stored one
+NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
+    (NotSubmitted(), SubmissionEvent.SCHEDULE, Scheduled(9)),
+    (NotSubmitted(), SubmissionEvent.SCHEDULE_SPOOLED, Scheduled(9)),
+    (NotSubmitted(), SubmissionEvent.SEND, Submitted(9, 0)),
+    (NotSubmitted(), SubmissionEvent.SEND_SPOOLED, Submitted(9, 0)),
+    (NotSubmitted(), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
+    (NotSubmitted(), SubmissionEvent.REPLAY, Scheduled(9)),
+    (NotSubmitted(3), SubmissionEvent.DROP, NotSubmitted(3)),
+    (PerhapsScheduled(), SubmissionEvent.SCHEDULE, Scheduled(9)),
+    (PerhapsScheduled(), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
+    (PerhapsScheduled(), SubmissionEvent.CANCEL, NotSubmitted(0)),
+    (PerhapsScheduled(), SubmissionEvent.DELETE, NotSubmitted()),
+    (Scheduled(7), SubmissionEvent.SCHEDULE, Scheduled(9)),
+    (Scheduled(7), SubmissionEvent.SEND, Submitted(9, 0)),
+    (Scheduled(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
+    (Scheduled(7), SubmissionEvent.CANCEL, NotSubmitted(7)),
+    (Scheduled(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (Scheduled(7), SubmissionEvent.DROP, Scheduled(7)),
+    (SubmissionUncertain(7), SubmissionEvent.SCHEDULE, SubmissionUncertain(9, is_scheduled=True)),
+    (SubmissionUncertain(7), SubmissionEvent.SEND, Submitted(9, 0)),
+    (SubmissionUncertain(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
+    (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
+    (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.CANCEL, SubmissionUncertain(7)),
+    (SubmissionUncertain(7), SubmissionEvent.REPLAY, SubmissionUncertain(7, is_scheduled=True)),
+    (SubmissionUncertain(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (Submitted(7, 5, confirmed=False), SubmissionEvent.SEND, Submitted(9, 5, confirmed=False)),
+    (Submitted(7, 5, has_update=True), SubmissionEvent.NOT_STORED, Submitted(9, 5, has_update=True)),
+    (Submitted(7, 5), SubmissionEvent.ADD, Submitted(9, 5, has_update=True)),
+    (Submitted(7, 5, has_update=True), SubmissionEvent.ADD_SPOOLED, Submitted(9, 5)),
+    (Submitted(7, 5), SubmissionEvent.DELETE, NotSubmitted()),
+    (Submitted(7, 5, has_update=True), SubmissionEvent.DROP, Submitted(7, 5, has_update=True)),
+]
+
+
+@pytest.mark.parametrize(("state", "event", "after"), NEXT_STATES, ids=str)
+def test_the_state_after_an_event(state: SubmissionState, event: SubmissionEvent, after: SubmissionState) -> None:
+    report = ReportRef("id", b"", NOW, state)
+    assert after_event(report, event, REVISION) == replace(report, state=after)
+
+
+def test_a_replay_that_may_have_scheduled_nothing_is_known_as_such() -> None:
+    report = ReportRef("id", b"", NOW)
+    assert after_event(report, SubmissionEvent.REPLAY).state == PerhapsScheduled()
+    assert known_up_to(replace(report, state=PerhapsScheduled()), 0).state == PerhapsScheduled()
+    assert known_up_to(replace(report, state=PerhapsScheduled()), 4).state == Scheduled(4)
+    assert known_up_to(replace(report, state=SubmissionUncertain(2)), 4).state == SubmissionUncertain(4)
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "resumed", "revision"),
+    [
+        (NotSubmitted(), SubmissionEvent.SEND, False, 1),
+        (NotSubmitted(3), SubmissionEvent.SEND, False, 3),
+        (NotSubmitted(3), SubmissionEvent.SEND_SPOOLED, False, 4),
+        (NotSubmitted(3), SubmissionEvent.SEND_SPOOLED, True, 3 + LEAP),
+        (PerhapsScheduled(), SubmissionEvent.SEND_SPOOLED, False, 1 + LEAP),
+        (SubmissionUncertain(3), SubmissionEvent.SCHEDULE, False, 4),
+        (SubmissionUncertain(3, is_scheduled=True), SubmissionEvent.SCHEDULE, False, 3),
+        (SubmissionUncertain(3, is_scheduled=True), SubmissionEvent.SCHEDULE_SPOOLED, False, 4),
+        (Submitted(3, 5), SubmissionEvent.ADD, False, 4),
+        (Submitted(3, 5, has_update=True), SubmissionEvent.ADD, False, 3),
+        (Submitted(3, 5, has_update=True), SubmissionEvent.ADD_SPOOLED, True, 4),
+        (Submitted(3, 5), SubmissionEvent.DELETE, True, 3 + LEAP),
+    ],
+    ids=str,
+)
+def test_the_revision_of_an_event(state: SubmissionState, event: SubmissionEvent, resumed: bool, revision: int) -> None:
+    assert revision_for(ReportRef("id", b"", NOW, state, resumed=resumed), event) == revision
+
+
+def in_call(state: SubmissionState | None, danger: str = "now", question: str = "danger") -> Record:
+    answers = (Answer("report.danger", question, danger, False, NOW),)
+    report = None if state is None else ReportRef("id", b"", NOW, state)
+    state = FlowState("report.category", trail=(("report.danger", 0),), answers=answers)
+    return Record(state, LastTurn("1"), Reply("Who?", expects_reply=True), NOW, report=report)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (in_call(NotSubmitted()), PerhapsScheduled()),
+        (in_call(SubmissionUncertain(7)), SubmissionUncertain(7, is_scheduled=True)),
+        (in_call(NotSubmitted(), danger="soon"), NotSubmitted()),
+        (in_call(NotSubmitted(), question="other"), NotSubmitted()),
+        (in_call(Scheduled(7)), Scheduled(7)),
+        (in_call(Submitted(7, 5)), Submitted(7, 5)),
+    ],
+)
+def test_in_danger_a_replayed_session_may_have_a_scheduled_revision(before: Record, after: SubmissionState) -> None:
+    found = replayed(before).report
+    assert found and found.state == after
+
+
+@pytest.mark.parametrize(
+    ("state", "path", "after"),
+    [
+        (Submitted(3, 5), True, Submitted(2 * LEAP + 2 * PER_REPLY, 5)),
+        (Submitted(999, 5), True, Submitted(999, 5)),
+        (Submitted(3, 5), False, Submitted(3, 5)),
+        (Scheduled(3), True, Scheduled(3)),
+    ],
+)
+def test_an_answer_after_send_is_numbered_by_its_place_in_the_path(
+    state: SubmissionState, path: bool, after: SubmissionState
+) -> None:
+    inbound = Inbound("ussd", "africastalking", "+6785550101", "*111#", "1*2*3", path=path)
+    found = numbered(in_call(state), inbound).report
+    assert found and found.state == after
+
+
+def test_without_a_report_a_replay_begins_none() -> None:
+    inbound = Inbound("ussd", "africastalking", "+6785550101", "*111#", "1*2", path=True)
+    assert replayed(in_call(None)) == numbered(in_call(None), inbound) == in_call(None)
