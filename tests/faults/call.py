@@ -17,19 +17,19 @@ from tests.faults.handset_channels import Line, Seen, without_lines_above
 if TYPE_CHECKING:
     from tests.faults.callers import Callers
 
-REPEATS_FOR = 30.0  # seconds for which a provider repeats a request; then the reporter dials again
+REPEATS_FOR = 30.0  # seconds for which a provider repeats a request; after that the reporter dials again
 MOST_SCREENS = 45
 REPEATED, REPEATED_AT_ONCE, SEND_REPEATED = (
     0.05,
     0.01,
     0.20,
-)  # shares: of requests after the answer, at the same moment; of Sends
+)  # shares: of requests, after the answer; of requests, at the same time; of Sends
 DROPS = 0.02  # share of calls
 MARKERS = re.compile(r"note \d{5} [a-z0-9]{4}|6785\d{6}")
 
 
 class CallFailed(Exception):
-    """Raised if there was no answer, or an end other than "Sent". `is_uncertain`: the report may have been filed."""
+    """Raised if no answer came or the call ended without "Sent". `is_uncertain`: the report may be submitted."""
 
     def __init__(self, why: str, *, is_uncertain: bool) -> None:
         super().__init__(why)
@@ -82,7 +82,7 @@ class Call:
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
             self.callers.said("posted", self.script.phone)
-            if self.is_sent:  # the conversation began again: this is another report of the same reporter
+            if self.is_sent:  # the conversation began again: this is a second report of the same reporter
                 self._add(event="resent", at=time.time())
         self.wrote = reply if reply == self.script.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")

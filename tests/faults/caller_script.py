@@ -1,4 +1,4 @@
-"""What a simulated reporter answers to each screen, whatever screen comes. Its marker is in number and words."""
+"""The answers of a simulated reporter to any screen. The reporter's marker is in the number and in the words."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_abo
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "We are busy now", "Thank you", "Deleted")
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
-TYPE_WORDS = "1 = skip"  # on the screen that says Sent, where words can be typed on it
+TYPE_WORDS = "1 = skip"  # on the Sent screen, if words can be typed on it
 NOT_UNDERSTOOD = ("Sorry,", "?\n")  # first line after a reply that was not understood
 NO_PROGRESS = (ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
 
 
 @dataclass(frozen=True)
 class CallerScript:
-    """`phone` is the marker of the report, whose contact is allowed; `words` is what is typed."""
+    """`phone` is the marker of the report, whose contact is allowed; `words` are typed by the reporter."""
 
     index: int
     phone: str
@@ -68,7 +68,7 @@ class CallerScript:
 
 
 def make_script(seed: int, index: int, attempt: int) -> CallerScript:
-    """Return the script of these three numbers: always the same one, with a marker that no other has."""
+    """Return the script for these three numbers: the same numbers give the same script, and each marker is unique."""
     chance = random.Random(f"story {seed} {index} {attempt}")
     tail = "".join(chance.choices("abcdefghkmnprstuvwxyz23456789", k=4))
     return CallerScript(
@@ -87,7 +87,7 @@ def make_script(seed: int, index: int, attempt: int) -> CallerScript:
 
 
 def kept_words(before: str, after: str) -> bool:
-    """Return whether the screen `after` says that the words given to `before` were kept."""
+    """Return whether the screen `after` says that the words typed on `before` were stored."""
     text = without_lines_above(before)
     asked = text.startswith(OWN_WORDS) or (text.startswith(ALREADY_SENT) and TYPE_WORDS in text)
     return asked and not after.startswith(NOT_UNDERSTOOD) and not without_lines_above(after).startswith(NO_PROGRESS)

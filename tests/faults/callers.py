@@ -30,10 +30,10 @@ SYNC_EACH = 0.05  # seconds; "Sent" is synced at once
 
 @dataclass(frozen=True)
 class Plan:
-    """What the process is started with.
+    """Arguments of the reporters' process.
 
-    `secrets`: of each open channel. `texts_at`: the address on which SMS are received. `certificate`: the file of web's
-    own, over https. `each_second`: how many reporters begin in a second; 0: as many as there are places.
+    `secrets`: of each open channel. `texts_at`: the address that receives SMS. `certificate`: web's own certificate
+    file, for https. `each_second`: reporters who begin in a second; 0: begin as soon as another one has ended.
     """
 
     web: str
@@ -77,7 +77,7 @@ class Callers:
         writing.cancel()
 
     def said(self, what: str, marker: str) -> None:
-        """Print an event for the process that started this one."""
+        """Print an event for the parent process."""
         sys.stdout.write(f"{what} {marker}\n")
         sys.stdout.flush()
 
@@ -88,7 +88,7 @@ class Callers:
                 await asyncio.sleep(self._began + index / self.plan.each_second - time.monotonic())
             try:
                 await self._report(index)
-            except Exception as error:  # a fault of the experiment is not a reporter who gave up
+            except Exception as error:  # an error of the experiment is not a reporter who gave up
                 self.ledger.add(event="fault", index=index, why=repr(error))
 
     async def _report(self, index: int) -> None:
@@ -102,7 +102,7 @@ class Callers:
                 return
             except CallFailed as gone:
                 self.ledger.write(event="gone", marker=script.phone, why=str(gone), at=time.time())
-                marker += gone.is_uncertain or script.in_danger  # a dropped call in danger is a report already
+                marker += gone.is_uncertain or script.in_danger  # a call dropped in danger is already a report
                 await asyncio.sleep(min(0.3 * 2**attempt, DIALS_AGAIN_AFTER))
         self.gave_up += 1
 

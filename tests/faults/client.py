@@ -14,7 +14,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the provider sends it, and would repeat it."""
+    """A request as the provider sends and repeats it."""
 
     path: str
     body: bytes

@@ -1,4 +1,4 @@
-"""Move clocks while processes are killed: of which processes, when, how far and how long. Seeded."""
+"""Move the clocks of processes for a time while processes are killed. Seeded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DURATION = (3.0, 8.0)  # seconds
 
 @dataclass(frozen=True)
 class Jump:
-    """Begins once `after` reporters have seen "Sent". `restarts`: `processes` are killed when their clock is right."""
+    """Begins once `after` reporters have seen "Sent". `restarts`: kill `processes` after their clock is corrected."""
 
     after: int
     processes: tuple[str, ...]
@@ -28,7 +28,7 @@ class Jump:
 
 
 def plan(seed: int, reports: int, count: int) -> list[Jump]:
-    """Return jumps over each distance in turn: every second one of the whole host, the others of one process."""
+    """Return jumps over each distance in turn: alternately of the whole host and of one process."""
     chance = random.Random(f"jumps {seed}")
     first, last = reports * 0.05, reports * 0.9
     return [
@@ -44,7 +44,7 @@ def plan(seed: int, reports: int, count: int) -> list[Jump]:
 
 
 class ClockJumper:
-    """Carry out the jumps. Call `look` in the main thread, as the killer's."""
+    """Carry out the jumps. Call `look` in the main thread, like the killer's."""
 
     def __init__(self, installation: FaultyInstallation, jumps: Sequence[Jump], killer: Killer, ledger: Ledger) -> None:
         self._installation = installation
@@ -60,7 +60,7 @@ class ClockJumper:
         return not self._waiting and self._now is None
 
     def look(self, sent: int, *, over: bool = False) -> None:
-        """Begin the next jump if it is due, and end the current one after its time. `over`: all reporters are done."""
+        """Begin the next jump if it is due; end the current one after its duration. `over`: no reporter is left."""
         if self._now is not None and time.monotonic() >= self._ends:
             self._end(self._now)
         elif self._now is None and self._waiting and (over or self._waiting[0].after <= sent):
@@ -71,7 +71,7 @@ class ClockJumper:
     def _end(self, jump: Jump) -> None:
         self._now = None
         for name in jump.processes if jump.restarts else ():
-            self._killer.kill_now(name)  # its state has times of the wrong clock
+            self._killer.kill_now(name)  # its state contains times of the wrong clock
         self._set(jump, 0)
 
     def _set(self, jump: Jump, seconds: int) -> None:

@@ -10,7 +10,7 @@ from tests.support.postgres import Postgres, binaries
 
 @pytest.fixture
 def installation() -> Iterator[FaultyInstallation]:
-    """A new installation for each test: moved time does not go back."""
+    """A new installation for each test, because time is never moved back."""
     installation = FaultyInstallation(web_processes=1).up()
     yield installation
     installation.down()
@@ -27,7 +27,7 @@ def installation_of_two_hosts() -> Iterator[FaultyInstallation]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[FaultyInstallation]:
-    """One installation for all tests of a file. Their fixture `installation` repairs what the test before broke."""
+    """One installation for all tests of a file. Their fixture `installation` repairs the faults of the test before."""
     installation = FaultyInstallation(web_processes=1).up()
     yield installation
     installation.down()

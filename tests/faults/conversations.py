@@ -20,7 +20,7 @@ PHONES = itertools.count(1)
 
 
 def new_phone_number() -> str:
-    """Return a number that no call before had: calls leave conversations behind."""
+    """Return a number that no earlier call used: each call leaves a session behind."""
     return f"+67855{next(PHONES):05d}"
 
 
@@ -48,7 +48,7 @@ def promptly(ask: Callable[[], Seen]) -> Seen:
 
 
 def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool = True) -> Seen:
-    """Dial, give these replies, and return the last screen."""
+    """Dial, type these replies, and return the last screen."""
     seen = promptly(phone.dial) if dial else Seen("", True)
     for reply in replies:
         seen = say(phone, reply)
@@ -56,7 +56,7 @@ def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool 
 
 
 def say(phone: AfricasTalking | Neutral, reply: str) -> Seen:
-    """Give one reply and return the screen."""
+    """Type one reply and return the screen."""
     return promptly(lambda: phone.type(reply))
 
 
@@ -74,13 +74,13 @@ def is_sent(seen: Seen) -> bool:
 
 
 def code_and_pin(sent: Seen) -> tuple[str, str]:
-    """Return what the screen after Send shows for "My report"."""
+    """Return code and PIN for "My report" from the screen after Send."""
     code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code ", "PIN ")))
     return code, pin
 
 
 def of(installation: FaultyInstallation, number: str) -> list[dict[str, Any]]:
-    """Return the bodies that hotlines received of reports with this phone's number."""
+    """Return the bodies of reports with this phone's number that hotlines received."""
     bodies = [line["body"] for line in installation.received()]
     ids = {body["data"]["report_id"] for body in bodies if body["data"]["contact"].get("msisdn") == number}
     return [body for body in bodies if body["data"]["report_id"] in ids]

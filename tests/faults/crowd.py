@@ -11,14 +11,14 @@ from urllib.parse import urlencode, urlsplit
 from tests.faults.conversations import TO_SEND
 from tests.support.installation import Installation
 
-WITHIN = 60.0  # seconds; more than five is wrong, and a longer limit shows by how much
+WITHIN = 60.0  # seconds; more than five is a failure, but the longer limit lets the test measure the delay
 CODE = "*111*163#"
 TRY_AGAIN = "Sorry, try again."
 
 
 @dataclass
 class Crowd:
-    """What they saw. `waits`: step and seconds of each answer."""
+    """Answers to all reporters. `waits`: step and seconds of each answer."""
 
     waits: list[tuple[int, float]] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)

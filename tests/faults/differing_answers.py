@@ -1,6 +1,6 @@
-"""Explain why one request was answered in two ways, where that is permitted. Codes and PINs never differ. Pure.
+"""Explain why two answers to one request differed, where that is permitted. Codes and PINs never differ. Pure.
 
-Equal answers cannot be promised if the conversation is in Redis alone and Redis was killed at about that time.
+Equal answers cannot be promised if only Redis has the session and Redis was killed at about that time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from tests.faults.handset_channels import Kannel, NeutralUssd, SimulatorSms, Sim
 
 Line = Mapping[str, Any]
 
-SLOW = 1.0  # seconds for both answers: on a machine that is this late, web gives up to wait for a Redis that is there
-TOO_LATE = 4.0  # web answers after 4.5 s what it has, also a call that it could replay without Redis
-LEFT_ALONE = 7.0  # after it is back: web waits for five seconds, then connects again
-NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each reply comes alone, with its number
+SLOW = 1.0  # seconds for both answers: on so slow a machine, web stops waiting for a Redis that is available
+TOO_LATE = 4.0  # web answers after 4.5 s at the latest, even if it could still replay the call without Redis
+LEFT_ALONE = 7.0  # after Redis is back: web does not use it for five seconds, then reconnects
+NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each request has one reply and its number
 AWAY = "Not working now"
 BUSY, HOME = "We are busy now", "1 Report"
 REFUSED = "one was a new call that a late process did not admit"
@@ -59,7 +59,7 @@ def _is_slow(line: Line, seconds: float = SLOW) -> bool:
 
 
 def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    """Yield the intervals from each kill of Valkey until web uses it again."""
+    """Yield each interval from a kill of Valkey until web uses it again."""
     start = None
     for line in kills:
         if line["process"] == "valkey":
@@ -71,7 +71,7 @@ def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
 
 
 def _moved(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    """Yield the intervals from each jump of web's clock until every process has noticed that it is right again."""
+    """Yield each interval from a jump of web's clock until every process has noticed that the clock is right again."""
     start = None
     for line in kills:
         if line["event"] == "jumped" and "web" in line["process"].split():

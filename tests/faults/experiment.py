@@ -1,4 +1,4 @@
-"""The experiment: simulated reporters go on to "Sent" while processes are killed; then both records are compared."""
+"""The experiment: simulated reporters call until "Sent" while processes are killed; then both records are compared."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from tests.support.postgres import Postgres, binaries
 from tokaut.local_stack.parent_death import die_with_parent
 
 TICK = 0.02
-IDLE_SECONDS = 1.5  # without due work: what is left is scheduled later
+IDLE_SECONDS = 1.5  # without due work; all work that is left is scheduled for later
 MAX_WAIT = 90  # seconds for due work
 LONGEST = 31 * 3600  # seconds: longer than every delay
-RECOVERY_SECONDS = 90  # real time after which no row may be scheduled beyond its period: a killed clock runs again
-MOST_MOVES = 15  # each past all scheduled work: a delivery that fails several times is scheduled several times
+RECOVERY_SECONDS = 90  # real time after which no row may be scheduled beyond its period: a killed clock has restarted
+MOST_MOVES = 15  # each one to after all scheduled work: a delivery that fails several times is scheduled several times
 CHECKOUT = Path(__file__).parents[2]
 RESULTS = CHECKOUT / "var" / "faults"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a run is.
+    """Size of a run.
 
     `kills`: of each process; those of PostgreSQL go to web on SQLite. `patience`: seconds in which due work may finish,
-    before time is moved on. `jumps`: how often clocks are moved; time is then not moved on, and all must arrive in real
+    before time is moved on. `jumps`: number of clock jumps; with them time is not moved on, and all must arrive in real
     time.
     """
 
@@ -62,7 +62,7 @@ def _kills(*counts: int) -> dict[str, int]:
     return dict(zip((target for target, _, _ in kills.TARGETS), counts, strict=True))
 
 
-# Kills of: web's processes, gunicorn's master, urgent, standard, clock, Valkey, the hotline, PostgreSQL.
+# Kills of: web's worker processes, gunicorn's master, urgent, standard, clock, Valkey, the hotline, PostgreSQL.
 SIZES = {
     "small": Size(200, 16, _kills(2, 2, 2, 1, 1, 2, 1, 1), 3, 5),
     "short": Size(2_000, 64, _kills(3, 2, 3, 2, 3, 3, 1, 3), 20, 30),
@@ -77,16 +77,16 @@ class NoVerdict(Exception):
 
 
 def finish_texts(work: OpenWork) -> None:
-    """Wait until due SMS to reporters were received, for a while."""
+    """Wait for a while until reporters have received the due SMS."""
     end = time.monotonic() + IDLE_SECONDS
     while work.count("outgoing WHERE state = 'due'") and time.monotonic() < end:
         time.sleep(TICK)
 
 
 def finish(work: OpenWork, seconds: float, look: Callable[[], None]) -> None:
-    """Wait until no row is due and the spool is empty; move time on for what is scheduled later. Raises NoVerdict.
+    """Wait until no row is due and the spool is empty; move time on to work that is scheduled later. Raises NoVerdict.
 
-    `seconds`: how long due work may take before time is moved. `look` is called again and again.
+    `seconds`: how long due work may take before time is moved. `look` is called repeatedly.
     """
     _until_idle(work, seconds, look)
     for _ in range(MOST_MOVES):
@@ -112,7 +112,7 @@ def _until_idle(work: OpenWork, at_most: float, look: Callable[[], None]) -> Non
 
 @dataclass(frozen=True)
 class RunProgress:
-    """What a progress display shows."""
+    """Values for a progress display."""
 
     sent: int
     arrived: int
@@ -122,7 +122,7 @@ class RunProgress:
 
 @dataclass
 class Run:
-    """One run, made and executed in one thread: the processes end with it. `database`: sqlite or postgresql."""
+    """One run, made and executed in one thread, with which the processes end. `database`: sqlite or postgresql."""
 
     form: Size
     seed: int = 1
@@ -154,7 +154,7 @@ class Run:
         return Postgres(found).start()
 
     def go(self) -> Verdict:
-        """Run and return the verdict. Raises NoVerdict. Records and logs are kept in var/faults if it is bad."""
+        """Run and return the verdict. Raises NoVerdict. If the verdict is bad, copy records and logs to var/faults."""
         is_good = False
         try:
             self._report_progress()
@@ -220,14 +220,14 @@ class Run:
             )
 
     def _finish_in_real_time(self) -> None:
-        """Wait until all that was sent has arrived and no words wait. Rows that are filed later stay scheduled."""
+        """Wait until everything sent has arrived and no words wait. Rows due later stay scheduled."""
         self._doing = "finishing in real time"
         end, far_since = time.monotonic() + self.form.patience, 0.0
         while left := {name: count for name, count in self._at_hand_in_real_time().items() if count}:
             now = time.monotonic()
             far_since = (far_since or now) if left.get("beyond its period") else 0.0
             if now > end or (far_since and now - far_since > RECOVERY_SECONDS):
-                return  # the verdict names what is missing
+                return  # the verdict names the missing reports
             self._report_progress()
             time.sleep(0.25)
 

@@ -1,9 +1,9 @@
-"""The demo's hotline server, made unreliable: some deliveries it stores without an answer, some it answers with 503.
+"""The demo's hotline server, made unreliable: it stores some deliveries without an answer, and answers some with 503.
 
-Run as `python -m tests.faults.faulty_hotline SEED [HOST:]PORT SECRETS RECEIVED`. Beside RECEIVED, which has each key
-once, it keeps `every.jsonl`: each delivery that it stored, repeats too, synced before the answer. A process that
-listens on the socket `moments` is told when a delivery begins to arrive, and when it is about to be answered: kills are
-aimed by that.
+Run as `python -m tests.faults.faulty_hotline SEED [HOST:]PORT SECRETS RECEIVED`. RECEIVED has each key once;
+`every.jsonl` beside it has each stored delivery, including repeats, synced before the answer. A process that listens on
+the socket `moments` is notified when a delivery begins to arrive and when it is about to be answered: kills are aimed
+by these events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SILENT, BUSY = 0.03, 0.02  # shares: stored without an answer; 503 and not store
 
 
 class DeliveryLog(hotline_server.DeliveryFile):
-    """The demo's file of deliveries, and a record of each arrival."""
+    """The demo's file of deliveries, with a record of each arrival."""
 
     def __init__(self, path: Path, ledger: Ledger) -> None:
         super().__init__(path)
@@ -36,7 +36,7 @@ class DeliveryLog(hotline_server.DeliveryFile):
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def notify(self, moment: str) -> None:
-        """Tell the listening process, if there is one, of an event."""
+        """Notify the listening process, if there is one."""
         with suppress(OSError):  # no process listens
             self._line.sendto(moment.encode(), self._listener)
 

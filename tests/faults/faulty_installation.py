@@ -23,7 +23,7 @@ from tests.support.proxy import Proxy
 from tests.support.wait import until
 
 TOKAUT_PROCESSES = ("urgent", "standard", "clock", "web")
-SCHEDULED_PROCESSES = ("urgent", "standard", "clock")  # those that act at scheduled times
+SCHEDULED_PROCESSES = ("urgent", "standard", "clock")  # processes that act at scheduled times
 
 
 class FaultyInstallation(Installation, OpenWork):
@@ -68,7 +68,7 @@ class FaultyInstallation(Installation, OpenWork):
         return self.processes[name].pid
 
     def web_workers(self) -> list[int]:
-        """Return the ids of gunicorn's processes that answer; none while their master is down."""
+        """Return the ids of gunicorn's worker processes; none while their master is down."""
         return self._children("web")
 
     def _children(self, name: str) -> list[int]:
@@ -76,7 +76,7 @@ class FaultyInstallation(Installation, OpenWork):
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
     def until_all_web_processes_accept(self, processes: int) -> None:
-        """Wait until each process accepts connections: the first one would take all of a crowd."""
+        """Wait until each process accepts connections: otherwise the first one would get all connections of a crowd."""
         port = int(self.web.rpartition(":")[2])
 
         def answering() -> int:
@@ -85,7 +85,7 @@ class FaultyInstallation(Installation, OpenWork):
         until(lambda: answering() == processes, "not all processes of web answer", 60)
 
     def kill_web_workers(self) -> None:
-        """Kill all of them; their master starts new ones."""
+        """Kill all worker processes of web; their master starts new ones."""
         for pid in self.web_workers():
             end(pid)
 
@@ -96,7 +96,7 @@ class FaultyInstallation(Installation, OpenWork):
 
     def pids(self, target: str) -> list[int]:
         """Return the ids of a process by its name, of "web workers", or of "postgres" with all its processes."""
-        if target == "web workers":  # not the process that checks the settings before web starts: web would not start
+        if target == "web workers":  # not the process that checks the settings first: web would not start
             port = int(self.web.rpartition(":")[2])
             return [pid for pid in self.web_workers() if _accepts(pid, port)]
         if target == "postgres":
@@ -104,7 +104,7 @@ class FaultyInstallation(Installation, OpenWork):
         return [self.pid(target)]
 
     def _postmaster_and_all(self) -> list[int]:
-        """Return the ids of PostgreSQL's processes: each is a process group of its own."""
+        """Return the ids of PostgreSQL's processes: each has a process group of its own."""
         assert self.postgres
         try:
             pid = int((self.postgres.data / "postmaster.pid").read_text().split()[0])
@@ -114,13 +114,13 @@ class FaultyInstallation(Installation, OpenWork):
         return [pid, *map(int, children)]
 
     def secrets(self) -> dict[str, str]:
-        """Return the secrets of all channels. The simulator, which answers this machine alone, has none."""
+        """Return the secrets of all channels. The simulator, which serves this machine only, has none."""
         ours = self.plan.secrets
         names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
         return {name: getattr(ours, name) for name in names} | {"simulator": ""}
 
     def revive(self, target: str) -> None:
-        """Wait until a killed process is gone, and start it again."""
+        """Wait until a killed process has ended, and start it again."""
         if target == "postgres" and self.postgres:
             self.postgres.kill()
             self.postgres.start()
@@ -214,7 +214,7 @@ class FaultyInstallation(Installation, OpenWork):
         return found
 
     def until_finished(self, seconds: float = LEASE_TIME / SECOND + 40) -> None:
-        """Wait until no work is left: leases of killed workers expire, and their deliveries are repeated."""
+        """Wait until no work is left: leases of killed workers expire, and their deliveries are retried."""
         with suppress(AssertionError):
             until(lambda: not any(self.unfinished().values()), "not finished", seconds)
         assert not any(self.unfinished().values()), f"not finished: {self.unfinished()}"

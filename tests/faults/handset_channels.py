@@ -1,6 +1,6 @@
-"""Simulated phones for each channel: each makes the provider's request and reads what it answers.
+"""Simulated phones for each channel: each makes the provider's request and reads the answer.
 
-A class and an entry in `KINDS` for each.
+A channel needs a class and an entry in `KINDS`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Seen:
 
 
 def without_lines_above(text: str) -> str:
-    """Return the screen from its heading on, without the sign of a wrong reply and the helpline of a care screen."""
+    """Return the screen from its heading on, without the mark of a wrong reply and the helpline of a care screen."""
     above = LINES_ABOVE.match(text)
     return text[above.end() :] if above else text
 
 
 @dataclass(frozen=True)
 class ProviderAccess:
-    """`web`: its address; `secrets`: in the providers' requests, or their signatures; `sms_provider`: receives SMS."""
+    """`web`: its address. `secrets`: in the providers' requests or signatures. `sms_provider`: receives SMS."""
 
     web: str
     secrets: Mapping[str, str]
@@ -69,7 +69,7 @@ class Line(Protocol):
 
 
 class RepliesInResponse:
-    """A channel whose response has the reply; it is empty if the words were kept for later."""
+    """A channel whose response contains the reply; it is empty if the words were stored to be answered later."""
 
     def text_of(self, answer: Answer) -> str:
         raise NotImplementedError
@@ -235,7 +235,7 @@ class Kannel(RepliesInResponse):
         return answer.body.decode()
 
 
-# Of a hundred reporters so many use this channel.
+# Reporters of a hundred who use each channel.
 KINDS: Mapping[type[Line], int] = {
     AfricasTalkingUssd: 45,
     NeutralUssd: 22,

@@ -1,10 +1,10 @@
 """Hostile clients, as a program: `python -m tests.faults.hostile PORT SECONDS CONNECTIONS HOW`.
 
-It holds so many connections to 127.0.0.1:PORT, from four addresses and in several ways in turn, opens each again a
+It holds CONNECTIONS connections to 127.0.0.1:PORT, from four addresses and in several ways in turn, reopens each one a
 second after it was closed, and ends by itself. Loopback only. It prints a line once it has tried all connections, and
 at the end a line of JSON: the most it held at once, how many it opened, and how many were closed.
 
-HOW is "idle" for connections that send nothing or half of a handshake, which cost the client next to nothing; "tls" or
+HOW is "idle" for connections that send nothing or half of a handshake, at almost no cost to the client; "tls" or
 "plain" for bad requests of several kinds, with TLS or without.
 """
 
@@ -71,7 +71,7 @@ class Hostile:
             self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
 
     async def attack(self, connections: int) -> Seen:
-        """Hold so many connections until the time is over."""
+        """Hold this number of connections until the time is over."""
         ways = itertools.cycle(WAYS.items())
         addresses = itertools.cycle(ADDRESSES)
         tasks = []
@@ -127,7 +127,7 @@ class Hostile:
 
 
 class Idle:
-    """Idle connections by bare sockets, in one thread that waits only for those that are closed."""
+    """Idle connections on plain sockets, in one thread that waits only for closed ones."""
 
     def __init__(self, port: int, seconds: float) -> None:
         self.port = port
@@ -139,7 +139,7 @@ class Idle:
         self._firsts = itertools.cycle((b"", HALF_A_HANDSHAKE))
 
     def attack(self, connections: int) -> Seen:
-        """Hold so many connections until the time is over."""
+        """Hold this number of connections until the time is over."""
         for number in range(connections):
             self._open()
             if number % 50 == 49:
@@ -194,7 +194,7 @@ def main(arguments: list[str]) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line without buffering."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

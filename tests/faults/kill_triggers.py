@@ -1,4 +1,4 @@
-"""Watch for the events at which kills are aimed: of simulated reporters, of the hotline, and of web's COMMIT."""
+"""Watch for the events that trigger kills: of simulated reporters, of the hotline, and of web's COMMIT."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.faults.faulty_hotline import MOMENTS
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.kills import Killer
 
-WATCH_SECONDS = 0.1  # seconds after Send was posted; it is stored by then
+WATCH_SECONDS = 0.1  # seconds after Send was posted; the report is stored by then
 
 
 class KillTriggers:
     """Pass events to the killer.
 
-    `sent`: how many reporters have seen "Sent"; `gave_up`: how many never did, None until all are done.
+    `sent`: reporters who have seen "Sent"; `gave_up`: reporters who never did, None until all have ended.
     """
 
     def __init__(self, installation: FaultyInstallation, killer: Killer) -> None:
@@ -72,7 +72,7 @@ class KillTriggers:
         return lambda: self._killer.trigger(name, f"Send of {marker}")
 
     def _on_writing(self, fire: Callable[[], None]) -> None:
-        """Report the trigger once SQLite's log is written to: there is no connection to watch."""
+        """Report the trigger once SQLite writes its log: there is no connection to watch."""
         log = self._installation.database.with_name(self._installation.database.name + "-wal")
         if not self._watching.acquire(blocking=False):
             return

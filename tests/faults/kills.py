@@ -13,7 +13,7 @@ from tests.faults.ledger import Ledger
 
 # Target, triggers ("": a random time), and seconds for which it stays down. gunicorn's master restarts its workers.
 # posted, sent: a reporter presses Send, sees "Sent" · commit, committed: web's COMMIT goes to the database, its reply
-# comes back · called, taken: a hotline receives a delivery, has stored it and is about to answer.
+# comes back · called, taken: a hotline begins to receive a delivery; has stored it and is about to answer.
 TARGETS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("web workers", ("", "committed", "posted", "sent"), 0.0),
     ("web", ("", "committed", "posted"), 1.0),
@@ -41,7 +41,7 @@ class Kill:
 
 
 def plan(seed: int, reports: int, counts: Mapping[str, int], hotline_away: float) -> list[Kill]:
-    """Return the kills of each target, every second one aimed. The last one of the hotline keeps it away longer."""
+    """Return the kills of each target, every second one aimed. The last kill of the hotline keeps it down longer."""
     chance = random.Random(f"kills {seed}")
     wanted = [
         (target, _trigger(target, n), DOWN_SECONDS[target]) for target, count in counts.items() for n in range(count)
@@ -84,12 +84,12 @@ class Killer:
 
     @property
     def finished(self) -> bool:
-        """Return whether all kills are done and all processes up."""
+        """Return whether all kills are done and all processes run."""
         with self._lock:
             return not (self._waiting or self._armed or self._under_way or self._down)
 
     def look(self, sent: int, *, over: bool = False) -> None:
-        """Arm what is due, and restart what has been down long enough. `over`: no reporter is left to aim by."""
+        """Arm due kills, and restart processes at the end of their downtime. `over`: no reporter is left to aim by."""
         with self._lock:
             now = time.monotonic()
             for kill in [kill for kill in self._waiting if kill.after <= sent or over]:
@@ -102,7 +102,7 @@ class Killer:
             self._revive(target)
 
     def kill_now(self, target: str) -> None:
-        """Kill a process that is up, in addition to what is planned."""
+        """Kill a running process, in addition to the planned kills."""
         with self._lock:
             if target in self._down:
                 return
@@ -133,7 +133,7 @@ class Killer:
         with self._lock:
             self._under_way -= 1
             pids = self._installation.pids(kill.target)
-            if kill.target in self._down or not pids:  # it is down already: kill it when it is up
+            if kill.target in self._down or not pids:  # it is down already: kill it when it runs again
                 self._armed.append(kill)
                 return
             for pid in pids:

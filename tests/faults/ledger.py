@@ -1,4 +1,4 @@
-"""A ledger: JSON lines, each synced to the disk before anything goes on, so that a crash of the run loses none."""
+"""A ledger: JSON lines, each synced to the disk before the program continues, so that a crash of the run loses none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Ledger:
-    """A ledger that is written."""
+    """A ledger open for writing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,7 +42,7 @@ class Ledger:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Return all complete lines. An incomplete one is of a process that was killed while it wrote."""
+    """Return all complete lines. A process that was killed while writing leaves an incomplete one."""
     raw = path.read_bytes() if path.exists() else b""
     return [json.loads(line) for line in raw.splitlines(keepends=True) if line.endswith(b"\n")]
 

@@ -1,4 +1,4 @@
-"""Measure what reporters and staff notice during an attack: seconds to each answer, and the memory of processes."""
+"""Measure the effect of an attack on reporters and staff: seconds to each answer, and the memory of processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAMPLE_SECONDS = 0.25  # between two readings of the memory
 
 @dataclass
 class Latencies:
-    """`waits`: seconds to each answer, unordered; `failures`: why the other requests had none."""
+    """`waits`: seconds to each answer, unordered; `failures`: why the other requests got no answer."""
 
     waits: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -35,12 +35,12 @@ class Latencies:
         return len(self.waits) + len(self.failures)
 
     def slowest(self, share: float) -> float:
-        """Return the wait that this share of requests stayed below; no answer counts as longest."""
+        """Return the wait below which this share of requests stayed; a missing answer counts as the longest."""
         ordered = sorted([*self.waits, *[WITHIN] * len(self.failures)])
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def within(self, seconds: float) -> float:
-        """Return the share of all requests that were answered within so many seconds."""
+        """Return the share of all requests that were answered within this number of seconds."""
         return sum(wait <= seconds for wait in self.waits) / max(1, self.count)
 
 

@@ -1,11 +1,11 @@
-"""Count the work that an installation has not finished, by its clock as it is moved."""
+"""Count the work that an installation has not finished, by its moved clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 
-# Escalation steps that are due; each run of the clock takes some of them.
+# Due escalation steps; each run of the clock handles a limited number.
 ESCALATION_STEPS_DUE = (
     "step JOIN report ON report.report_id = step.report_id AND report.priority = step.priority "
     "WHERE done_at IS NULL AND due_at <= {now} AND not_before <= {now} AND step IN ('closed', 'backup', 'regional') "
@@ -14,7 +14,7 @@ ESCALATION_STEPS_DUE = (
 
 
 class OpenWork:
-    """What is due in the database and in spools. `offset`: seconds by which the clock of worker and clock is ahead.
+    """Due work in the database and in spools. `offset`: seconds by which the clock of worker and clock is ahead.
 
     `moved_at`: real time at which the offset was first set.
     """
@@ -24,7 +24,7 @@ class OpenWork:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Return the settings with which an operator's command runs."""
+        """Return the settings of an operator's command."""
         raise NotImplementedError
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
@@ -44,7 +44,7 @@ class OpenWork:
         return int(str(self.ask(f"SELECT count(*) FROM {query}")[0][0]))
 
     def unfinished(self) -> dict[str, int]:
-        """Return the counts of unfinished work, by the clock as it is moved."""
+        """Return the counts of unfinished work, by the moved clock."""
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         return {
             "spool": self.spooled(),
@@ -53,7 +53,7 @@ class OpenWork:
         }
 
     def work_due_now(self) -> int:
-        """Return how much work is due, by the clock as it is moved."""
+        """Return how much work is due, by the moved clock."""
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         due = self.count(f"delivery WHERE state = 'due' AND (next_at <= {now} OR lease_until > {now})")
         due += self.count(ESCALATION_STEPS_DUE.format(now=now))

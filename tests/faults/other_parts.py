@@ -1,7 +1,7 @@
 """Run the parts of `make faults` that are pytest files or programs: crowd, attacks, overload, rows, fuzz.
 
-Crowd, attacks and overload measure time, so each runs alone. In `rows` the tests of one installation stay in one
-process; they wait most of the time.
+Crowd, attacks and overload measure time, so each runs alone. In `rows`, tests that share an installation run in one
+process; they mostly wait.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ COMMANDS = {
     "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD, "--ignore", ATTACKS, "--ignore", OVERLOAD],
     "fuzz": ["tests.faults.fuzz"],
 }
-TAIL_LINES = 40  # printed if it fails
+TAIL_LINES = 40  # printed after a failure
 NO_TESTS = 5  # pytest's exit status if no test was selected
 
 
 def run_pytest_part(name: str, row: Row) -> tuple[bool, str]:
-    """Run a part. Return whether it failed, and what to print. LONG reaches it through the environment."""
+    """Run a part. Return whether it failed, and its output. It reads LONG from the environment."""
     command = [sys.executable, "-m", *COMMANDS[name]]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     lines: deque[str] = deque(maxlen=TAIL_LINES)

@@ -1,7 +1,7 @@
 """Overload: simulated reporters who dial at a steady rate, however long answers take (open loop).
 
 A reporter reads each screen for `THINKS` seconds and waits `PATIENCE` seconds for each answer, as a network does; then
-the call is broken. Capacity is the rate of "Sent" while each reporter waits for the one before (closed loop).
+the call is dropped. Capacity is the rate of "Sent" while each reporter waits for the one before (closed loop).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE = 5.0
 
 @dataclass
 class Seen:
-    """What reporters saw between `begins` and `ends`, in monotonic seconds, whenever they had dialled.
+    """Counts between `begins` and `ends`, in monotonic seconds, of calls that were dialled at any time.
 
     `sent`: calls that reached "Sent". `put_off`: ended at the first screen. `broken`: until the last call was over.
     `waits`: seconds to each answer.
@@ -45,12 +45,12 @@ class Seen:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the current moment is counted."""
+        """Return whether the present time is counted."""
         return self.begins <= time.monotonic() <= self.ends
 
     @property
     def goodput(self) -> float:
-        """Return the calls a second that reached "Sent"."""
+        """Return the calls per second that reached "Sent"."""
         return self.sent / self.seconds
 
     def row(self, name: str, best: float) -> str:
@@ -66,7 +66,7 @@ HEAD = "| load | calls a second | sent a second | of the best | put off | broken
 
 
 def capacity(installation: Installation, callers: int, seconds: float) -> Seen:
-    """Let `callers` reporters call again as soon as they are done, without a pause."""
+    """Let `callers` reporters call repeatedly, without a pause."""
     return asyncio.run(_closed(_Calls(installation, thinks=0.0), callers, seconds))
 
 

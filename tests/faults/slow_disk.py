@@ -1,4 +1,4 @@
-"""Run a module while its disk may stall: `python -m tests.faults.slow_disk FILE MODULE [ARGUMENT…]`.
+"""Run a module whose disk may stall: `python -m tests.faults.slow_disk FILE MODULE [ARGUMENT…]`.
 
 While FILE exists, fsync waits, and so does SQLite's COMMIT, which is little else than a sync.
 """
@@ -32,7 +32,7 @@ def stall(file: Path) -> None:
         commit(self, line)
 
     os.fsync = slow_sync
-    SQLite.do_commit = slow_commit  # type: ignore[method-assign]  # that is what this launcher is for
+    SQLite.do_commit = slow_commit  # type: ignore[method-assign]  # the purpose of this launcher
 
 
 if __name__ == "__main__":

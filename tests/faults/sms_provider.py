@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 
 class SmsProvider:
-    """What each phone has received, oldest first."""
+    """Messages that each phone has received, oldest first."""
 
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = defaultdict(list)

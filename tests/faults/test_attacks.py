@@ -29,12 +29,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 CONNECTIONS = 4000
 DIALS, A_SECOND = 200, 10
-DURATION = 45.0  # seconds, of the attack: until all are there, and the dials
+DURATION = 45.0  # seconds of the attack: enough to open all connections and to dial
 MAX_ANSWER_SECONDS = 2.0  # seconds
 SHARE = 0.99
 MOST_MEMORY = 600  # MB, of web's processes and nginx's together
 FROM = "127.0.0.9"
-SHAPED = "RSOYDt4T1cUTdK1PDd93/VVr8B8="  # as a signature looks
+SHAPED = "RSOYDt4T1cUTdK1PDd93/VVr8B8="  # a value of a signature's form
 NUMBERS = itertools.count(1)
 
 

@@ -1,4 +1,4 @@
-"""F22: a hotline is away for three days. Urgent reports reach others in time, operators are told, and all arrive."""
+"""F22: a hotline is unavailable for three days. Others get urgent reports in time, on-call is alerted, all arrive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGEST = retry_policy.POLICIES["P2"].later_delay * (
 
 
 class TwoDesks(FaultyInstallation):
-    """The first hotline's server can be taken away; those of the others stand beside it in this process."""
+    """The first hotline's server can be stopped; one server in this process receives for the other hotlines."""
 
     def __init__(self) -> None:
         self.door = free_port()
@@ -69,7 +69,7 @@ def attempts(installation: FaultyInstallation) -> int:
 
 
 def goes_on(installation: FaultyInstallation, tried: int, told: int) -> bool:
-    """It is tried again, and a person told again."""
+    """Return whether delivery was retried and an on-call person was alerted again."""
     return attempts(installation) > tried and len(installation.provider.to(ON_CALL)) > told
 
 

@@ -1,6 +1,6 @@
-"""The clock of a host is wrong, processes are killed, and it is set right: all reports arrive in real time.
+"""A host's clock is wrong, processes are killed, and the clock is corrected: all reports arrive in real time.
 
-Time is not moved on afterwards: words from the time of the wrong clock must not wait for a later one.
+Time is not moved on afterwards: words stored under the wrong clock must not wait for a later time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(LIBRARY is None, reason=ABSENT)]
 HOUR, DAY = 3600, 86_400
-SOON = 75  # seconds of real time: a lease of a killed worker is one minute long
+SOON = 75  # seconds of real time: the lease of a killed worker lasts one minute
 COLOURS = {(11 * HOUR, 0): "blue", (15 * DAY, 0): "green", (0, -2 * HOUR): "red", (-2 * HOUR, -4 * HOUR): "white"}
 ROLES = ("urgent", "standard", "clock", "web")
 
@@ -49,7 +49,7 @@ def test_what_was_said_under_a_wrong_clock_arrives(
     report = ussd_phone_before_dialling(installation)
     assert is_sent(walk(report, (*TO_SEND, "1")))
     in_danger = ussd_phone_before_dialling(installation)
-    walk(in_danger, (*DANGER_NOW, "1"))  # and the line drops
+    walk(in_danger, (*DANGER_NOW, "1"))  # the call drops here
     until(lambda: tried(installation) > 0, "nobody has tried to deliver", SOON)
     words = texts(installation)
     said = f"they wait at the gate and the boat is {COLOURS[before, after]}"
@@ -85,7 +85,7 @@ def test_what_was_said_under_a_wrong_clock_arrives(
 
 
 def leads(installation: FaultyInstallation, ahead: int) -> bool:
-    """Whether a clock renews its lease by the time as it is moved now."""
+    """Return whether a clock renews its lease by the moved time."""
     now = f"CAST(strftime('%s', 'now') AS INTEGER) + {ahead}"
     return installation.count(f"lease WHERE name = 'clock' AND until / 1000000 BETWEEN {now} + 5 AND {now} + 20") == 1
 

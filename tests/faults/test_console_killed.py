@@ -1,4 +1,4 @@
-"""F8: the console is killed while it stores a hotline's call-back: all of it is stored, or nothing."""
+"""F8: the console is killed while it stores a hotline's callback: the callback is stored completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thousand reporters at the same moment, and a provider's repeats of half a day: nobody waits long, none is lost."""
+"""A thousand reporters dial at once, and a provider repeats the SMS of half a day: no long wait, no loss."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 CALLERS = 1000
-PROCESSES = 4  # as the server chooses on two cores
-MESSAGES = 5000 if os.environ.get("LONG") == "1" else 500  # half a day of texts that nobody took
-REPEATS = 3  # as Africa's Talking sends them again
+PROCESSES = 4  # the number that the server chooses on two cores
+MESSAGES = 5000 if os.environ.get("LONG") == "1" else 500  # SMS of half a day that were not accepted
+REPEATS = 3  # Africa's Talking sends each one again
 AT_A_TIME = 8
 HALF_A_DAY = 12 * 3600
 
@@ -46,7 +46,7 @@ def test_a_thousand_callers_at_once_all_come_to_sent(installation: FaultyInstall
     assert len(crowd.sent) == CALLERS
     assert crowd.slowest() <= MAX_ANSWER_SECONDS, crowd.summary()
     until(lambda: installation.count("report") == CALLERS, "some reports were lost")
-    # By the spool two may be shown one code, in a crowd of this size once in twenty times: then the PIN tells which.
+    # The spool may draw one code twice, in about one of twenty runs of this size: then the PIN differs.
     assert len({tuple(screen.splitlines()[2:4]) for screen in crowd.sent.values()}) == CALLERS
     installation.until_finished(180)
     arrived_at = {line["body"]["data"]["report_id"] for line in installation.received()}
@@ -54,7 +54,7 @@ def test_a_thousand_callers_at_once_all_come_to_sent(installation: FaultyInstall
 
 
 def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(installation: FaultyInstallation) -> None:
-    """In any order, each taken once; a call meanwhile is answered as ever."""
+    """The SMS come in random order and are stored once each; calls at the same time are answered as usual."""
     door = f"{installation.web}/hooks/africastalking/{installation.token('africastalking')}/sms"
     now = time.time()
     forms = [_text(n, now - random.Random(n).uniform(0, HALF_A_DAY)) for n in range(MESSAGES)] * REPEATS
@@ -62,7 +62,7 @@ def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(installation: FaultyI
     lines = [requests.Session() for _ in range(AT_A_TIME)]
 
     def post(n: int) -> int:
-        for _ in range(5):  # 503: it is to be sent again, as the provider would in a minute
+        for _ in range(5):  # after 503 the provider sends the SMS again, in reality a minute later
             status = lines[n % AT_A_TIME].post(door, data=forms[n], timeout=20).status_code
             if status != 503:
                 break

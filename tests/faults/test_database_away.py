@@ -32,10 +32,10 @@ ROOM_FOR_NOTHING = 500
 
 @pytest.fixture
 def installation(shared: FaultyInstallation) -> FaultyInstallation:
-    """With the database back in use: web leaves it alone for half a minute after it failed three times."""
+    """Wait until web uses the database again: after three failures it does not try for half a minute."""
 
     def is_used() -> bool:
-        if shared.spooled() > 8:  # web empties it once it uses the database again; more of it would only take longer
+        if shared.spooled() > 8:  # web empties it once it uses the database again; more entries would only prolong that
             return False
         before = shared.count("report")
         return (
@@ -50,7 +50,7 @@ def installation(shared: FaultyInstallation) -> FaultyInstallation:
 
 @contextmanager
 def files_no_larger_than(installation: FaultyInstallation, size: int) -> Iterator[None]:
-    """As on a full disk: whatever web writes beyond that fails. What it has written is still there."""
+    """Simulate a full disk: writes by web beyond `size` bytes fail. Data already written stays."""
     pids = installation.web_workers()
     for pid in pids:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -97,7 +97,7 @@ def test_words_added_while_the_database_is_locked_come_too(installation: FaultyI
 
 
 def test_words_added_before_the_spool_was_emptied_come_too(installation: FaultyInstallation) -> None:
-    """The words are filed at once: they come with the report, or after it if the spool was emptied first."""
+    """The words are submitted at once: they come with the report, or after it if the spool was emptied first."""
     phone = installation.ussd_phone("africastalking", new_phone_number())
     walk(phone, TO_SEND)
     with installation.locked():
@@ -145,7 +145,7 @@ def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.rule("S-03")
 def test_neither_takes_it(installation: FaultyInstallation, channel: str) -> None:
-    """F19, F20: never "Sent"; the numbers; and once there is room one key sends it."""
+    """F19, F20: never "Sent"; the emergency numbers; and once there is space, one key sends the report."""
     phone = installation.ussd_phone(channel, new_phone_number())
     walk(phone, TO_SEND)
     with files_no_larger_than(installation, ROOM_FOR_NOTHING):
@@ -181,6 +181,6 @@ def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(installatio
 
 
 def test_web_is_up_while_the_database_is_away(installation: FaultyInstallation) -> None:
-    """For who spreads the load; whether all is well is another question."""
+    """Load balancers ask /healthz whether web runs; /readyz reports the state of its services."""
     with installation.locked():
         assert requests.get(f"{installation.web}/healthz", timeout=5).ok

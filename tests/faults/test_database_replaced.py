@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def database_moved_away(installation: FaultyInstallation) -> Iterator[None]:
-    """The files are renamed: to the processes they are deleted, and the test can put the same files back."""
+    """Rename the files: for the processes they are deleted, and afterwards the test restores the same files."""
     aside = installation.folder / "aside"
     aside.mkdir()
     files = list(installation.database.parent.glob(f"{installation.database.name}*"))
@@ -36,13 +36,13 @@ def database_moved_away(installation: FaultyInstallation) -> Iterator[None]:
 
 
 def stop(installation: FaultyInstallation, names: Sequence[str]) -> None:
-    """By SIGTERM: a process of web outlives its killed master by up to a second."""
+    """Stop processes by SIGTERM: after a kill, worker processes of web outlive their master by up to a second."""
     for name in names:
         installation.kill(name, signal.SIGTERM)
 
 
 def refused(phone: Texts) -> bool:
-    """Whether the provider was told to keep the SMS."""
+    """Return whether web refused the SMS with 503, so that the provider sends it again."""
     phone.write("hello")
     return phone.post().status_code == 503
 
@@ -99,7 +99,7 @@ def test_all_processes_start_without_a_database_and_use_it_once_it_is_back(
 
 
 class InstallationOnADisk(FaultyInstallation):
-    """Its data lies on a file system of its own, which can become read-only; its logs lie beside it."""
+    """An installation whose data has a file system of its own, which can become read-only; its logs are outside it."""
 
     def __init__(self, logs: Path) -> None:
         super().__init__(web_processes=1)

@@ -1,4 +1,4 @@
-"""What providers and reporters do: repeated, simultaneous, reordered and late requests; dropped calls; reused ids."""
+"""Faults of providers and reporters: repeated, simultaneous, reordered and late requests; dropped calls; reused ids."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_request_twice_and_send_twenty_times_at_once(installation: FaultyI
 
 @pytest.mark.rule("F26")
 def test_requests_in_another_order(installation: FaultyInstallation) -> None:
-    """An older one gets the screen that is current; the newest goes on."""
+    """An older request gets the current screen; the newest one continues."""
     phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:4])
     current = phone.again()
@@ -70,7 +70,7 @@ def test_requests_in_another_order(installation: FaultyInstallation) -> None:
 @pytest.mark.rule("F26")
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_send_three_hours_late(installation: FaultyInstallation, forgotten: bool) -> None:
-    """By then the session is gone; the path alone finds the report again, with the code that was shown."""
+    """The session has expired by then; the path alone finds the report again, with the code that was shown."""
     phone = ussd_phone_before_dialling(installation)
     sent = walk(phone, (*TO_SEND, "1"))
     received_once(installation, phone.phone)
@@ -130,7 +130,7 @@ def test_danger_now_and_the_network_says_that_the_line_is_gone(installation: Fau
 
 @pytest.mark.rule("F12")
 def test_redis_is_full(installation: FaultyInstallation) -> None:
-    """As away: a path goes on, the neutral form gets the numbers, a text is kept."""
+    """As if Redis were unavailable: a path continues, the neutral form gets the numbers, an SMS is stored."""
     with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
         client.config_set("maxmemory", 1)
         try:
@@ -149,7 +149,7 @@ def test_redis_is_full(installation: FaultyInstallation) -> None:
 @pytest.mark.rule("F21")
 @pytest.mark.parametrize("how", ["torn", "another byte"])
 def test_an_entry_of_the_spool_that_cannot_be_read(installation: FaultyInstallation, how: str) -> None:
-    """Put aside and never deleted; the rest comes."""
+    """The entry is moved to `bad` and never deleted; the other entries arrive."""
     spool = installation.plan.folder.inside / "spool"
     broken, whole = ussd_phone_before_dialling(installation), ussd_phone_before_dialling(installation)
     walk(broken, TO_SEND)

@@ -32,7 +32,7 @@ COMMIT = b"COMMIT"
 
 @pytest.fixture
 def installation(shared_on_postgresql: FaultyInstallation) -> FaultyInstallation:
-    """With all brought, and a new web: its lines are new, and a statement goes out in words, not yet by a name."""
+    """Repair the proxy, finish all work, and restart web: its new connections have no prepared statements yet."""
     shared = shared_on_postgresql
     proxy(shared).resume()
     proxy(shared).reset()
@@ -77,7 +77,7 @@ def test_web_killed_before_the_commit(installation: FaultyInstallation) -> None:
 
 @pytest.mark.rule("F2")
 def test_web_killed_between_the_commit_and_the_answer(installation: FaultyInstallation) -> None:
-    """The repeat shows the code that the report has."""
+    """The repeat shows the code of the stored report."""
     phone = at_send(installation)
     before = installation.count("report")
 
@@ -126,7 +126,7 @@ def test_the_postmaster_and_all_killed_at_once(installation: FaultyInstallation,
 @pytest.mark.rule("F14")
 @pytest.mark.parametrize("seconds", [0.2, 3, 60])
 def test_a_slow_database(installation: FaultyInstallation, seconds: float) -> None:
-    """The spool takes what would keep a caller waiting."""
+    """A slow database makes no reporter wait: reports go to the spool."""
     phone, whole = at_send(installation), installation.ussd_phone("africastalking", new_phone_number())
     proxy(installation).latency(seconds)
     try:
@@ -142,7 +142,7 @@ def test_a_slow_database(installation: FaultyInstallation, seconds: float) -> No
 @pytest.mark.rule("F15")
 @pytest.mark.parametrize("how", ["cut", "never"])
 def test_the_answer_to_a_commit_is_lost(installation: FaultyInstallation, how: str) -> None:
-    """It is there and nobody knows: the spool's entry finds it, and is dropped."""
+    """The report is stored but web does not know: the spool's entry finds it and is dropped."""
     phone = at_send(installation)
     before = installation.count("report")
     lose = proxy(installation).reset_after if how == "cut" else proxy(installation).drop_replies_after
@@ -162,7 +162,7 @@ def test_the_answer_to_a_commit_is_lost(installation: FaultyInstallation, how: s
 @pytest.mark.rule("F16")
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_no_second_copy(installation: FaultyInstallation, cancelled: bool) -> None:
-    """COMMIT waits for a standby that is gone; where somebody ends that wait, it is committed here, with a warning."""
+    """COMMIT waits for a missing standby; if that wait is cancelled, it is committed locally, with a warning."""
     phone = at_send(installation)
     ask(installation, "ALTER SYSTEM SET synchronous_standby_names = 'gone'")
     ask(installation, "SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""F6: a worker is frozen in a call for longer than its lease. Another delivers the report, and its result stands."""
+"""F6: a worker is frozen during a request, beyond its lease. Another delivers the report, and its result is final."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.support.wait import until
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 LONG = os.environ.get("LONG") == "1"
 LEASE = 60  # seconds
-BY_ANOTHER = 150 if LONG else 40  # seconds: in the long form it is frozen for as long as the lease lasts
+BY_ANOTHER = 150 if LONG else 40  # seconds: in the long form the worker is frozen until its lease expires
 
 
 def lies_unread(installation: FaultyInstallation) -> bool:
-    """A call has been sent and lies at the hotline's door."""
+    """Return whether a request lies unread in the hotline's receive queue."""
     door = f":{installation.plan.where.hotline_port:04X}"
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return any(at.endswith(door) and state == "01" and int(queues[9:], 16) for _, at, _, state, queues, *_ in lines)
 
 
 def goes_on(installation: FaultyInstallation) -> None:
-    """It takes the report and answers with 204, and the worker does not listen."""
+    """Let the hotline accept the report with 204, which the frozen worker does not read."""
     os.kill(installation.pid("hotline"), signal.SIGCONT)
 
 
 def is_gone(installation: FaultyInstallation) -> None:
-    """The call ends without an answer: once the worker wakes up, it has failed."""
+    """Restart the hotline, so that the request fails without an answer when the worker continues."""
     with installation.away("hotline"):
         pass
 

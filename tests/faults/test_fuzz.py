@@ -17,5 +17,5 @@ def test_random_requests_at_every_door_show_no_fault_and_lose_no_word() -> None:
 
 
 def test_every_channel_is_known_here() -> None:
-    """Random bytes alone never get past a channel's first look; so its requests are written as its provider does."""
+    """Random bytes alone never pass authorization, so each channel needs requests written in its provider's form."""
     assert {channel for channel, _ in WRITTEN} == set(CHANNELS)

@@ -1,4 +1,4 @@
-"""Processes are killed while each kind of hotline receives reports: none is lost, each has one key."""
+"""Processes are killed while each kind of hotline receives reports: no report is lost, each has one key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_EACH = 200 if os.environ.get("LONG") == "1" else 20
 KILLED = ("urgent", "clock", "web", "valkey", "urgent", "standard", "clock", "web")
 CODE = re.compile(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})")
 PHONES = itertools.count(1)
-CALLS = 10  # until one is Sent
+CALLS = 10  # at most, until one is sent
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def new_phone_number(installation: InstallationOfKinds) -> AfricasTalking:
 
 
 def heard(phone: AfricasTalking) -> Seen:
-    """As a provider does: the same again until there is an answer."""
+    """Send the same request, as a provider does, until there is an answer."""
     answers: list[Seen] = []
 
     def has_one() -> bool:
@@ -56,7 +56,7 @@ def heard(phone: AfricasTalking) -> Seen:
 
 
 def sent(installation: InstallationOfKinds, kind: Kind) -> tuple[str, str]:
-    """Code and PIN. Where a call ends, for Redis is away or was and does not know all of it, somebody else calls."""
+    """Return code and PIN. If a call ends because Redis is or was unavailable, another phone calls."""
     for _ in range(CALLS):
         phone = new_phone_number(installation)
         phone.session = f"ATUid_{phone.phone}"
@@ -73,7 +73,10 @@ def sent(installation: InstallationOfKinds, kind: Kind) -> tuple[str, str]:
 
 
 def kill_in_turn(installation: InstallationOfKinds, calls: Collection[Future[Any]]) -> None:
-    """Over and over, as long as people call. In the test's own thread: a process ends with the thread that began it."""
+    """Kill and restart processes in turn until all calls have ended.
+
+    In the test's own thread: a process ends with the thread that started it.
+    """
     for count, name in enumerate(itertools.cycle(KILLED)):
         if not wait(calls, 1).not_done and count >= len(KILLED):
             return
@@ -94,11 +97,11 @@ def call(installation: InstallationOfKinds, kind: Kind) -> list[tuple[str, str]]
 
 @pytest.fixture(scope="module")
 def codes(installation: InstallationOfKinds) -> dict[str, list[tuple[str, str]]]:
-    """Of each kind what its callers were shown, once all has come to its end."""
+    """Return kind → codes and PINs that its reporters were shown, once no work is left."""
     with ThreadPoolExecutor(len(KINDS)) as pool:
         callers = {name: pool.submit(call, installation, kind) for name, kind in KINDS.items()}
         kill_in_turn(installation, callers.values())
-    # What was told in a call that ended before Send, in danger, files itself.
+    # Drafts of calls that ended in danger before Send are submitted as incomplete.
     until(lambda: installation.rows("SELECT count(*) FROM pending") == [(0,)], "not all was filed", 180)
     until(lambda: not any(map(installation.due, KINDS.values())), "not all was received", 180)
     return {name: caller.result() for name, caller in callers.items()}
@@ -123,7 +126,7 @@ def test_none_is_lost_and_none_has_two_keys(
 
 
 def keys(installation: InstallationOfKinds, kind: Kind) -> set[tuple[str, ...]]:
-    """By what this kind's own system would know a repeat."""
+    """Return the keys by which a hotline of this kind recognises a repeat."""
     if kind.delivery == "webhook":
         return {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in installation.webhook.taken}
     if kind.delivery in ("email", "console"):

@@ -1,4 +1,4 @@
-"""Reports that are filed when the reporter does not return. Time is moved past each period. Each is filed once."""
+"""Reports submitted without the reporter's return. Time is moved past each period. Each is submitted once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLACK = 1_000_000  # microseconds, between two clocks
 
 
 def new(installation: FaultyInstallation, before: int, count: int) -> list[dict[str, Any]]:
-    """The `count` bodies that came since there were `before`, and no more."""
+    """Wait for `count` bodies after the first `before`, check that there are no more, and return them."""
     installation.until_received(lambda arrived_at: len(arrived_at) >= before + count, f"not {count} came", 40)
     installation.until_finished()
     bodies = [line["body"] for line in installation.received()[before:]]
@@ -30,7 +30,7 @@ def new(installation: FaultyInstallation, before: int, count: int) -> list[dict[
 @pytest.mark.rule("F27")
 @pytest.mark.rule("S-12")
 def test_danger_now_and_the_line_dropped(installation: FaultyInstallation) -> None:
-    """F27: heard after two minutes, once, as what it is; who dials again completes the same report."""
+    """F27: submitted after two minutes, once, as incomplete; a later call of the same phone completes that report."""
     before, number = len(installation.received()), new_phone_number()
     walk(ussd_phone_before_dialling(installation, number), DANGER_NOW)
     installation.move_time(100)
@@ -51,7 +51,7 @@ def test_danger_now_and_the_line_dropped(installation: FaultyInstallation) -> No
 
 @pytest.mark.rule("S-12")
 def test_danger_now_and_back_before_the_two_minutes(installation: FaultyInstallation) -> None:
-    """One report, complete, and no other after it."""
+    """One complete report is created, and nothing follows it."""
     before, number = len(installation.received()), new_phone_number()
     walk(ussd_phone_before_dialling(installation, number), DANGER_NOW)
     first = installation.ask("SELECT report_id FROM pending")[0][0]
@@ -99,7 +99,7 @@ def test_words_that_were_deleted(installation: FaultyInstallation) -> None:
     ("danger", "priority"), [("1", "P1"), ("2", "P2"), ("3", "P3")], ids=["danger now", "soon", "no danger"]
 )
 def test_words_after_send_need_no_end_event(shared: FaultyInstallation, danger: str, priority: str) -> None:
-    """Words typed after Send, then a hang-up that nobody reports: they reach the hotline, and nothing is waited for."""
+    """Words typed after Send reach the hotline without delay, though no event reports the end of the call."""
     installation, number = shared, new_phone_number()
     way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "7", "1", "4", "4", "2", "1")
     phone = ussd_phone_before_dialling(installation, number)

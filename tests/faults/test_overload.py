@@ -1,4 +1,4 @@
-"""Beyond its capacity a process finishes the calls under way, and tells new ones at once that it is busy."""
+"""Beyond its capacity a process finishes open calls, and answers new ones at once that it is busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes are killed when the report is stored and nobody was told yet."""
+"""Processes are killed after the report was stored and before anybody was told."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
-TRIES = 40  # the window is some milliseconds wide
+TRIES = 40  # the time between COMMIT and answer is some milliseconds
 
 
 @pytest.fixture
 def installation(shared: FaultyInstallation) -> FaultyInstallation:
-    """With all up, and Redis in use again."""
+    """Wait until web answers and uses Redis again."""
     shared.until_web_answers()
     until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
 def when_written(installation: FaultyInstallation, do: Callable[[], None]) -> threading.Thread:
-    """`do` as soon as one more report is in the database."""
+    """Call `do` as soon as one more report is in the database."""
     before = installation.count("report")
 
     def watch() -> None:
@@ -54,7 +54,7 @@ def when_written(installation: FaultyInstallation, do: Callable[[], None]) -> th
 
 @pytest.mark.rule("F2")
 def test_web_killed_between_the_commit_and_the_answer(installation: FaultyInstallation) -> None:
-    """F2: the repeat is answered with Sent and the code that the report has."""
+    """F2: the repeat is answered with Sent and the code of the stored report."""
     for _ in range(TRIES):
         phone = ussd_phone_before_dialling(installation)
         walk(phone, TO_SEND)
@@ -80,7 +80,7 @@ def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
 @pytest.mark.rule("F2")
 @pytest.mark.rule("F11")
 def test_web_killed_at_that_moment_and_redis_emptied(installation: FaultyInstallation) -> None:
-    """F2 and F11: even then the path alone finds the report again."""
+    """F2 and F11: the path alone still finds the report again."""
     for _ in range(TRIES):
         phone = ussd_phone_before_dialling(installation)
         walk(phone, TO_SEND)
@@ -100,7 +100,7 @@ def test_web_killed_at_that_moment_and_redis_emptied(installation: FaultyInstall
 
 @pytest.mark.rule("F9")
 def test_redis_killed_between_the_commit_and_the_keeping(installation: FaultyInstallation) -> None:
-    """A report that carries on from a dropped call: walked again without its draft it would be a second one."""
+    """A report that continues a dropped call: replayed without its draft, it would become a second report."""
     for _ in range(TRIES // 2):
         number = new_phone_number()
         walk(ussd_phone_before_dialling(installation, number), TO_SEND)
@@ -150,7 +150,7 @@ def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(installation: Faul
 @pytest.mark.rule("F7")
 @pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
 def test_a_report_comes_while_one_of_those_who_bring_it_is_down(installation: FaultyInstallation, name: str) -> None:
-    """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
+    """F4, F7: the clock delivers without the queue, and the queue delivers without the clock."""
     phone = ussd_phone_before_dialling(installation)
     with installation.away(name):
         assert is_sent(walk(phone, (*TO_SEND, "1")))
@@ -159,7 +159,7 @@ def test_a_report_comes_while_one_of_those_who_bring_it_is_down(installation: Fa
 
 @pytest.mark.rule("F7")
 def test_a_clock_that_was_frozen_finds_another_at_its_work(installation: FaultyInstallation) -> None:
-    """F7: two clocks, one that leads; what was dropped in danger comes once."""
+    """F7: of two clocks one leads; words added in danger arrive once."""
     with installation.frozen("clock"):
         frozen = installation.processes.pop("clock")
         installation.start("clock")

@@ -1,4 +1,4 @@
-"""Valkey is killed, emptied or frozen: numbers are always shown, calls by Africa's Talking go on, no SMS is lost."""
+"""Valkey is killed, emptied or frozen: numbers are always shown, calls by Africa's Talking continue, no SMS is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def installation(shared: FaultyInstallation) -> FaultyInstallation:
-    """With Redis back in use: web leaves it alone for five seconds after it failed."""
+    """Wait until web uses Redis again: after a failure it does not try for five seconds."""
     until(lambda: shared.ussd_phone("ussd", new_phone_number()).dial().expects_reply, "Redis is not used again")
     return shared
 
@@ -55,7 +55,7 @@ def test_the_home_screen_comes_with_its_number(installation: FaultyInstallation,
 def test_a_call_that_brings_its_whole_path_goes_on_to_sent(
     installation: FaultyInstallation, how: str, begun: int
 ) -> None:
-    """F9, F10; also where the call began while Redis was there."""
+    """F9, F10; also if the call began while Redis was available."""
     phone = ussd_phone_before_dialling(installation)
     if begun:
         walk(phone, TO_SEND[:begun])
@@ -81,7 +81,7 @@ def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(
 def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(
     installation: FaultyInstallation, how: str
 ) -> None:
-    """Seen in the experiment: without Redis there is no draft, and its Send, walked again, was another report."""
+    """Found by the experiment: without Redis there is no draft, and replaying Send made another report."""
     first = ussd_phone_before_dialling(installation)
     walk(first, TO_SEND[:4])
     phone = installation.ussd_phone("africastalking", first.phone)
@@ -98,14 +98,14 @@ def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(
     created, *updated = of(installation, first.phone)
     assert (created["type"], {body["type"] for body in updated}) == ("report.created", {"report.updated"})
     assert {body["data"]["report_id"] for body in updated} == {created["data"]["report_id"]}
-    # On a slow machine Send, walked again, may be in the spool under another number, and so may the words. Staff see
-    # the last revision.
+    # On a slow machine the replayed Send may be in the spool under another number, and so may the words. Staff see the
+    # last revision.
     last = max(updated, key=lambda body: body["data"]["revision"])
     assert "they wait at the gate" in str(last["data"])
 
 
 def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstallation) -> None:
-    """What the session kept is older than the path then: the screens may come again, the report does not."""
+    """The stored session is then older than the path: screens may repeat, but the report is sent once."""
     phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:3])
     with installation.away("valkey"):
@@ -123,7 +123,7 @@ def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstalla
 def test_a_text_is_kept_and_answered_when_redis_is_back(installation: FaultyInstallation, how: str) -> None:
     phone = texts(installation)
     with getattr(installation, how)("valkey"):
-        phone.text("hello")  # and is answered with 200: the provider need not keep it
+        phone.text("hello")  # answered with 200: web has stored it, the provider need not
         assert installation.count("inbound WHERE waiting IS NOT NULL") == 1
         phone.again()
         assert installation.count("inbound WHERE waiting IS NOT NULL") == 1
@@ -137,7 +137,7 @@ def test_a_text_is_kept_and_answered_when_redis_is_back(installation: FaultyInst
 
 
 def test_redis_and_the_database_away(installation: FaultyInstallation) -> None:
-    """A text is not taken, so that the provider keeps it; a call still goes to Sent, by the spool."""
+    """An SMS is refused, so that the provider sends it again; a call still reaches Sent, by the spool."""
     phone, sms_dispatcher = ussd_phone_before_dialling(installation), texts(installation)
     with installation.away("valkey"), installation.locked():
         sms_dispatcher.write("hello")
@@ -147,12 +147,12 @@ def test_redis_and_the_database_away(installation: FaultyInstallation) -> None:
         assert requests.get(f"{installation.web}/healthz", timeout=5).ok
     received_once(installation, phone.phone)
     assert installation.spooled() == 0
-    sms_dispatcher.again()  # a minute later, as the provider does
+    sms_dispatcher.again()  # the provider does this a minute later
     until(lambda: bool(sms_dispatcher.replies()), "the text was never answered", 60)
 
 
 def test_words_added_while_redis_and_the_database_are_away(installation: FaultyInstallation) -> None:
-    """Seen in the experiment: they went into the spool under an id of their own, and came as a second report."""
+    """Found by the experiment: the words got an id of their own in the spool and came as a second report."""
     phone = ussd_phone_before_dialling(installation)
     assert is_sent(walk(phone, (*TO_SEND, "1")))
     received_once(installation, phone.phone)
@@ -168,7 +168,7 @@ def test_words_added_while_redis_and_the_database_are_away(installation: FaultyI
 @pytest.mark.rule("F11")
 @pytest.mark.parametrize("after", [0, 3, len(TO_SEND)])
 def test_redis_emptied_in_mid_walk(installation: FaultyInstallation, after: int) -> None:
-    """F11: a path is walked again, to where it was; another form begins at home, and nothing sent is lost."""
+    """F11: a path is replayed to its current screen; a session without a path begins again at the home screen."""
     phone, other = ussd_phone_before_dialling(installation), neutral(installation)
     walk(phone, TO_SEND[:after])
     walk(other, TO_SEND[:after])

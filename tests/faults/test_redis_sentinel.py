@@ -1,4 +1,4 @@
-"""The primary behind Sentinels is killed or hangs: answers come in time, nothing is lost, web goes on."""
+"""The primary behind Sentinels is killed or hangs: answers come in time, nothing is lost, web continues."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def installation(watched: Watched) -> Iterator[Installation]:
 
 
 def answered(installation: Installation, number: int) -> Seen:
-    """A whole call over Africa's Talking, each screen in time; the last one."""
+    """Make a call over Africa's Talking up to Send, each screen in time, and return the last screen."""
     phone = installation.ussd_phone("africastalking", f"+67855503{number:02}")
     seen = phone.dial()
     for reply in TO_SEND:
@@ -67,7 +67,7 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     assert answered(installation, 1).text.startswith("Sent to")
     begun = installation.ussd_phone(
         "ussd", "+6785550201"
-    )  # only its last reply is known: without Redis it could not go on
+    )  # only its last reply is known: without Redis the call could not continue
     seen = begun.dial()
     for reply in TO_SEND[:4]:
         seen = begun.type(choice(seen, reply))
@@ -129,7 +129,7 @@ def test_no_connection_to_a_sentinel_stays_open(watched: Watched) -> None:
 
 
 def library_connections(sentinel: Server) -> int:
-    """Return how many connections a Sentinel has from redis-py, beside the one that asks."""
+    """Return how many connections a Sentinel has from redis-py, without the one that asks."""
     with Redis(port=sentinel.port, password=PASSWORD, decode_responses=True) as asking:
         own = asking.client_id()
         return sum(one["lib-name"].startswith("redis-py") and int(one["id"]) != own for one in asking.client_list())
@@ -138,9 +138,9 @@ def library_connections(sentinel: Server) -> int:
 @pytest.mark.parametrize("known", [True, False], ids=["a line that was open", "a line to open"])
 @pytest.mark.parametrize("who", ["the primary", "the Sentinels too"])
 def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: bool) -> None:
-    """One second once, then web leaves Redis alone for five; after "Sent" next to nothing."""
+    """It costs one second once, then web does not use Redis for five seconds; after "Sent" it costs almost nothing."""
     hang = [watched.primary, *(watched.sentinels if who == "the Sentinels too" else ())]
-    for _ in range(3):  # a busy machine only adds
+    for _ in range(3):  # a busy machine makes it only slower
         took = cost(watched, hang, known)
         if took[0] < 2 and took[1] < 0.6:
             return

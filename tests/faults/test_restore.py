@@ -1,4 +1,4 @@
-"""A backup from the middle of a run is restored: nothing that was sent is lost, and hotlines see the same keys."""
+"""A backup from the middle of a run is restored: no sent report is lost, and hotlines see the same keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tokaut(installation: FaultyInstallation, *command: str) -> str:
 
 
 def send(installation: FaultyInstallation) -> str:
-    """The number that asked to be called back at, so that the hotline's copy can be told apart."""
+    """Send a report and return its number for contact, which identifies the hotline's copy."""
     number = new_phone_number()
     phone = installation.ussd_phone("africastalking", number)
     walk(phone, TO_SEND)
@@ -34,7 +34,7 @@ def send(installation: FaultyInstallation) -> str:
 
 
 def keys(installation: FaultyInstallation) -> dict[tuple[str, str], set[str]]:
-    """The keys under which each hotline got each report."""
+    """Return the keys under which each hotline got each report."""
     found = defaultdict(set)
     for line in installation.received():
         found[line["hotline"], line["body"]["data"]["report_id"]].add(line["headers"]["webhook-id"])
@@ -64,7 +64,7 @@ def test_restored_from_the_middle_of_a_run(installation: FaultyInstallation) -> 
     with installation.locked():
         spooled = [send(installation) for _ in range(2)]
         assert installation.spooled() == 2
-        for name in STOPPED:  # a web whose master is killed would go on for a moment, and empty the spool
+        for name in STOPPED:  # killed, the master would leave worker processes that empty the spool for a moment
             installation.kill(name, signal.SIGTERM)
     (copy,) = medium.iterdir()
     said = tokaut(installation, "restore", str(copy))

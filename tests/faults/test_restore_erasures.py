@@ -1,4 +1,4 @@
-"""A restored backup revives nothing that a reporter deleted, and forgets no STOP and no withdrawn consent."""
+"""A restored backup brings back nothing that a reporter deleted, and keeps each STOP and each withdrawn consent."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def stop_all(installation: FaultyInstallation) -> None:
 
 
 def applied(installation: FaultyInstallation) -> int:
-    """How often web has applied its journal."""
+    """Return how often web has applied its journal."""
     return installation.log("web").read_text().count("erasures_applied")
 
 
 def back_up(installation: FaultyInstallation) -> Callable[[], None]:
-    """Make a backup as docs/operating/restore.md says; return what restores it."""
+    """Make a backup as docs/operating/restore.md says; return a function that restores it."""
     medium = installation.folder / "medium"
     if installation.postgres is None:
         tokaut(installation, "backup", str(medium))
@@ -106,9 +106,9 @@ def installation(request: pytest.FixtureRequest) -> Iterator[FaultyInstallation]
 
 @pytest.fixture
 def restored(installation: FaultyInstallation) -> Iterator[tuple[FaultyInstallation, Reporter, Reporter]]:
-    """The installation after all was deleted, stopped and withdrawn, and an older backup was put back; web has started.
+    """Delete, opt out and withdraw, restore an older backup, and start web.
 
-    With it the reporter who deleted the report, and the one who withdrew contact.
+    Yields the installation, the reporter who deleted the report, and the one who withdrew contact.
     """
     deletes, withdraws = Reporter(installation), Reporter(installation)
     drafts, stops, starts = texts(installation), texts(installation), texts(installation)
@@ -151,7 +151,7 @@ def test_a_restored_backup_revives_nothing_that_was_deleted(
     assert "Code or PIN is not right" in deletes.my_report()
 
     had = len(installation.received())
-    installation.offset = HALF_AN_HOUR  # by then a draft files itself
+    installation.offset = HALF_AN_HOUR  # by then a draft is submitted without Send
     for name in ("clock", "standard", "urgent"):
         installation.start(name)
     until(

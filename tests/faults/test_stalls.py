@@ -1,7 +1,7 @@
 """Redis, database and disk hang, alone and together: every answer within five seconds, and never a false "Sent".
 
-What hangs does so for a minute in the long form, and in the short one for as long as the calls take: none of our waits
-is longer.
+The parts hang for a minute in the long form, and in the short one for as long as the calls take: no wait in Tokaut is
+longer.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
-SECONDS, CALLERS = (60.0, 6) if os.environ.get("LONG") == "1" else (8.0, 4)  # callers: at a time
-BETWEEN = 0.5  # seconds that a caller rests: how all is answered is asked here, not how much is taken
-DRAINED = 10 * SECONDS  # by when all is delivered that was sent meanwhile: the longer the stall, the more calls
+SECONDS, CALLERS = (60.0, 6) if os.environ.get("LONG") == "1" else (8.0, 4)  # reporters who call at a time
+BETWEEN = 0.5  # seconds between two calls: this test measures answers, not throughput
+DRAINED = 10 * SECONDS  # by then all reports sent meanwhile are delivered: a longer stall means more calls
 PARTS = ("redis", "database", "disk")
 TOGETHER = [("redis",), ("database",), ("disk",), ("redis", "database"), ("database", "disk"), PARTS]
 
@@ -83,7 +83,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Stalled]:
 
 @pytest.fixture
 def installation(shared: Stalled) -> Stalled:
-    """With all parts in use again."""
+    """Wait until all parts are used again."""
 
     def is_used() -> bool:
         before = shared.count("report")
@@ -105,12 +105,12 @@ def _walk(installation: FaultyInstallation, number: str) -> Seen:
 
 
 def _numbers(received: list[dict[str, Any]]) -> list[str]:
-    """Of whom there is a report, each as often as it came."""
+    """Return the number of each report, as often as it was received."""
     return [line["body"]["data"]["contact"].get("msisdn") for line in received]
 
 
 def _call_on(installation: FaultyInstallation, end: float) -> list[tuple[str, Seen]]:
-    """One caller after the other, each with a number of its own; the last screen of each."""
+    """Make one call after the other, each with a number of its own; return the last screen of each."""
     seen = []
     while time.monotonic() < end:
         number = new_phone_number()

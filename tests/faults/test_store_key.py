@@ -1,4 +1,4 @@
-"""Web with another TOKAUT_STORE_KEY does not start, moves no spool entry, and says why in one line."""
+"""With another TOKAUT_STORE_KEY web does not start, moves no spool entry, and names the reason in one line."""
 
 from __future__ import annotations
 

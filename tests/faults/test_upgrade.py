@@ -1,4 +1,4 @@
-"""F30: an upgrade while people call: a migration, then a restart of each process. No call is dropped."""
+"""F30: an upgrade during calls: a migration, then a restart of each process. No call is dropped."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.wait import until
 pytestmark = pytest.mark.slow
 
 CALLERS = 6
-PAUSE = 0.5  # s, between two calls of one caller: while processes restart, no more is sent than workers can forward
+PAUSE = 0.5  # seconds between two calls of one reporter, so that workers can deliver all reports between restarts
 
 
 class Rolling(Installation):
-    """Two webs on one socket, as tokaut-web@1 and tokaut-web@2 have it: while one restarts the other answers."""
+    """Two web processes on one socket, like tokaut-web@1 and tokaut-web@2: while one restarts the other answers."""
 
     webs: tuple[SocketWeb, ...] = ()
 
@@ -56,7 +56,7 @@ class Rolling(Installation):
 
 @dataclass
 class Callers:
-    """They call one after the other, from begin to Sent, until told to stop."""
+    """Reporters who make one complete call after the other until `end`."""
 
     installation: Installation
     stop: threading.Event = field(default_factory=threading.Event)
@@ -89,7 +89,7 @@ class Callers:
 
     def _call(self, number: str) -> None:
         with requests.Session() as http:
-            http.headers["Connection"] = "close"  # as the proxy calls
+            http.headers["Connection"] = "close"  # like the proxy
             phone = AfricasTalking(
                 self.installation.web, self.installation.token("africastalking"), number, "*111*163#", http=http
             )
@@ -123,7 +123,7 @@ def test_a_new_release_while_people_call(
         upgrade(database, "demo")
         assert inspect(database.engine).has_table("added")
         database.close()
-        callers.until_sent(5)  # the processes that run are of the old release, the schema of the next
+        callers.until_sent(5)  # the running processes have the old release, the schema is the next one's
         for name in ("urgent", "standard", "clock"):
             installation.restart(name)
             callers.until_sent(5)

@@ -43,7 +43,7 @@ def test_one_sent_and_come() -> None:
     [
         [],
         [arrival("k1", TWO)],
-        [arrival("k1", completeness="incomplete")],  # the rescue came, what was sent after it did not
+        [arrival("k1", completeness="incomplete")],  # the incomplete report came, the complete one did not
     ],
 )
 def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
@@ -51,7 +51,7 @@ def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
 
 
 def test_a_report_without_its_number_is_known_by_its_words() -> None:
-    """Yes became No by an SMS that came twice: that is not lost."""
+    """A repeated SMS changed the contact answer from Yes to No: the report is not lost."""
     said = sent(ONE) | {"words": "note 00001 abcd"}
     assert not judged([said], [arrival("k1", None, words="note 00001 abcd")]).lost
     for other in ({"words": "note 00002 abcd"}, {"words": "note 00001 abcd", "completeness": "incomplete"}):
@@ -148,9 +148,9 @@ SENT_OVER = SENT_ON.replace("true", "false")
         (answered("END Not working now.", "CON Who?"), differing_answers.NOT_WORKING),
         (answered("", "Who?", kind="Kannel"), differing_answers.PUT_ASIDE),
         (answered(SENT_OVER, SENT_ON, kind="NeutralUssd"), differing_answers.ENDED),
-        (answered("END Sent to you", "CON Sent to you"), ""),  # the whole path is there: it must not differ
+        (answered("END Sent to you", "CON Sent to you"), ""),  # the path is complete: the answer must not differ
         (answered("CON Who?", "CON Where?"), ""),
-        (answered("END Not working now.", "CON Who?", at=40), ""),  # Redis was there
+        (answered("END Not working now.", "CON Who?", at=40), ""),  # Redis was available
     ],
 )
 def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why: str) -> None:
@@ -166,7 +166,7 @@ def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why
     [
         ("END We are busy now. Call 111.", "CON In danger? Call police 111.\n1 Report", differing_answers.REFUSED),
         ("CON In danger? Call police 111.\n1 Report", "END We are busy now. Call 111.", differing_answers.REFUSED),
-        ("END We are busy now. Call 111.", "CON Who?", ""),  # a call under way is never refused
+        ("END We are busy now. Call 111.", "CON Who?", ""),  # an open call is never refused
     ],
 )
 def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: str, why: str) -> None:
@@ -178,7 +178,7 @@ def test_a_new_call_may_be_refused_once_of_twice_and_no_other(one: str, other: s
     [
         (1.2, "Kannel", differing_answers.PUT_ASIDE),
         (0.9, "Kannel", ""),
-        (1.2, "NeutralUssd", ""),  # a call is answered at once, and nothing is kept for later
+        (1.2, "NeutralUssd", ""),  # a call is answered at once; nothing is stored for later
     ],
 )
 def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: str, why: str) -> None:
@@ -190,8 +190,8 @@ def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: s
     [
         (1.2, "NeutralUssd", differing_answers.LATE),
         (0.9, "NeutralUssd", ""),
-        (1.2, "Dialled", ""),  # its path is walked again without Redis
-        (4.9, "Dialled", differing_answers.LATE),  # web answers after 4.5 s what it has
+        (1.2, "Dialled", ""),  # its path is replayed without Redis
+        (4.9, "Dialled", differing_answers.LATE),  # web answers after 4.5 s at the latest
     ],
 )
 def test_on_a_slow_machine_a_call_may_be_told_once_that_nothing_works(took: float, kind: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Compare what reporters recorded with what hotlines received: what was lost or duplicated, and other faults. Pure."""
+"""Compare the records of reporters with those of hotlines: lost and duplicate reports, and other faults. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNEXPLAINED = "cause unknown"
 class Verdict:
     """The result of a run.
 
-    `lost`: "Sent" was shown, or words were kept, and no hotline has them; or a delivery was marked and never arrived.
+    `lost`: "Sent" was shown, or words were stored, and no hotline has them; or a delivery was marked and never arrived.
     `duplicates`: more than one key for one thing at its hotline. `wrong_codes`: one report with two codes, or one code
     for two reports. `unconfirmed`: at the hotline although nobody saw "Sent". `repeats`: the same key again. `seconds`:
     from Send to the hotline, before time was moved; `late`: how many arrived after that. `leaks`: words or number of
@@ -63,7 +63,7 @@ class Verdict:
         return bool(self.faults)
 
     def share(self, part: float) -> float:
-        """Return the seconds from Send to hotline that this part of all reports stayed below."""
+        """Return the seconds from Send to hotline below which this share of all reports stayed."""
         if len(self.seconds) < 2:
             return max(self.seconds, default=0.0)
         return statistics.quantiles(self.seconds, n=100, method="inclusive")[round(part * 100) - 1]
@@ -127,12 +127,12 @@ def judge(
 
 
 def _by_words(typed: Mapping[str, str], words: str | None) -> str:
-    """Return the marker of a report without number: a repeated SMS or late screen can change the answer on contact."""
+    """Find a report without number by its words: a repeated SMS or late screen can change the answer on contact."""
     return next((marker for one, marker in typed.items() if words and one in words), "")
 
 
 def _duplicates(hotline: Sequence[Line], marker_by_report: Mapping[str, str], resent: Mapping[str, int]) -> list[str]:
-    """Return what has more than one key: a reporter's report at a hotline, or one of its revisions."""
+    """Return each item with more than one key: a reporter's report at a hotline, or one of its revisions."""
     keys: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for line in hotline:
         who = marker_by_report.get(line["report_id"], line["report_id"])

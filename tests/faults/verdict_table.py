@@ -1,4 +1,4 @@
-"""Print a verdict: what was done, what was found, and on which machine and versions."""
+"""Print a verdict: the load and the kills, the findings, the machine and the versions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Return the versions of what was tested."""
+    """Return the versions of the software under test."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_valkey()}, {packages}"
 
@@ -61,7 +61,7 @@ def _valkey() -> str:
 
 
 def commit() -> str:
-    """Return the commit, and whether files were changed."""
+    """Return the commit, and whether files differ from it."""
     git = ["git", "-C", str(CHECKOUT)]
     try:
         name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout

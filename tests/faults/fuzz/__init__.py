@@ -1,1 +1,1 @@
-"""Random requests to every webhook: no fault, no lost word, nothing of them in a log, no growing memory."""
+"""Random requests to every webhook: no error, no lost word, no content in a log, no growing memory."""

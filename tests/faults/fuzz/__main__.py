@@ -1,6 +1,6 @@
 """Run the fuzzer: `python -m tests.faults.fuzz [COUNT] [SEED]`; 20,000 requests, or 1,000,000 with LONG=1.
 
-Exits with 1 if anything was found; the requests that show it are then in var/faults.
+Exits with 1 if anything was found; the requests that caused it are then in var/faults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One random conversation at a webhook, or one random request. It depends on seed and number alone."""
+"""One random conversation at a webhook, or one random request. Only seed and number determine it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults.fuzz.tally import LATER, Tally
 from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webhook
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
-MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender counts as a machine
+MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender is treated as a machine
 MOST_TRIES = 6  # within about twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
 
@@ -44,7 +44,7 @@ class Caller:
             self._ask(generators.garbage(self._chance), "garbage", alone=True)
 
     def _is_heard(self) -> None:
-        """Have a valid conversation: every word of it must be stored."""
+        """Hold a valid conversation: every word of it must be stored."""
         way = self._chance.choice([way for way in self._ways if way.opens in MOST_TURNS])
         path: list[str] = []
         said: list[str] = []
@@ -66,7 +66,7 @@ class Caller:
         self._tally.heard(told)
 
     def _talks(self, *, damage: float) -> None:
-        """Send any texts from any number; some requests are damaged."""
+        """Send random texts from random numbers; damage some requests."""
         way = self._chance.choice(self._ways)
         phone = self._phone if self._chance.random() < 0.8 else self._chance.choice(SENDERS)
         path: list[str] = []
@@ -83,7 +83,7 @@ class Caller:
         return ReporterInput(phone, text, id_, "*".join(path), turn + 1)
 
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
-        """Send a request, again while it is answered with 503, as a provider does."""
+        """Send a request; while the answer is 503, send it again as a provider does."""
         for tries in range(MOST_TRIES):
             time.sleep(tries)
             answer = self._line.ask(raw, alone=alone)

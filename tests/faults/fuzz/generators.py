@@ -46,7 +46,7 @@ JSONS = (
 
 
 def reply(chance: random.Random, mark: str) -> str:
-    """Return any text that somebody might type."""
+    """Return any text that a person might type."""
     kind = chance.random()
     if kind < 0.5:
         return chance.choice(KEYS)
@@ -56,20 +56,20 @@ def reply(chance: random.Random, mark: str) -> str:
 
 
 def words(chance: random.Random, mark: str) -> str:
-    """Return words that must be kept: no key, no carrier's keyword."""
+    """Return words that must be stored: no key and no carrier's keyword."""
     length = chance.choice((12, 40, 160, 160, 700, 3000))
     return f"{mark} pleaselisten {''.join(chance.choices(LETTERS, k=length))}."
 
 
 def damaged(chance: random.Random, request: Request, mark: str) -> Request:
-    """Return the request with one to three faults."""
+    """Return the request with one to three defects."""
     for _ in range(chance.randint(1, 3)):
         request = chance.choice(DAMAGES)(chance, request, mark)
     return request
 
 
 def noise(chance: random.Random, ways: Sequence[Webhook], mark: str) -> bytes:
-    """Return a request that no provider writes, to an address that may be right."""
+    """Return a request that no provider sends, possibly to a valid address."""
     way = chance.choice(ways)
     body = chance.choice((_bytes, _json, _fields))(chance, mark)
     kind = (b"Content-Type", chance.choice(TYPES[:5]))
@@ -82,7 +82,7 @@ def noise(chance: random.Random, ways: Sequence[Webhook], mark: str) -> bytes:
 
 
 def garbage(chance: random.Random) -> bytes:
-    """Return bytes that are no request, or hardly one; the server always closes the connection."""
+    """Return bytes that are hardly or not at all a request; the server always closes the connection."""
     head = chance.choice(
         (b"", b"GET", b"POST / HTTP/1.1", b"POST / HTTP/9.9", b"\x16\x03\x01\x02\x00", b"PRI * HTTP/2.0")
     )
@@ -193,7 +193,7 @@ def _fields(chance: random.Random, mark: str) -> bytes:
 
 
 def _chunked(chance: random.Random, request: Request) -> bytes:
-    """Return a request in chunks, of which one may be wrong."""
+    """Return a request in chunks; one of them may be wrong."""
     head = b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.target)
     lines = b"".join(b"%s: %s\r\n" % line for line in request.headers) + b"Transfer-Encoding: chunked\r\n\r\n"
     sizes = [chance.choice((b"%x" % len(request.body), b"zz", b"-1", b"%x;ext=1" % len(request.body)))]

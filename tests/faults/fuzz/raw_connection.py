@@ -1,4 +1,4 @@
-"""One kept connection for any bytes: libraries refuse to write invalid requests."""
+"""One open connection for any bytes: HTTP libraries refuse to write invalid requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-WITHIN = 12.0  # seconds; more than five is a fault anyway
+WITHIN = 12.0  # seconds; more than five is a fault in any case
 HEAD_ENDS = b"\r\n\r\n"
 
 

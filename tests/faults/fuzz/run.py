@@ -1,4 +1,4 @@
-"""Send requests to the webhooks, and check after each thousand and at the end what became of them."""
+"""Send requests to the webhooks, and check after each thousand and at the end how they were handled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT_EACH = 1000
 WARM = 5000  # requests after which web's memory is stable
 GROWTH = 0.10
 PAGE = 4096
-LATE = 60.0  # seconds in which the spool is drained
+LATE = 60.0  # seconds in which the spool is emptied
 
 
 def fuzz(count: int, seed: int, watch: Callable[[Tally], None] = lambda tally: None) -> Tally:
@@ -47,7 +47,7 @@ class Run:
         self._installation = installation
         self._count = count
         self._watch = watch
-        self._mark = f"zqfz{tally.seed}x"  # in every random text, address and header
+        self._mark = f"zqfz{tally.seed}x"  # part of every random text, address and header
         self._ways = ways(installation)
         self._kept = StoredWords(installation)
         self._read = dict.fromkeys(TOKAUT_PROCESSES, 0)  # bytes of each log

@@ -1,4 +1,4 @@
-"""Look for words that were sent: in the database or the conversation, opened with all keys."""
+"""Look for sent words in the database and in the session, opened with all keys."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from runtime.settings import CommonSettings, WebSecrets, load_all_settings
 from tests.support.installation import Installation
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
-OVERLAP = 200  # rows of `pending` are deleted and their ids reused
+OVERLAP = 200  # rows of `pending` are deleted, and later rows reuse their ids
 
 
 @dataclass(frozen=True)
 class SentWords:
-    """Words, and the conversation in which they were sent."""
+    """Words, and the conversation that sent them."""
 
     words: str
     channel: str
@@ -53,7 +53,7 @@ class StoredWords:
         self._runner.close()
 
     def without(self, told: Iterable[SentWords], *, everything: bool = False) -> list[SentWords]:
-        """Return those that are stored nowhere. `everything`: read all rows, not only new ones."""
+        """Return the words that are stored nowhere. `everything`: read all rows, not only new ones."""
         stands = set(self._stored(everything=everything))
         return [one for one in told if one.words not in stands and one.words not in self._conversation(one)]
 

@@ -25,7 +25,7 @@ class Tally:
     seed: int
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
-    words: int = 0  # that were found in the store
+    words: int = 0  # found in the store
     callers: int = 0  # valid calls that reached Sent
     slowest: float = 0.0
     memory: tuple[int, int] = (0, 0)

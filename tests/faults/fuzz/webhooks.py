@@ -1,4 +1,4 @@
-"""The webhooks of all channels, and valid requests to them as their providers write them."""
+"""The webhooks of all channels, and valid requests to them in each provider's form."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ CALLED = "+6785550000"  # a number for missed calls
 FORM = "application/x-www-form-urlencoded"
 CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
 ACCOUNT, ACCOUNT_KEY = "AC" + "0" * 32, "0123456789abcdef" * 2
-# all channels, also those that the demo does not open
+# all channels, including those that the demo does not open
 OPEN = {"CHANNELS": ",".join(CHANNELS), "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": ACCOUNT_KEY}
 
 
 @dataclass(frozen=True)
 class ReporterInput:
-    """What a phone sends: by USSD all replies so far and the last one, by SMS a text."""
+    """Input from a phone: by USSD all earlier replies and the last one, by SMS a text."""
 
     phone: str
     text: str
@@ -42,7 +42,7 @@ class ReporterInput:
 
     @property
     def number(self) -> int:
-        """Return the session's id where it must be one byte."""
+        """Return the session's id as a number, for the protocols with an id of one byte."""
         return crc32(self.id.encode()) % 256
 
 
@@ -68,7 +68,7 @@ Seal = Callable[[Request], Request]
 
 @dataclass(frozen=True)
 class Webhook:
-    """One webhook, with the secret in its address if it has one."""
+    """One webhook, with the secret in its address if the channel uses one."""
 
     channel: str
     name: str
@@ -264,7 +264,7 @@ class _Fields(dict[str, tuple[str, ...]]):
         return self[name]
 
 
-# The setting with the secret of a channel's address, and how its provider signs
+# The setting with the secret of a channel's address, and the provider's signature
 TOKENS: Mapping[str, str] = {
     "africastalking": "AFRICASTALKING_TOKEN",
     "africastalking_voice": "AFRICASTALKING_TOKEN",
@@ -273,7 +273,7 @@ TOKENS: Mapping[str, str] = {
 }
 SIGNED: Mapping[str, Callable[[str], Seal]] = {"twilio": _twilio_signs, "twilio_voice": _twilio_signs}
 
-# A missing channel fails `test_every_channel_is_known_here`: random bytes alone would never pass authorization.
+# A missing channel fails `test_every_channel_is_known_here`: random bytes alone never pass authorization.
 WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("africastalking", "ussd"): (("ussd", _at_ussd),),
     ("africastalking", "ussd-end"): (("notice", _at_end),),

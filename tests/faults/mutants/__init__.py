@@ -1,4 +1,4 @@
-"""Mutants: Tokaut with one function made wrong. An experiment that does not detect one is too weak.
+"""Mutants: Tokaut with one function replaced by a wrong one. An experiment that does not detect one is too weak.
 
 The product has no switch for them: `python -m tests.faults.mutants NAME MODULE [ARGUMENT…]` imports it, replaces one
 function and runs the usual entry point.

@@ -1,4 +1,4 @@
-"""Mark the delivery as delivered, and then call the hotline."""
+"""Mark the delivery as delivered before sending it to the hotline."""
 
 from __future__ import annotations
 

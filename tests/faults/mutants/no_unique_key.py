@@ -1,4 +1,4 @@
-"""Draw a new report id for each Send and keep every answer of a session: a repeat becomes another report."""
+"""Draw a new report id for each Send and store every answer of a session: a repeat becomes another report."""
 
 from __future__ import annotations
 
