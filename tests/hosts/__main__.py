@@ -1,8 +1,8 @@
-"""Run `make hosts`: whole hosts fail while reporters call, every report is counted. Exits with 1 if anything is wrong.
+"""Run `make hosts`: whole hosts fail while reporters call; every report is counted. Exits with 1 if anything is wrong.
 
 REPORTS=n (500; 5000 for the full size), SEED=n. UPGRADE_FROM=commit: all hosts start from that commit and are upgraded
 first; by default it is the last one without the newest migration, and `no` leaves this step out. FORM=small: two web
-hosts, of which one is killed and comes back.
+hosts; one of them is killed and comes back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.hosts.experiment import HostsRun, Result, release_before
 
 REPORTS, SMALL_REPORTS = 500, 30
 MOST_NAMED = 20
-START_SECONDS = 120  # to start and to finish, beside the steps
+START_SECONDS = 120  # for start and end, in addition to the steps
 
 
 def main(console: Console) -> int:
@@ -43,7 +43,7 @@ def main(console: Console) -> int:
     except KeyboardInterrupt:
         console.print("Interrupted: all hosts are gone.")
         return 130
-    except (NoVerdict, AssertionError) as why:  # the latter: something did not start
+    except (NoVerdict, AssertionError) as why:  # AssertionError: a process did not start
         console.print(f"[bold red]No verdict:[/] {why}")
         return 1
     console.print(_table(result, int(seed), len(planned)), highlight=False, soft_wrap=True, markup=False)

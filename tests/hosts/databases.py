@@ -18,7 +18,7 @@ TRUSTED = f"host all all {PREFIX}.0/24 trust\nhost replication all {PREFIX}.0/24
 
 
 class HostPostgres(Postgres):
-    """A PostgreSQL of one host. `is_standby`: its data is a copy of another server's."""
+    """PostgreSQL on one host. `is_standby`: its data is a copy of another server's."""
 
     def __init__(self, binaries: Path, host: Host, *, is_standby: bool = False) -> None:
         self.host = host
@@ -34,13 +34,13 @@ class HostPostgres(Postgres):
             (self.data / "pg_hba.conf").write_text(TRUSTED)
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
-        """Carry out one statement as the administrator, and return its rows."""
+        """Execute one statement as the administrator, and return its rows."""
         with psycopg.connect(self.administration, autocommit=True) as connection:
             result = connection.execute(statement.encode())
             return list(result.fetchall()) if result.description else []
 
     def copy(self, primary: HostPostgres) -> None:
-        """Replace the data by a copy of the primary's, as its standby."""
+        """Replace the data by a copy of the primary's and become its standby."""
         shutil.rmtree(self.data, ignore_errors=True)
         server = f"host={primary.address} port={PORT} user=postgres application_name={self.host.name}"
         self._run("pg_basebackup", "-D", str(self.data), "-d", server, "-R", "-X", "stream", "-c", "fast", "--no-sync")
@@ -55,18 +55,18 @@ class HostPostgres(Postgres):
         assert done.returncode == 0, f"{program}: {done.stderr}"
 
     def set_standbys(self, names: Sequence[str]) -> None:
-        """Make a COMMIT wait for one of these standbys; for none without a name."""
+        """Make COMMIT wait for one of these standbys, or for none if `names` is empty."""
         value = f"ANY 1 ({', '.join(names)})" if names else ""
         self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{value}'")
         self.sql("SELECT pg_reload_conf()")
 
     def has_standby(self) -> bool:
-        """Return whether a COMMIT waits for a standby, and one follows."""
+        """Return whether COMMIT waits for a standby and a standby is connected."""
         return bool(self.sql("SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"))
 
 
 class DatabasePair:
-    """Two servers. `primary` is the one that takes writes, `standby` the other: None if there is no second host."""
+    """Two servers. `primary` takes writes, `standby` is the other: None if there is no second host."""
 
     promoted_by = "by hand"
 
@@ -90,7 +90,7 @@ class DatabasePair:
         return addresses
 
     def address(self, role: str) -> str:
-        """Return the address of whichever server takes writes, as docs/operating/postgresql.md writes it."""
+        """Return the address of the server that takes writes, in the form of docs/operating/postgresql.md."""
         hosts = "&".join(f"host={server.address}:{PORT}" for server in self._all)
         return f"postgresql://{role}@/{self.database}?{hosts}&target_session_attrs=read-write"
 
@@ -102,7 +102,7 @@ class DatabasePair:
         until(self.primary.has_standby, "the standby does not follow", 60)
 
     def fail_over(self) -> None:
-        """Fence the primary's host, promote the standby, and let it work alone."""
+        """Fence the primary's host, promote the standby, and let it run without a standby."""
         assert self.standby
         self.primary.host.kill()
         self.standby.promote()
@@ -119,13 +119,13 @@ class DatabasePair:
         until(self.primary.has_standby, "the standby does not follow", 60)
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        """Return the rows of a query, by the administrator."""
+        """Return the rows of a query, run by the administrator."""
         where = self.primary.administration.replace("dbname=postgres", f"dbname={self.database}")
         with psycopg.connect(where, autocommit=True) as connection:
             return list(connection.execute(query.encode()).fetchall())
 
     def change(self, statement: str) -> None:
-        """Carry out a statement in the database, by the administrator."""
+        """Execute a statement in the database as the administrator."""
         where = self.primary.administration.replace("dbname=postgres", f"dbname={self.database}")
         with psycopg.connect(where, autocommit=True) as connection:
             connection.execute(statement.encode())

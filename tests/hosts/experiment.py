@@ -1,4 +1,4 @@
-"""The experiment on several hosts: reporters go on to "Sent" while whole hosts fail; then both records are compared."""
+"""The experiment on several hosts: reporters call until "Sent" while hosts fail; then both records are compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 MOST_SECONDS = 5.0  # for an answer
 AT_A_TIME = 64
-CALL_SECONDS = 5  # after the last fault, in which calls still begin
+CALL_SECONDS = 5  # after the last fault, while calls still begin
 PATIENCE = 90  # seconds for due work
 MIGRATIONS = "reports/store/migrations/versions"
 
@@ -35,9 +35,9 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict, the times that were measured, and the promises that were not kept.
+    """The verdict, the measured times, and the broken promises.
 
-    `slowest`, `failed`: outside of the times when a web host was hit. `by`: who promotes a standby.
+    `slowest`, `failed`: answers outside the times when a web host had a fault. `by`: who promotes a standby.
     """
 
     verdict: Verdict
@@ -66,7 +66,7 @@ class HostsRun:
     watch: Callable[[RunProgress], None] = field(default=lambda now: None)
 
     def go(self) -> Result:
-        """Run, and return the result. Raises NoVerdict. Records and logs are kept in var/faults if it is bad."""
+        """Run, and return the result. Raises NoVerdict. If it is bad, copy records and logs to var/faults."""
         self._doing, self._sent, self._taken, self._over = "starting", 0, 0, False
         release = _checkout(self.release) if self.release else CHECKOUT
         self.installation = InstallationOnHosts(seed=self.seed, small=self.small, release=release)
@@ -182,7 +182,7 @@ def _is_within(line: Line, times: Sequence[tuple[float, float]]) -> bool:
 
 
 def release_before() -> str:
-    """Return the last commit without the newest migration; "" where there is no history."""
+    """Return the last commit without the newest migration; "" if there is no history."""
     newest = max(path.name for path in (CHECKOUT / MIGRATIONS).glob("0*.py"))
     done = _git("log", "--diff-filter=A", "--format=%H", "--", f"{MIGRATIONS}/{newest}")
     added = done.stdout.decode().split()

@@ -1,6 +1,6 @@
-"""Be the first process of a namespace: run a program, collect ended orphans, and end with the program.
+"""Be the first process of a namespace: run a program, reap ended orphans, and end with the program.
 
-An orphan that nobody collects stays a zombie, and Patroni takes that of a killed server for the server.
+Without this an orphan stays a zombie, and Patroni takes the zombie of a killed server for the running server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 def main(command: list[str]) -> int:
     """Return the exit status of the program."""
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the program too, which cleans up
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C also reaches the program, which cleans up
     program = subprocess.Popen(die_with_parent(command))
     while True:
         pid, status = os.wait()

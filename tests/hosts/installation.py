@@ -1,4 +1,4 @@
-"""An installation on several hosts: nginx, web, workers, console, PostgreSQL and Valkey have hosts of their own."""
+"""An installation on several hosts: nginx, web, workers, console, PostgreSQL and Valkey have their own hosts."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Process:
 class InstallationOnHosts(OpenWork):
     """All hosts. `small`: without a second worker host, standby, Sentinels and console.
 
-    `seed`: of the unreliable hotline. `release`: the checkout from which all hosts start; `upgrade_host` brings the one
-    that is tested.
+    `seed`: of the unreliable hotline. `release`: the checkout from which all hosts start; `upgrade` installs the
+    release under test.
     """
 
     def __init__(self, *, seed: int, small: bool = False, release: Path = CHECKOUT) -> None:
@@ -121,7 +121,7 @@ class InstallationOnHosts(OpenWork):
     # Start
 
     def up(self) -> InstallationOnHosts:
-        """Do what the pages tell an operator to do, host by host; return when a call can come in."""
+        """Set up host by host as the pages tell an operator to; return when web answers calls."""
         self.redis.start()
         self._addresses = self.databases.start()
         self._prepare()
@@ -154,12 +154,12 @@ class InstallationOnHosts(OpenWork):
             shutil.copy(self.pepper, self.data(name) / "pepper")
 
     def migrate(self, release: Path = CHECKOUT) -> None:
-        """Bring the tables of a release."""
+        """Migrate the database to a release."""
         self.tokaut("migrate", settings={"DATABASE_URL": self._addresses[OWNER]}, release=release)
 
     @property
     def pepper(self) -> Path:
-        """Return the pepper that the operator has made."""
+        """Return the operator's pepper file."""
         return Path(self.plan.settings["TOKAUT_PHONE_PEPPER_FILE"])
 
     def _start_outside(self) -> None:
@@ -191,7 +191,7 @@ class InstallationOnHosts(OpenWork):
         self.processes["proxy"].append(Process("nginx", popen))
 
     def _nginx(self, folder: Path) -> str:
-        """Return the shipped file, changed by the shipped script, with the names of this place."""
+        """Return the shipped nginx file, changed by the shipped script, with the names and paths of this network."""
         done = subprocess.run(["sed", "-f", str(BY_SED), str(SHIPPED)], capture_output=True, text=True, check=True)
         text = done.stdout
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -210,7 +210,7 @@ class InstallationOnHosts(OpenWork):
     # Processes of a host
 
     def data(self, host: str) -> Path:
-        """Return the folder of a host that outlives it: its TOKAUT_DATA."""
+        """Return the folder that survives a host, its TOKAUT_DATA."""
         return self.folder / host / "data"
 
     def log(self, name: str) -> Path:
@@ -218,7 +218,7 @@ class InstallationOnHosts(OpenWork):
         return self.folder / f"{name}.log"
 
     def start(self, host: str) -> None:
-        """Start all processes of Tokaut on a host, from its release."""
+        """Start all Tokaut processes of a host, from its release."""
         release = self.releases[host]
         for name, command in self._commands(host).items():
             with self.log(f"{host}-{name}").open("ab") as log:
@@ -248,7 +248,7 @@ class InstallationOnHosts(OpenWork):
         }
 
     def _common(self, name: str, release: Path) -> dict[str, str]:
-        """Return the settings of a process, as it has them on each host."""
+        """Return the settings that a process has on every host."""
         redis: Mapping[str, str] = (
             self.redis.told(name)
             if isinstance(self.redis, Watched)
@@ -283,18 +283,18 @@ class InstallationOnHosts(OpenWork):
         self.collect(host)
 
     def collect(self, host: str) -> None:
-        """Wait until the processes of a host that was killed have ended."""
+        """Wait until the processes of a killed host have ended."""
         for process in self.processes[host]:
             process.popen.wait(timeout=30)
         self.processes[host].clear()
 
     def bring_back(self, host: str) -> None:
-        """Start a host again that was killed: its disk is as it was."""
+        """Start a killed host again, with its disk unchanged."""
         self.hosts[host].join()
         self.start(host)
 
     def until_back(self, host: str) -> None:
-        """Wait until a host does its work again."""
+        """Wait until a host works again."""
         if host in self.webs:
             self._until_ready(host)
 
@@ -306,7 +306,7 @@ class InstallationOnHosts(OpenWork):
         until(is_ready, f"{host} is not ready", 90)
 
     def ready(self, host: str) -> Mapping[str, object]:
-        """Return what /readyz of a web host says; nothing if it does not answer."""
+        """Return the answer of a web host's /readyz; empty if it does not answer."""
         with suppress(requests.RequestException, ValueError):
             found: Mapping[str, object] = requests.get(
                 f"http://{self.hosts[host].address}:{WEB_PORT}/readyz", timeout=5
@@ -321,13 +321,13 @@ class InstallationOnHosts(OpenWork):
         return False
 
     def upgrade(self, host: str) -> None:
-        """Stop the processes of a host in order and start them from the release that is tested."""
+        """Stop the processes of a host in order and start them from the release under test."""
         self.stop(host)
         self.releases[host] = CHECKOUT
         self.start(host)
         self.until_back(host)
 
-    # What an operator asks
+    # Commands of an operator
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -337,7 +337,7 @@ class InstallationOnHosts(OpenWork):
     def tokaut(
         self, *words: str, settings: Mapping[str, str] | None = None, release: Path = CHECKOUT, check: bool = True
     ) -> str:
-        """Run a command of the operator with the settings of the clock, and return what it printed."""
+        """Run an operator's command with the settings of the clock, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "tokaut", *words],
             env={**self.environment, **self._python(release), **(settings or {})},
@@ -362,12 +362,12 @@ class InstallationOnHosts(OpenWork):
         return (self.data(host) / "host_id").read_text().strip()
 
     def secrets(self) -> dict[str, str]:
-        """Return the secrets of the channels: of all but the simulator, which answers its own machine alone."""
+        """Return the secrets of all channels except the simulator, which serves its own machine only."""
         ours = self.plan.secrets
         names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
         return {name: getattr(ours, name) for name in names}
 
-    # Work that is not finished
+    # Unfinished work
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         return self.databases.ask(query)
@@ -386,7 +386,7 @@ class InstallationOnHosts(OpenWork):
             self.stop(host, signal.SIGKILL)
             self.start(host)
 
-    # The end
+    # End
 
     def down(self) -> None:
         """End all processes and remove all folders."""

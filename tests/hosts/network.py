@@ -1,7 +1,7 @@
 """Hosts as Linux network namespaces, joined by a bridge: each can be killed, frozen and cut off.
 
-All of it is inside a network, mount and process namespace of its own (`enter`): no address reaches outside, and when
-the first process ends, the kernel ends all others.
+They run inside a network, mount and process namespace (`enter`): no address reaches outside, and when the first process
+ends, the kernel ends all others.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tests.support.wait import until
 from tokaut.local_stack.parent_death import die_with_parent, run_bound
 
 PREFIX = "10.77.0"
-OUTSIDE = f"{PREFIX}.1"  # of the first process: reporters, hotlines and providers
+OUTSIDE = f"{PREFIX}.1"  # address of the first process: reporters, hotlines and providers
 BRIDGE, LINK = "town0", "eth0"
 PROGRAMS = ("ip", "tc", "unshare", "nsenter", "mount")
 INSIDE = "TOKAUT_TEST_HOSTS_INSIDE"  # set in the environment of the process that `enter` starts
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-# Set on a link, it drops every packet that is sent through it. The sender gets no error.
+# Set on a link, it drops every packet sent through it. The sender gets no error.
 BLACK_HOLE = ("root", "blackhole")
 
 
 def why_not() -> str:
-    """Return why no namespaces can be made here; "" if they can."""
+    """Return why namespaces cannot be made here; "" if they can."""
     if sys.platform != "linux" or os.getuid() != 0:
         return "hosts as network namespaces need Linux and root"
     if missing := [name for name in PROGRAMS if _program(name) is None]:
@@ -42,7 +42,7 @@ def why_not() -> str:
 
 
 def enter(command: Sequence[str]) -> None:
-    """Replace this process by one that waits for `command`, which runs in namespaces of its own and dies with ours."""
+    """Replace this process by one that waits for `command`, which runs in its own namespaces and ends with ours."""
     os.environ[INSIDE] = "1"
     run_bound(os.getppid(), [*_unshared(), sys.executable, "-m", "tests.hosts.first_process", *command])
 
@@ -69,9 +69,10 @@ def _run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedP
 
 
 class Network:
-    """The bridge, and the hosts on it. `names`: host → last part of its address; other names get the address outside.
+    """The bridge and its hosts. `names`: host → last byte of its address.
 
-    Names are resolved by a file of their own, mounted over /etc/hosts in this mount namespace.
+    Names in `outside` get the address outside. Names are resolved by a file that is mounted over /etc/hosts in this
+    mount namespace.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Network:
 
 
 class Host:
-    """A host: a network namespace and a host name. Its disk is a folder, which no kill touches."""
+    """A host: a network namespace and a host name. Its disk is a folder, which survives each kill."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name, self.address = name, address
@@ -117,18 +118,18 @@ class Host:
 
     @property
     def enter(self) -> list[str]:
-        """Return the words before a command that run it on this host."""
+        """Return the words that precede a command to run it on this host."""
         place = f"/proc/{self._holder.pid}/ns"
         return [_program("nsenter") or "", f"--net={place}/net", f"--uts={place}/uts", "--"]
 
     def command(self, *words: str) -> str:
-        """Run a command of the system here, and return what it printed."""
+        """Run a system command on this host, and return its output."""
         return _run([*self.enter, *words]).stdout
 
     def start(
         self, command: Sequence[str], env: Mapping[str, str], log: IO[bytes], cwd: Path
     ) -> subprocess.Popen[bytes]:
-        """Start a process here, which dies with this one."""
+        """Start a process on this host; it dies with this process."""
         return subprocess.Popen(
             die_with_parent([*self.enter, *command]),
             env=dict(env),
@@ -142,7 +143,7 @@ class Host:
     # Faults
 
     def kill(self) -> None:
-        """End the host as a power cut does: nothing of it is heard any more, and no process is left."""
+        """End the host as a power cut does: it sends nothing more, and no process is left."""
         self.cut_off()
         self.end_processes()
 
@@ -151,11 +152,11 @@ class Host:
         self._signal_until(signal.SIGKILL, lambda: not self.pids(), "has processes that cannot be killed")
 
     def freeze(self) -> None:
-        """Stop all processes. Its kernel still accepts connections, as that of an overloaded host does."""
+        """Stop all processes. The kernel still accepts connections, as on an overloaded host."""
         self._signal_until(signal.SIGSTOP, lambda: all(map(_is_stopped, self.pids())), "does not stop")
 
     def thaw(self) -> None:
-        """Let all processes go on."""
+        """Continue all stopped processes."""
         self._signal(signal.SIGCONT)
 
     def cut_off(self) -> None:
@@ -164,11 +165,11 @@ class Host:
         self.deafen()
 
     def mute(self) -> None:
-        """Drop all packets from the host: it hears others, and nobody hears it."""
+        """Drop all packets from the host: it receives and cannot send."""
         self.command("tc", "qdisc", "replace", "dev", LINK, *BLACK_HOLE)
 
     def deafen(self) -> None:
-        """Drop all packets to the host: others hear it, and it hears nobody."""
+        """Drop all packets to the host: it sends and cannot receive."""
         _run(["tc", "qdisc", "replace", "dev", self._outer, *BLACK_HOLE])
 
     def join(self) -> None:
@@ -179,7 +180,7 @@ class Host:
             _run(["tc", "qdisc", "delete", "dev", self._outer, "root"])
 
     def stop_answering(self, other: Host) -> None:
-        """Drop what this host sends to one other host, which then waits for answers."""
+        """Drop packets from this host to one other host, which then waits for answers."""
         self.command("ip", "route", "add", "blackhole", other.address)
 
     def answer_again(self, other: Host) -> None:

@@ -1,6 +1,6 @@
-"""PostgreSQL on two hosts under Patroni, with etcd on three: it promotes the standby by itself.
+"""PostgreSQL on two hosts under Patroni, with etcd on three: Patroni promotes the standby itself.
 
-Both programs are used where they are found: PATRONI and ETCD name them, otherwise they are on the path.
+PATRONI and ETCD give the paths of both programs; otherwise they are looked up on PATH.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tests.hosts.network import Host
 from tests.support.wait import until
 
 REST_PORT, ETCD_PORT, PEER_PORT = 8008, 2379, 2380
-TTL = 20  # seconds after which a primary that does not renew its lease is replaced
+TTL = 20  # seconds after which Patroni replaces a primary that does not renew its lease
 
 
 def programs() -> tuple[str, str] | None:
-    """Return Patroni and etcd; None if one of them is not here."""
+    """Return the paths of Patroni and etcd; None if one of them is missing."""
     found = [os.environ.get(name.upper()) or shutil.which(name) for name in ("patroni", "etcd")]
     return (found[0], found[1]) if found[0] and found[1] else None
 
@@ -40,7 +40,7 @@ class Etcd:
         self.addresses = ",".join(f"{host.address}:{ETCD_PORT}" for host in hosts)
 
     def start(self, name: str) -> None:
-        """Start the member of a host, with its data of before."""
+        """Start the member of a host, with its earlier data."""
         if name in self._processes:
             self._processes[name].wait(timeout=30)
         host = self._hosts[name]
@@ -59,7 +59,7 @@ class Etcd:
 
 
 class PatroniPostgres(HostPostgres):
-    """A PostgreSQL that Patroni starts, and makes a primary or a standby."""
+    """PostgreSQL that Patroni starts and makes a primary or a standby."""
 
     def __init__(self, binaries: Path, host: Host, program: str, etcd: str) -> None:
         super().__init__(binaries, host, is_standby=True)
@@ -109,7 +109,7 @@ class PatroniPostgres(HostPostgres):
 
 
 class PatroniPair(DatabasePair):
-    """Two servers under Patroni. Nobody is asked to do anything when one is lost."""
+    """Two servers under Patroni. After a loss nobody needs to act."""
 
     primary: PatroniPostgres
     standby: PatroniPostgres

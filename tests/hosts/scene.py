@@ -1,4 +1,4 @@
-"""What a step of the experiment works with: the installation, the ledger of faults, and what was measured."""
+"""The state of the experiment for its steps: the installation, the ledger of faults, and the measurements."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.hosts.installation import InstallationOnHosts
 
 TICK = 0.1
 MOST_LEADERLESS = 15.0  # seconds until another clock leads
-FINDS_AGAIN = 12.0  # seconds until nginx uses a host again; it leaves one alone for ten
+FINDS_AGAIN = 12.0  # seconds until nginx uses a host again: after a failure it does not use it for ten
 
 
 @dataclass
 class Scene:
-    """`hit`: when a web host was killed, frozen or cut off, from begin to end: what it had open is lost.
+    """`hit`: times when a web host was killed, frozen or cut off, from begin to end: its open requests are lost.
 
     `broken`: promises that were not kept.
     """
@@ -39,7 +39,7 @@ class Scene:
             time.sleep(TICK)
 
     def until(self, true: Callable[[], bool], otherwise: str, seconds: float = 90) -> float:
-        """Wait for a condition, and return the seconds that it took. Raises NoVerdict if it does not come."""
+        """Wait for a condition and return the seconds until it was true. Raises NoVerdict if it stays false."""
         began = time.monotonic()
         while not true():
             if time.monotonic() > began + seconds:
@@ -49,16 +49,16 @@ class Scene:
         return time.monotonic() - began
 
     def note(self, what: str) -> None:
-        """Add a line below the step to what is printed."""
+        """Add a line to the step's output."""
         self.notes.append(f"  {what}")
 
     def promise(self, kept: bool, otherwise: str) -> None:
-        """Note a promise that was not kept."""
+        """Record a broken promise."""
         if not kept:
             self.broken.append(otherwise)
 
     def killed(self, process: str) -> None:
-        """Write into the ledger that something was killed, frozen or cut off."""
+        """Write into the ledger that a process or host was killed, frozen or cut off."""
         self.ledger.add(event="killed", at=time.time(), process=process)
 
     def back(self, process: str) -> None:
@@ -67,7 +67,7 @@ class Scene:
 
     @contextmanager
     def web_is_hit(self, process: str) -> Iterator[None]:
-        """A fault of a web host: until the end, and until nginx has found the host again."""
+        """Record a fault of a web host, from the begin of the block until nginx uses the host again."""
         self.killed(process)
         began = time.time()
         yield
@@ -77,7 +77,7 @@ class Scene:
             self.wait(FINDS_AGAIN)
 
     def until_another_leads(self, host: str) -> None:
-        """Wait until the clock of another host than this one leads, and note how long that took."""
+        """Wait until the clock of another host leads, and record how long that took."""
         took = self.until(
             lambda: self.installation.leader() not in ("", host), f"no clock but that of {host} leads", 60
         )
@@ -85,6 +85,6 @@ class Scene:
         self.promise(took <= MOST_LEADERLESS, f"another clock led only after {took:.1f} s")
 
     def until_the_leader(self) -> str:
-        """Return the host whose clock leads, once there is one."""
+        """Wait until a clock leads, and return its host."""
         self.until(lambda: bool(self.installation.leader()), "no clock leads", 60)
         return self.installation.leader()

@@ -1,4 +1,4 @@
-"""The faults of whole hosts, one after the other, while reporters call. Each step ends when all is well again."""
+"""Steps: faults of whole hosts, one after the other, while reporters call. Each step ends when all hosts work again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.redis_servers import Server
 from tests.support.sentinels import Watched
 
 DOWN_SECONDS = 10
-LEASES_END = 35  # seconds after which the deliveries that a frozen worker had begun are begun by another
+LEASES_END = 35  # seconds after which another worker retries the deliveries that a frozen worker had begun
 NAMED_WITHIN = 60  # seconds
 
 
@@ -30,7 +30,7 @@ class Step:
 
 
 def upgrade(scene: Scene) -> None:
-    """Bring the next release to one host after the other, in the order of docs/operating/upgrade.md."""
+    """Upgrade one host after the other, in the order of docs/operating/upgrade.md."""
     installation = scene.installation
     began = time.monotonic()
     installation.migrate()
@@ -104,7 +104,7 @@ def leader_hears_nothing(scene: Scene) -> None:
 
 
 def web_without_database(scene: Scene) -> None:
-    """The database's answers to one web host are lost: its reports go to its spool, and the other host submits them."""
+    """Drop the database's answers to one web host: its reports go to its spool, and the other host submits them."""
     installation = scene.installation
     database, web = installation.databases.primary.host, installation.hosts["web1"]
     scene.killed("web1 to the database")
@@ -118,7 +118,7 @@ def web_without_database(scene: Scene) -> None:
 
 
 def standby_is_killed(scene: Scene) -> None:
-    """COMMIT waits for the standby, so reports go to the spool until it is back."""
+    """Kill the standby: COMMIT waits for it, so reports go to the spool until it is back."""
     installation = scene.installation
     standby = installation.databases.standby
     assert standby
@@ -133,7 +133,7 @@ def standby_is_killed(scene: Scene) -> None:
 
 
 def redis_fails_over(scene: Scene) -> None:
-    """The host of the primary and of one Sentinel is killed; it comes back as a replica."""
+    """Kill the host of the primary and of one Sentinel; it comes back as a replica."""
     installation = scene.installation
     redis = installation.redis
     assert isinstance(redis, Watched)
@@ -150,7 +150,7 @@ def redis_fails_over(scene: Scene) -> None:
 
 
 def _bring_back_redis(scene: Scene, host: Host, server: Server, sentinel: Server) -> None:
-    """Start what was on a host of Redis, and wait until its server is a replica of the new primary."""
+    """Start the processes of a Redis host, and wait until its server is a replica of the new primary."""
     installation = scene.installation
     assert isinstance(installation.redis, Watched)
     host.join()
@@ -169,9 +169,9 @@ def _is_replica(redis: Watched, server: Server) -> bool:
 
 
 def database_fails_over(scene: Scene) -> None:
-    """The primary's host is killed, and while reports go to the spool, so is a web host, for longer.
+    """Kill the primary's host; while reports go to the spool, kill a web host for longer.
 
-    The standby is promoted, and the other web host submits what the dead one holds.
+    The standby is promoted, and the other web host submits the entries of the dead one.
     """
     installation, databases = scene.installation, scene.installation.databases
     began = time.monotonic()
@@ -180,7 +180,7 @@ def database_fails_over(scene: Scene) -> None:
     scene.until(lambda: len(_sends(installation.entries("web2"))) >= 2, "web2 has no Send in its spool")
     _is_named(scene, "the database", "The database does not answer", "check")
     entries = installation.entries("web2")
-    scene.wait(1)  # copies follow an entry at once, and are not waited for
+    scene.wait(1)  # entries are copied to other hosts at once, without waiting for the copies
     scene.killed("web2")
     hit = time.time()
     installation.kill("web2")
@@ -193,7 +193,7 @@ def database_fails_over(scene: Scene) -> None:
 
 
 def database_is_frozen(scene: Scene) -> None:
-    """The new primary hangs: it is fenced by its end, and the first server is promoted."""
+    """Freeze the new primary: its host is killed to fence it, and the first server is promoted."""
     databases = scene.installation.databases
     began = time.monotonic()
     scene.killed("postgres")
@@ -204,7 +204,7 @@ def database_is_frozen(scene: Scene) -> None:
 
 
 def _promote(scene: Scene, began: float) -> None:
-    """Do what docs/operating/postgresql.md says. `began`: when the primary was lost."""
+    """Follow docs/operating/postgresql.md. `began`: when the primary was lost."""
     installation = scene.installation
     installation.databases.fail_over()
     promoted = time.monotonic() - began
@@ -227,7 +227,7 @@ def _rebuild(scene: Scene) -> None:
 
 
 def away_host_is_named(scene: Scene) -> None:
-    """Only the host that is away is named. What is missing of the five minutes is taken off the time in its row."""
+    """Check that only the unavailable host is named. To save time, its row is set back to five minutes ago."""
     installation = scene.installation
     host = installation.host_id("web2")
     [[seen]] = installation.ask(f"SELECT seen_at FROM host WHERE name = '{host}/web'")
@@ -249,7 +249,7 @@ def away_host_is_named(scene: Scene) -> None:
 
 
 def web_comes_back(scene: Scene) -> None:
-    """The web host that was killed with entries in its spool comes back: they are stored already."""
+    """Start the web host that was killed with entries in its spool: the entries are already stored."""
     installation = scene.installation
     held = len(installation.entries("web2"))
     with scene.web_is_hit("web2"):
@@ -260,7 +260,7 @@ def web_comes_back(scene: Scene) -> None:
 
 
 def site_is_lost(scene: Scene) -> None:
-    """All hosts that lead are killed at once, as when one of two sites burns, and come back later.
+    """Kill all leading hosts at once, as when one of two sites burns; they come back later.
 
     They are a web host, the host of the leading clock, and the primaries of PostgreSQL and Redis with a Sentinel. A
     standby of each, a web host, a worker host and the third Sentinel stay.
@@ -317,7 +317,7 @@ def _until_submitted_by_another(scene: Scene, host: str, entries: Sequence[str])
 
 
 def _sends(entries: Sequence[str]) -> set[str]:
-    """Return the report ids of the entries that are Sends."""
+    """Return the report ids of the spool entries that are Sends."""
     return {name.report_id for name in map(EntryName.parse, entries) if name.origin}
 
 
@@ -331,7 +331,7 @@ def _stored(scene: Scene, ids: Collection[str]) -> set[str]:
 
 
 def _is_named(scene: Scene, what: str, sentence: str, *words: str) -> None:
-    """Run a command of the operator until it names a fault."""
+    """Run an operator's command until it names a fault."""
     began = time.monotonic()
     while sentence not in scene.installation.tokaut(*words, check=False):
         if time.monotonic() > began + NAMED_WITHIN:

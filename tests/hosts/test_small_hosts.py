@@ -20,7 +20,7 @@ LONGEST = 300  # seconds, on a busy machine; alone it takes less than one minute
 
 @pytest.mark.slow
 def test_one_of_two_web_hosts_is_killed_and_comes_back() -> None:
-    """Nothing is lost, nothing comes twice, and the other host answers in time."""
+    """No report is lost or duplicated, and the other host answers in time."""
     if reason := network.why_not():
         pytest.skip(reason)
     nginx()
