@@ -1,1 +1,1 @@
-"""Calls that drop: how many reports arrive nevertheless."""
+"""Calls that drop, and the reports that still arrive."""

@@ -1,6 +1,6 @@
-"""`make drops`: thousands of callers whose lines drop, and how many are heard. Ends with 1 where the goal is missed.
+"""Run `make drops`: count how many of thousands of reporters are heard though calls drop. Exits with 1 below the goal.
 
-CALLERS=n and SEED=n choose others; the whole run writes its tables into docs/drops.md.
+CALLERS=n and SEED=n select others; the whole run writes its tables into docs/drops.md.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tests.drops.table import AGAIN_WAYS, EVERY_WAY, WAYS, again_table, callers_
 ROOT = Path(__file__).parents[2]
 CALLERS, SEED = 2_000, 1
 ON_ONE_STREET = 250
-GOAL = 95  # of 100 callers sent, where each screen drops with a chance of 5 in 100
-WORDS_GOAL = 60  # of 100 with all words, where the network also waits one minute and half of those cut off dial again
+GOAL = 95  # % of reporters who reach Sent, if each screen drops with a chance of 5 %
+WORDS_GOAL = 60  # % with all words, if the network also waits one minute and half of those cut off dial again
 
 
 def main(environ: Mapping[str, str], console: Console) -> int:
@@ -86,7 +86,7 @@ def _write(page: str, name: str, made: str) -> None:
 
 
 def _quiet() -> None:
-    """Web's log would run through the bars; what goes wrong comes back as an error."""
+    """Discard output: web's log would disturb the progress bars, and errors are raised anyway."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -1,4 +1,4 @@
-"""One reporter from the first call until the report is sent or the reporter gives up, and what is then stored."""
+"""One reporter from the first call until the report is sent or the reporter gives up, and the stored result."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from tests.drops.person import (
 from tests.support.app import App
 
 CHANNELS = ("africastalking", "ussd", "kannel")
-MOST_SCREENS = 60  # of one call; nobody presses that many keys
+MOST_SCREENS = 60  # of one call; nobody presses more keys
 HANGS_UP = 0.3
-CALLS = 4  # the first, and three more
+CALLS = 4  # at most: the first, and three more
 NEXT_CALL = (10, 60)  # seconds until the same person dials again
-TOLD = 0.5  # of the drops, the network tells us that the line is gone
-LONG_AFTER = 40 * 60  # seconds: by then everything that files itself has, and nothing of a conversation is left
+TOLD = 0.5  # share of the drops that the network reports to us
+LONG_AFTER = 40 * 60  # seconds: by then all pending rows are due, and every session has expired
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How many seconds a network waits for a reply, and for the end of a call."""
+    """Seconds that a network waits for a reply, and for the end of a call."""
 
     reply: float
     call: float
@@ -47,10 +47,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Way:
-    """How lines are: `chance` of a drop at each screen; `limit`, where the network has one.
+    """Conditions of a run. `chance`: of a drop at each screen. `limit`: of the network, if it has one.
 
-    `bad_screen`: how a screen begins at which callers hang up for good, with a chance of `HANGS_UP`. `dial_again`: the
-    share of those cut off while they typed who dial again to add the rest, once a screen has said how.
+    `bad_screen`: beginning of a screen at which reporters hang up for good, with a chance of `HANGS_UP`. `dial_again`:
+    the share of those cut off while typing who dial again to add the rest, if a screen has said how.
     """
 
     chance: float
@@ -63,16 +63,16 @@ class Way:
 @dataclass(frozen=True)
 class Outcome:
     in_danger: bool
-    sent: int  # reports of this caller that are filed complete
+    sent: int  # complete reports of this reporter
     saw_sent: bool
-    rescued: bool  # filed INCOMPLETE, and never sent
-    some_words: bool  # with the first words that were typed
-    words: bool  # with all of them
-    foreign: bool  # with anything that another caller typed
-    dropped: int  # calls
-    screens: int  # until Sent was read, over all calls
-    seconds: float  # likewise, with the time between the calls
-    steps: Mapping[str, int]  # what web counted for the statistics
+    rescued: bool  # submitted as incomplete, and never sent
+    some_words: bool  # with the first words that the reporter typed
+    words: bool  # with all words that the reporter typed
+    foreign: bool  # with words that another reporter typed
+    dropped: int  # number of calls
+    screens: int  # until Sent was shown, over all calls
+    seconds: float  # until Sent was shown, including the time between calls
+    steps: Mapping[str, int]  # counts of web's statistics
 
 
 class Dropped(Exception):
@@ -80,7 +80,7 @@ class Dropped(Exception):
 
 
 class HungUp(Exception):
-    """The caller does not want to go on."""
+    """Raised if the reporter does not want to continue."""
 
 
 class Caller:
@@ -89,12 +89,12 @@ class Caller:
         self._phone = app.ussd(person.phone, chance.choice(CHANNELS))
         self._screens = self._dropped = 0
         self._saw_sent = self._knows_how_to_go_on = False
-        self._pieces = [person.words]  # as they were typed last
-        self._left: list[str] = []  # pieces of which no screen has said that they were added
-        self._told = (0, 0.0)  # screens and seconds until Sent was read
+        self._pieces = [person.words]  # as typed last
+        self._left: list[str] = []  # pieces that no screen has confirmed as added
+        self._told = (0, 0.0)  # screens and seconds until Sent was shown
 
     def call(self) -> None:
-        """Redials until Sent was read; then some dial again to add what was cut off, if a screen said how."""
+        """Dial until Sent is shown; then perhaps dial again to add words that were cut off, if a screen said how."""
         self._began = self._clock.now
         for n in range(CALLS):
             if n:
@@ -134,7 +134,7 @@ class Caller:
         raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
 
     def _receive(self, screen: str) -> str:
-        """Half of the drops come before the screen does, half while it is read."""
+        """Read a screen and return it. Half of the drops happen before it is shown, half while it is read."""
         drops = self._chance.random() < self._way.chance
         if drops and self._chance.random() < 0.5:
             raise Dropped
@@ -153,7 +153,7 @@ class Caller:
         return screen
 
     def _take(self, seconds: float) -> None:
-        """Time with a screen open: the network may end the call meanwhile."""
+        """Spend time with a screen open; the network may end the call meanwhile."""
         limit = self._way.limit
         if limit is not None:
             left = min(self._shown + limit.reply, self._dialled + limit.call) - self._clock.now
@@ -163,11 +163,11 @@ class Caller:
         self._clock.wait(seconds)
 
     def outcome(self) -> Outcome:
-        """What the hotlines have of this caller, long after."""
+        """Return what hotlines have of this reporter after all pending rows were due."""
         steps = self._steps()
         self._clock.wait(LONG_AFTER)
         with redis.Redis.from_url(self._app.plan.settings["REDIS_URL"]) as client:
-            client.flushall()  # Redis goes by its own clock: by now all of it has ended
+            client.flushall()  # Redis does not follow the test's clock: by now all its keys have expired
         while ripe := pending_submissions.list_due(self._app.database):
             for origin_key in ripe:
                 pending_submissions.submit_due(self._app.database, origin_key)
@@ -204,7 +204,7 @@ class Caller:
 
 
 class Clock:
-    """The app's time, which stands until somebody waits."""
+    """The app's clock, which only moves in `wait`."""
 
     def __init__(self, traveller: time_machine.Traveller, now: float) -> None:
         self._traveller, self.now = traveller, now

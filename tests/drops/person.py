@@ -1,4 +1,4 @@
-"""One reporter: the answer to each screen, and the seconds for reading and typing."""
+"""One reporter: the answer to each screen, and the seconds to read and type."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import re
 from dataclasses import dataclass
 
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
-WRITE_ON = "Added. You can write more"  # the screen after a few of them
+WRITE_ON = "Added. You can write more"  # the screen after each part of the words
 A_FEW = "a few"
-FEW = 5  # words that callers type at once where the screen says "a few"
+FEW = 5  # words that reporters type at once if the screen says "a few"
 SENT = "Sent"
 SAYS_HOW_TO_GO_ON = "Cut off? Dial, 3 My report"
-HOME, CODE, LATER = "In danger?", "Type your 8-digit code.", "If this phone sent a report"  # in a later call
+HOME, CODE, LATER = "In danger?", "Type your 8-digit code.", "If this phone sent a report"  # screens of a later call
 HELPLINE = re.compile(r"[^?]+ [0-9]{3,}")
-WORDS_A_MINUTE = 200  # read
-SECONDS_A_KEY = 6  # to find and press one key of a menu
-SECONDS_A_WORD = 6  # to type one, on a keypad
-WORDS = (3, 15)  # of their own that callers have to say; the first is one that nobody else types
+WORDS_A_MINUTE = 200  # reading speed
+SECONDS_A_KEY = 6  # to find and press a menu key
+SECONDS_A_WORD = 6  # to type a word on a keypad
+WORDS = (3, 15)  # number of words to report; the first word is unique to the reporter
 SAYING = "It happens on the way home nearly every day after school with people there"
-DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # of 100 callers
+DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # % of reporters
 CATEGORIES = ("Hurt, touched, forced", "Asks photos, money", "Photos online", "Missing child", "Sold, forced",
               "Bullying, threats", "Want to die, self-harm", "No care or food", "Something else")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Person:
-    """Answers the same on every call. `words` begin with `mark`, which no other caller types.
+    """The same answers on every call. `words` begin with `mark`, which no other reporter types.
 
-    `patience`: dials again to add words, if the share of those who do is above it.
+    `patience`: the person dials again to add words if the share of those who do is above it.
     """
 
     phone: str
@@ -36,11 +36,11 @@ class Person:
     words: str
     danger: str
     category: str
-    number: int  # which of the choices, where the screen tells only then what there is to choose
+    number: int  # selects a choice on screens with varying choices
     patience: float
 
     def pieces(self, screen: str) -> list[str]:
-        """Return the caller's words as they are typed on this screen: all at once, or a few at a time."""
+        """Return the reporter's words as typed on this screen: all at once, or a few at a time."""
         words = self.words.split()
         few = FEW if A_FEW in screen else len(words)
         return [" ".join(words[start : start + few]) for start in range(0, len(words), few)]
@@ -57,7 +57,7 @@ class Person:
         return "1"  # Report, Go on, Send
 
     def reply_later(self, screen: str) -> str:
-        """Return the reply to a screen of a later call, in which the rest of the words is added."""
+        """Return the reply to a screen of a later call in which the remaining words are added."""
         replies = {HOME: "3", CODE: "1"}
         return next(reply for begins, reply in replies.items() if screen.startswith(begins))
 
@@ -77,7 +77,7 @@ def meet(seed: int, index: int) -> Person:
 
 
 def question(screen: str) -> str:
-    """Return a screen without the helpline's name and number, which stand above the question after self-harm."""
+    """Return a screen without the helpline's name and number, which are above the question after self-harm."""
     first, _, rest = screen.partition("\n")
     return rest if HELPLINE.fullmatch(first) else screen
 

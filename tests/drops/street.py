@@ -1,4 +1,4 @@
-"""Reporters one after the other, on the whole of web with a real Valkey and database; and the figures of all."""
+"""Run reporters one after the other against web with a real Valkey and database, and compute the figures of all."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from tests.drops.person import meet
 from tests.support.app import App
 from tests.support.valkey import Valkey
 
-BEGAN = 1_795_000_000  # unix seconds
+BEGAN = 1_795_000_000  # Unix seconds
 CODE = 'code = "*111*163#"\n'
 
 
 @dataclass(frozen=True)
 class Figures:
     callers: int
-    dropped: float  # calls that dropped, a caller
-    sent: float  # all shares are of 100
+    dropped: float  # dropped calls per reporter
+    sent: float  # all shares are in %
     saw_sent: float
-    some_words: float  # with the first of their own words
-    words: float  # with all of them
+    some_words: float  # the report has the first of the reporter's words
+    words: float  # the report has all words
     in_danger: int
-    rescued: float  # of those in danger
-    unheard: float  # nothing of them arrived
-    twice: float  # more than one report of theirs is filed
-    screens: float  # median, of those who read Sent
-    seconds: float  # likewise
-    false_sent: int  # callers who read Sent, and no report is there
-    foreign: int  # callers whose report has another's words
-    left: Mapping[str, int | None]  # step → share that left there, as the statistics show it
+    rescued: float  # % of those in danger
+    unheard: float  # no report arrived
+    twice: float  # more than one report of the reporter is stored
+    screens: float  # median until Sent was shown
+    seconds: float  # median until Sent was shown
+    false_sent: int  # reporters who saw Sent without a stored report
+    foreign: int  # reporters whose report has another's words
+    left: Mapping[str, int | None]  # step → share that left there, as in the statistics
 
 
 def figures(outcomes: Sequence[Outcome]) -> Figures:
@@ -68,7 +68,7 @@ def figures(outcomes: Sequence[Outcome]) -> Figures:
 
 
 def call_all(redis_url: str, way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
-    """The same callers and the same luck for the same seed, whoever calls before them."""
+    """Make the calls of these reporters. A reporter's calls depend on seed and index, not on the calls before."""
     with _web(redis_url, words_before=way.words_before) as app, time_machine.travel(BEGAN, tick=False) as traveller:
         clock = Clock(traveller, BEGAN)
         outcomes = []
@@ -81,7 +81,7 @@ def call_all(redis_url: str, way: Way, seed: int, indices: Sequence[int]) -> lis
 
 
 def on_a_street_of_its_own(way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
-    """With a Valkey for these callers alone."""
+    """Make the calls with a Valkey of their own."""
     valkey = Valkey().start()
     try:
         return call_all(valkey.url, way, seed, indices)

@@ -1,4 +1,4 @@
-"""The figures as a Markdown table, for the terminal and the page."""
+"""Format the figures as a Markdown table, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ WAYS = tuple(
     for chance in (0.05, 0.10)
     for words_before in (False, True)
 )
-DIAL_AGAIN = (0.0, 0.25, 0.5, 0.75, 1.0)  # nobody knows the share; it decides how many words arrive
+DIAL_AGAIN = (0.0, 0.25, 0.5, 0.75, 1.0)  # the real share is unknown; it decides how many words arrive
 AGAIN_WAYS = {
     (chance, share): Way(chance, words_before=False, limit=NETWORK, dial_again=share)
     for chance in (0.05, 0.10)
     for share in DIAL_AGAIN
 }
-FEWER = 4  # a quarter of the callers meets the network that does not wait, or a bad screen
+FEWER = 4  # divisor of the number of reporters for a network that does not wait, or a bad screen
 BAD_SCREENS = {"none": "", "*How old?*": "How old", "*May staff contact you?*": "May staff contact"}
 BAD_WAYS = {name: Way(0.05, words_before=False, bad_screen=begins) for name, begins in BAD_SCREENS.items()}
 EVERY_WAY = tuple(dict.fromkeys((*WAYS, *AGAIN_WAYS.values(), *BAD_WAYS.values())))
@@ -43,7 +43,7 @@ def table(found: Mapping[Way, Figures], limit: Limit | None) -> str:
 
 
 def again_table(found: Mapping[Way, Figures]) -> str:
-    """Return the reporters whose words all arrive, by the share of those who dial again to add the rest."""
+    """Return a table of reporters whose words all arrive, by the share of those who dial again to add the rest."""
     lines = [
         f"| a screen drops | {' | '.join(f'{share:.0%} dial again' for share in DIAL_AGAIN)} |".replace("%", " %"),
         f"|---|{'---|' * len(DIAL_AGAIN)}",
@@ -55,7 +55,7 @@ def again_table(found: Mapping[Way, Figures]) -> str:
 
 
 def left_table(found: Mapping[Way, Figures]) -> str:
-    """Return where the statistics say that people leave, for each bad screen."""
+    """Return a table of the steps at which reporters leave according to the statistics, for each bad screen."""
     names = [CELL_LABELS[cell] for cell in LEFT_CELLS]
     lines = [f"| bad screen | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for name, way in BAD_WAYS.items():

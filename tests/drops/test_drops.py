@@ -1,4 +1,4 @@
-"""The small form of `make drops`: some hundred reporters, seeded. docs/drops.md has the figures of 10,000."""
+"""The small form of `make drops`: 60 to 120 reporters, seeded. docs/drops.md has the figures of 10,000."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = 120
 @pytest.mark.rule("S-12")
 @pytest.mark.rule("S-38")
 def test_a_line_that_drops_at_one_screen_in_twenty_keeps_hardly_anybody_from_being_heard(redis_url: str) -> None:
-    """The report is sent though half of the callers lose the line; nobody reads Sent for nothing."""
+    """The report is sent though many calls drop; nobody sees Sent without a stored report."""
     found = figures(call_all(redis_url, WAYS[0], 1, range(SMALL)))
     assert found.dropped > 0.4, "the lines did not drop"
     assert found.sent >= GOAL
@@ -44,7 +44,7 @@ def test_who_drops_always_is_heard_only_in_danger_and_never_as_sent(redis_url: s
 @pytest.mark.slow
 @pytest.mark.rule("S-15")
 def test_asking_for_words_before_send_loses_reports_where_the_network_does_not_wait(redis_url: str) -> None:
-    """Why they are asked after Send unless the network's card says that it waits."""
+    """Words are therefore asked after Send unless the network's card says that it waits."""
     after, before = (figures(call_all(redis_url, Way(0.05, words, NETWORK), 1, range(60))) for words in (False, True))
     assert after.sent >= GOAL > 70 > before.sent
     assert after.some_words > 80 > before.some_words
@@ -52,7 +52,7 @@ def test_asking_for_words_before_send_loses_reports_where_the_network_does_not_w
 
 @pytest.mark.slow
 def test_words_are_typed_on_the_sent_screen_and_another_call_adds_the_rest(redis_url: str) -> None:
-    """On the network that waits a minute; before, no call but the first could add words without code and PIN."""
+    """On a network that waits one minute; later calls add words without code and PIN."""
     found = {share: figures(call_all(redis_url, AGAIN_WAYS[0.05, share], 1, range(60))) for share in (0.0, 0.5)}
     assert found[0.5].words >= WORDS_GOAL > found[0.0].words > 40
     assert found[0.0].some_words > 90
