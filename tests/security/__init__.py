@@ -1,1 +1,1 @@
-"""What an attacker tries, and what a stranger may learn. test_statements.py knows which test shows which statement."""
+"""Attempts of attackers, and what strangers may learn. test_statements.py maps each statement to its tests."""

@@ -1,4 +1,4 @@
-"""A Valkey whose users `tokaut redis acl` has made, and what each process is then told."""
+"""A Valkey with the users of `tokaut redis acl`, and the settings of each process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokaut.commands.redis import acl
 
 
 class Guarded:
-    """`told(process)` are its settings; `reach(user)` is how a client of one user gets there."""
+    """`told(process)`: settings of a process. `reach(user)`: address at which a client connects as this user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,13 +39,13 @@ class Guarded:
 
     @contextmanager
     def asked(self) -> Iterator[Redis]:
-        """By the operator's own user."""
+        """Connect as the operator's own user."""
         password = (self.folder / "admin.password").read_text().strip()
         with self.server.asked("admin", password) as client:
             yield client
 
     def refusals(self) -> list[str]:
-        """What the server has refused to anybody, but the one INFO that RQ can do without."""
+        """Return the commands that the server has refused, without the one INFO that RQ does not need."""
         with self.asked() as admin:
             found = [f"{one['username']}: {one['reason']} {one['object']}" for one in admin.acl_log()]
         return [one for one in found if not one.endswith("command info")]

@@ -1,6 +1,7 @@
-"""The statements of docs/security.md, and which tests show them: `python -m tests.security.statements` writes it there.
+"""The statements of docs/security.md and the tests that show them.
 
-The first two columns are written by people; the third is made from the marks and from WAITING.
+`python -m tests.security.statements` writes them there. People write the first two columns; the third is made from the
+marks and from WAITING.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ PAGE = ROOT / "docs" / "security.md"
 IDS = (*(f"A-{n:02}" for n in range(1, 48)), *(f"X-{n:02}" for n in range(1, 31)))
 ROW = re.compile(r"^\| ([AX]-\d\d) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
-# What has no test yet, or not for all that it says, each with its reason.
+# Statements without a complete test, each with the reason.
 WAITING: Mapping[str, str] = {}
 
 
 def rows() -> Mapping[str, tuple[str, str]]:
-    """Id → (what it means here, what shows it), as the page has them."""
+    """Return id → (its meaning here, its tests), as on the page."""
     return {found[0]: (found[1], found[2]) for found in ROW.findall(PAGE.read_text(encoding="utf-8"))}
 
 
 def shown_by(statement: str) -> str:
-    """The third column."""
+    """Return the third column."""
     return "; ".join(_shown(statement))
 
 

@@ -1,4 +1,4 @@
-"""Every answer of web: its headers, what it reveals to strangers, and what it says after an internal error."""
+"""Every answer of web: its headers, what it reveals to strangers, and its text after an internal error."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_answer_has_all_headers_and_names_no_program(app: App) -> None:
 @pytest.mark.rule("A-21")
 def test_web_knows_these_addresses_and_no_other(app: App) -> None:
     rules = {str(rule) for rule in app.flask.url_map.iter_rules()}
-    of_the_demo = {"/", "/phone", "/phone/<name>"}  # "/" says what this is, outside live mode, to this machine alone
+    of_the_demo = {"/", "/phone", "/phone/<name>"}  # "/" answers this machine only, outside live mode
     webhooks = {
         "africastalking": [f"<token>/{door}" for door in DOORS],
         "kannel": ["<token>/ussd", "<token>/sms", "<token>/dlr"],
@@ -174,10 +174,10 @@ def boom(*_: Any, **__: Any) -> Any:
 def test_a_fault_inside_says_nothing_and_does_nothing(
     app: App, part: str, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The same plain page for each; by USSD the numbers where they can still be had; an SMS stays with its sender."""
+    """All errors have the same plain page; USSD shows the numbers if possible; an SMS is refused, to be sent again."""
     before = app.count(t.report), app.count(t.pending)
     monkeypatch.setattr(getattr(app.parts, part), name, boom)
-    if part == "desk" and name == "not_working":  # it is only asked for when something else has failed
+    if part == "desk" and name == "not_working":  # it is called only after another failure
         monkeypatch.setattr(app.parts.dispatcher, "take", boom)
     for path in paths(app):
         for answer in (app.http.send("GET", path), app.http.post(path, {**FORM, "text": ""})):

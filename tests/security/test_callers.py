@@ -1,4 +1,4 @@
-"""What strangers and hoaxers send, and what they get."""
+"""Requests of strangers and hoaxers, and their answers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def walk(phone: Any, *replies: str) -> str:
 @pytest.mark.rule("A-06")
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator"])
 def test_hostile_words_are_words(app: App, channel: str) -> None:
-    """They arrive as they were typed, come back on no screen, and move no header."""
+    """They arrive as typed, appear on no screen, and change no header."""
     typed = [words for words in HOSTILE if channel != "africastalking" or "\ud800" not in words]  # a form has no such
     for n, words in enumerate(typed):
         phone = app.ussd(f"+67855501{n:02}", channel)
@@ -81,7 +81,7 @@ def test_hostile_words_in_the_other_fields(app: App) -> None:
 @pytest.mark.rule("X-04")
 @pytest.mark.rule("A-12")
 def test_64_callers_with_one_session_id_never_see_one_another(app: App) -> None:
-    """Some operators' ids are unique only for a number. All at once, by four hands."""
+    """Some operators' session ids are unique only together with the number. Four threads call at the same time."""
     phones = [app.ussd(f"+67855502{n:02}", "ussd") for n in range(64)]
     screens: dict[int, list[str]] = {}
 
@@ -120,7 +120,7 @@ def _code(screens: list[str]) -> str:
 @pytest.mark.rule("A-11")
 @pytest.mark.parametrize("table", ["report_body", "route", "delivery", "audit", "mailbox"])
 def test_a_report_is_whole_or_absent(app: App, table: str) -> None:
-    """Whichever statement of Send fails, nothing of it stays; the spool has it all, and brings it later."""
+    """If any INSERT of Send fails, no row is stored and Sent is not shown; the next Send stores the report."""
 
     def refuse(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith(f"INSERT INTO {table} "):
@@ -156,7 +156,7 @@ def test_guessing_a_pin_ends_after_five_and_danger_is_still_served(app: App) -> 
 
 @pytest.mark.rule("X-07")
 def test_guessing_blindly_finds_nothing_and_costs_the_same_each_time(app: App) -> None:
-    """100 pairs against 10 reports: one is right by chance with 10^-9 or so. Each costs the same statements."""
+    """100 pairs against 10 reports: a guess is right with a chance of about 10^-9. Each runs as many SQL statements."""
     for n in range(10):
         walk(app.ussd(f"+67855503{n:02}"), *TO_SEND, "Send")
     thief, seen, statements = app.ussd("+6785550666"), set(), []

@@ -1,4 +1,4 @@
-"""An attacker who has the database, the spool and web's keys, but no running session, looks for codes and PINs."""
+"""An attacker who has the database, the spool and web's keys, but no open session, looks for codes and PINs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ WORDS = "Somebody waits near the school every day"
 CHANNELS = ("africastalking", "ussd", "kannel", "simulator")
 LABELS = ("code", "code-kept", "code-tried", "code-and-pin", "code-secret", "origin", "origin-kept", "pin", "lookup")
 LABELS += ("pin-digits", "mailbox", "report-id")
-COUNTED = "ATUid_4711"  # of a provider that counts its sessions
+COUNTED = "ATUid_4711"  # from a provider that numbers its sessions
 
 Pair = tuple[str, str]
 
 
 class Thief:
-    """Has what lies on the disk, and web's keys, once every session is over."""
+    """An attacker with the files on the disk and web's keys, after all sessions have ended."""
 
     def __init__(self, app: App) -> None:
         self.cipher = app.parts.submitter._cipher
@@ -46,29 +46,29 @@ class Thief:
         self.found = {value for one in (*_rows(app), *spooled) for value in _values(one)}
 
     def pairs_from(self, seed: bytes) -> Iterator[Pair]:
-        """Yield the code and the PIN that this release, or the one before, would show for a secret."""
+        """Yield the code and PIN that this release and the one before derive from a secret."""
         for parts in ((seed,), (seed, "0")):
             yield derive_code(self.cipher.mac("code", *parts)), derive_pin(self.cipher.mac("pin-digits", *parts))
 
     def derived(self) -> set[Pair]:
-        """Return pairs from all that was found, and from hashes of it under every label."""
+        """Return the pairs derived from all stored values, and from their hashes under every label."""
         seeds = {*self.found, *(self.cipher.mac(label, one) for one in self.found for label in LABELS)}
         return {pair for seed in seeds for pair in self.pairs_from(seed)}
 
     def counted_through(self, channel: str, sessions: Iterable[str]) -> set[Pair]:
-        """Return pairs from session ids that were tried one after another, for a number that is known."""
+        """Return the pairs derived from these session ids, for a known number."""
         tried = itertools.product(sessions, ("origin", "code-secret"))
         secrets = [self.cipher.mac(label, channel, VANUATU, one, "", PHONE, "0") for one, label in tried]
         return {pair for secret in secrets for pair in self.pairs_from(secret)}
 
     def of_session(self, record: bytes) -> set[Pair]:
-        """Return pairs from every value of a session that was opened; bytes are written in Base64."""
+        """Return the pairs derived from every value of an opened session; bytes are in Base64."""
         values = (one for one in _values(json.loads(record)) if len(one) % 4 == 0)
         seeds = (base64.b64decode(one) for one in values if re.fullmatch(rb"[A-Za-z0-9+/]+=*", one))
         return {pair for seed in seeds for pair in self.pairs_from(seed)}
 
     def knows(self, *typed: str) -> bool:
-        """Return whether a hash that is quick to compute tells a right guess from a wrong one."""
+        """Return whether a hash that is quick to compute confirms a right guess."""
         return any(self.cipher.mac(label, *typed) in self.found for label in LABELS)
 
 
@@ -126,7 +126,7 @@ def test_a_provider_that_counts_its_sessions_gives_no_code_away(app: App, redis_
 def test_no_session_yields_them_once_something_was_said_to_them(
     app: App, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Code and PIN are shown once, so the session drops the secret and the screen with the next message."""
+    """Code and PIN are shown once, so the next message deletes the secret and the screen from the session."""
     kept: list[bytes] = []
     pack = handler.pack_record
     monkeypatch.setattr(handler, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
@@ -201,6 +201,6 @@ def test_a_report_begun_before_the_upgrade_gets_a_secret_of_its_own() -> None:
 
 
 def test_a_guess_costs_megabytes_and_milliseconds() -> None:
-    """10^11 pairs at so much memory each: years of a machine. Cheaper settings would undo that."""
+    """10^11 pairs at this memory cost take a machine years. Cheaper settings would make guessing possible."""
     assert hpke._KIBIBYTES >= 8 * 1024
     assert hpke._PASSES >= 1

@@ -1,4 +1,4 @@
-"""web, workers and clock start no other program."""
+"""Web, workers and clock start no other program."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STARTS = (
     "os.forkpty",
     "pty.spawn",
 )
-WATCHED: list[list[str]] = []  # an audit hook stays until the end of the process, so it looks whether anybody asks
+WATCHED: list[list[str]] = []  # an audit hook stays until the process ends, so it records only for tests in this list
 
 
 def _look(event: str, _arguments: tuple[Any, ...]) -> None:
@@ -39,7 +39,7 @@ def _look(event: str, _arguments: tuple[Any, ...]) -> None:
 def watched() -> Iterator[list[str]]:
     if not getattr(sys, "_tokaut_looks", False):
         sys.addaudithook(_look)
-        sys._tokaut_looks = True  # type: ignore[attr-defined]  # once for each process of the test run
+        sys._tokaut_looks = True  # type: ignore[attr-defined]  # install the hook once per process of the test run
     WATCHED.append([])
     yield WATCHED[-1]
     WATCHED.pop()

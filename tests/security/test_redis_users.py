@@ -94,7 +94,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 @pytest.fixture
 def installation(guarded: Guarded) -> Iterator[Installation]:
-    """Every process under its own user; the clock is not up: whatever arrives came by the queue."""
+    """Every process under its own user; without the clock, so that all work comes by the queue."""
     installation = Installation()
     installation.prepare_for_own_redis()
     with guarded.asked() as admin:
@@ -113,7 +113,10 @@ def send(installation: Installation, number: str) -> None:
 
 
 def by_the_queue(again: Callable[[int], object], came: Callable[[], bool], what: str) -> int:
-    """How often it took: web waits 50 ms for the queue and leaves the rest to the clock, which is not up here."""
+    """Repeat an action until its job comes by the queue, and return how often.
+
+    Web waits 50 ms for the queue and otherwise leaves the job to the clock, which does not run here.
+    """
     for n in range(1, 6):
         again(n)
         try:
@@ -139,7 +142,7 @@ def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(
     assert guarded.refusals() == []
 
     installation.kill("web", signal.SIGTERM)
-    stranger = guarded.reach("web").url.replace("web:", "webq:")  # web cannot queue: the clock does
+    stranger = guarded.reach("web").url.replace("web:", "webq:")  # web cannot queue, so the clock does
     installation.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
     installation.start("clock", guarded.told("clock"))
     installation.until_web_answers()
@@ -151,7 +154,7 @@ def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(
 
 
 def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> None:
-    """A job whose worker was killed is found again; a worker looks after the others' lists."""
+    """A job whose worker was killed is found again; a worker maintains the lists of other workers."""
     with guarded.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for user in ("webq", "clock", "worker"):
@@ -207,7 +210,7 @@ def test_strangers_get_nothing(guarded: Guarded, user: str | None, password: str
 
 
 def test_a_look_that_could_be_refused_is_refused_only_to_them(guarded: Guarded) -> None:
-    """The table above can fail: the operator's own user may do these things."""
+    """The table above could fail: the operator's own user may run these commands."""
     with guarded.asked() as admin:
         assert admin.dbsize() >= 0
         assert admin.eval("return redis.call('GET', 'other')", 0) is None

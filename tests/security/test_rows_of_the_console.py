@@ -1,4 +1,4 @@
-"""One hotline never reaches another's rows, also by SQL: what the console's role sees is what it says it asks for."""
+"""By SQL too, a hotline reaches only its own rows: the console's role sees the rows of the hotlines that it names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SEEN: dict[str, LiteralString] = {
 
 @dataclass
 class Desk:
-    """One pooled connection of the console, and what was filed: `of_a` to A with C behind it, `of_both` to A and B."""
+    """A pooled connection of the console, and the reports: `of_a` to A with C as fallback, `of_both` to A and B."""
 
     console: psycopg.Connection[Any]
     clock: psycopg.Connection[Any]
@@ -41,7 +41,7 @@ class Desk:
     of_both: str
 
     def sees(self, what: str, hotlines: str | None) -> list[Any]:
-        """In a transaction of its own, as the console does."""
+        """Return the visible rows, in a transaction of its own as in the console."""
         with self.console.transaction():
             if hotlines is not None:
                 self.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotlines,))
@@ -135,10 +135,10 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     ("UPDATE delivery SET handling = 'accepted' WHERE hotline = 'vu-police'", 0),
     ("UPDATE delivery SET state = 'delivered'", None),
     ("UPDATE delivery SET hotline = 'vu-pikinini'", None),
-    ("UPDATE report SET state = 'closed'", 2),  # worked out from all of its deliveries; never by hand
+    ("UPDATE report SET state = 'closed'", 2),  # computed from all deliveries of the report
     ("UPDATE report SET priority = 'P4'", None),
     ("INSERT INTO delivery (delivery_id) VALUES ('x')", None),
-    ("SELECT sealed FROM answer", None),  # to nobody but code and PIN
+    ("SELECT sealed FROM answer", None),  # readable with code and PIN only
     ("UPDATE note SET kind = 'x'", None),
     ("UPDATE nudge SET sent_at = 1", None),
     ("DELETE FROM nudge", None),
@@ -151,11 +151,11 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     (
         "INSERT INTO drill (drill_id, hotline, script, actor, asked_at, at, due_at) "
         "VALUES ('x', 'vu-pikinini', 'x', 'staff:vu-pikinini/x', 1, 1, 1)",
-        None,  # in training alone
+        None,  # only in training mode
     ),
     ("UPDATE drill SET report_id = 'x'", None),
-    ("SELECT * FROM entry_code", None),  # opens with web's store key only
-    ("UPDATE own_reply SET text = 'x'", None),  # a signed reply keeps its words
+    ("SELECT * FROM entry_code", None),  # can be opened only with web's store key
+    ("UPDATE own_reply SET text = 'x'", None),  # the words of a signed reply never change
 ]
 
 
@@ -172,7 +172,7 @@ def test_what_a_hotline_may_change(desk: Desk, change: LiteralString, rows: int 
 
 @pytest.mark.parametrize(("hotline", "of", "may"), [(A, "of_a", True), (A, "of_b", False), (B, "of_a", False)])
 def test_who_writes_to_a_reporter(desk: Desk, hotline: str, of: str, may: bool) -> None:
-    """In its own name, about a report that was given to it; and what it keeps for itself goes by the same rule."""
+    """A hotline writes answers in its own name, about its own reports; the same rule holds for its notes."""
     row: LiteralString = (
         "INSERT INTO answer (answer_id, report_id, hotline, created_at, sealed) VALUES (%s, %s, %s, 1, '')"
     )
@@ -191,7 +191,7 @@ def test_who_writes_to_a_reporter(desk: Desk, hotline: str, of: str, may: bool) 
 
 
 def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(desk: Desk) -> None:
-    """And changes nothing there, nor sees anything of another report."""
+    """To compute the report's state, the console sees its other recipients, but changes none of their rows."""
     with desk.console.transaction(force_rollback=True):
         desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
         desk.console.execute("SELECT set_config('tokaut.report', %s, true)", (desk.of_both,))
@@ -205,7 +205,7 @@ def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(desk:
 
 
 def test_a_hotline_sees_the_notices_of_its_own_reports_alone(desk: Desk) -> None:
-    """When the reporter was asked by SMS to dial in: the console shows it, and only the scheduler writes it."""
+    """A row exists if the reporter was asked by SMS to dial in: the console shows it, the scheduler writes it."""
     for report_id in (desk.of_a, desk.of_b, desk.of_both):
         desk.clock.execute("INSERT INTO nudge (answer_id, report_id) VALUES (%s, %s)", (new_id(1), report_id))
     for hotline, own in ((A, {desk.of_a, desk.of_both}), (B, {desk.of_b, desk.of_both}), (C, set[str]()), ("", set())):

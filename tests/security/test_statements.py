@@ -1,4 +1,4 @@
-"""Every statement of docs/security.md has its test, or waits with a reason; page, marks and list never differ."""
+"""Every statement of docs/security.md has a test, or a reason why not; page, marks and list agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.docs.rules import marks
 from tests.security import statements
 
-MOST_WAITING = 25  # without any test; a longer list is a decision, and not a slip
+MOST_WAITING = 25  # without any test; a longer list needs a decision
 
 
 def test_the_page_has_each_statement_once_and_in_order() -> None:

@@ -1,7 +1,7 @@
 """An attacker has the data folder, Redis's files and every key, an hour after the conversations ended.
 
-Nothing opens. The same thief, with the keys of the moment, opens each version of each conversation: that the search
-finds what there is.
+Nothing can be decrypted. With the keys of the time, the same attacker decrypts each version of each conversation, which
+proves that the search works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("X-09")]
 WORDS = "Zorrovik waits for me behind the shop"
 RECORD = re.compile(rb"[sd]:[0-9a-f]{64}")
 VERSION_BYTES = 8
-LEAST_BYTES = 40  # no sealed record is shorter
+LEAST_BYTES = 40  # every sealed record is longer
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ def app(own_valkey: Valkey) -> Iterator[App]:
 
 
 class Thief:
-    """Copies files at one moment, and tries them with the keys of that moment or of another one."""
+    """An attacker who copies files, and tries the keys of that moment or of another one on them."""
 
     def __init__(self, app: App, server: Valkey, into: Path) -> None:
         self.into = into
         with redis.Redis.from_url(server.url) as client:
-            client.save()  # an operator's server may write dumps, too
+            client.save()  # an operator's server may also write dumps
             writes = client.info("persistence")["aof_current_size"]
         until(lambda: _size(server.folder / "appendonlydir") >= writes, "the append-only file was not written")
         shutil.copytree(server.folder, into / "redis", ignore=lambda _, names: [n for n in names if "sock" in n])
@@ -57,22 +57,22 @@ class Thief:
         self._secret = read_keys(app.plan.settings["TOKAUT_SESSION_KEY"]).reveal()
 
     def sealed(self) -> set[tuple[bytes, bytes]]:
-        """Every record in the files: its key in Redis, and what stands there, as often as it was written."""
+        """Return (Redis key, value) of every version of each record in the files."""
         found = set()
         for path in sorted((self.into / "redis").rglob("*")):
             data = path.read_bytes() if path.is_file() else b""
             for name in RECORD.finditer(data):
                 value = _value(data, name.end())
-                if value and len(value) > LEAST_BYTES:  # else it is a time, behind PEXPIREAT
+                if value and len(value) > LEAST_BYTES:  # otherwise it is the time of a PEXPIREAT
                     found.add((name[0], value))
         return found
 
     def opened(self, sealed: set[tuple[bytes, bytes]]) -> list[bytes]:
-        """What of it opens with these keys."""
+        """Return the values that these keys decrypt."""
         vault = RecordCipher(self._secret)
         _, oldest, _, key = (self.into / "data" / NAME).read_text().split()
         chain = KeyRatchet(int(oldest), urlsafe_b64decode(key), vault.mac("session chain"))
-        newest = int(oldest) + 1000  # a thief derives as many as they like
+        newest = int(oldest) + 1000  # an attacker can derive any number of keys
         found = []
         for name, value in sorted(sealed):
             for blob in (value, value[VERSION_BYTES:]):
@@ -89,7 +89,7 @@ def _size(folder: Path) -> int:
 
 
 def _value(data: bytes, at: int) -> bytes | None:
-    """What stands behind a key: in the append-only file as `$length`, in a dump behind its own kind of length."""
+    """Return the value after a key: with a `$length` in the append-only file, with another length prefix in a dump."""
     if found := re.compile(rb"\r\n\$(\d+)\r\n").match(data, at):
         return data[found.end() : found.end() + int(found[1])]
     first = data[at] if at < len(data) else 0
@@ -101,7 +101,7 @@ def _value(data: bytes, at: int) -> bytes | None:
 
 
 def conversations(app: App) -> None:
-    """Left, deleted, sent and dropped on each channel; with words in each."""
+    """Have conversations on each channel that are left, deleted, sent and dropped, with words in each."""
     for n, channel in enumerate(CHANNELS):
         walk(app.ussd(number(10 * n), channel), *TO_SEND, WORDS, "00")
         walk(app.ussd(number(10 * n + 1), channel), *TO_SEND, "9")
@@ -132,7 +132,7 @@ def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Pat
 
 
 def test_what_goes_on_stays_readable_to_web_alone_while_keys_are_renewed(app: App) -> None:
-    """A conversation of many short pauses, over several keys: none of its screens is lost."""
+    """A conversation with many pauses, over several keys, loses no screen."""
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.sms(number(1))
         seen = [thread(phone, "hello")[0]]
@@ -144,7 +144,7 @@ def test_what_goes_on_stays_readable_to_web_alone_while_keys_are_renewed(app: Ap
 
 
 def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> None:
-    """Redis may keep it longer than its key, where its time was set back."""
+    """If its clock is set back, Redis may store a record longer than its key exists."""
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.ussd(number(1), "ussd")
         home = walk(phone, *TO_SEND[:4])[0]

@@ -1,4 +1,4 @@
-"""What cannot be exchanged unnoticed: a hotline's key, a number on a screen; and who may cause an SMS."""
+"""A replaced key of a hotline is noticed, and web sends SMS only in reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tokaut.checks import installation
 
 @pytest.mark.rule("X-13")
 def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
-    """The id is read over the phone and stands in the country file; whoever changes the folder changes not that."""
+    """The key id is confirmed by telephone and is in the country file, which is not in the keys' folder."""
     agreed = {name: create_key_pair(tmp_path / "agreed", name).key_id for name in VU.hotlines}
     country = VU
     for name, key_id in agreed.items():
@@ -33,8 +33,9 @@ def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
 @pytest.mark.rule("X-29")
 @pytest.mark.rule("S-03")
 def test_web_texts_only_in_reply() -> None:
-    """One function keeps one, and it wants the message that is replied to. Workers text who is on duty or on call, and
-    the nudge to who said yes to one has tests of its own.
+    """Web sends SMS by one function, which takes the message that it replies to.
+
+    Workers text the duty phone and on-call; the answer notice, for reporters who agreed to one, has its own tests.
     """
     callers = {
         str(name)

@@ -1,6 +1,6 @@
 """An attacker on web's host has its role in PostgreSQL. No known way leads to a report's body.
 
-The row that is sought for is there: the administrator finds it in each table by the same search.
+The row exists: the administrator finds it in each table by the same search.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ BEYOND = {
     "a library": "LOAD '/tmp/x.so'",
     "a backup": "SELECT pg_backup_start('x')",
 }
-# Allowed to everybody, and harmless: what it shows holds nothing of a row.
+# Allowed to every role, and harmless: no output contains data of a row.
 ALLOWED = {
     "statistics of columns": "SELECT * FROM pg_stats WHERE tablename IN ('report_body', 'pending', 'outgoing')",
     "who is at work": "SELECT query FROM pg_stat_activity",
@@ -148,10 +148,10 @@ ALLOWED = {
     "the size": "SELECT pg_total_relation_size('report_body')",
     "where the file is": "SELECT pg_relation_filepath('report_body')",
     "the catalogue": "SELECT * FROM information_schema.columns WHERE table_name = 'report_body'",
-    "analyze": "ANALYZE report_body",  # a warning that it was left out
+    "analyze": "ANALYZE report_body",  # warns that the table was skipped
     "a block that catches": "DO $$ BEGIN PERFORM sealed FROM report_body; EXCEPTION WHEN OTHERS THEN NULL; END $$",
-    "answers of staff": "SELECT sealed FROM answer",  # to code and PIN
-    "a mailbox's key": "SELECT sealed_key FROM mailbox",  # under code and PIN
+    "answers of staff": "SELECT sealed FROM answer",  # sealed for code and PIN
+    "a mailbox's key": "SELECT sealed_key FROM mailbox",  # sealed by code and PIN
     "what is known of its own reports": "SELECT report_id, state, desk FROM report",
 }
 REFUSED = {**READING, **WRITING, **BUILDING, **BECOMING, **BEYOND}
@@ -159,7 +159,7 @@ REFUSED = {**READING, **WRITING, **BUILDING, **BECOMING, **BEYOND}
 
 @dataclass
 class Stolen:
-    """What the thief has: the role's connection; and the server's own view, to show that there is something to find."""
+    """The attacker's connection, with web's role; and the administrator's, which shows that the searched row exists."""
 
     web: psycopg.Connection[Any]
     administrator: psycopg.Connection[Any]
@@ -183,7 +183,7 @@ def stolen(postgres: Postgres) -> Iterator[Stolen]:
 
 
 def fill(address: str) -> None:
-    """As web does: a report, and one that waits."""
+    """Store a report and a pending one, as web does."""
     database = Database(address, threads=1)
     part = SealedCopy("vu-pikinini", "primary", "CATEGORY", "k" * 16, BODY, BODY, BODY)
     for n in range(2):
@@ -197,7 +197,7 @@ def fill(address: str) -> None:
 
 
 def all_that_comes(connection: psycopg.Connection[Any], statements: str) -> tuple[bytes, bool]:
-    """(everything that the server sends back, errors and notices with it; whether it refused)."""
+    """Return (all output of the server, including errors and notices; whether it refused)."""
     seen: list[str] = []
 
     def hear(notice: psycopg.errors.Diagnostic) -> None:
@@ -207,7 +207,7 @@ def all_that_comes(connection: psycopg.Connection[Any], statements: str) -> tupl
     refused = False
     try:
         with connection.transaction(force_rollback=True):
-            cursor = connection.execute(sql.SQL(statements))  # type: ignore[arg-type]  # our own words
+            cursor = connection.execute(sql.SQL(statements))  # type: ignore[arg-type]  # trusted SQL from this file
             while True:
                 if cursor.description:
                     seen += [repr(row) for row in cursor]
@@ -230,7 +230,7 @@ def found(came: bytes) -> Sequence[bytes]:
 def test_a_way_is_refused_and_shows_nothing(stolen: Stolen, way: str) -> None:
     came, refused = all_that_comes(stolen.web, REFUSED[way])
     assert refused, came
-    if way != "a large object":  # there the body was ours
+    if way != "a large object":  # that statement contains the body
         assert not found(came)
 
 
@@ -257,7 +257,7 @@ def test_what_pg_dump_takes_holds_nothing(stolen: Stolen) -> None:
 
 
 def test_web_itself_may_write_a_body(stolen: Stolen) -> None:
-    """The refusals are not for want of a connection, or of the tables."""
+    """The refusals have other causes than a missing connection or table."""
     came, refused = all_that_comes(stolen.web, f"INSERT INTO report_body VALUES {ROW}")
     assert not refused, came
 
