@@ -1,1 +1,1 @@
-"""The rules of docs/safeguarding.md as stories on a phone: all of web, with a real Valkey and a real database."""
+"""The rules of docs/safeguarding.md as conversations on a phone: all of web, with a real Valkey and database."""

@@ -1,6 +1,6 @@
 """Two reporters at once who type anything, in any country, language and channel, and whose calls drop at random.
 
-After each answer: it fits its channel, it shows nobody's words, there is a way on or out, and nothing of ours failed.
+Each answer fits its channel, shows nobody's words and offers a way on or out, and web counts no error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = ("au", "ck", "et", "fj", "fm", "gh", "ke", "ki", "mh", "mw", "ng", "nr",
 EVERYWHERE = {"COUNTRIES": ",".join(NAMES), "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,pis,sm,sw,to,tpi"}
 COUNTRIES = load_countries(NAMES, "demo").all
 NUMBERS = itertools.count(1)
-FAULTS = ("request_errors", "sessions_unreadable", "replays_failed", "requests_without_redis")  # counters of web
+FAULTS = ("request_errors", "sessions_unreadable", "replays_failed", "requests_without_redis")  # web's error counters
 MARK = re.compile(r"qx[ab]\d+")
 KEYS = ("1", "1", "1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "98", "00")
 ODD = ("", " ", "01", "001", "１", "١", "-1", "1.5", "1*1", "*", "#", "99", "1 ", "yes", "STOP", "HELP", "TIPS", "CODE",
@@ -35,7 +35,7 @@ ODD = ("", " ", "01", "001", "１", "١", "-1", "1.5", "1*1", "*", "#", "99", "1
 
 @dataclass
 class Person:
-    """`mark` stands in all that this one types as words."""
+    """A reporter. `mark` is part of everything that this person types as words."""
 
     app: App
     mark: str
@@ -44,7 +44,7 @@ class Person:
     channel: str
     call: Any = None
     texts: Any = None
-    seen: Any = None  # the last screen of a call that goes on
+    seen: Any = None  # the last screen of an open call
     said: str = ""
     thread: list[str] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 class AnyKeys(RuleBasedStateMachine):
-    """`app` and `count` are set by the test that runs it."""
+    """The state machine. The test that runs it sets `app` and `count`."""
 
     app: App
 
@@ -90,7 +90,7 @@ class AnyKeys(RuleBasedStateMachine):
 
     @rule(who=persons, n=st.integers(0, 8))
     def choose(self, who: int, n: int) -> None:
-        """One of the keys that the screen offers."""
+        """Press one of the keys that the screen offers."""
         person = self.people[who]
         keys = re.findall(r"^(\d+) ", person.seen.text if person.seen else "", re.MULTILINE)
         self._type(person, keys[n % len(keys)] if keys else "1")
@@ -116,7 +116,7 @@ class AnyKeys(RuleBasedStateMachine):
 
     @rule(who=persons)
     def come_twice(self, who: int) -> None:
-        """The network sends the last request again: the same answer, byte for byte."""
+        """Repeat the last request, as the network may: the answer is the same, byte for byte."""
         person = self.people[who]
         if person.seen:
             assert person.call.again().text == person.seen.text
@@ -145,7 +145,7 @@ class AnyKeys(RuleBasedStateMachine):
         self.app.pass_time(180)
 
     def teardown(self) -> None:
-        """Everybody gets out by one key, and nobody's report holds another's words."""
+        """Check that 00 leaves every call, and that no report contains words of two reporters."""
         for person in getattr(self, "people", ()):
             if person.seen:
                 left = person.call.type("00")
@@ -170,7 +170,7 @@ class AnyKeys(RuleBasedStateMachine):
         if person.seen is None:
             self._dial(person)
         if person.channel == "africastalking" and reply != "*":
-            reply = reply.replace("*", "+")  # parts of a path; what may come of a star is told elsewhere
+            reply = reply.replace("*", "+")  # a star separates replies of a path; test_redis_back.py types one
         before = person.seen
         seen = person.call.type(reply)
         self._look(person, seen.text, person.limit)

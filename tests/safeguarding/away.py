@@ -1,4 +1,4 @@
-"""Parts that do not answer for a moment, and what a story reads from a screen."""
+"""Services that do not answer for a moment, and the information that a test reads from a screen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CODE = re.compile(r"Code (\d{4}) (\d{4})\nPIN (\d{4})")
 
 @contextmanager
 def database_away(app: App) -> Iterator[None]:
-    """Every statement fails at once. Afterwards nobody leaves it alone any longer: half a minute has gone by."""
+    """Let every statement fail at once. Afterwards web uses the database again without its pause of half a minute."""
     with (
         patch.object(app.parts.database, "write", side_effect=DatabaseUnavailable("away")),
         patch.object(app.parts.database, "read", side_effect=DatabaseUnavailable("away")),
@@ -41,20 +41,20 @@ def redis_away(app: App) -> Iterator[None]:
 
 @contextmanager
 def not_kept(app: App) -> Iterator[None]:
-    """Redis goes away between the step and the moment when it is kept."""
+    """Make Redis unavailable when the session of a turn is saved."""
     with patch.object(app.parts.sessions, "save", side_effect=store.RedisUnavailable):
         yield
 
 
 @contextmanager
 def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
-    """Just before each of the next steps is kept, one of `others` is taken whole: it is faster."""
+    """Handle one of `others` just before each of the next turns is saved: this turn loses the compare-and-set."""
     keep, left = app.parts.sessions.save, list(others)
 
     async def late(*given: Any, **named: Any) -> bool:
         if left and not busy:
             busy.append(True)
-            await asyncio.to_thread(left.pop(0))  # it asks the loop that runs this
+            await asyncio.to_thread(left.pop(0))  # in a thread: it needs the event loop that runs this
             busy.clear()
         return await keep(*given, **named)
 
@@ -65,7 +65,7 @@ def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
 
 
 def empty(redis_url: str) -> None:
-    """Redis was started anew, or the time of all that it kept is over."""
+    """Delete all sessions, as after a restart of Redis or after they have expired."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
 

@@ -1,4 +1,4 @@
-"""Web inside the test's own process, for stories and for breaking it from within."""
+"""Web inside the test's own process, so that tests can cause errors in it."""
 
 from __future__ import annotations
 

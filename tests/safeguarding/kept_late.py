@@ -14,19 +14,19 @@ from tests.safeguarding.walks import walk
 from tests.support.app import App
 
 Fault = Callable[[App], AbstractContextManager[None]]
-LONG_AFTER = 2000  # seconds; what files itself is filed by then
+LONG_AFTER = 2000  # seconds; pending reports are submitted by then
 
 
 @contextmanager
 def in_the_spool(app: App) -> Iterator[None]:
-    """The database is away, and the entry is on the disk a moment after the caller was answered."""
+    """Make the database unavailable, and write the spool's entry a moment after the reporter was answered."""
     with database_away(app), _late_in_the_spool(app):
         yield
 
 
 @contextmanager
 def in_the_database(app: App) -> Iterator[None]:
-    """COMMIT comes after the caller was answered, and the spool takes nothing."""
+    """Finish COMMIT after the reporter was answered, and let the spool refuse the report."""
     with _late_in_the_database(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("slow")):
         yield
 
@@ -73,14 +73,14 @@ def not_sent(seen: str) -> None:
 
 
 def ends_not_sent(app: App, fault: Fault, phone: Any, *path: str) -> None:
-    """The fault is there at Send alone."""
+    """Cause the fault at Send only, and check that NOT SENT is shown."""
     walk(phone, *path)
     with fault(app):
         not_sent(phone.type("Send").text)
 
 
 def newest(app: App) -> dict[str, dict[str, Any]]:
-    """What each hotline keeps, once all that waits is filed."""
+    """Submit all pending reports, and return the newest body of each hotline."""
     app.parts.housekeeping.once()
     assert app.parts.spool.names() == []
     app.pass_time(LONG_AFTER)

@@ -1,4 +1,4 @@
-"""Another person has the phone: dials, texts and reads the inbox. All that they can see, on every channel."""
+"""Another person has the phone: dials, texts and reads the inbox. The result is all that they see, on each channel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.app import App
 from tests.support.handsets import COUNTER
 from tests.support.handsets_kannel import KannelTexts
 
-# Each call is dialled anew. The first answers are the ones that a child gives most often, and the next person too.
+# Each is a new call. The first answers are those that a child, and the next person, give most often.
 CALLS: tuple[tuple[str, ...], ...] = (
     (*TO_SEND, "Leave one out", "0", "9"),
     (*IN_DANGER, "Leave one out", "0", "9"),
@@ -38,7 +38,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     (*IN_DANGER, "Send", "0"),
     (),
 )
-NOSY = ("hi", "hm", "eh", "who")  # no answers: a phone that has been silent gets a reply to each
+NOSY = ("hi", "hm", "eh", "who")  # no answers, because a phone that has been silent gets a reply to each
 TEXTS = (
     *("1", *TO_SEND[1:-1], "Nothing at all", TO_SEND[-1], "Leave one out", "0", "9"),
     *("REPORT", "1", *IN_DANGER[1:-1], "1", IN_DANGER[-1], "9"),
@@ -52,13 +52,13 @@ _ONLY_NOW = re.compile(r"\d{4}( \d{4})?(?=\n|, |\. )")
 
 @dataclass
 class RelayedTexts:
-    """Over Africa's Talking the reply is a sealed row that the worker sends: what is in it is what the phone gets."""
+    """SMS over Africa's Talking. The reply is a sealed row that the worker sends; the phone gets its text."""
 
     app: App
     phone: str
     code: str = "163"
     received: list[str] = field(default_factory=list)
-    until: int = 0  # rows that were looked at
+    until: int = 0  # rows read so far
 
     def text(self, words: str) -> None:
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -74,7 +74,7 @@ class RelayedTexts:
         return self.received
 
     def _new(self) -> list[Any]:
-        """In the order in which they were written, for other phones' times may be ahead of this one's."""
+        """Return new rows in the order of writing: the clock of another phone's test may be ahead."""
         with self.app.database.read() as connection:
             rows = list(connection.execute(_NEW, {"until": self.until}))
         self.until = rows[-1].rowid if rows else self.until
@@ -98,11 +98,11 @@ def _private(keys: Path, key_id: str) -> PrivateKey:
 
 @dataclass
 class SharedPhone:
-    """One SIM, whoever holds it. `inbox`: every SMS that ever came."""
+    """One SIM, used by several people. `inbox`: every SMS that it received."""
 
     app: App
     number: str
-    ussd: str = "africastalking"  # how its calls come to us
+    ussd: str = "africastalking"  # channel of its calls
     sms: str = "simulator"
     call: Any = None
 
@@ -125,7 +125,7 @@ class SharedPhone:
         return [self.call.type(reply).text for reply in replies]
 
     def texts(self, *texts: str) -> list[str]:
-        """The reply to each; "" where none came."""
+        """Return the reply to each text; "" if none came."""
         return [self._text(text) for text in texts]
 
     def inbox(self) -> list[str]:
@@ -153,5 +153,5 @@ def texts(phone: SharedPhone, what: Sequence[str] = (*NOSY, *TEXTS)) -> list[str
 
 
 def _without_code(screen: str) -> str:
-    """Code and PIN of a report that the second person sends are new ones."""
+    """Mask code and PIN: a report that the second person sends has new ones."""
     return _ONLY_NOW.sub("####", screen) if "PIN" in screen else screen

@@ -1,5 +1,7 @@
-"""The database is away for a moment: what was promised is heard whole, what was taken back is not, and no caller pays
-for another (S-12, S-38)."""
+"""The database is unavailable for a moment.
+
+Promised reports arrive complete, withdrawn ones do not, and no reporter affects another (S-12, S-38).
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,14 @@ from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12"), pytest.mark.rule("S-38")]
 
-LONG_AFTER = 2000  # seconds; what files itself is filed by then
+LONG_AFTER = 2000  # seconds; pending reports are submitted by then
 FIRST, SECOND = "My cousin is in trouble at home", "and it is the same each evening"
-IN_TIME = IN_DANGER[:4]  # as soon as there is a category, the helpline is promised
+IN_TIME = IN_DANGER[:4]  # from the category on, the screen promises the helpline
 
 
 @contextmanager
 def committed_all_the_same() -> Iterator[None]:
-    """COMMIT was too slow for an answer, and came."""
+    """Let COMMIT succeed too late for the answer."""
     put = submitter.pending_submissions.schedule_pending
 
     def late(*given: Any) -> None:
@@ -65,7 +67,7 @@ def test_of_two_texts_both_are_heard_whichever_met_it(app: App, away: tuple[bool
 
 @pytest.mark.parametrize("channel", ["africastalking", "kannel"])
 def test_danger_now_and_the_line_dropped_is_heard(app: App, channel: str) -> None:
-    """The screen promises it. Every answer takes the place of the one before: the spool holds one entry."""
+    """The screen promises a report. Every answer replaces the entry before: the spool holds one entry."""
     with database_away(app):
         walk(app.ussd(PHONE, channel), *IN_DANGER)
         assert len(app.parts.spool.names()) == 1
@@ -105,7 +107,7 @@ def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) 
 
 @pytest.mark.parametrize("out", ["00", "STOP"])
 def test_words_taken_back_stay_so_whichever_round_empties_the_spool(app: App, out: str) -> None:
-    """A round in the middle puts what it could not file behind all else; the deletion must not come before it."""
+    """A job in between puts entries that it could not submit at the end; the deletion must not overtake them."""
     phone = app.sms(PHONE)
     with database_away(app):
         thread(phone, FIRST)
@@ -143,7 +145,7 @@ def test_in_no_danger_after_all_goes_on_to_send_while_the_database_is_away(app: 
 
 @pytest.mark.parametrize("filed_first", [False, True], ids=["together", "the clock between them"])
 def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
-    """Walked again for each key, nobody remembers how far it had come; what was sent counts all the same."""
+    """The path is replayed for each key without any stored state; the report is complete nevertheless."""
     phone = app.ussd(PHONE, "africastalking")
     with database_away(app), redis_away(app):
         walk(phone, *IN_DANGER)
@@ -160,9 +162,9 @@ def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
 
 
 def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
-    """The deletion that went behind what waited in the spool takes nothing that was said since."""
+    """The deletion that was queued in the spool does not delete the answers given after it."""
     with database_away(app):
-        thread(app.sms(number(99)), FIRST)  # so that something is in the spool
+        thread(app.sms(number(99)), FIRST)  # the spool must not be empty
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *IN_TIME, "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money")
     assert app.count(t.pending) == 1

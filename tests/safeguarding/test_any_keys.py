@@ -1,4 +1,4 @@
-"""Any sequence of keys, words, drops and repeats, by two callers, in 25 countries and nine languages (stateful)."""
+"""Any sequence of keys, words, drops and repeats, by two reporters, in 25 countries and nine languages (stateful)."""
 
 from __future__ import annotations
 

@@ -32,8 +32,9 @@ DUTY = "They may have to tell "
 
 
 def to_send(phone: Any, danger: str, category: str) -> list[str]:
-    """The first choice of each screen between category and Send; of the last screen what stands below the helpline's
-    number, which is on every screen after self-harm.
+    """Press 1 on each screen from the category to Send; return all screens.
+
+    The last one begins at its Send line, without the helpline's number that is above it after self-harm.
     """
     seen = walk(phone, "Report", danger)
     if danger == "Now":
@@ -54,7 +55,7 @@ def to_send(phone: Any, danger: str, category: str) -> list[str]:
 @pytest.mark.parametrize("iso", COUNTRIES)
 @pytest.mark.parametrize("danger", ["Now", "No"])
 def test_everybody_who_can_get_it_stands_on_the_screen_before_send(app: App, iso: str, danger: str) -> None:
-    """Each category: the names on Send are those of the deliveries, the names on Who else those of the whole route."""
+    """For each category, Send names the hotlines of the deliveries, and Who else names those of the whole route."""
     country = COUNTRIES[iso]
     for n, category in enumerate(CATEGORIES):
         phone = app.ussd(number(n), "simulator", dialled(country, "ussd"))
@@ -87,7 +88,7 @@ DRAFTS = [
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: str) -> None:
-    """64 drafts: each danger, 0 to 4 answers after it, four ways out; before two minutes and after them."""
+    """64 drafts: each danger, 0 to 4 answers after it, four ends of the call; before two minutes and after them."""
     expected = set()
     for n, (danger, answers, out) in enumerate(DRAFTS):
         phone = app.ussd(number(n), channel)
@@ -95,7 +96,7 @@ def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: st
         first = 3 if danger == "Now" else 2
         walk(phone, *("Report", danger, *way[2 : first + answers]))
         OUT[out](phone)
-        at_once = out == "line gone"  # the network has said that nobody is there
+        at_once = out == "line gone"  # the network has reported the end of the call
         withdrawn = out == "back and otherwise"
         for seconds in (100, 121):
             app.pass_time(seconds)
@@ -103,7 +104,7 @@ def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: st
                 expected.add(n)
             assert app.count(t.report) == len(expected), (danger, answers, out, seconds)
         with app.database.write() as connection:
-            connection.execute(t.pending.delete())  # its time must not come while the next ones are looked at
+            connection.execute(t.pending.delete())  # it must not become due during the next drafts
     for kept in app.bodies():
         assert kept.hotline == "vu-pikinini"
         assert kept.data["completeness"] == "incomplete"
@@ -137,7 +138,7 @@ def test_the_danger_screen_says_so_before_it_can_happen(app: App) -> None:
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("channel", ["simulator", "africastalking"])
 def test_of_any_other_draft_nothing_is_left_after_its_time(app: App, redis_url: str, channel: str) -> None:
-    """Nothing in database or spool; in Redis only what ends by itself, within 15 minutes (24 hours by SMS)."""
+    """Database and spool have no row; keys in Redis expire by themselves, within 15 minutes (24 hours by SMS)."""
     phone = app.ussd(PHONE, channel)
     walk(phone, *TO_SEND)
     if channel == "simulator":
@@ -147,7 +148,7 @@ def test_of_any_other_draft_nothing_is_left_after_its_time(app: App, redis_url: 
     }  # fmt: skip
     assert app.parts.spool.names() == []
     with redis.Redis.from_url(redis_url) as client:
-        # The day's counts and the mark of the mode hold nothing of anybody.
+        # The day's counts and the mark of the mode contain nothing of a person.
         kept = [key for key in client.scan_iter() if not key.startswith((b"l:day:", b"rq:mode"))]
         lives = [client.pttl(key) / 1000 for key in kept]
     longest = 25 * 3600 if channel == "simulator" else 900

@@ -1,4 +1,4 @@
-"""A request to be called: one item for a phone, the number only with consent, and nothing to see on a shared phone."""
+"""A request to be called: one item per phone, the number only with consent, and no trace on a shared phone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 KENYA, KENYA_SMS = "*384*123#", "22384"
 ASKED = "In danger? Call police 111.\nMay we call? Only if nobody else answers."
 PLACED = "Done. Staff are told. In danger? Call police 111."
-# Words that may stand in no text beside the emergency number: whoever picks up the phone reads them.
+# Words that no text except the emergency number may contain: another person may read it on this phone.
 TOPIC = re.compile(r"abuse|sex|child|hurt|report|safe|help|hotline|pikinini|protect|case|violence|crime|threat", re.I)
 
 
@@ -34,7 +34,7 @@ def requests(app: App) -> list[Kept]:
 
 
 def messages(app: App) -> list[dict[str, Any]]:
-    """What hotlines read of the contact that was given or withdrawn, oldest first."""
+    """Return the messages to hotlines about given or withdrawn contact, oldest first."""
     rows = sorted(app.rows(t.message), key=lambda row: (row.created_at, row.message_id))
     return [json.loads(opened(app, row)) for row in rows]
 
@@ -71,7 +71,7 @@ def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -
     assert (kept.hotline, kept.data["flow"]["id"]) == ("vu-pikinini", "contact_request")
     assert kept.data["triage"]["reasons"] == ["CONTACT_REQUEST"] and "SAY_NOTHING_FIRST" in kept.data["triage"]["flags"]
     assert [(row.hotline, row.role) for row in app.rows(t.delivery)] == [("vu-pikinini", "primary")]
-    assert [row.priority for row in app.rows(t.report)] == ["P2"]  # its clock runs as that of any report
+    assert [row.priority for row in app.rows(t.report)] == ["P2"]  # escalation as for any report
 
 
 @pytest.mark.rule("S-13")
@@ -116,7 +116,7 @@ def test_the_home_key_names_who_calls_and_a_redial_shows_nothing(app: App, chann
 @pytest.mark.rule("S-11")
 @pytest.mark.parametrize("channel", ["twilio_voice", "africastalking_voice"])
 def test_the_home_key_of_a_call(redis_url: str, tmp_path: Path, channel: str) -> None:
-    """Whoever cannot read asks by voice to be called; the next caller from this phone hears what everybody hears."""
+    """A reporter who cannot read asks by voice to be called; the next call from this phone sounds as on any phone."""
     text = Path("reports/countries/vu.toml").read_text(encoding="utf-8")
     text = text.replace("[[code]]", "[call_back]\nhome_key = true\n\n[[code]]", 1)
     (tmp_path / "vu.toml").write_text(text, encoding="utf-8")
@@ -147,7 +147,7 @@ def test_a_network_that_hides_the_number_is_told_so(app: App) -> None:
 
 
 def test_however_often_and_by_whatever_way_it_is_one_item(app: App) -> None:
-    """A second request only brings the other hours; a closed one is over, and the next is a new item."""
+    """A second request only changes the hours; after the item is closed, the next request is a new item."""
     kenyan = "+254711000111"
     walk(app.ussd(kenyan, "africastalking", KENYA), "Call me", "Call 7am-9pm")
     for _ in range(2):
@@ -166,7 +166,7 @@ def test_two_days_later_it_is_a_new_item_and_a_fifth_closed_one_is_the_last_of_a
     for _ in range(7):
         thread(phone, "call me", "2")
         close(app)
-    assert app.count(t.report) == 5 and app.count(t.message) == 2  # none is lost
+    assert app.count(t.report) == 5 and app.count(t.message) == 2  # the other requests became messages
     with time_machine.travel(datetime.now(UTC) + timedelta(days=3), tick=True):
         thread(phone, "call me", "2")
     assert app.count(t.report) == 6
@@ -193,7 +193,7 @@ def test_a_text_in_the_middle_of_a_menu_asks_too_and_words_stay_words(app: App) 
     phone = app.sms(PHONE)
     assert thread(phone, "hi", "call me")[1].startswith(ASKED)
     assert "Not sent yet." in thread(phone, "somebody waits for me at the bus stop")[0]
-    assert len(app.waiting()) == 1  # a person's own words are submitted as ever
+    assert len(app.waiting()) == 1  # own words are submitted as usual
     other = app.sms(number(1))
     assert "Not sent yet." in thread(other, "please call me my uncle is here")[0]
 

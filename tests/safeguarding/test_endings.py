@@ -1,4 +1,4 @@
-"""How an SMS conversation ends: what remains in the inbox, what is said once, and when nothing is said (S-08, S-10)."""
+"""How an SMS conversation ends: the contents of the inbox, the texts sent once, and silence (S-08, S-10)."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ EVERYWHERE = {
 @pytest.mark.rule("S-07")
 @pytest.mark.parametrize("way", DONE.values(), ids=DONE)
 def test_how_to_delete_is_said_exactly_once(app: App, way: tuple[str, ...]) -> None:
-    """With Done, and as the last thing: whoever texts after that gets the home screen that everybody gets."""
+    """With Done, as the last reply: after that every text gets the usual home screen."""
     phone = app.sms(PHONE)
     seen = thread(phone, *SENT, *way, "0")
-    if seen[-1] != HOW_TO_DELETE:  # a question before it
+    if seen[-1] != HOW_TO_DELETE:  # a question comes first
         seen += thread(phone, *["0"] * 6)
     told = [reply for reply in seen if reply == HOW_TO_DELETE]
     assert len(told) == 1, seen
@@ -76,9 +76,9 @@ def test_a_repeat_of_done_by_the_network_says_nothing_new(app: App) -> None:
 def test_leaving_is_silent_from_everywhere_and_leaves_the_home_screen(
     app: App, way: tuple[str, ...], leave: str
 ) -> None:
-    """No phone sounds, nothing is asked, and what the next one reads is what everybody reads."""
+    """The phone makes no sound, no question is asked, and the next person reads what everybody reads."""
     phone = app.sms(PHONE)
     fresh = thread(app.sms(number(9)), "hi")
-    exact = "00" if way == EVERYWHERE["own words"] else leave  # all else is words there
+    exact = "00" if way == EVERYWHERE["own words"] else leave  # any other word would be part of the report
     assert thread(phone, "hello", *way, exact)[-1] == ""
     assert thread(phone, "hi") == fresh

@@ -1,4 +1,4 @@
-"""The first screens, whoever holds the phone, and how to leave (S-01, S-02, S-04, S-08, S-10)."""
+"""The first screens, the same for everybody, and how to leave (S-01, S-02, S-04, S-08, S-10)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_first_text_opens_what_it_names(app: App, text: str, opens: str, then:
 
 @pytest.mark.rule("S-05")
 def test_no_question_by_sms_comes_before_the_warning(app: App) -> None:
-    """Whatever is texted in whatever order, no question comes before it, and the one of the tips comes with it."""
+    """Whatever text is sent, no question comes before the warning; the first question of the tips comes with it."""
     question = re.compile(r"\?\n1 (?!Report|Go on)")
     for n, text in enumerate(FIRST_TEXTS):
         for m, more in enumerate(("1", "REPORT", "2")):
@@ -89,7 +89,7 @@ def test_no_question_by_sms_comes_before_the_warning(app: App) -> None:
 @pytest.mark.rule("S-05")
 @pytest.mark.rule("S-04")
 def test_after_half_an_hour_of_silence_any_text_gets_the_home_screen(app: App) -> None:
-    """Whoever texts then may be somebody else: no question that was open is shown to them."""
+    """That text may come from another person, who must not see the open question."""
     for n, text in enumerate(("hi", "1", "Me", "0")):
         phone = app.sms(number(n))
         home = thread(phone, "REPORT", "1", "Soon", "Asks photos, money")[0]
@@ -100,7 +100,7 @@ def test_after_half_an_hour_of_silence_any_text_gets_the_home_screen(app: App) -
 @pytest.mark.rule("S-02")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_two_inputs_bring_both_numbers(app: App, channel: str) -> None:
-    """Dial, Report, Now, hang up: the person has seen 111 and 163, and nothing was asked before."""
+    """Dial, Report, Now: the reporter has seen 111 and 163 after two keys, and has answered one question."""
     seen = walk(app.ussd(PHONE, channel), "1", "1")
     assert seen[1].startswith("Are you or a child in danger?")
     assert "police 111" in seen[2] and "163" in seen[2] and "1 Go on" in seen[2]
@@ -110,7 +110,7 @@ def test_two_inputs_bring_both_numbers(app: App, channel: str) -> None:
 @pytest.mark.rule("X-01")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_redial_shows_everybody_the_same_home_screen(app: App, channel: str) -> None:
-    """New number, a draft at each screen, in danger, sent, added to, left, code locked: byte for byte."""
+    """New number, a draft at each screen, in danger, sent, added to, left, code locked: the same bytes."""
     home = walk(app.ussd(number(0), channel))
     for n in range(len(TO_SENT) + 1):
         phone = app.ussd(number(10 + n), channel)
@@ -132,7 +132,7 @@ def test_a_redial_shows_everybody_the_same_home_screen(app: App, channel: str) -
 @pytest.mark.rule("X-01")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_walk_that_carries_on_an_old_one_shows_nothing_of_it(app: App, channel: str) -> None:
-    """The same two answers: the same report, out of sight. Other answers: another report, and the draft stays."""
+    """The same two answers continue the same report without showing it; other answers make another report."""
     fresh = walk(app.ussd(number(0), channel), *TO_SEND)
     brother = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No")
     fresh_brother = walk(app.ussd(number(1), channel), *brother)

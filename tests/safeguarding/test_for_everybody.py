@@ -1,4 +1,4 @@
-"""No words needed, no age refused, nobody turned away, an office left out (S-15, S-20, S-21, S-22, S-26, S-36)."""
+"""No words needed, no age refused, nobody refused, an office can be left out (S-15, S-20, S-21, S-22, S-26, S-36)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AGES = ("0-5", "6-9", "10-12", "13-15", "16-17", "18 or more", "Rather not say")
 @pytest.mark.rule("S-22")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_digits_alone_bring_a_report_from_dial_to_sent(app: App, channel: str) -> None:
-    """Every skip taken: eight screens at most, no name, and what arrives is a valid report."""
+    """With every skip: eight screens at most, no name, and a valid report arrives."""
     seen = walk(app.ussd(PHONE, channel), "1", "4", "7", "5", "7", "7", "1", "1")
     assert seen[-1].startswith("Sent to ")
     assert len(seen[1:-1]) <= 8
@@ -52,7 +52,7 @@ def test_who_cannot_write_gets_the_menu_with_both_numbers(app: App) -> None:
 @pytest.mark.rule("S-21")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_every_age_sees_the_same_screens_and_is_heard(app: App, channel: str) -> None:
-    """Nobody is asked twice, sent to a parent, or asked to prove an age."""
+    """No reporter is asked twice, referred to a parent, or asked to prove an age."""
     shown = set()
     for n, age in enumerate(AGES):
         phone = app.ussd(number(n), channel)
@@ -84,7 +84,7 @@ def test_a_younger_age_is_never_less_urgent(app: App) -> None:
 @pytest.mark.rule("S-26")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_an_office_that_is_left_out_gets_nothing(app: App, channel: str) -> None:
-    """Its name is on no later screen; the next in the chain takes its place; nobody left is never nobody."""
+    """Later screens do not name it, and the next of the route replaces it; the screen without any offers the first."""
     phone = app.ussd(PHONE, channel)
     walk(phone, *TO_SEND)
     gone: list[str] = []
@@ -106,7 +106,7 @@ def test_an_office_that_is_left_out_gets_nothing(app: App, channel: str) -> None
 @pytest.mark.rule("S-36")
 @pytest.mark.rule("X-08")
 def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
-    """None refused, none answered otherwise, none late; how many came before is told to staff, and to nobody else."""
+    """No report is refused, delayed or answered differently; only staff learn how many came before."""
     screens = set()
     for _ in range(200):
         seen = walk(app.ussd(PHONE), *TO_SENT)

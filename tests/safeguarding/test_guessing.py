@@ -17,7 +17,7 @@ OPEN = "We have it and are still sending it."
 
 
 def pairs(count: int, but: str) -> list[tuple[str, str]]:
-    """Pairs of codes that may exist, none of them `but`."""
+    """Return pairs whose codes have a valid check digit and differ from `but`."""
     codes = (f"{n:07}" for n in range(1_000_000, 1_000_000 + count + 1))
     return [(one + check_digit(one), "0000") for one in codes if one + check_digit(one) != but][:count]
 
@@ -49,7 +49,7 @@ def test_a_reporter_who_mistypes_nine_times_still_gets_in(app: App) -> None:
     for one in pairs(DEFAULT_LIMIT.per_number - 1, pair[0]):
         walk(app.ussd(REPORTER), "My report", *one)
     slipped = pair[0][:7] + str((int(pair[0][7]) + 1) % 10)
-    for _ in range(3):  # no check digit fits: that is no guess
+    for _ in range(3):  # a wrong check digit does not count as a guess
         walk(app.ussd(REPORTER), "My report", slipped, pair[1])
     assert walk(app.ussd(REPORTER), "My report", *pair)[-1].startswith(OPEN)
 
@@ -68,7 +68,7 @@ def test_without_redis_nobody_is_locked_out(app: App, redis_url: str) -> None:
 
 
 def test_who_has_no_number_shares_no_limit(app: App) -> None:
-    """A network that hides numbers shows many people as one: none of them may lock out the others."""
+    """A network that hides numbers shows many people as one: no one may lock out the others."""
     pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
     for one in pairs(DEFAULT_LIMIT.per_number, pair[0]):
         walk(app.ussd("hidden"), "My report", *one)

@@ -21,7 +21,7 @@ AFTER = pytest.mark.parametrize("after", [nullcontext, database_away], ids=["all
 
 
 def heard(app: App) -> dict[str, dict[str, Any]]:
-    """The newest that each hotline has of the one report."""
+    """Return the newest body of each hotline, and check that there is one report."""
     found = newest(app)
     assert app.count(t.report) == 1 and app.count(t.pending) == 0
     return found
@@ -52,7 +52,7 @@ def test_what_is_texted_before_it_is_sent_again_is_heard(
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @AFTER
 def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> None:
-    """After Send: what was kept late does not take the place of what was said since."""
+    """After Send: an addition that was stored late does not replace the next one."""
     phone = app.sms(PHONE)
     thread(phone, "REPORT", "1", *TO_SEND_SMS[1:], "Send", "Add more", "Write more")
     with fault(app):
@@ -107,7 +107,7 @@ def test_deleted_is_true(app: App, channel: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("contact", ["No", "SMS 7am-9pm"])
 def test_of_what_is_filed_deletion_is_asked(app: App, fault: Fault, contact: str) -> None:
-    """As with code and PIN: who has it is told that its reporter wants it deleted."""
+    """As with code and PIN: the hotlines that have the report are told that its reporter wants it deleted."""
     phone = app.sms(PHONE)
     thread(phone, "REPORT", "1", *TO_SEND_SMS[1:-1], contact)
     with fault(app):

@@ -1,4 +1,4 @@
-"""NOT SENT twice or more, or with further faults: the higher revision is the last statement."""
+"""NOT SENT twice or more, or with further faults: the highest revision has the last answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def is_sent(seen: str) -> None:
     assert seen.startswith("Sent to "), seen
 
 
-# The number
+# Number
 
 
 @every_channel
@@ -109,7 +109,7 @@ def test_the_first_comes_while_the_second_is_written(app: App) -> None:
     assert "vu-pikinini" not in newest(app)
 
 
-# The code
+# Code
 
 
 @every_channel
@@ -151,7 +151,7 @@ def test_what_was_sent_stays_in_the_spool(app: App, channel: str) -> None:
         assert confirmed in app.parts.spool.names()
 
 
-# In danger
+# Danger
 
 
 @pytest.mark.product(parts=4)
@@ -225,7 +225,7 @@ def test_nothing_incomplete_comes_after_what_is_whole(app: App, channel: str, fa
     assert {one["completeness"] for one in newest(app).values()} == {"complete"}
 
 
-# Taking it back, and leaving
+# Deleting and leaving
 
 
 def test_deleted_is_not_said_where_the_deletion_is_not_kept(app: App) -> None:

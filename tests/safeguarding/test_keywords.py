@@ -1,4 +1,4 @@
-"""Words in place of numbers by SMS: in every language of the country, with typing errors, and never as a guess."""
+"""Words instead of numbers by SMS: in every language of the country, with typing errors, and never guessed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPENS = {
     "loa": "Sexual pictures of children",
     "helpem": HOME,
 }
-# What was typed, and what it is asked about.
+# Typed text → the label that the reply asks about.
 ERRORS = {
     "REPRT": "Report",
     "Repport": "Report",
@@ -58,7 +58,7 @@ ALL = tuple(load_countries(shipped_countries(), "demo"))
 
 @pytest.fixture
 def reviewed(redis_url: str) -> Iterator[App]:
-    """Without the drafts that the demo names."""
+    """Web without the draft languages of the demo."""
     app = App(redis_url, {"TOKAUT_DRAFT_LANGUAGES": ""})
     yield app
     app.close()
@@ -76,7 +76,7 @@ def test_a_keyword_opens_what_it_names_in_any_language(app: App, text: str) -> N
 @pytest.mark.rule("S-05")
 @pytest.mark.parametrize("text", [one for one in OPENS if OPENS[one] != OPENS["tips"]])
 def test_the_first_text_gets_the_number_and_the_warning_whatever_word_it_is(app: App, text: str) -> None:
-    """Nobody is asked anything before having read the number, and that texts stay."""
+    """Before any question, the reply contains the emergency number and says that texts stay on the phone."""
     [reply] = thread(app.sms(PHONE), text)
     stay = ("Texts stay on this phone.", "Teks i stap long fon.", "Les SMS restent ici.")
     assert "111.\n" in reply and any(map(reply.__contains__, stay)), reply
@@ -88,7 +88,7 @@ def test_the_first_text_gets_the_number_and_the_warning_whatever_word_it_is(app:
     "text", ["Halo", "halo!", "BISLAMA", "Ripotem", "Ripot blong mi", "loa", "denja", "polis", "Helpem"]
 )
 def test_a_first_text_in_a_known_word_of_a_language_picks_it(app: App, text: str) -> None:
-    """And it holds while the texts go on, through HELP too."""
+    """The language stays for the conversation, including HELP."""
     phone = app.sms(PHONE)
     first, second, third = thread(phone, text, "REPORT", "HELP")
     assert first.startswith("Long denja? Kolem polis 111.\n")
@@ -110,7 +110,7 @@ def test_a_word_of_a_language_that_is_not_offered_picks_none(reviewed: App) -> N
 @pytest.mark.parametrize("first", [True, False], ids=["first text", "at the home screen"])
 @pytest.mark.parametrize("text", ERRORS)
 def test_a_typing_error_is_asked_about(app: App, text: str, first: bool) -> None:
-    """With the number to call and all that the home screen offers, under the numbers that it always has."""
+    """The question comes with the emergency number and the choices of the home screen under their usual numbers."""
     meant, rest = ERRORS[text], f"{HOME.partition(chr(10))[2]}{STAY}"
     asked = thread(app.sms(PHONE), *(() if first else ("hello",)), text)[-1]
     forms = [f"In danger? Call police 111.\n{form}\n{rest}" for form in (f"Did you mean {meant}?", f"{meant}?")]
@@ -220,7 +220,7 @@ def test_a_word_after_send_opens_what_it_opens_on_a_phone_that_never_reported(ap
 @pytest.mark.slow
 @pytest.mark.rule("S-38")
 def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -> None:
-    """Sent, then HELP: the next one is another report."""
+    """Answers after Sent and HELP belong to another report."""
     phone = app.sms(PHONE)
     thread(phone, *TO_CONTACT, "No", "Send", "HELP")
     thread(phone, "Report", "No", "Missing child", "My child", "6-9", "Tafea", "1", "No", "Send")
@@ -241,7 +241,7 @@ def test_where_own_words_are_asked_every_word_is_theirs(app: App, words: str) ->
     assert app.bodies()[0].data["narrative"] == words
 
 
-# Every country, with all its drafts
+# Every country, with all its draft languages
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A language is chosen for one call, by its own name or by a first text in it; a draft only where it is named."""
+"""A language is chosen for one call, by its own name or by a first text in it; drafts only if they are configured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_draft_is_on_the_menu_only_where_it_is_named(web: tuple[App, str]) -> 
     app, named = web
     home = app.ussd(PHONE).dial().text
     assert ("5 Language / Lanwis" in home) is bool(named)
-    assert home.startswith("In danger? Call police 111.")  # a draft is never where a call begins
+    assert home.startswith("In danger? Call police 111.")  # a draft language is never the first language of a call
 
 
 @pytest.mark.rule("S-33")
@@ -62,7 +62,7 @@ def test_by_sms_a_language_stays_until_a_long_silence(app: App, texts: list[str]
     assert phone.replies()[-1].startswith(answer)
     with time_machine.travel(time.time() + 31 * 60):
         phone.text("help")
-    assert phone.replies()[-1].startswith("In danger?")  # whoever holds the phone may be somebody else
+    assert phone.replies()[-1].startswith("In danger?")  # another person may hold the phone
 
 
 def test_the_report_says_in_which_language_it_was_made(app: App) -> None:

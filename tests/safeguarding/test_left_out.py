@@ -1,4 +1,4 @@
-"""Those whom the reporter left out get nothing of the report: nothing is sealed for them."""
+"""Hotlines that the reporter left out get nothing of the report: nothing is sealed for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEFT_OUT = pytest.mark.parametrize("left_out", list(VU.hotlines))
 
 
 def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str]]:
-    """A phone whose report went to the others, and its code and PIN."""
+    """Send a report without this hotline, and return the phone with code and PIN."""
     phone = app.ussd(PHONE)
     walk(phone, *(IN_DANGER if in_danger else TO_SEND), "Leave one out")
     screen = phone.type(VU.hotlines[left_out].screen_name).text
@@ -40,7 +40,7 @@ def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str
 @LEFT_OUT
 @pytest.mark.parametrize("in_danger", [False, True])
 def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> None:
-    """Primary, also and fallback; rescue; words added; what My report says; a step of the clock; a hand over."""
+    """Primary, also and fallback; incomplete report; added words; a message by My report; escalation; transfer."""
     phone, found = sent(app, left_out, in_danger=in_danger)
     for reply in ("the boat is blue", "Done"):
         phone.type(reply)
@@ -50,7 +50,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
         correspondence.deliver_message(app.database, message_id, report_id)
     [report] = app.rows(t.report)
     given = {row.hotline for row in app.rows(t.delivery)}
-    for hotline in VU.hotlines:  # whoever decides that it is to go on, to whomever
+    for hotline in VU.hotlines:  # whichever hotline the report is transferred to
         if hotline not in given:
             made = fallbacks.add_fallback(app.database, report.report_id, hotline, "NO_ACK")
             assert (made is None) is (hotline == left_out)
@@ -66,7 +66,7 @@ def builder(tmp_path: Path) -> ReportBuilder:
 
 
 def holding(app: App) -> set[str]:
-    """Whoever is named in any row beside the report."""
+    """Return all hotlines that a row other than the report names."""
     rows = [app.rows(table) for table in (t.route, t.delivery, t.report_body, t.message, t.pending)]
     return {getattr(row, "hotline", None) or row.recipient for table in rows for row in table}
 

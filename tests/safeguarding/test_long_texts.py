@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 TO_WORDS = ("hello", *TO_SEND_SMS[:-2])
 ASKED = "May staff contact you?"
 LONG = " ".join(f"{n} and then it happened once more," for n in range(40)) + "\nat night \U0001f62d"
-# As a network without concatenation hands them on: each of 153, the last one short.
+# Parts as a network without concatenation forwards them: each of 153 characters, the last one shorter.
 PARTS = (LONG[:153], LONG[153:306], "at home.", "OK", "no way", "and then he")
 
 
@@ -36,7 +36,7 @@ def test_a_text_that_came_in_one_piece_is_kept_as_it_came(app: App) -> None:
 @pytest.mark.rule("S-06")
 @pytest.mark.parametrize("count", range(2, len(PARTS) + 1))
 def test_parts_that_come_one_by_one_are_all_kept_in_their_order(app: App, count: int) -> None:
-    """However short: and none of them is a wrong key, nor an answer to what is asked meanwhile."""
+    """Even short parts are neither wrong keys nor answers to the question that is asked meanwhile."""
     phone = app.sms(PHONE)
     replies = thread(phone, *TO_WORDS, *PARTS[:count])[len(TO_WORDS) :]
     assert all(reply.startswith(ASKED) for reply in replies[:5])
@@ -55,7 +55,7 @@ def test_first_words_in_parts_are_all_heard_though_nothing_follows(app: App) -> 
 
 @pytest.mark.rule("S-38")
 def test_a_key_after_a_part_is_a_key(app: App) -> None:
-    """Digits and labels are answers, whatever came before them."""
+    """Digits and labels are answers, also after a part of the words."""
     for n, key in enumerate(("1", "No", " no ", "１")):
         phone = app.sms(number(n))
         assert thread(phone, *TO_WORDS, PARTS[0], "at home.", key)[-1].startswith("Send to Pikinini Helpline"), key
@@ -69,7 +69,7 @@ def test_long_after_it_was_written_a_short_text_is_an_odd_answer(app: App) -> No
 
 
 def test_a_machine_behind_the_words_is_not_answered_for_ever(app: App) -> None:
-    """Each of its texts seems to go on from the last one."""
+    """Each text of the machine looks like a continuation of the text before."""
     phone = app.sms(PHONE)
     replies = thread(phone, *TO_WORDS, PARTS[0], *["We are closed"] * 20)
     assert sum(bool(reply) for reply in replies) <= len(TO_WORDS) + 1 + 5

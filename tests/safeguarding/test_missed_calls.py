@@ -1,4 +1,4 @@
-"""A missed call asks what "call me" asks, by one SMS; it says no yes, and nothing rings back by itself."""
+"""A missed call asks the question of "call me", by one SMS; it is no consent, and nothing calls back automatically."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def text(app: App, words: str, phone: str = PHONE, id_: str = "m1") -> None:
 
 
 def sent(app: App) -> list[tuple[str, str]]:
-    """Number and words of each SMS, in order."""
+    """Return number and text of each SMS, in order."""
     found = []
     for row in sorted(app.rows(t.outgoing), key=lambda row: row.created_at):
         context = SealContext("demo", row.id, 1, SENDER_KEY)  # type: ignore[arg-type]
@@ -64,8 +64,8 @@ def sent(app: App) -> list[tuple[str, str]]:
 @pytest.mark.rule("S-22")
 def test_a_missed_call_gets_one_question_and_only_its_answer_makes_an_item(app: App) -> None:
     ring(app)
-    ring(app, isActive="0")  # the provider posts the end of the same call, too
-    ring(app, call="ATVId_2")  # and who rings again at once gets no second text
+    ring(app, isActive="0")  # the provider also posts the end of the same call
+    ring(app, call="ATVId_2")  # a second call soon after gets no second SMS
     [(to, words)] = sent(app)
     assert to == PHONE and words.startswith(ASKED) and not TOPIC.search(words)
     assert app.count(t.report) == app.count(t.pending) == 0
@@ -98,7 +98,7 @@ def test_who_is_not_to_be_texted_gets_nothing(app: App) -> None:
     ring(app)
     ring(app, phone="anonymous", call="2")
     ring(app, phone="", call="3")
-    ring(app, phone=number(1), call="4", destinationNumber="+6785550009")  # no number of a country file
+    ring(app, phone=number(1), call="4", destinationNumber="+6785550009")  # not a number of a country file
     ring(app, phone=number(2), call="5", direction="Outbound")
     assert sent(app) == []
 

@@ -1,4 +1,4 @@
-"""My report as a whole: staff's messages are read and answered, contact is given and withdrawn, all is deleted."""
+"""My report: messages of staff are read and answered, contact is given and withdrawn, everything is deleted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ READ = "We have read it. You did well to tell.\nWhen can you talk?"
 
 @dataclass
 class Told:
-    """A report that was sent, and what its Sent screen showed."""
+    """A sent report, and the code and PIN of its Sent screen."""
 
     app: App
     code: str
@@ -50,17 +50,17 @@ class Told:
     report_id: str
 
     def opened(self, *replies: str, phone: str = number(71), pin: str = "", channel: str = "simulator") -> list[str]:
-        """My report from another phone: nobody's own is needed for it. The screens from the state on."""
+        """Open My report from any other phone; return the screens from the state on."""
         self.phone = self.app.ussd(phone, channel)
         return walk(self.phone, "My report", self.code, pin or self.pin, *replies)[3:]
 
     def put(self, words: str, *more: str) -> Result:
-        """As an operator does."""
+        """Store a message as the operator's command does."""
         settings = dict(self.app.plan.settings)
         return CliRunner().invoke(main, ["message", "put", self.report_id, *more], input=words, env=settings)
 
     def messages(self) -> list[dict[str, Any]]:
-        """Each as its hotlines read it, in the order said; the same for all of them."""
+        """Return the messages as the hotlines read them, oldest first; check that all hotlines have the same."""
         found: dict[str, dict[str, Any]] = {}
         rows = sorted(self.app.rows(t.message), key=lambda row: (row.created_at, row.message_id))
         for row in (row for row in rows if row.report_id == self.report_id):
@@ -85,7 +85,7 @@ def sent(app: App, phone: str = PHONE, contact: str = "No") -> Told:
     return Told(app, found[1] + found[2], found[3], report_id)
 
 
-# What staff wrote
+# Messages of staff
 
 
 @pytest.mark.rule("S-25")
@@ -122,7 +122,7 @@ def test_by_sms_it_comes_when_it_is_asked_for_and_not_before(app: App) -> None:
 
 @pytest.mark.rule("S-07")
 def test_only_code_and_pin_open_what_staff_wrote(told: Told) -> None:
-    """Not the database, with all keys that its files hold; and not another report's code."""
+    """They cannot be opened with the database and all key files, nor with another report's code."""
     told.put(READ)
     [row] = told.app.rows(t.answer)
     assert READ.encode() not in row.sealed
@@ -149,7 +149,7 @@ def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told
     assert told.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
 
 
-# Words for staff
+# Words to staff
 
 
 @pytest.mark.rule("S-06")
@@ -186,7 +186,7 @@ def test_a_repeat_says_nothing_twice_and_the_same_words_again_are_said_again(app
 
 @pytest.mark.parametrize("way", [(), ("1",), ("2", "more"), ("3",), ("4",)])
 def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tuple[str, ...]) -> None:
-    """Who reads a message answers it, and does not look for the key of Write first."""
+    """A reporter may answer a message at once, without the key of Write."""
     told.put(READ)
     replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, *way, WORDS, "and ever")
     assert [one["text"] for one in told.messages()] == [*way[1:], WORDS, "and ever"]
@@ -213,7 +213,7 @@ def test_a_word_in_between_leaves_no_code_and_pin_behind(
     thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin)
     assert f'"{told.pin}"' in str(kept[-1])
     thread(told.app.sms(number(72)), word)
-    assert re.search(rf"\b{told.pin}\b", str(kept[-1])) is None  # within a time it may stand
+    assert re.search(rf"\b{told.pin}\b", str(kept[-1])) is None  # a time may contain the digits
     assert told.code not in str(kept[-1])
 
 
@@ -244,7 +244,7 @@ def test_the_clock_numbers_them_and_makes_one_delivery_for_each_who_was_given_th
 
 
 def deliveries(told: Told) -> list[Any]:
-    """As the clock makes them."""
+    """Make the deliveries as the clock does, and return them."""
     for message_id, report_id in correspondence.list_undelivered_messages(told.app.database):
         correspondence.deliver_message(told.app.database, message_id, report_id)
     rows = [row for row in told.app.rows(t.delivery) if row.type == "message"]
@@ -409,7 +409,7 @@ def lock(told: Told) -> None:
 def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_alike(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same bytes, the same statements of the database, and the same commands of Redis, in the same order."""
+    """The same bytes, the same SQL statements, and the same number of Redis commands."""
     closed, locked, told = (sent(app, number(n)) for n in (61, 62, 63))
     closed.opened("4", "1")
     lock(locked)
@@ -430,7 +430,7 @@ def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_ali
 
 
 def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tuple[str, tuple[str, ...], int]:
-    """What the PIN's answer is, and what database and Redis were asked for that."""
+    """Type the PIN; return the answer, the SQL statements and the number of Redis commands."""
     phone = app.ussd(number(64))
     walk(phone, "My report", code)
     statements: list[str] = []
@@ -469,7 +469,7 @@ def test_the_number_to_call_is_on_every_screen_of_it_that_keeps_somebody_waiting
     assert "police 111" in told.opened()[-1]
 
 
-# Parts are away
+# Unavailable services
 
 
 def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_adds_it(
@@ -535,7 +535,7 @@ def test_a_report_that_nobody_could_take_is_added_to_for_all_hotlines_of_its_cou
 
 
 def test_whether_it_helped_is_asked_once_and_only_counted(told: Told, redis_url: str) -> None:
-    """Per quarter: a count of one day would show the answer of whoever was the only reader of that day."""
+    """Counted per quarter: a count per day would show the answer of a day's only reader."""
     app = told.app
     with app.database.write() as connection:
         connection.execute(update(t.report).values(state="closed", desk="vu-pikinini"))

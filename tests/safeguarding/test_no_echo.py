@@ -27,7 +27,7 @@ def told_again(screens: list[str]) -> list[str]:
 @pytest.mark.rule("S-06")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_nothing_that_was_answered_comes_back_on_a_later_screen(app: App, channel: str) -> None:
-    """Of this call, of a redial, or of My report. Choices of the question that is open are no echo."""
+    """Not in this call, after a redial, or in My report. The choices of the open question are no echo."""
     phone = app.ussd(PHONE, channel)
     way = (*TO_SEND[:-1], LABELS[-1], "Send", WORDS)
     seen = walk(phone, *way)
@@ -53,12 +53,12 @@ def test_nothing_that_was_answered_comes_back_by_sms(app: App) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("after", AFTER, ids=" ".join)
 def test_code_and_pin_are_shown_once(app: App, channel: str, after: tuple[str, ...]) -> None:
-    """Not by Back, not by another call, not by My report. "Sorry, try again" is still the same screen."""
+    """Not after Back, in another call, or in My report. "Sorry, try again" is still the same screen."""
     phone = app.ussd(PHONE, channel)
     sent = walk(phone, *TO_SENT)[-1]
     code, pin = "".join(CODE.findall(sent)[0]), PIN.findall(sent)[0]
     seen = [phone.type(reply).text for reply in after if reply != "9" or phone.type(reply)]
-    if "9" in after:  # no answer to that screen: it is still the one that is open
+    if "9" in after:  # not an answer to that screen, which is still open
         seen = []
     seen += [*walk(phone), *walk(phone, *TO_SEND), *walk(phone, "My report", code, pin), phone.type("0").text]
     assert not any(pin in re.findall(r"\d{4}", screen) or CODE.search(screen) for screen in seen)

@@ -38,7 +38,7 @@ def spool_gone(app: App) -> Iterator[None]:
 @pytest.mark.rule("S-38")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_stands_on_the_disk_before_it_is_said(app: App, channel: str) -> None:
-    """The database, or the spool while it is away; where neither takes it, NOT SENT and the numbers."""
+    """In the database, or in the spool if it is unavailable; if neither stores it, NOT SENT and the numbers."""
     assert walk(app.ussd(number(1), channel), *TO_SENT)[-1].startswith("Sent to ")
     assert (app.count(t.report), len(app.parts.spool.names())) == (1, 0)
     with database_locked(app):

@@ -1,4 +1,4 @@
-"""Another person on the same line, another country's code, another try at a PIN: nobody sees what is not theirs."""
+"""Another person on the same phone, another country's code, another try at a PIN: all see only their own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BROTHER = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No", 
 NO_NUMBER = "Not working now. Please dial again in 10 minutes."
 
 
-# The same session id
+# Reused session ids
 
 
 @pytest.mark.rule("S-04")
@@ -30,7 +30,7 @@ NO_NUMBER = "Not working now. Please dial again in 10 minutes."
 @pytest.mark.parametrize("channel", ["ussd", "simulator"])
 @pytest.mark.parametrize("phone", [PHONE, "anonymous"])
 def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, channel: str, phone: str) -> None:
-    """Operators start their numbers anew. Its 15 minutes are over, nobody else's report may be met or shown."""
+    """Operators reuse session ids. After 15 minutes the session has expired; nobody may meet or see its report."""
     first = app.ussd(phone, channel)
     said = walk(first, *(reply for reply in TO_SENT if phone == PHONE or reply != "No"))[-1]
     first.type("0")
@@ -52,7 +52,7 @@ def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, cha
         assert opened.startswith("We have it and are still sending it.")
 
 
-# The numbers of the country that was dialled
+# Numbers of the dialled country
 
 
 @pytest.mark.product(parts=3)
@@ -60,7 +60,7 @@ def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, cha
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_while_parts_are_away_the_numbers_are_the_dialled_countrys(app: App, iso: str, channel: str) -> None:
-    """Database, Redis, a fault of ours: no other country's number, whoever calls."""
+    """If the database, Redis or our code fails, the screen has no other country's number."""
     phone = app.ussd(PHONE, channel, dialled(COUNTRIES[iso], "ussd"))
     with database_away(app):
         notices = [walk(phone, "My report", "12345678", "0000")[-1]]
@@ -79,7 +79,7 @@ def only_of(iso: str, notice: str) -> bool:
 
 
 def unreadable(app: App, channel: str, code: str) -> str:
-    """What a request is answered that has no session; `code` as the provider writes it."""
+    """Return the answer to a request that cannot be read; `code` is in the provider's form."""
     if channel == "africastalking":
         form = {"serviceCode": code, "text": "1", "phoneNumber": PHONE}
         return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/ussd", form).text[len("END ") :]
@@ -114,7 +114,7 @@ def test_where_one_country_is_served_it_needs_no_code_to_be_known(redis_url: str
 @pytest.mark.rule("S-32")
 @pytest.mark.parametrize("arrived", [False, True], ids=["on its way", "arrived"])
 def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number(app: App, arrived: bool) -> None:
-    """The desk is named though it is none of that country's; a line that was empty said nothing at all."""
+    """The hotline is named though it belongs to another country, and the line is never empty."""
     code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
     if arrived:
         with app.database.write() as connection:
@@ -137,7 +137,7 @@ def tries(app: App) -> list[int]:
 
 @pytest.mark.rule("S-35")
 def test_without_redis_a_path_through_code_and_pin_counts_one_try(app: App) -> None:
-    """Each request brings the whole path; walked again, one mistake would be counted at every key after it."""
+    """Each request brings the whole path: a replay must not count one wrong PIN again at every later key."""
     code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
     wrong = f"{(int(pin) + 1) % 10_000:04}"
     phone = app.ussd(PHONE, "africastalking")

@@ -1,4 +1,4 @@
-"""Two requests at once, and a process that dies at the worst moment: no word is lost, nothing is said twice."""
+"""Two requests at once, and a process that dies at the worst moment: no word is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NotTaken(Exception):
 
 
 def text(app: App, words: str, id_: str) -> str:
-    """One SMS of this phone, by a line of its own."""
+    """Post one SMS of this phone, on a connection of its own. Raises NotTaken for 503."""
     body = json.dumps({"sms": words, "phone": PHONE, "service_code": "163", "id": id_})
     answer = app.flask.test_client().post("/hooks/simulator", data=body)
     if answer.status_code == 503:
@@ -43,12 +43,12 @@ def text(app: App, words: str, id_: str) -> str:
 
 
 def told(app: App) -> list[set[str]]:
-    """All words of each report that the helpline has, in its last revision."""
+    """Return all words of each report at the helpline, from its last revision."""
     last = {kept.report_id: kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"}
     return [{one["narrative"], *(said["text"] for said in one["unasked"])} - {None} for one in last.values()]
 
 
-# Texts
+# SMS
 
 
 @pytest.mark.rule("S-12")
@@ -72,7 +72,7 @@ def test_leaving_after_two_texts_at_once_deletes_both(app: App) -> None:
 
 
 def at_once(app: App, texts: Sequence[str]) -> set[str]:
-    """Those that were taken; the provider sends the others again."""
+    """Post all at once, and return the accepted ones; the provider sends the others again."""
     together = threading.Barrier(len(texts))
     taken: set[str] = set()
 
@@ -91,7 +91,7 @@ def at_once(app: App, texts: Sequence[str]) -> set[str]:
 
 
 def settle(app: App) -> None:
-    """What a busy disk put off is played, and what is played may be put off once more."""
+    """Handle stored SMS and spool entries until none is left; a busy disk may delay some again."""
 
     def is_settled() -> bool:
         app.parts.submitter._breaker = CircuitBreaker(failures=3, window=30, rest=30)
@@ -105,7 +105,7 @@ def settle(app: App) -> None:
 @pytest.mark.rule("S-36")
 @pytest.mark.parametrize("sent", [False, True], ids=["first words", "after Send"])
 def test_of_eight_texts_at_once_none_is_lost(app: App, sent: bool) -> None:
-    """Whichever comes first: what loses too often waits, and is played when there is room."""
+    """In any order: an SMS that loses the compare-and-set too often is stored, and handled later."""
     if sent:
         assert thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")[-1].startswith("Sent to ")
     assert at_once(app, PARTS) == set(PARTS)
@@ -157,14 +157,14 @@ def test_a_text_that_is_overtaken_three_times_waits_and_is_heard(app: App, sent:
     assert told(app) == [words], "the provider sent it again"
 
 
-# Between the step and the moment when it is kept
+# Between handling a turn and saving it
 
 
 @pytest.mark.rule("S-04")
 @pytest.mark.rule("S-07")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: str) -> None:
-    """The same phone, the same first answers, the line of the first one dead: two reports, and each its own code."""
+    """The same phone and first answers, after the first call failed: two reports, each with its own code."""
     first = app.ussd(PHONE, channel)
     walk(first, *TO_SEND)
     with not_kept(app):
@@ -189,7 +189,7 @@ def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: 
 def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     app: App, channel: str, after: tuple[str, ...]
 ) -> None:
-    """In danger, and Sent was shown: whatever is typed into that call, the hotline has one report, and it is whole."""
+    """In danger and after Sent, whatever is typed into that call, the hotline has one complete report."""
     phone = app.ussd(PHONE, channel)
     walk(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
     with not_kept(app):
@@ -207,7 +207,7 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
 
 @pytest.mark.parametrize("redis_is_back", [False, True])
 def test_a_send_that_was_not_kept_is_answered_alike_again(app: App, redis_is_back: bool) -> None:
-    """The path tells the same, whether Redis is away still, or back with the screen before Send."""
+    """The path gives the same answer, whether Redis is still unavailable or has the screen before Send."""
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *TO_SEND)
     with not_kept(app):
@@ -220,9 +220,9 @@ def test_a_send_that_was_not_kept_is_answered_alike_again(app: App, redis_is_bac
 @pytest.mark.rule("S-11")
 @pytest.mark.parametrize("missed", [1, 2])
 def test_answers_that_redis_missed_press_no_key_unseen(app: App, missed: int) -> None:
-    """Redis forgot nothing, it was only away: the path it knows ends before answers that were given meanwhile.
+    """Redis was unavailable for some answers: the stored path is shorter than the provider's.
 
-    They are walked, and Send waits for a key of its own.
+    These answers are replayed, and Send needs another key.
     """
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *TO_SEND[: -1 - missed])

@@ -1,4 +1,4 @@
-"""Words that are spoken in a call: after Send, only where the country allows it, and for nobody else."""
+"""Words that are spoken in a call: after Send, only if the country allows it, and for the report's hotlines only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def call(app: App, channel: str, phone: str = "+6785550101") -> Call:
 
 
 def code_and_pin_spoken(screen: str) -> tuple[str, str]:
-    """The keys for code and PIN of a screen that a call spoke."""
+    """Return the keys for code and PIN from a spoken screen."""
     [code], [pin] = re.findall(r"Code (\d{4} \d{4})", screen), re.findall(r"PIN (\d{4})", screen)
     return f"{code.replace(' ', '')}#", f"{pin}#"
 
@@ -57,7 +57,7 @@ def states(app: App) -> list[str]:
 
 
 def place(app: App, name: str = "source") -> str:
-    """Where the only recording is at the provider, or its call there, as the scheduler reads it."""
+    """Return the address of the only recording at the provider, or another field that the scheduler reads."""
     [row] = [row for row in app.rows(t.recording) if row.sealed is not None]
     key = read_private_key(app.keys, SENDER_KEY, row.key_id)
     context = SealContext("demo", row.recording_id, 1, SENDER_KEY)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def test_the_scheduler_can_ask_for_it_by_the_call_until_the_provider_has_named_i
 def test_the_call_is_remembered_while_somebody_speaks_for_as_long_as_the_country_allows(
     app: App, channel: str, redis_url: str
 ) -> None:
-    """Otherwise who spoke for three minutes would hear the first screen, or the end of the call would name nothing."""
+    """Otherwise a reporter who spoke for three minutes would hear the first screen, or the recording would be lost."""
     walk(call(app, channel), *TO_SPEAK, "1")
     with redis.Redis.from_url(redis_url) as client:
         [key] = client.keys("s:*")
@@ -105,7 +105,7 @@ def test_the_call_is_remembered_while_somebody_speaks_for_as_long_as_the_country
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_words_are_spoken_under_my_report(app: App, channel: str) -> None:
-    """Whoever cannot write can answer what staff asked. They belong to the report that code and PIN have opened."""
+    """A reporter who cannot write can answer staff. The recording belongs to the report that code and PIN opened."""
     pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
     [report] = app.rows(t.report)
     phone: Any = call(app, channel)
@@ -163,7 +163,7 @@ def test_a_call_that_drops_while_somebody_speaks_loses_no_word(app: App, channel
 
 
 def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: App) -> None:
-    """Whether Africa's Talking sends it there or to the recording's address is not in its pages."""
+    """Africa's Talking does not document whether it uses that address or the recording's."""
     phone: Any = call(app, "africastalking_voice")
     walk(phone, *TO_SPEAK, "1")
     ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
@@ -184,7 +184,7 @@ def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
 def test_two_zeros_leave_at_once_while_it_records(app: App) -> None:
     phone: Any = call(app, "twilio_voice")
     walk(phone, *TO_SPEAK, "1")
-    phone.speak(SOURCES["twilio_voice"], "0")  # the second key is waited for
+    phone.speak(SOURCES["twilio_voice"], "0")  # web waits for the second key
     ended = phone.press("0")
     assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
     assert states(app) == ["done", "due"], "the screen said that all of it is sent"
@@ -205,7 +205,7 @@ def test_a_repeat_of_any_request_changes_nothing(app: App, channel: str) -> None
 @pytest.mark.rule("S-06")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_second_person_reaches_nothing_of_it(app: App, channel: str) -> None:
-    """From the same phone: the same screens as on any other, and no address or id of the first one's recording."""
+    """A call from the same phone has the same screens as any other, without address or id of the first recording."""
     tours = ((), ("1", "2", "3"), ("My report", "48219303#", "7350#"), ("4",))
     fresh = [walk(call(app, channel, "+6785550102"), *tour) for tour in tours]
     for finish in ("speak", "hang_up_while_speaking"):
@@ -257,7 +257,7 @@ def test_a_report_that_is_only_in_the_spool_has_no_recording(app: App, monkeypat
 
 
 def test_a_recording_of_no_call_that_is_known_is_deleted_too(app: App) -> None:
-    """Its report was purged, or nobody expected it: web stores where it is, and the scheduler deletes it there."""
+    """Its report was purged, or nobody expected it: web stores its address, and the scheduler deletes it there."""
     phone: Any = call(app, "twilio_voice")
     walk(phone, *TO_SPEAK, "1")
     report, _, expected = phone.verbs[0].attributes["recordingStatusCallback"].partition("#")[0].partition("?id=")

@@ -1,4 +1,4 @@
-"""A call by Africa's Talking goes on when Redis comes back with its data, as it does when Redis comes back empty."""
+"""A call by Africa's Talking continues if Redis comes back with its data, and also if it comes back empty."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_words_after_a_send_that_redis_missed_are_kept(app: App) -> None:
 
 @pytest.mark.rule("S-11")
 def test_stars_typed_in_one_reply_send_nothing(app: App) -> None:
-    """The last of them would press Send on a screen that nobody saw."""
+    """The last of the replies would press Send on a screen that was never shown."""
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *TO_SEND[:-1])
     seen = phone.type("No*Send")

@@ -1,7 +1,7 @@
-"""Another person picks up the phone. What they dial, text and read is that of a phone that never reported.
+"""Another person picks up the phone. They see what a phone shows that never reported.
 
-Byte for byte, whatever was done before and however it ended, seconds, minutes and half an hour later. What differs is
-allowed by a rule that is named beside the row.
+The same bytes, after any action and any end, seconds, minutes and half an hour later. A difference must be allowed by a
+rule that is named in its row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 WORDS = "Zorrovik waits for me behind the shop"
-SOON, MINUTES, LATER = 10, 300, 31 * 60  # seconds: in the next of them what waits for a dropped line has gone
+SOON, MINUTES, LATER = 10, 300, 31 * 60  # seconds; the draft of a dropped call is submitted before LATER
 BY_SMS = ("REPORT", "1", *TO_SEND_SMS[1:])
 DANGER_BY_SMS = ("REPORT", "1", *IN_DANGER[1:-2])
 
@@ -31,7 +31,7 @@ Act = Callable[[SharedPhone], object]
 
 
 def call(*replies: str, gone: bool = False, more: tuple[str, ...] = ()) -> Act:
-    """Dial and type; `gone`: the network says that the line dropped; `more`: another call after it."""
+    """Dial and type. `gone`: the network reports the end of the call. `more`: another call after it."""
 
     def act(phone: SharedPhone) -> None:
         phone.dial(*replies)
@@ -56,17 +56,17 @@ def opens_my_report(phone: SharedPhone) -> None:
     phone.dial("My report", code, pin)
 
 
-# What may differ: until how many seconds later, and by which rule.
+# Allowed differences: rule → for how many seconds.
 Allowed = Mapping[str, int]
 OPEN_QUESTION: Allowed = {"S-04": 30 * 60}  # "while a conversation is open the current question again"
-SILENCE: Allowed = {"S-36": 30 * 60}  # a machine may be at the other end: without replies, until a long pause
+SILENCE: Allowed = {"S-36": 30 * 60}  # after replies that look like a machine's, no answer until a long pause
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
     first: Act
-    texted: bool = False  # the thread is in the inbox, until somebody deletes it (S-05)
+    texted: bool = False  # the conversation is in the inbox until somebody deletes it (S-05)
     allowed: Allowed | None = None
 
 
@@ -189,17 +189,17 @@ def test_who_picks_up_the_phone_sees_what_everybody_sees(web: App, row: Row, sec
 
 
 def _looks_at_the_open_question(phone: SharedPhone, thread: list[str], fresh: list[str]) -> None:
-    """Nothing that does not stand in the thread; and whoever leaves it sees what everybody sees."""
+    """Check that the open question repeats only text of the inbox, and that the home screen follows after leaving."""
     [again] = phone.texts("hm")
     shown = re.sub(r"^(Sorry, try again|Sori, traem bakegen)\.\n", "", again)
-    lines = shown.split("\n")  # a full screen gives up its foot and sentences of its heading for "Sorry, try again."
+    lines = shown.split("\n")  # with "Sorry, try again.", a full screen omits its foot and parts of its heading
     assert not shown or any(all(line in text for line in lines) for text in thread) or shown in fresh
     assert phone.texts("00") == [""]
     assert texts(phone) == fresh
 
 
 def _clock(app: App) -> None:
-    """What files itself by now is filed."""
+    """Submit all due reports."""
     app.parts.housekeeping.once()
     while ripe := pending_submissions.list_due(app.database):
         for origin_key in ripe:
@@ -207,7 +207,7 @@ def _clock(app: App) -> None:
 
 
 def test_the_second_person_looks_at_enough(web: App) -> None:
-    """The tours reach what they are meant to; else they would compare nothing with nothing."""
+    """The tours reach the intended screens; otherwise nothing would be compared."""
     seen, replies = never_reported(web, *CHANNELS[0])
     for start in ("Send to ", "Sent to ", "These may get it", "Deleted", "Call police 111 now.", "Code or PIN",
                   "Tips for you", "Sexual pictures", "Long denja?", "1 of 5.", "Thank you."):  # fmt: skip

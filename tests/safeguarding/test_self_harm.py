@@ -1,4 +1,4 @@
-"""A reporter who wants to die, or fears for somebody: the helpline's number stays on every screen from then on."""
+"""A reporter who wants to die, or fears for another person: every later screen has the helpline's number."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_it_stands_on_page_1_of_what_happened_in_every_language_and_in_a_drill(i
 @pytest.mark.rule("S-01")
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_the_number_is_on_every_page_of_every_screen_after_it(iso: str) -> None:
-    """Where a language has 70 letters on a page a sentence may be cut in two: then it is on one of the pages."""
+    """With 70 letters per page a sentence may be split: then one of the pages has the number."""
     looked_at = 0
     for tag, on in phones(iso):
         called = on.context.fields["helpline_number"] or on.context.fields["emergency"]

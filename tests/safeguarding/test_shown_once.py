@@ -1,4 +1,4 @@
-"""Code and PIN are shown once: an input that was not understood does not show them again, on any channel."""
+"""Code and PIN are shown once: a reply that was not understood does not show them again, on any channel."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_repeat_of_the_same_request_brings_the_same_bytes(app: App, channel: s
 
 
 def test_a_path_that_goes_nowhere_brings_them_no_more(app: App) -> None:
-    """Africa's Talking: the same session id, and a text that does not go on from what was seen."""
+    """Africa's Talking: the same session id, with a path that does not continue the stored one."""
     phone = app.ussd(number(1), "africastalking")
     walk(phone, *TO_SENT)
     phone.path = ["7", "7"]
@@ -131,7 +131,7 @@ def test_by_sms_texts_of_anybody_do_not_keep_a_session_beyond_half_an_hour(app: 
 
 
 class Blind:
-    """A network that sends a text and nothing else: `dials` is how it writes a dial."""
+    """A network that sends only a text. `dials`: the text of a dial."""
 
     def __init__(self, app: App, phone: str, dials: str) -> None:
         self._app, self._phone, self._dials = app, phone, dials
@@ -161,7 +161,7 @@ def test_without_an_operation_every_form_of_a_dial_begins_anew(app: App, redis_u
     assert max(lasting(redis_url)) <= 900
     assert phone.dial().text == fresh
     with redis.Redis.from_url(redis_url) as client:
-        client.delete(*[key for key in client.scan_iter("s:*") if client.pttl(key) > 60_000])  # the fresh phone's
+        client.delete(*[key for key in client.scan_iter("s:*") if client.pttl(key) > 60_000])  # of the fresh phone
     assert 0 < max(lasting(redis_url)) <= 60
 
 
@@ -173,7 +173,7 @@ def test_the_neutral_form_takes_a_code_with_its_marks_for_a_dial(app: App, text:
 
 
 def test_where_the_operation_is_named_digits_are_a_reply(app: App) -> None:
-    """A PIN may be what a service code ends with."""
+    """A PIN may equal the end of a service code."""
     for channel in ("ussd", "kannel"):
         assert "PIN" in walk(app.ussd(number(1), channel), "My report", "163")[-1]
         assert "Who, where" not in walk(app.ussd(number(2), channel), *TO_SENT, "163")[-1]

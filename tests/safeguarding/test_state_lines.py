@@ -28,7 +28,7 @@ LINES = {
 @pytest.mark.rule("S-38")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_each_state_is_told_in_words_that_promise_nothing(app: App, channel: str) -> None:
-    """Not read is said to be not read; whoever still waits has the number to call in danger."""
+    """An unread report is described as unread; until it is closed, each line has the number to call in danger."""
     code, pin = code_and_pin(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
     for n, (state, line) in enumerate(LINES.items()):
         with app.database.write() as connection:

@@ -46,13 +46,13 @@ def by_text(app: App, words: str = "STOP") -> requests.Response:
 
 
 def by_notice(app: App, door: str = "optout") -> requests.Response:
-    """Africa's Talking has answered STOP in our place; or an SMS of ours failed for it."""
+    """Post Africa's Talking's notice: it has answered STOP for us, or an SMS of ours failed because of STOP."""
     form = {"phoneNumber": PHONE, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
     return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
 
 
 def by_twilio(app: App) -> requests.Response:
-    """STOP in another language, by Twilio's word for it."""
+    """Send STOP in another language, as Twilio marks it."""
     made = app.plan.settings
     account = Account(made["TWILIO_ACCOUNT_SID"], made["TWILIO_AUTH_TOKEN"])
     phone = TwilioTexts("", account, PHONE, "163", public=made["PUBLIC_URL"], http=app.http)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ WAYS = pytest.mark.parametrize("stop", [by_text, by_notice, by_twilio])
 
 @pytest.fixture
 def reported(app: App) -> str:
-    """Somebody said yes to SMS on this phone; the id of their report."""
+    """Send a report that allows SMS, and return its id."""
     assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
     app.parts.housekeeping.once()
     [report] = app.rows(t.report)
@@ -73,7 +73,7 @@ def reported(app: App) -> str:
 
 
 def answered(app: App, report_id: str) -> None:
-    """A hotline writes; then the clock looks in the hours of a whole day."""
+    """Store an answer of a hotline; then run the scheduler at several hours of a day."""
     [delivery, *_] = app.rows(t.delivery)
     row = {"report_id": report_id, "hotline": delivery.hotline, "created_at": 1, "sealed": b"x"}
     with app.database.write() as connection:
@@ -86,7 +86,7 @@ def answered(app: App, report_id: str) -> None:
 
 
 def clock(app: App, database: Database) -> AnswerNotices:
-    """A provider that takes nothing: what would go stands in `outgoing`."""
+    """Return answer notices with a provider that accepts nothing, so that SMS stay in `outgoing`."""
 
     class Silent(SmsDispatcher):
         def send(self, sms_id: str) -> bool:
@@ -158,7 +158,7 @@ def test_stop_with_the_database_away_is_kept_in_the_spool(app: App, reported: st
 
 
 def test_nothing_is_decided_before_web_has_said_by_which_key(app: App, reported: str) -> None:
-    """Else an upgrade that starts the clock before web would take each text that waits from who had said yes."""
+    """Otherwise, if an upgrade starts the clock before web, reporters who agreed to SMS would lose waiting notices."""
     said = [row._asdict() for row in app.rows(t.optout_key)]
     with app.database.write() as connection:
         connection.execute(delete(t.optout_key))
@@ -187,7 +187,7 @@ def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, reported: 
 
 @WAYS
 def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, stop: Stop) -> None:
-    """503: the provider says it again."""
+    """The answer is 503, so the provider repeats the notice."""
     with database_away(app), spool_full(app):
         assert stop(app).status_code == 503
     assert app.count(t.optout) == 0
@@ -218,7 +218,7 @@ IN_THE_MIDDLE = ("REPORT", "1", "Soon", "Asks photos, money", "Me")
 @pytest.mark.rule("S-04")
 @pytest.mark.parametrize("word", ["STOP", "end", "Quit", "CANCEL", "unsubscribe", "stap"])
 def test_stop_in_the_middle_of_a_report_ends_it_beside_the_opt_out(app: App, word: str) -> None:
-    """Whoever picks up the phone and texts anything gets the home screen, as on any phone."""
+    """A person who then picks up the phone and texts gets the home screen, as on any phone."""
     home = thread(app.sms(number(7)), "hi")
     phone = app.sms(PHONE)
     assert thread(phone, *IN_THE_MIDDLE)[-1].startswith("How old are you?")

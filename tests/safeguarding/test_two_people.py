@@ -1,7 +1,7 @@
-"""Two people, one phone: random walks. Nothing of the first is visible to the second, byte for byte (S-04, X-01).
+"""Two people, one phone: random paths. The second sees nothing of the first, byte for byte (S-04, X-01).
 
-The second person does what somebody does on a phone that never reported, and sees the same screens. Each network style:
-whether it tells that a line is gone, whether it names an operation, how it writes a dial.
+The second person acts as on a phone that never reported, and sees the same screens. Each style of network: whether it
+reports the end of a call, whether it names an operation, how it writes a dial.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.twilio import Account
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-04"), pytest.mark.rule("X-01")]
 
-FEW, MANY = 12, 200  # walks of one style: in the suite, and by `make faults`
+FEW, MANY = 12, 200  # paths of one style: in the suite, and by `make faults`
 WORDS = "Zorrovik waits for me behind the shop"
 OWN_CODE = re.compile(r"\d{4}( \d{4})?(?=\n|, |\. )")
 CODE = "*111*163#"
@@ -40,7 +40,7 @@ KEYS = ("1", "2", "3", "4", "5", "0", "98", "x", "1", "1")
 
 @dataclass
 class CodeAsText(AfricasTalking):
-    """The first text of each session is the code that was dialled."""
+    """A network that sends the dialled code as the first text of each session."""
 
     def dial(self) -> Any:
         super().dial()
@@ -49,7 +49,7 @@ class CodeAsText(AfricasTalking):
 
 @dataclass
 class NoEvent(Neutral):
-    """Names no event; each call has a session of its own. The code is the first text."""
+    """A network that names no event; each call has a new session id, and the code is the first text."""
 
     def dial(self) -> Any:
         self.session, self.turn = f"e{random.random()}", 0  # only an id
@@ -61,7 +61,7 @@ class NoEvent(Neutral):
 
 @dataclass
 class Blind:
-    """Kannel, and the network sends numbers and text alone."""
+    """Kannel on a network that sends only numbers and text."""
 
     app: App
     phone: str
@@ -77,12 +77,12 @@ class Blind:
         return answer.content.decode()
 
     def line_gone(self) -> None:
-        """It tells nobody."""
+        """Do nothing: this network does not report the end of a call."""
 
 
 @dataclass
 class NoOperation(KannelUssd):
-    """The session's byte alone tells one call from the next."""
+    """A network whose session byte alone separates one call from the next."""
 
     def _meta(self, operation: int, *, ended: bool = False) -> str:
         pairs = super()._meta(operation, ended=ended).removeprefix("?smpp?").strip("&").split("&")
@@ -123,7 +123,7 @@ def shown(seen: Any) -> str:
 
 
 def first_call(call: Any, chance: random.Random, *, gone: bool) -> None:
-    """A report that gets somewhere, with odd replies in between, and one of the ways in which a call ends."""
+    """Make a call that may reach Send, with some invalid replies, and end it in one of several ways."""
     way = list(chance.choice((TO_SENT, TO_SENT, (*IN_DANGER, "Send"), (*TO_SENT, WORDS), TO_SEND)))
     if chance.random() < 0.4:
         del way[chance.randrange(1, len(way)) :]
@@ -157,7 +157,7 @@ def second_replies(chance: random.Random) -> list[str]:
 
 def calls(app: App, style: str, seeds: range, *, gone: bool) -> None:
     for seed in seeds:
-        chance = random.Random(f"{style} {gone} {seed}")  # the same walks each time
+        chance = random.Random(f"{style} {gone} {seed}")  # the same paths each time
         used, fresh = f"+67855{seed:05}", f"+67856{seed:05}"
         first_call(CALLS[style](app, used, chance), chance, gone=gone)
         for _ in range(chance.randrange(1, 3)):
@@ -187,7 +187,7 @@ def test_many_by_call(app: App, style: str, gone: bool) -> None:
 
 @dataclass
 class Thread:
-    """One SIM, by one provider: `text` gives the reply, "" where none came."""
+    """The SMS of one SIM, over one provider: `text` returns the reply, "" if none came."""
 
     phone: Any
     seen: list[str] = field(default_factory=list)
@@ -221,7 +221,7 @@ TOUR = (TO_SEND_SMS, ("REPORT", *IN_DANGER[1:]), ("CODE", "48219303", "7350"), (
 
 def texts(app: App, style: str, seeds: range) -> None:
     for seed in seeds:
-        chance = random.Random(f"{style} {seed}")  # the same walks each time
+        chance = random.Random(f"{style} {seed}")  # the same paths each time
         used, fresh = (Thread(TEXTS[style](app, f"+6785{n}{seed:05}")) for n in (7, 8))
         way, waits = _first_texts(chance)
         for words in ("hello", *way):
@@ -234,7 +234,7 @@ def texts(app: App, style: str, seeds: range) -> None:
 
 
 def _first_texts(chance: random.Random) -> tuple[tuple[str, ...], bool]:
-    """What the first person texts, and whether half an hour goes by then: after Send or leaving, nobody need wait."""
+    """Return the first person's texts, and whether half an hour must pass: not after Send or leaving."""
     if chance.random() < 0.5:
         return (*TO_SEND_SMS, "Send", *chance.choice(AFTER_SEND)), False
     way = list(chance.choice((TO_SEND_SMS, (*TO_SEND_SMS, "Send", "1"), ("REPORT", *IN_DANGER[1:]))))

@@ -92,7 +92,7 @@ def test_my_report_by_code_and_pin(app: App, channel: str) -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_no_words_are_asked_for(app: App, channel: str) -> None:
-    """The keys of a telephone type no words, and a screen that asks for them would be a dead end."""
+    """A telephone's keys cannot type words, so a reporter could not leave a screen that asks for them."""
     call = app.ussd("+6785550101", channel)
     screens = walk(call, *TO_SENT, "Add more", "Answer questions", *["1"] * 12)
     assert not [screen for screen in screens if "own words" in screen or "Type" in screen or "Write" in screen]
@@ -122,7 +122,7 @@ def test_callers_without_a_number_are_different_people(app: App, channel: str, w
 
 
 def test_only_languages_that_can_be_spoken_are_offered(app: App) -> None:
-    """Bislama is offered by USSD; here it has neither a voice nor recordings."""
+    """Bislama is offered by USSD; by voice it has neither a synthetic voice nor recordings."""
     languages = walk(app.ussd("+6785550101", "twilio_voice"), "5")[-1]
     assert "English" in languages and "Bislama" not in languages
     assert "Language" not in walk(app.ussd("+6785550101", "africastalking_voice"))[0]

@@ -1,4 +1,4 @@
-"""Words by SMS: delivered when promised, gone when deleted, and never a key on an unseen screen."""
+"""Words by SMS: delivered when promised, deleted on request, and never a key on an unseen screen."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ WORDS = "My cousin is in trouble at home"
 MORE = "My cousin is afraid to go home today"
 PROMISED = "Else Pikinini Helpline gets it in 30 min, without your number."
 HALF_AN_HOUR = 1801  # seconds
-TO_CONTACT = ("hi", *TO_SEND_SMS[:-1])  # the next key is an answer to Contact, the one after it Send
+TO_CONTACT = ("hi", *TO_SEND_SMS[:-1])  # the next key answers Contact, the one after it Send
 
 
 def heard(app: App) -> list[tuple[str | None, list[str], str]]:
-    """The words and the completeness of each report that the helpline has, oldest first."""
+    """Return (narrative, unasked words, completeness) of each report at the helpline, oldest first."""
     kept = (one.data for one in app.bodies() if one.hotline == "vu-pikinini")
     return [(one["narrative"], [said["text"] for said in one["unasked"]], one["completeness"]) for one in kept]
 
@@ -43,7 +43,7 @@ def drain(app: App) -> None:
     assert app.parts.spool.names() == []
 
 
-# The promise
+# Promise
 
 
 @pytest.mark.rule("S-12")
@@ -60,7 +60,7 @@ def test_words_with_the_database_away_are_filed_as_promised(app: App) -> None:
 
 @pytest.mark.rule("S-12")
 def test_what_the_provider_sends_again_after_an_outage_is_filed_once(app: App) -> None:
-    """Words are in the spool, the reply could not be kept: 503, and the same SMS comes a minute later."""
+    """The words are in the spool but the reply was not saved: 503, and the provider sends the SMS again."""
     with database_away(app):
         assert at_text(app, WORDS, "1") == 503
     assert at_text(app, WORDS, "1") == 200
@@ -71,7 +71,7 @@ def test_what_the_provider_sends_again_after_an_outage_is_filed_once(app: App) -
 
 @pytest.mark.rule("S-12")
 def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
-    """Five replies led nowhere, so a machine may be at the other end; an hour later that is forgotten."""
+    """After five replies without progress the sender may be a machine; an hour later this is forgotten."""
     phone = app.sms(PHONE)
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         assert thread(phone, "hi", "hello", "hey", "who", "u?", "hm")[-1] == ""
@@ -81,7 +81,7 @@ def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
-# Taken back
+# Withdrawn
 
 
 @pytest.mark.rule("S-12")
@@ -123,7 +123,7 @@ def test_words_then_help_then_out_leave_nothing(app: App, between: tuple[str, ..
 @pytest.mark.rule("S-09")
 @pytest.mark.parametrize("between", [(), ("HELP",)], ids=" ".join)
 def test_the_providers_own_opt_out_takes_words_back(app: App, between: tuple[str, ...]) -> None:
-    """The carrier answers STOP in our place and tells us only that it did."""
+    """The carrier answers STOP for us and only notifies us."""
     for n, text in enumerate((WORDS, *between)):
         assert at_text(app, text, str(n)) == 200
     assert app.count(t.pending) == 1
@@ -152,7 +152,7 @@ def test_words_that_become_a_whole_report_are_one_report(app: App, help_first: b
     assert app.count(t.pending) == 0
 
 
-# What waits while Redis is away
+# SMS that wait while Redis is unavailable
 
 
 def to_contact(app: App) -> SimulatedTexts:
@@ -184,7 +184,7 @@ def test_a_text_that_waited_presses_no_key_on_a_screen_not_seen(
 
 @pytest.mark.rule("S-12")
 def test_words_that_waited_are_heard(app: App) -> None:
-    """Words fit whatever the screen has become meanwhile."""
+    """Words are stored on whatever screen is open by then."""
     phone = to_contact(app)
     with redis_away(app):
         thread(phone, MORE)
@@ -216,7 +216,7 @@ def test_texts_of_a_channel_that_is_closed_wait_until_it_is_open(app: App) -> No
 @pytest.mark.rule("S-36")
 @pytest.mark.rule("S-12")
 def test_who_is_in_danger_and_texts_words_for_numbers_is_not_met_with_silence(app: App) -> None:
-    """Nine texts that are no answer: each has a reply with the number to call, and all the words are kept."""
+    """Nine texts that are no answer: each gets a reply with the number to call, and all words are stored."""
     texts = [f"they are at the door number {n} please come" for n in range(9)]
     replies = thread(app.sms(PHONE), "REPORT", "1", "Now", *texts)[3:]
     assert all("police 111" in reply for reply in replies)

@@ -1,4 +1,4 @@
-"""A report in danger is filed without Send; the reporter can withdraw it, and is told the truth (S-12, S-26)."""
+"""A report in danger is submitted without Send; the reporter can withdraw it, and is told the truth (S-12, S-26)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
-LONG_AFTER = 700  # seconds; what files itself is filed by then
+LONG_AFTER = 700  # seconds; pending reports are submitted by then
 TOLD = "The rest is deleted. Pikinini Helpline was told before, without your number. In danger? Call police 111."
 WITHDRAWING = {
     "Delete": (IN_DANGER, "9"),
@@ -33,7 +33,7 @@ def incomplete(app: App) -> list[tuple[str, str]]:
 def test_each_way_back_stops_it_though_nobody_remembers_it(
     app: App, redis_url: str, way: tuple[Any, ...], emptied: bool
 ) -> None:
-    """Walked again from the path alone, the row that waits in the database is found all the same."""
+    """Even if the path is replayed without a session, the pending row is found in the database."""
     said, *back = way
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *said)
@@ -49,7 +49,7 @@ def test_each_way_back_stops_it_though_nobody_remembers_it(
 
 @pytest.mark.rule("S-12")
 def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str) -> None:
-    """Said, withdrawn and said again: what stands last counts."""
+    """Answered, withdrawn and answered again: the last state counts."""
     phone = app.ussd(PHONE, "africastalking")
     phone.dial()
     for reply in (*IN_DANGER[:4], "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money"):
@@ -66,7 +66,7 @@ def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str)
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("answers", [4, 5, 7])
 def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, channel: str, answers: int) -> None:
-    """The line drops, the same first answers on the next call: whom a person fears stays left out."""
+    """After a dropped call with the same first answers, a hotline that the reporter fears is still left out."""
     walk(app.ussd(PHONE, channel), *IN_DANGER, "Leave one out", "Pikinini Helpline")
     assert app.count(t.pending) == 0
     again = app.ussd(PHONE, channel)
@@ -81,7 +81,7 @@ def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, chann
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("again", ["the same call", "a redial"])
 def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str, again: str) -> None:
-    """The numbers instead; what was said is still known, so that the same key does it when the database is back."""
+    """The numbers are shown instead; the draft stays, so the same key deletes it when the database is back."""
     phone = app.ussd(PHONE, channel)
     walk(phone, *IN_DANGER)
     with database_away(app):

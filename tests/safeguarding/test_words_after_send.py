@@ -20,14 +20,14 @@ GATHER = 20_000_000  # microseconds
 
 
 def due(app: App) -> int:
-    """Microseconds until what waits is filed; nothing else waits."""
+    """Return the microseconds until the pending row is due; check that there is one due time."""
     rows = {row.due_at for row in app.rows(t.pending)}
     assert len(rows) == 1, rows
     return rows.pop() - app.database.now()
 
 
 def narrative(app: App) -> Any:
-    """As the hotline has it once the clock has looked."""
+    """Return the newest body after the clock has run."""
     app.pass_time(0)
     return max(app.bodies(), key=lambda kept: kept.revision).data
 
@@ -55,7 +55,7 @@ def test_words_typed_where_a_choice_was_asked_are_due_at_once(app: App) -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_further_answers_gather_from_the_first_one_on(app: App, channel: str) -> None:
-    """However long somebody goes on answering: one update, and none of the answers waits longer than 20 seconds."""
+    """Further answers become one update, and no answer waits longer than 20 seconds."""
     phone = app.ussd(PHONE, channel)
     walk(phone, *ANSWERED)
     first = {row.due_at for row in app.rows(t.pending)}
@@ -94,7 +94,7 @@ def test_a_new_dial_files_what_was_gathered_and_shows_nothing_of_it(app: App, ch
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_new_dial_leaves_alone_what_was_not_sent(app: App, channel: str) -> None:
-    """danger = now and a dropped line: who dials again may still take it back."""
+    """In danger and after a dropped call: a reporter who dials again can still withdraw the draft."""
     walk(app.ussd(PHONE, channel), *IN_DANGER[:4])
     before = due(app)
     app.ussd(PHONE, channel).dial()

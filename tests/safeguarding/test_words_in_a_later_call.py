@@ -1,4 +1,4 @@
-"""Words without code and PIN, in a later call of the same phone: they reach staff, and nobody learns of a report.
+"""Words without code and PIN, in a later call of the same phone: they reach staff and reveal no report.
 
 The screens are those of a phone that has sent nothing, byte for byte. A hotline reads that the words came without code.
 """
@@ -36,7 +36,7 @@ from tests.support.databases import KINDS
 pytestmark = pytest.mark.slow
 
 WORDS, MORE = "He comes back at night", "and my sister saw it"
-LATER = ("My report", "1")  # to the screen where the words are typed
+LATER = ("My report", "1")  # to the screen for words
 HELPLINE = "vu-pikinini"
 AGAIN = "Added. You can write more. In danger? Call police 111.\n1 = done\n0 Back\n00 Leave"
 GOODBYE = "Thank you. Goodbye."
@@ -44,7 +44,7 @@ GOODBYE = "Thank you. Goodbye."
 
 @pytest.fixture(params=KINDS)
 def app(request: pytest.FixtureRequest, redis_url: str) -> Iterator[App]:
-    """Web on SQLite, and on PostgreSQL in its own role."""
+    """Web on SQLite, and on PostgreSQL with web's role."""
     roles = request.getfixturevalue("postgres").new_filled() if request.param == "postgresql" else None
     app = App(redis_url, roles=roles)
     yield app
@@ -52,13 +52,13 @@ def app(request: pytest.FixtureRequest, redis_url: str) -> Iterator[App]:
 
 
 def said(app: App) -> list[dict[str, Any]]:
-    """The messages of all reports, as the child helpline reads them."""
+    """Return the messages of all reports as the child helpline reads them."""
     messages = app.messages({row.report_id for row in app.rows(t.report)})
     return [one.data for one in messages if one.hotline == HELPLINE]
 
 
 def heard(app: App, seconds: float = 121) -> list[dict[str, Any]]:
-    """The reports that are incomplete after this time, as the child helpline reads them."""
+    """Let time pass, and return the incomplete reports as the child helpline reads them."""
     app.pass_time(seconds)
     return [one.data for one in app.bodies() if one.hotline == HELPLINE and one.data["completeness"] == "incomplete"]
 
@@ -150,7 +150,7 @@ def test_a_report_that_was_deleted_gets_nothing_more(app: App) -> None:
 @pytest.mark.parametrize("channel", ["africastalking", "ussd"])
 @pytest.mark.parametrize("reported", [True, False])
 def test_without_the_database_or_redis_nothing_is_said_to_be_added(app: App, channel: str, *, reported: bool) -> None:
-    """Whether this phone has reported or not."""
+    """The same for a phone that has reported and one that has not."""
     if reported:
         walk(app.ussd(PHONE, channel), *TO_SENT)
     for away in (database_away, redis_away):
@@ -178,7 +178,7 @@ def test_if_redis_has_forgotten_the_report_the_words_still_reach_a_hotline(app: 
 
 
 def test_a_report_in_the_same_call_is_apart_from_the_words(app: App) -> None:
-    """What is answered after them, and not sent, goes nowhere; what is sent is a report of its own."""
+    """Unsent answers after the words are not delivered; a sent report is separate from the words."""
     phone = app.ussd(PHONE)
     walk(phone, *LATER, WORDS, "0", "0", "0", *TO_SEND)
     phone.type("00")
@@ -193,7 +193,7 @@ def test_a_report_in_the_same_call_is_apart_from_the_words(app: App) -> None:
 
 @pytest.mark.rule("S-12")
 def test_words_after_danger_was_taken_back_are_alone(app: App) -> None:
-    """The call goes back to the home screen, which takes the answers back, and then adds words. The line drops."""
+    """The reporter goes back to the home screen, which withdraws the answers, then adds words; the call drops."""
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *IN_DANGER[:4], *("0",) * 4, *LATER, WORDS)
     phone.line_gone()
@@ -202,7 +202,7 @@ def test_words_after_danger_was_taken_back_are_alone(app: App) -> None:
 
 @pytest.mark.rule("S-04")
 def test_the_rest_of_the_words_goes_with_a_report_that_was_texted(app: App) -> None:
-    """Words that were typed in a call after it: the report is that of the phone, whichever way it came."""
+    """Words from a later call go to the phone's report, whichever channel it used."""
     thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
     [report] = app.rows(t.report)
     assert walk(app.ussd(PHONE), *LATER, WORDS, MORE, "1")[-3:] == [AGAIN, AGAIN, GOODBYE]
@@ -214,7 +214,7 @@ def test_the_rest_of_the_words_goes_with_a_report_that_was_texted(app: App) -> N
 
 
 def test_words_after_a_request_to_be_called_reach_the_hotline_that_calls(app: App) -> None:
-    """A request is no report, and the screen says what then happens: the hotline that it names gets the words."""
+    """A contact request is no report: the words make a report of their own for the hotline that the screen names."""
     thread(app.sms(PHONE), "call me", "Call 7am-9pm")
     [request] = app.rows(t.report)
     assert walk(app.ussd(PHONE), *LATER, WORDS)[-1] == AGAIN
@@ -234,11 +234,14 @@ def test_a_request_to_be_called_after_a_report_takes_no_words_from_it(app: App) 
     assert heard(app) == []
 
 
-# Whoever holds the phone cannot find out by what follows the words whether it has sent a report.
+# From the screens after the words, a person with the phone cannot find out whether it has sent a report.
 
 
 def both(app: App, *replies: str, pause: float = 0) -> list[list[str]]:
-    """What a phone that has sent a report sees, and one that never has. `pause`: seconds before the last reply."""
+    """Return the screens of a phone that has reported and of one that has not.
+
+    `pause`: seconds before the last reply.
+    """
     walk(app.ussd(PHONE), *TO_SENT)
     seen = []
     for who in (PHONE, number(7)):
@@ -319,7 +322,7 @@ def test_a_path_that_is_walked_again_sends_no_words_twice(app: App, redis_url: s
 
 
 def test_words_that_redis_did_not_note_are_not_sent_again_with_the_next_reply(app: App) -> None:
-    """Over Africa's Talking that reply comes with all before it."""
+    """Africa's Talking sends the next reply with all earlier ones."""
     for who in (PHONE, number(7)):
         if who == PHONE:
             walk(app.ussd(PHONE), *TO_SENT)

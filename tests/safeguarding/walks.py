@@ -1,4 +1,4 @@
-"""Paths through a call that the stories share. Replies are labels, so that a moved choice breaks no story."""
+"""Paths through a call for several tests. Replies are labels, so that a moved choice breaks no test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ IN_DANGER = ("Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me", "No"
 
 
 def walk(phone: Any, *replies: str) -> list[str]:
-    """Dials and types: every screen that was seen."""
+    """Dial and type these replies; return every screen."""
     return [phone.dial().text, *(phone.type(reply).text for reply in replies)]
 
 
 def thread(phone: Any, *texts: str) -> list[str]:
-    """Texts each; the reply to each, "" where none came."""
+    """Send these SMS; return the reply to each, "" if none came."""
     replies = []
     for text in texts:
         had = len(phone.replies())
@@ -36,7 +36,7 @@ def dialled(country: Country, kind: str) -> str:
 
 
 def police(country: Country) -> str:
-    """The first emergency number beside the word for its service."""
+    """Return the name of the emergency service and its first number."""
     return country.fields()["emergency"]
 
 
