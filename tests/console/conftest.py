@@ -19,7 +19,7 @@ HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-polic
 
 @pytest.fixture
 def made(tmp_path: Path) -> StackPlan:
-    """A demo's settings, its database and its keys; nothing runs."""
+    """Prepare a demo's settings, database and keys, without starting a process."""
     found = make_plan({}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), HOTLINES)
     found.folder.inside.mkdir(mode=0o700)
     prepare(found)
@@ -39,7 +39,7 @@ def database(console: Console) -> Database:
 
 
 def someone(console: Console, name: str, role: str = "lead", hotline: str = HOTLINE) -> Person:
-    """A new account, logged in."""
+    """Make a new account and log it in."""
     one = joined(console.flask, console.parts.database, name, role, hotline)
     one.log_in()
     return one
@@ -52,7 +52,7 @@ def mere(console: Console) -> Person:
 
 @pytest.fixture
 def people(console: Console) -> tuple[Person, Person]:
-    """Two of the staff: mere and nia."""
+    """Two accounts of the role staff: mere and nia."""
     return someone(console, "mere", "staff"), someone(console, "nia", "staff")
 
 
@@ -80,7 +80,7 @@ def report(made: StackPlan, database: Database) -> str:
 
 @pytest.fixture(autouse=True)
 def hurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords cost little here; a test that looks at what they cost says so."""
+    """Make password hashes cheap, except in tests of the hashing itself."""
     if request.node.get_closest_marker("rule") and "argon2id" in request.node.name:
         return
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

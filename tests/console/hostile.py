@@ -1,4 +1,4 @@
-"""Hostile words, and a report that has them wherever a person can type."""
+"""Hostile words, and a report with these words in each field that a person can type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.reports import sample
 
 PLAIN = "plain words"
 
-# What each tries, and how it starts. Each has to stand on every page as the text that it is.
+# Attack → its words. Every page has to show them as plain text.
 STRINGS: Mapping[str, str] = {
     "a script and a picture": "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "out of an attribute": "\" autofocus onfocus=alert(1) x='",
@@ -43,7 +43,7 @@ STRINGS: Mapping[str, str] = {
 
 
 class Skeleton(HTMLParser):
-    """The tags and attributes that a browser makes of a page, and every address in it."""
+    """The tags and attributes that a browser parses from a page, and its addresses."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def head(words: str) -> bytes:
 
 
 def body(words: str) -> dict[str, Any]:
-    """A report whose every text is `words`: what a reporter types, and what stands there by a code or a file."""
+    """Return a report with `words` in every text: typed fields, and labels that belong to a code or a file."""
     data: dict[str, Any] = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
     at = data["created_at"]
     answers = [{"n": 1, "screen": words, "question": words, "value": words, "at": at}, data["answers"][5]]

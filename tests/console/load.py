@@ -1,8 +1,8 @@
-"""Measure whether staff at their lists slow a reporter's screens: `python -m tests.console.load [OPTION…]`.
+"""Measure whether staff at their lists delay a reporter's screens: `python -m tests.console.load [OPTION…]`.
 
-web answers so many screens a second, in turn alone and with a console beside it, where staff of three hotlines look at
-the list of all open reports, some through a filter. Everything is real but the people, on one machine; on PostgreSQL
-each process has its own role. The table is printed, and all of it written to var/console_load.json.
+Web answers a fixed rate of screens, alternately alone and beside a console where staff of three hotlines look at the
+list of all open reports, some through a filter. All processes are real, on one machine; only the people are simulated.
+On PostgreSQL each process has its own role. The table is printed, and all figures are written to var/console_load.json.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
 from tokaut.local_stack import startup
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
-FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=missing", "place=tanna")  # of every ten people
+FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=missing", "place=tanna")  # for ten people in turn
 WALKS = {"screens": SCENARIO, "screens_with_send": SENDING_SCENARIO}
 GOAL_RATIO, GOAL_LIST = 1.1, 200  # of web's p95; milliseconds of a list's p95
-TOGETHER = 20  # looks a second, before any counts
+TOGETHER = 20  # list requests per second during the warm-up
 PARTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 Figures = dict[str, Any]
@@ -46,7 +46,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`seconds` of each series; `rate`: screens a second of all callers together."""
+    """`seconds`: of each series. `rate`: screens per second of all reporters together."""
 
     staff: int
     reports: int
@@ -58,7 +58,7 @@ class Size:
 
 
 class Place:
-    """Web and console alone, with the reports and the people. `roles`: PostgreSQL's addresses by role."""
+    """Web and console with prepared reports and people. `roles`: PostgreSQL's addresses by role."""
 
     def __init__(self, size: Size, roles: Mapping[str, str]) -> None:
         self.size, self._roles = size, roles
@@ -74,9 +74,9 @@ class Place:
         self._people = [_person(database, number) for number in range(size.staff)]
         if roles:
             with database.write() as connection:
-                connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself within a minute
+                connection.execute(text("ANALYZE"))  # PostgreSQL does this by itself within a minute
         database.close()
-        self.callers("screens")  # nothing of this first time counts
+        self.callers("screens")  # warm-up, not measured
         _run("tests.console.load_staff", asdict(self._order(size.staff / TOGETHER, size.staff / TOGETHER)))
 
     def _order(self, every: float, seconds: float) -> load_staff.Order:
@@ -86,7 +86,7 @@ class Place:
         return {"DATABASE_URL": self._roles[role]} if self._roles else {}
 
     def _database(self) -> Database:
-        """With all rights: what web and console would never be given at once."""
+        """Open the database with all rights, which neither web nor console has."""
         if self._roles:
             return Database(self._roles[OWNER].replace(f"{OWNER}@", "postgres@"))
         return Database(f"sqlite:///{self.installation.environment['TOKAUT_DATA']}/tokaut.db")
@@ -102,7 +102,7 @@ class Place:
 
     @contextmanager
     def staff(self, found: Figures) -> Iterator[None]:
-        """Looking at their lists all the while; `found` is filled at the end."""
+        """Poll the lists as staff do during the block; `found` is filled at its end."""
         order = self._order(polled_every(), self.size.seconds + self.size.warm)
         running = machine.processes_with(self.installation.plan.where.console_listener)
         before = machine.cpu_seconds(running)
@@ -120,13 +120,13 @@ class Place:
 
 
 def _person(database: Database, number: int) -> tuple[str, str]:
-    """Three of five work at the first hotline. What their cookie holds, and what their page asks for."""
+    """Return a person's session cookie and the address that the page polls. Three of five are at the first hotline."""
     hotline = HOTLINES[max(0, number % 5 - 2)]
     return logged_in(database, f"staff{number}", "staff", hotline), f"/rows?{FILTERS[number % len(FILTERS)]}"
 
 
 def polled_every() -> float:
-    """Seconds, as the page's script has them."""
+    """Return the polling interval of the page's script, in seconds."""
     found = re.search(r"const POLL = (\d+) \* 1000;", (ROOT / "console/static/console.js").read_text())
     assert found, "console.js says otherwise how often it looks"
     return float(found[1])
@@ -170,7 +170,7 @@ def _compared(rounds: Sequence[Figures]) -> Figures:
 
 
 def _lists(looks: Sequence[Figures]) -> Figures:
-    """Of every look at a list, and of the filtered ones alone."""
+    """Return the figures of all list requests, and of the filtered ones alone."""
     took = [(address, one) for each in looks for address, several in each["took"].items() for one in several]
     spent = [one["cpu"] for one in looks]
     return {
@@ -190,7 +190,7 @@ def _parts(took: Sequence[float]) -> Figures:
 
 
 def lines(figures: Figures) -> Iterator[str]:
-    """For people."""
+    """Yield the figures as text."""
     for kind, found in figures["databases"].items():
         for walk in WALKS:
             one, name = found[walk], f"{kind}, {walk.replace('_', ' ')}"

@@ -1,8 +1,7 @@
-"""Staff with the list open before them: `python -m tests.console.load_staff`, an order as JSON on stdin, what was seen
-as JSON on stdout.
+"""Staff with an open list: `python -m tests.console.load_staff`, an order as JSON on stdin, results as JSON on stdout.
 
-A process of its own. Each person's page asks for its rows as often as console.js does, one after the other over the
-whole interval; a late answer counts from when it was due.
+This is a separate process. Each person's page polls its rows as often as console.js does; the people are spread over
+the interval; a late answer is timed from when it was due.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ A_LINE = b'class="report'
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`people`: what each one's cookie holds, and the address that their page asks for. Times in seconds."""
+    """`people`: session cookie and polled address of each person. Times in seconds."""
 
     port: int
     every: float
@@ -30,7 +29,7 @@ class Order:
 
 @dataclass
 class Seen:
-    """`took`: milliseconds for each address. `wrong`: answers that were no list."""
+    """`took`: milliseconds for each address. `wrong`: answers without a list."""
 
     took: dict[str, list[float]] = field(default_factory=dict)
     wrong: int = 0
@@ -60,7 +59,7 @@ def _sit(order: Order, seen: Seen, began: float, number: int) -> None:
 
 
 def _is_a_list(port: int, address: str, cookie: str) -> bool:
-    """By a connection of its own: the server has closed the last one by then."""
+    """Check one answer on a connection of its own, because the server has closed the last one by then."""
     line = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         line.request("GET", address, headers={"Cookie": f"__Host-tokaut={cookie}"})

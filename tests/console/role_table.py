@@ -78,7 +78,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /drills/<drill_id>/off": (LEAD,),
 }
 
-# Without a login: nothing of any report is there.
+# Without a login: no data of a report.
 OPEN = (
     "GET /login",
     "POST /login",
@@ -96,7 +96,7 @@ OPEN = (
     "GET /static/<name>",
 )
 
-# What systems call, each with its own proof of who they are.
+# For systems, each with its own authentication.
 SYSTEMS = (
     "GET /healthz",
     "POST /hotlines/<hotline>/reports/<report_id>",

@@ -58,7 +58,7 @@ def for_staff(console: Console) -> list[str]:
 
 
 def filled(rule: str) -> str:
-    """With ids that are nobody's."""
+    """Fill the rule with ids that belong to nothing."""
     return re.sub(r"<[^>]+>", NOBODY, rule)
 
 
@@ -236,7 +236,7 @@ def test_a_get_changes_nothing(console: Console, people: Mapping[str, Person]) -
     assert state() == before
 
 
-# Who asks for these is written down.
+# Reading these is written to the audit.
 READING = ("GET /reports/<report_id>", "GET /reports/<report_id>/export", "GET /reports/<report_id>/referral")
 READING += ("GET /reports/<report_id>/recordings/<recording_id>",)
 

@@ -1,4 +1,4 @@
-"""The access log: each act is one line and one sentence. It can be filtered, paged and downloaded."""
+"""The access log: each act is one line and one sentence. It can be filtered, divided into pages and downloaded."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_pages_together_are_the_whole_log_without_a_repeat(
 ) -> None:
     monkeypatch.setattr(access_log, "PAGE_SIZE", 50)
     record(database, "mere", "noted", report, more)
-    for _ in range(20):  # each is two entries, and one line
+    for _ in range(20):  # two entries each, and one line
         record(database, "sam", "accepted", report)
         record(database, "sam", "holds", report)
         pass_time(database, 5)

@@ -21,7 +21,7 @@ from tests.support.console import Console
 from tests.support.staff import PASSWORD, Person, joined, pass_time, staff_acts
 
 A_DAY = 24 * 3600
-NOBODYS = credentials._NOBODYS  # as it is outside of these tests, which hash cheaply
+NOBODYS = credentials._NOBODYS  # the real one: tests use cheap hashes
 
 
 @pytest.fixture

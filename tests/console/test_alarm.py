@@ -1,4 +1,4 @@
-"""What a browser learns of urgent unopened reports, also while locked: counts and no words."""
+"""What a browser learns about urgent unopened reports, also while locked: counts and no words."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_what_a_colleague_passes_on_is_counted_for_its_receiver_also_at_a_locked
 
 
 def test_nobody_is_there_only_because_a_page_loads_itself_again(console: Console, mere: Person) -> None:
-    """Else a desk without scripts would never lock."""
+    """Otherwise a console without scripts would never lock."""
     for _ in range(4):
         pass_time(console.parts.database, 240)
         for path in ("/?renewed=1", "/waiting", "/rows"):

@@ -1,4 +1,4 @@
-"""What a tired person may confuse: what is new, what was sent, whose report it is, which page this is."""
+"""Information that a tired person may confuse: new and old words, sent and unsent, whose report, which page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def filed(console: Console, made: StackPlan) -> Filed:
 
 
 def after(one: Person, path: str, form: dict[str, str]) -> Page:
-    """The page that a browser shows after it."""
+    """Post a form and return the page that the browser shows next."""
     page = one.post(path, form, at="/me")
     return one.get(page.leads_to.partition("#")[0]) if page.leads_to else page
 
@@ -75,7 +75,7 @@ def test_what_became_of_a_form_is_said_at_it(
     (box,) = re.finditer(r'<(\w+)[^>]*id="said"[^>]*>.*?</\1>', html, re.DOTALL)
     assert said in Page.text.fget(type("It", (), {"html": box[0]})), act  # type: ignore[attr-defined]  # of a part
     assert 'tabindex="-1"' in box[0] and re.search('role="(alert|status)"', box[0])
-    if act != "hand-over":  # there is nobody left whom it could go to
+    if act != "hand-over":  # no other hotline is left for a transfer
         assert abs(html.index(f"{path}/{act}#said") - box.start()) < 2500, "a screen away nobody sees it"
 
 
@@ -149,7 +149,7 @@ def test_every_question_is_in_words() -> None:
 
 
 def test_one_way_of_counting_what_is_read(filed: Filed, people: tuple[Person, Person]) -> None:
-    """Each showing is written down, of an older page, too."""
+    """Each view is audited, also that of an older page."""
     mere, path = people[0], f"/reports/{filed.id}"
     after(mere, f"{path}/note", {"words": "x"})
     mere.get(path)

@@ -1,4 +1,4 @@
-"""The lead's board: what waits, who holds what, what was taken in time today. Of the own hotline alone."""
+"""The lead's board: waiting reports, who has which, and reports taken in time today. Own hotline only."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_who_holds_what(database: Database, ana: Person, mere: Person, store: St
 
 
 def test_what_was_taken_in_time_today(database: Database, ana: Person, mere: Person, store: Store) -> None:
-    pass_time(database, seconds_to_noon(database))  # no day begins meanwhile
+    pass_time(database, seconds_to_noon(database))  # so that no new day begins
     for one in (ana, mere):
         one.log_in()
     taken, late, _, _ = store("P1"), store("P1"), store("P1"), store("P2")

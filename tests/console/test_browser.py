@@ -66,13 +66,13 @@ class House:
         return made
 
     def code(self, name: str) -> str:
-        """One that was not used before; a person would wait for it, too."""
+        """Return an unused code; like a person, wait for it if necessary."""
         until(lambda: int(time.time()) // 30 + 1 > self.steps.get(name, 0), "no new code", seconds=70)
         self.steps[name] = max(self.steps.get(name, 0) + 1, int(time.time()) // 30)
         return pyotp.TOTP(self.secrets[name]).at(self.steps[name] * 30)
 
     def file(self, phone: str) -> list[str]:
-        """A report with words; every screen that was seen."""
+        """Send a report with words; return every screen."""
         handset = self.installation.ussd_phone("simulator", phone)
         screens = [handset.dial().text]
         screens += [handset.type(reply).text for reply in (*REPLIES, "1", SENTENCE)]
@@ -105,7 +105,7 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 def join(house: House, page: Any, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> None:
-    page.goto(house.link(name, role, hotline))  # a script takes the code from its fragment
+    page.goto(house.link(name, role, hotline))  # a script reads the code from the fragment
     make_account(house, page, name)
 
 
@@ -158,7 +158,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     code = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", "\n".join(screens))
     assert code, screens[-2:]
     line = page.locator("li.report", has_text="Nobody").or_(page.locator("li.report", has_text="Take within")).last
-    line.wait_for(timeout=30_000)  # by itself: nobody loads the page again
+    line.wait_for(timeout=30_000)  # the page refreshes by itself
     looked_at(page, "queue", width, folder)
     page.locator("li.report a").last.click()
     page.wait_for_url("**/reports/*")
@@ -190,12 +190,12 @@ def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House,
     page = opened(f"{house.address}/login").page
     join(house, page, "luk")
     log_in(house, page, "luk")
-    page.wait_for_selector("body[data-ready]")  # its script hears the keys by then
+    page.wait_for_selector("body[data-ready]")  # its script handles keys from then on
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
     assert "Urgent reports waiting" in page.locator("main").inner_text()
-    page.go_back()  # to where the next person may log in; what was on the screen is not there
+    page.go_back()  # to the login page, without the earlier content
     page.get_by_label("Name").wait_for()
     page.goto(house.address)
     page.get_by_role("heading", name="Locked").wait_for()
@@ -238,7 +238,7 @@ def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any)
 @pytest.mark.rule("A-17")
 @pytest.mark.rule("X-16")
 def test_a_planted_script_does_not_run(house: House, chromium: Any) -> None:
-    """The policy holds where escaping would fail: a script in the page itself is stopped."""
+    """The policy holds even without escaping: a script in the page itself is blocked."""
 
     def planted(route: Any) -> None:
         answer = route.fetch()
@@ -264,7 +264,7 @@ def test_what_one_tab_ends_is_gone_from_the_others(house: House, opened: Callabl
         assert other.get_by_role("heading", name="Help").count() == 0
         if end == "Hide screen":
             assert other.url.endswith("/locked?then=%2Fhelp"), "and the password brings it back"
-            other.wait_for_selector("body[data-ready]")  # it has told the others by then that it is over
+            other.wait_for_selector("body[data-ready]")  # by then it has notified the other tabs
             one.get_by_label("Password").fill(PASSWORD)
             one.keyboard.press("Enter")
             one.get_by_role("heading", name=re.compile("Reports")).wait_for()

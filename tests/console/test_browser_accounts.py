@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    """On a host with a name: browsers make no passkey for an IP address."""
+    """A console on a host with a name: browsers create no passkey for an IP address."""
     installation = Installation().up()
     house = House(installation, "localhost")
     yield house
@@ -28,7 +28,7 @@ def house() -> Iterator[House]:
 
 
 class Key:
-    """A security key that a person touches at once, plugged into the browser of a page."""
+    """A security key in the browser of a page; its user touches it at once."""
 
     def __init__(self, page: Any, *, has_pin: bool = True) -> None:
         self.session = page.context.new_cdp_session(page)
@@ -50,11 +50,11 @@ class Key:
         return found
 
     def verifies(self, *, right: bool) -> None:
-        """Whether the person knows the PIN."""
+        """Set whether the person knows the PIN."""
         self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": right})
 
     def set_counter(self, value: int) -> None:
-        """As a copy of the key has it, that was made earlier."""
+        """Set the signature counter back, as in an earlier copy of the key."""
         (one,) = self.credentials()
         self.session.send(
             "WebAuthn.removeCredential", {"authenticatorId": self.id, "credentialId": one["credentialId"]}
@@ -208,6 +208,6 @@ def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callab
     lead.page.get_by_role("button", name=re.compile("Revoke")).click()
     lead.page.get_by_text("The invitation was revoked").wait_for()
     page.goto(f"{house.address}/join")
-    page.goto(f"{house.address}/join#{code}")  # in the page that is open
+    page.goto(f"{house.address}/join#{code}")  # in the open page
     page.get_by_text("This code is not valid").wait_for()
     assert page.get_by_label("Code of your invitation").input_value() == code

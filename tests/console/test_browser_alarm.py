@@ -19,7 +19,7 @@ from tests.support.wait import until
 pytestmark = pytest.mark.slow
 
 TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
-# Counts what the page gives the system: its own sounds and notifications go on as well. And a tab that nobody sees.
+# Counts the page's sounds and notifications, which still happen; and hides a tab.
 TONES = """
 window.tones = 0;
 window.AudioContext = class extends AudioContext {
@@ -136,7 +136,7 @@ def test_clocks_run_and_the_number_goes_when_the_hours_end(desk: Desk, chromium:
     first = clock.inner_text()
     assert first.startswith("Take within 1")
     until(lambda: clock.inner_text() != first, "the clock stands still")
-    if page.locator("#reach.now").count():  # all but one minute of the day
+    if page.locator("#reach.now").count():  # true except for one minute of the day
         assert page.locator(".number", has_text="+6785550101").count() == 1
         page.evaluate("document.getElementById('reach').dataset.changes = '0'")
         page.get_by_text("The safe hours ended at 23:59: do NOT call or text now.").wait_for()

@@ -22,7 +22,7 @@ WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
 
 
 def not_now() -> dict[str, Any]:
-    """A contact whose safe hours begin in six hours."""
+    """Return a contact whose safe hours begin in six hours."""
     begin, end = (f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (6, 7))
     hours = {"from": begin, "to": end, "tz": "UTC"}
     return {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
@@ -73,7 +73,7 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
             page.get_by_label("What was done?").fill("1234")
             page.get_by_label("Outcome", exact=True).select_option("helped")
         press(page, name)
-        desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password after Hide does
+        desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does after Hide
         page.goto(address)
         kept[name] = areas(page)
     context.close()
@@ -102,7 +102,7 @@ def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: A
     page.goto(address)
     page.locator('input[name="danger"][value="soon"]').check()
     words.fill(WORDS)
-    if script:  # nothing is pressed
+    if script:  # no button is needed
         until(lambda: bool(rows(desk.database, t.draft)), "no draft was saved")
     else:
         press(page, "Français")
@@ -118,7 +118,7 @@ def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: A
 
 
 def test_code_and_pin_are_printed_only_when_somebody_asks(desk: Desk, chromium: Any) -> None:
-    """A shared printer would show them to the whole office."""
+    """Otherwise a shared printer could show them to the whole office."""
     web_makes_mailboxes(desk.database)
     context = desk.context(chromium, "mere")
     page = context.new_page()

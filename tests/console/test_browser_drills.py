@@ -1,4 +1,4 @@
-"""The page of drills in a real Chromium: on a phone and on a desk, with axe; planned by its form, and printed."""
+"""The page of drills in a real Chromium: on a phone and on a desktop, with axe; a drill is planned and printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.console.test_drills import House, answer, house
 from tests.support.staff import HERE, Person
 
 pytestmark = pytest.mark.slow
-DESKTOP = True  # the headless shell does not follow a redirect that the test itself answers
+DESKTOP = True  # the headless shell does not follow redirects that the test answers
 
 __all__ = ["house", "opened"]
 
@@ -23,7 +23,7 @@ PASSED_ON = ("content-type", "sec-fetch-site", "origin")
 
 
 def answered(person: Person, route: Any) -> None:
-    """By the console beside the test, to whoever is logged in there."""
+    """Answer with the console of this test, for the person logged in there."""
     asked = route.request
     headers = {name: value for name, value in asked.headers.items() if name in PASSED_ON}
     path = asked.url.removeprefix(HERE)

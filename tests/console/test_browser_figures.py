@@ -29,7 +29,7 @@ SIZES = [(360, 740), (1280, 900)]
 
 @pytest.fixture(scope="module")
 def filled(house: House) -> Iterator[House]:
-    """With made-up quarters, which went through the same rule as true ones."""
+    """A console with made-up quarters, to which the suppression was applied as to real ones."""
     with closing(database(house)) as there, there.write() as connection:
         names = ("quarter", "country", "sheet", "cell", "number")
         rows = [
@@ -45,7 +45,7 @@ def database(house: House) -> Database:
 
 
 def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
-    """With an account made for it, logged in."""
+    """Make an account and log in with it."""
     join(house, page, name, role, hotline)
     page.goto(f"{house.address}/login")
     page.get_by_label("Name", exact=True).fill(name)
@@ -55,7 +55,7 @@ def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
     page.get_by_role("heading", name=re.compile("Reports|System status")).first.wait_for()
 
 
-PRINTED_PAGES = 6  # of A4, for all statistics
+PRINTED_PAGES = 6  # A4, for all statistics
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -34,7 +34,7 @@ def test_a_follow_up_rings_until_somebody_has_looked_again(desk: Desk, chromium:
     heard = context.new_page()
     heard.goto(f"{desk.address}/me")
     heard.wait_for_selector("body[data-ready]")
-    with heard.expect_response("**/waiting"):  # it has heard that nothing is due
+    with heard.expect_response("**/waiting"):  # the page knows that nothing is due
         pass
     desk.change(update(t.holding).where(t.holding.c.report_id == report_id).values(follow_up_at=1_700_000_000_000_000))
     until(lambda: title(heard, "(⏰1) "), "the title says nothing", seconds=60)
@@ -49,7 +49,7 @@ def test_a_follow_up_rings_until_somebody_has_looked_again(desk: Desk, chromium:
 
 
 def test_a_report_is_closed_and_that_undone_by_few_presses(desk: Desk, chromium: Any) -> None:
-    """Two choices and a press close it; one press undoes it. The words are kept if something is missing."""
+    """Two choices and a press close it; one press undoes that. The words are not lost if something is missing."""
     report_id = desk.report(told(), TOP, "P3")
     context = desk.context(chromium, "mere")
     page = context.new_page()

@@ -55,7 +55,7 @@ def test_the_counter_and_the_end_of_the_screen_follow_what_is_typed(
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without a script"])
 def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(desk: Desk, chromium: Any, script: bool) -> None:
-    """On a usual laptop, to a report of danger now that somebody has taken, while another urgent one waits."""
+    """On a laptop, for an acknowledged report of danger now, while another urgent report waits."""
     desk.report(told(), TOP, "P1")
     address = f"{desk.address}/reports/{desk.report(told(danger='now'), TOP, 'P1')}"
     page = desk.context(chromium, "luk", java_script_enabled=script, viewport={"width": 1280, "height": 800}).new_page()

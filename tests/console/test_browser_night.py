@@ -1,4 +1,4 @@
-"""A night of 20 reports at one hotline: three people in three browsers, all processes real, the reporters by webhook.
+"""A night of 20 reports at one hotline: three people in three browsers, real processes, reporters by webhook.
 
 At the end each report is in exactly one place, its timeline has each act once, and each page that a person has open
 agrees with the store. The presses of each task are counted (docs/console.md has the table).
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 NAMES = ("mere", "sam", "luk")
 SIZE = {"width": 1280, "height": 800}
-# The pages ask ten times as often. One that is measured keeps its own pace.
+# Makes pages poll ten times as often. Pages under measurement are not changed.
 HURRIED = "const { setInterval: slow } = window; window.setInterval = (f, t, ...a) => slow(f, t / 10, ...a);"
 ROWS = "() => Object.fromEntries([...document.querySelectorAll('li.report')].map((row) => [row.id.slice(4), \
 row.querySelector('.holder').innerText.trim()]))"
@@ -51,7 +51,7 @@ LAUGHED, NEARER, WROTE_MORE = "Laughing in the background.", "They are nearer.",
 RECEIVED = ("The report was received.", "")
 DELIVERED = ("The system of the hotline received the report.", "")
 ADDED = ("The system of the hotline received what the reporter added.", "")
-# Presses of each task before the console was rebuilt: the review of 28 November 2026
+# Presses of each task in the review of 28 November 2026, before the console was rebuilt
 BEFORE = {
     "log in": "1",
     "take the first P1": "2",
@@ -71,7 +71,7 @@ GOALS = {"take the first P1": 2, "ready-made reply, sent": 3, "note and pass on"
 
 @dataclass
 class Filed:
-    """A report and the way back to it. `words`: what its reporter wrote."""
+    """A report with its code and PIN. `words`: what its reporter wrote."""
 
     report_id: str
     phone: str
@@ -81,7 +81,7 @@ class Filed:
 
 
 class Night:
-    """The hotline, its people in their browsers, and all that was done, as the timelines have to show it."""
+    """The hotline, its people in their browsers, and all acts, as the timelines must show them."""
 
     def __init__(self, house: House, chromium: Any) -> None:
         self.house, self.address = house, house.address
@@ -116,10 +116,10 @@ class Night:
     def tasks(self) -> dict[str, Task]:
         return {name: task for one in self.at.values() for name, task in one.tasks.items()}
 
-    # The reporters
+    # Reporters
 
     def file(self, answers: tuple[str, ...] = ORDINARY) -> Filed:
-        """A report by USSD, with words that are typed after Send."""
+        """Send a report by USSD, with words typed after Send."""
         number = len(self.reports)
         words = f"Made-up words of report {number}."
         phone = self.house.installation.ussd_phone("simulator", f"+67855502{number:02}")
@@ -144,7 +144,7 @@ class Night:
         until(lambda: not self._scalars(waiting), "a delivery never came")
 
     def my_report(self, one: Filed, *replies: str) -> str:
-        """Dial in with code and PIN; the last screen."""
+        """Open My report with code and PIN, type the replies, and return the last screen."""
         phone = self.house.installation.ussd_phone("simulator", one.phone)
         phone.dial()
         for reply in ("3", one.code, one.pin, *replies):
@@ -152,14 +152,14 @@ class Night:
         phone.line_gone()
         return screen
 
-    # What the store says, and what the pages say
+    # The store and the pages
 
     def _scalars(self, query: Any) -> list[Any]:
         with self.database.read() as connection:
             return list(connection.execute(query).scalars())
 
     def stored(self) -> dict[str, Any]:
-        """Handling, holder, handed_by and outcome of each report at this hotline."""
+        """Return handling, holder, handed_by and outcome of each report at this hotline."""
         d, h = t.delivery.c, t.holding.c
         is_here = (h.report_id == d.report_id) & (h.hotline == d.hotline)
         query = select(d.report_id, d.handling, h.holder, h.handed_by, h.outcome)
@@ -169,7 +169,7 @@ class Night:
             return {row.report_id: row for row in rows}
 
     def says(self, row: Any) -> str:
-        """How the list and the page of a report have to name its status."""
+        """Return the status that the list and the page of a report must show."""
         if row.handed_by and row.handling in ACTIVE:
             return f"Passed to {row.holder}, not accepted yet"
         if row.handling == Handling.CLOSED:
@@ -191,7 +191,7 @@ class Night:
         return bool(self.lists[name].evaluate(ROWS) == expected)
 
     def _page_agrees(self, name: str) -> bool:
-        """Also a page that is out of date agrees, if it says so."""
+        """Compare one page with the store; a page that says that it is out of date agrees, too."""
         page = self.at[name].page
         found = re.search(r"/reports/([0-9a-f-]+)", page.url)
         if not found:
@@ -200,7 +200,7 @@ class Night:
         is_outdated = page.get_by_text("Load the page again").count() == 1
         return bool((shown == self.says(self.stored()[found[1]])) != is_outdated)
 
-    # What people do
+    # Acts of people
 
     def open(self, name: str, one: Filed) -> Any:
         page = self.at[name].page
@@ -218,7 +218,7 @@ class Night:
         self.done[one.report_id].append((sentence, text))
 
     def close_report(self, name: str, outcome: str, words: str) -> None:
-        """The form for closing, on the page of a report."""
+        """Fill in and send the form for closing, on the page of a report."""
         at = self.at[name]
         at.page.get_by_label("What was done?").fill(words)
         at.choose(at.page.get_by_label("Outcome", exact=True), value=outcome)
@@ -266,7 +266,7 @@ def test_a_night_of_twenty_reports(night: Night, chromium: Any, record_property:
 
 
 def _evening(night: Night, chromium: Any) -> CountedPage:
-    """Three people join by invitations that a lead makes, and log in."""
+    """Let three people join by invitations of a lead, and log in."""
     context = chromium.chromium.new_context(viewport=SIZE, reduced_motion="reduce")
     put_cookie(context, night.address, logged_in(night.database, "ana", "lead"))
     lead = CountedPage(context.new_page())
@@ -292,9 +292,9 @@ def _evening(night: Night, chromium: Any) -> CountedPage:
 
 
 def _danger_while_a_page_is_locked(night: Night) -> Filed:
-    """A report of danger now comes while luk's screen is hidden; luk unlocks it and takes the report."""
+    """Send a report of danger now while luk's screen is hidden; luk unlocks it and takes the report."""
     luk, page = night.at["luk"], night.at["luk"].page
-    night.lists["luk"].close()  # another tab would blank, too
+    night.lists["luk"].close()  # another tab would be blanked, too
     page.wait_for_selector("body[data-ready]")
     luk.key("Escape")
     luk.key("Escape")
@@ -322,7 +322,7 @@ def _danger_while_a_page_is_locked(night: Night) -> Filed:
 
 
 def _two_press_at_once(night: Night, one: Filed) -> None:
-    """Both requests leave their browsers together: one has the report, the other is told who."""
+    """Release both requests at the same time: one person gets the report, the other is told who has it."""
     held: list[Any] = []
 
     def hold(route: Any) -> None:
@@ -357,12 +357,12 @@ def _the_reporter_writes_more(night: Night, one: Filed) -> None:
     page.locator(".timeline .theirs", has_text=WROTE_MORE).get_by_text("new").wait_for()
     night.did(one, "The reporter wrote:", WROTE_MORE)
     night.did(one, *ADDED)
-    night.contexts["luk"].add_init_script(HURRIED)  # both waits that are measured are over
+    night.contexts["luk"].add_init_script(HURRIED)  # both waits have been measured
     night.lists["luk"].reload()
 
 
 def _messages(night: Night, danger: Filed, other: Filed) -> None:
-    """A ready-made reply and an own message; both reporters read theirs with code and PIN."""
+    """Send a ready-made reply and an own message; both reporters read theirs with code and PIN."""
     luk, page = night.at["luk"], night.open("luk", danger)
     with luk.task("ready-made reply, sent"):
         luk.press(page.get_by_text("Ready-made replies"))
@@ -383,7 +383,7 @@ def _messages(night: Night, danger: Filed, other: Filed) -> None:
 
 
 def _note_and_pass_on(night: Night, one: Filed) -> None:
-    """The holder passes the report to the colleague who was slower, with a note; it is accepted."""
+    """Pass the report to the colleague who was slower, with a note; the colleague accepts it."""
     giver = night.stored()[one.report_id].holder
     taker = "sam" if giver == "mere" else "mere"
     at, page = night.at[giver], night.open(giver, one)
@@ -403,7 +403,7 @@ def _note_and_pass_on(night: Night, one: Filed) -> None:
 
 
 def _shift_change(night: Night, three: list[Filed]) -> None:
-    """mere goes home: what she holds is given to sam in one act, and sam accepts it one by one."""
+    """mere goes home: she passes her reports to sam in one act, and sam accepts each of them."""
     for one in three:
         night.take("mere", one)
     keeps = [one for one in night.reports if night.stored()[one.report_id].holder == "mere" and one not in three]
@@ -433,7 +433,7 @@ def _shift_change(night: Night, three: list[Filed]) -> None:
 
 
 def _false_reports(night: Night, withdrawn: Filed, agreed: Filed) -> None:
-    """sam marks two reports as false and was wrong about one; luk agrees about the other."""
+    """sam marks two reports as false and withdraws one mark; luk confirms the other."""
     sam, luk = night.at["sam"], night.at["luk"]
     for one in (withdrawn, agreed):
         night.take("sam", one)
@@ -467,7 +467,7 @@ def _to_another_hotline(night: Night, one: Filed) -> None:
         page.locator("#why").fill(NEARER)
         luk.press(page.locator("form[action*=hand-over]").get_by_role("checkbox"))
         luk.press(page.get_by_role("button", name="Transfer", exact=True))
-        page.locator("#hand-over p[role=status]").wait_for()  # asked for, or carried out already
+        page.locator("#hand-over p[role=status]").wait_for()  # requested, or already done
     night.did(one, "luk asked to transfer the report to another hotline.")
     night.did(one, "luk said why it was passed on:", NEARER)
     night.did(one, "The report was transferred to another hotline.")
@@ -494,7 +494,7 @@ def _close_and_undo(night: Night, undone: Filed, closed: Filed) -> None:
 
 
 def _follow_up(night: Night, one: Filed) -> None:
-    """The second report of danger now, whose follow-up becomes due: it rings on mere's list until she has looked."""
+    """Let a follow-up become due: mere's list rings until she has looked."""
     night.take("mere", one)
     mere, page = night.at["mere"], night.lists["mere"]
     until(lambda: not title(page, "(!"), "the alarm for urgent reports goes on")
@@ -516,7 +516,7 @@ def _follow_up(night: Night, one: Filed) -> None:
 
 
 def _every_report_is_in_one_place(night: Night) -> None:
-    """For each person under one tab, the same that the store says; and nothing is missing."""
+    """Check that for each person every report is under one tab, as the store says, and none is missing."""
     stored = night.stored()
     assert stored.keys() == {one.report_id for one in night.reports} and len(stored) == 20
     for name in NAMES:
@@ -546,7 +546,7 @@ def _tab(row: Any, name: str) -> str:
 
 
 def _each_act_is_said_once(night: Night) -> None:
-    """The timeline of each report has what was done in this night, and nothing else; no words are lost."""
+    """Check that each timeline has exactly the acts of this night, and that no words are lost."""
     wrong = []
     for number, one in enumerate(night.reports):
         page = night.open("luk", one)
@@ -559,7 +559,7 @@ def _each_act_is_said_once(night: Night) -> None:
 
 
 def _end_of_an_account(night: Night, lead: CountedPage) -> None:
-    now = night.database.now()  # a slow machine takes longer than the five minutes for which a check holds
+    now = night.database.now()  # a slow machine takes longer than the five minutes for which an identity check is valid
     with night.database.write() as connection:
         connection.execute(update(t.staff_session).values(checked_at=now, seen_at=now))
     with lead.task("end a colleague's account"):
@@ -568,7 +568,7 @@ def _end_of_an_account(night: Night, lead: CountedPage) -> None:
         lead.press(sam.get_by_role("link", name="End account…"))
         lead.press(lead.page.get_by_role("button", name="End the account"))
         lead.page.get_by_text("account ended").wait_for()
-    night.lists["sam"].get_by_role("heading", name="Log in").wait_for()  # by itself
+    night.lists["sam"].get_by_role("heading", name="Log in").wait_for()  # without a reload
     lead.page.context.close()
 
 

@@ -1,4 +1,4 @@
-"""The list in a real Chromium: ten rows on one screen, keys, counts that refresh, and who is looking."""
+"""The list in a real Chromium: ten rows on one screen, keys, counts that refresh, and who has a report open."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def reports(desk: Desk) -> list[str]:
-    """Twelve, as a night brings them, in the order of the list."""
+    """Store twelve varied reports, and return their ids in the order of the list."""
     made = []
     for n in range(12):
         head = {
@@ -72,7 +72,7 @@ def test_ten_rows_fit_and_the_keys_go_through_them(
         looked_at(page, "queue-keys", 1280, folder)
         page.keyboard.press("Escape")
         page.get_by_role("heading", name="Keys").wait_for(state="hidden")
-        page.wait_for_timeout(700)  # longer than two touches of Esc may lie apart
+        page.wait_for_timeout(700)  # longer than the limit between two presses of Esc
         assert page.evaluate(FOCUS) == f"row-{reports[1]}", "j did nothing below the dialog, and one Esc hides nothing"
         page.keyboard.press("/")
         page.keyboard.type("jk?")

@@ -66,7 +66,7 @@ def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:
     page.get_by_text("Taken by: mere").wait_for()
 
 
-# What Tab reaches in the header and below, in its order, and the same from top to bottom and from left to right.
+# Return the header's elements in Tab's order, in visual order, and which elements from the bar on are in the bar.
 ORDERS = """(free) => {
   const all = [...document.querySelectorAll(free)].filter((one) => one.getClientRects().length);
   const name = (one) => one.textContent.trim(), box = (one) => one.getBoundingClientRect();

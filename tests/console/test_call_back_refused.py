@@ -1,4 +1,4 @@
-"""Call-backs that are not a hotline's own or cannot be understood: no effect, and no information."""
+"""Callbacks for another hotline's report or with an invalid form: no effect, and no information."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEEN = "We have read it."
 def test_another_s_report_is_as_one_that_there_is_not(
     made: StackPlan, desk: Desk, database: Database, report: str
 ) -> None:
-    """A fallback that was not asked yet has no report either, though it could open the body."""
+    """A fallback that has not been asked yet has no report either, although it could open the body."""
     keys = made.folder.inside / "keys"
     ids = {
         "another's": given(database, keys, [(OTHER, "primary")]),
@@ -90,7 +90,7 @@ def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) 
 @pytest.mark.rule("B-62")
 @pytest.mark.rule("X-14")
 def test_another_hotline_s_signature(made: StackPlan, console: Console, database: Database, report: str) -> None:
-    """Even where the other one was given the report, too; and where it names a hotline that there is not."""
+    """Also if the other hotline has the report, too, and if the hotline does not exist."""
     for hotline in (HOTLINE, "vu-nobody", "_sender"):
         forger = in_process(hotline, made.secrets.hotlines[OTHER], console.http)
         assert forger.call(report).status_code == 401
@@ -125,7 +125,7 @@ def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None
         (422, b'{"state":"accepted","mesage":"lukaotem"}'),
         (422, b'{"state":"accepted","message":["lukaotem"]}'),
         (422, b'{"state":"accepted","reason":{}}'),
-        (422, b'{"state":"accepted","message":0}'),  # no number may reach a reporter as words
+        (422, b'{"state":"accepted","message":0}'),  # a number is not accepted as words
         (422, b'{"state":"rejected","reason":7.5}'),
     ],
     ids=lambda given: repr(given)[:40],
@@ -144,7 +144,7 @@ def test_a_body_that_is_not_understood(desk: Desk, database: Database, report: s
 def test_one_signed_call_says_nothing_of_another_report(
     made: StackPlan, desk: Desk, database: Database, report: str
 ) -> None:
-    """Whoever has seen a call, in a log or a proxy, could else send it to each report of the same hotline."""
+    """Otherwise a person who sees a callback in a log or proxy could send it to other reports of the hotline."""
     other = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
     body = json.dumps({"report_id": report, "state": "closed"}).encode()
     headers = desk.headers(body)
@@ -187,7 +187,7 @@ def test_other_methods(console: Console, report: str) -> None:
 def test_two_secrets_while_one_is_rotated(made: StackPlan, report: str) -> None:
     old, new = made.secrets.hotlines[HOTLINE], made.secrets.hotlines[OTHER]
     settings = {**made.settings, "COUNTRIES": "vu", "HOTLINE_VU_PIKININI_SECRET": f"{new},{old}"}
-    del settings["HOTLINE_VU_WOMENS_CENTRE_SECRET"]  # it cannot call back, and stops nobody
+    del settings["HOTLINE_VU_WOMENS_CENTRE_SECRET"]  # it has no callback and does not prevent the start
     console = Console(settings)
     try:
         for secret in (new, old):

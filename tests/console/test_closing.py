@@ -31,7 +31,7 @@ def people(console: Console) -> tuple[Person, Person]:
 
 @pytest.fixture
 def filed(console: Console, made: StackPlan, people: tuple[Person, Person]) -> Filed:
-    """Filed after the accounts were made, so that both may call it a false report."""
+    """A report that is newer than the accounts, so that both people may mark it as false."""
     pass_time(console.parts.database, 60)
     return Filed(console, made, None)
 
@@ -143,7 +143,7 @@ def test_a_closing_is_undone_for_ten_minutes_by_who_closed_it(
     refused = act(sam, filed, "undo-close")
     assert refused.status == 400 and "cannot be undone any more" in refused.text and handling(filed) == "closed"
     form = {"token": closed.token, "once": closed.marks["once"]}
-    for _ in range(2):  # pressed twice
+    for _ in range(2):  # a second press
         undone = mere.post(f"/reports/{filed.id}/undo-close", form)
         assert undone.leads_to == f"/reports/{filed.id}?said=close_undone#said"
     assert handling(filed) == before and held(filed).outcome is None
@@ -207,7 +207,7 @@ def test_a_false_report_names_the_first_person_until_a_second_agrees(
 def test_a_mark_that_was_withdrawn_meanwhile_is_not_confirmed(
     filed: Filed, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Withdrawn between the page's look at the mark and the closing."""
+    """It is withdrawn after the page has read the mark and before the closing."""
     mere, sam = people
     act(mere, filed, "take")
     act(mere, filed, "close", close_form("hoax"))
@@ -231,7 +231,7 @@ def test_a_mark_that_was_withdrawn_meanwhile_is_not_confirmed(
 def test_a_report_that_is_closed_or_transferred_is_neither_marked_nor_closed_again(
     filed: Filed, people: tuple[Person, Person], way: str
 ) -> None:
-    """From a page that the browser kept: whoever acted last is not told of a conflict with themselves."""
+    """The request comes from an old page: its error is not a conflict with oneself."""
     mere, _ = people
     act(mere, filed, "take")
     kept_page = mere.get(f"/reports/{filed.id}")

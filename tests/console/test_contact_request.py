@@ -1,4 +1,4 @@
-"""A request to be called, as staff see it: named in the list, and with the rule that nobody says who calls."""
+"""A request to be called, as staff see it: named in the list, and with the rule not to say who calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff see of a report that its reporter deleted: that it was deleted, and nothing else."""
+"""What staff see of a report that its reporter deleted: the deletion, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hotline that lost its own data fetches its deliveries again, and reads which of its deliveries fail."""
+"""A hotline that lost its own data fetches its deliveries again, and reads which deliveries fail."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ KIT = kit()
 
 
 def fetch(desk: Desk, target: str, *, signed: str | None = None, at: float = 0) -> Said:
-    """Ask as the kit does. `signed`: another address to sign; `at`: seconds by which the hotline's clock is fast."""
+    """Send the kit's request. `signed`: another address to sign. `at`: seconds by which the hotline's clock is fast."""
     headers = KIT.signed(desk.secret, f"https://desk.example{signed or target}", "any", int(time.time() + at))
     said: Said = desk.http.send("GET", target, headers=headers)
     return said
 
 
 def signed_words(desk: Desk, words: str) -> dict[str, str]:
-    """The headers of a GET, cut out of a signed body in which somebody else wrote these words."""
+    """Return headers for a GET, cut out of a signed body that contains another person's words."""
     now = str(int(time.time()))
     body = f'{{"narrative":"{words.replace("NOW", now)}'
     signature = Webhook(desk.secret).sign("any", datetime.fromtimestamp(int(now), UTC), body)
@@ -62,7 +62,7 @@ def signed_words(desk: Desk, words: str) -> dict[str, str]:
 
 
 def delivered(made: StackPlan, database: Database, hotline: str = HOTLINE, ago: int = MINUTE) -> str:
-    """A report that the hotline has accepted; return its id."""
+    """Store a report as delivered, and return its id."""
     report = given(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
     [row] = [row for row in rows(database, t.delivery) if row.report_id == report]
     digest = hashlib.sha256(envelope("report.created", row.created_at // SECOND, DATA)).digest()
@@ -75,7 +75,7 @@ def delivered(made: StackPlan, database: Database, hotline: str = HOTLINE, ago: 
 
 
 def spoken(made: StackPlan, database: Database, report: str, data: bytes = DATA) -> str:
-    """A message of the reporter that the hotline has accepted; return its id."""
+    """Store a reporter's message as delivered, and return its id."""
     now = database.now()
     message, keys = new_id(now), load_public_keys(made.folder.inside / "keys", [HOTLINE])
     box = seal_body(keys[HOTLINE], SealContext.of_message("demo", report, message, HOTLINE), b"", data)
@@ -91,7 +91,7 @@ def spoken(made: StackPlan, database: Database, report: str, data: bytes = DATA)
 def test_a_delivery_is_fetched_again_and_only_the_hotline_opens_it(
     made: StackPlan, desk: Desk, database: Database, report: str, console: Console
 ) -> None:
-    """The bytes are those of the first delivery. What was not accepted yet comes by itself and is not listed."""
+    """The bytes are those of the first delivery. Deliveries that are still due are not listed."""
     told = delivered(made, database)
     said = fetch(desk, PATH)
     assert said.status_code == 200, said.content
@@ -155,7 +155,7 @@ def test_nothing_of_another_hotline_is_in_it(made: StackPlan, desk: Desk, databa
 def test_pages_follow_one_another_and_lose_nothing(
     made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where several were delivered at the same moment."""
+    """Also if several have the same delivery time."""
     monkeypatch.setattr(deliveries, "MAX_COPIES", 2)
     told = [delivered(made, database) for _ in range(5)]
     with database.write() as connection:
@@ -214,7 +214,7 @@ def test_what_the_address_may_not_say(desk: Desk) -> None:
 def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
     made: StackPlan, desk: Desk, database: Database
 ) -> None:
-    """Only the worker can take the number out; the last statement about contact keeps its own."""
+    """Only the worker can remove the number; the last statement about contact is not withheld."""
     withdrawn, given_anew, deleted = (delivered(made, database) for _ in range(3))
     spoken(made, database, given_anew)
     [statement] = [row for row in rows(database, t.message) if row.report_id == given_anew]
@@ -243,7 +243,7 @@ def test_a_body_that_is_not_stored_any_more_is_named(made: StackPlan, desk: Desk
 
 
 def test_too_many_requests(desk: Desk, console: Console) -> None:
-    """Counted for each hotline, and only what it signed: a stranger locks nobody out."""
+    """Signed requests are counted for each hotline: a stranger locks nobody out."""
     for _ in range(deliveries.RATE_LIMIT.max_attempts + 5):
         desk.http.send("GET", PATH)
     for _ in range(deliveries.RATE_LIMIT.max_attempts):

@@ -1,4 +1,4 @@
-"""A draft is there again after a note, another language or the lock, and gone after Send and logout."""
+"""A draft returns after a note, another language or the lock, and is deleted after Send and logout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def filed(console: Console, made: StackPlan) -> Filed:
 
 
 def areas(page: Page) -> tuple[str, str]:
-    """What stands in the message and in the note."""
+    """Return the contents of the message and the note."""
     found = [re.search(rf'<textarea id="{one}"[^>]*>([^<]*)</textarea>', page.html) for one in ("words", "note")]
     return tuple(one[1] if one else "" for one in found)  # type: ignore[return-value]  # two of them
 
@@ -35,7 +35,7 @@ def written(one: Person, path: str) -> dict[str, str]:
 
 
 def everything(filed: Filed) -> str:
-    """All cells of all tables."""
+    """Return all cells of all tables as text."""
     found: list[Any] = []
     with filed.database.read() as connection:
         for table in t.metadata.sorted_tables:
@@ -96,7 +96,7 @@ def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, 
         ("close", close_form(), (WORDS, NOTE)),
     ):
         page = written(mere, path) | form
-        for _ in range(2):  # the second press carries the drafts, too
+        for _ in range(2):  # the second press also carries the drafts
             assert mere.post(f"{path}/{act}", page).status == 303
         assert mere.post(f"{path}/draft", page | {"words": "Half"} if act == "message" else page).status == 204
         assert areas(mere.get(path)) == left, act

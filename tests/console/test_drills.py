@@ -1,6 +1,6 @@
-"""Drills with a script: a lead plans one, web tells it at its time, staff take it on, and the page says in how long.
+"""Drills with a script: a lead plans one, web submits it on time, staff take it, and the page shows the minutes.
 
-On PostgreSQL each has the rights of its own role. The time is moved for all of them at once.
+On PostgreSQL each process has the rights of its own role. The time is moved for all of them at once.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ EFATE = ZoneInfo("Pacific/Efate")
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consoles that are made from here on speak it."""
+    """Offer a made-up language in consoles that are created afterwards."""
     monkeypatch.setattr(templating, "load_page_catalogues", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
 
 
 @dataclass
 class House:
-    """Web and console of one training site; `clock` and `worker` do by hand what their processes would."""
+    """Web and console of one training site; `clock` and `worker` are used in place of their processes."""
 
     app: App
     console: Console
@@ -88,7 +88,7 @@ class House:
         return self.console.parts.database
 
     def __getitem__(self, name: str) -> Person:
-        """Logged in: however late it is, they have come back."""
+        """Return this person, logged in again if the session has expired."""
         one = self.people[name]
         if one.get("/me").status != 200:
             one.log_in()
@@ -104,7 +104,7 @@ class House:
             one.offset = self.desk.offset
 
     def go_on(self) -> None:
-        """What all processes do within some seconds."""
+        """Do the work of all processes for some seconds."""
         self.pass_time(0)
         self.app.parts.housekeeping.once()
         for key in pending_submissions.list_due(self.clock):
@@ -135,7 +135,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
         settings["DATABASE_URL"] = addresses[WEB]
     app = App(redis_url, settings)
     keys = app.plan.folder.inside / "keys"
-    (app.keys / "private").rename(keys / "private")  # web has started; the console's account holds them
+    (app.keys / "private").rename(keys / "private")  # after web's start; the console has another account
     app.keys = keys
     address = app.database.engine.url.render_as_string(hide_password=False)
     console = Console({**app.plan.settings, "DATABASE_URL": addresses.get(CONSOLE, address)})
@@ -149,7 +149,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
 
 
 def row_of(page: Page) -> list[str]:
-    """The cells of the first drill that has arrived."""
+    """Return the cells of the first drill that has arrived."""
     row = page.html.partition("<tbody>")[2].partition("</tr>")[0]
     return [
         " ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t", row, re.DOTALL)
@@ -188,7 +188,7 @@ def test_a_report_arrives_at_ten_past_two(house: House) -> None:
 
 
 def nothing_is_known(house: House, hour: str) -> None:
-    """Of what is planned: neither at the desk, nor to an auditor, nor elsewhere."""
+    """Check that the plan is visible neither to staff nor to an auditor or another hotline."""
     assert house["mere"].get("/drills").status == 404
     for path in ("/", "/help", "/me"):
         page = house["mere"].get(path)
@@ -200,7 +200,7 @@ def nothing_is_known(house: House, hour: str) -> None:
 
 
 def answer(house: House, report_id: str) -> None:
-    """Read after 3 minutes, taken on after 7, answered after 9, closed after 20; each half a minute earlier."""
+    """Open the report after 3 minutes, take it after 7, answer after 9, close after 20; each half a minute earlier."""
     path = f"/reports/{report_id}"
 
     def later(minutes: int) -> None:
@@ -308,7 +308,7 @@ def test_what_cannot_be_planned(house: House, form: dict[str, str], says: str) -
 
 
 def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
-    """A missing child goes to police, too; the rest comes to them when others do not answer."""
+    """A missing child goes to the police at once; they get the other scripts only as a fallback."""
     page = house["eti"].get("/drills")
     assert re.findall(r'name="script" value="(\w+)"', page.html) == ["missing"]
     assert house.plan("danger_now", who="eti").status == 400
@@ -378,7 +378,7 @@ def test_in_time_is_what_the_clocks_say(priority: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "in_a_row_"),  # minutes, the newest first; none: nobody yet, and it is late
+    ("taken", "in_a_row_"),  # minutes, newest first; None: not taken yet, and late
     [([], 0), ([1, 15], 2), ([1, 16, 2], 1), ([16, 1], 0), ([None, 1], 0)],
 )
 def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_row_: int) -> None:
@@ -395,7 +395,7 @@ def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_r
 
 
 @pytest.mark.parametrize(
-    ("drills", "said"),  # priority, and after how many minutes it was taken on; the newest first, at 20 minutes past
+    ("drills", "said"),  # priority, and minutes until it was taken; newest first, 20 minutes after the last one arrived
     [
         ([("P1", 7), ("P1", 3)], 7),
         ([("P1", None), ("P1", 3)], None),
@@ -419,7 +419,7 @@ def test_a_card_is_told_of_the_last_p1(drills: list[tuple[str, int | None]], sai
 
 def test_its_words_are_in_the_language_of_the_page(made_up: None, house: House) -> None:
     def english(page: Page) -> list[str]:
-        return [one for one in untranslated(page) if not re.fullmatch(r"[\W\d]*\b(ana|aud)\W*", one)]  # whose, and when
+        return [one for one in untranslated(page) if not re.fullmatch(r"[\W\d]*\b(ana|aud)\W*", one)]  # names and times
 
     def look(name: str = "ana") -> Page:
         return house[name].get("/drills", Accept_Language="qq")

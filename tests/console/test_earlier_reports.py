@@ -98,7 +98,7 @@ def console(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Console
 
 @contextmanager
 def as_role(console: Console, role: str) -> Iterator[Database]:
-    """The console's database with the rights of another process."""
+    """Open the console's database with the rights of another process."""
     url = console.parts.database.engine.url
     url = url if console.parts.database.is_sqlite else url.set(username=role)
     with closing(Database(url.render_as_string(hide_password=False), threads=1)) as database:
@@ -115,7 +115,7 @@ def acts_of_mere(console: Console) -> list[tuple[str, str]]:
 @pytest.mark.rule("A-36")
 @pytest.mark.rule("X-14")
 def test_a_page_links_what_its_reader_may_open_and_nothing_else(console: Console, made: StackPlan) -> None:
-    """One list names everything there is: what is not theirs leaves no trace, and each link ends with its report."""
+    """One list names all reports: those of others leave no trace, and each link ends with its report."""
     keys, sample = made.folder.inside / "keys", json.dumps(json.loads(SAMPLE.read_text())["data"]).encode()
     mere, eti = (
         joined(console.flask, console.parts.database, name, hotline=hotline)

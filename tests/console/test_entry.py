@@ -1,4 +1,4 @@
-"""Reports that staff enter: the same report as from a phone, for one hotline, with a code that is shown once."""
+"""Reports that staff enter: the same as from a phone, for one hotline, with a code that is shown once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def form_of(one: Person, **answers: str) -> dict[str, str]:
 
 
 def submit(database: Database) -> None:
-    """What the scheduler does each second."""
+    """Submit due rows, as the scheduler does each second."""
     for origin_key in pending_submissions.list_due(database):
         pending_submissions.submit_due(database, origin_key)
 
@@ -52,7 +52,7 @@ def web_makes_mailboxes(database: Database) -> None:
 
 
 def opened(database: Database, keys: Path) -> dict[str, Any]:
-    """The only report, as its hotline opens it."""
+    """Return the only report as its hotline opens it."""
     (row,) = rows(database, t.report_body)
     private = load_private_keys(keys, (HOTLINE,)).of(HOTLINE, row.key_id)
     body = SealedBody(row.key_id, row.wrap, row.head, row.sealed)
@@ -291,7 +291,7 @@ def test_a_draft_is_sealed_its_writer_s_alone_and_gone_after_saving(
 
 
 def test_no_entry_changes_a_report_that_exists(database: Database, report: str) -> None:
-    """A row that only a console which somebody has broken into could write."""
+    """Only an attacker with the console's account could write this row."""
     with database.read() as connection:
         origin_key = connection.execute(select(t.report.c.origin_key)).scalar_one()
     tables = t.report, t.report_body, t.delivery, t.route, t.holding

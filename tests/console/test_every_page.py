@@ -1,6 +1,6 @@
 """Every page of the console in a real Chromium: axe, a narrow and a magnified screen, the keyboard, and no script.
 
-One console with its database, reports made for it, and people who are logged in already.
+One console with its database, reports for these tests, and people who are already logged in.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FREE = "select, textarea, summary, a[href], button, input:not([type=hidden]), [t
 
 
 class Desk:
-    """A console in a process of its own."""
+    """A console in its own process."""
 
     def __init__(self, folder: Path) -> None:
         where = StackAddresses(1, 2, free_port())
@@ -82,14 +82,14 @@ class Desk:
             connection.execute(statement)
 
     def context(self, chromium: Any, name: str, **how: Any) -> Any:
-        """A browser where this person is logged in."""
+        """Return a browser context in which this person is logged in."""
         context = chromium.chromium.new_context(reduced_motion="reduce", **how)
         if name:
             self.log_in(context, name)
         return context
 
     def log_in(self, context: Any, name: str) -> None:
-        self.change(update(t.staff_session).values(checked_at=self.database.now()))  # it holds for five minutes
+        self.change(update(t.staff_session).values(checked_at=self.database.now()))  # valid for five minutes
         put_cookie(context, self.address, self.cookies[name])
 
     def down(self) -> None:
@@ -144,19 +144,19 @@ def reports_for(desk: Desk) -> dict[str, str]:
 
 
 def held_by(desk: Desk, report_id: str, name: str, **more: Any) -> str:
-    """Let this person have a report, as the console would have stored it; return its id."""
+    """Let this person hold a report, as the console would store it; return its id."""
     now = desk.database.now()
     is_it = (t.delivery.c.report_id == report_id) & (t.delivery.c.hotline == HOTLINE)
     desk.change(update(t.delivery).where(is_it).values(handling="accepted", state="delivered", delivered_at=now))
     row = {"report_id": report_id, "hotline": HOTLINE, "holder": name, "changed_at": now, "changed_by": name}
-    desk.change(delete(t.holding).where(t.holding.c.report_id == report_id))  # there since somebody opened it
+    desk.change(delete(t.holding).where(t.holding.c.report_id == report_id))  # from when the report was opened
     desk.change(insert(t.holding).values({**row, "follow_up_at": now + 3600 * 10**6, **more}))
     return report_id
 
 
 @dataclass(frozen=True)
 class Sight:
-    """A page, and what somebody does there before it is looked at."""
+    """A page, and the acts on it before it is checked."""
 
     name: str
     who: str
@@ -206,7 +206,7 @@ def _closed(page: Any) -> None:
 
 
 def _taken_meanwhile(desk: Desk, report_id: str, page: Any) -> None:
-    """luk was faster, took it for false, and should have looked again since."""
+    """Press Take when luk has taken the report before, marked it as false, and missed the follow-up."""
     luk = select(t.staff.c.staff_id).where(t.staff.c.name == "luk").scalar_subquery()
     now = desk.database.now()
     held_by(desk, report_id, "luk", hoax_by=luk, hoax_at=now, follow_up_at=now - 24 * 3600 * 10**6, read_at=now)
@@ -228,7 +228,7 @@ def _incomplete(page: Any) -> None:
 
 
 def _entered(page: Any) -> None:
-    """As a person does who takes down a call: one press for each answer."""
+    """Enter a report as for a caller, with one press for each answer."""
     for name, value in (("danger", "soon"), ("how", "call"), ("category", "luring"), ("about", "child_i_know")):
         page.locator(f'input[name="{name}"][value="{value}"]').check()
     page.get_by_label("What the reporter says").fill("A made-up sentence.")
@@ -273,7 +273,7 @@ def _joined(page: Any) -> None:
 
 
 def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
-    """In this order: what is done on one is there on the next."""
+    """Yield the sights in this order, because each act affects the next ones."""
     of = {name: f"/reports/{id_}" for name, id_ in reports.items()}
     ways = [
         invite(desk.database, "", InvitedAccount(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana")
@@ -318,7 +318,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("operator", "oto", "/operator")
 
 
-# What stands beyond the edge, but in a table or a chart that scrolls by itself; and what is cut.
+# Return what lies beyond the edge, except in a table or chart that scrolls by itself; and what is cut.
 CUT = """() => {
   const wide = document.documentElement.clientWidth;
   const found = [];
@@ -333,7 +333,7 @@ CUT = """() => {
   return found;
 }"""
 
-# Where the keyboard is: which of all that can be reached, whether it shows, and whether its place is seen.
+# Return which element has the focus, how many can have it, whether this one is visible, and whether its focus is.
 AT = """(free) => {
   // Of a group of radio buttons Tab reaches the chosen one, or the first.
   const group = (one) => [...document.getElementsByName(one.name)];
@@ -353,7 +353,7 @@ SMALL = """(free) => [...document.querySelectorAll(free)]
 
 
 def looked_at(page: Any, name: str, axe: str) -> list[str]:
-    """What is wrong with it, at each size."""
+    """Return the faults of the page at each size."""
     found = []
     page.evaluate(axe)
     for width, height, scheme in ((360, 740, "light"), (1280, 900, "dark")):
@@ -362,7 +362,7 @@ def looked_at(page: Any, name: str, axe: str) -> list[str]:
         wrong = page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)")
         found += [f"{name}, {width}, {scheme}: {one['id']}: {at['html']}" for one in wrong for at in one["nodes"]]
     page.emulate_media(color_scheme="light")
-    for width, size in ((320, "100%"), (640, "200%")):  # 1280 pixels magnified four times; and text alone, twice
+    for width, size in ((320, "100%"), (640, "200%")):  # 1280 pixels magnified four times; text alone, doubled
         page.set_viewport_size({"width": width, "height": 600})
         page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
         found += [f"{name}, {width}, text of {size}: {one}" for one in page.evaluate(CUT)]
@@ -373,7 +373,7 @@ def looked_at(page: Any, name: str, axe: str) -> list[str]:
 
 
 def tabbed_through(page: Any, name: str) -> list[str]:
-    """From the top, by Tab: each that can be reached, in the order in which it is read, and one sees where one is."""
+    """Press Tab from the top; return each element out of reading order, invisible, or without visible focus."""
     found, number = [], -1
     page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
     page.evaluate("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')")
@@ -381,7 +381,7 @@ def tabbed_through(page: Any, name: str) -> list[str]:
         page.keyboard.press("Tab")
         at, shows, many, what = page.evaluate(AT, FREE)
         if at == number and re.search('type="(date|time)"', what):
-            continue  # Chromium stops at each part of a date: day, month, year, and the calendar
+            continue  # Chromium stops at each part of a date and at the calendar
         number += 1
         if at != number or not shows:
             found.append(f"{name}: Tab {number} came to {at} of {many}, {'seen' if shows else 'not seen'}: {what}")
@@ -392,7 +392,7 @@ def tabbed_through(page: Any, name: str) -> list[str]:
 @pytest.mark.product(parts=2)
 @pytest.mark.parametrize("check", ["looked at", "by the keyboard"])
 def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromium: Any) -> None:
-    """With a console of its own: each case does the same on each page before it checks it."""
+    """Each case has a console of its own: it acts on each page before it checks it."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     desk = filled(tmp_path)
     reports = reports_for(desk)
@@ -418,8 +418,7 @@ def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromiu
 
 
 def test_what_is_wrong_would_be_seen(desk: Desk, chromium: Any) -> None:
-    """Control: a picture without words, a box beyond the edge, a small button, one out of reach, one that hides that
-    the keyboard is there."""
+    """Control: an image without text, a box beyond the edge, a small button, one out of reach, one without a ring."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     planted = "<img src=/static/icon.svg><div class=planted>x</div><button id=small>x</button>"
     style = ".planted { width: 50rem } #small { padding: 0; border: 0; line-height: 1; height: 9px; outline: 0 }"
@@ -455,7 +454,7 @@ def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
 
 
 def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> None:
-    """By its button: confidential, all that is folded away on the screen, and nothing to press; else one sentence."""
+    """By its button: confidential, folded sections open, no controls. Otherwise one sentence is printed."""
     with closing(desk.context(chromium, "ana")) as context:
         page = context.new_page()
         page.goto(f"{desk.address}/reports/{reports['no contact']}")
@@ -465,7 +464,7 @@ def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> 
         page.locator("summary", has_text="Print").click()
         page.get_by_role("button", name="Print…").click()
         page.get_by_text("This is what is printed.").wait_for()
-        page.wait_for_load_state()  # with its style sheet
+        page.wait_for_load_state()  # including its style sheet
         page.emulate_media(media="print")
         assert "CONFIDENTIAL · Reference:" in page.locator("thead").inner_text()
         assert "Printed by ana, 20" in page.locator("tfoot").inner_text()
@@ -521,7 +520,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
 @pytest.mark.rule("B-32")
 @pytest.mark.rule("X-16")
 def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: Any) -> None:
-    """No dialog, no fault, nothing that the policy had to stop, nothing asked for but pages of the console."""
+    """No dialog, no error, no violation of the policy, and requests only to the console."""
     words = " ".join(STRINGS.values())
     path = f"/reports/{desk.report(body(words), head(words))}"
     one = chromium.open(f"{desk.address}/login", hurried=False)
@@ -551,7 +550,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     "DRAW_CONSOLE" not in os.environ, reason="draws the pictures of docs/console.md, when it is asked to"
 )
 def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
-    """With made-up reports, some of them late."""
+    """Take screenshots with made-up reports; some of them are late."""
     desk, folder, minutes = Desk(tmp_path), Path(os.environ["DRAW_CONSOLE"]), 60 * 10**6
     no, made = {"allowed": False, "how": "none", "safe_hours": None}, dict[str, str]()
     for category, place, priority, ago, contact in (

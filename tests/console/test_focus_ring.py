@@ -1,4 +1,4 @@
-"""The ring around what has the focus stands out from every ground, in light and dark (WCAG 2.2, 1.4.11: 3 to 1)."""
+"""The focus ring contrasts with every background, in light and dark (WCAG 2.2, 1.4.11: 3 to 1)."""
 
 from __future__ import annotations
 

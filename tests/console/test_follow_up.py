@@ -1,4 +1,4 @@
-"""When somebody has to look at an acknowledged report again, and who is told when that is due."""
+"""When somebody has to look at an acknowledged report again, and who is notified when that is due."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def filed(console: Console, made: StackPlan, people: tuple[Person, Person]) -> F
 
 
 def later(filed: Filed, seconds: int, *people: Person) -> None:
-    """Let time pass; who was idle for too long unlocks their page."""
+    """Let time pass; people whose page has locked unlock it."""
     pass_time(filed.database, seconds)
     for one in people:
         one.post("/locked", {"password": one.password}, at="/locked")
@@ -202,7 +202,7 @@ def test_opening_a_closed_report_again_sets_a_date(filed: Filed, people: tuple[P
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_databases(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """The statements, and the rights of the console and of the scheduler in PostgreSQL."""
+    """Check the statements, and the rights of console and scheduler in PostgreSQL."""
     database = database_of(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
     report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])

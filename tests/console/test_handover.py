@@ -32,7 +32,7 @@ WHY = "We cannot drive out there"
 
 @dataclass
 class Place:
-    """On PostgreSQL each has the rights of its own role; `report`: given to a hotline, with one that it can go to."""
+    """On PostgreSQL each process has the rights of its own role. `report`: has another hotline in its route."""
 
     console: Console
     clock: Database
@@ -50,7 +50,7 @@ class Place:
         return self.mere.get(self.path()).text
 
     def do(self) -> list[tuple[str, str] | None]:
-        self.clock.offset = self.console.parts.database.offset  # one time for both
+        self.clock.offset = self.console.parts.database.offset  # the same time for both
         return [
             delivery_actions.execute_transfer(self.clock, one)
             for one in delivery_actions.list_requested_transfers(self.clock)
@@ -118,7 +118,7 @@ def test_a_reason_is_sealed_to_their_own_hotline(place: Place) -> None:
     place.ask()
     (note,) = place.rows(t.note)
     assert (note["recipient"], note["kind"], note["actor"]) == (HOTLINE, "reason", f"staff:{HOTLINE}/mere")
-    assert WHY.encode() not in bytes(note["sealed"])  # type: ignore[call-overload]  # bytes, as the table has it
+    assert WHY.encode() not in bytes(note["sealed"])  # type: ignore[call-overload]  # the table has bytes
 
 
 @pytest.mark.rule("S-26")
@@ -210,7 +210,7 @@ def test_two_clocks_do_it_once(place: Place) -> None:
 @pytest.mark.rule("A-36")
 @pytest.mark.parametrize("place", KINDS[1:], indirect=True)
 def test_the_database_lets_nobody_ask_in_anothers_name(place: Place) -> None:
-    """Whoever has the console's account has its rights: not those of a clock, and not another hotline's name."""
+    """The console's account has neither the clock's rights nor those of another hotline."""
     ask = "INSERT INTO handover (report_id, giver, taker, actor, asked_at) VALUES (:r, :g, :t, :a, 1)"
     own, others = f"staff:{HOTLINE}/eti", f"staff:{THIRD}/eti"
     for hotlines, giver, actor in (

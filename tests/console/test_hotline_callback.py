@@ -1,4 +1,4 @@
-"""What a hotline's own system may report back, and its effects."""
+"""Callbacks of a hotline's own system, and their effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEN = "We have read it. We are here at 4, too."
 
 
 def has(database: Database, report_id: str, handling: str) -> None:
-    """As the time before would have left it."""
+    """Set the handling that a test begins with."""
     mine = (t.delivery.c.report_id == report_id, t.delivery.c.hotline == HOTLINE)
     with database.write() as connection:
         connection.execute(update(t.delivery).where(*mine).values(handling=handling))
@@ -41,7 +41,7 @@ def test_a_report_is_accepted(desk: Desk, database: Database, report: str) -> No
 @pytest.mark.parametrize("before", ["none", *HANDLING_STATES])
 @pytest.mark.parametrize("to", HANDLING_STATES)
 def test_every_pair(desk: Desk, database: Database, report: str, before: str, to: str) -> None:
-    """The same again: 200, nothing changes. What cannot follow: 409 with what can, nothing changes."""
+    """The same state: 200, no change. A state that cannot follow: 409 with the allowed ones, no change."""
     has(database, report, before)
     count = len(rows(database, t.audit))
     said = desk.call(report, to, reason="not ours")
@@ -66,7 +66,7 @@ def test_accepted_after_closed(desk: Desk, report: str) -> None:
 @pytest.mark.rule("B-63")
 @pytest.mark.rule("X-20")
 def test_the_same_call_again_has_no_second_effect(desk: Desk, database: Database, report: str) -> None:
-    """Also where others came between, and where it says something else by now."""
+    """Also after other callbacks, and if the same key comes with another state."""
     assert desk.call(report, "accepted", key="one", message=SEEN).status_code == 200
     assert desk.call(report, "closed").status_code == 200
     before = [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)]
@@ -78,7 +78,7 @@ def test_the_same_call_again_has_no_second_effect(desk: Desk, database: Database
 
 
 def test_a_call_that_changed_nothing_may_come_again(desk: Desk, database: Database, report: str) -> None:
-    """409 and 422 leave no trace of its id."""
+    """409 and 422 do not store the key."""
     has(database, report, "rejected")
     assert desk.call(report, "accepted", key="one").status_code == 409
     has(database, report, "none")
@@ -132,7 +132,7 @@ def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database
     ],
 )
 def test_words_that_no_phone_may_show(desk: Desk, database: Database, report: str, message: str, why: str) -> None:
-    """422 says what is wrong, and the state is as it was, too: the two came together."""
+    """422 names the reason, and the state is unchanged, because both came in one request."""
     said = desk.call(report, "accepted", message=message)
     assert said.status_code == 422
     assert why in said.json()["error"]
@@ -167,7 +167,7 @@ def test_a_report_that_is_handed_back_says_why(made: StackPlan, desk: Desk, data
     assert desk.call(report, "rejected", reason=" \n").status_code == 422
     assert desk.call(report, "rejected", reason="x" * 1001).status_code == 422
     assert desk.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
-    assert rows(database, t.report)[0].state == "queued"  # the other one's
+    assert rows(database, t.report)[0].state == "queued"  # because of the other hotline
     (kept,) = rows(database, t.note)
     assert (kept.kind, kept.recipient) == ("reason", HOTLINE)
     assert b"island" not in kept.sealed

@@ -1,4 +1,4 @@
-"""The pages in another language: no English is left, and nothing is translated that no page shows."""
+"""The pages in another language: no English is left, and every translation is used on a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tokaut.local_stack.settings import StackPlan
 COMMAND = re.compile(r"\btokaut [a-z ]+")
 NUMBERS = re.compile(r"\d+")
 LAST_SIGN = re.compile(r"[.:?…!]$")
-# Names, and words that a language has from English.
+# Names, and words borrowed from English.
 SAME_WORDS = {
     "Bislama",
     "Code",
@@ -74,13 +74,13 @@ def test_an_incomplete_language_is_offered_by_name_alone() -> None:
 
 @pytest.fixture
 def half() -> Catalogue:
-    """A language that has every second sentence."""
+    """Return a language with every second sentence translated."""
     return Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in sorted(messages())[::2]})
 
 
 @pytest.fixture
 def partly(made: StackPlan, monkeypatch: pytest.MonkeyPatch, half: Catalogue) -> Iterator[Console]:
-    """A console that offers this language, because its name is in the setting."""
+    """Offer this language in a console by its setting."""
     all_languages = {**load_page_catalogues(), "qq": half}
     monkeypatch.setattr(templating, "load_page_catalogues", lambda: all_languages)
     one = Console({**made.settings, "COUNTRIES": "vu", "TOKAUT_DRAFT_LANGUAGES": "qq"})
@@ -92,7 +92,7 @@ def partly(made: StackPlan, monkeypatch: pytest.MonkeyPatch, half: Catalogue) ->
 def test_what_a_draft_lacks_is_english_and_marked(
     partly: Console, made: StackPlan, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(test_one_language, "READ_ALOUD", ())  # an attribute cannot say its language
+    monkeypatch.setattr(test_one_language, "READ_ALOUD", ())  # an attribute cannot name its language
     monkeypatch.setattr(test_one_language, "SOMEBODYS", (*test_one_language.SOMEBODYS, "title"))
     lead = joined(partly.flask, partly.parts.database, "lead1", "lead")
     lead.log_in()

@@ -1,4 +1,4 @@
-"""What the list shows of each report: what its reporter allowed, and what is still open. No words."""
+"""What the list shows of each report: the reporter's permissions and the open work. No words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NIGHT = {"from": "19:30", "to": "06:00", "tz": "Pacific/Efate"}
 
 
 def at_noon(console: Console) -> Person:
-    """Mere, logged in at 12:12 in Efate."""
+    """Return mere, logged in at 12:12 in Efate."""
     mere = joined(console.flask, console.parts.database, "mere")
     move_to(console.parts.database, "12:12")
     mere.log_in()
@@ -78,7 +78,7 @@ class Filed:
 )
 @pytest.mark.rule("S-24")
 def test_what_was_allowed(console: Console, made: StackPlan, said: dict[str, Any] | None, shown: str) -> None:
-    """An older version's head has nothing of it. The number and the words stand on no list."""
+    """An older version's head has no contact. No list shows the number or the words."""
     mere = at_noon(console)
     Filed(console, made, {"contact": said} if said else {})
     page = mere.get("/").text
@@ -88,7 +88,7 @@ def test_what_was_allowed(console: Console, made: StackPlan, said: dict[str, Any
 
 @pytest.mark.rule("S-03")
 def test_what_was_said_last_holds(console: Console, made: StackPlan) -> None:
-    """By walking the path again with another answer, and by My report."""
+    """The answer was changed by walking the path again, and by My report."""
     mere = at_noon(console)
     one = Filed(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
     assert TEXT in mere.get("/").text
@@ -102,7 +102,7 @@ def test_what_was_said_last_holds(console: Console, made: StackPlan) -> None:
 
 
 def test_each_clock_that_runs_and_no_other(console: Console, made: StackPlan, mere: Person) -> None:
-    """P2: by somebody's server within 20 minutes, by a person within an hour."""
+    """P2: delivered within 20 minutes, taken by a person within an hour."""
     one = Filed(console, made, None)
     pass_time(console.parts.database, MINUTE + 5)
     page = mere.get("/").text

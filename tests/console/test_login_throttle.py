@@ -46,7 +46,7 @@ def test_five_wrong_ones_lock_a_name_for_strangers_twice_as_long_each_time(conso
 
 @pytest.mark.rule("A-25")
 def test_whom_it_belongs_to_gets_in_where_they_have_logged_in_before(console: Console, mere: Person) -> None:
-    """From 30 addresses, over a week: the browser that knows its person counts for itself."""
+    """From 30 addresses, over a week: the browser where this person has logged in has its own limit."""
     mere.log_in()
     mere.post("/logout", at="/me")
     for n in range(30):
@@ -71,7 +71,7 @@ def test_its_owner_is_told(console: Console, mere: Person) -> None:
 
 @pytest.mark.rule("A-25")
 def test_a_browser_where_somebody_logged_in_once_is_no_way_around(console: Console, mere: Person) -> None:
-    """Whoever sits at it has five tries at that name like everybody else, and strangers' tries for other names."""
+    """A known browser has five attempts for its own name, and a stranger's limit for other names."""
     joined(console.flask, console.parts.database, "luk")
     mere.log_in()
     mere.post("/logout", at="/me")
@@ -101,7 +101,7 @@ def test_an_address_that_tries_many_names_is_answered_without_work(
 def test_a_flood_of_strangers_holds_three_threads_and_no_turn_of_those_we_know(
     console: Console, mere: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Strangers whose password is being checked for ever: others are turned away at once, and staff come in."""
+    """While strangers' password checks hang, other strangers are refused at once, and staff can log in."""
     begun, end = threading.Semaphore(0), threading.Event()
     check = credentials.is_correct
 

@@ -1,4 +1,4 @@
-"""The form for a message: its counter, the end of the phone's screen, and what happens to a message."""
+"""The form for a message: its counter, the end of the phone's screen, and the state of a sent message."""
 
 from __future__ import annotations
 

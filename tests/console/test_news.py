@@ -1,4 +1,4 @@
-"""Which reports have new words of their reporter: by when each was read, on both databases."""
+"""Which reports have new words of their reporter: by the time when each was read, on both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login without a cookie explains what to do; an expired page is another message."""
+"""A login without a cookie explains the reason; an expired page has another message."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LABELS = ChoiceLabels(loader.load())
 
 
 def parts(found: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The ways to every field of it, however deep."""
+    """Return the path of every field, at any depth."""
     inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     return [way for key, value in inner for way in ((*at, key), *parts(value, (*at, key)))]
 
@@ -69,7 +69,7 @@ def test_a_number_without_its_terms_is_not_shown(way: str) -> None:
     "body", [b'{"kind":"words"}', b'{"text":"It is worse now"}', b"{}", b"[]", b"7", b"no JSON at all"]
 )
 def test_the_page_opens(console: Console, made: StackPlan, report: str, body: bytes) -> None:
-    """Its report has nothing but words; what was said by My report may lack all."""
+    """The report has only words; a message may lack all fields."""
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
     message_id, hotline = new_id(console.parts.database.now()), "vu-pikinini"

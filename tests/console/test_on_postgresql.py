@@ -112,7 +112,7 @@ NARRATIVE = json.loads(SAMPLE.read_text())["data"]["narrative"]
 
 
 def given(web: Database, keys: Path) -> str:
-    """The kit's complete report, for the helpline; the police stand behind it."""
+    """Store the kit's complete report for the helpline, with the police as fallback."""
     now = web.now()
     report_id = new_id(now)
     body = json.dumps({**json.loads(SAMPLE.read_text())["data"], "report_id": report_id}).encode()
@@ -158,7 +158,7 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
             assert board.status == 200 and "mere 1 1 0" in board.text
             continue
         full = {**form, **mere.get(path).marks}
-        for _ in range(2):  # pressed twice
+        for _ in range(2):  # a second press
             page = mere.post(f"{path}/{act}", full)
             assert page.status == 303, (act, page.text)
     seen = ana.get(path).text
@@ -225,7 +225,7 @@ def test_the_console_writes_no_other_row_of_pending(console: Console, forged: di
 
 @pytest.mark.rule("X-14")
 def test_a_hotline_fetches_its_deliveries_again(made: StackPlan, postgres: Postgres) -> None:
-    """Each sees its own rows alone, and the role may write the audit of it."""
+    """Each hotline gets its own rows only, and the role may write the audit."""
     urls = postgres.new_filled()
     console = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": urls[CONSOLE]})
     clock = Database(urls[CLOCK])

@@ -1,7 +1,7 @@
 """On a page in another language every word is in that language, marked as English, or typed by a person.
 
-The language is made up: each sentence of the catalogue in brackets. What stands outside them was never translatable.
-Then the drafts, as `TOKAUT_DRAFT_LANGUAGES` switches them on: their pages mark no more as English than such a page.
+The language is made up: each sentence of the catalogue in brackets. Words outside brackets are not translatable. The
+drafts of `TOKAUT_DRAFT_LANGUAGES` mark no more as English than such a page.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from tokaut.local_stack.settings import StackPlan
 
 __all__ = ["plan_of_it"]  # a fixture
 MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
-SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # what somebody wrote, or the name of a key
+SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # typed text, or the name of a key
 DRAFTS = ("bi", "fj", "sw")  # complete, and offered only by name
-ENGLISH_WORDS = re.compile(  # that none of these languages has
+ENGLISH_WORDS = re.compile(  # in none of these languages
     r"\b(?:the|and|of|is|was|were|this|that|these|with|has|have|your|will|their|which)\b", re.IGNORECASE
 )
-ENGLISH_PARTS = ("/statistics", "/readiness")  # published in English, and marked so
+ENGLISH_PARTS = ("/statistics", "/readiness")  # published in English, and marked as such
 NO_SENTENCE = re.compile(r"English|Chrome, Linux|\d+|ambulance \(ProMedical, .*\)")  # what a draft may mark as English
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
-OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
+OWN = re.compile(  # in no language: names, ids, units, priorities and names of programs
     r"\b(?:Français|Kiswahili|Na vosa vaka-Viti|draft"
     r"|Demo: Child Welfare Office, Shefa|Demo: Health Centre, Sanma|Demo: Counselling by phone|mon-fri"
     r"|Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome"
@@ -47,7 +47,7 @@ OWN = re.compile(  # of nobody's language: names, ids, units, priorities and wha
 
 
 class Words(HTMLParser):
-    """What is read of a page that is not marked as English."""
+    """Text of a page that is not marked as English."""
 
     def __init__(self, page: Page, tag: str = "qq") -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def room(plan_of_it: StackPlan) -> Iterator[Room]:
 
 @pytest.fixture(scope="module")
 def report(room: Room, plan_of_it: StackPlan) -> str:
-    """The path of one that much was done with; its own words are digits."""
+    """Return the path of a report with many acts; its own words are digits."""
     lead, path = room.lead, f"/reports/{room.report('12345')}"
     for act, form in (
         ("take", {}),
@@ -114,7 +114,7 @@ def report(room: Room, plan_of_it: StackPlan) -> str:
 
 @pytest.fixture(scope="module")
 def answered(room: Room) -> str:
-    """The path of one with an answer to each kind of question, as a phone sends it."""
+    """Return the path of a report with an answer to each kind of question, as a phone sends it."""
     data = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     return f"/reports/{given(room.database, room.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"

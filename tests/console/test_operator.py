@@ -35,7 +35,7 @@ def operator(console: Console) -> Person:
 
 
 def table(html: str, after: str) -> Mapping[str, list[str]]:
-    """First cell of a row → the others."""
+    """Return first cell → other cells of a table's rows."""
     part = html.partition(f"<h2>{after}</h2>")[2].partition("</table>")[0]
     rows = re.findall(r"<tr[^>]*><th scope=\"row\">(.*?)</th>(.*?)</tr>", part)
     return {

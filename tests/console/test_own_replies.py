@@ -1,4 +1,4 @@
-"""Ready-made replies of one hotline: written by a lead, signed by a second one, used by all, withdrawn by any lead."""
+"""Ready-made replies of one hotline: written by a lead, signed by another, used by all, withdrawn by any lead."""
 
 from __future__ import annotations
 

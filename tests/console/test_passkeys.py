@@ -26,7 +26,7 @@ KEPT = "Use a passkey"
 
 @pytest.fixture
 def console(made: StackPlan) -> Iterator[Console]:
-    """On a host with a name: passkeys need one."""
+    """A console on a host with a name, which passkeys require."""
     one = Console({**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": HERE})
     yield one
     one.close()
@@ -39,7 +39,7 @@ def key() -> SecurityKey:
 
 @pytest.fixture
 def owner(mere: Person, key: SecurityKey) -> Person:
-    """Mere, logged in, with a passkey."""
+    """Return mere, logged in, with a passkey."""
     assert add(mere, key).leads_to == "/me?said=passkey_added#passkeys"
     return mere
 
@@ -132,7 +132,7 @@ def wrong_challenge(key: SecurityKey, person: Person) -> Page:
 
 
 def of_another_purpose(key: SecurityKey, person: Person) -> Page:
-    """With the challenge of the identity check, of the same person in the same browser."""
+    """Log in with the challenge of the identity check, of the same person in the same browser."""
     person.log_in()
     asked = options(person, "/check/passkey", "/check")
     person.post("/logout", at="/me")
@@ -344,7 +344,7 @@ def test_a_new_password_asks_which_passkeys_stay(console: Console, owner: Person
 
 
 def test_a_new_password_keeps_no_passkey_that_came_meanwhile(console: Console, owner: Person, key: SecurityKey) -> None:
-    """Somebody who has the session adds one while the owner, who suspects it, fills in the form."""
+    """An attacker with the session adds a passkey while the owner fills in the form."""
     shown = owner.get("/me").html.partition('name="shown" value="')[2].partition('"')[0]
     assert shown == key.credential_id.hex()
     thief = SecurityKey(HERE, HOST)
@@ -356,7 +356,7 @@ def test_a_new_password_keeps_no_passkey_that_came_meanwhile(console: Console, o
 
 
 def test_no_passkey_comes_after_its_session_ended(console: Console, owner: Person, key: SecurityKey) -> None:
-    """A request that was let in before a new password must not store one after it."""
+    """A request that was accepted before a new password must not store a passkey after it."""
     database = console.parts.database
     account = accounts.find_by_name(database, "mere")
     assert account

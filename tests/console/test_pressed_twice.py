@@ -21,9 +21,9 @@ from tokaut.local_stack.settings import StackPlan
 
 HELLO = "Hello. We have read it."
 MESSAGE = {"words": HELLO, "do": "send"}
-BUSY = 503  # status
+BUSY = 503  # HTTP status
 KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
-    # the act, its form, and how many rows of which table it leaves
+    # act: (its form, a table, the number of rows in it afterwards)
     "take": ({}, t.holding, 1),
     "message": (MESSAGE, t.answer, 1),
     "note": ({"words": "Called the aunt"}, t.note, 1),
@@ -47,7 +47,7 @@ def count(console: Console, table: Table, **having: object) -> int:
 
 
 def acts(console: Console, actor: str = "mere") -> list[str]:
-    """All but reading."""
+    """Return the acts, without reading."""
     query = select(t.audit.c.act).where(t.audit.c.actor == f"staff:vu-pikinini/{actor}", t.audit.c.act != "read")
     with console.parts.database.read() as connection:
         return list(connection.execute(query).scalars())
@@ -75,7 +75,7 @@ def test_two_at_the_same_moment_leave_one_message(console: Console, mere: Person
         one.client.set_cookie("__Host-tokaut", cookie.value, domain="desk.example", secure=True)
         at.wait()
         while (status := one.post(f"{path}/message", full).status) == BUSY:
-            pass  # the page asks to try again: on a busy machine the database's lock may be held for a second
+            pass  # the page asks to try again: on a busy machine the database may be locked for a second
         came.append(status)
 
     cookie = mere.client.get_cookie("__Host-tokaut", domain="desk.example")
@@ -112,7 +112,7 @@ def test_what_was_looked_at_or_refused_may_be_sent_yet(console: Console, mere: P
 def test_what_fails_half_way_has_not_been_and_comes_again(
     console: Console, mere: Person, report: str, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is kept beside the handling is kept with it: no report that somebody has, and nobody's name on it."""
+    """Handling and holder are saved together: no report is taken without a holder."""
     form, _, _ = KEPT[act]
     path = f"/reports/{report}"
     full = {**form, **mere.get(path).marks}

@@ -1,4 +1,4 @@
-"""The list: its tabs and counts, what a row shows, references, and who has a report open."""
+"""The list: its tabs and counts, the contents of a row, references, and who has a report open."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def row_of(page: Page, report_id: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", found[0])).split())
 
 
-# The tabs
+# Tabs
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_each_report_is_under_its_tabs_and_counted_there(
         assert ({row.report_id for row in listed}, more) == (found, False), tab
     counts = case_list.count_tabs(database, MERE)
     assert counts == TabCounts(*(len(expected[tab]) for tab in ListTab))
-    with database.write() as connection:  # S-26: who is kept out finds no trace of it, in no count
+    with database.write() as connection:  # S-26: a person who was kept away finds no trace of it, also in the counts
         connection.execute(insert(t.kept_away), [{"report_id": one, "staff_id": MERE.staff_id} for one in ids[:9]])
     assert case_list.count_tabs(database, MERE) == TabCounts(0, 0, 0, 0, 0, 1)
 
@@ -152,7 +152,7 @@ def test_the_tab_stays_through_filter_and_pages_and_says_when_it_is_empty(
     assert "No report is under this tab. No report is open." not in mere.get("/?tab=closed").text
 
 
-# What a row says
+# Rows
 
 
 def test_a_row_ranks_a_case_at_a_glance(console: Console, made: StackPlan, mere: Person) -> None:
@@ -264,7 +264,7 @@ def test_two_reports_with_one_reference_are_both_listed(console: Console, made: 
     assert {one, twin} == set(re.findall(r'id="row-([^"]+)"', page.html))
 
 
-# Who has a report open
+# People who have a report open
 
 
 @pytest.mark.slow

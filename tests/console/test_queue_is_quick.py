@@ -1,4 +1,4 @@
-"""The list with 10,000 open reports: it uses its index, a page at a time."""
+"""The list with 10,000 open reports: it uses its index and loads one page at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 HOTLINE = "vu-pikinini"
 OPEN = 10_000
-MOST = 0.2  # seconds of this thread on a core, of the quickest of five: others may use the machine too
+MOST = 0.2  # seconds of CPU time of this thread, fastest of five: others may use the machine
 
 
 def account(name: str = "mere") -> Account:

@@ -26,7 +26,7 @@ NOWS = st.integers(1_700_000_000, 2_000_000_000).map(lambda second: second * SEC
 
 @st.composite
 def contacts(draw: st.DrawFn) -> dict[str, Any]:
-    """As a report has them, of this version or another, and as nobody should send them."""
+    """Draw a contact of a report, of this or another version, or an invalid one."""
     return {
         "allowed": draw(st.booleans()),
         "how": draw(st.sampled_from(["none", "call", "sms", "pigeon"])),
@@ -36,14 +36,14 @@ def contacts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def is_safe(hours: dict[str, str], at: int) -> bool:
-    """By the wall clock there, worked out here in another way than the console does."""
+    """Return whether the local time is safe, computed in another way than in the console."""
     clock = f"{datetime.fromtimestamp(at / SECOND, UTC).astimezone(ZoneInfo(hours['tz'])):%H:%M}"
     begin, end = hours["from"], hours["to"]
     return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
 def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdrawn: bool) -> Reachability:
-    """As the report's page comes to it."""
+    """Decide as the report's page does."""
     report: dict[str, Any] = {"contact": contact}
     if withdrawn:
         report = {"contact": dict(NO_CONTACT)}
@@ -65,7 +65,7 @@ def test_one_decision_holds_for_all_that_can_be_allowed(
         assert not found.number, "no number stands where nobody may call"
         assert (found.way is ContactOption.NONE) == (not mailbox)
         assert (found.way is ContactOption.MESSAGE) == bool(mailbox)
-        if is_allowed:  # then only because nobody can read the hours
+        if is_allowed:  # only because the hours are invalid
             assert not isinstance(hours, dict) or len(hours) < 3 or hours["from"] == hours["to"] or hours["from"] == "8"
     assert (found.no_message in NO_MESSAGE) == (not mailbox)
     assert "{" not in found.sentence.format(**found.fields) + found.second + found.short.format(**found.fields)

@@ -24,7 +24,7 @@ Filed = Callable[[str | None], str]
 
 @pytest.fixture
 def filed(console: Console, made: StackPlan) -> Filed:
-    """The path of a report whose reporter was shown this language."""
+    """Return a function: the language shown to the reporter → the path of a new report."""
 
     def make(language: str | None) -> str:
         body = {**json.loads(SAMPLE.read_text())["data"], "language": language}

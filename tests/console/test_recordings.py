@@ -1,4 +1,4 @@
-"""What a reporter said in a call: staff of a hotline that has the report hear it on the page, each time audited."""
+"""A recording of a reporter: staff of a hotline that has the report hear it on the page, each time audited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MISSING = "no recording could be fetched"
 
 
 def spoken(database: Database, made: StackPlan, report: str, sound: bytes | None = MP3) -> str:
-    """A recording as the scheduler stores it, delivered; its id. Without `sound` it could not be fetched."""
+    """Store a recording as the scheduler does, deliver it, and return its id. Without `sound` it was not fetched."""
     keys = load_public_keys(made.folder.inside / "keys", [HOTLINE, OTHER])
     expected, recording = new_id(database.now()), new_id(database.now() + 1000)
     call, arrived = (

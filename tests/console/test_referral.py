@@ -1,4 +1,4 @@
-"""A referral form from a report: the chosen parts and nothing else, as PDF of text alone and as JSON of our schema."""
+"""A referral form from a report: only the chosen parts, as a PDF with text only and as JSON of our schema."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FORBIDDEN |= {"/RichMedia", "/SubmitForm", "/EF", "/Names", "/XFA"}
 
 @pytest.fixture
 def path(console: Console, made: StackPlan) -> str:
-    """A report at noon in Efate, whose reporter may be called."""
+    """Return the path of a report at noon in Efate, whose reporter may be called."""
     move_to(console.parts.database, "12:12")
     return told(
         console, made, CONTACT | {"msisdn": NUMBER}, narrative=WORDS, place={"name": "Port Vila", "group": None}
@@ -61,7 +61,7 @@ def text_of(page: Page) -> str:
 
 
 def names_in(found: Any, seen: set[int]) -> set[str]:
-    """Every key and name of the objects of a PDF."""
+    """Return every key and name in the objects of a PDF."""
     if isinstance(found, IndirectObject):
         if found.idnum in seen:
             return set()
@@ -75,7 +75,7 @@ def names_in(found: Any, seen: set[int]) -> set[str]:
 
 
 def test_no_letter_runs_over_the_edge_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts without blanks, as people write them on a phone."""
+    """Long texts without spaces, as people write on a phone."""
     right_ends: list[float] = []
     drawn: list[str] = []
 
@@ -114,7 +114,7 @@ def test_no_part_says_what_another_part_that_does_not_go_says(ana: Person, path:
 
 
 def test_the_check_of_a_pdf_can_fail() -> None:
-    """Planted: a link and a script."""
+    """A planted link is found."""
     buffer = BytesIO()
     canvas = Canvas(buffer)
     canvas.linkURL("https://example.org", (0, 0, 9, 9))

@@ -13,7 +13,7 @@ from console.presenters.report import ChoiceLabels, fill_placeholders, present_r
 from flows import loader
 
 CARD = "4111 1111 1111 1111"
-TO_BE_CALLED = "+2348000000001"  # 13 digits, and they add up as those of a card do
+TO_BE_CALLED = "+2348000000001"  # 13 digits with the check digit of a card
 
 
 def data(**more: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def data(**more: Any) -> dict[str, Any]:
 
 @pytest.mark.rule("S-16")
 def test_a_card_is_covered_and_the_number_to_call_never() -> None:
-    """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
+    """A number of Nigeria has as many digits as a card, and one in ten passes the check."""
     facts = dict(present_report(data(), ChoiceLabels(loader.load())).facts)
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
     found = reach(bodies.complete_report(data())["contact"], "", 1_800_000_000_000_000)
@@ -59,7 +59,7 @@ def test_a_card_is_covered_and_the_number_to_call_never() -> None:
 def test_what_the_reporter_agreed_to_stands_in_the_form_that_they_saw(
     to: list[str], contact: str | None, shown: str
 ) -> None:
-    """Whether the country had a duty to report then, the report does not say: so neither does the page."""
+    """The report does not say whether the country had a duty to report then, so neither does the page."""
     answers = [{"screen": "report.contact", "question": "contact", "value": contact, "at": ""}] if contact else []
     answers.append({"screen": "report.send", "question": "send", "value": "yes", "at": ""})
     routing = {
@@ -123,7 +123,7 @@ def test_words_on_the_screen_that_says_sent_have_their_question() -> None:
 def test_earlier_words_are_not_those_of_today() -> None:
     book, labels = loader.load(), ChoiceLabels(loader.load())
     for screen, (version, words) in earlier_wordings.QUESTIONS.items():
-        screens = [book.screen(screen)] if screen in book.screens else []  # a later version may have no such screen
+        screens = [book.screen(screen)] if screen in book.screens else []  # a later version may lack this screen
         today = {spelling for one in screens for variant in one.words.variants[:1] for spelling in variant.says}
         assert version < book.flows["report"].version and words not in today
     for (question, value), (version, label) in earlier_wordings.LABELS.items():

@@ -1,4 +1,4 @@
-"""A report in the console: on the list, opened, taken, answered, passed on, closed; and its reporter's phone."""
+"""A report in the console: listed, opened, taken, answered, passed on, closed; and its reporter's phone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def closed(report_id: str) -> str:
 
 
 class Tags(HTMLParser):
-    """What a browser would make of a page."""
+    """Tags and addresses that a browser parses from a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Desk:
     ana: Person  # a lead
 
     def file(self, phone: str = PHONE, *more: str) -> str:
-        """The id of the report."""
+        """Send a report and return its id."""
         before = {row.report_id for row in self.app.rows(t.report)}
         self.screens = walk(self.app.ussd(phone), *TO_SENT, *more)
         (made,) = {row.report_id for row in self.app.rows(t.report)} - before
@@ -169,7 +169,7 @@ def test_another_hotline_s_report_is_as_one_that_there_is_not(desk: Desk) -> Non
 
 
 def test_a_whole_day_of_a_report(desk: Desk) -> None:
-    """I have it; a message, looked at, then left; the reporter reads it and answers; closed."""
+    """Take it; look at a message, then send it; the reporter reads it and answers; close it."""
     report_id = desk.file()
     code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
     assert desk.mere.post(path(report_id, "take"), at=path(report_id)).leads_to.startswith(path(report_id))
@@ -229,7 +229,7 @@ def test_what_only_looks_wrong_is_sent_when_it_is_meant(desk: Desk) -> None:
 @pytest.mark.rule("S-36")
 def test_a_hoax_needs_a_second_person_and_changes_nothing_for_the_next(desk: Desk) -> None:
     with desk.console.parts.database.write() as connection:
-        connection.execute(t.staff.update().values(created_at=0))  # they were there before it
+        connection.execute(t.staff.update().values(created_at=0))  # older than the report
     report_id = desk.file()
     form = close_form("hoax")
     marked = desk.mere.post(path(report_id, "close"), form, at=path(report_id))
@@ -290,7 +290,7 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
 
 @pytest.mark.rule("S-13")
 def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
-    """By phone: two without the number, two with it, one of another phone; nothing of it goes to the hotlines."""
+    """From one phone: three without the number, two with it; from another phone one. Hotlines get no links."""
     first, second = desk.file(), desk.file(PHONE, WORDS, "Done")
     gave = (*TO_SEND[:-1], "SMS 8am-4pm", "Send")
     before = {row.report_id for row in desk.app.rows(t.report)}
@@ -317,7 +317,7 @@ def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
 
 
 def links(desk: Desk, report_id: str) -> list[str]:
-    """Where the list of earlier reports on a page leads to."""
+    """Return the addresses in the page's list of earlier reports."""
     tags = Tags()
     tags.feed(desk.mere.get(path(report_id)).html.partition('id="earlier"')[2].partition("</section>")[0])
     return tags.addresses
@@ -414,8 +414,8 @@ def test_urgent_first_then_the_oldest(desk: Desk) -> None:
 
 
 def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_reads_it(desk: Desk) -> None:
-    """The phone said "You can write more": nobody looks through what is closed to find who did."""
-    desk.console.parts.database.offset = 0  # that of the phone's side
+    """The phone said "You can write more", but nobody searches the closed reports."""
+    desk.console.parts.database.offset = 0  # the same time as on the phone's side
     report_id = desk.file()
     code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
     assert desk.mere.post(path(report_id, "close"), close_form(), at=path(report_id)).leads_to == closed(report_id)

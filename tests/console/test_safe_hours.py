@@ -1,4 +1,4 @@
-"""At night, with a phone that is safe by day: the number is hidden, and one sentence says what can be done."""
+"""At night, with a phone that is safe by day: the number is hidden, and one sentence names the next step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO = {"allowed": False, "how": "none", "safe_hours": None}
 
 
 def told(console: Console, made: StackPlan, contact: dict[str, Any], *, code: bool = True, **more: Any) -> str:
-    """A report with this contact; its page's path."""
+    """Store a report with this contact, and return its page's path."""
     data = json.loads(SAMPLE.read_bytes())["data"]
     body = json.dumps(data | {"contact": contact} | more).encode()
     head = json.dumps({"category": "luring", "contact": {n: contact[n] for n in ("how", "safe_hours")}}).encode()

@@ -56,7 +56,7 @@ def test_it_says_nothing_of_itself(installation: ConsoleInstallation) -> None:
     answer = asked(installation, b"GET /login HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"gunicorn" not in answer
-    assert b"\r\nServer: \r\n" in answer  # gunicorn sends the name of the header all the same
+    assert b"\r\nServer: \r\n" in answer  # gunicorn sends the header's name nevertheless
 
 
 @pytest.mark.parametrize("path", ["/login", CALL_BACK])

@@ -21,7 +21,7 @@ def cookie(person: Person, name: str = SESSION) -> str:
 
 
 def thief(console: Console, token: str) -> Person:
-    """Somebody else with this cookie."""
+    """Return another person with this cookie."""
     one = Person(console.flask, console.parts.database, "thief")
     one.client.set_cookie(SESSION, token, domain="desk.example", secure=True)
     return one
@@ -53,7 +53,7 @@ def test_the_id_is_random_new_at_each_login_and_kept_as_a_hash(console: Console,
 
 @pytest.mark.rule("A-31")
 def test_an_id_that_was_there_before_the_login_is_worth_nothing(console: Console) -> None:
-    """Fixation: whoever puts a cookie into a browser does not get in with it after its owner's login."""
+    """Session fixation: a cookie that was planted before the login does not work after it."""
     mere = joined(console.flask, console.parts.database, "mere")
     planted = cookies.new_session()
     mere.client.set_cookie(SESSION, planted, domain="desk.example", secure=True)

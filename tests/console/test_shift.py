@@ -40,7 +40,7 @@ def take(one: Person, ids: list[str]) -> None:
 
 
 def form(page: Page, **more: str) -> dict[str, str]:
-    """The fields of the form as a browser sends it, untouched but for `more`."""
+    """Return the form's fields as a browser sends them, with `more` changed."""
     found = dict(re.findall(r'name="(status-[0-9a-f-]+|give-[0-9a-f-]+)" value="([^"]*)"', page.html))
     return {"token": page.token, "once": page.marks["once"], **found, **more}
 

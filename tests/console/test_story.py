@@ -1,4 +1,4 @@
-"""Real processes and real HTTP: a report by USSD, its hotline's call-backs, and what the reporter reads."""
+"""Real processes and real HTTP: a report by USSD, its hotline's callbacks, and what the reporter reads."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def send(installation: Installation, number: str) -> tuple[str, str]:
 
 
 def filed(installation: Installation, number: str) -> tuple[str, str, str]:
-    """(report_id, code, PIN) of a report that its hotline has."""
+    """Send a report, and return (report_id, code, PIN) once the hotline has it."""
     before = ids(installation)
     code, pin = send(installation, number)
     until(lambda: len(ids(installation) - before) == 1, "it did not come to the hotline")
@@ -92,7 +92,7 @@ def test_what_the_hotline_calls_back_is_read_on_the_phone(installation: Installa
 
 
 def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Installation) -> None:
-    """Both ways sealed: the hotline's words to code and PIN, the reporter's to the hotline."""
+    """Both directions are sealed: the hotline's words with code and PIN, the reporter's for the hotline."""
     report, code, pin = filed(installation, "+6785550102")
     assert installation.desk(HOTLINE).call(report, "accepted", message=WORDS).status_code == 200
     my_report(installation, code, pin, "2", "Yes, at 4 then. lukaotem")
@@ -107,13 +107,13 @@ def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Instal
     assert WORDS.encode() not in kept
     assert b"lukaotem" not in kept
     logs = b"".join(installation.log(name).read_bytes() for name in installation.processes)
-    assert b'"delivered"' in logs  # they say what happened
+    assert b'"delivered"' in logs  # the logs are not empty
     for word in (WORDS.encode(), b"lukaotem", code.encode(), b"luring", installation.desk(HOTLINE).secret.encode()):
         assert word not in logs
 
 
 def test_a_call_back_that_overtakes_the_receipt_is_one(installation: Installation, database: Database) -> None:
-    """The hotline read it and its answer was lost on the way; its staff are faster than the next attempt."""
+    """The hotline's answer to the delivery was lost; its callback comes before the next attempt."""
     report, code, pin = filed(installation, "+6785550103")
     until(lambda: of(database, report, HOTLINE).state == "delivered", "it was not delivered")
     mine = t.delivery.c.report_id == report
@@ -142,10 +142,10 @@ def test_whoever_hands_it_back_sees_others_get_it(installation: Installation, da
 def test_a_console_killed_in_mid_call_does_it_once_or_not_at_all(
     installation: Installation, database: Database, answered: bool
 ) -> None:
-    """The hotline's system calls again with the same id until it gets its answer."""
+    """The hotline's system repeats the callback with the same id until it gets an answer."""
     report, code, pin = filed(installation, "+6785550105" if answered else "+6785550106")
     desk, key = installation.desk(HOTLINE), new_id(database.now())
-    if answered:  # and the answer was lost on the way
+    if answered:  # the case in which the answer was lost
         assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
     installation.kill_console()
     installation.start_console()

@@ -98,7 +98,7 @@ def test_readings_of_one_person_in_a_row_are_one_entry() -> None:
 
 
 def test_acts_within_one_second_stay_in_their_order() -> None:
-    """Words of the reporter have whole seconds, and stand behind the entry that the report was received."""
+    """A reporter's words have times in whole seconds, and come after the entry that the report was received."""
     note = {"kind": "note", "by": "nia", "at": START + 3, "text": "Ask the aunt"}
     actor = f"staff:{HOTLINE}/nia"
     acts = [Row(at=START + 2, actor=actor, act="read"), Row(at=START + 4, actor=actor, act="accepted")]

@@ -1,4 +1,4 @@
-"""A person who was left out finds no trace of a report; a list that was not read completely says so."""
+"""A person who was left out finds no trace of a report; a list that was not searched completely says so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def leads(console: Console) -> tuple[Person, Person]:
 def test_a_lead_who_is_kept_out_does_not_find_it_in_the_access_log(
     console: Console, desk: Desk, report: str, leads: tuple[Person, Person]
 ) -> None:
-    """In a small place that somebody works on a report that one may not see says enough."""
+    """In a small place, a colleague's work on a hidden report would reveal enough."""
     ana, ben = leads
     path = f"/reports/{report}"
     who = next(one.staff_id for one in accounts.list_accounts(console.parts.database, HOTLINE) if one.name == "ben")
@@ -50,7 +50,7 @@ def test_a_lead_who_is_kept_out_does_not_find_it_in_the_access_log(
 def test_a_list_that_was_not_looked_through_whole_says_so(
     console: Console, made: StackPlan, report: str, leads: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a place where a child waits has none that waits."""
+    """Otherwise the filter would wrongly show that a place has no waiting report."""
     keys: Path = made.folder.inside / "keys"
     given(console.parts.database, keys, [(HOTLINE, "primary")])
     ana, _ = leads

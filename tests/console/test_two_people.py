@@ -115,7 +115,7 @@ def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Compared and set in one transaction, on both databases."""
+    """Compare-and-set in one transaction, on both databases."""
     database = database_of(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
     report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])

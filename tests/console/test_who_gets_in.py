@@ -1,4 +1,4 @@
-"""Attacks on access: a copied link, a shared desk at night, an old browser."""
+"""Attacks on access: a copied link, a shared computer at night, an old browser."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def id_of(console: Console, name: str) -> str:
 @pytest.mark.rule("A-33")
 @pytest.mark.parametrize(("what", "form"), [("end", {}), ("role", {"role": "staff"})])
 def test_who_leaves_takes_no_invitation_along(console: Console, what: str, form: dict[str, str]) -> None:
-    """Else a lead who has to go invites a second self the day before."""
+    """Otherwise a lead who must leave could invite a second account the day before."""
     ana, ben = lead(console, "ana"), lead(console, "ben")
     link = ben.post("/people/invite", {"name": "benny", "role": "staff"}, at="/people").invitation
     other = ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").invitation
-    for one in (ana, ben):  # no lead alone ends or lowers another one
+    for one in (ana, ben):  # a lead alone cannot end or demote another one
         one.post(f"/people/{id_of(console, 'ben')}/{what}", {**form, "sure": "1"}, at="/people")
     stranger = Person(console.flask, console.parts.database, "benny")
     assert (stranger.open_invitation(link).status, stranger.open_invitation(other).status) == (404, 200)
@@ -53,7 +53,7 @@ def test_who_leaves_is_no_second_lead_of_a_recovery(console: Console) -> None:
 
 
 def test_the_picture_is_another_one_in_another_browser(console: Console) -> None:
-    """Whoever made the link, or saw it on its way, could else look first and know the codes of a colleague for good."""
+    """Otherwise a person who saw the link first would know a colleague's codes for good."""
     link = lead(console, "ana").post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").invitation
     people = [Person(console.flask, console.parts.database, "luk") for _ in range(2)]
     looked = [
@@ -74,7 +74,7 @@ def test_a_lead_elsewhere_cancels_no_invitation_by_asking_for_its_name(console: 
 
 @pytest.mark.rule("A-32")
 def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: Console) -> None:
-    """Esc twice: the first one may send that somebody is there, and it may come in last."""
+    """Esc twice: the first one may send a sign of activity, which may arrive last."""
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
     cookie = mere.client.get_cookie(cookies.SESSION, domain="desk.example")
@@ -85,7 +85,7 @@ def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: 
 
 
 def test_at_a_locked_desk_the_next_one_logs_in(console: Console) -> None:
-    """At 3 a.m. whoever had it has gone home, and two urgent reports wait."""
+    """At 3 a.m. its user has gone home, and two urgent reports wait."""
     mere = joined(console.flask, console.parts.database, "mere")
     luk = joined(console.flask, console.parts.database, "luk")
     mere.log_in()
@@ -104,7 +104,7 @@ def test_at_a_locked_desk_the_next_one_logs_in(console: Console) -> None:
 
 @pytest.mark.rule("A-20")
 def test_a_browser_that_says_nothing_but_null_gets_in(console: Console) -> None:
-    """Under `no-referrer` each form is sent with `Origin: null`; browsers of before 2023 say nothing else of it."""
+    """With `no-referrer` forms have `Origin: null`; browsers before 2023 send nothing else about their origin."""
     mere = joined(console.flask, console.parts.database, "mere")
     form = {"name": "mere", "password": PASSWORD, "code": mere.code()}
     assert mere.post("/login", {**form, "token": "0" * 64}, Origin="null").status == 400

@@ -1,6 +1,6 @@
 """Typed text on the console's pages is shown as text and has no effect.
 
-A page with such words has the tags and attributes that it has with plain ones, and no others.
+A page with hostile words has the same tags and attributes as with plain words.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ PAGES = {
 ENTRY_FIELDS = ("once", "danger", "category", "words", "number", "more.images.where_online", "place", "begun")
 QUERIES = ("tab", "priority", "category", "place", "page", "more")
 FORMULA = "=+-@\t\r\n＝＋－＠"
-NUMBERS = count()  # names are taken once
+NUMBERS = count()  # each name can be used once
 by_each = pytest.mark.parametrize("words", STRINGS.values(), ids=STRINGS.keys())
 
 
 class Room:
-    """A console, three people, and as many reports as a test files."""
+    """A console, three people, and the reports that a test stores."""
 
     def __init__(self, made: StackPlan, settings: dict[str, str]) -> None:
         self.keys = made.folder.inside / "keys"
@@ -82,7 +82,7 @@ class Room:
         return person
 
     def report(self, words: str) -> str:
-        """With these words in each of its texts, and said once more by My report."""
+        """Store a report with these words in each text and in a message by My report; return its id."""
         to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
         id_ = given(self.database, self.keys, to, body=json_bodies.json_bytes(body(words)), head=head(words))
         now = self.database.now()
@@ -124,7 +124,7 @@ def room(plan_of_it: StackPlan) -> Iterator[Room]:
 
 @pytest.fixture(scope="module")
 def plain(room: Room) -> str:
-    """The report that says nothing bad, to compare with."""
+    """Return a report with plain words, for comparison."""
     return room.report(PLAIN)
 
 
@@ -170,7 +170,7 @@ def test_on_the_list(room: Room, plain: str, words: str) -> None:
 @pytest.mark.product(parts=3)
 @by_each
 def test_what_staff_write(room: Room, words: str) -> None:
-    """A message that is looked at, one that cannot be sent, a note, a reason, a name to invite, a password."""
+    """A checked message, a note, a reason, a name to invite, a password, an entered report, a referral."""
     ids = [room.report(PLAIN) for _ in range(2)]
     for act, field, more in (
         ("message", "words", {"do": "look"}),
@@ -184,7 +184,7 @@ def test_what_staff_write(room: Room, words: str) -> None:
             done = room.lead.post(f"{at}/{act}", {field: said.encode("utf-8", "replace").decode(), **more}, at=at)
             answers.append(done if done.status == 200 else room.lead.get(at))
             assert done.status in (200, 303, 400) and not done.leads_to.startswith(("//", "http"))
-        if act != "message":  # what is found about words has a line for each, and one may have more to say
+        if act != "message":  # the check of a message has a line for each finding
             same(*answers)
         else:
             assert set(skeleton(answers[0]).tags) <= set(skeleton(answers[1]).tags) | REMARKS
@@ -222,7 +222,7 @@ REMARKS = {
 @pytest.mark.parametrize("path", ["/", "/rows", "/check", "/login", "/help"])
 @by_each
 def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:
-    """What the list was asked for stands in its form and in the addresses of its other pages."""
+    """The list repeats its query in the form and in the addresses of its other pages."""
     names = ("then",) if path == "/check" else QUERIES
     person = Person(room.console.flask, room.database, "nobody") if path == "/login" else room.lead
     page, other = (
@@ -234,7 +234,7 @@ def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:
 
 
 def test_where_the_list_goes_on(room: Room, plain: str) -> None:
-    """The addresses of its other pages ask for the same, and for nothing that somebody put into one of the fields."""
+    """These addresses repeat the query, and contain no parameter that was typed into a field."""
     asked = "&".join(f"{name}={quote_plus('x&tab=mine&page=7')}" for name in ("tab", "category", "place"))
     addresses = [one for one in skeleton(room.lead.get(f"/?page=1&{asked}")).addresses if "page=" in one]
     assert addresses and all(one.count("page=") == 1 and one.count("tab=") == 1 for one in addresses)
@@ -249,7 +249,7 @@ def test_in_what_a_browser_says_of_itself(room: Room, words: str) -> None:
 
 
 def named(plan_of_it: StackPlan, folder: Path, words: str) -> Room:
-    """Where a country's file has such words for its name, its hotlines and a note of each."""
+    """Return a console whose country file has such words as the name of the country and of its hotlines."""
     text = (Path(startup.__file__).parents[2] / "reports" / "countries" / "vu.toml").read_text()
     for name in NAMED:
         text = text.replace(f'\nname = "{name}"\n', f"\nname = {json.dumps(words, ensure_ascii=False)}\n", 1)
@@ -259,7 +259,7 @@ def named(plan_of_it: StackPlan, folder: Path, words: str) -> Room:
 
 
 def test_names_of_a_country_s_file(plan_of_it: StackPlan, tmp_path: Path) -> None:
-    """On all pages of all roles, where the country and its hotlines are called so."""
+    """Check all pages of all roles with these names."""
     pages = []
     for number, words in enumerate((PLAIN, STRINGS["a script and a picture"] + STRINGS["out of an attribute"])):
         folder = tmp_path / str(number)
@@ -271,7 +271,7 @@ def test_names_of_a_country_s_file(plan_of_it: StackPlan, tmp_path: Path) -> Non
         room.close()
     for one, other in zip(*pages, strict=True):
         assert one.status == other.status == 200
-        assert set(skeleton(one).tags) == set(skeleton(other).tags)  # each room has more people than the one before
+        assert set(skeleton(one).tags) == set(skeleton(other).tags)  # each console has more people than the one before
 
 
 @pytest.mark.rule("B-34")
@@ -306,7 +306,7 @@ def test_in_the_tables_of_statistics(room: Room, words: str) -> None:
 
 
 def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> None:
-    """A reason and a message by call-back stand among the notes and in the conversation."""
+    """The reason of a callback is among the notes."""
     desk = in_process(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
     words = STRINGS["a script and a picture"]
     id_ = room.report(PLAIN)
@@ -316,7 +316,7 @@ def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> 
 
 
 def test_no_word_of_it_is_in_the_audit(room: Room) -> None:
-    """Neither of what these acts were given nor of what the tests before them were."""
+    """The audit contains no words from these acts or from earlier tests."""
     words = STRINGS["a script and a picture"]
     at = f"/reports/{room.report(words)}"
     for act, form in (("note", {"words": words}), ("decline", {"reason": words, "sure": "1"})):

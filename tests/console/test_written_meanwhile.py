@@ -35,14 +35,14 @@ def report_id(made: StackPlan, console: Console) -> str:
 
 @pytest.fixture
 def mere(mere: Person, console: Console) -> Person:
-    """With an account that is older than any report."""
+    """Make mere's account older than any report."""
     with console.parts.database.write() as connection:
         connection.execute(update(t.staff).values(created_at=0))
     return mere
 
 
 def more(made: StackPlan, console: Console, report_id: str, priority: str = "P1") -> None:
-    """The next revision, as the clock files it."""
+    """Submit the next revision, as the clock does."""
     database = console.parts.database
     with database.read() as connection:
         row = connection.execute(t.report.select().where(t.report.c.report_id == report_id)).one()
@@ -59,7 +59,7 @@ def more(made: StackPlan, console: Console, report_id: str, priority: str = "P1"
 
 
 def shown_before(page: Page) -> dict[str, str]:
-    """What the forms of this page carry, each time as one that was not pressed."""
+    """Return the hidden fields of this page's forms, with a new once-only token."""
     found = re.search(r'name="revision" value="(\d+)"', page.html)
     assert found
     return {**page.marks, "revision": found[1]}
@@ -100,7 +100,7 @@ def test_a_message_and_a_note_need_no_second_look(
 
 
 def said_to(console: Console, report_id: str) -> int:
-    """How many answers wait for the reporter."""
+    """Return the number of answers to the reporter."""
     with console.parts.database.read() as connection:
         return len(connection.execute(select(t.answer.c.answer_id).where(t.answer.c.report_id == report_id)).all())
 
@@ -110,7 +110,7 @@ def said_to(console: Console, report_id: str) -> int:
 def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
     made: StackPlan, console: Console, mere: Person, report_id: str, before: str
 ) -> None:
-    """Else the clock of P1 stood still for words that were written to one that could wait."""
+    """Otherwise a message written before the report became urgent would stop the clock of P1."""
     path, database = f"/reports/{report_id}", console.parts.database
     if before == "accepted":
         mere.post(f"{path}/take", at=path)
@@ -131,7 +131,7 @@ def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
 def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
     made: StackPlan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They had it as the form came; a moment later the clock gave it back."""
+    """They held the report when the form came; a moment later the clock reset it."""
     path, write = f"/reports/{report_id}", case_actions.row_security.write_as
     mere.post(f"{path}/take", at=path)
     marks = shown_before(mere.get(path))
@@ -184,7 +184,7 @@ def test_a_form_of_no_revision_is_taken_as_it_stands(mere: Person, report_id: st
 def test_i_have_it_holds_though_it_was_given_back_in_between(
     console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A colleague had it as the form came; a moment later the report was raised and nobody has it."""
+    """A colleague held the report when the form came; a moment later it was raised and had no holder."""
     database, path = console.parts.database, f"/reports/{report_id}"
     ana = joined(console.flask, database, "ana")
     ana.log_in()
