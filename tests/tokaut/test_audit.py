@@ -1,4 +1,4 @@
-"""`tokaut audit`: a changed, deleted, added or moved line is found, here and by a hotline from its export alone."""
+"""`tokaut audit`: a changed, deleted, added or moved line is found, here and by a hotline from its export only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.rule("X-24")
 
 @dataclass
 class Site:
-    """Eight lines: five signed, three that are younger than the checkpoint. The first is about a report of DESK."""
+    """An audit of eight lines: five signed, three newer than the checkpoint. The first is about DESK's report."""
 
     folder: Path
     database: Database
@@ -112,7 +112,7 @@ def test_two_lines_that_changed_places_are_found(site: Site) -> None:
 
 
 def rechained(site: Site, line: int = 2) -> None:
-    """By somebody who can write the database, and all hashes anew."""
+    """Change a line and compute all hashes again, as an attacker with the database could."""
     with site.database.write() as connection:
         connection.execute(update(t.audit).where(A.seq == line).values(actor="nobody"))
         connection.execute(update(t.audit).values(seq=None, prev_hash=None, hash=None))
@@ -130,7 +130,7 @@ def test_a_chain_made_anew_is_not_the_one_that_was_signed(site: Site) -> None:
 
 
 def signed_over(site: Site) -> None:
-    """Nothing was written all day; who made the end of the chain anew meanwhile has it signed by the clock itself."""
+    """Change the end of the chain on a day without entries, so that the clock's next checkpoint signs it."""
     site.sign(days=1)
     rechained(site, line=7)
     site.sign(days=2)
@@ -166,7 +166,7 @@ def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Sit
 
 
 def test_lines_that_are_purged_leave_a_chain_that_begins_at_a_checkpoint(site: Site) -> None:
-    site.database.offset = 8 * DAY  # a demo keeps them a week
+    site.database.offset = 8 * DAY  # a demo deletes entries after a week
     assert audit_log.purge_old_entries(site.database, site.database.now()) == 5
     assert audit_log.purge_old_entries(site.database, site.database.now()) == 0
     moved = {"TOKAUT_DATA": str(site.folder), "TOKAUT_CLOCK_OFFSET": str(8 * 86_400)}
@@ -189,7 +189,7 @@ def verify_file(site: Site, path: Path) -> str:
 
 
 def recipe(site: Site, path: Path) -> str:
-    """The program of docs/audit.md, as a hotline's developer copies it."""
+    """Run the program of docs/audit.md as a hotline's developer would; return its output."""
     (program,) = re.findall(r"```python\n(.*?)```", read("docs/audit.md"), re.DOTALL)
     (site.folder / "recipe.py").write_text(program)
     command = [sys.executable, str(site.folder / "recipe.py"), str(path), site.key_id]

@@ -1,4 +1,4 @@
-"""`tokaut backup`: a whole copy of one moment while others write; never beside a key."""
+"""`tokaut backup`: a complete copy of one moment while others write; never beside a key."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_copy_is_whole_closed_and_stands_alone(box: Box) -> None:
 
 
 def test_what_is_in_the_wal_alone_is_in_the_copy(box: Box) -> None:
-    holder = sqlite3.connect(box.database)  # while it is open the WAL stays
+    holder = sqlite3.connect(box.database)  # an open connection keeps the WAL
     holder.execute("INSERT INTO lease VALUES ('fresh', '', 0)")
     holder.commit()
     assert box.database.with_name("tokaut.db-wal").stat().st_size > 0
@@ -84,7 +84,7 @@ def test_what_is_in_the_wal_alone_is_in_the_copy(box: Box) -> None:
 
 
 def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
-    """One moment: all that was committed before it began, and nothing of half a transaction."""
+    """The copy has everything committed before it began, and no half transaction."""
     connection = sqlite3.connect(box.database)
     connection.execute("CREATE TABLE padding (x)")
     connection.executemany("INSERT INTO padding VALUES (?)", [(os.urandom(4000),) for _ in range(4000)])
@@ -143,7 +143,7 @@ def test_nothing_is_kept_of_a_copy_that_failed(box: Box, monkeypatch: pytest.Mon
 
 
 def test_a_damaged_database_makes_no_backup(box: Box) -> None:
-    """A copy of a torn page would be found out when it is needed."""
+    """A torn page in a backup would be noticed only when the backup is needed."""
     connection = sqlite3.connect(box.database)
     connection.execute("PRAGMA journal_mode=DELETE")
     connection.executemany("INSERT INTO lease VALUES (?, ?, 0)", [(f"{n}", "x" * 70) for n in range(500)])
@@ -191,7 +191,7 @@ def test_check_says_how_old_it_is(box: Box) -> None:
 
 @pytest.mark.slow
 def test_postgresql_by_its_own_tools(postgres: Postgres, tmp_path: Path) -> None:
-    """As docs/operating/restore.md has it: one moment into a file, the file into a new database."""
+    """The commands of docs/operating/restore.md: dump into a file, restore into a new database."""
     here, there = (postgres.new_database().replace("+psycopg", "") for _ in range(2))
     database = Database(here)
     migrate(database, "demo")

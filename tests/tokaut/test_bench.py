@@ -1,4 +1,4 @@
-"""The benchmark runs and gives every figure. docs/performance.md has the figures."""
+"""The benchmark runs and returns every figure. docs/performance.md has the figures."""
 
 import json
 import os
@@ -100,7 +100,7 @@ class TestQuickRun:
 
     def test_the_table_has_every_row(self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any) -> None:
         for name, *_ in figure_rows(figures):
-            assert name.split(",")[0].split(":")[0][:40] in run[0].stdout  # a long one is folded
+            assert name.split(",")[0].split(":")[0][:40] in run[0].stdout  # a long name is wrapped
 
     def test_the_picture_says_what_was_found(
         self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any

@@ -1,4 +1,4 @@
-"""The benchmark's hotline uses TLS: its clients trust one authority, and that name alone."""
+"""The benchmark's hotline uses TLS: its clients trust one authority, and one name."""
 
 import shutil
 import ssl

@@ -1,4 +1,4 @@
-"""`tokaut check` reports all faults at once, and what to do about each."""
+"""`tokaut check` reports all faults at once, and the remedy for each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 
 def good(folder: Path) -> dict[str, str]:
-    """An installation with nothing wrong, but for Redis: its address has to be added."""
+    """Prepare an installation without faults, and return its settings without Redis's address."""
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
     migrate(database, "demo")
     database.close()
@@ -155,7 +155,7 @@ def test_one_country_alone(tmp_path: Path) -> None:
 
 
 def test_a_code_of_two_countries_is_a_fault(tmp_path: Path) -> None:
-    """Whoever dials it could be sent to the other country's police."""
+    """A person who dials it could be sent to the other country's police."""
     own = tmp_path / "own"
     own.mkdir()
     kenya = (SHIPPED_FOLDER / "ke.toml").read_text(encoding="utf-8")
@@ -224,7 +224,7 @@ def test_each_kind_of_hotline_has_settings_of_its_own(kind: str, settings: dict[
     ],
 )
 def test_a_backup_that_was_never_made(tmp_path: Path, mode: str, address: str, said: str) -> None:
-    """A new training installation has nothing to lose yet; with PostgreSQL `tokaut backup` is not the way."""
+    """A new training installation has no data to lose yet; `tokaut backup` is not for PostgreSQL."""
     settings = good(tmp_path) | {"TOKAUT_MODE": mode} | ({"DATABASE_URL": address} if address else {})
     output = run(settings).output
     assert said in output
@@ -278,7 +278,7 @@ def test_in_live_mode_a_secret_in_the_environment_is_noted(tmp_path: Path) -> No
 def test_nothing_is_said_twice_and_no_line_is_a_wall(tmp_path: Path, mode: str) -> None:
     settings = good(tmp_path) | {"TOKAUT_MODE": mode}
     tmp_path.chmod(0o755)
-    output = run(settings).output.replace(str(tmp_path), "/srv/tokaut")  # of one length on every machine
+    output = run(settings).output.replace(str(tmp_path), "/srv/tokaut")  # of the same length on every machine
     assert output.count("can be entered by other accounts; chmod 0700 /srv/tokaut") == 1
     lines = [line.strip(" x?-") for line in output.splitlines() if line.strip()]
     assert sorted({line for line in lines if lines.count(line) > 1}) == []

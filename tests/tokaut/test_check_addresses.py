@@ -1,4 +1,4 @@
-"""`tokaut check` and `tokaut watch` judge each hotline's address as the worker will, in each mode."""
+"""`tokaut check` and `tokaut watch` judge each hotline's address like the worker, in each mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAIL = {"SMTP_URL": "smtps://mail.example:465?from=tokaut@example.org"}
 
 
 def environment(folder: Path, mode: str, kind: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """Vanuatu with its child helpline of this kind; nobody is on call, which live mode reports by itself."""
+    """Return settings of Vanuatu with this kind of child helpline. Nobody is on call, a separate fault in live mode."""
     lands(folder, kind, CARD)
     return {
         **MAIL,
@@ -39,7 +39,7 @@ def environment(folder: Path, mode: str, kind: str, settings: Mapping[str, str])
 
 
 def faults(environ: Mapping[str, str]) -> list[str]:
-    """What `tokaut check` says about the first hotline."""
+    """Return the lines of `tokaut check` about the first hotline."""
     countries, unreadable = read_countries(common_settings(environ), mode_of(environ))
     assert countries is not None, unreadable
     found = hotline_faults(environ, [one for one in countries.hotlines if one.id == ONE])
@@ -64,7 +64,7 @@ def test_check_names_the_lines_of_the_card_that_the_mode_uses(
     tmp_path: Path, kind: str, mode: Mode, card: str, lines: str
 ) -> None:
     environ = environment(tmp_path, mode, kind, {"CHANNEL": "kannel", "FROM": "163"})
-    lands(tmp_path, kind, {lines: CARD[lines]})  # only the people of the other mode
+    lands(tmp_path, kind, {lines: CARD[lines]})  # only the lines of the other mode
     [fault] = faults(environ)
     assert card in fault
 

@@ -1,4 +1,4 @@
-"""What `tokaut check` says about Redis: faults, what it could not read, and no secrets."""
+"""The lines of `tokaut check` about Redis: faults, unreadable values, and no secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def about_redis(output: str) -> list[str]:
-    """The lines below "redis:"."""
+    """Return the lines below "redis:"."""
     lines = output.split("\nredis:", 1)[1].splitlines()
     return [lines[0], *(line for line in lines[1 : lines.index("folders: good")])]
 

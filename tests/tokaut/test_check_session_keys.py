@@ -1,4 +1,4 @@
-"""What `tokaut check` says of the file of session keys."""
+"""The lines of `tokaut check` about the file of session keys."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def put(database: Database, number: int, **values: Any) -> str:
-    """One row of `delivery`, an hour old, tried three times."""
+    """Insert a row of `delivery`, an hour old, with three attempts; return its id."""
     now = database.now()
     row = {
         "delivery_id": str(uuid.UUID(int=number)),

@@ -26,15 +26,15 @@ from tokaut.demo import staff_account
 from tokaut.local_stack.fork_server import ForkedProcess
 from tokaut.local_stack.processes import RUN_MARK, ProcessGroup
 
-pytestmark = pytest.mark.slow  # one at a time: each is six processes
+pytestmark = pytest.mark.slow  # run one after the other: each demo has six processes
 
 TOKAUT = [sys.executable, "-m", "tokaut"]
 
 
 class Demo:
-    """`tokaut demo` in a folder of its own, its output kept.
+    """`tokaut demo` in its own folder, with its output in a file.
 
-    `is_refused`: it ends before it starts anything, so it may be a fork of a process that has imported most of it.
+    `is_refused`: the demo ends before it starts a process, so it may be a fork of one that has imported most of it.
     """
 
     def __init__(self, folder: Path, *words: str, port: int | None = None, is_refused: bool = False) -> None:
@@ -57,7 +57,7 @@ class Demo:
 
     @property
     def said(self) -> str:
-        """What it printed after its first line, which comes before everything that takes time."""
+        """Return the output after the first line, which is printed before the slow imports."""
         first, _, rest = self.output.partition("\n")
         assert first == LOADING
         return rest
@@ -75,7 +75,7 @@ class Demo:
         return self.process.wait(timeout=120)
 
     def started(self) -> int:
-        """How many processes it and those have started by now, counted cheaply: it is asked again and again."""
+        """Return the number of descendants started so far; reads only /proc, because it is called often."""
         count, parents = 0, [self.process.pid]
         while parents:
             with suppress(OSError):  # it has ended
@@ -85,7 +85,7 @@ class Demo:
         return count
 
     def processes(self) -> list[int]:
-        """What still runs of this demo."""
+        """Return the ids of this demo's running processes."""
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if _belongs(path, self.folder)]
 
 
@@ -100,7 +100,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def _belongs(environ: Path, folder: Path) -> bool:
-    """Whether a process was started by a demo in `folder`. Forks show the environment of the process they come from."""
+    """Return whether a demo in `folder` started a process. A fork shows the environment of its parent."""
     try:
         variables = environ.read_bytes().split(b"\0")
     except OSError:
@@ -111,13 +111,13 @@ def _belongs(environ: Path, folder: Path) -> bool:
 
 @pytest.fixture
 def running(folder: Path) -> Iterator[Demo]:
-    """A demo that its test may end."""
+    """A demo that a test may end."""
     yield from _running(folder)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that the tests of this file only look at and call."""
+    """A demo that the tests of this file share and must not end."""
     yield from _running(tmp_path_factory.mktemp("shared") / "var")
 
 
@@ -190,7 +190,7 @@ def test_each_part_is_named_as_it_comes_up(shared: Demo) -> None:
 
 
 def _desk(login: dict[str, str]) -> str:
-    """The first page of whoever logs in with what the demo tells. Browsers keep such cookies on this machine, too."""
+    """Log in with the demo's data, and return the first page. Browsers also accept these cookies on this machine."""
     first = requests.get(login["url"], timeout=20)
     token = re.search(r'name="token" value="([0-9a-f]+)"', first.text)
     assert token
@@ -242,7 +242,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
 
 @pytest.mark.rule("B-77")
 def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) -> None:
-    """B-77: pressed while the program itself is still loading."""
+    """B-77: the signal comes while the program is loading."""
     demo = Demo(folder, "--once")
     until(lambda: LOADING in demo.output, "it says nothing", seconds=60)
     assert demo.end(signal.SIGINT) == 130
@@ -252,7 +252,7 @@ def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) 
 
 @pytest.mark.rule("B-77")
 def test_stopped_while_a_package_loads_that_catches_every_exception(tmp_path: Path) -> None:
-    """B-77: the signal comes inside an import, whose `except` would take a KeyboardInterrupt for a missing package."""
+    """B-77: the signal comes inside an import whose `except` would treat KeyboardInterrupt as a missing package."""
     (tmp_path / "started.py").write_text(
         "import sys, time, types\n"
         "class Runner(types.ModuleType):\n"
@@ -290,7 +290,7 @@ def test_stopped_while_a_package_loads_that_catches_every_exception(tmp_path: Pa
 
 @pytest.mark.rule("B-77")
 def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) -> None:
-    """B-77: nobody has used the processes yet, so none of them is waited for."""
+    """B-77: nobody has used the processes yet, so none of them gets time to end."""
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     )
@@ -371,7 +371,7 @@ CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
 
 
 def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(shared: Demo) -> None:
-    """Each type of delivery reaches its display; so do half a letter and the sequences that terminals obey."""
+    """The display shows each type of delivery; a lone surrogate and terminal sequences do not stop it."""
     told = json.loads(shared.told.read_text())
 
     def call(*replies: str) -> str:

@@ -133,7 +133,7 @@ def test_only_a_browser_of_this_machine_sees_it_and_only_when_something_came(hot
     assert requests.get(f"{address}/received.jsonl", timeout=5).status_code == 404
 
 
-# A question of the page for news waits until `step` is 1, and its answer until `step` is 2.
+# The page's request for news waits until `step` is 1, and its answer until `step` is 2.
 HELD = """{
     const real = fetch;
     const reached = async (step) => {
@@ -155,7 +155,7 @@ def report(words: str) -> bytes:
 
 @pytest.fixture
 def held(hotline: Running, chromium: Any) -> Iterator[Any]:
-    """A page that asks for news only when it is told to."""
+    """A page that requests news only when `step` allows it."""
     page = chromium.chromium.new_page()
     page.add_init_script(HELD)
     yield page

@@ -1,4 +1,4 @@
-"""What a demo shows, in both ways."""
+"""The demo's display, in both forms."""
 
 import io
 import json

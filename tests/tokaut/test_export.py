@@ -28,7 +28,7 @@ LATER = "019b0000-0000-7000-8000-00000000000a"
 
 
 class Ground:
-    """A database with one report for ONE, the first of its route; TWO is a fallback that was not given it."""
+    """A database with one report for ONE, the first of its route; TWO is a fallback that has not received it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""`tokaut flows lint`, `graph`, `play`: what an author types and gets."""
+"""`tokaut flows lint`, `graph`, `play`: commands of an author, and their output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tokaut(*words: str, typed: str | None = None) -> Result:
 
 @pytest.fixture(autouse=True, scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty folder for what the lint stores; and the paths that pictures show are explored once for all tests."""
+    """Use an empty cache for the lint, and explore the paths for pictures once for all tests."""
     explored = functools.cache(lambda: flows_graph.explored(book()))
     explored()
     with pytest.MonkeyPatch.context() as patch:

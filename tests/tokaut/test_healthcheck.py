@@ -114,7 +114,7 @@ def test_the_stop_waits_for_the_spool(data: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_spool_that_cannot_be_read_is_not_called_empty(data: Path) -> None:
-    """A host whose spool counts as empty is removed, and the reports in it with it."""
+    """If its spool counted as empty, the host would be removed together with the reports in it."""
     with pytest.raises(SystemExit, match=r"spool cannot be read \(No such file or directory\)"):
         spool_wait.main(["0"])
     (data / "spool").touch()

@@ -1,4 +1,4 @@
-"""`tokaut hold`: put, listed, lifted; with a reason of a closed list, an end, and an audit line for each."""
+"""`tokaut hold`: set, listed, lifted; with a reason from a closed list, an end, and an audit line for each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(tmp_path: Path, *arguments: str) -> Result:
 
 
 def day(ahead: int) -> str:
-    """Asked for anew: tests may begin before midnight and go on after it."""
+    """Return a date relative to today, computed at each call: tests may run past midnight."""
     return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""`tokaut hosts`: who was seen when; a host that is gone is signed off, one that may hold reports only with --lost."""
+"""`tokaut hosts`: when each was last seen; a removed host is signed off, one that may hold reports only with --lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tokaut.__main__ import main
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """One web and one worker that run, and another web that was last seen ten minutes ago, with two entries."""
+    """One running web and worker, and another web and worker last seen ten minutes ago; that web has two entries."""
     made = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(made, "demo")
     made.offset -= 10 * MINUTE

@@ -1,4 +1,4 @@
-"""`tokaut hotline revive`: a hotline that had answered "gone" gets reports again, also those that it refused."""
+"""`tokaut hotline revive`: a hotline that had answered "gone" gets reports again, also those that it had refused."""
 
 from __future__ import annotations
 

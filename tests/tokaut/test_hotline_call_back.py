@@ -1,4 +1,4 @@
-"""`tokaut hotline test` tries a hotline's call-back at a real console."""
+"""`tokaut hotline test` tests a hotline's callback with a real console."""
 
 from __future__ import annotations
 

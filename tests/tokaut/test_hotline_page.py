@@ -1,4 +1,4 @@
-"""The page of the demo's hotline: what it shows of the deliveries, to whom, and that nothing in them becomes markup."""
+"""The page of the demo's hotline: which deliveries it shows, to whom, and that no text in them becomes markup."""
 
 from __future__ import annotations
 

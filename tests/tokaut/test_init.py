@@ -1,4 +1,4 @@
-"""`tokaut init`: what it writes, what it asks and what it refuses. `tests/deploy/test_wheel.py` runs what it wrote."""
+"""`tokaut init`: its files, its questions and its refusals. `tests/deploy/test_wheel.py` runs the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("TOKAUT_", "HOTLINE_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own, and this one goes on
+    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own; pytest continues
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
 
 
@@ -37,7 +37,7 @@ def init(folder: Path, *words: str, typed: str = "") -> Result:
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """The file as a shell reads it."""
+    """Return the settings of tokaut.env as a shell reads them."""
     lines = (folder / "tokaut.env").read_text().splitlines()
     pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
     return {name: "".join(shlex.split(value)) for name, _, value in pairs}
@@ -74,7 +74,7 @@ def test_no_secret_is_shown_or_written_into_the_settings(folder: Path) -> None:
 
 
 def test_a_password_in_the_address_of_redis_is_a_secret_too(folder: Path) -> None:
-    """tokaut.env is read into the environment of every process; a secret is a file of its own."""
+    """Every process reads tokaut.env into its environment, so a secret has a file of its own."""
     address = "redis://desk:a-made-up-word@redis.example:6379/0"
     result = init(folder, *QUIET, "--set", f"REDIS_URL={address}")
     assert result.exit_code == 0, result.output
@@ -84,7 +84,7 @@ def test_a_password_in_the_address_of_redis_is_a_secret_too(folder: Path) -> Non
 
 
 def test_a_folder_of_another_account_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner could replace tokaut.env, which a shell runs, or put a link there."""
+    """Its owner could replace tokaut.env, which a shell runs, or add a link."""
     folder.mkdir()
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
@@ -96,7 +96,7 @@ def test_a_folder_of_another_account_is_refused(folder: Path, monkeypatch: pytes
 def test_no_secret_goes_through_a_link_that_comes_while_questions_are_asked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty folder that others can write into, until it is closed."""
+    """Others can write into the empty folder until `init` restricts its mode."""
     (tmp_path / "elsewhere").mkdir()
     folder.mkdir(mode=0o777)
     chmod = Path.chmod

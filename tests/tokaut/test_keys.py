@@ -1,4 +1,4 @@
-"""`tokaut keys`, as an operator types it."""
+"""`tokaut keys`, as an operator runs it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("TOKAUT_MODE", "TOKAUT_KEYS", "DATABASE_URL", "TOKAUT_PHONE_PEPPER_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TOKAUT_DATA", str(tmp_path))
-    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own, and this one goes on
+    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own; pytest continues
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
     return tmp_path / "keys"
 
@@ -163,6 +163,6 @@ def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_key_that_is_not_there_can_not_be_destroyed(tmp_path: Path) -> None:
-    """What destroying is for, and what it does to backups: tests/retention/test_keys.py."""
+    """tests/retention/test_keys.py tests the effect of destroying a key, also on backups."""
     result = CliRunner().invoke(keys, ["destroy", "vu-pikinini", "0" * 16], env={"TOKAUT_DATA": str(tmp_path)})
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""What each of the 25 countries still needs, in plain words: nothing unmet is left out, and each says what to do."""
+"""The open requirements of each of the 25 countries, in plain words: each is listed with its next step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TODAY = date(2026, 11, 25)
 ALL = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
 DRAFT = CatalogueCoverage("bi", "Bislama", "gsm7", 300, 200, 0, {}, {}, 0, (), is_signed=False, lacking=())
 
-# By hand from what was found out, not from the files: what each country lacks beside what all lack.
+# Written by hand from research, not from the files: requirements that a country lacks in addition to EVERY.
 EVERY = {"dialled", "card", "code", "duty"}
 FIRST_NUMBER_IN_DISPUTE = {"KI", "PG", "TV", "ZM", "ET"}
 NO_HELPLINE = {"KI", "MH", "FM", "NR", "PW", "TO", "TV", "CK", "ET", "SB", "WS"}
@@ -96,7 +96,7 @@ def test_each_step_is_two_sentences_for_people(iso: str) -> None:
 
 @each
 def test_what_live_mode_refuses_is_what_is_said_to_stop(iso: str) -> None:
-    """No line of the check is without its step, and no step that stops is without a line."""
+    """Each fault of the check has a step, and each blocking step has a fault."""
     country = ALL[iso]
     lines = "\n".join(country.problems("live"))
     stops = {step.key: step for step in of(country) if step.is_blocking}
@@ -172,7 +172,7 @@ def test_other_things_that_a_country_can_lack() -> None:
 
 @pytest.mark.rule("S-34")
 def test_a_hotline_that_nobody_has_confirmed_keeps_live_mode_from_starting() -> None:
-    """It has no number to dial, and would get no report without anybody being told."""
+    """It has no number to dial, and nobody would notice that it gets no report."""
     country = ready()
     silent = replace(country.hotlines["vu-police"], show=type(country.hotlines["vu-police"].show)(), verified_on="")
     found = replace(country, hotlines={**country.hotlines, "vu-police": silent})

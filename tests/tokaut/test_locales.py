@@ -1,4 +1,4 @@
-"""`tokaut locales`: how far a language is, and the sheet on which reviewers sign."""
+"""`tokaut locales`: how complete a language is, and the sheet that reviewers sign."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHIPPED = locales.FOLDER
 
 @pytest.fixture
 def planted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
-    """Changes a catalogue for one test."""
+    """Return a function that changes a catalogue for one test."""
     for path in SHIPPED.glob("*.po"):
         shutil.copy(path, tmp_path)
     monkeypatch.setattr(locales, "FOLDER", tmp_path)
@@ -90,7 +90,7 @@ def test_a_screen_that_grew_is_named_with_its_pages(planted: Callable[[str, str,
 
 @pytest.mark.rule("B-69")
 def test_the_lint_names_the_language_and_the_screen_that_grew(planted: Callable[[str, str, str], None]) -> None:
-    """In that language alone: the others are as they were."""
+    """Only that language has faults; the others are unchanged."""
     planted("bi", '"Yu yu hu?"', f'"{"Yu yu hu, plis talem long mifala " * 5}?"')
     result = CliRunner().invoke(main, ["flows", "lint", "--country", "vu"])
     assert result.exit_code == 1
@@ -101,7 +101,7 @@ def test_the_lint_names_the_language_and_the_screen_that_grew(planted: Callable[
 
 @pytest.mark.rule("B-69")
 def test_a_message_that_is_missing_is_counted_and_is_no_fault(planted: Callable[[str, str, str], None]) -> None:
-    """English is shown in its place."""
+    """English is shown instead."""
     [before] = data("bi")["languages"]  # type: ignore[misc]
     planted("bi", '"Yu yu hu?"', '""')
     [after] = data("bi")["languages"]  # type: ignore[misc]
@@ -147,7 +147,7 @@ def test_a_language_that_is_not_there() -> None:
     assert "There is no catalogue for xx; there are bi, en, fj" in result.output
 
 
-# The sheet
+# Sheet
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.P
 
 
 class Sheet(HTMLParser):
-    """Its rows as text, and whatever could fetch or run something."""
+    """The sheet's rows as text, and all attributes that could fetch or run something."""
 
     def __init__(self, path: pathlib.Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What all commands have in common."""
+"""Behaviour that all commands share."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def test_each_prints_its_help(path: str) -> None:
 
 
 def test_the_first_page_loads_no_command_and_no_package_but_click() -> None:
-    """All of them take seconds. Their sentences are known here, and the next test compares them."""
+    """Importing the commands takes seconds. Their summaries are in the program, and the next test compares them."""
     names = ["reports", "gateway", "workers", "console", "flows", "runtime.settings", "msgspec", "rich", "sqlalchemy"]
     names += [f"tokaut.commands.{name}" for name in COMMANDS]
     loaded = f"print([name for name in {names} if name in sys.modules])"

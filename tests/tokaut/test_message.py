@@ -35,7 +35,7 @@ def put(app: App, report_id: str, words: str | bytes, *more: str) -> Result:
 
 
 def sent(app: App) -> tuple[str, str, str]:
-    """Code, PIN, id of a report."""
+    """Send a report, and return (code, PIN, report id)."""
     found = CODE.search(walk(app.ussd(PHONE), *TO_SENT)[-1])
     assert found
     return found[1], found[2], str(app.rows(t.report)[0].report_id)
@@ -96,7 +96,7 @@ def test_a_report_that_is_not_there(app: App) -> None:
 
 @pytest.mark.rule("S-35")
 def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> None:
-    """Told, put, read by another phone, written back: the hotline gets that once, signed."""
+    """Report, message, reading on another phone, reply: the hotline gets the reply once, signed."""
     installation = Installation().up()
     try:
         found = CODE.search(walk(installation.ussd_phone("africastalking", PHONE), *TO_SENT)[-1])

@@ -1,4 +1,4 @@
-"""`tokaut numbers withdraw`: a wrong number disappears at once, in every process, and no restart brings it back."""
+"""`tokaut numbers withdraw`: a wrong number disappears at once, in every process, and no restart restores it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_without_a_folder_of_ones_own_nothing_is_done(tmp_path: Path) -> None:
     assert "TOKAUT_COUNTRY_DIR is not set" in result.output
 
 
-# A running web
+# A running web process
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_file_that_can_not_be_read_changes_nothing(web: App, own: Path, text: 
 @pytest.mark.slow
 @pytest.mark.rule("S-31")
 def test_a_file_that_could_not_be_read_is_tried_again(web: App, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rights of a file are put right: neither its time nor its size is another then."""
+    """Correcting a file's permissions changes neither its time nor its size."""
     run(own, "vu", "163")
 
     def refused(*_: object, **__: object) -> str:
@@ -185,7 +185,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(web: App, own: Path, monke
 
 @pytest.mark.slow
 def test_a_running_web_takes_over_nothing_else(web: App, own: Path) -> None:
-    """A number that somebody put in, or gave back, waits for the next start and its check."""
+    """A number that was added or restored waits for the next start and its check."""
     text = (SHIPPED_FOLDER / "vu.toml").read_text()
     (own / "vu.toml").write_text(text.replace('number = "111"', 'number = "999"'))
     web.parts.numbers.reload()

@@ -1,4 +1,4 @@
-"""`tokaut phone` at a running web process: calls, texts, an inbox that stays, a call that drops."""
+"""`tokaut phone` at a running web process: calls, SMS, a persistent inbox, a call that drops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 class Door(HTTPServer):
-    """A web process in front of the app itself: what is posted to the simulator's door goes through all of it."""
+    """An HTTP server in front of the app: requests to the simulator's endpoint go through all of web."""
 
     def __init__(self, app: App) -> None:
         super().__init__(("127.0.0.1", 0), _Door)
@@ -42,12 +42,12 @@ class _Door(BaseHTTPRequestHandler):
         self.wfile.write(answer.content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
 @pytest.fixture
 def demo(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """A demo that is up, as its demo.json says."""
+    """A running demo, described by its demo.json."""
     app = App(redis_url)
     monkeypatch.setenv("TOKAUT_DATA", str(tmp_path))
     with Door(app) as door:

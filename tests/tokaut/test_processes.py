@@ -126,7 +126,7 @@ time.sleep(600)
         said_something(log)
         grandchild = int(log.read_text())
         parent.send_signal(signal.SIGKILL)
-    assert is_there(grandchild)  # the leash holds only the child
+    assert is_there(grandchild)  # only the child is bound to its parent's life
     assert kill_run("another-run") == 0
     assert kill_run("killed-run") >= 1
     assert not is_there(grandchild)

@@ -1,4 +1,4 @@
-"""`tokaut prompts`: what has to be recorded for a language, what is there, and what nobody says any more."""
+"""`tokaut prompts`: which recordings a language needs, which exist, and which are no longer used."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
     now = retention.purge_time(database)
-    theirs = (Leg("vu-pikinini"),)  # a desk that the demo's file knows, with a system of its own
+    theirs = (Leg("vu-pikinini"),)  # a hotline of the demo's file that has its own system
     write(database, [make(Fate(399, closed=91, recipients=theirs), now) for _ in range(3)])
     write(database, [make(Fate(450), now), make(Fate(8, mode="demo"), now), make(Fate(399, closed=2), now)])
     write(database, [make(Fate(399, closed=91, recipients=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])

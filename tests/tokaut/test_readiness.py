@@ -1,4 +1,4 @@
-"""`tokaut readiness`: each pillar of each country with what is missing and its source; it can be printed."""
+"""`tokaut readiness`: each requirement of each country with what is missing and its source; it can be printed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_country_has_every_pillar_and_what_is_not_there_says_what_is_missi
 
 
 def test_nothing_shipped_is_said_to_be_ready() -> None:
-    """Nobody has dialled a number and no office has agreed: no program may say otherwise."""
+    """Nobody has dialled a number and no office has agreed, so no program may say that a country is ready."""
     ready = {(land.iso, one.name) for land, stand in country_sheets() for one in stand if one.status == "there"}
     assert {name for _, name in ready} <= {"languages"}
 

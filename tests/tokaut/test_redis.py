@@ -1,4 +1,4 @@
-"""`tokaut redis acl`, as an operator types it, with a real server."""
+"""`tokaut redis acl`, as an operator runs it, with a real server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AT = "rediss://valkey.example:6379"
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """harden() is for a process of its own, and this one goes on."""
+    """Disable harden(), which is meant for a process of its own: pytest continues in this one."""
     monkeypatch.setattr("tokaut.commands.redis.harden", lambda: None)
 
 

@@ -37,7 +37,7 @@ def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
 
 
 def test_no_old_wal_is_played_into_it(box: Box) -> None:
-    """As after a power cut: the WAL holds what was committed last."""
+    """As after a power cut, the WAL has the last commits."""
     copy = copied(box)
     holder = sqlite3.connect(box.database)
     holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
@@ -62,7 +62,7 @@ def test_not_while_a_process_has_it_open(box: Box) -> None:
         status, said = box.run("restore", str(copy))
         holder.communicate()
     assert (status, "is in use" in said) == (1, True)
-    for line in (ROOT / "Procfile").read_text().splitlines():  # any one of them that runs on holds the file
+    for line in (ROOT / "Procfile").read_text().splitlines():  # each process that still runs has the file open
         assert re.search(rf"\b{line.partition(':')[0]}\b", said.partition("Stop")[2]), said
     assert box.names(box.database) == {"before", "after"}
 

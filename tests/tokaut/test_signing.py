@@ -1,4 +1,4 @@
-"""`tokaut locales sign`: from the sheet that two organisations have read to what phones show."""
+"""`tokaut locales sign`: from the sheet that two organisations have read to the phones' screens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(*words: str) -> Result:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A sheet of the shipped Bislama, which takes a second to write."""
+    """A sheet of the shipped Bislama catalogue; writing it takes a second."""
     path = tmp_path_factory.mktemp("sheets") / "sheet.html"
     with time_machine.travel(NOW, tick=False):
         assert run("sheet", "bi", "--out", str(path)).exit_code == 0
@@ -41,7 +41,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def checkout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """A folder of catalogues of its own; changes the Bislama one."""
+    """Copy the catalogues, and return a function that changes the Bislama one."""
     for path in SHIPPED.glob("*.po"):
         shutil.copy(path, tmp_path)
     monkeypatch.setattr(locales, "FOLDER", tmp_path)
@@ -112,7 +112,7 @@ def test_what_changed_since_it_was_printed_is_not_signed(
 @pytest.mark.rule("S-33")
 @pytest.mark.usefixtures("checkout")
 def test_a_text_of_a_row_that_was_not_ticked_is_not_signed(printed: pathlib.Path) -> None:
-    """Not even if another row shows it too, as `Now` and `Skip` are."""
+    """Not even if another row also shows it, like `Now` and `Skip`."""
     sign(printed, *A)
     sign(printed, *B, "--except", "report.danger, 1-2")
     unsigned = set(load(SHIPPED)["bi"].words) - load(locales.FOLDER)["bi"].signed

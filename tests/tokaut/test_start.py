@@ -1,4 +1,4 @@
-"""`tokaut start` before it starts anything. `tests/deploy/test_wheel.py` starts it as a person does."""
+"""`tokaut start` before it starts a process. `tests/deploy/test_wheel.py` starts it as a person does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokaut.local_stack.services import practice_secrets, server_addresses, serv
 
 @pytest.fixture(autouse=True)
 def no_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokaut.commands.start.harden", lambda: None)  # it is for a process of its own
+    monkeypatch.setattr("tokaut.commands.start.harden", lambda: None)  # it is meant for a process of its own
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(f
 def test_no_label_of_a_bar_is_cut_off(chromium: Any) -> None:
     places = [place for land in load_countries(["vu", "ke", "ng"], "demo") for place in places_of(land)]
     chart = bar_chart("all", "All", [(label, 1) for label in dict.fromkeys([*CELL_LABELS.values(), *places])])
-    page = f"<!doctype html><body data-ready>{chart}"  # for which `open` waits, as on our own pages
+    page = f"<!doctype html><body data-ready>{chart}"  # `open` waits for this, as on our own pages
     opened = chromium.open("http://127.0.0.1/", served=lambda route: route.fulfill(body=page, content_type="text/html"))
     measured = "words => words.map((one) => [one.textContent, one.getBBox().x + one.getBBox().width])"
     found = opened.page.locator("svg text").evaluate_all(measured)

@@ -1,4 +1,4 @@
-"""`tokaut synthetic`: over a real socket to the whole of Tokaut, and what it says when a network does not answer."""
+"""`tokaut synthetic`: over a real socket through all of Tokaut, and its output when a network does not answer."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ KINDS = SCHEMA["properties"]["kind"]["enum"]
 
 
 def words_in(value: Any, words: str) -> Any:
-    """The same document with every text in it replaced: a delivery of which a reporter wrote all."""
+    """Return the document with `words` in place of every text, as if a reporter had written all of it."""
     if isinstance(value, dict):
         return {name: words_in(one, words) for name, one in value.items()}
     if isinstance(value, list):
@@ -59,7 +59,7 @@ def words_in(value: Any, words: str) -> Any:
 
 
 def messages() -> Iterator[dict[str, Any]]:
-    """One cop-message of each kind that its schema allows."""
+    """Yield one cop-message of each kind that its schema allows."""
     whole = json.loads((SAMPLES / "message.json").read_text())
     no = {"allowed": False, "how": "none", "safe_hours": None}
     hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
@@ -96,7 +96,7 @@ def in_the_picture(delivery: ReceivedDelivery) -> str:
 
 
 def obeyed(text: str) -> set[str]:
-    """What a terminal would do something about, or a person would not see."""
+    """Return the characters that a terminal would obey, or a person would not see."""
     return {sign for sign in text if sign != "\n" and printable(sign) != sign} - {"\t"}
 
 
@@ -213,7 +213,7 @@ def test_a_file_that_is_gone_has_nothing_new(tmp_path: Path) -> None:
 
 
 class Falls:
-    """A display that fails each time, as on a terminal that is gone."""
+    """A display that always fails, as on a closed terminal."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -236,7 +236,7 @@ def test_a_fault_of_the_display_is_said_once_and_goes_no_further(capsys: pytest.
 
 
 def test_what_supervises_goes_on_while_the_display_fails(tmp_path: Path) -> None:
-    """It ends by the process that died, not by the display: that failed for each delivery and was called again."""
+    """The process that died ends it, not the display, which failed for each delivery and was called again."""
     path = tmp_path / "received.jsonl"
     path.write_bytes(line(1) + BROKEN["no JSON"] + line(3))
     falls = Falls()
@@ -259,7 +259,7 @@ def test_a_terminal_without_our_letters_gets_escapes(monkeypatch: pytest.MonkeyP
 
 
 def test_no_reader_of_deliveries_indexes_what_may_be_missing() -> None:
-    """`data[...]` would end the demo with the first type that lacks it."""
+    """`data[...]` would end the demo at the first type without this field."""
     tree = ast.parse(Path(hotline_server.__file__).read_text())
     of_delivery = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ReceivedDelivery")
     indexed = [ast.unparse(node) for node in ast.walk(of_delivery) if isinstance(node, ast.Subscript)]

@@ -21,7 +21,7 @@ def test_a_choice_that_is_not_there_is_an_error_that_shows_the_screen(label: str
 
 
 class Web(HTTPServer):
-    """Gives these answers, one after the other, and keeps what it was asked."""
+    """Return these answers in order, and record the requests."""
 
     def __init__(self, *answers: tuple[int, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Door)
@@ -47,7 +47,7 @@ class _Door(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
 def caller_of(web: Web) -> UssdPhone:

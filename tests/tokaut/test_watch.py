@@ -1,4 +1,4 @@
-"""`tokaut watch`: what waits, the time left on its clock, and what to do next."""
+"""`tokaut watch`: waiting work, the time left until it is late, and the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What check, watch and readyz say about wrong clocks: which, by how much, and what to do."""
+"""The output of check, watch and readyz about wrong clocks: which, by how much, and the remedy."""
 
 from __future__ import annotations
 
