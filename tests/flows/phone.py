@@ -1,4 +1,4 @@
-"""A phone without a network: it goes through the flows by labels of choices."""
+"""A phone without a network: it walks through the flows by labels of choices."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def world(
     lists: Mapping[str, tuple[Option, ...]] | None = None,
     translate: Callable[[str], str] = str,
 ) -> ScreenContext:
-    """Vanuatu with changes; None takes one away."""
+    """Return the context of Vanuatu with changes; None removes a value."""
     return ScreenContext(
         {name: value for name, value in {**FACTS, **(facts or {})}.items() if value is not None},
         {name: value for name, value in {**FIELDS, **(fields or {})}.items() if value is not None},
@@ -105,7 +105,7 @@ def world(
 
 
 def routed(state: FlowState, base: ScreenContext) -> ScreenContext:
-    """As the gateway does it: who was left out is no longer offered; the police get what is missing, too."""
+    """Return the context as the gateway makes it: without hotlines left out; the police also get missing children."""
     left = [Option(*one) for one in CHAIN if one[0] not in state.many("avoid")]
     two = state.values.get("category") == "missing" and len(left) > 1 and left[-1].value == "vu-police"
     facts = {**base.facts, "send_to": "two" if two else "one" if left else "nobody"}
@@ -115,7 +115,7 @@ def routed(state: FlowState, base: ScreenContext) -> ScreenContext:
 
 @dataclass
 class Phone:
-    """Every turn goes through the stored form of its state, as it does between two webhooks."""
+    """A phone. Every turn stores and loads the state, as between two webhooks."""
 
     world: ScreenContext = field(default_factory=world)
     at: str = "home.home"
@@ -143,7 +143,7 @@ class Phone:
         return self.text
 
     def chooses(self, *labels: str) -> str:
-        """By the number that stands before the label, on this page or a later one."""
+        """Type the number before each label, on this page or a later one."""
         for label in labels:
             self.types(self._key_of(label))
         return self.text

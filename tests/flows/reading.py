@@ -1,8 +1,8 @@
-"""How hard English is to read: the grade of Flesch and Kincaid, computed by textstat.
+"""Readability of English: the grade of Flesch and Kincaid, computed by textstat.
 
-Of textstat's formulas this one fits screens: it counts words, sentences and syllables. Spache's and Dale and Chall's
-compare with a list of known words and take SMS and the name of a hotline for hard ones; SMOG needs thirty
-sentences. A colon, a semicolon and a new line end a sentence on a phone.
+Of textstat's formulas this one suits screens: it counts words, sentences and syllables. Spache's and Dale and Chall's
+use a list of known words, and treat SMS and the name of a hotline as hard; SMOG needs thirty sentences. On a phone a
+colon, a semicolon and a new line end a sentence.
 """
 
 from __future__ import annotations

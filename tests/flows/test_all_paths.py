@@ -1,4 +1,4 @@
-"""Every path through the shipped flows in every country, language and channel, and none lost by looking at states."""
+"""Every path through the shipped flows in every country, language and channel; none is lost by merging equal states."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tokaut.screens.combinations import (
 @functools.cache
 def report(iso: str, channel: ChannelKind) -> LintReport:
     linter, of, known = Linter(book(), whole=False), country(iso), load_catalogues()
-    gc.disable()  # a hundred thousand objects that all stay: the collector would find nothing, for a sixth of the time
+    gc.disable()  # a hundred thousand objects stay alive: collecting garbage would take a sixth of the time for nothing
     try:
         linter.take(*_first_and_others(combinations(book(), [of], known, (channel,))))
         return linter.end()
@@ -66,8 +66,8 @@ def ways(channel: ChannelKind, iso: str = "VU") -> StateGraph:
 def test_the_flows_have_no_fault(iso: str, channel: ChannelKind) -> None:
     """In all languages of a country; by USSD a session of three minutes is enough without words.
 
-    After self-harm the helpline's number stands on every screen, which takes the room of a place. Where a list of
-    places has one page more than in Vanuatu, whoever reads every word needs some seconds more.
+    After self-harm every screen has the helpline's number, which takes the space of a place. If a list of places has
+    one page more than in Vanuatu, a reporter who reads every word needs some seconds more.
     """
     found = report(iso, channel)
     assert [f"{one} {places}" for one, places in found.findings.items()] == []
@@ -79,7 +79,7 @@ def test_the_flows_have_no_fault(iso: str, channel: ChannelKind) -> None:
         assert max(len(one.screens) for one in to_send) == MAX_SCREENS_TO_SEND
         quickly = _without_words(to_send)
         assert len(quickly) > 10 and all(one.seconds < (180 if iso == "VU" else 190) for one in quickly)
-        assert not any(one.seconds <= 60 for one in to_send)  # so short a session needs nobody to read slowly
+        assert not any(one.seconds <= 60 for one in to_send)  # nobody reads slowly enough to fill such a session
 
 
 def test_a_report_can_be_said_in_words_and_to_programs() -> None:
@@ -106,7 +106,7 @@ BEFORE_SEND = {
     ("sms", True, "self_harm"): "danger emergency category place about words contact send",
     ("sms", False, "missing"): "danger category about_missing age place words_missing contact send",
     ("sms", True, "missing"): "danger emergency category place about_missing words_missing contact send",
-    # who is away from home says it in own words
+    # a reporter who is away from home says so in own words
     ("sms", False, "self_away"): "danger category about_missing age place words contact send",
     ("sms", True, "self_away"): "danger emergency category place about_missing words contact send",
 }
@@ -139,7 +139,7 @@ ON_ONE_CHANNEL = {
     "contact_request.ask_sms contact_request.placed contact_request.nobody",
     "voice": "more.speak more.speaking more.spoken more.not_recorded my.speak my.speaking my.spoken my.not_recorded",
 }
-# Screens of what Vanuatu does not have: groups of places, staff who call back, a law of which nothing is known.
+# Screens that Vanuatu does not use: groups of places, staff who call, a law of which nothing is known.
 ELSEWHERE = {
     "more.place": "KE",
     "contact_request.ask": "KE",
@@ -178,7 +178,7 @@ VALUES = {
 
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_what_is_taken_for_one_state_is_one_to_the_world(iso: str) -> None:
-    """The lint trusts `DEPENDS` and `alike`: over drawn answers, worlds that are called alike look alike to a flow."""
+    """The lint relies on `DEPENDS` and `alike`: over random answers, contexts with one key look the same to a flow."""
     of, known = country(iso), load_catalogues()
     where = combination(book(), of, known["en"], "ussd", menu_languages(of, known))
     drawn = random.Random(iso)

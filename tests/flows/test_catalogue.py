@@ -1,4 +1,4 @@
-"""locales/en.po holds every message of the flows, and no other."""
+"""locales/en.po has exactly the messages of the flows."""
 
 from __future__ import annotations
 

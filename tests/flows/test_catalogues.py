@@ -1,4 +1,4 @@
-"""Languages: what a catalogue has and lacks, and which may be offered."""
+"""Languages: which messages a catalogue has and lacks, and which languages may be offered."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_translation_that_lost_a_placeholder_is_none() -> None:
     ],
 )
 def test_a_translation_keeps_a_number_on_a_line_of_its_own(words: str, is_one: bool) -> None:
-    """Where nobody can be texted the line with that number goes; the other number must not go with it."""
+    """If nobody can be texted, the line with that number is removed; the other number must stay."""
     english = r"Call {emergency} now.\nOr text {emergency_sms}."
     found = parse_catalogue("bi", f'{PO}\nmsgid "{english}"\nmsgstr "{words}"\n')
     assert found.lacks([english.replace(r"\n", "\n")]) == (() if is_one else (english.replace(r"\n", "\n"),))
@@ -85,7 +85,7 @@ def test_a_translation_keeps_a_number_on_a_line_of_its_own(words: str, is_one: b
     ],
 )
 def test_who_is_offered_and_in_which_order(spoken: list[str], drafts: list[str], found: list[str]) -> None:
-    """A draft only where it is named, and never first by itself; English always."""
+    """A draft only if it is configured, and never first automatically; English always."""
     assert [one.tag for one in offered_languages(spoken, ALL, WORDS, drafts)] == found
 
 

@@ -1,4 +1,4 @@
-"""Every screen in each country that ships: it fits, and its numbers are the country's."""
+"""Every screen in each shipped country: it fits, and its numbers are the country's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_number_on_a_screen_comes_from_elsewhere(iso: str) -> None:
         assert set(re.findall(r"\d{3,}", text)) <= known, name
 
 
-# Who cannot call: whom to text, where a source says that the number takes texts.
+# Numbers that a source names for SMS, for people who cannot call.
 TO_TEXT = {
     "TZ": ["Call police 112 now. Or Child Helpline 116.", "Or text police 112."],
     "GH": ["Call emergency 112 now. Or Helpline of Hope 0800 800 800, text 8020."],

@@ -1,4 +1,4 @@
-"""What a screen and those after it read: an answer matters until it is given anew."""
+"""The answers that a screen and its successors read: an answer matters until it is given again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ screens:
 @pytest.mark.parametrize(
     ("target", "read"),
     [
-        ("colour", {"size"}),  # colour is asked before it is read; size is skipped unless the colour is red
+        ("colour", {"size"}),  # colour is asked before it is read; size is skipped unless colour is red
         ("size", {"colour", "size"}),
         ("shape", {"colour", "size"}),
         ("home", {"size"}),

@@ -19,7 +19,7 @@ from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-40")]
 
-NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b)\d[\d ]*\d(?![*#\d])")  # no code to dial, and no year
+NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b)\d[\d ]*\d(?![*#\d])")  # neither a service code nor a year
 FAREWELLS = {"home.goodbye", "home.how_to_delete", "report.deleted", "my.erased"}
 
 
@@ -28,7 +28,7 @@ Drilled = list[tuple[ScreenVariant, ScreenContext, list[str]]]
 
 @pytest.fixture(scope="module", params=COUNTRIES)
 def drilled(request: pytest.FixtureRequest) -> Drilled:
-    """Each form of each screen of a country, and its pages in a drill."""
+    """Each variant of each screen of a country, and its pages in a drill."""
     return list(drills(request.param))
 
 

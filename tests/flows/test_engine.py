@@ -1,4 +1,4 @@
-"""One reply at a time: what is understood, goes back, leaves, is kept or forgotten."""
+"""One reply at a time: which replies are understood, go back, leave, and are stored or forgotten."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def took(screen: str, reply: str, here: ScreenContext | None = None) -> FlowStat
     return step(book(), at(screen), reply, lambda _: here or world(), limit=USSD, now=NOON).state
 
 
-# What is understood
+# Replies that are understood
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_wrong_key_is_said_on_a_full_screen_too_and_pushes_no_choice_away() ->
     assert phone.types("x").split("\n") == ["Sorry, try again.", *choices[:-1]], "Leave is the line that can be spared"
 
 
-# Words where a choice was asked
+# Words instead of a choice
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_words_of_twelve_letters_are_kept(reply: str, meant: bool) -> None:
 
 @pytest.mark.parametrize("screen", ["my.code", "my.pin"])
 def test_words_where_a_code_was_asked_are_kept_and_try_no_code(screen: str) -> None:
-    """Seen in the fuzz: they were taken for a code, and forgotten as codes are."""
+    """Found by the fuzzer: the words were treated as a code, and forgotten as codes are."""
     found = step(book(), at(screen), "he is at the door again", lambda _: world(), limit=USSD, now=NOON)
     assert found.is_invalid and found.effect is None
     assert [one.text for one in found.state.unasked] == ["he is at the door again"]

@@ -16,7 +16,7 @@ from gateway.conversation.spoken_texts import FOR_RECORDINGS
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import explored
 
-# Mermaid's own syntax, and labels of letters, harmless signs and entity codes alone.
+# Mermaid's own syntax, and labels with only letters, harmless signs and entity codes.
 LABEL = r"(?:[^\W\d]|\d|[ .,:;?!'()/+→…-]|#\d+;|</?[bi]>|<br>)+"
 NODE = re.compile(rf'  n\d+(?:\["{LABEL}"\]|\(\["{LABEL}"\]\)|\[\["{LABEL}"\]\])')
 EDGE = re.compile(rf'  n\d+ -->(?:\|"{LABEL}"\|)? n\d+')
@@ -54,8 +54,8 @@ def shown(label: str) -> str:
 def test_every_screen_has_a_box_with_its_choices_and_the_condition(flow: str) -> None:
     drawn = drawn_nodes(mermaid(graphs()[flow]))
     never_shown = {"law.unknown", "more.place", "my.contact_end"}  # in the example country
-    never_shown |= {"contact_request.ask", "contact_request.no_number"}  # it offers no call on its home screen
-    never_shown |= FOR_RECORDINGS  # on calls alone
+    never_shown |= {"contact_request.ask", "contact_request.no_number"}  # its home screen offers no call
+    never_shown |= FOR_RECORDINGS  # only in calls
     names = [name for name in book().flows[flow].screens if name not in never_shown]
     assert list(drawn) == [name.partition(".")[2] for name in names]
     for node in graphs()[flow].nodes:
@@ -101,7 +101,7 @@ def test_boxes_differ_where_a_conversation_begins_and_ends() -> None:
 @pytest.mark.parametrize(
     ("screens", "arrows", "direction"),
     [
-        ("abcdef", "ab bc cd de ef fa", "TD"),  # one after another, in a circle
+        ("abcdef", "ab bc cd de ef fa", "TD"),  # a circle
         ("abcd", "ab ac ad", "TD"),
         ("abcdefgh", "ab ac ad ae af ag ah", "LR"),  # a menu
         ("abcd", "", "LR"),  # notices

@@ -70,11 +70,11 @@ def line(
         equivalence_key=lambda *_: None,
         phone_lines=lines,
     )
-    return replace(made, **other)  # type: ignore[arg-type]  # any of its fields
+    return replace(made, **other)  # type: ignore[arg-type]  # any fields
 
 
 def found(text: str, translate: Callable[[str], str] = str, **other: object) -> list[str]:
-    """What an author is told, be it by the parser, by the check of all files, or after walking."""
+    """Return the author's errors from the parser, the check of all files, or the exploration."""
     try:
         book = build_book([parse_flow("home.yaml", text)])
     except FlowError as error:
@@ -88,7 +88,7 @@ def test_a_good_flow_has_no_fault() -> None:
     assert found(GOOD) == []
 
 
-# old text, new text: where the fault is, and what is said of it
+# old text, new text: the place of the fault, and its message
 PLANTED: Mapping[str, tuple[str, str, str]] = {
     "a dead end": (
         "do: send, go",

@@ -1,4 +1,4 @@
-"""What an author is told: file:line:column, the screen, what is wrong and what to do (B-66, B-67, B-68)."""
+"""Errors for an author: file:line:column, the screen, the fault and its remedy (B-66, B-67, B-68)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_good_flow_is_read() -> None:
     assert [choice.key for choice in found.screen("tea.first").choices] == ["1", "2"]
 
 
-# old text, new text: where the error is, and what it says
+# old text, new text: the place of the error, and its message
 WRONG = {
     "B-66 go to nowhere": (
         "go: last",
@@ -228,7 +228,7 @@ def test_two_files_with_the_same_flow_are_refused() -> None:
 
 @pytest.mark.rule("B-67")
 def test_words_are_the_words_they_look_like() -> None:
-    """B-67: no `no` becomes false, no time a number; and `1` and "1" are the same key."""
+    """B-67: `no` is not false, a time is no number, and `1` and "1" are the same key."""
     found = made(
         GOOD.replace("say: Green, value: green", "say: no, value: no").replace(
             "say: Black, value: black", "say: 12:30, value: 010"
@@ -280,7 +280,7 @@ def test_the_names_that_the_flows_use_are_all_of_those_that_exist() -> None:
 
 @pytest.mark.rule("S-09")
 def test_no_label_of_the_flows_is_a_carriers_word() -> None:
-    """The parser refuses them; here the other way round: they are on no screen."""
+    """The parser refuses such labels; this test checks the shipped flows."""
     carriers = {word.upper() for word in CARRIER_WORDS}
     assert len(carriers) == 13
     labels = {

@@ -1,6 +1,6 @@
-"""A sentence is in one language: no English words in a translated one, and none of another language in an English one.
+"""Every sentence is in one language: a translated one has no English words, and an English one no others.
 
-A sentence is made of a message and its fields; either may lack a translation.
+A sentence consists of a message and its fields; either may lack a translation.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def lacking(tag: str, message: str) -> Iterator[tuple[Country, PhoneProfile, Pho
 
 
 def test_a_planted_half_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the English fields a message that is not translated would say "Call polis 111"."""
+    """Without the English fields, an untranslated message would say "Call polis 111"."""
     here = "tests.flows.test_one_language"
     monkeypatch.setattr(f"{here}.phones", functools.partial(lacking, message="In danger? Call {emergency}."))
     assert halves("bi") == []
@@ -85,8 +85,8 @@ def test_a_planted_half_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("all polis 111" in said for _, said in halves("bi"))
 
 
-# Labels that answer more than one question, with what each means everywhere: one translation serves all of them.
-# Where the meaning differs, the flow has a `context:`, which is the catalogues' msgctxt.
+# Labels that answer several questions, with their common meaning: one translation serves all of them. If the meanings
+# differ, the flow has a `context:`, which is msgctxt in the catalogues.
 ONE_MEANING = {
     "A child I know": "whom it is about, or who is in the photo",
     "Call 7am-9pm": "hours", "Call 8am-4pm": "hours", "SMS 7am-9pm": "hours", "SMS 8am-4pm": "hours",

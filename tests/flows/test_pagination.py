@@ -1,4 +1,4 @@
-"""Septets, alphabets and pages; the table of characters is checked against another implementation of it."""
+"""Septets, alphabets and pages; the table of characters is compared with another implementation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_character_counts_as_the_standard_says(character: str) -> None:
 
 
 def test_the_table_is_whole() -> None:
-    assert len(GSM7_BASIC) == len(set(GSM7_BASIC)) == 127  # and the escape, which is no character
+    assert len(GSM7_BASIC) == len(set(GSM7_BASIC)) == 127  # without the escape, which is no character
     assert len(GSM7_EXTENDED) == 10
 
 
@@ -59,7 +59,7 @@ def test_size_is_in_the_units_of_the_texts_own_alphabet(text: str, units: int) -
         ("a" * 307, 3),
         ("a" * 158 + "€", 1),
         ("a" * 159 + "€", 2),
-        ("a" * 152 + "€" + "a" * 152, 3),  # € takes two places and is not cut in two
+        ("a" * 152 + "€" + "a" * 152, 3),  # € takes two septets, which stay together
         ("ā" * 70, 1),
         ("ā" * 71, 2),
         ("ā" * 134, 2),

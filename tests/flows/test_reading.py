@@ -1,4 +1,4 @@
-"""How hard the English is: grade 4 at most on every screen that a child reads, 3 in tips for under ten (S-19)."""
+"""Readability: grade 4 at most on every screen that a child reads, 3 in tips for children under ten (S-19)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.flows.test_topics import TIPS, text_of
 
 PARENTS, CHILDREN, UNDER_TEN = 6, 4, 3
 NAMES = ("helpline_name", "helpline_named", "helpline_line", "incomplete_name", "send_to_1", "send_to_2", "desk")
-PLAIN = world(fields=dict.fromkeys(NAMES, "staff"))  # a hotline's own name is not ours to choose
-LONG_ENOUGH = 8  # words; of fewer no grade says anything
+PLAIN = world(fields=dict.fromkeys(NAMES, "staff"))  # we do not choose a hotline's own name
+LONG_ENOUGH = 8  # words; the grade of a shorter text means nothing
 
 
 def screens() -> list[tuple[str, str]]:
-    """Return each text that stands above choices, with the screen that it is on."""
+    """Return each text above choices, with its screen."""
     return [
         (screen.id, said)
         for screen in book().screens.values()

@@ -100,7 +100,7 @@ Forms = dict[str, list[ScreenVariant]]
 
 @pytest.fixture(scope="module", params=sorted(COUNTRIES))
 def forms(request: pytest.FixtureRequest) -> Forms:
-    """Each form of each screen of a country, by channel."""
+    """Each variant of each screen of a country, by channel."""
     return {channel: of(request.param, channel) for channel in CHANNEL_KINDS}
 
 
@@ -118,7 +118,7 @@ def test_the_send_screen_is_seen_in_all_its_words() -> None:
 
 
 def test_a_call_says_nothing_of_a_screen_or_of_typing(forms: Forms) -> None:
-    """The keys are pressed, nothing is shown, and nobody hears what is said into the phone. Advice in tips is left."""
+    """A caller presses keys and sees nothing, and nobody hears what is said. Advice in tips is exempt."""
     spoken = [form for form in forms["voice"] if not form.screen.id.startswith("tips_")]
     said = "\n".join(page for form in spoken for page in form.text)
     assert re.findall(r"(?i).*\b(?:type|typed|shown|screen|write|say what happened|my report\nCode)\b.*", said) == []
@@ -128,7 +128,7 @@ def test_star_is_named_first_and_with_code_and_pin(forms: Forms) -> None:
     for form in forms["voice"]:
         has_code = form.screen.id == "report.sent_menu" and "PIN" in form.text[0]
         is_named = "Press star to repeat." in "\n".join(form.text)
-        # Beside a long number of the helpline there is no room.
+        # A long number of the helpline leaves no space for it.
         assert is_named == (form.screen.id == "home.home" or has_code) or form.text[0].startswith("helpline ")
         assert len(form.text) == 1 or not (has_code or is_named)
     assert not [form for form in forms["ussd"] if "star" in "\n".join(form.text).split()]

@@ -1,4 +1,4 @@
-"""Every screen as a person sees it: the table in screens.txt, byte for byte, with its counts."""
+"""Every screen as a reporter sees it: the table in screens.txt, byte for byte, with its counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has signed a text: two organisations, one of each role, and that text alone."""
+"""Signatures of texts: two organisations, one of each role, for exactly that text."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_what_is_written_is_read() -> None:
         ([SPEAKERS], set()),
         ([PROTECTORS], set()),
         ([SPEAKERS, PROTECTORS], {"Report"}),
-        ([SPEAKERS, replace(SPEAKERS, organisation="Organisation C")], set()),  # two, both for the language
-        ([SPEAKERS, replace(SPEAKERS, role=Role.PROTECTION)], set()),  # one, twice
+        ([SPEAKERS, replace(SPEAKERS, organisation="Organisation C")], set()),  # two organisations of the same role
+        ([SPEAKERS, replace(SPEAKERS, role=Role.PROTECTION)], set()),  # one organisation, twice
         ([SPEAKERS, replace(SPEAKERS, organisation="ORGANISATION-A", role=Role.PROTECTION)], set()),
         ([SPEAKERS, replace(PROTECTORS, texts={BACK: "Back"}), PROTECTORS], {"Report", "Back"}),
     ],
@@ -77,7 +77,7 @@ def test_another_english_another_translation_or_another_context_is_not_signed(ol
 
 @pytest.mark.rule("S-33")
 def test_signatures_of_one_language_are_worth_nothing_in_another() -> None:
-    """Even if the file is copied with its texts: three of the languages of the Pacific have many words in common."""
+    """Even if the file is copied with its texts: three languages of the Pacific have many words in common."""
     assert signed(PO, SPEAKERS, PROTECTORS, tag="pis") == set()
 
 
@@ -152,7 +152,7 @@ def test_the_english_is_shown_short_and_on_one_line() -> None:
     assert len(shown_english("word " * 40)) == 60
 
 
-# What phones show of it
+# Signed texts on phones
 
 WORDS = {"Report": "Ripotem", "Back": "Gobak", "Law": "Loa"}
 HALF = Catalogue("bi", "Bislama", words=WORDS, signed=frozenset({"Report", "Back"}))
@@ -171,5 +171,5 @@ def test_a_text_that_is_not_signed_is_shown_in_english_unless_the_language_is_na
 def test_a_safety_screen_that_is_not_signed_takes_the_language_from_the_menu(
     drafts: tuple[str, ...], offered: list[str]
 ) -> None:
-    """Or behind English, where the operator names it."""
+    """Or it comes after English, if the operator names it."""
     assert [one.tag for one in offered_languages(["bi"], {"bi": HALF}, ["Report", "Law"], drafts)] == offered

@@ -1,4 +1,4 @@
-"""Words of the neighbour's language, and words written in two ways, are found; each list is of one mind."""
+"""Words of a neighbouring language, and words spelled in two ways, are found; no list contradicts itself."""
 
 from __future__ import annotations
 

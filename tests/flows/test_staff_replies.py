@@ -1,4 +1,4 @@
-"""What staff write to a reporter: sent, questioned, or refused with the reason (S-25)."""
+"""Messages of staff to a reporter: sent, questioned, or refused with the reason (S-25)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("Pikinini Helpline", "Women's Centre")
 SENT, ASKED, REFUSED, HINTED = "", "doubt", "refused", "hint"
 
 MESSAGES = [
-    # what it is, words, what comes of them, a piece of the reason
+    # name, words, result, part of the reason
     ("plain", "We have read it. You did well to tell. When can you talk?", SENT, ""),
     ("two lines", "We have read it.\nYou can write more here, as often as you like.", SENT, ""),
     ("a number of the country", "You can also call 163, day and night.", SENT, ""),
@@ -113,7 +113,7 @@ def test_enough_of_each_is_tried() -> None:
 @pytest.mark.rule("S-25")
 @pytest.mark.parametrize("tag", sorted(LANGUAGES))
 def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str) -> None:
-    """With the lines that lead on beneath it; where those lines are in other letters, as many as there is room for."""
+    """Together with the choices below it; in another alphabet than GSM-7, with as many choices as fit."""
     say = LANGUAGES[tag].say
     gsm = all(alphabet(say(label)) == "gsm7" for label in ("Write", "Next", "Back"))
     longest = ("We read it. " * 20)[: MAX_SEPTETS if gsm else MAX_UNITS - 1] + ("" if gsm else "\u02bb")

@@ -1,4 +1,4 @@
-"""The ready sentences for a reporter: each passes the check of staff's words, in every language that has it (S-25)."""
+"""The ready-made replies: each passes the check of staff's words, in every language that has it (S-25)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A state as it is stored between two turns; and a random reporter who types anything."""
+"""A state as stored between two turns; and a random reporter who types anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a person needs, calculated by hand for one small flow."""
+"""The time that a person needs, calculated by hand for one small flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tips: short, with something to do, with somebody who gives the advice, and never without a way to the report."""
+"""Tips: short, with something to do, with the source of the advice, and always with a way to the report."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_topic_without_a_source_or_a_date_does_not_parse(topic: str, sources: 
         parse_flow("t.yaml", f"{ALONE}topics: {{a: {{{topic}}}}}\n{sources}")
 
 
-MISSED = [f"five_{n}" for n in (2, 4, 1, 3, 5)]  # whose answer decides first
+MISSED = [f"five_{n}" for n in (2, 4, 1, 3, 5)]  # in the order in which the answers decide
 
 
 @pytest.mark.parametrize("missed", MISSED)

@@ -1,4 +1,4 @@
-"""Every translation, draft or signed: complete where it must be, safe to read, and it fits the phone."""
+"""Every translation, draft or signed: complete where required, safe to read, and fitting on the phone."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tokaut.screens.combinations import menu_languages, phone
 
 FOLDER = locales.FOLDER
 COUNTRIES = load_countries(shipped_countries(), "demo")
-# Written with letters that every phone has; Tongan is not, and takes more pages.
+# Written with GSM-7 letters; Tongan is not, and takes more pages.
 PLAIN_LETTERS = ("bi", "fj", "fr", "pis", "sm", "sw", "tpi")
 LANGUAGES = (*PLAIN_LETTERS, "to")
-# Whoever signs the safety screens of a language writes it here too: two organisations have read them.
+# Languages whose safety screens are signed: two organisations have read them. Signing adds the language here.
 SIGNED: frozenset[str] = frozenset()
 TRANSLATED = ("home.", "report.", "language.", "my.", "law.")
 ONE_PAGE = ("home.", "report.danger", "report.emergency", "report.care", "report.send", "report.sent", "my.")
@@ -35,7 +35,7 @@ Shown = list[tuple[ScreenVariant, PhoneProfile, PhoneProfile]]
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def tag(request: pytest.FixtureRequest) -> str:
-    """Every language."""
+    """Return each language."""
     return str(request.param)
 
 
@@ -45,7 +45,7 @@ def catalogues() -> dict[str, Catalogue]:
 
 
 def phones(tag: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
-    """Each phone that may show this language, and the same one in English."""
+    """Yield each phone that may show this language, and the same one in English."""
     for of in COUNTRIES:
         if tag in of.languages:
             menu = menu_languages(of, catalogues())
@@ -59,7 +59,7 @@ def phones(tag: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
 
 @pytest.fixture(scope="module")
 def shown(tag: str) -> Shown:
-    """Each form of each screen that a draft has to have in its own language."""
+    """Return each variant of each screen that a draft must translate."""
     return [
         (form, own, english)
         for _, own, english in phones(tag)
@@ -91,7 +91,7 @@ def test_a_greeting_picks_one_language_of_a_country(of: Country) -> None:
 
 
 def test_the_labels_of_a_screen_are_different_words(shown: Shown) -> None:
-    """Whoever types a label instead of its number is understood."""
+    """So that a typed label is understood like its number."""
     for form, own, _ in shown:
         screen, world = form.screen, own.context
         labels = {(offer.key, say) for offer in offered_choices(screen, form.values, world) for say in offer.say}
@@ -121,7 +121,7 @@ def test_all_is_translated_and_tips_take_no_more_screens_than_in_english(tag: st
 
 
 def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
-    """The numbers to call that all forms of these words have, each with its service."""
+    """Return the numbers that all variants of these words name, each with its service."""
     says = form.screen.words.says(form.values, form.facts)
     named = [set(PLACEHOLDER.findall(say)) for say in says]
     return {own.context.fields[name] for name in set.intersection(*named) & BOTH}
@@ -129,7 +129,7 @@ def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
 
 @pytest.mark.rule("S-05")
 def test_the_danger_question_and_the_number_are_on_the_first_page(shown: Shown) -> None:
-    """Also where letters take more room: 70 units a screen."""
+    """Also with 70 units per screen, in another alphabet than GSM-7."""
     for form, own, _ in shown:
         if form.screen.id == "report.danger":
             assert len(form.text) == 1, form.text

@@ -1,4 +1,4 @@
-"""What is asked and how: the approved questions, and the words that are on no screen."""
+"""Questions and their words: the approved questions, and the words that no screen has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flows.model import Option
 from flows.renderer import is_asked, lay_out
 from tests.flows.phone import LIMITS, Phone, book, world
 
-# Each question with all its forms. A new one is added here on purpose, or not at all.
+# Each question with all its variants. A new one must be added here deliberately.
 APPROVED = {
     "danger": "Are you or a child in danger?|Child in danger?",
     "category": "What happened?",
-    # the care screen says whom to call, and asks whether it is about oneself or somebody else
+    # the care screen says whom to call, and asks whether it is about the reporter or another person
     "about": "Who is this about?|You matter. You can talk to someone now: {helpline_line}, text {helpline_sms}."
     "|You matter. You can talk to someone now: {helpline_named}, text {helpline_sms}."
     "|You matter. You can talk to someone now: {helpline_line}."
@@ -29,7 +29,7 @@ APPROVED = {
     "narrative": "Who is missing? What clothes do they wear? Call {emergency} too: do not wait."
     "|What did the child look like? What clothes? Call {emergency} too: do not wait."
     "|Tell us in your own words. No names needed. Please do not send photos."
-    # on the screen that says Sent
+    # on the Sent screen
     "|Add your words? Type a few. 1 = skip|Type a few words. 1 = skip|Type a few. 1 = skip"
     "|Who is missing? What clothes? Type a few words. 1 = skip|Type a few: who, clothes. 1 = skip"
     "|How did the child look? Type a few words. 1 = skip|Type a few: looks, clothes. 1 = skip",
@@ -83,14 +83,14 @@ APPROVED = {
     "|May staff contact you? Only if nobody else sees this phone."
     "|We do not see the number of this phone. Staff can only be told not to contact you.",
     "language": "{language_word}|In danger? Call {emergency}.\n{language_word}",
-    # for parents: no answer is kept
+    # for parents: the answers are not stored
     "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",
     "five_2": "2 of 5. If something bad happened online, would your child come to you without fear?",
     "five_3": "3 of 5. Does the phone have a lock code, and are the accounts private?",
     "five_4": "4 of 5. Does your child know one more safe adult to tell, if not you?",
     "five_5": "5 of 5. Do you know which numbers to call for help?",
 }
-# "send" names who gets it, and so do the screens that say Sent: their words are in the table of screens
+# "send" names the recipients, and so do the Sent screens: their words are in the table of screens
 NOT_QUESTIONS = {"send"}
 NEVER = (
     *("child pornography", "child porn", "kiddie", "prostitute", "sex worker", "sex tourism", "victim", "informant"),
@@ -123,7 +123,7 @@ NEVER = (
 LOOKING = ("proof", "are you sure", "find out", "send us", "search for", "keep talking")
 
 
-# Tips may say what a promise of ours may not, and two of them say to keep what was written.
+# Tips may use words that our promises may not, and two of them advise to save messages.
 IN_TIPS = {"secret": "tips_", "proof": "tips_"}
 
 
@@ -218,7 +218,7 @@ def forms(flow: str, answers: dict[str, str], **facts: str) -> dict[str, str]:
 @pytest.mark.parametrize("answers", ONESELF, ids=lambda answers: answers["category"])
 @pytest.mark.parametrize("danger", ["now", "no"])
 def test_who_reports_for_oneself_never_reads_the_child(danger: str, answers: dict[str, str]) -> None:
-    """Questions about others are skipped: they depend on whom the report is about."""
+    """Questions about another person are skipped for a reporter who reports about themselves."""
     others = {"report.place", "report.place_seen", "report.age"}
     for flow in ("report", "more"):
         shown = forms(flow, {"danger": danger, **answers}, channel="sms")

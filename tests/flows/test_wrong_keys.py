@@ -1,4 +1,4 @@
-"""A wrong key always gets a visible sign: each form of each screen, in every country and language, on both channels."""
+"""A wrong key is always visible: each variant of each screen, in every country and language, on both channels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def after_a_wrong_key(form: ScreenVariant, on: PhoneProfile, page: int) -> str:
 
 
 def must_stay(form: ScreenVariant, on: PhoneProfile, page: ScreenPage) -> list[str]:
-    """What nobody may miss: every choice, Back, More, the numbers to call; where a call begins, the first of them."""
+    """Return the lines that must stay: choices, Back, More, and the numbers to call; only the first on a first page."""
     lines = [f"{line.key} {line.say}" for line in page.lines]
     lines += [f"98 {on.context.translate(MORE)}"] if page.more else []
     lines += [line for line in page.bare.split("\n") if line.startswith(("0 ", "1 = "))]
