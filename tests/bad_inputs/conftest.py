@@ -1,4 +1,4 @@
-"""One installation for all tables. Each row gets it through `row`, whose check runs at the end of the row."""
+"""One installation for all tables. Each test gets it through `row`, whose check runs at the end of the test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.installation import Installation
 
 
 class Part:
-    """One process of the installation; a row may start it anew."""
+    """One process of the installation; a test may restart it."""
 
     def __init__(self, installation: Installation, name: str) -> None:
         self._installation = installation
@@ -38,7 +38,7 @@ def row(faulty_installation: Installation, request: pytest.FixtureRequest) -> It
     failed = request.session.testsfailed
     yield row
     try:
-        if request.session.testsfailed == failed:  # a row that failed is told by itself
+        if request.session.testsfailed == failed:  # a failed row has reported its own failure
             row.check()
     finally:
         row.close()

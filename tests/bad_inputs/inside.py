@@ -1,4 +1,4 @@
-"""Read everything that an installation stores, with all keys: was it kept, and what has grown?"""
+"""Read everything that an installation stores, with all keys: what was stored, and what is new."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from reports.crypto.key_files import read_private_key
 from reports.store.schema import tables as t
 from tests.support.installation import PARTS, Installation
 
-BY_WEB = (t.report, t.pending, t.inbound, t.outgoing, t.mailbox, t.optout)  # the rest follows from these
+BY_WEB = (t.report, t.pending, t.inbound, t.outgoing, t.mailbox, t.optout)  # all other rows follow from these
 FILED = "SELECT revision, recipient, key_id, wrap, head, sealed FROM report_body WHERE report_id = ?"
 WAITING = "SELECT revision, recipient, key_id, wrap, head, sealed FROM pending WHERE report_id = ?"
-OURS = ("s:", "d:", "l:")  # what web keeps in Redis; the rest is the queue's
+OURS = ("s:", "d:", "l:")  # web's keys in Redis; all others are the queue's
 PROGRAMS = tuple(name for name in PARTS if name not in ("valkey", "hotline"))
 
 
@@ -40,7 +40,7 @@ class Inside:
             return database.execute(query, values).fetchall()
 
     def kept(self) -> set[object]:
-        """What web has written down: rows by their keys, its lines of the audit, keys in Redis, files in the spool."""
+        """Return web's stored data: primary keys of rows, its audit lines, keys in Redis, spool files."""
         keys = {table.name: ", ".join(column.name for column in table.primary_key) for table in BY_WEB}
         rows = {(name, *row) for name, key in keys.items() for row in self.rows(f"SELECT {key} FROM {name}")}
         audit = set(self.rows("SELECT 'audit', audit_id FROM audit WHERE actor = 'web'"))
@@ -50,11 +50,11 @@ class Inside:
         return {key for key in self._redis.scan_iter(count=1000) if key.decode("latin-1").startswith(OURS)}
 
     def forget(self, keys: set[bytes]) -> None:
-        """As Redis does once their time is over."""
+        """Delete keys, as Redis does when they expire."""
         self._redis.delete(*keys)
 
     def is_quiet(self) -> bool:
-        """Nothing that a worker would do by itself in the next seconds."""
+        """Return whether no worker will act by itself in the next seconds."""
         waits = "SELECT count(*) FROM delivery WHERE state = 'due'"
         ripens = "SELECT count(*) FROM pending WHERE due_at < (unixepoch() + 20) * 1000000"
         texts = "SELECT count(*) FROM outgoing WHERE state = 'due'"
@@ -64,7 +64,7 @@ class Inside:
         return {row[0] for row in self.rows("SELECT report_id FROM report UNION SELECT report_id FROM pending")}
 
     def body(self, report_id: str) -> dict[str, Any]:
-        """The newest revision of a report, filed or waiting, as its first hotline will read it."""
+        """Return a report's newest revision, submitted or pending, as its first hotline will read it."""
         found = self.rows(WAITING, report_id) + self.rows(FILED, report_id)
         revision, hotline, key_id, wrap, head, sealed = max(found, key=lambda row: row[0])
         private = read_private_key(self._folder / "keys", hotline, key_id)
@@ -73,14 +73,14 @@ class Inside:
         return opened
 
     def figure(self, name: str) -> float:
-        """A counter of /metrics; 0 for one that is not there yet."""
+        """Return a counter of /metrics; 0 if it does not exist yet."""
         for line in self._figures().splitlines():
             if line.startswith(f"tokaut_{name}_total "):
                 return float(line.split()[1])
         return 0.0
 
     def logs(self) -> dict[str, int]:
-        """Where each program's log ends now."""
+        """Return the present length of each program's log."""
         return {name: self._installation.log(name).stat().st_size for name in PROGRAMS}
 
     def logged(self, since: dict[str, int]) -> Iterator[tuple[str, bytes]]:
@@ -93,8 +93,9 @@ class Inside:
         return {path: path.read_bytes() for path in self._folder.rglob("tokaut.db*") if path.is_file()}
 
     def everywhere(self, before: Mapping[Path, bytes] = MappingProxyType({})) -> Iterator[tuple[str, bytes]]:
-        """All places where no word of a person may stand in clear, with what stands there. `before`: the databases as
-        they were when nobody had said it; of these only what has changed.
+        """Yield (place, content) of all places that must not contain a person's words in clear.
+
+        `before`: earlier contents of the databases; only changes since then are yielded.
         """
         yield from self.logged(dict.fromkeys(PROGRAMS, 0))
         yield "/metrics", self._figures().encode()
@@ -102,7 +103,7 @@ class Inside:
             yield path.name, _changed(before.get(path, b""), content)
         for path in self._folder.rglob("*"):
             if path.is_file() and {"spool", "appendonlydir"} & {parent.name for parent in path.parents}:
-                with suppress(FileNotFoundError):  # drained, or rewritten, at this moment
+                with suppress(FileNotFoundError):  # submitted or rewritten at this moment
                     yield path.name, path.read_bytes()
         yield "Redis", b"\n".join(self._everything_in_redis())
 
@@ -115,7 +116,7 @@ class Inside:
         strings = [key for key in keys if key.startswith((b"s:", b"d:", b"l:"))]
         yield from (value for value in self._redis.mget(strings) if value is not None) if strings else ()
         for key in set(keys) - set(strings):
-            if self._redis.type(key) == b"hash":  # a job of the queue
+            if self._redis.type(key) == b"hash":  # a queue's job
                 for value in self._redis.hgetall(key).values():
                     yield value
                     with suppress(zlib.error):
@@ -123,7 +124,7 @@ class Inside:
 
 
 def _changed(before: bytes, now: bytes, size: int = 4096) -> bytes:
-    """The parts of a file that have changed, and those beside them: a word may begin in one and end in the next."""
+    """Return the changed pages of a file and their neighbours: a word may begin in one and end in the next."""
     starts = range(0, len(now), size)
     changed = {start for start in starts if now[start : start + size] != before[start : start + size]}
     kept = (start for start in starts if not changed.isdisjoint((start - size, start, start + size)))

@@ -1,4 +1,4 @@
-"""One row of a table: a phone of its own, the endpoints, and the check after every row."""
+"""One row of a table: its own phone, the endpoints, and the check after every row."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tests.support.handsets import AfricasTalking, Neutral, Texts
 from tests.support.installation import Installation
 from tests.support.wait import until
 
-NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody's
+NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody has these numbers
 CODE = "*111*163#"
 REPEATS = 60
 HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
-ANYWHERE = "Not working now. Please dial again in 10 minutes."  # nobody knows which country was dialled
+ANYWHERE = "Not working now. Please dial again in 10 minutes."  # the dialled country is not known
 SAFE = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 SORRY = "Sorry, try again."
 
-# Labels, and never numbers: a flow that moves a choice breaks no row.
+# Labels instead of numbers, so that a moved choice breaks no row.
 TO_CATEGORY = ("Report", "No")
 TO_SEND = (*TO_CATEGORY, "Bullying, threats", "Me", "13-15", "Shefa", "No")
 TO_SENT = (*TO_SEND, "Send")
 TO_WORDS = TO_SENT  # by USSD the words come after Send
-TO_WORDS_SMS = ("hi", *TO_SEND[:-1])  # by SMS before it, and the first text gets the home screen
+TO_WORDS_SMS = ("hi", *TO_SEND[:-1])  # by SMS the words come before Send, and the first text gets the home screen
 LABELS = frozenset((*TO_WORDS, "hi", "Now", "Go on", "Done", "Back", "Skip"))
 
 
 class Row:
-    """One row of the tables: a phone, HTTP requests, and what is stored because of them."""
+    """One row of the tables: a phone, HTTP requests, and their stored results."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -57,10 +57,10 @@ class Row:
     def new_phone(self) -> str:
         return f"+678{next(NUMBERS)}"
 
-    # The doors
+    # Endpoints
 
     def address(self, path: str) -> str:
-        """`path` as in the tables: T stands for the right token of its channel."""
+        """Return the address of `path`, in which T is replaced by the right token of its channel."""
         channel, slash, rest = path.partition("/")
         token = self.installation.token(channel) if slash else ""
         return f"{self.installation.web}/hooks/{channel}{slash}{rest.replace('T', token, 1)}"
@@ -70,7 +70,7 @@ class Row:
         return self.http.post(self.address(path), data=body, headers=named, timeout=20)
 
     def form(self, text: str | None, **changes: str | None) -> dict[str, str]:
-        """Africa's Talking's form; None leaves a field out."""
+        """Return Africa's Talking's form; None omits a field."""
         form: dict[str, str | None] = {
             "sessionId": "ATUid_1",
             "phoneNumber": self.phone,
@@ -81,7 +81,7 @@ class Row:
         return {name: value for name, value in form.items() if value is not None}
 
     def ussd(self, text: str | None, **changes: str | None) -> str:
-        """One request to Africa's Talking's USSD door; its answer with CON or END."""
+        """Send a request to Africa's Talking's USSD endpoint; return its answer with CON or END."""
         return self.said(self.post("africastalking/T/ussd", self.form(text, **changes)))
 
     def said(self, answer: requests.Response) -> str:
@@ -97,10 +97,10 @@ class Row:
         assert isinstance(phone, Texts)
         return Texting(self, phone)
 
-    # What became of it
+    # Results
 
     def reports(self) -> list[dict[str, Any]]:
-        """The newest revision of each report that this row made, filed or waiting."""
+        """Return the newest revision of each report of this row, submitted or pending."""
         return [self.inside.body(one) for one in sorted(self.inside.report_ids() - self.reports_before)]
 
     def report(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Row:
 
     @contextmanager
     def nothing_kept(self) -> Iterator[None]:
-        """No row, no key and no file at the end that was not there; what has had its time may go meanwhile."""
+        """Check that the block adds no row, key or file; expired ones may disappear."""
         until(self.inside.is_quiet, "the installation does not come to rest")
         before = self.inside.kept()
         yield
@@ -117,7 +117,7 @@ class Row:
         assert not more, f"kept: {more}"
 
     def is_silent(self, words: str) -> None:
-        """These words are a person's: nobody may find them in clear."""
+        """Register a person's words, which must not be found in clear."""
         self.secrets.add(words)
 
     # After every row
@@ -133,7 +133,7 @@ class Row:
                 assert mark not in text, f"{mark!r} in {where}"
         needles = {needle: secret for secret in self.secrets for needle in _written(secret)}
         for where, held in self.inside.everywhere(self.databases_before):
-            if where.endswith("-shm"):  # SQLite's list of pages: 49, 50, 51 … in two bytes each are "123" in UTF-16
+            if where.endswith("-shm"):  # list of SQLite's pages: 49, 50, 51 in two bytes each look like "123" in UTF-16
                 continue
             for needle, secret in needles.items():
                 assert not _stands(needle, held), f"{secret[:60]!r} stands in {where}"
@@ -142,7 +142,7 @@ class Row:
 
 
 class Call:
-    """A USSD call in which replies are labels."""
+    """A USSD call whose replies are labels."""
 
     def __init__(self, row: Row, phone: AfricasTalking | Neutral) -> None:
         self._row = row
@@ -150,7 +150,7 @@ class Call:
         self.screen = ""
 
     def walk(self, *replies: str) -> str:
-        """Dials, and types each; the last screen."""
+        """Dial, type each reply, and return the last screen."""
         self.screen = self.phone.dial().text
         for reply in replies:
             self.type(reply)
@@ -175,7 +175,7 @@ class Texting:
             self.send(text)
 
     def send(self, text: str, **changes: str | None) -> requests.Response:
-        """One text; `changes` to the provider's form, None leaves a field out."""
+        """Send an SMS. `changes`: to the provider's form; None omits a field."""
         if text not in LABELS and len(text) >= 8:
             self._row.is_silent(text)
         self.phone.last = {}
@@ -188,7 +188,7 @@ class Texting:
         return self.phone.replies()
 
     def until_at_rest(self) -> list[str]:
-        """All replies, when none is under way any more."""
+        """Wait until no reply is due, and return all replies."""
         until(self._row.inside.is_quiet, "texts do not go out")
         return self.phone.replies()
 
@@ -203,14 +203,14 @@ def choices(screen: str) -> list[str]:
 
 
 def _stands(needle: bytes, held: bytes) -> bool:
-    """Eight digits stand in a longer number by chance."""
+    """Return whether `held` contains the needle; digits must not be part of a longer number."""
     if needle not in held or not needle.isdigit():
         return needle in held
     return re.search(rb"(?<!\d)" + needle + rb"(?!\d)", held) is not None
 
 
 def _written(secret: str) -> set[bytes]:
-    """The ways in which a program might write it down."""
+    """Return the encodings in which a program might write the secret."""
     raw = secret.encode("utf-8", "surrogatepass")
     escaped = json.dumps(secret)[1:-1].encode()
     utf16 = secret.encode("utf-16-le", "surrogatepass")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 DOORS = ("africastalking/T/ussd", "africastalking/T/ussd-end", "africastalking/T/sms", "africastalking/T/delivery")
 EVERY_DOOR = (*DOORS, "africastalking/T/optout", "africastalking_voice/T/call", "ussd/T")
-KANNEL = ("kannel/T/sms", "kannel/T/ussd", "kannel/T/dlr")  # they take GET as well
+KANNEL = ("kannel/T/sms", "kannel/T/ussd", "kannel/T/dlr")  # these also accept GET
 
 
 def as_seen(answer: requests.Response) -> tuple[int, bytes, dict[str, str]]:
@@ -66,7 +66,7 @@ def test_another_address_is_another_address(row: Row, path: str) -> None:
     token = row.installation.token("africastalking")
     unknown = as_seen(row.http.post(f"{row.installation.web}/nosuch", data=row.form("")))
     request = requests.Request("POST", row.installation.web, data=row.form("")).prepare()
-    request.url = row.installation.web + path.format(token=token, upper=token.upper())  # requests itself would tidy it
+    request.url = row.installation.web + path.format(token=token, upper=token.upper())  # requests would normalise it
     with row.nothing_kept():
         for _ in range(REPEATS):
             assert as_seen(row.http.send(request, allow_redirects=False, timeout=10)) == unknown
@@ -117,7 +117,7 @@ def test_a_body_that_says_it_is_too_large_is_not_waited_for(row: Row) -> None:
 )
 @pytest.mark.parametrize("length", ["Content-Length: 200", "Transfer-Encoding: chunked"])
 def test_who_has_no_right_is_refused_before_the_body_comes(row: Row, path: str, status: bytes, length: str) -> None:
-    """Else whoever sends a byte each second holds a connection, and memory, without any secret."""
+    """Otherwise a sender of one byte per second could hold a connection and memory without any secret."""
     host, port = row.installation.web.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\nX-Twilio-Signature: no\r\n{length}\r\n\r\n".encode())
@@ -133,7 +133,7 @@ def test_the_largest_body_is_read(row: Row) -> None:
 
 
 def ask(row: Row, request: bytes) -> bytes:
-    """Until the server closes, or has answered in full."""
+    """Send bytes, and return everything received until the server closes."""
     host, port = row.installation.web.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as line:
         line.sendall(request)
@@ -217,7 +217,7 @@ def test_what_is_packed_is_never_unpacked(row: Row) -> None:
 
 
 def _memory(row: Row) -> Iterator[int]:
-    """Resident bytes of web's processes."""
+    """Yield the resident bytes of each web process."""
     master = row.installation.processes["web"].pid
     for child in Path(f"/proc/{master}/task/{master}/children").read_text().split():
         yield int(Path(f"/proc/{child}/statm").read_text().split()[1]) * 4096

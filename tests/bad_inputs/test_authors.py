@@ -1,7 +1,6 @@
 """Files of authors and countries with one fault each. `tokaut flows lint` reports them; the program refuses them.
 
-More of each, by table: tests/flows/test_loader.py, tests/reports/test_country.py,
-tests/reports/test_country_validation.py.
+More tables: tests/flows/test_loader.py, tests/reports/test_country.py, tests/reports/test_country_validation.py.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ COUNTRIES = Path(country.__file__).parent
 
 
 def refused(folder: Path, file: str, old: str, new: str) -> str:
-    """What the author is told, with this one change to the flows as they are."""
+    """Make one change to the shipped flows, and return the error that the author gets."""
     for path in FLOWS.glob("*.yaml"):
         shutil.copy(path, folder)
     text = (folder / file).read_text()
@@ -57,7 +56,7 @@ def test_a_flow_that_leads_nowhere(tmp_path: Path, file: str, old: str, new: str
     assert number.isdecimal()
     assert column.isdecimal()
     assert said in line
-    assert ";" in line  # and what to do
+    assert ";" in line  # followed by the remedy
     assert "\n" not in line
 
 

@@ -21,7 +21,7 @@ Drawn = tuple[str, str, str]  # code, PIN, report
 
 
 def drawn(row: Row) -> Drawn:
-    """A report of this row and what its Sent screen showed."""
+    """Send a report, and return code, PIN and report id."""
     before = row.inside.report_ids()
     sent = row.call(phone=row.new_phone()).walk(*TO_SENT)
     found = re.search(r"Code (\d{4}) (\d{4})\nPIN (\d{4})", sent)
@@ -32,7 +32,7 @@ def drawn(row: Row) -> Drawn:
 
 
 def opened(row: Row, code: str, pin: str, channel: str = "africastalking") -> str:
-    """What My report says; nobody's own phone is needed for it."""
+    """Open My report from any other phone, and return the screen."""
     return row.call(channel, phone=row.new_phone()).walk("My report", code, pin)
 
 

@@ -23,7 +23,7 @@ def report(row: Row, id_: str | None, status: str | None) -> None:
 
 @pytest.fixture
 def sent(row: Row) -> str:
-    """The provider's id of a message that was sent: given it here, for a small server may give one twice."""
+    """Send an SMS, and return its provider id: a unique one, because the small test server may repeat ids."""
     texts = row.texts()
     texts.send("hi")
     texts.until_at_rest()
@@ -56,7 +56,7 @@ def test_before_the_answer_to_our_own_call(row: Row, sent: str) -> None:
     report(row, early, "Success")
     row.inside.rows(
         "UPDATE outgoing SET provider_id = ? WHERE provider_id = ?", early, sent
-    )  # now our call is answered
+    )  # now the provider answers our request
     until(lambda: row.inside.rows(STATUS, early) == [("delivered",)], "the early report is lost", seconds=30)
 
 

@@ -1,4 +1,4 @@
-"""Floods: nobody is refused, and nobody else waits. In an installation of their own, whose workers need not keep up."""
+"""Floods: nobody is refused, and nobody else waits. In a separate installation, whose workers may fall behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 IS_LONG = os.environ.get("LONG") == "1"
 REPORTS = 500 if IS_LONG else 150
-DIALS = 10 if IS_LONG else 2  # of each of 500 numbers
+DIALS = 10 if IS_LONG else 2  # for each of 500 numbers
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def faulty_installation() -> Iterator[Installation]:
 @pytest.mark.rule("B-59")
 @pytest.mark.rule("S-36")
 def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
-    """Each is counted once. Twice, for where Redis answered late one number is left out."""
+    """Each report is counted once. The test may run twice, because a late Redis leaves out a count."""
     assert any(repeats_of_a_flood(row) == list(range(REPORTS)) for _ in range(2))
 
 
@@ -45,7 +45,7 @@ def repeats_of_a_flood(row: Row) -> list[int]:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(said.startswith("CON Sent to Pikinini") for said in pool.map(report, range(REPORTS)))
-    # SQLite takes one writer at a time: what did not get its turn within a second lies in the spool until it does
+    # SQLite has one writer at a time: a report that waits for longer than a second goes to the spool first
     until(lambda: len(row.inside.report_ids() - before) >= REPORTS, "some reports are not filed", seconds=40)
     made = row.inside.report_ids() - before
     assert len(made) == REPORTS
@@ -56,7 +56,7 @@ def repeats_of_a_flood(row: Row) -> list[int]:
 @pytest.mark.rule("B-59")
 @pytest.mark.rule("S-36")
 def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
-    """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
+    """A network gives up after 5 s; a lower limit would measure this machine. The benchmark measures speed."""
     slow = row.inside.figure("answers_over_5s")
     door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
     lines = [requests.Session() for _ in range(8)]

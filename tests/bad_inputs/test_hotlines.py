@@ -13,7 +13,7 @@ from tests.workers.lying_hotline import Answer, How, LyingHotline
 
 pytestmark = pytest.mark.slow
 
-# Urgent: it never waits for a hotline that has just failed others.
+# Urgent reports do not wait for a hotline that has just failed others.
 IN_DANGER = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 DELIVERY = "SELECT state, attempt, last_class, last_status FROM delivery WHERE report_id = ?"
 
@@ -26,7 +26,7 @@ def hotline() -> Iterator[LyingHotline]:
 
 @pytest.fixture(scope="module")
 def faulty_installation(hotline: LyingHotline) -> Iterator[Installation]:
-    """An installation of its own, whose child helpline is the lying one."""
+    """A separate installation whose child helpline is the lying hotline."""
     lying = {"HOTLINE_VU_PIKININI_URL": hotline.url, "HOTLINE_VU_PIKININI_PRIVATE": hotline.host_port}
     installation = Installation(lying).up()
     yield installation
@@ -34,7 +34,7 @@ def faulty_installation(hotline: LyingHotline) -> Iterator[Installation]:
 
 
 def quiet(row: Row) -> None:
-    """What earlier tests left to be tried again would take this test's answers; what is on its way comes to its end."""
+    """Park due deliveries of earlier tests, which would use up this test's answers; wait for those under way."""
 
     def parked() -> bool:
         row.inside.rows("UPDATE delivery SET state = 'parked' WHERE state = 'due' AND lease_until IS NULL")
@@ -69,7 +69,7 @@ def test_a_receipt_is_a_receipt_whatever_follows_it(row: Row, hotline: LyingHotl
     "where", ["http://169.254.169.254/latest/", "http://127.0.0.1/", "/reports", "file:///etc/passwd"]
 )
 def test_nobody_is_sent_elsewhere(row: Row, hotline: LyingHotline, where: str) -> None:
-    hotline.answer(Answer(302, {"Location": where}))  # to all that ask: what was on its way takes nobody's answer
+    hotline.answer(Answer(302, {"Location": where}))  # for all requests: an earlier delivery must use up no answer
     quiet(row)
     connections = hotline.connections
     report_id = sent(row)
@@ -85,7 +85,7 @@ def test_after_a_redirect_the_same_address_is_tried_again(row: Row, hotline: Lyi
     hotline.answer(Answer(302, {"Location": "/elsewhere"}), Answer(204))
     report_id = sent(row)
     until(lambda: row.inside.rows(DELIVERY, report_id)[0][2] == "moved", "it is not tried")
-    row.inside.rows("UPDATE delivery SET next_at = 0 WHERE report_id = ?", report_id)  # half a minute later
+    row.inside.rows("UPDATE delivery SET next_at = 0 WHERE report_id = ?", report_id)  # as half a minute later
     until(lambda: row.inside.rows(DELIVERY, report_id)[0][0] == "delivered", "it is not tried again")
     took = [taken for taken in hotline.taken if taken.data["data"]["report_id"] == report_id]
     assert [taken.head for taken in took] == ["POST /reports HTTP/1.1"] * 2

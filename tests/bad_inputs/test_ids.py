@@ -1,4 +1,4 @@
-"""Every row of the table has its test, or an entry here with the reason why not."""
+"""Every row of the table has its test, or an entry here with the reason."""
 
 from __future__ import annotations
 

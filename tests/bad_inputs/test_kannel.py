@@ -1,4 +1,4 @@
-"""Kannel's endpoints: one text in both forms, unreadable requests, unknown delivery reports, invalid fields."""
+"""Kannel's endpoints: one SMS in both forms, unreadable requests, unknown delivery reports, invalid fields."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_sender_that_is_nobody(row: Row, by: str, sender: str) -> None:
 @pytest.mark.rule("B-39")
 @pytest.mark.parametrize(("code", "country"), [("163", "VU"), ("133", "FJ"), ("22384", "KE")])
 def test_a_sender_named_twice_is_kept_for_a_person(row: Row, code: str, country: str) -> None:
-    """By the country that was texted: its helpline, and no other's, is to read it."""
+    """The child helpline of the texted country reads it, and no other country's."""
     row.is_silent("words of somebody")
     query = f"from=6785550199&from=6785550198&to={code}&text=words%20of%20somebody"
     answer = row.http.get(f"{row.address('kannel/T/sms')}?{query}", timeout=10)
@@ -110,7 +110,7 @@ def test_a_sender_too_long_is_kept_by_the_country_that_was_texted(row: Row) -> N
 
 
 def test_an_old_text_takes_no_step(row: Row) -> None:
-    """Kannel has tried for an hour."""
+    """Kannel has retried it for an hour."""
     phone = texts(row)
     phone.text("hi")
     phone.text("1")
@@ -138,7 +138,7 @@ def test_a_report_about_nothing_at_all(row: Row, id_: str | None) -> None:
 
 @pytest.fixture
 def sent(row: Row) -> str:
-    """Our id of a message that was given to Kannel."""
+    """Give a sent SMS to Kannel in the database, and return its id there."""
     africas = row.texts()
     africas.send("hi")
     africas.until_at_rest()
@@ -174,7 +174,7 @@ def test_a_type_that_nobody_knows(row: Row, sent: str, type_: str | None) -> Non
 
 
 def told(row: Row, by: str = "GET", **fields: str | None) -> None:
-    """A delivery report, as Kannel calls its address."""
+    """Send a delivery report as Kannel does."""
     answer = row.http.request(by, row.address("kannel/T/dlr"), params=fields, timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
 
@@ -213,7 +213,7 @@ def test_another_number_with_the_same_session_sees_nothing(row: Row) -> None:
     "meta", ["", "?smpp?", "?smpp?its_session_info=%12%00", "=&?%", f"?smpp?ussd_service_op={'9' * 999}"]
 )
 def test_a_dial_without_an_operation(row: Row, meta: str) -> None:
-    """As networks may that know none: the code itself is the start."""
+    """Some networks do not know operations: the service code itself is the start."""
     answer = ask(row, kannel_says(row.phone, CODE, CODE, meta=meta), door="ussd")
     assert answer.text.startswith("In danger? Call police 111.")
     assert answer.headers["X-Kannel-Meta-Data"].startswith("?smpp?ussd_service_op=2")
@@ -223,7 +223,7 @@ def test_a_dial_without_an_operation(row: Row, meta: str) -> None:
 @pytest.mark.parametrize("sender", ["", "9" * 129])
 @pytest.mark.parametrize(("code", "said"), [(CODE, SAFE), ("*133#", FIJI), ("*999#", ANYWHERE), ("", ANYWHERE)])
 def test_a_reply_from_nobody(row: Row, by: str, sender: str, code: str, said: str) -> None:
-    """The numbers of the country that was dialled, and the session is closed as the network wants it."""
+    """The screen has the numbers of the dialled country, and the session is closed in the network's form."""
     keys = row.inside.sessions()
     asked = kannel_says(sender, code, "1", meta="?smpp?ussd_service_op=%12&its_session_info=%12%00&")
     answer = ask(row, asked, by, door="ussd")

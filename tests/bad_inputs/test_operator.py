@@ -1,7 +1,7 @@
-"""Mistakes of operators: settings, keys, a missing database, a full disk. By the real commands.
+"""Mistakes of operators: settings, keys, a missing database, a full disk. With the real commands.
 
-More of it, by table: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, from
-B-75 to B-77, tests/tokaut/test_demo.py.
+More tables: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, B-75 to B-77,
+tests/tokaut/test_demo.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WEB = "gateway.asgi:create_app()"
 
 
 class Web:
-    """A web process beside the installation's: its Valkey and its keys, and else what `changes` say."""
+    """Another web process with the installation's Valkey and keys, and with `changes` to its settings."""
 
     def __init__(
         self, installation: Installation, folder: Path, changes: Mapping[str, str], before: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Web:
         return AfricasTalking(self.url, self.installation.token("africastalking"), number, "*111*163#")
 
     def ends(self) -> tuple[int, list[str]]:
-        """Its exit code, and what it said."""
+        """Wait for its end; return the exit code and the lines of its log."""
         return self.process.wait(timeout=60), self.log.read_text().splitlines()
 
     def down(self) -> None:
@@ -139,14 +139,14 @@ def test_live_with_a_key_in_a_wrong_file(tmp_path: Path, how: str) -> None:
 
 
 def checked_here(environ: Mapping[str, str]) -> tuple[int, str]:
-    """The same in this process: a new one spends nearly all of its time on imports."""
+    """Run `tokaut check` in this process, because a new one mostly spends its time on imports."""
     with patch.dict(os.environ, {"PATH": os.environ["PATH"]}, clear=True):
         done = CliRunner().invoke(main, ["check"], env=environ)
     return done.exit_code, done.output
 
 
 def checked(environ: Mapping[str, str]) -> tuple[int, str]:
-    """`tokaut check` with nothing of this environment but the path."""
+    """Run `tokaut check` with these settings and only the path of this environment."""
     command = [str(Path(os.sys.executable).parent / "tokaut"), "check"]
     done = subprocess.run(
         command, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, timeout=60, check=False
@@ -192,7 +192,7 @@ def test_a_database_that_is_none(faulty_installation: Installation, tmp_path: Pa
 
 @pytest.fixture
 def keys(faulty_installation: Installation, tmp_path: Path) -> Path:
-    """The public keys of the installation, in a folder of its own."""
+    """A copy of the installation's public keys in a folder of its own."""
     folder = tmp_path / "keys"
     shutil.copytree(faulty_installation.plan.folder.inside / "keys" / "public", folder / "public")
     for path in folder.rglob("*.pub"):
@@ -202,7 +202,7 @@ def keys(faulty_installation: Installation, tmp_path: Path) -> Path:
 
 @pytest.mark.rule("B-74")
 def test_a_public_key_that_is_missing(faulty_installation: Installation, tmp_path: Path, keys: Path) -> None:
-    """A report that could be sealed to nobody is not taken: web does not start, and `check` says so too."""
+    """A report that cannot be sealed must not be accepted: web does not start, and `check` reports the fault."""
     for hotline in ("_sender", "vu-police"):
         (keys / "public" / hotline).rename(tmp_path / "away")
         code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
@@ -246,7 +246,7 @@ IN_A_SMALL_ROOM = 'mount -t tmpfs -o size=4m none "$TOKAUT_DATA" && cp -r "$READ
 
 @pytest.fixture
 def small(row: Row, tmp_path: Path) -> Iterator[tuple[Web, Path]]:
-    """A web process whose data folder is a disk of 4 MiB that only it sees, and the way to that disk from here."""
+    """A web process with a private data disk of 4 MiB, and the path to that disk from here."""
     unshare, shell = shutil.which("unshare"), shutil.which("sh")
     asked = [unshare or "unshare", "--user", "--map-root-user", "--mount", "true"]
     if unshare is None or subprocess.run(asked, capture_output=True, check=False).returncode:
@@ -267,7 +267,7 @@ def small(row: Row, tmp_path: Path) -> Iterator[tuple[Web, Path]]:
 
 @pytest.mark.rule("B-78")
 def test_a_full_disk(row: Row, small: tuple[Web, Path]) -> None:
-    """Spool and database are on it: whoever sends is told NOT SENT, and one key sends it when there is room again."""
+    """It has spool and database: the screen says NOT SENT, and one key sends the report when there is space again."""
     web, disk = small
     phone = web.phone(row.phone)
     phone.dial()

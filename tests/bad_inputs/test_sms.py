@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 HOME_SMS = "In danger? Call police 111.\n1 Report"
 DANGER = "Are you or a child in danger?"
-REPORT, NO = "1", "3"  # by their keys: of two old texts one is a key, and one a name
+REPORT, NO = "1", "3"  # as keys: in the tests of old SMS, one is a key and one a name
 CLOSED = "Thank you for your message. We are closed."
 
 
@@ -27,7 +27,7 @@ def said(replies: list[str]) -> str:
 def test_the_same_text_for_twelve_hours(row: Row) -> None:
     texts = row.texts()
     texts.walk("hi", "Report")
-    for _ in range(144):  # every five minutes
+    for _ in range(144):  # one each five minutes
         answer = row.post("africastalking/T/sms", texts.phone.last)
         assert (answer.status_code, answer.content) == (200, b"")
     replies = texts.until_at_rest()
@@ -35,7 +35,7 @@ def test_the_same_text_for_twelve_hours(row: Row) -> None:
     assert said(replies).startswith(DANGER)
     texts.send("No")
     for _ in range(5):
-        row.post("africastalking/T/sms", {**texts.phone.last, "text": "Report"})  # its words do not matter: the id does
+        row.post("africastalking/T/sms", {**texts.phone.last, "text": "Report"})  # the id decides, not the words
     assert said(texts.until_replied(3)).startswith("What happened?")
     assert len(texts.until_at_rest()) == 3
 
@@ -124,7 +124,7 @@ def test_stop_gets_no_reply_and_the_next_text_gets_the_home_screen(row: Row, wor
 
 @pytest.mark.rule("B-40")
 def test_stop_in_the_middle_of_a_report_in_danger(row: Row) -> None:
-    """What was said is filed; whoever says the same again adds to that report."""
+    """The draft is submitted; repeating the same answers adds to that report."""
     texts = row.texts()
     to_words = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me")
     texts.walk("hi", *to_words)
@@ -132,7 +132,7 @@ def test_stop_in_the_middle_of_a_report_in_danger(row: Row) -> None:
     texts.send("STOP")
     assert len(texts.until_at_rest()) == asked
     report_id = row.report()["report_id"]
-    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # ten minutes later
+    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as ten minutes later
     filed = "SELECT completeness FROM report WHERE report_id = ?"
     until(lambda: row.inside.rows(filed, report_id) == [("incomplete",)], "the draft is not filed")
     texts.send("1")
@@ -197,7 +197,7 @@ def at(minutes: float = 0, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
     ids=["T", "blank", "ahead", "far ahead", "x", "none", "empty", "long", "unix"],
 )
 def test_dates_that_say_little(row: Row, date: Callable[[], str | None]) -> None:
-    """They are asked for when they are sent: however long the tests have run, none of them is old."""
+    """Each date is computed when it is sent, so that none is old however long the tests have run."""
     texts = row.texts()
     texts.send("hi", date=date())
     texts.send(REPORT, date=date())
@@ -228,14 +228,14 @@ def test_an_old_text_takes_no_step_and_its_words_are_kept(row: Row, answer: str)
 @pytest.mark.rule("B-44")
 @pytest.mark.parametrize("answer", ["Send", "1", "Delete", "yes"])
 def test_an_old_text_sends_and_deletes_nothing(row: Row, answer: str) -> None:
-    """For a screen that its sender did not see, by its key or by its name."""
+    """It is meant for a screen that its sender did not see, by key or by name."""
     texts = row.texts()
     texts.walk(*TO_WORDS_SMS, "it was on the bus", "No")
     replies = texts.until_replied(len(TO_WORDS_SMS) + 2)
     asked, current = len(replies), said(replies)
     texts.send(answer, date=at(-20))
     shown = said(texts.until_replied(asked + 1))
-    assert current.startswith(shown.partition("\n")[0])  # "Sorry, try again." takes the place of the heading's end
+    assert current.startswith(shown.partition("\n")[0])  # "Sorry, try again." replaces the heading's end
     assert choices(shown) == choices(current)
     texts.send("Send")
     assert said(texts.until_replied(asked + 2)).startswith("Sent to ")
@@ -259,7 +259,7 @@ def test_old_words_at_a_choice_are_kept(row: Row) -> None:
 @pytest.mark.rule("B-45")
 @pytest.mark.parametrize("words", ["my cousin is in trouble pls", "\U0001f62d my cousin is in trouble"])
 def test_words_come_first(row: Row, words: str) -> None:
-    """They are meant to be heard: they are not sent yet, and go with the report, once."""
+    """They are not sent yet, and are part of the report once."""
     texts = row.texts()
     texts.send(words)
     assert said(texts.until_replied(1)).startswith("Not sent yet. In danger? Call police 111.\n1 Go on and send")
@@ -283,7 +283,7 @@ def test_words_that_are_never_confirmed_are_heard_all_the_same(row: Row) -> None
     texts.send("my cousin is in trouble pls")
     texts.until_replied(1)
     report_id = row.report()["report_id"]
-    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # half an hour later
+    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as half an hour later
     filed = "SELECT completeness, priority FROM report WHERE report_id = ?"
     until(lambda: row.inside.rows(filed, report_id) == [("incomplete", "P3")], "the words are not filed")
     report = row.report()

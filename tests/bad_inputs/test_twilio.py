@@ -27,11 +27,11 @@ STATUS = "SELECT status FROM outgoing WHERE id = ?"
 
 
 class Phone:
-    """Replies are the screens, without what is said before a screen that comes again."""
+    """A phone over Twilio. Replies are screens, without the sentence before a repeated screen."""
 
     def __init__(self, row: Row) -> None:
         self._row = row
-        self.texts: TwilioTexts = row.installation.sms_phone("twilio", row.phone)  # type: ignore[assignment]  # by its name
+        self.texts: TwilioTexts = row.installation.sms_phone("twilio", row.phone)  # type: ignore[assignment]  # a union
 
     def send(self, words: str, **more: str) -> str:
         if words not in LABELS and len(words) >= 8:
@@ -51,7 +51,7 @@ def phone(row: Row) -> Iterator[Phone]:
 
 
 def forged(row: Row, headers: dict[str, str], fields: dict[str, str], target: str = DOOR) -> None:
-    """Refused by one body, and nothing of it is kept anywhere."""
+    """Send a request, and check that it is refused with 403 and always the same body."""
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = requests.post(
         f"{row.installation.web}{target}", data=urlencode(fields), headers=kind | headers, timeout=20
@@ -63,7 +63,7 @@ def signature(row: Row, url: str, fields: dict[str, str]) -> dict[str, str]:
     return {"X-Twilio-Signature": row.installation.account.sign(url, fields)}
 
 
-# Who it is not
+# Forgeries
 
 
 @pytest.mark.rule("B-09")
@@ -117,7 +117,7 @@ def test_another_account_though_it_signs_with_our_token(row: Row, phone: Phone) 
 @pytest.mark.rule("X-06")
 @pytest.mark.parametrize("name", ["From", "MessageSid", "AccountSid"])
 def test_a_border_between_fields_that_is_moved(row: Row, phone: Phone, name: str) -> None:
-    """It verifies, for the signature has no marks between fields; without those three it is nobody's message."""
+    """The signature verifies, because it has no separators between fields; without a required field it is refused."""
     phone.texts.write("hi")
     fields = dict(phone.texts.last)
     before = max((one for one in fields if one < name), default="")
@@ -152,13 +152,13 @@ def test_the_address_is_public_url_whatever_the_proxy_says_inside(row: Row, phon
     assert said(answer).startswith(HOME_SMS)
 
 
-# The same again
+# Repeats
 
 
 @pytest.mark.rule("B-49")
 @pytest.mark.rule("X-06")
 def test_a_replay(row: Row, phone: Phone) -> None:
-    """The signature says nothing of time: the id does."""
+    """The signature does not cover the time; the id prevents a replay."""
     assert phone.walk("hi", "Report").startswith(DANGER)
     replayed = phone.texts
     for _ in range(50):
@@ -166,13 +166,13 @@ def test_a_replay(row: Row, phone: Phone) -> None:
     old = dict(replayed.last)
     assert phone.send("No").startswith("What happened?")
     replayed.last = old
-    assert said(replayed.post()) == ""  # it was answered then, and is no step now
+    assert said(replayed.post()) == ""  # already answered, so no new turn
     assert phone.send("Something else").startswith("Who is this about?")
 
 
 @pytest.mark.rule("B-49")
 def test_a_replay_once_the_conversation_is_forgotten(row: Row, phone: Phone) -> None:
-    """What was taken is remembered for longer: a replay is no first text, and gets no home screen."""
+    """Message ids are stored for longer than the conversation: a replay is no first text and gets no home screen."""
     before = row.inside.sessions()
     assert phone.walk("hi", "Report").startswith(DANGER)
     kept = row.inside.sessions() - before
@@ -197,7 +197,7 @@ def test_the_same_id_with_other_words_is_the_same_message(phone: Phone) -> None:
 
 @pytest.fixture
 def trap() -> Iterator[LyingHotline]:
-    """Where nobody may come."""
+    """A server that nobody may connect to."""
     with LyingHotline() as it:
         yield it
         assert it.connections == 0
@@ -267,7 +267,7 @@ def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, t
 
 @pytest.mark.rule("B-51")
 def test_words_in_base64_are_kept_as_they_came(row: Row, phone: Phone) -> None:
-    """To make them readable is left to people; not one is lost."""
+    """People decode them; not one byte is lost."""
     words = base64.b64encode(("He comes at night and says that nobody will believe me. " * 6).encode()).decode()
     phone.walk(*TO_WORDS_SMS, words, "No", "Send")
     assert row.report()["narrative"] == words
@@ -283,7 +283,7 @@ def test_words_of_every_kind(row: Row, phone: Phone, words: str) -> None:
 @pytest.mark.rule("B-52")
 @pytest.mark.parametrize("word", ["Stop", "ARRET"])
 def test_an_opt_out_gets_an_empty_answer(row: Row, phone: Phone, word: str) -> None:
-    """Twilio has answered it in our place, in whatever language its own list has."""
+    """Twilio has answered it for us, in any language of its own list."""
     phone.walk("hi", "Report")
     opted_out = len(row.inside.rows("SELECT 1 FROM optout"))
     assert phone.send(word, OptOutType="STOP") == ""
@@ -308,12 +308,12 @@ def test_a_sender_that_is_nobody_is_kept_for_a_person(row: Row, phone: Phone) ->
 
 
 def test_two_senders_in_one_message_are_kept_for_a_person(row: Row, phone: Phone) -> None:
-    """Signed, and not to be understood."""
+    """The signature is right, but the sender is ambiguous."""
     phone.texts.write("words of one of two")
     row.is_silent("words of one of two")
     pairs = [*phone.texts.last.items(), ("From", "+6785550199")]
 
-    class Both(dict):  # type: ignore[type-arg]  # as the SDK asks for fields that come twice
+    class Both(dict):  # type: ignore[type-arg]  # the SDK's interface for repeated fields
         def getall(self, name: str) -> list[str]:
             return [value for key, value in pairs if key == name]
 
@@ -330,7 +330,7 @@ def test_two_senders_in_one_message_are_kept_for_a_person(row: Row, phone: Phone
 
 @pytest.fixture
 def sent(row: Row, phone: Phone) -> Iterator[str]:
-    """Our id of a message that goes out by the API, as replies do that had to wait."""
+    """Insert an SMS that was sent by the API, as delayed replies are, and return its id."""
     phone.send("hi")
     now = int(time.time() * 1_000_000)
     one = f"01a211b9-0000-7000-8000-{now % 10**12:012d}"
@@ -366,7 +366,7 @@ def test_a_report_about_a_message_of_somebody_else(row: Row) -> None:
 
 @pytest.mark.rule("B-54")
 def test_a_report_that_is_faster_than_the_answer_to_our_call(row: Row, sent: str) -> None:
-    """By our own id at once; by theirs as soon as it is known."""
+    """By our own id it counts at once; by Twilio's as soon as that is known."""
     row.inside.rows("UPDATE outgoing SET provider_id = NULL WHERE id = ?", sent)
     report(row, "SM" + "e" * 32, "sent", ours=sent)
     assert row.inside.rows(STATUS, sent) == [("sent",)]
@@ -402,9 +402,9 @@ def test_a_report_of_an_opt_out_is_remembered_and_no_word_is_dropped_for_it(row:
 
 
 def test_a_reply_that_had_to_wait_goes_out_by_the_api(row: Row, phone: Phone) -> None:
-    """Redis was away: the words are kept, the answer to Twilio is empty, and the reply comes when it can."""
+    """While Redis is unavailable, the SMS is stored and the answer to Twilio is empty; the reply follows later."""
     api = row.installation.twilio
-    api.before_answer = [lambda message: api.report(message, "delivered")]  # faster than the answer to our call
+    api.before_answer = [lambda message: api.report(message, "delivered")]  # faster than the answer to our request
     row.installation.kill("valkey")
     try:
         assert phone.send("hi") == ""

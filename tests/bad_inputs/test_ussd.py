@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SESSIONS = itertools.count(1)
 CATEGORY = "CON What happened?"
-OWN_WORDS = "Sent to Pikinini Helpline"  # the screen on which words are typed
+OWN_WORDS = "Sent to Pikinini Helpline"  # the screen for words
 
 
 def session() -> str:
@@ -25,7 +25,7 @@ def session() -> str:
 
 
 def to(*labels: str) -> str:
-    """A path as Africa's Talking sends it."""
+    """Return a path as Africa's Talking sends it."""
     return "*".join(labels)
 
 
@@ -74,7 +74,7 @@ def test_an_empty_reply_in_the_middle(row: Row) -> None:
     danger = row.ussd("1", sessionId=one)
     assert row.ussd("1*", sessionId=one).replace(f"{SORRY}\n", "") == danger
     assert row.ussd("1**No", sessionId=one).startswith(CATEGORY)
-    assert row.ussd("1**No", sessionId=session()).startswith(CATEGORY)  # nothing is known of it: walked from home
+    assert row.ussd("1**No", sessionId=session()).startswith(CATEGORY)  # a new session: replayed from home
 
 
 @pytest.mark.rule("B-13")
@@ -152,7 +152,7 @@ def test_the_code_as_the_first_reply(row: Row, first: str) -> None:
 
 
 def at_category(row: Row, reply: str) -> tuple[str, str]:
-    """The screen with the categories, and what follows on `reply`."""
+    """Return the screen with the categories, and the one after `reply`."""
     one = session()
     shown = row.ussd(to(*TO_CATEGORY), sessionId=one)
     assert shown.startswith(CATEGORY)
@@ -160,7 +160,7 @@ def at_category(row: Row, reply: str) -> tuple[str, str]:
 
 
 def asks_again(said: str, shown: str) -> bool:
-    """Whether the reply was refused, with a visible sign, and the same choices are open."""
+    """Return whether the reply was refused with a visible sign, and the same choices are open."""
     return said.startswith((f"CON {SORRY}\n", "CON ? ")) and choices(said) == choices(shown)
 
 
@@ -194,7 +194,7 @@ def test_a_number_that_python_would_not_read(row: Row, reply: str) -> None:
 
 @pytest.mark.rule("B-22")
 def test_very_long_words(row: Row) -> None:
-    """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
+    """A network gives up after 5 s; a lower limit would measure this machine. The benchmark measures speed."""
     words = "a b " * 16_384
     slow = row.inside.figure("answers_over_5s")
     call = row.call()
@@ -351,7 +351,7 @@ def test_keys_where_words_are_typed(row: Row) -> None:
         assert set(row.inside.report_ids()) == before
     assert sorted(str(report["narrative"]) for report in row.reports()) == ["98", "None", "None", "None"]
     assert OWN_WORDS not in narrative["98"]
-    assert narrative["98"].startswith("Added.") and OWN_WORDS not in narrative["1"]  # both go on; one was kept
+    assert narrative["98"].startswith("Added.") and OWN_WORDS not in narrative["1"]  # both go on; only "98" was stored
     assert OWN_WORDS not in narrative["0"]
     assert narrative["0"] != narrative["1"]
     assert narrative["00"] == "Thank you. Goodbye."

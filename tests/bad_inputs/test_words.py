@@ -1,6 +1,6 @@
 """Words that look like code. They are stored exactly as typed, and have no effect on the way to the hotline.
 
-What staff see of them: tests/console/test_words_stay_words.py.
+tests/console/test_words_stay_words.py tests what staff see of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Kept = Callable[[Row, str, str], None]
 
 @pytest.fixture(scope="module")
 def kept(faulty_installation: Installation) -> Iterator[Kept]:
-    """Sends a report with these words by one channel; at the end of the table the hotline has them all as typed."""
+    """Return a function that sends a report with these words by one channel.
+
+    After the last test, check that the hotline has all of them as typed.
+    """
     sent: dict[str, str] = {}
 
     def keep(row: Row, by: str, words: str) -> None:
@@ -32,7 +35,7 @@ def kept(faulty_installation: Installation) -> Iterator[Kept]:
             call = row.call(by)
             call.walk(*TO_WORDS)
             assert not call.type(words).startswith("Tell us")
-            call.phone.line_gone()  # what was added goes now
+            call.phone.line_gone()  # so that the added words are sent now
         report = row.report()
         assert report["narrative"] == words
         sent[report["report_id"]] = words
@@ -105,7 +108,7 @@ def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
 @pytest.mark.rule("B-37")
 @by_each
 def test_addresses(row: Row, kept: Kept, by: str) -> None:
-    """Fetched by nobody on the way: where one of them leads is listened at until the hotline has the words."""
+    """Nothing fetches them: the test listens at one of the addresses until the hotline has the words."""
     with LyingHotline() as trap:
         words = f"look at http://{trap.host_port}/ and http://169.254.169.254/latest/ and file:///etc/passwd"
         kept(row, by, words)
@@ -121,7 +124,7 @@ def test_addresses(row: Row, kept: Kept, by: str) -> None:
 
 
 def test_the_search_would_find_them(row: Row) -> None:
-    """Control: what must stand there in clear is found in each of the places that are searched."""
+    """Control: each searched place contains text that must be there in clear."""
     row.texts().send("hi")
     held = dict(row.inside.everywhere())
     assert b'"started"' in held["the log of web"]
@@ -146,7 +149,7 @@ WORDS = "he is standing at the door now"
     ids=["in danger, and the line drops", "after Send"],
 )
 def test_words_where_a_choice_is_asked(row: Row, replies: tuple[str, ...], screen: str, completeness: str) -> None:
-    """They are no answer, and nothing else may come after them: they go with what files itself."""
+    """They are no answer, and nothing follows them: they are part of the incomplete report or the next update."""
     call = row.call()
     asked = call.walk(*replies)
     assert call.type(WORDS).endswith(asked)
