@@ -1,8 +1,8 @@
-"""The canary run: planted words, numbers and secrets go through a whole installation, and are then looked for.
+"""The canary run: planted words, numbers and secrets go through a whole installation, and are then searched for.
 
-planted.py   what is planted, and the ways in which a program might write it down
-drive.py     what people do: whole reports by each channel
-faults.py    what is broken while they do it, without a word in any environment
-attacker.py  what somebody does who can write where we read
-places.py    where nothing of it may stand
+planted.py   the planted texts, and the encodings in which a program might write them
+drive.py     acts of people: whole reports by each channel
+faults.py    faults during these acts, without a word in any environment
+attacker.py  acts of a person who can write to places that we read
+places.py    places that must not contain any planted text
 """

@@ -1,4 +1,4 @@
-"""An attacker who can write where we read: to Redis, the database or a stored session."""
+"""An attacker who can write to places that we read: to Redis, the database or a stored session."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def database(installation: Installation) -> sqlite3.Connection:
 
 
 def session_of_another_release(installation: Installation, phone: AfricasTalking) -> str:
-    """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
+    """Replace the session by one that cannot be understood: the error in web has the planted words as its message."""
     walk(phone, *TO_SEND)
     asyncio.run(_spoil(installation, phone))
     return phone.type("Send").text
@@ -46,7 +46,7 @@ async def _spoil(installation: Installation, phone: AfricasTalking) -> None:
 
 
 def in_redis(installation: Installation) -> None:
-    """Jobs that are not ours, with words in every field that RQ may print."""
+    """Add jobs of another program, with words in every field that RQ may print."""
     with queue_client(RedisAddress(installation.environment["REDIS_URL"])) as client:
         for name in ("urgent", "standard"):
             queue = open_queue(name, client)
@@ -57,7 +57,7 @@ def in_redis(installation: Installation) -> None:
 
 
 def in_the_database(installation: Installation) -> None:
-    """Rows that make worker and clock fail on a value that they read."""
+    """Change rows so that worker and clock fail on a value that they read."""
     with closing(database(installation)) as other:
         due = "SELECT delivery_id FROM delivery WHERE state = 'due' LIMIT 2"
         until(lambda: len(other.execute(due).fetchall()) == 2, "nothing is due that could be spoilt", 60)

@@ -1,4 +1,4 @@
-"""Whole reports over each channel, with everything that is planted in them."""
+"""Whole reports over each channel, with all planted texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def walk(phone: AfricasTalking | KannelUssd | Neutral, *replies: str) -> str:
 
 
 def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name: str) -> tuple[str, str]:
-    """A whole report with words after Send and a link among them; code and PIN."""
+    """Send a whole report, with words after Send and a link among them; return code and PIN."""
     sent = walk(phone, *TO_SEND, "Send")
     code, pin = code_and_pin(sent, planted, name)
     add_words(phone, f"{SENTENCE} http://{name}.example/?q=1")
@@ -36,7 +36,7 @@ def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name:
 
 
 def add_words(phone: AfricasTalking | KannelUssd | Neutral, words: str) -> None:
-    """After Send; the questions are skipped, and at the end there are more words."""
+    """Type words after Send, skip the questions, and type more words at the end."""
     phone.type(words)
     for _ in range(20):
         if not phone.type("Skip").expects_reply or "Done" in phone.again().text:
@@ -57,14 +57,14 @@ def code_and_pin(screen: str, planted: Planted, name: str) -> tuple[str, str]:
 
 
 def my_report(phone: AfricasTalking | KannelUssd | Neutral, code: str, pin: str) -> None:
-    """Wrong, then right."""
+    """Open My report with a wrong PIN, then with the right one."""
     wrong = f"{(int(pin) + 1) % 10000:04}"
     assert "not right" in walk(phone, "My report", code, wrong)
     assert "Pikinini Helpline" in walk(phone, "My report", code, pin)
 
 
 def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted, name: str) -> None:
-    """Words first, then the whole report, then a code."""
+    """Send words first, then the whole report, then ask for the code."""
     texted(phone, SENTENCE)
     texted(phone, "1")
     for reply in (*TO_SEND_SMS[1:], "Send"):
@@ -74,7 +74,7 @@ def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted,
 
 
 def report_by_voice(installation: Installation, channel: str, phone: str, planted: Planted) -> None:
-    """A report by the keys of a telephone, and two recordings: one to its end, and one that a hangup ends."""
+    """Send a report by telephone keys, and two recordings: a complete one, and one ended by a hangup."""
     names = [f"Vexolimbra{channel[0]}{n}" for n in (1, 2)]
     for n, name in enumerate(names):
         call: Any = installation.ussd_phone(channel, phone)
@@ -91,7 +91,7 @@ def report_by_voice(installation: Installation, channel: str, phone: str, plante
 
 
 def recorded(installation: Installation, channel: str, name: str) -> str:
-    """Store a recording at the provider, with what is planted in it; what the provider calls it."""
+    """Store a recording at the provider with the planted text, and return the provider's name for it."""
     sound = MP3 + f"{SPOKEN} {name}".encode()
     if channel == "twilio_voice":
         source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
@@ -102,7 +102,7 @@ def recorded(installation: Installation, channel: str, name: str) -> str:
 
 
 def calls_me(installation: Installation, phone: str, ringing: str, called: str) -> None:
-    """A text "call me" with its answer, and a missed call."""
+    """Send "call me" and its answer by SMS, and make a missed call."""
     text = installation.sms_phone("africastalking", phone)
     assert "May we call?" in texted(text, "call me")
     texted(text, "Call 7am-9pm")
@@ -119,7 +119,7 @@ def texted(phone: Texts | KannelTexts | SimulatedTexts, words: str) -> str:
 
 
 def end_event(installation: Installation, phone: AfricasTalking) -> None:
-    """The provider's, which holds the whole conversation."""
+    """Post the provider's end event, which contains the whole conversation."""
     form = {
         "sessionId": phone.session,
         "phoneNumber": phone.phone,

@@ -17,11 +17,11 @@ from tests.support.handsets import AfricasTalking, Texts
 from tests.support.installation import Installation
 from tests.support.wait import until
 
-WORKERS = ("urgent", "standard", "clock")  # whoever is first
+WORKERS = ("urgent", "standard", "clock")  # any of them may act first
 
 
 class Echo(ThreadingHTTPServer):
-    """A hotline that fails and says everything it was told."""
+    """A hotline that fails and repeats everything that it received."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class _Repeats(BaseHTTPRequestHandler):
         self.wfile.write(body + ANSWER.encode())
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def database_locked(installation: Installation) -> Iterator[None]:
 
 @contextmanager
 def table_gone(installation: Installation, table: str) -> Iterator[None]:
-    """Every statement on it fails, with all its values in the driver's hands."""
+    """Rename a table: statements on it fail, and the driver's error has all their values."""
     with closing(attacker.database(installation)) as other:
         other.execute(f"ALTER TABLE {table} RENAME TO away")
         yield
@@ -81,7 +81,7 @@ def spool_gone(installation: Installation) -> Iterator[None]:
 
 
 def unreadable(installation: Installation, phone: Texts) -> None:
-    """Two senders: nobody knows who it was, and the words are kept for a person."""
+    """Send SMS with two senders, which are stored for a person, and a USSD request that cannot be read."""
     body = {"from": [phone.phone, "+6785550199"], "to": "163", "text": SENTENCE, "id": "x"}
     answer = requests.post(f"{installation.web}/hooks/africastalking/{phone.token}/sms", data=body, timeout=10)
     assert answer.status_code == 200
@@ -98,7 +98,7 @@ def unreadable(installation: Installation, phone: Texts) -> None:
 
 
 def broken_requests(installation: Installation) -> None:
-    """What the server itself refuses: its own pages and log lines repeat nothing either."""
+    """Send requests that the server itself refuses: its pages and log lines must not repeat their words."""
     token, words = installation.token("africastalking"), SENTENCE.encode()
     path = f"/hooks/africastalking/{token}/ussd".encode()
     for request in (
@@ -123,7 +123,7 @@ def say(installation: Installation, request: bytes, *, wait: bool = True) -> Non
 
 
 def happened(installation: Installation, event: str, *logs: str) -> None:
-    """In one of these logs."""
+    """Wait until the event is in one of these logs."""
     wanted = f'"event":"{event}"'
     until(
         lambda: any(wanted in installation.log(name).read_text() for name in logs),
@@ -138,7 +138,7 @@ def figure(installation: Installation, name: str) -> float:
 
 
 def everything(installation: Installation) -> None:
-    """One fault after another, with people in the middle of each."""
+    """Cause one fault after another, with reporters in the middle of each."""
     at = installation.ussd_phone("africastalking", "+6785550111")
     texts = installation.sms_phone("africastalking", "+6785550112")
     assert isinstance(at, AfricasTalking) and isinstance(texts, Texts)
@@ -154,7 +154,7 @@ def everything(installation: Installation) -> None:
 
 
 def _provider_fails(installation: Installation, texts: Texts) -> None:
-    """Each answer to each text is another failure; the sentence goes out again and again."""
+    """Let each attempt to send an SMS fail in another way; the SMS is retried."""
     for status in (500, 401):
         installation.provider.fail_next = [status]
         texts.text(SENTENCE)
@@ -184,7 +184,7 @@ def _database_away(installation: Installation, at: AfricasTalking, texts: Texts)
 
 
 def texts_kept_by_the_provider(installation: Installation, texts: Texts) -> None:
-    """No reply can be kept: 503, so that it comes again."""
+    """Send an SMS whose reply cannot be stored: 503, so the provider repeats it."""
     form = {
         "from": texts.phone,
         "to": "163",

@@ -1,4 +1,4 @@
-"""Every place where a process of an installation leaves something, with its contents."""
+"""Every place where a process of an installation writes something, with its contents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Found = tuple[str, bytes]
 
 
 def logs(installation: Installation) -> Iterator[Found]:
-    """Everything that each process said, on either stream."""
+    """Yield everything that each process printed, on both streams."""
     for path in sorted(installation.folder.glob("*.log")):
         yield path.name, path.read_bytes()
 
@@ -32,7 +32,7 @@ def pages(installation: Installation) -> Iterator[Found]:
 
 
 def in_redis(installation: Installation) -> Iterator[Found]:
-    """Keys and values of every type; jobs and results of the queue unpacked too."""
+    """Yield keys and values of every type, also unpacked jobs and results of the queue."""
     with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
         for key in client.scan_iter(count=1000):
             yield "a key of Redis", key
@@ -63,7 +63,7 @@ def _values(client: redis.Redis, key: bytes) -> Iterator[bytes]:
         for _, fields in client.xrange(key):
             yield from (part for pair in fields.items() for part in pair)
     else:
-        assert kind == b"none", f"{key!r} is a {kind!r}: look into it too"  # none: it ended this moment
+        assert kind == b"none", f"{key!r} is a {kind!r}: look into it too"  # none: it has just expired
 
 
 def _unpacked(value: bytes) -> Iterator[bytes]:
@@ -73,20 +73,20 @@ def _unpacked(value: bytes) -> Iterator[bytes]:
 
 
 def files(installation: Installation, temporary: Path) -> Iterator[Found]:
-    """Database with its WAL, spool, append-only files, figures: all but what holds keys, and the hotline's own file."""
+    """Yield database with WAL, spool, append-only files and metrics: all except keys and the hotline's own file."""
     inside = installation.plan.folder.inside
     permitted = {inside / "keys", inside / "pepper", inside / "hotlines.json", installation.plan.folder.received}
     for folder in (installation.folder, temporary):
         for path in sorted(folder.rglob("*")):
             if permitted.isdisjoint({path, *path.parents}):
                 yield "a file's name", os.fsencode(path.relative_to(folder))
-                with suppress(FileNotFoundError):  # a temporary file that ended this moment
+                with suppress(FileNotFoundError):  # a temporary file that was just deleted
                     if path.is_file():
                         yield str(path.relative_to(folder)), path.read_bytes()
 
 
 def processes(installation: Installation) -> dict[int, str]:
-    """Every process of the installation, children too."""
+    """Return every process of the installation, including children: id → name."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -98,7 +98,7 @@ def processes(installation: Installation) -> dict[int, str]:
 
 
 def proc(installation: Installation) -> Iterator[Found]:
-    """Command lines and titles: `ps` shows them to everybody."""
+    """Yield command lines and titles, which `ps` shows to every account."""
     for pid, name in processes(installation).items():
         for what in ("cmdline", "comm"):
             with suppress(OSError):
@@ -106,14 +106,14 @@ def proc(installation: Installation) -> Iterator[Found]:
 
 
 def environments(installation: Installation) -> Iterator[Found]:
-    """For this account alone. The demo gives its secrets so; live mode is told to give files."""
+    """Yield environments, readable by this account only. The demo puts secrets there; live mode uses files."""
     for pid, name in processes(installation).items():
         with suppress(OSError):
             yield f"environment of {name}", Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def open_files(installation: Installation) -> Iterator[Found]:
-    """What a process holds open, deleted or not, wherever it lies."""
+    """Yield files that a process holds open, deleted or not, in any folder."""
     seen = {installation.plan.folder.received.stat().st_ino}
     for pid, name in processes(installation).items():
         for link in Path(f"/proc/{pid}/fd").iterdir():

@@ -1,4 +1,4 @@
-"""What is planted, and the encodings in which a program may have written it."""
+"""The planted texts, and the encodings in which a program may have written them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from urllib.parse import quote, quote_plus
 
 from reports.store import migrations
 
-WORDS = ("Lukaotem", "Zoŋrovik", "Quillomba")  # rare ones: half a sentence in a log is found too
+WORDS = ("Lukaotem", "Zoŋrovik", "Quillomba")  # rare words, so that half a sentence in a log is also found
 SENTENCE = f'{WORDS[0]} the "{WORDS[1]}" canoe 🐢 by the {WORDS[2]} jetty'
 PLACE, PLACE_CODE = "Vortimsel", "VU-QRX"
-PICTURE = "MEvorbeltine"  # in the address of one; it was never opened
+PICTURE = "MEvorbeltine"  # in the address of a picture, which was never opened
 SPOKEN = "Brimmolast was heard"  # in the sound of a recording
-ANSWER = "Trebbinox says thanks"  # what a hotline replies
-ATTACKER = "Murglewhit was here"  # put into Redis and the database by somebody else: there it stands, and nowhere else
-SHORT = 5  # characters; shorter digits occur by chance, and count only where they stand alone
+ANSWER = "Trebbinox says thanks"  # reply of a hotline
+ATTACKER = "Murglewhit was here"  # an attacker writes this into Redis and the database, and it must be nowhere else
+SHORT = 5  # characters; shorter digits occur by chance, and count only as a separate word
 MIGRATIONS = Path(migrations.__file__).parent / "versions"
-BY_CHANCE = {  # four digits that stand alone in files and logs of anybody; a PIN may be the same
-    max(MIGRATIONS.glob("[0-9]*.py")).name[:4].encode(),  # the schema's number, in the database
-    *(b"1000", b"2000"),  # how many rows SQLite's planner counts on, there too
-    *re.findall(rb"\b\d{4}\b", sys.version.encode()),  # when this Python was built
+BY_CHANCE = {  # four digits that are separate words in any installation's files and logs; a PIN may equal them
+    max(MIGRATIONS.glob("[0-9]*.py")).name[:4].encode(),  # number of the database schema
+    *(b"1000", b"2000"),  # row counts of SQLite's planner, in the database
+    *re.findall(rb"\b\d{4}\b", sys.version.encode()),  # build date of this Python
     time.strftime("%Y", time.gmtime()).encode(),
 }
-SHORTEST = 6  # bytes of a needle that is no word of its own
+SHORTEST = 6  # bytes of a needle that need not be a separate word
 
 Encode = Callable[[str], Iterator[bytes]]
 
 
 @dataclass
 class Planted:
-    """name → text. Codes and PINs are added as the screens show them, secrets as the installation has them."""
+    """name → text. Codes and PINs are added as the screens show them, secrets from the installation."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    pids: list[int] = field(default_factory=list)  # of the installation; they stand in Redis and in its log
+    pids: list[int] = field(default_factory=list)  # of the installation; they are in Redis and in its log
 
     def add(self, name: str, text: str) -> None:
         self.texts[name] = text
@@ -61,12 +61,12 @@ class Needle:
     name: str
     how: str
     raw: bytes
-    alone: bool = False  # only as a word of its own
-    number: bool = False  # not within a longer one: eight digits occur by chance in a time or a hash
+    alone: bool = False  # only as a separate word
+    number: bool = False  # not within a longer one: eight digits occur by chance in a time or hash
 
     @property
     def unnamed(self) -> Needle:
-        """The same for all that would be found in the same places."""
+        """Return the needle without its name, equal to all that are found in the same places."""
         return replace(self, name="", how="")
 
     def stands_in(self, held: bytes) -> bool:
@@ -79,7 +79,7 @@ class Needle:
 
 
 def _is_short(text: str) -> bool:
-    """Four digits occur by chance in a time or a length: as a word of their own they do not."""
+    """Return whether these digits occur by chance in a time or length, so that only a separate word counts."""
     return len(text) < SHORT and text.isdecimal()
 
 
@@ -93,7 +93,7 @@ def _percent(text: str) -> Iterator[bytes]:
 
 
 def _base64(text: str) -> Iterator[bytes]:
-    """At each of the three places in a longer text where it may have begun."""
+    """Yield the encoding for each of the three positions at which the text may begin in a longer one."""
     raw = text.encode()
     if _is_short(text):
         yield base64.b64encode(raw).rstrip(b"=")
@@ -116,7 +116,7 @@ def _json(text: str) -> Iterator[bytes]:
 
 
 def _reversed(text: str) -> Iterator[bytes]:
-    """As SMS protocols write digits: pairwise, or from the end."""
+    """Yield digits as SMS protocols write them: pairwise, or from the end."""
     yield text[::-1].encode()
     if text.isdecimal():
         even = text if len(text) % 2 == 0 else text + "F"

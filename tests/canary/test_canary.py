@@ -1,4 +1,4 @@
-"""S-27: words, numbers, codes and secrets are in no log, exception, queue, figure, file or title; errors included."""
+"""S-27: words, numbers, codes and secrets are in no log, exception, queue, metric, file or title, also after errors."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ PHONES = {
 }
 TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132", "kannel": "+6785550133", "twilio": "+6785550135"}
 VOICES = {"twilio_voice": "+6785550141", "africastalking_voice": "+6785550142"}
-ASKS, RINGS, CALLED = "+6785550151", "+6785550152", "+6785550000"  # to be called back; and the number that is rung
+ASKS, RINGS, CALLED = "+6785550151", "+6785550152", "+6785550000"  # phones that ask for a call, and the called number
 IN_FAULTS = ("+6785550111", "+6785550112", "+6785550113", "+6785550199")
-IN_THE_ADDRESS = "+6785550134"  # Kannel by GET: the words are in the query
+IN_THE_ADDRESS = "+6785550134"  # Kannel by GET has the words in the query
 SECRET = re.compile(r"KEY|TOKEN|SECRET")
 
 
@@ -53,7 +53,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Everything is driven once; the tests look at what is left."""
+    """Act once as all people and faults do; the tests search what is left."""
     countries, temporary = tmp_path_factory.mktemp("countries"), tmp_path_factory.mktemp("temporary")
     shipped = (COUNTRIES / "vu.toml").read_text()
     more = f'[voice]\nrecordings = true\n\n[call_back]\nmissed_call_numbers = ["{CALLED}"]\n\n[[code]]'
@@ -76,7 +76,7 @@ def played(installation: Installation) -> Planted:
         drive.report_by_voice(installation, channel, phone, planted)
     drive.calls_me(installation, ASKS, RINGS, CALLED)
     again = drive.walk(installation.ussd_phone("simulator", PHONES["simulator"]), *drive.TO_SEND, "Send")
-    drive.code_and_pin(again, planted, "simulator again")  # it is linked with the report before it
+    drive.code_and_pin(again, planted, "simulator again")  # a report that is linked with the one before
     for n, name in enumerate(places.hashes_of_phones(installation)):
         planted.add(f"hash of a phone {n}", name)
     assert "hash of a phone 4" in planted.texts
@@ -156,7 +156,7 @@ def test_the_logs(run: Run) -> None:
 
 @pytest.mark.rule("S-27")
 def test_the_pages_for_the_operator(run: Run) -> None:
-    """Of the figures, the names: a value may be any number. What an attacker made of a priority is one."""
+    """Only names of metrics are searched: a value may be any number. The attacker's priority is a name there."""
     found = [
         (place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE))
         for place, held in places.pages(run.installation)
@@ -167,7 +167,7 @@ def test_the_pages_for_the_operator(run: Run) -> None:
 @pytest.mark.rule("S-27")
 @pytest.mark.rule("S-14")
 def test_redis(run: Run) -> None:
-    """What an attacker wrote there himself stands there, and the hashes of the phones."""
+    """Redis may contain the attacker's own words and the hashes of the phones."""
     assert hits(places.in_redis(run.installation), run.planted.needles(all_but("attacker's", "hash"))) == []
 
 
@@ -175,7 +175,7 @@ def test_redis(run: Run) -> None:
 @pytest.mark.rule("S-14")
 @pytest.mark.rule("X-09")
 def test_the_files(run: Run) -> None:
-    """Database, write-ahead log, spool, append-only file, figures, logs, temporary files, and the names of all."""
+    """Database, WAL, spool, append-only file, metrics, logs, temporary files, and all names of files."""
     looked_at = [place for place, _ in places.files(run.installation, run.temporary)]
     for ending in ("tokaut.db", "tokaut.db-wal", ".aof", "web.log", ".db"):
         assert any(place.endswith(ending) for place in looked_at), f"{ending} was not looked at"
@@ -186,7 +186,7 @@ def test_the_files(run: Run) -> None:
 @pytest.mark.rule("S-27")
 @pytest.mark.rule("X-30")
 def test_the_processes(run: Run) -> None:
-    """A secret that was given in the environment is seen there by the same account; words and numbers never are."""
+    """The same account sees secrets in the environment, if they were set there; words and numbers are never visible."""
     assert set(places.processes(run.installation).values()) == set(run.installation.processes)
     assert hits(places.proc(run.installation), run.planted.needles()) == []
     assert hits(places.environments(run.installation), run.planted.needles(all_but("secret"))) == []
@@ -222,7 +222,7 @@ def test_the_spool_was_emptied_after_all(run: Run) -> None:
     until(lambda: not list(spool.glob("*.box")), "the spool is still full", 60)
 
 
-# Control: the same search finds what stands there on purpose.
+# Control: the same search finds text that is there on purpose.
 
 
 @pytest.mark.parametrize("how", ["plain", "percent", "base64", "utf-16", "json", "reversed"])
@@ -248,21 +248,21 @@ def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("before", ["", "x", "xy", "5", "a1", "e9f"])
 def test_a_code_is_found_in_base64_whatever_stands_around_it(before: str) -> None:
-    """What is written around it changes the letters beside it, and these may look like digits of a longer number."""
+    """Neighbouring text changes the letters beside it, which may then look like digits of a longer number."""
     for code in range(100_000_000, 1_000_000_000, 1_234_567):
         said = base64.b64encode(f"{before}{code} z".encode())
         assert "code (base64) in here" in hits([("here", said)], Planted({"code": str(code)}).needles()), code
 
 
 def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None:
-    """The hotline's file and the provider's list hold what they should: the search is not blind to them."""
+    """The search is able to find them: the hotline's file and the provider's list contain what they should."""
     told = run.installation.plan.folder.received.read_bytes()
     assert hits([("received", told)], run.planted.needles(lambda name: name == "words 1"))
     assert any("Code " in text for _, text in run.installation.provider.sent)
 
 
 def test_the_sound_of_recordings_is_where_it_should_be(run: Run) -> None:
-    """The hotline's file holds it: the search is not blind to it."""
+    """The search is able to find it: the hotline's file contains it."""
     told = run.installation.plan.folder.received.read_bytes()
     assert hits([("received", told)], run.planted.needles(lambda name: name == "spoken words"))
     assert not hits([("received", told)], run.planted.needles(lambda name: name.startswith("recording ")))

@@ -1,4 +1,4 @@
-"""S-27 over each kind of hotline: what a reporter said, and how to reach them, is in no mail, text, log or file."""
+"""S-27 for each kind of hotline: the reporter's words and contact are in no mail, text, log or file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     installation = InstallationOfKinds(folder)
     shipped = (folder / "vu.toml").read_text(encoding="utf-8")
     (folder / "vu.toml").write_text(shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE), encoding="utf-8")
-    installation.installation.plan.settings["TMPDIR"] = str(temporary)  # type: ignore[index]  # a dict, and its own
+    installation.installation.plan.settings["TMPDIR"] = str(temporary)  # type: ignore[index]  # a dict of its own
     try:
         installation.up()
         first_fail(installation)
@@ -73,7 +73,7 @@ def planted(installation: InstallationOfKinds) -> Planted:
 
 
 def first_fail(installation: InstallationOfKinds) -> None:
-    """And say what they heard, and what nobody may repeat."""
+    """Let the first deliveries fail with answers that repeat the words and contain others."""
     repeats = Answer(500, {"X-Said": "Lukaotem"}, f"{SENTENCE} {ANSWER}".encode())
     installation.webhook.answer(repeats, Answer(201, body=ANSWER.encode()))
     installation.aggregator.answer(Answer(503, body=SENTENCE.encode()), SMS_TAKEN)
@@ -82,7 +82,7 @@ def first_fail(installation: InstallationOfKinds) -> None:
 
 
 def played(run: Run, kind: Kind, number: str, folders: pytest.TempPathFactory) -> None:
-    """A whole report with a number; staff answer; a sheet is made."""
+    """Send a whole report with a number, let staff answer, and export a sheet."""
     installation = run.installation
     phone = installation.installation.ussd_phone("ussd", number)
     sent = drive.walk(phone, "Report", "Soon", kind.label, "Me", "13-15", PLACE, "SMS 8am-4pm", "Send")
@@ -142,7 +142,7 @@ def test_logs_pages_queue_files_and_processes_hold_nothing(run: Run) -> None:
 
 
 def test_whoever_is_given_the_words_has_them(run: Run) -> None:
-    """Control: the search is not blind, and each sheet holds what a person has to copy."""
+    """Control: the search finds them, and each sheet has the data that a person must copy."""
     mine = run.planted.needles(lambda name: name == "words 1")
     assert hits([("webhook", taken.body) for taken in run.installation.webhook.taken], mine)
     assert hits([("primero", repr(run.installation.primero.state.cases).encode())], mine)

@@ -27,7 +27,7 @@ def pictures_and_forgeries(installation: Installation) -> None:
 
 
 def one_waits(installation: Installation) -> None:
-    """While Redis is away. The API will fail first, and take it then."""
+    """Send an SMS while Redis is unavailable. The API fails at first, then accepts the reply."""
     installation.twilio.fail_next = [(500, 20500)]
     phone_of(installation).text(SENTENCE)
 
