@@ -1,4 +1,4 @@
-"""`make contracts`: schemathesis for longer than in the tests, with another seed each time unless SEED names one."""
+"""`make contracts`: run schemathesis for longer than in the tests, with a new seed each time unless SEED is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents of docs/contracts, read; and the validators of their schemas."""
+"""Load the documents of docs/contracts, and make validators of their schemas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMATS = FormatChecker(["uuid", "date-time", "json-pointer"])
 
 
 def document(name: str) -> Any:
-    """One OpenAPI document."""
+    """Return one OpenAPI document."""
     return YAML(typ="safe").load(CONTRACTS / f"{name}.openapi.yaml")
 
 
@@ -40,7 +40,7 @@ def operations(name: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def validator(schema: Any, name: str = "") -> Draft202012Validator:
-    """A validator that finds the references of a schema, which may be a part of the document `name`."""
+    """Return a validator that resolves the references of a schema, which may be a part of the document `name`."""
     registry: Registry[Any] = Registry()
     for file, one in SCHEMAS.items():
         registry = registry.with_resources(
@@ -53,7 +53,7 @@ def validator(schema: Any, name: str = "") -> Draft202012Validator:
 
 
 def _anchored(part: Any) -> Any:
-    """The same, with references into the document instead of into this part of it."""
+    """Return the part with its references changed to refer to the whole document."""
     if isinstance(part, Mapping):
         if "$id" in part:
             return part
@@ -65,7 +65,7 @@ def _anchored(part: Any) -> Any:
 
 
 def pointed(whole: Any, reference: str) -> Any:
-    """What `#/components/…` leads to."""
+    """Return the target of `#/components/…`."""
     found = whole
     for step in reference.removeprefix("#/").split("/"):
         found = found[step]
@@ -73,17 +73,17 @@ def pointed(whole: Any, reference: str) -> Any:
 
 
 def resolved(whole: Any, part: Any) -> Any:
-    """A part, or what it refers to within its document."""
+    """Return a part, or the part of its document that it refers to."""
     return (
         pointed(whole, part["$ref"]) if isinstance(part, dict) and str(part.get("$ref", "")).startswith("#/") else part
     )
 
 
 def as_path(rule: str) -> str:
-    """A rule of Flask as OpenAPI writes it."""
+    """Return a Flask rule in OpenAPI's form."""
     return re.sub(r"<(\w+)>", r"{\1}", rule)
 
 
 def entries(name: str) -> set[str]:
-    """Method and path of each entry."""
+    """Return method and path of each entry."""
     return {f"{method} {path}" for method, path, _ in operations(name)}

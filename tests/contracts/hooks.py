@@ -1,7 +1,7 @@
-"""Hooks of schemathesis: real secrets and ids in place of generated ones, and valid signatures.
+"""Hooks of schemathesis: real secrets and ids instead of generated ones, and valid signatures.
 
-A generated value is replaced only if it is valid: what schemathesis makes wrong on purpose stays wrong. The file
-CONTRACTS_SHEET holds secrets and ids (tests.contracts.running).
+Only a valid generated value is replaced, so that deliberately wrong ones stay wrong. The file CONTRACTS_SHEET has the
+secrets and ids (tests.contracts.running).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _hotlines = itertools.cycle(sorted(SHEET["hotlines"]))
 
 
 class Signature(requests.auth.AuthBase):
-    """Signs a request as a hotline or as Twilio does, once its bytes are final."""
+    """Sign a request as a hotline or as Twilio does, once its bytes are final."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         path = request.path_url
@@ -65,7 +65,7 @@ class _Fields(dict[str, list[str]]):
 
 
 def _stamp(secret: str, text: str) -> dict[str, str]:
-    key, moment = str(uuid.uuid4()), int(time.time())  # a new key: a repeat would do nothing
+    key, moment = str(uuid.uuid4()), int(time.time())  # a new key, because a repeat would have no effect
     signature = Webhook(secret).sign(key, datetime.fromtimestamp(moment, UTC), text)
     return {"webhook-id": key, "webhook-timestamp": str(moment), SIGNATURE: signature}
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 class Running:
-    """Valkey, web and console. No worker runs, so every delivery stays as it is here."""
+    """Valkey, web and console. No worker runs, so no delivery changes its state."""
 
     def __init__(self) -> None:
         self.installation = Installation()
@@ -41,11 +41,11 @@ class Running:
 
     @property
     def keys(self) -> Path:
-        """The folder of keys."""
+        """Return the folder of keys."""
         return self.installation.plan.folder.inside / "keys"
 
     def _sheet(self) -> dict[str, object]:
-        """What hooks.py puts into the requests. Each hotline has an accepted report and one that it refused."""
+        """Return the values for hooks.py. Each hotline has an accepted report and a refused one."""
         secrets, d = self.installation.plan.secrets, t.delivery.c
         database = Database(f"sqlite:///{self.installation.plan.folder.inside / 'tokaut.db'}")
         accepted = {hotline: given(database, self.keys, [(hotline, "primary")]) for hotline in secrets.hotlines}
@@ -68,7 +68,7 @@ class Running:
         }
 
     def schemathesis(self, name: str, *options: str, document: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run schemathesis on web or console, by its own document or another one; its settings are beside this file."""
+        """Run schemathesis on web or console, with its own document or another one; settings are in this folder."""
         url = {"web": self.installation.web, "console": self.installation.plan.where.console}[name]
         program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / f"{name}.toml"), "run"]
         command = [
@@ -79,7 +79,7 @@ class Running:
             "--phases",
             PHASES,
             "--warnings",
-            "off",  # valid words for a reporter are seldom generated
+            "off",  # generated words are seldom valid for a reporter
             *options,
         ]
         around = {**os.environ, "CONTRACTS_SHEET": str(self.sheet), "PYTHONPATH": str(ROOT), "COLUMNS": "140"}

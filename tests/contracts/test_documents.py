@@ -1,4 +1,4 @@
-"""docs/contracts: the documents have every route for systems and no other, and agree with the code."""
+"""docs/contracts: the documents have exactly the routes for systems, and agree with the code."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ STATUSES = {int(status) for status in HTTPStatus}
 
 
 def test_each_route_of_a_system_at_the_console_has_an_entry() -> None:
-    """SYSTEMS is compared with the URL map by tests/console: all other routes are pages, for people with a login.
+    """tests/console compares SYSTEMS with the URL map: all other routes are pages for people with a login.
 
-    tests/security/test_answers.py compares those of web.
+    tests/security/test_answers.py compares the routes of web.
     """
     assert entries("console") == {as_path(row) for row in SYSTEMS}
 
@@ -76,7 +76,7 @@ CHANNELS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "gateway/chann
     ],
 )
 def test_the_documented_statuses_are_those_of_the_code(name: str, prefix: str, modules: list[str]) -> None:
-    """Which request gets which, schemathesis tries (test_running.py). 405 is for a method without an entry."""
+    """test_running.py tries which request gets which status. 405 is for a method without an entry."""
     found = set().union(*(statuses_in(module) for module in modules))
     assert documented(name, prefix) - {405} == found - {405}
 
@@ -92,12 +92,12 @@ def test_the_kit_names_the_statuses_of_a_callback() -> None:
     named = {
         int(number) for number in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for number in number.split(", ")
     }
-    assert named == documented("console", "/hotlines/{hotline}/reports/") - {413, 500}  # too large, and our fault
+    assert named == documented("console", "/hotlines/{hotline}/reports/") - {413, 500}  # too large; an error of ours
 
 
 @pytest.mark.parametrize("name", OPENAPI)
 def test_a_document_is_whole(name: str) -> None:
-    """Every reference leads somewhere, every operation has its own id, every parameter of a path is declared."""
+    """Every reference has a target, every operation has its own id, every path parameter is declared."""
     whole, ids = document(name), []
     for reference in references(whole):
         assert reference.startswith("#/") or (CONTRACTS / reference).is_file(), reference
@@ -178,7 +178,7 @@ def test_each_callback_of_the_kit_is_one() -> None:
 def test_what_could_not_be_read_is_of_its_schema() -> None:
     raw = unread_json(
         report_id=made.IDS[0], mode="demo", country="VU", channel="sms", received_at=made.NOW, content_type="", body=b""
-    )  # type: ignore[arg-type]  # the mode as it is written
+    )  # type: ignore[arg-type]  # a str as Mode
     validator(closed(SCHEMAS["cop-unread-1.0.schema.json"])).validate(json.loads(raw))
 
 
@@ -200,7 +200,7 @@ def test_the_words_of_the_schemas_are_those_of_the_code() -> None:
 
 
 def test_the_files_of_the_statistics_are_those_of_the_export(tmp_path: Path) -> None:
-    """Names, columns and the names of charts; a column is one of the dictionary."""
+    """Files, columns and chart names agree; each column is in the dictionary."""
     result = CliRunner().invoke(main, ["statistics", "export", str(tmp_path), "--example", "--country", "vu"])
     assert result.exit_code == 0, result.output
     found = {f"/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*") if path.is_file()}

@@ -30,7 +30,7 @@ def running() -> Iterator[Running]:
 
 @pytest.mark.parametrize("name", ["console", "web"])
 def test_what_is_documented_is_what_is_answered(running: Running, name: str, request: pytest.FixtureRequest) -> None:
-    """Always the same requests; more of them by --full, and others each time by `make contracts`."""
+    """The requests are always the same; `--full` sends more, and `make contracts` others each time."""
     examples = "100" if request.config.getoption("--full") else "3"
     done = running.schemathesis(name, "--seed", "1", "--max-examples", examples)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
@@ -38,7 +38,7 @@ def test_what_is_documented_is_what_is_answered(running: Running, name: str, req
 
 
 def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> None:
-    """The same document with another type of one field of /readyz."""
+    """The document has another type for one field of /readyz."""
     wrong = running.installation.folder / "wrong.yaml"
     text = (CONTRACTS / "web.openapi.yaml").read_text(encoding="utf-8")
     right = "redis: {type: boolean}"
@@ -51,7 +51,7 @@ def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> No
 
 
 def test_the_kit_fetches_again_what_was_lost(running: Running) -> None:
-    """Into an empty received.db, by the private key of the recovery sheet; the second time nothing is new."""
+    """The private key comes from the recovery sheet; the first run fills received.db, the second finds nothing new."""
     folder = running.installation.folder / "hotline"
     folder.mkdir()
     public = load_public_keys(running.keys, [HOTLINE])[HOTLINE]
