@@ -1,4 +1,4 @@
-"""Observations inside a machine with a real systemd. Skips if none can be booted."""
+"""Run a trial in a machine with a real systemd. Skips if none can be booted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.deploy.machine import CHECKOUT
 
 
 def tried(trial: str) -> Iterator[dict[str, Any]]:
-    """`trial`: the module of tests.deploy that runs inside, as root, and leaves /found.json."""
+    """Run a trial and yield its results. `trial`: the module of tests.deploy to run, which writes /found.json."""
     if os.getuid() != 0 or shutil.which("systemd-nspawn") is None:
         pytest.skip("no root or no systemd-nspawn, so no systemd runs the units: apt-get install systemd-container")
     if CHECKOUT.is_relative_to("/tmp"):

@@ -19,7 +19,7 @@ from tests.support.installation import Installation
 
 
 class Fronted:
-    """An installation with a second web on a unix socket, behind nginx. `processes` have eight threads each."""
+    """An installation with a second web process on a Unix socket, behind nginx. `processes` have eight threads each."""
 
     def __init__(self, processes: int = 1) -> None:
         self.installation = Installation().up()
@@ -28,7 +28,7 @@ class Fronted:
         self.web = SocketWeb(
             self.folder / "web.sock", self.installation.environment, self.folder / "web.log", processes
         )
-        if os.getuid() == 0:  # nginx drops root, and the socket is as tokaut-web.socket makes it
+        if os.getuid() == 0:  # nginx drops root; tokaut-web.socket sets the same owner
             os.chown(self.folder / "web.sock", 0, grp.getgrnam("www-data").gr_gid)
         (self.folder / "web.sock").chmod(0o660)
         self.web.start()
@@ -42,7 +42,7 @@ class Fronted:
 
     def http(self) -> requests.Session:
         session = requests.Session()
-        session.trust_env = False  # an authority that the environment names would take the place of ours
+        session.trust_env = False  # otherwise an authority from the environment would replace ours
         session.verify = str(self.proxy.certificate)
         return session
 

@@ -1,7 +1,7 @@
-"""compose.yaml, run: images built on a base of Debian's packages, and all containers, by podman and podman-compose.
+"""compose.yaml, run by podman and podman-compose: images built on a base of Debian's packages, and all containers.
 
-No registry of images is reached: the base has the name of Debian's slim image and is made by mmdebstrap. Where no
-systemd runs podman's timers, this runs the health checks.
+No registry of images is used: mmdebstrap makes the base, which is named like Debian's slim image. If no systemd runs
+podman's timers, this module runs the health checks.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 PROGRAMS = ("podman", "podman-compose", "mmdebstrap", "runc")
 PROJECT = "tokaut-trial"
 LEFT_OUT = ("man", "info", "locale", "lintian")  # of /usr/share, as in the slim image
-# Limits that an account without CAP_SYS_RESOURCE may set; runc, for it runs beside both kinds of control groups.
+# Limits that an account without CAP_SYS_RESOURCE may set; runc, because it supports both kinds of control groups.
 CONF = """
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
 [engine]
 runtime = "runc"
 """
-# podman 5.4 does not start a container whose `--requires` names one that has done its work; compose has waited for it.
+# podman 5.4 does not start a container if `--requires` names one that has exited; compose has already waited for it.
 PODMAN = """#!/usr/bin/env python3
 import os, sys
 os.execv({podman!r}, ["podman", *(word for word in sys.argv[1:] if not word.startswith("--requires="))])
@@ -38,7 +38,7 @@ os.execv({podman!r}, ["podman", *(word for word in sys.argv[1:] if not word.star
 
 
 class Containers:
-    """The project, its images and its containers. `folder`: for what podman needs beside them."""
+    """The project, its images and its containers. `folder`: for podman's own files."""
 
     def __init__(self, folder: Path) -> None:
         if os.getuid() != 0 or (missing := [name for name in PROGRAMS if shutil.which(name) is None]):
@@ -58,7 +58,7 @@ class Containers:
         self._stopping = threading.Event()
 
     def run(self, *command: str, seconds: float = 600) -> str:
-        """Its output; fails where it fails."""
+        """Run a command and return its output. Fails if the command fails."""
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
         )

@@ -26,7 +26,7 @@ HOTLINE = "vu-pikinini"
 
 
 class DeskProxy(Proxy):
-    """TLS for the console's name; `port_of_console`: where it is."""
+    """TLS for the console's name. `port_of_console`: the console's own port."""
 
     name = "desk.localhost"
 
@@ -51,7 +51,7 @@ class DeskProxy(Proxy):
 
 
 class ConsoleInstallation:
-    """A console as its unit starts it, and nginx before it."""
+    """A console started as by its unit, behind nginx."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tx-"))
@@ -74,7 +74,7 @@ class ConsoleInstallation:
         return self
 
     def _answers(self) -> bool:
-        """Ask the console itself: asked through nginx, a slow start uses up the rate that the tests need."""
+        """Ask the console itself: through nginx, a slow start would use up the rate that the tests need."""
         try:
             return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=20).text == "ok\n"
         except requests.ConnectionError:
@@ -94,7 +94,7 @@ class ConsoleInstallation:
             self._process = None
 
     def get(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
-        """The whole answer."""
+        """Send a request and return the whole answer."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.proxy.name}", "Connection: close", *headers, "", ""]
         return self.proxy.ask("\r\n".join(lines).encode() + body)
 

@@ -1,4 +1,4 @@
-"""Runs inside the machine, as root: what docs/operating/deploy.md and restore.md say, to the letter, and what came."""
+"""Run inside the machine, as root: the exact commands of docs/operating/deploy.md and restore.md, and their results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OWN = ETC / "countries" / "vu.toml"
 
 
 def sh(code: str, *, given: str = "") -> tuple[int, str]:
-    """In a plain shell at the release, as somebody types it; what was said, and the status."""
+    """Run code in a plain shell in the release's folder, as a person types it; return (status, output)."""
     done = subprocess.run(
         ["sh", "-euc", code], cwd="/opt/tokaut", input=given, text=True, capture_output=True, check=False
     )
@@ -40,13 +40,13 @@ def must(code: str) -> str:
 
 
 def block(page: str, heading: str, number: int = 0) -> str:
-    """A block of commands of a page."""
+    """Return a block of commands from a page."""
     _, _, rest = (ROOT / "docs/operating" / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")
     return re.findall(r"^```\w*\n(.*?)^```$", rest, re.DOTALL | re.MULTILINE)[number]
 
 
 def set_up() -> dict[str, str]:
-    """Run the steps under *Set up the machine*; returns each hotline's secret."""
+    """Run the steps under *Set up the machine*, and return each hotline's secret."""
     must(block("deploy.md", "Set up the machine"))
     hotlines = {hotline: new_webhook_secret() for hotline in HOTLINES}
     worker, console = {"AFRICASTALKING_API_KEY_FILE": f"{ETC}/secrets/worker/at_key"}, {}
@@ -76,7 +76,7 @@ def set_up() -> dict[str, str]:
 
 
 def at_the_desk(name: str) -> str:
-    """What a new lead of the hotline is shown of its reports, by the files and the account of the running console."""
+    """Return what a new lead reads of the reports, with the running console's files and account."""
     link = must(f"tokaut staff invite {name} --hotline {READ_HERE}").split()[-1].removeprefix(CONSOLE)
     pid = main_pid("tokaut-console")
     settings = dict(one.split("=", 1) for one in Path(f"/proc/{pid}/environ").read_text().split("\0") if one)
@@ -89,7 +89,7 @@ def at_the_desk(name: str) -> str:
 
 
 def restored() -> dict[str, Any]:
-    """The block of restore.md with a copy of the backup's own account; then everything runs and says so."""
+    """Restore a backup by the block of restore.md; return the results once all services run."""
     copy = sorted(Path("/var/lib/tokaut-backup/copies").glob("*.tokaut.db"))[-1]
     commands = re.sub(r"/mnt/backup/\S+", str(copy), block("restore.md", "SQLite"))
     found = {"copy": [oct(copy.stat().st_mode & 0o777), copy.owner()], "restored": sh(commands)}

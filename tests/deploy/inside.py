@@ -1,4 +1,4 @@
-"""Runs inside the machine, as root: sets Tokaut up as the page says, starts the units, looks at them, reports."""
+"""Run inside the machine, as root: set Tokaut up as the page says, start the units, examine them, report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SERVICES = (
 PORT = 8099
 CONSOLE = "http://127.0.0.1:8100"
 MONITOR = "http://127.0.0.1:8200"
-NGINX = Path("/etc/nginx/nginx.conf")  # Debian's place for it
+NGINX = Path("/etc/nginx/nginx.conf")  # its path on Debian
 TICK = re.compile(r"^tokaut_scheduler_tick_timestamp_seconds (\S+)", re.MULTILINE)
 ATTEMPTS = re.compile(r"^tokaut_delivery_attempts_total\{.*\} (\S+)", re.MULTILINE)
 TO_SENT = ("1", "2", "7", "1", "4", "4", "2", "1")
@@ -52,7 +52,7 @@ WORKERS = {"AFRICASTALKING_USERNAME": "sandbox", "AFRICASTALKING_API_KEY_FILE": 
 
 
 def run(*command: str, account: str = "", settings: Mapping[str, str] | None = None) -> str:
-    """Its output; ends the trial where it fails."""
+    """Run a command and return its output. Ends the trial if the command fails."""
     become = ["setpriv", f"--reuid={account}", "--regid=tokaut", "--init-groups"] if account else []
     environment = {"PATH": os.environ["PATH"], **SHARED, **(settings or {})}
     done = subprocess.run([*become, *command], env=environment, capture_output=True, text=True, check=False)
@@ -82,7 +82,7 @@ def secret(path: Path, value: str, account: str = "root") -> None:
 
 
 def set_up() -> Mapping[str, str]:
-    """Accounts, folders, secrets, keys, database; returns each hotline's secret."""
+    """Make accounts, folders, secrets, keys and the database; return each hotline's secret."""
     run("systemd-sysusers")
     run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/tokaut.conf")
     for folder, owner in (
@@ -129,7 +129,7 @@ def set_up() -> Mapping[str, str]:
 
 
 def beside(hotlines: Mapping[str, str]) -> None:
-    """What is not Tokaut: Redis, and the hotlines."""
+    """Start the services that are not Tokaut: Redis, and the hotlines."""
     Path("/run/valkey").mkdir()
     options = {"port": "0", "unixsocket": "/run/valkey/valkey.sock", "unixsocketperm": "777", "dir": "/run/valkey"}
     subprocess.Popen(
@@ -159,7 +159,7 @@ def post(text: str, number: str) -> str:
 
 
 def report(number: str) -> str:
-    """The last screen."""
+    """Send a report, and return the last screen."""
     for end in range(len(TO_SENT) + 1):
         screen = post("*".join(TO_SENT[:end]), number)
     return screen
@@ -170,7 +170,7 @@ def received() -> int:
 
 
 def called_back() -> int:
-    """The status of what the hotline of the first report says about it; 0 where nobody answers."""
+    """Send a callback about the first report as its hotline; return the status, 0 if nobody answers."""
     line = json.loads(Path("/run/received").read_text().splitlines()[0])
     secret = (ETC / "secrets/console" / line["hotline"]).read_text()
     report_id = line["body"]["data"]["report_id"]
@@ -188,7 +188,7 @@ def called_back() -> int:
 
 
 def start_nginx() -> None:
-    """As it is shipped, but for IPv6, which not every machine has."""
+    """Start nginx with the shipped file, without IPv6, which not every machine has."""
     (ETC / "tls").mkdir()
     for name, part in zip(("fullchain", "privkey"), certificate("tokaut.example", datetime.now(UTC)), strict=True):
         (ETC / "tls" / f"{name}.pem").write_bytes(part)
@@ -203,7 +203,7 @@ def figures() -> str:
 
 
 def ticked() -> float:
-    """When the clock said last that it ticks; 0 where it never did."""
+    """Return the time of the clock's last tick; 0 if there is none."""
     return max(map(float, TICK.findall(figures())), default=0)
 
 
@@ -212,7 +212,7 @@ def attempts() -> float:
 
 
 def monitored() -> dict[str, Any]:
-    """What the monitor sees: of all processes, of a clock that is gone, of workers that come anew."""
+    """Return the monitor's values: of all processes, of a stopped clock, of restarted workers."""
     until(lambda: bool(ticked() and attempts()), "the figures of clock and workers", 30)
     found: dict[str, Any] = {"figures": figures(), "ready": requests.get(f"{MONITOR}/readyz", timeout=10).json()}
     run("systemctl", "stop", "tokaut-clock.service")
@@ -234,7 +234,7 @@ def main_pid(service: str) -> int:
 
 
 def of(service: str) -> dict[str, Any]:
-    """What the kernel says of a running service."""
+    """Return what the kernel reports about a running service."""
     pid = main_pid(service)
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
@@ -254,7 +254,7 @@ def of(service: str) -> dict[str, Any]:
 
 
 def within(pid: int, code: str, path: str) -> bool:
-    """Whether `code` succeeds with the account and the files of that process."""
+    """Return whether `code` succeeds with the account and the files of that process."""
     account = Path(f"/proc/{pid}").stat()
     command = ["nsenter", f"--target={pid}", "--mount", f"--setuid={account.st_uid}", f"--setgid={account.st_gid}"]
     done = subprocess.run([*command, "/bin/sh", "-c", code, "sh", path], capture_output=True, check=False)
@@ -279,7 +279,7 @@ def trial() -> dict[str, Any]:
     until(lambda: bool(called_back()), "the console")
     found["called_back"] = called_back()
     found["services"] = {service: of(service) for service in SERVICES}
-    files = DATA.glob("tokaut.db*")  # beside the mark of the last backup, whose timer strikes when it will
+    files = DATA.glob("tokaut.db*")  # beside the mark of the last backup, which its timer may set at any time
     found["files"] = {path.name: [oct(path.stat().st_mode & 0o777), path.group()] for path in files}
     if NGINX.exists():
         start_nginx()

@@ -1,8 +1,7 @@
-"""A machine with a real systemd, for the units: this one's files under an overlay, booted by systemd-nspawn.
+"""A machine with a real systemd, for the units: this machine's files under an overlay, booted by systemd-nspawn.
 
-Run as `python -m tests.deploy.machine FOLDER TRIAL` in a mount namespace of its own. Nothing that happens inside is
-left: the overlay is in memory. What the module `tests.deploy.TRIAL` found is FOLDER/found.json, and what was said
-FOLDER/said.
+Run as `python -m tests.deploy.machine FOLDER TRIAL` in its own mount namespace. Nothing inside is kept: the overlay is
+in memory. FOLDER/found.json has the results of the module `tests.deploy.TRIAL`, and FOLDER/said its output.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ StandardError=append:/trial.said
 TimeoutStartSec=300
 ExecStopPost=/usr/bin/systemctl --force --force poweroff
 """
-# Only here, and only where Python stands in somebody's home, which the units close.
+# Only here, and only if Python is in a home folder, which the units close.
 PYTHON_IN_A_HOME = "[Service]\nProtectHome=no\n"
 
 
 def build(root: Path, trial: str) -> None:
-    """The shipped files where docs/operating/deploy.md puts them."""
+    """Copy the shipped files to the places that docs/operating/deploy.md names."""
     units = root / "etc/systemd/system"
     units.mkdir(parents=True, exist_ok=True)
     for path in DEPLOY.glob("tokaut*"):
@@ -48,7 +47,7 @@ def build(root: Path, trial: str) -> None:
         folder = root / f"etc/{name}.d"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(DEPLOY / f"{name}.conf", folder / "tokaut.conf")
-    for path in (*Path(sys.base_prefix).parents, *CHECKOUT.parents):  # in the overlay alone
+    for path in (*Path(sys.base_prefix).parents, *CHECKOUT.parents):  # only in the overlay
         within = root / path.relative_to("/")
         within.chmod(within.stat().st_mode | 0o011)
     (units / "trial.service").write_text(TRIAL.format(python=sys.executable, trial=trial))

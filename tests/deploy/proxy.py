@@ -1,4 +1,4 @@
-"""nginx with docs/deploy/nginx.conf, on a free port, with a certificate of its own."""
+"""nginx with docs/deploy/nginx.conf, on a free port, with its own certificate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOFT_FILES = 1024
 
 
 def nginx() -> str:
-    """The program; skips where it is not installed."""
+    """Return the program; skip the test if it is not installed."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None:
         pytest.skip("nginx is not installed, so the proxy is not tried: apt-get install nginx-light")
@@ -31,7 +31,7 @@ def nginx() -> str:
 
 
 class Proxy:
-    """`folder` may be entered by nginx's account; web's socket is `web.sock` in it."""
+    """`folder` must be readable for nginx's account; it contains web's socket, `web.sock`."""
 
     name = NAME
 
@@ -54,7 +54,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.monitor_port}"
 
     def start(self) -> Proxy:
-        # Debian's unit sets no limit of files, so systemd's soft one holds: the shipped file has to raise it itself.
+        # Debian's unit sets no limit of files, so systemd's soft limit applies: the shipped file must raise it.
         command = [
             shutil.which("prlimit") or "/usr/bin/prlimit",
             f"--nofile={SOFT_FILES}:",
@@ -85,7 +85,7 @@ class Proxy:
         return ssl.create_default_context(cafile=str(self.certificate)).wrap_socket(line, server_hostname=self.name)
 
     def ask(self, request: bytes) -> bytes:
-        """Until nginx closes."""
+        """Send a request, and return everything until nginx closes."""
         with self.connect() as line:
             line.sendall(request)
             answer = b""
@@ -97,7 +97,7 @@ class Proxy:
         return "".join((self.folder / name).read_text() for name in ("access.log", "error.log", "stderr"))
 
     def _shipped(self) -> str:
-        """The shipped file with this place's names; each must stand in it."""
+        """Return the shipped file with this installation's names, each of which must replace an existing one."""
         text = SHIPPED.read_text()
         for old, new in {
             "/etc/tokaut/tls/": f"{self.folder}/",
@@ -114,7 +114,7 @@ class Proxy:
         return re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
 
     def _own_folders(self) -> str:
-        """nginx wants them all, needed or not; Debian's own belong to root."""
+        """nginx needs all these folders, used or not; Debian's own belong to root."""
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         return "".join(f"{kind}_temp_path {self.folder}/temp-{kind};\n" for kind in kinds)
 

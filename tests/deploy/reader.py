@@ -1,6 +1,6 @@
-"""Somebody at a hotline, by the console's own settings, account and files: joins by a link and opens what waits.
+"""Join as a person at a hotline, with the console's own settings, account and files, and open the waiting reports.
 
-`python -m tests.deploy.reader LINK NAME`, in the environment of a running console; prints what each report's page says.
+`python -m tests.deploy.reader LINK NAME`, in the environment of a running console; prints each report's page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Web behind a socket that another process holds, as systemd does: it stays open while web restarts."""
+"""Web behind a socket that another process holds, as with systemd: it stays open while web restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.wait import until
 from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.startup import WEB_CONFIG
 
-# As systemd hands a socket over: number 3, and the process it is meant for.
+# systemd's socket activation: file descriptor 3, and the id of the process that it is meant for.
 HAND_OVER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -32,7 +32,7 @@ class SocketWeb:
         if not is_path:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(str(where) if is_path else where)
-        self.socket.listen(4096)  # as tokaut-web.socket has it
+        self.socket.listen(4096)  # the same as in tokaut-web.socket
         self.where = self.socket.getsockname()
         self._environment = environment
         self._log = log
@@ -40,7 +40,7 @@ class SocketWeb:
         self.process: subprocess.Popen[bytes] | None = None
 
     def another(self) -> SocketWeb:
-        """A second one on the same socket: while one restarts the other answers."""
+        """Return a second web on the same socket: while one restarts the other answers."""
         other = copy.copy(self)
         other.process = None
         return other
@@ -62,7 +62,7 @@ class SocketWeb:
             )
 
     def until_started(self) -> None:
-        """This one, whoever else is on the socket."""
+        """Wait until this web has started, not another one on the socket."""
         until(lambda: self._starts() > self._started, f"web does not start: {self._log}")
 
     def _starts(self) -> int:
@@ -72,7 +72,7 @@ class SocketWeb:
         until(self._answers, f"web does not start: {self._log}", seconds=60)
 
     def stop(self) -> None:
-        """SIGTERM, as a restart sends it; what is in hand is finished."""
+        """Send SIGTERM, as for a restart, and wait; open requests are finished."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(timeout=30) == 0

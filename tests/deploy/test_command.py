@@ -1,4 +1,4 @@
-"""The shipped command: under which account, and with which settings, each `tokaut …` of the pages runs."""
+"""The shipped command: the account and the settings with which each `tokaut …` of the pages runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAKE = '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done\n'
 
 
 def ran(folder: Path, *words: str, script: Path = COMMAND, **around: str) -> list[str]:
-    """What systemd is asked to run, a word each; its options first."""
+    """Return the words that systemd-run gets; its options come first."""
     (folder / "systemd-run").write_text(FAKE)
     (folder / "systemd-run").chmod(0o755)
     path = {"PATH": f"{folder}:/usr/bin:/bin"}

@@ -58,7 +58,7 @@ def changed(name: str, script: Path) -> str:
 
 
 def test_each_change_of_nginx_finds_its_line(tmp_path: Path) -> None:
-    """The container's files are the shipped ones; a line that is written differently there must be noticed here."""
+    """The container's files are made from the shipped ones: this test detects a line that has changed there."""
     rules = [line for line in (FILES / "nginx.sed").read_text().splitlines() if line[:1] in "s/"]
     assert len(rules) >= 9
     for number, rule in enumerate(rules):
@@ -97,7 +97,7 @@ def test_the_console_loses_the_keys_of_a_hotline_whose_staff_read_elsewhere(tmp_
 
 
 def test_root_follows_no_link_that_a_container_left(tmp_path: Path) -> None:
-    """The practice hotline may write in its volume, where `prepare` puts its secrets."""
+    """The practice hotline may write to its volume, where `prepare` puts its secrets."""
     (tmp_path / "key").write_text("a key")
     (tmp_path / "key").chmod(0o640)
     for link in ("secrets", "token.new"):

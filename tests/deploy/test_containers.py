@@ -1,4 +1,4 @@
-"""compose.yaml, started: a report arrives, and each process may do little. `make container` runs it."""
+"""compose.yaml, started: a report arrives, and each process has few rights. `make container` runs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.containers import Containers
 from tests.support.wait import until
 
-# Images are built and a dozen containers started: not in `make test`.
+# Builds images and starts a dozen containers: not in `make test`.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.faults,
@@ -45,7 +45,7 @@ def containers() -> Iterator[Containers]:
 
 
 def drilled(containers: Containers) -> str:
-    """What the drill said, once it has ended; it must have ended well."""
+    """Wait until the drill has ended successfully, and return its output."""
     until(lambda: containers.status("drill").startswith("exited"), "the drill does not end", seconds=120)
     said = containers.log("drill")
     assert containers.status("drill").split() == ["exited", "0"], said
@@ -53,7 +53,7 @@ def drilled(containers: Containers) -> str:
 
 
 def arrived(containers: Containers) -> int:
-    """How many reports the hotline has taken."""
+    """Return the number of reports that the hotline has accepted."""
     return containers.inside("drill-hotline", "cat", "/outside/received.jsonl").count('"report.created"')
 
 

@@ -1,4 +1,4 @@
-"""The commands of the operator's pages, on a machine that was set up by them: who runs them, and that they do it."""
+"""The commands of the operator's pages, on a machine set up by them: their accounts and their effects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.deploy.booted import tried
 
 LONG = os.environ.get("LONG") == "1"
 
-# A machine that boots takes minutes: not in `make test`, and for all of them one.
+# Booting a machine takes minutes: not in `make test`, and one machine for all tests.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.faults,
@@ -36,7 +36,7 @@ def test_check_is_content_with_what_the_page_sets(found: dict[str, Any]) -> None
 def test_staff_read_what_the_console_was_given_the_key_of(found: dict[str, Any]) -> None:
     assert found["sent"].startswith("CON DRILL Sent.")
     assert found["read"] and CLOSED not in found["read"]
-    assert CLOSED in found["not read"]  # without it
+    assert CLOSED in found["not read"]  # without the key
 
 
 @pytest.mark.rule("X-10")

@@ -1,4 +1,4 @@
-"""The manifests of docs/deploy/kubernetes: what each pod may do, reach and read. No cluster runs them here."""
+"""The manifests of docs/deploy/kubernetes: each pod's rights, destinations and files. No cluster runs them here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICIES = {one["metadata"]["name"]: one["spec"] for one in OBJECTS if one["kind
 MAPS = {one["metadata"]["name"]: one["data"] for one in OBJECTS if one["kind"] == "ConfigMap"}
 ACCOUNTS = {"web": 10001, "console": 10003}
 SETTINGS = {one.name: one for one in describe_settings(SHARED_SETTINGS)}
-OTHERS = {"WEB_CONCURRENCY"}  # read outside the classes of settings
+OTHERS = {"WEB_CONCURRENCY"}  # not read by a class of settings
 VERSIONS = ("1.30", "1.33", "1.37")
 
 
@@ -29,13 +29,13 @@ def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def settings(container: dict[str, Any]) -> set[str]:
-    """The names of the variables that a container gets."""
+    """Return the names of a container's environment variables."""
     maps = [MAPS[one["configMapRef"]["name"]] for one in container.get("envFrom", ())]
     return {name for one in maps for name in one} | {one["name"] for one in container.get("env", ())}
 
 
 def reached(policy: dict[str, Any]) -> set[str]:
-    """Which stores a policy opens; `outward` for addresses outside the cluster."""
+    """Return the stores that a policy opens; `outward` for addresses outside the cluster."""
     found = set()
     for rule in policy.get("egress", ()):
         for place in rule["to"]:
@@ -79,7 +79,7 @@ def test_a_process_has_its_probes_and_time_to_stop(name: str) -> None:
     [container] = PODS[name]["spec"]["containers"]
     assert {"startupProbe", "livenessProbe"} <= container.keys()
     assert ("readinessProbe" in container) == (name in ACCOUNTS)
-    assert PODS[name]["spec"]["terminationGracePeriodSeconds"] >= 25  # as TimeoutStopSec of the units
+    assert PODS[name]["spec"]["terminationGracePeriodSeconds"] >= 25  # TimeoutStopSec of the units
 
 
 def test_web_empties_its_spool_before_it_stops() -> None:
@@ -104,7 +104,7 @@ def test_everything_is_closed_but_for_what_a_process_needs() -> None:
 
 
 def test_workers_reach_nothing_inside_a_cluster_or_its_provider() -> None:
-    """A stolen worker must not ask another pod, or the provider's address for the node's own credentials."""
+    """A compromised worker must not ask another pod, or the provider's address for the node's own credentials."""
     [block] = [place["ipBlock"] for rule in POLICIES["workers"]["egress"] for place in rule["to"] if "ipBlock" in place]
     closed = [ipaddress.ip_network(one) for one in block["except"]]
     inside = ("10.96.0.1", "172.17.0.2", "192.168.1.1", "100.64.0.1", "100.100.100.200", "169.254.169.254")

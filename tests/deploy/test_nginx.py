@@ -55,7 +55,7 @@ def test_a_whole_report_over_tls(fronted: Fronted) -> None:
 @pytest.mark.rule("A-19")
 @pytest.mark.rule("A-44")
 def test_every_answer_has_each_header_once(fronted: Fronted) -> None:
-    """Web's answers, nginx's own, and those to what is no request."""
+    """Web's answers, nginx's own, and answers to invalid requests."""
     seen = set()
     for request in (
         raw(door(fronted), f"Content-Length: {len(dial())}", body=dial()),
@@ -108,7 +108,7 @@ def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fro
 
 
 def at_rest(fronted: Fronted) -> str:
-    """What nginx has logged; it writes a line once it has answered."""
+    """Return nginx's logs once they no longer grow: it writes a line after each answer."""
     seen, now = "", fronted.proxy.logs()
     while seen != now:
         time.sleep(0.05)
@@ -117,7 +117,7 @@ def at_rest(fronted: Fronted) -> str:
 
 
 def ask(fronted: Fronted, path: str, **headers: str) -> requests.Response:
-    """Without tidying the path."""
+    """Send a request without normalising the path."""
     with fronted.http() as http:
         request = requests.Request("GET", fronted.proxy.url, headers=headers).prepare()
         request.url = fronted.proxy.url + path
@@ -139,7 +139,7 @@ def test_a_wrong_secret_is_like_an_unknown_address(fronted: Fronted) -> None:
 
 @pytest.mark.rule("A-22")
 def test_what_a_stranger_says_of_himself_is_taken_out(fronted: Fronted) -> None:
-    """The simulator is for this machine alone: it would answer whoever comes without the proxy's mark."""
+    """The simulator serves this machine only: it would answer any request without the proxy's header."""
     body = json.dumps({"session": "1", "phone": "+6785550101", "event": "new"})
     for forged in ({}, {"X-Forwarded-For": ""}, {"Forwarded": "for=127.0.0.1"}, {"Connection": "X-Forwarded-For"}):
         with fronted.http() as http:
@@ -159,7 +159,7 @@ def test_another_name_gets_no_certificate(fronted: Fronted) -> None:
         context.wrap_socket(plain, server_hostname="elsewhere.example")
 
 
-# Two readings of one message
+# Request smuggling
 
 
 @pytest.mark.rule("A-23")
@@ -191,7 +191,7 @@ def test_a_head_that_could_be_read_two_ways_is_refused(fronted: Fronted, headers
 
 @pytest.mark.rule("B-05")
 def test_a_head_with_bare_line_feeds_is_read_once_and_written_anew(fronted: Fronted) -> None:
-    """nginx takes them, and there is no setting against it. What web gets is nginx's own head, with both letters."""
+    """nginx accepts them, and has no setting against it. Web gets nginx's own head, and the body may contain both."""
     body = dial()
     smuggled = body + raw("/hooks/simulator", "Content-Length: 0")
     answer = fronted.proxy.ask(raw(door(fronted), f"Content-Length: {len(body)}", body=smuggled, end="\n"))
@@ -216,7 +216,7 @@ def test_other_ways_to_send_the_same(fronted: Fronted, way: str) -> None:
 
 @pytest.mark.rule("B-09")
 def test_a_header_with_underscores_does_not_reach_web(fronted: Fronted) -> None:
-    """An address beside the right one would stand in for what nginx sets, or for a provider's signature."""
+    """Such a header could replace one that nginx sets, or a provider's signature."""
     echo = Echo(fronted)
     with echo:
         seen = echo.ask(b"X_Twilio_Signature: right", b"X_Forwarded_For: 127.0.0.1", b"Content_Length: 3")
@@ -234,7 +234,7 @@ def test_forged_headers_are_replaced(fronted: Fronted) -> None:
 
 
 class Echo:
-    """In web's place for one request: gives back what nginx sent."""
+    """A server that replaces web for one request and returns what nginx sent."""
 
     def __init__(self, fronted: Fronted) -> None:
         self.fronted = fronted
@@ -288,7 +288,7 @@ def test_the_largest_body_is_read_and_one_more_byte_is_not(fronted: Fronted) -> 
 
 
 def test_no_body_is_written_to_the_disk(fronted: Fronted) -> None:
-    """A chunked body of the largest size: nginx would otherwise put it into a file and tell nobody."""
+    """A chunked body of the largest size: nginx would otherwise write it to a file without any message."""
     folder = fronted.folder / "temp-client_body"
     before = folder.stat().st_mtime_ns
     body = dial() + b"&more=" + b"a" * 200_000
@@ -326,7 +326,7 @@ def test_many_and_long_headers(fronted: Fronted, headers: list[str], status: str
 def test_a_visitor_is_slowed_and_a_provider_is_not(fronted: Fronted) -> None:
     with fronted.http() as http:
         visits = {404}
-        for _ in range(1000):  # how many it takes depends on how quick this machine is
+        for _ in range(1000):  # the number depends on the speed of this machine
             visits.add(http.get(f"{fronted.proxy.url}/nosuch").status_code)
             if 429 in visits:
                 break
@@ -337,10 +337,10 @@ def test_a_visitor_is_slowed_and_a_provider_is_not(fronted: Fronted) -> None:
 
 @pytest.mark.rule("X-22")
 def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
-    """40 half heads and 40 half bodies; web has eight threads. A head has 10 s, a whole request 5 s after it."""
+    """40 half heads and 40 half bodies; web has eight threads. A head has 10 s, the rest of a request 5 s."""
     half_head = f"POST {door(fronted)} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode()
     half_body = raw(door(fronted), "Content-Length: 200", body=b"sessionId=ATUid_slow&text=")
-    for attempt in range(5):  # a busy machine may be so slow that they are cut first
+    for attempt in range(5):  # on a busy machine they may be cut off first
         with ExitStack() as stack:
             began = time.monotonic()
             slow = [stack.enter_context(fronted.proxy.connect()) for _ in range(80)]
@@ -360,7 +360,7 @@ def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
 
 
 def has_answer(line: ssl.SSLSocket) -> bool:
-    """Return whether an answer, or the end of the connection, has come. Tickets of TLS are none."""
+    """Return whether an answer, or the end of the connection, has come. TLS session tickets do not count."""
     line.settimeout(0)
     try:
         line.recv(4096)
@@ -373,7 +373,7 @@ def has_answer(line: ssl.SSLSocket) -> bool:
 
 @pytest.mark.rule("X-22")
 def test_a_worker_has_a_file_for_each_connection(fronted: Fronted) -> None:
-    """Whatever the unit left it: a worker without files answers nobody."""
+    """Whatever limit the unit left: a worker without free file descriptors answers nobody."""
     connections = int(re.findall(r"worker_connections (\d+);", SHIPPED.read_text())[0])
     for pid in fronted.proxy.workers():
         limits = Path(f"/proc/{pid}/limits").read_text()
@@ -396,7 +396,7 @@ def test_a_wrong_secret_is_refused_before_the_body_comes(fronted: Fronted, path:
 
 @pytest.mark.rule("X-22")
 def test_a_body_that_drips_is_cut(fronted: Fronted) -> None:
-    """A byte each half second would hold a connection for ever, were there only a limit between two of them."""
+    """With a limit only between two bytes, a byte each half second would hold a connection for ever."""
     with fronted.proxy.connect() as line:
         line.sendall(raw(door(fronted), "Content-Length: 200"))
         line.settimeout(0.5)
@@ -447,7 +447,7 @@ def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
     all_of_it()
     away = fronted.folder / "gone.sock"
     (fronted.folder / "web.sock").rename(away)
-    try:  # web away: nginx complains in its error log
+    try:  # web is unavailable: nginx writes to its error log
         all_of_it()
         health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         assert fronted.proxy.ask(health)[9:12] == b"502"

@@ -45,7 +45,7 @@ def read(answer: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
 @pytest.mark.rule("A-19")
 @pytest.mark.rule("A-44")
 def test_every_answer_has_each_header_once(installation: ConsoleInstallation) -> None:
-    """Pages, what they load, call-backs, and nginx's own."""
+    """Pages, their files, callbacks, and nginx's own answers."""
     path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
     asked = {
         "page": (installation.get("/login"), 200, CSP),
@@ -83,7 +83,7 @@ def test_the_largest_form_is_read_and_one_more_byte_is_not(installation: Console
     for size, status in ((65_536, 400), (65_537, 413)):
         body = b"name=" + b"a" * (size - 5)
         answer = installation.get("/login", FORM, f"Content-Length: {size}", method="POST", body=body)
-        assert read(answer)[0] == status, size  # 400: without a token it is no form of ours
+        assert read(answer)[0] == status, size  # 400: without a token it is not one of our forms
 
 
 @pytest.mark.rule("A-41")
@@ -99,7 +99,7 @@ def test_only_over_tls_and_by_its_own_name(installation: ConsoleInstallation) ->
 
 
 def test_web_is_no_way_to_the_console(installation: ConsoleInstallation) -> None:
-    """A-21: by web's name, whose own server stands in the same nginx, there is no console."""
+    """A-21: under web's name, served by the same nginx, there is no console."""
     text = (installation.folder / "nginx.conf").read_text()
     assert text.count("server_name") == 1 and "http://console" not in text
 
@@ -108,7 +108,7 @@ def test_staff_are_slowed_and_call_backs_are_not(installation: ConsoleInstallati
     path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
     calls = {read(installation.get(path, "Content-Length: 2", method="POST", body=b"{}"))[0] for _ in range(90)}
     visits = {200}
-    for _ in range(1000):  # how many it takes depends on how quick this machine is
+    for _ in range(1000):  # the number depends on the speed of this machine
         visits.add(read(installation.get("/static/icon.svg"))[0])
         if 429 in visits:
             break

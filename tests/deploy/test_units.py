@@ -1,4 +1,4 @@
-"""The shipped units: valid for systemd, confined by its own measure, run by a real systemd with their accounts."""
+"""The shipped units: valid for systemd, confined by systemd's own measure, and run by it with their accounts."""
 
 from __future__ import annotations
 
@@ -81,11 +81,10 @@ def monitored(found: dict[str, Any]) -> Any:
 
 
 def test_one_address_has_the_figures_of_all_processes(monitored: dict[str, Any]) -> None:
-    """Each that a rule asks for is there before anything goes wrong, or the rule could not see it rise."""
+    """Each metric that an alert rule uses must exist before a failure, or the rule could not see it rise."""
     shown = set(re.findall(r"^(\w+)[ {]", monitored["figures"], re.MULTILINE))
     asked = {name for rule in RULES for name in names(rule["expr"])}
-    # of what waits, of hotlines that failed, of numbers that are called to see whether anybody answers, and of channels
-    # with unusually few calls
+    # metrics of waiting work, of failed hotlines, of synthetic calls, and of channels with unusually few calls
     only_then = {
         "tokaut_oldest_undelivered_seconds",
         "tokaut_circuit_breaker_open",
@@ -122,7 +121,7 @@ def test_the_accounts_share_the_database_and_nobody_else(found: dict[str, Any]) 
 
 def test_the_backup_is_made_by_an_account_without_keys(found: dict[str, Any]) -> None:
     assert found["marked"]
-    assert found["copies"] >= 1  # one more where the timer struck meanwhile
+    assert found["copies"] >= 1  # more if the timer has run meanwhile
 
 
 def test_all_runs_and_ends_well(found: dict[str, Any]) -> None:

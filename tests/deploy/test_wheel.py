@@ -1,5 +1,6 @@
-"""The wheel, built once from this checkout and used in empty folders outside it: what it holds, the demo, and *Setting
-up* of docs/install.md typed as it stands, up to a report at its hotline.
+"""The wheel, built once from this checkout and used in empty folders outside it.
+
+Its contents, the demo, and the commands of *Setting up* in docs/install.md, up to a report at its hotline.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with `tokaut`, in an environment of its own. Other packages are those of .venv, whose link to this
-    checkout does not count there: a .pth file in a folder that another .pth file names is not read.
+    """Install the wheel into an environment of its own, and return the folder with `tokaut`.
+
+    Other packages come from .venv, without its link to this checkout: a .pth file in a folder that another .pth file
+    names is not read.
     """
     folder = tmp_path_factory.mktemp("environment")
     uv = [INSTALLER / "uv", "--quiet", "--offline", "--no-config"]
@@ -88,7 +91,7 @@ def test_its_demo_runs_in_an_empty_folder_with_blanks_in_its_name(programs: Path
 
 @dataclass
 class Operator:
-    """Types the page. The ports are those of this test; nothing else is replaced."""
+    """An operator who types the commands of the page. Only the ports are replaced."""
 
     programs: Path
     home: Path
@@ -103,7 +106,7 @@ class Operator:
 
     @property
     def commands(self) -> list[str]:
-        """Every command of the page; a loop is one."""
+        """Return every command of the page; a loop is one."""
         code = re.sub(r"\bdo\n.*?\ndone\n", "do …\n", "".join(self.steps.values()), flags=re.DOTALL)
         return code.splitlines()
 
@@ -125,8 +128,8 @@ class Operator:
 
     @contextmanager
     def first_terminal(self) -> Iterator[Path]:
-        """Types steps 1 to 4, until the block ends. Gives the file with all that was said."""
-        installed = "".join(self.steps["Install the package"].splitlines(keepends=True)[3:])  # the wheel is there
+        """Run steps 1 to 4 until the block ends. Yields the file with all output."""
+        installed = "".join(self.steps["Install the package"].splitlines(keepends=True)[3:])  # the wheel already exists
         code = "set -e\n" + installed + self.init() + self.steps["Create the database"]
         said = self.home / "said"
         with said.open("wb") as out:
@@ -194,7 +197,7 @@ def test_check_finds_before_the_start_that_web_would_read_private_keys(operator:
     operator.types(operator.init())
     settings.write_text(re.sub(r"^TOKAUT_WEB_KEYS=.*$", "", settings.read_text(), flags=re.MULTILINE))
     _, found = operator.types(operator.steps["Create the database"] + "tokaut check")
-    [line, _] = wrong(found)  # the other one: Valkey does not run
+    [line, _] = wrong(found)  # the other fault: Valkey does not run
     assert line.startswith(f"web must not have access to private keys, and can read {settings.parent}/keys/private/")
     assert "tokaut keys publish" in line
     _, started = operator.types(operator.steps["Create the database"] + "tokaut start")
