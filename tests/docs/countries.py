@@ -19,7 +19,7 @@ LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "
 
 
 def shown() -> str:
-    """Whom the screens name there."""
+    """Return the table of numbers and offices that the screens name."""
     return _table(
         ["country", "file", "in danger", "for children", "other offices in the file", "languages of the screens"],
         lambda of: [
@@ -50,7 +50,7 @@ def _languages(of: Country) -> Iterable[str]:
 
 
 def missing() -> str:
-    """What stops each of them, counted."""
+    """Return the table of what each country still lacks, with counts."""
     return _table(
         ["country", "numbers to confirm", "offices to agree with", "also, before it can go live"],
         lambda of: [of.name, *map(str, _counts(of)), "; ".join(_also(of)) or "nothing more"],

@@ -1,6 +1,6 @@
 """The dashboards of Grafana: `python -m tests.docs.generated` writes them to docs/operating.
 
-A panel is a row here; its place and everything that Grafana wants besides is made.
+A panel is a row here; its position and all other fields that Grafana needs are computed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-WIDTH, HEIGHT = 8, 8  # of a panel; a row of the grid has 24 units
+WIDTH, HEIGHT = 8, 8  # of a panel; the grid has 24 units per row
 LEADS = (
     "and on (instance) (tokaut_scheduler_leader == 1 "
     "and on (instance) time() - tokaut_scheduler_tick_timestamp_seconds < 60)"
@@ -20,7 +20,7 @@ LEADS = (
 
 @dataclass(frozen=True)
 class Panel:
-    """`lines`: legend → expression. `limit`: from this value on it is red. `kind`: a type of panel of Grafana."""
+    """`lines`: legend → expression. `limit`: red from this value on. `kind`: Grafana's type of panel."""
 
     title: str
     lines: Mapping[str, str]
@@ -253,5 +253,5 @@ DASHBOARDS: Mapping[str, Any] = {
 
 
 def files() -> Mapping[str, str]:
-    """The text of each file, by its path."""
+    """Return path → text of each file."""
     return {f"docs/operating/{name}": json.dumps(one, indent=1) + "\n" for name, one in DASHBOARDS.items()}

@@ -1,4 +1,4 @@
-"""Which test brings about which fault, read from the marks in the tests' source."""
+"""Faults and the tests that cause them, read from the marks in the tests' source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.docs.rules import marks
 
-# What a run of the experiment does over and over, beside the tests of the one moment.
+# Faults that a run of the experiment causes repeatedly, in addition to the tests of a single moment.
 BY_THE_EXPERIMENT = frozenset({"F1", "F2", "F3", "F4", "F5", "F7", "F9", "F13", "F22", "F23", "F26", "F27"})
 FAULTS: Mapping[str, str] = {
     "F1": "a web process is killed before COMMIT",
@@ -43,7 +43,7 @@ FAULTS: Mapping[str, str] = {
 
 
 def table() -> str:
-    """Fault → files of tests, as the page shows it."""
+    """Return the page's table: fault → files of tests."""
     found = marks()
     rows = ["| | fault | shown by |", "|---|---|---|"]
     for name, what in FAULTS.items():

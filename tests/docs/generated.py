@@ -42,7 +42,7 @@ NTH = {1: "at once", 2: "at the 2nd try", 3: "at the 3rd try"}
 
 
 def beside(package: object) -> Iterator[type]:
-    """The settings beside each channel or sender."""
+    """Yield the settings of each channel or sender."""
     name, path = package.__name__, package.__path__  # type: ignore[attr-defined]  # a module; its type has neither
     for found in sorted(one.name for one in pkgutil.iter_modules(path)):
         yield importlib.import_module(f"{name}.{found}").Settings
@@ -92,11 +92,11 @@ def log_fields() -> str:
 
 
 def _once_each(found: Iterable[tuple[SettingDescription, str]]) -> Iterator[tuple[SettingDescription, str]]:
-    """A setting that several read stands where it came first, with all who read it."""
+    """Yield a setting with several readers once, where it came first, with all readers."""
     readers: dict[tuple[str, str], list[str]] = {}
     first: dict[tuple[str, str], SettingDescription] = {}
     for one, who in found:
-        which = one.name, one.meaning  # two kinds of hotlines may mean two things by a name
+        which = one.name, one.meaning  # two kinds of hotlines may use one name for two meanings
         first.setdefault(which, one)
         readers.setdefault(which, []).append(who)
     for which, one in first.items():

@@ -50,7 +50,7 @@ def _command(words: tuple[str, ...], command: click.Command) -> Iterator[str]:
 
 
 def _text(command: click.Command) -> Iterator[str]:
-    """The help text by paragraphs; one after a line of \\\\b alone stands as it is."""
+    """Yield the help text by paragraphs; one after a line with only \\\\b is not wrapped."""
     for paragraph in re.split(r"\n\s*\n", cleandoc(command.help or "").partition("\f")[0]):
         plain = paragraph.removeprefix("\b\n")
         if plain != paragraph:
@@ -60,6 +60,6 @@ def _text(command: click.Command) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """Return the text with nothing in it that roff would interpret."""
+    """Return the text without anything that roff would interpret."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"(?m)^([.'])", r"\\&\1", escaped)

@@ -1,4 +1,4 @@
-"""The table of clocks, and a night of each priority by the tests' clock."""
+"""The table of escalation times, and a night for each priority by the tests' clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WHO = {
     ON_CALL: "on call",
     SECOND_ON_CALL: "second on call",
 }
-# priority: hour of the day at which it is sent, for how long it is followed, how often the clock looks (minutes)
+# priority: hour at which it is sent, for how long it is followed, how often the clock looks (minutes)
 FOLLOWED = {"P1": (23, 91, 1), "P2": (23, 6 * 60 + 1, 5), "P3": (20, 5 * 24 * 60, 60), "P4": (9, 15 * 24 * 60, 120)}
 
 
@@ -52,13 +52,13 @@ def times() -> str:
 
 
 def _said(time: int) -> str:
-    """In the largest unit that says it whole; two of the next one rather than one."""
+    """Return the time in the largest unit that divides it; a unit above minutes only from four of it."""
     unit, name = next((unit, name) for unit, name in UNITS if time % unit == 0 and (time >= 4 * unit or unit < HOUR))
     return f"{time // unit} {name}"
 
 
 def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
-    """(minute, who is told or given it) of one report that nobody takes on. All desks are open day and night."""
+    """Return (minute, who is alerted or gets the report) for a report that nobody takes. Hotlines are always open."""
     hour, until, tick = FOLLOWED[priority]
     desk = Desk.at(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
     there = (desk.database.now() + 11 * HOUR) % DAY

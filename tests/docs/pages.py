@@ -24,7 +24,7 @@ def read(page: str) -> str:
 
 
 def part(page: str, name: str) -> str:
-    """What stands between `<!-- name -->` and `<!-- /name -->`."""
+    """Return the text between `<!-- name -->` and `<!-- /name -->`."""
     _, _, rest = read(page).partition(f"<!-- {name} -->\n")
     inside, end, _ = rest.partition(f"<!-- /{name} -->")
     assert end, f"{page} has no part {name}"
@@ -32,21 +32,21 @@ def part(page: str, name: str) -> str:
 
 
 def files_named(text: str) -> list[str]:
-    """Files and folders of ours in `code`; a name with a <placeholder> is none."""
+    """Return our files and folders in `code`; a name with a <placeholder> does not count."""
     return [code for code in _CODE.findall(text) if _PATH.fullmatch(code)]
 
 
 def links(text: str) -> list[str]:
-    """Relative links, with their #anchors."""
+    """Return the relative links, with their #anchors."""
     return [link for link in _LINK.findall(text) if not re.match(r"[a-z]+:", link)]
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a page's headings, as the usual viewers make them."""
+    """Return the anchors of a page's headings, as common viewers make them."""
     kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text))
     return {heading.strip().replace(" ", "-") for heading in kept}
 
 
 def named(text: str) -> set[str]:
-    """Whatever stands in `code`."""
+    """Return all text in `code`."""
     return set(_CODE.findall(text))

@@ -26,7 +26,7 @@ def table() -> str:
 
 
 def missing() -> str:
-    """Of the numbers one by one, `tokaut readiness --out` tells."""
+    """Return what each country lacks; `tokaut readiness --out` lists the single numbers."""
     lines = []
     for of, pillars in country_sheets():
         lines.append(f"**{of.name}**\n")
@@ -38,6 +38,6 @@ def missing() -> str:
 
 
 def _together(missing: Iterable[str]) -> Iterator[str]:
-    """What begins alike is said once."""
+    """Yield items with a common beginning as one, which names the beginning once."""
     for start, several in groupby(missing, key=lambda one: next((same for same in ALIKE if one.startswith(same)), "")):
         yield start + (", " if start else "; ").join(one.removeprefix(start) for one in several)

@@ -1,4 +1,4 @@
-"""Which test proves which safeguarding rule, read from the marks in the tests' source."""
+"""Safeguarding rules and the tests that prove them, read from the marks in the tests' source."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import cache
 from tests.docs.pages import ROOT, part
 
 RULES = tuple(f"S-{n:02}" for n in range(1, 41))
-CONSOLE = ("S-23", "S-24", "S-25", "S-28", "S-29")  # about staff and what is kept, not about a phone
+CONSOLE = ("S-23", "S-24", "S-25", "S-28", "S-29")  # about staff and storage, not about a phone
 PAGE = "docs/safeguarding.md"
 _WAITS = re.compile(r"^\* \*\*(S-\d\d)\*\* (.+)$", re.MULTILINE)
 
 
 @cache
 def marks() -> Mapping[str, set[str]]:
-    """Rule → the test files that carry its mark on a test that is not skipped."""
+    """Return rule → test files that mark a test with it that is not skipped."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for rule in marks_of(path.read_text(encoding="utf-8")):
@@ -27,7 +27,7 @@ def marks() -> Mapping[str, set[str]]:
 
 
 def marks_of(source: str) -> Iterator[str]:
-    """The rules that a file's tests carry."""
+    """Yield the rules that a file's tests are marked with."""
     tree = ast.parse(source)
     skipped = {id(node) for test in ast.walk(tree) if _is_skipped(test) for node in ast.walk(test)}
     for node in ast.walk(tree):
@@ -47,12 +47,12 @@ def _name(call: ast.Call) -> str:
 
 
 def waits() -> Mapping[str, str]:
-    """Rule → why it, or a part of it, has no test yet; from the page."""
+    """Return rule → reason why it, or a part of it, has no test yet; from the page."""
     return dict(_WAITS.findall(part(PAGE, "waits")))
 
 
 def table() -> str:
-    """Rule → files of tests, as the page shows it."""
+    """Return the page's table: rule → files of tests."""
     found, waiting = marks(), waits()
     rows = ["| rule | shown by |", "|---|---|"]
     for rule in RULES:

@@ -18,7 +18,7 @@ RULES = [
     rule for group in YAML(typ="safe").load(ROOT / "docs/operating/alerts.yml")["groups"] for rule in group["rules"]
 ]
 NAME = re.compile(r"\b(?:tokaut_\w+|up)\b(?=[\[{)\s]|$)")
-# What may stand between names and numbers; anything else is a typing error, or needs a look here.
+# Words allowed between names and numbers; any other is a typing error, or must be added here.
 WORDS = {"max", "min", "sum", "increase", "absent", "time", "or", "and", "on", "by"}
 WORDS |= {"priority", "job", "instance", "state", "hotline", "country", "channel"}
 SPAN = re.compile(r"\[\d+[smhd]\]")

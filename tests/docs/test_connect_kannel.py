@@ -1,4 +1,4 @@
-"""The page on Kannel: its settings are read, and its examples are those of the tests."""
+"""The page on Kannel: the code reads its settings, and its examples are those of the tests."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from workers.senders import twilio as way_out
 
 PAGE = "docs/connect-twilio.md"
 ADDRESS = re.compile(r"\| `(https://[^`]+)` \|")
-RANGES = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000), "rc": (0, 5)}  # as Twilio's page gives them
+RANGES = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000), "rc": (0, 5)}  # limits from Twilio's page
 
 
 def environment(folder: Path, token: str) -> dict[str, str]:
-    """The page's settings, with a file of our own for the token."""
+    """Return the page's settings, with the token in a file of this test."""
     lines = [line.partition("=") for line in part(PAGE, "settings").splitlines() if "=" in line]
     told = {name: value for name, _, value in lines} | {"TOKAUT_MODE": "live"}
     path = folder / "token"

@@ -1,4 +1,4 @@
-"""docs/operating/grafana-*.json: every figure is one that /metrics gives; the form is Grafana's, as far as is known."""
+"""docs/operating/grafana-*.json: /metrics has every metric in them; their form is Grafana's, as far as known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.docs.test_alerts import SPAN, TEXT, WORDS, figures, names
 
 MORE_WORDS = {"rate", "histogram_quantile", "le", "channel", "class"}
 SOURCE = {"type": "object", "required": ["type", "uid"], "properties": {"uid": {"const": "${datasource}"}}}
-# Of the dashboard kind of Grafana 10 and 11 what this program can be wrong in; Grafana itself did not load them.
+# The parts of Grafana 10's and 11's dashboard form that this program could get wrong; no Grafana has loaded them.
 FORM: dict[str, Any] = {
     "type": "object",
     "required": ["uid", "title", "schemaVersion", "panels", "templating", "time"],

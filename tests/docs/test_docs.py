@@ -108,7 +108,7 @@ def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
     text = (ROOT / str(page)).read_text(encoding="utf-8")
     former = {old for old, _ in renamed(text)} if page == ROOT / RENAMED else set()
     told = re.findall(r"`(tokaut_[a-z0-9_]+)`", text)
-    assert set(told) - former <= figures() | {OWNER, *ROLES}  # the roles of PostgreSQL are no figures
+    assert set(told) - former <= figures() | {OWNER, *ROLES}  # the roles of PostgreSQL are no metrics
 
 
 def test_a_renamed_figure_or_log_event_has_its_new_name_alone() -> None:
@@ -120,7 +120,7 @@ def test_a_renamed_figure_or_log_event_has_its_new_name_alone() -> None:
 
 
 def figures() -> set[str]:
-    """The names of all metrics."""
+    """Return the names of all metrics."""
     registry = CollectorRegistry()
     WorkerMetrics(registry)
     there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
@@ -129,7 +129,7 @@ def figures() -> set[str]:
 
 
 def renamed(text: str) -> list[tuple[str, str]]:
-    """Old and new name in each row of the tables; a row of three columns is of a label."""
+    """Return old and new name from each row of the tables; rows of three columns are about labels."""
     return re.findall(r"^\| `([a-z0-9_]+)`(?: ¹)? \| `([a-z0-9_]+)` \|$", text, re.MULTILINE)
 
 

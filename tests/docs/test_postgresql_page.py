@@ -1,4 +1,4 @@
-"""docs/operating/postgresql.md, typed as it stands on each PostgreSQL there is here, to a report that was delivered.
+"""The commands of docs/operating/postgresql.md, run on each PostgreSQL available here, up to a delivered report.
 
 `sudo -u postgres` is a script that becomes the administrator of the test's own server; each role logs in by password.
 """
@@ -33,7 +33,7 @@ PAGE = "docs/operating/postgresql.md"
 
 
 class Operator:
-    """Types what the page says, with no settings but those it names."""
+    """An operator who types the commands of the page, with only the settings that it names."""
 
     def __init__(self, server: Postgres, folder: Path) -> None:
         self.server, self.folder = server, folder
@@ -46,7 +46,7 @@ class Operator:
         self.blocks = re.findall(r"^```\n(.*?)^```$", read(PAGE), re.DOTALL | re.MULTILINE)
 
     def types(self, line: str, *, answers: str = "", settings: Mapping[str, str] | None = None) -> str:
-        """Return what was printed; `answers` is typed at a prompt. A command that fails ends the test."""
+        """Return the output. `answers` is typed at a prompt. A failing command fails the test."""
         done = subprocess.run(
             ["sh", "-ec", line],
             input=answers,
@@ -55,13 +55,13 @@ class Operator:
             text=True,
             capture_output=True,
             check=False,
-            start_new_session=True,  # without a terminal psql takes a password from where answers come
+            start_new_session=True,  # without a terminal, psql reads the password from stdin
         )
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def sets_up(self) -> None:
-        """*Once*: the roles, their passwords, the line of pg_hba.conf, a file of each address."""
+        """Follow *Once*: the roles, their passwords, the line of pg_hba.conf, a file for each address."""
         roles, allowed, address, _ = self.blocks
         for line in roles.splitlines():
             self.types(line, answers=f"{PASSWORD}\n" * 2 if "\\password" in line else "")
@@ -81,7 +81,7 @@ class Operator:
 
 
 class PageInstallation(Installation):
-    """Each process reads the address of its own role from a file."""
+    """An installation in which each process reads the address of its own role from a file."""
 
     def __init__(self, operator: Operator) -> None:
         super().__init__({"DATABASE_URL_FILE": str(operator.file(OWNER))})

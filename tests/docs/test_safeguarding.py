@@ -1,4 +1,4 @@
-"""The rules on their page agree with the marks of the tests; forbidden words are on no page."""
+"""The page's rules agree with the marks of the tests; no page has forbidden words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_rule_has_a_test_or_waits_with_a_reason() -> None:
 
 
 def test_what_happens_on_a_phone_is_shown_on_a_phone() -> None:
-    """Not by the flows alone: through web, with a real database. Words, figures and live mode aside."""
+    """A test must use web with a real database, not the flows only. Words, statistics and live mode are exempt."""
     elsewhere = {"S-16", "S-17", "S-18", "S-19", "S-31", "S-34", *rules.CONSOLE}
     whole = tuple(f"tests/{name}/" for name in ("safeguarding", "bad_inputs", "canary", "drops"))
     shown = {rule for rule, files in rules.marks().items() if any(name.startswith(whole) for name in files)}

@@ -13,7 +13,7 @@ from tests.docs.pages import ROOT
 USSD, SMS, TEXT = (
     seconds // 60 for seconds in (INCOMPLETE_SECONDS["ussd"], INCOMPLETE_SECONDS["sms"], UNCONFIRMED_TEXT_SECONDS)
 )
-# Typed words wait 0 s, without a constant: tests/safeguarding/test_words_after_send.py tries it.
+# Typed words wait 0 s, without a constant: tests/safeguarding/test_words_after_send.py checks this.
 TIMES = {
     "docs/operating.md": {
         "an incomplete report": f"{USSD} min; by SMS {SMS} min",

@@ -1,4 +1,4 @@
-"""locales/weblate.json has the form that `weblate import_json` takes, and names files that exist."""
+"""locales/weblate.json has the form for `weblate import_json`, and names existing files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.catalogues import ENGLISH
 from tests.docs.pages import ROOT
 
 COMPONENTS: list[dict[str, Any]] = json.loads((ROOT / "locales/weblate.json").read_text(encoding="utf-8"))
-# Of Weblate's component: docs.weblate.org, "REST API", Components, and the schema of its component backups.
+# Fields of Weblate's component: docs.weblate.org, "REST API", Components, and the schema of its component backups.
 FIELDS = {
     "name": str, "slug": str, "repo": str, "branch": str, "vcs": str, "file_format": str, "filemask": str,
     "new_base": str, "new_lang": str, "language_regex": str, "license": str, "check_flags": str,

@@ -1,4 +1,4 @@
-"""The nights of docs/clocks.md as a picture: a band for each priority, a mark for each who is asked."""
+"""The nights of docs/clocks.md as a picture: a band for each priority, a mark for each person or hotline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runtime.time_units import MINUTE
 
 LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: of the names, of a band, above, of a band, between labels
 GIVEN, TOLD, LINE, PALE = "#1f6f8b", "#b5562f", "#555", "#888"
-CLOSE = 30  # a part of the band
+CLOSE = 30  # share of a band
 Nights = Mapping[str, list[tuple[int, str]]]
 
 
 def drawn(nights: Nights, names: Mapping[str, str], said: Callable[[int], str]) -> str:
-    """`names`: who, in few words; `said`: minutes in words. What lies close together is one mark."""
+    """Return the picture. `names`: short names. `said`: minutes in words. Close events share one mark."""
     height = TOP + BAND * len(nights) + 10
     bands = [row for n, priority in enumerate(nights) for row in _band(n, priority, nights[priority], names, said)]
     title = "A report that nobody takes on: who is asked, and when"
