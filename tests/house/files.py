@@ -1,4 +1,4 @@
-"""The project's own files: those that git knows, or would add."""
+"""The project's own files: those in git, or not ignored by it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_TEXT = (".gz", ".png", ".ttf", ".mo", ".lock")
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Relative to the checkout. Where it is no checkout, all files below it."""
+    """Return paths relative to the checkout; outside a checkout, all files of the project's folders."""
     try:
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         known = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
@@ -47,7 +47,7 @@ def _parsed(folder: str) -> Iterator[tuple[Path, ast.Module]]:
 
 @cache
 def _of_the_product(folder: str) -> tuple[tuple[Path, ast.Module], ...]:
-    """Parsed once, and left alone by the garbage collector: it would look through a million nodes again and again."""
+    """Parse once, and keep the nodes from the garbage collector, which would traverse a million of them repeatedly."""
     found = tuple(_parsed(folder))
     gc.collect()
     gc.freeze()
@@ -55,14 +55,14 @@ def _of_the_product(folder: str) -> tuple[tuple[Path, ast.Module], ...]:
 
 
 def dotted(node: ast.AST) -> str:
-    """`a.b.c` of a name or an attribute; "" for anything else."""
+    """Return `a.b.c` of a name or an attribute; "" for anything else."""
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """Modules and what is taken from them: `a`, `a.b`."""
+    """Yield imported modules and the names imported from them: `a`, `a.b`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

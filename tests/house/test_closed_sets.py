@@ -1,4 +1,4 @@
-"""Each closed set of words is defined once: as a StrEnum or as a named Literal, and never written out again."""
+"""Each closed set of words is defined once, as a StrEnum or a named Literal, and never written out again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Module = tuple[Path, ast.Module]
 Words = frozenset[str]
 
 LEAST = 2  # words
-# The same two words, and not the same set: fields of a form, keys of a table, names of a provider.
+# Sets with the same words but another meaning: fields of a form, keys of a table, names of a provider.
 COINCIDENCES: frozenset[Words] = frozenset()
 
 

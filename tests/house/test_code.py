@@ -1,4 +1,4 @@
-"""What is in no line of the code, and how SQL statements are made."""
+"""Constructs that the code must not use, and how SQL statements are made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ XML = {"xml", "lxml", "xmlrpc"}
 
 
 def readers_of_the_framework(tree: ast.Module) -> Iterator[str]:
-    """One byte that is not UTF-8 empties Flask's form; gateway/messaging/parsing.py reads instead."""
+    """One byte that is not UTF-8 empties Flask's form; gateway/messaging/parsing.py reads the request instead."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and re.fullmatch(
             r"(flask\.)?request\.(form|values|args|json|get_json|files|cookies)", dotted(node)
@@ -48,7 +48,7 @@ def packing(tree: ast.Module) -> Iterator[str]:
 
 
 def chance(tree: ast.Module) -> Iterator[str]:
-    """`random` is there for jitter alone, and for the system's own: keys and ids come from `secrets`, `os.urandom`."""
+    """`random` is for jitter only; its SystemRandom is allowed. Keys and ids come from `secrets` and `os.urandom`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "random":
             yield "from random import"
@@ -57,8 +57,7 @@ def chance(tree: ast.Module) -> Iterator[str]:
 
 
 def sql_from_text(tree: ast.Module) -> Iterator[str]:
-    """Statements are built from the tables, with bound values. What is asked about durability is named by constants,
-    what is asked about rights is one, and what lays them is made of the table of rights alone."""
+    """Yield raw SQL, except constants, literals and the statements of the durability and privilege checks."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and dotted(node.func).removeprefix("sqlalchemy.") in ("text", "literal_column"):
             yield dotted(node.func)
@@ -70,7 +69,7 @@ def sql_from_text(tree: ast.Module) -> Iterator[str]:
 
 
 def redis_clients(tree: ast.Module) -> Iterator[str]:
-    """runtime/redis_clients.py makes them, with time limits and a checked certificate; nobody else calls the class."""
+    """Only runtime/redis_clients.py creates clients, with time limits and a checked certificate."""
     if any(isinstance(node, ast.FunctionDef) and node.name == "session_client" for node in tree.body):
         return
     for node in ast.walk(tree):
@@ -92,7 +91,7 @@ LINTS: dict[Finder, str] = {
 
 @functools.cache
 def findings() -> dict[Finder, list[str]]:
-    """Return what each lint finds, from one reading of the code."""
+    """Return each lint's findings, from one parsing of the code."""
     found: dict[Finder, list[str]] = {find: [] for find in LINTS}
     for name, tree in modules():
         for find, lines in found.items():
@@ -120,12 +119,12 @@ def test_sqlalchemys_text_is_nowhere() -> None:
     assert [name for name, tree in modules() if {"sqlalchemy.text", "sqlalchemy.sql.text"} & set(imports(tree))] == []
 
 
-READING = ("flows", "gateway", "workers")  # the packages that hold what a person typed
+READING = ("flows", "gateway", "workers")  # the packages that handle typed text
 
 
 @pytest.mark.rule("A-06")
 def test_no_template_and_no_format_string_comes_from_data() -> None:
-    """`str.format` and `%` on something that is no literal would run what a flow or a person wrote."""
+    """`str.format` and `%` on anything but a literal would interpret text of a flow or a person."""
 
     def found(tree: ast.Module) -> Iterator[str]:
         for node in ast.walk(tree):
@@ -141,7 +140,7 @@ def test_no_template_and_no_format_string_comes_from_data() -> None:
     assert [f"{name}: {line}" for name, tree in modules(*READING) for line in found(tree)] == []
 
 
-# Machine paths and registries are put together here, so that this file does not name them.
+# Machine paths and registries are joined here, so that this file does not contain them.
 OUTSIDE = [
     "/".join(("..", "shared")),
     "/" + "/".join(("work", "")),

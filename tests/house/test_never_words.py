@@ -1,7 +1,7 @@
 """Words that blame or belittle a child are nowhere: not in a flow, the code, a page or a test (S-18).
 
-Words that are wrong on a screen and right in code (a client, a secret, a special case) are looked for in the flows
-alone: tests/flows/test_wording.py.
+tests/flows/test_wording.py checks the flows for words that are wrong on a screen but right in code (a client, a secret,
+a special case).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ NEVER = (
     "tell the truth", "your story", "nobody will know", "trust us", "calm down", "don't panic",
 )  # fmt: skip
 
-# The lists themselves, and the words of laws and of other bodies' forms.
+# The lists themselves, and the words of laws and of other organisations' forms.
 LISTS = {Path("tests/house/test_never_words.py"), Path("tests/flows/test_wording.py"), Path("docs/safeguarding.md")}
 LISTS |= {Path("tests/flows/test_topics.py")}
 OF_OTHERS = {Path("reports/crosswalk.toml"), Path("tests/reports/test_crosswalk.py")}
 FACTS = Path("tests/reports/country_facts.json")
-NAMES = {"title", "name", "listed_as", "source"}  # what laws and bodies call themselves, and addresses
+NAMES = {"title", "name", "listed_as", "source"}  # names that laws and organisations chose, and addresses
 FOUND = re.compile(rf"\b({'|'.join(map(re.escape, NEVER))})\b", re.IGNORECASE)
 
 
 def readable(name: Path, text: str) -> str:
-    """Without what stands there in others' words."""
+    """Return the text without the parts that quote others."""
     if name in LISTS | OF_OTHERS:
         return ""
-    if name.match("flows/tips_*.yaml"):  # their sources say what others call it
+    if name.match("flows/tips_*.yaml"):  # their sources use the words of others
         return text.partition("\nsources:\n")[0]
     if name.match("reports/countries/*.toml"):
         return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in NAMES)

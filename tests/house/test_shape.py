@@ -1,4 +1,4 @@
-"""No module is unused, and everything that can be added has a test."""
+"""No module is unused, and every kind of plug-in, setting and command has a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def code() -> list[tuple[Path, ast.Module]]:
 
 
 def _is_a_program(name: Path) -> bool:
-    """It is started, or loaded by its name, and imported by nobody."""
+    """Return whether a file starts the module, or it is loaded by name, so that no import is needed."""
     manifests = {path for path in files() if path.match("docs/deploy/*/*.yaml")}
     starters = {Path("Procfile"), Path("compose.yaml"), *manifests}
     started = ".".join(name.with_suffix("").parts)
