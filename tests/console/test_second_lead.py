@@ -94,7 +94,7 @@ def test_what_was_asked_ends_after_a_day(console: Console, ana: Person, ben: Per
 
 
 def test_an_account_of_that_name_is_not_who_was_meant(console: Console, ana: Person, ben: Person) -> None:
-    """The other lead gives Luk's link to a person; meanwhile ana creates an account with that name."""
+    """ana asks for a lead named luk and then creates this account: ben's confirmation must not promote it."""
     invited(ana, "luk")
     Person(console.flask, console.parts.database, "luk").join(link_on(invited(ana, "luk", "staff")))
     page = invited(ben, "luk")
