@@ -1,4 +1,4 @@
-"""Hotlines that answer without end, a byte at a time, or with a redirect. Call-backs are limited."""
+"""Hotlines that answer without end, a byte at a time, or with a redirect."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_what_became_of_a_form_is_said_at_it(
     path = f"/reports/{filed.id}"
     html = people[0].post(f"{path}/{act}", form, at="/me").html
     (box,) = re.finditer(r'<(\w+)[^>]*id="said"[^>]*>.*?</\1>', html, re.DOTALL)
-    assert said in Page.text.fget(type("It", (), {"html": box[0]})), act  # type: ignore[attr-defined]  # of a part
+    assert said in Page.text.fget(type("It", (), {"html": box[0]})), act  # type: ignore[attr-defined]  # of one element
     assert 'tabindex="-1"' in box[0] and re.search('role="(alert|status)"', box[0])
     if act != "hand-over":  # no other hotline is left for a transfer
         assert abs(html.index(f"{path}/{act}#said") - box.start()) < 2500, "a screen away nobody sees it"

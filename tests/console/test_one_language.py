@@ -30,12 +30,12 @@ from tokaut.local_stack.settings import StackPlan
 __all__ = ["plan_of_it"]  # a fixture
 MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
 SOMEBODYS = ("blockquote", "textarea", "code", "kbd", "script", "style")  # typed text, or the name of a key
-DRAFTS = ("bi", "fj", "sw")  # complete, and offered only by name
+DRAFTS = ("bi", "fj", "sw")  # complete, and offered only by a setting
 ENGLISH_WORDS = re.compile(  # in none of these languages
     r"\b(?:the|and|of|is|was|were|this|that|these|with|has|have|your|will|their|which)\b", re.IGNORECASE
 )
 ENGLISH_PARTS = ("/statistics", "/readiness")  # published in English, and marked as such
-NO_SENTENCE = re.compile(r"English|Chrome, Linux|\d+|ambulance \(ProMedical, .*\)")  # what a draft may mark as English
+NO_SENTENCE = re.compile(r"English|Chrome, Linux|\d+|ambulance \(ProMedical, .*\)")  # texts that may be marked English
 READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
 OWN = re.compile(  # in no language: names, ids, units, priorities and names of programs
     r"\b(?:Français|Kiswahili|Na vosa vaka-Viti|draft"

@@ -9,7 +9,7 @@ from html import escape
 from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import MINUTE
 
-LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: of the names, of a band, above, of a band, between labels
+LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: names, band width, top margin, band height, label row
 GIVEN, TOLD, LINE, PALE = "#1f6f8b", "#b5562f", "#555", "#888"
 CLOSE = 30  # share of a band
 Nights = Mapping[str, list[tuple[int, str]]]

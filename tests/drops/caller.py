@@ -69,7 +69,7 @@ class Outcome:
     some_words: bool  # with the first words that the reporter typed
     words: bool  # with all words that the reporter typed
     foreign: bool  # with words that another reporter typed
-    dropped: int  # number of calls
+    dropped: int  # dropped calls
     screens: int  # until Sent was shown, over all calls
     seconds: float  # until Sent was shown, including the time between calls
     steps: Mapping[str, int]  # counts of web's statistics

@@ -158,7 +158,7 @@ def desk() -> Iterator[ConsoleInstallation]:
 
 @pytest.mark.parametrize("addresses", [4, 40])
 def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: ConsoleInstallation, addresses: int) -> None:
-    """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
+    """Through nginx, from 4 or 40 addresses: 24 logins a second, at most 80 at once, with one page's token."""
     database = Database(load_all_settings((ConsoleSettings,), desk.plan.settings)[ConsoleSettings].database_url)
     session = logged_in(database, "mere")
     report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "primary")])

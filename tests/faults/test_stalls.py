@@ -100,7 +100,7 @@ def _walk(installation: FaultyInstallation, number: str) -> Seen:
     for reply in (*TO_SEND, "1"):
         if not seen.expects_reply:
             break
-        seen = promptly(lambda reply=reply: phone.type(reply))  # type: ignore[misc]  # mypy knows no default of a lambda
+        seen = promptly(lambda reply=reply: phone.type(reply))  # type: ignore[misc]  # mypy ignores a lambda's default
     return seen
 
 

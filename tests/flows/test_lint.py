@@ -1,4 +1,4 @@
-"""The lint finds each kind of fault where it was put: file, line, column, and what to do."""
+"""The lint finds each kind of planted fault: file, line, column, and remedy."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class AnyKeys(RuleBasedStateMachine):
     @rule(who=persons)
     def type_very_long(self, who: int) -> None:
         person = self.people[who]
-        self._type(person, f"{person.mark} it happens every day, " * 40)  # of each request on its path
+        self._type(person, f"{person.mark} it happens every day, " * 40)  # repeated in each later request
 
     @rule(who=persons)
     def come_twice(self, who: int) -> None:

@@ -174,7 +174,7 @@ def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
 
 
 def test_who_writes_to_a_deleted_report_takes_nothing_from_the_next_caller(app: App) -> None:
-    """It is no fault of the database, which may fail three times before it is left alone for a while."""
+    """Writing to a deleted report is no database failure: three of them would stop web's use of the database."""
     told = sent(app)
     sms_dispatcher, owner = app.sms(number(72)), app.ussd(number(71))
     thread(sms_dispatcher, "code", told.code, told.pin, "2")

@@ -76,7 +76,7 @@ def test_a_first_text_opens_what_it_names(app: App, text: str, opens: str, then:
 
 @pytest.mark.rule("S-05")
 def test_no_question_by_sms_comes_before_the_warning(app: App) -> None:
-    """Whatever text is sent, no question comes before the warning; the first question of the tips comes with it."""
+    """Each first text gets the warning before any question; the first question of the tips comes with it."""
     question = re.compile(r"\?\n1 (?!Report|Go on)")
     for n, text in enumerate(FIRST_TEXTS):
         for m, more in enumerate(("1", "REPORT", "2")):

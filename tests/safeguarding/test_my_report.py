@@ -129,7 +129,7 @@ def test_only_code_and_pin_open_what_staff_wrote(told: Told) -> None:
     other = sent(told.app, number(73))
     assert "1 Messages (0)" in other.opened()[0]
     with told.app.database.write() as connection:
-        connection.execute(t.answer.update().values(report_id=other.report_id))  # moved by whoever has the database
+        connection.execute(t.answer.update().values(report_id=other.report_id))  # by an attacker
     assert "1 Messages (0)" in other.opened()[0]
 
 

@@ -182,7 +182,7 @@ def test_many_by_call(app: App, style: str, gone: bool) -> None:
     calls(app, style, range(MANY), gone=gone)
 
 
-# Texts
+# SMS
 
 
 @dataclass

@@ -52,7 +52,7 @@ def walk(phone: Any, *replies: str) -> str:
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator"])
 def test_hostile_words_are_words(app: App, channel: str) -> None:
     """They arrive as typed, appear on no screen, and change no header."""
-    typed = [words for words in HOSTILE if channel != "africastalking" or "\ud800" not in words]  # a form has no such
+    typed = [words for words in HOSTILE if channel != "africastalking" or "\ud800" not in words]  # invalid in a form
     for n, words in enumerate(typed):
         phone = app.ussd(f"+67855501{n:02}", channel)
         assert walk(phone, *TO_SEND, "Send").startswith("Sent to ")

@@ -1,4 +1,4 @@
-"""`tokaut purge` only counts by default, deletes when told, and refuses an unconfirmed clock."""
+"""`tokaut purge` counts by default, deletes on request, and refuses an unconfirmed clock."""
 
 from __future__ import annotations
 

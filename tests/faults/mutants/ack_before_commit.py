@@ -25,4 +25,4 @@ def apply() -> None:
         state = Submitted(max(report.revision, 1), content.now, code=code)
         return replace(report, named_recipients=recipients, state=state)
 
-    Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
+    Submitter.send = send  # type: ignore[method-assign]  # a mutant replaces it

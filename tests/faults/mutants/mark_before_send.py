@@ -16,4 +16,4 @@ def apply() -> None:
         else:
             self._record_outcome(leased, parcel, b"")
 
-    DeliveryRunner._attempt = forward  # type: ignore[method-assign]  # that is what a mutant is
+    DeliveryRunner._attempt = forward  # type: ignore[method-assign]  # a mutant replaces it

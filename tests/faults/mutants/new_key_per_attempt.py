@@ -15,4 +15,4 @@ def apply() -> None:
     def deliver(self: WebhookConnector, parcel: DeliveryRequest) -> DeliveryOutcome:
         return call(self, replace(parcel, delivery_id=str(uuid.uuid4())))
 
-    WebhookConnector.deliver = deliver  # type: ignore[method-assign]  # that is what a mutant is
+    WebhookConnector.deliver = deliver  # type: ignore[method-assign]  # a mutant replaces it

@@ -25,7 +25,7 @@ def apply() -> None:
         anew = replace(report, report_id=new_id(content.now * 1_000_000), origin_key=secrets.token_bytes(32))
         return file(self, content, anew, recipients, with_code=with_code)
 
-    Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
+    Submitter.send = send  # type: ignore[method-assign]  # a mutant replaces it
     if COMPARES not in store.SAVE:
         raise LookupError("the script that keeps a session has changed: change this mutant too")
     store.SAVE = store.SAVE.replace(COMPARES, "")
