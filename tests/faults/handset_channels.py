@@ -45,7 +45,7 @@ def without_lines_above(text: str) -> str:
 
 @dataclass(frozen=True)
 class ProviderAccess:
-    """`web`: its address. `secrets`: in the providers' requests or signatures. `sms_provider`: receives SMS."""
+    """`web`: its address. `secrets`: in the providers' requests or signatures. `inbox`: receives SMS."""
 
     web: str
     secrets: Mapping[str, str]
