@@ -1,4 +1,4 @@
-"""The web process does not start with what live mode must not show."""
+"""Web does not start if it would show texts or numbers that live mode forbids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Africa's Talking: forms in, messages out; a table for each endpoint."""
+"""Africa's Talking: parse forms to messages; one table for each endpoint."""
 
 from __future__ import annotations
 
