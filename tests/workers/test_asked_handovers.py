@@ -1,4 +1,4 @@
-"""Transfers that staff request are done by the clock within a second, and their deliveries are queued."""
+"""The scheduler does transfers that staff requested within a second, and queues their deliveries."""
 
 from __future__ import annotations
 
