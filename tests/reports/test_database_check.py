@@ -1,4 +1,4 @@
-"""The shipped schema: what it must refuse, and what a later version may add."""
+"""The shipped schema: the changes that the check must refuse, and those that a later version may add."""
 
 from __future__ import annotations
 

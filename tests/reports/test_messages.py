@@ -1,4 +1,4 @@
-"""Waiting SMS: oldest first, a page at a time; unreadable ones never hide others."""
+"""Queued SMS: oldest first, in pages; unreadable ones never hide others."""
 
 from __future__ import annotations
 
