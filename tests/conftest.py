@@ -142,8 +142,9 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator[Valkey]:
-    """One real Valkey for all tests of this worker. Fixtures empty it before each use: Tokaut does not start if a queue
-    of another mode is left there.
+    """One real Valkey for all tests of this worker.
+
+    Fixtures empty it before each use: Tokaut does not start if a queue of another mode is left there.
     """
     server = Valkey().start()
     leaks.ALLOWED.servers.append(server)

@@ -150,9 +150,7 @@ class App:
             return list(connection.execute(select(table)))
 
     def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
-        """Return every submitted revision, decrypted for its hotline, oldest first. `of`: ids of reports, to select
-        only these.
-        """
+        """Return every submitted revision, decrypted for its hotline, oldest first. `of`: only these report ids."""
         query = select(t.report_body)
         with self.database.read() as connection:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))

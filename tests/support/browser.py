@@ -58,9 +58,7 @@ class Browser:
         served: Callable[[Route], None] | None = None,
         script: str = "",
     ) -> Opened:
-        """Open a page. `hurried`: with fast timers. `served`: answers requests in place of a server. `script`: runs
-        first.
-        """
+        """Open a page. `hurried`: with fast timers. `served`: answers in place of a server. `script`: runs first."""
         context = self.chromium.new_context(
             viewport={"width": width, "height": height},
             reduced_motion="reduce",

@@ -152,9 +152,7 @@ OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # u
 
 
 class InRoles(Database):
-    """PostgreSQL database in which each store module has the rights of the process that calls it; tests have all
-    rights.
-    """
+    """PostgreSQL on which each store module has the rights of the process that calls it; tests have all."""
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

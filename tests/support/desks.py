@@ -70,7 +70,7 @@ def given(
     body: bytes = b'{"narrative":"made up"}',
     head: bytes = b"{}",
 ) -> str:
-    """Store a report in Vanuatu for each (hotline, role), and return its id.
+    """Store one report in Vanuatu for these (hotline, role), and return its id.
 
     The deliveries to the recipients that are notified at once are due.
     """

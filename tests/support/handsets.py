@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass
 class AfricasTalking:
-    """A phone on Africa's Talking USSD: each request carries the whole path; the answer starts with CON or END."""
+    """A phone on Africa's Talking USSD. Each request carries the whole path; the response starts with CON or END."""
 
     web: str
     token: str
@@ -166,7 +166,7 @@ class Texts:
 
 @dataclass
 class SimulatedTexts:
-    """A phone that texts over the simulator: the HTTP answer is the reply."""
+    """A phone that texts over the simulator; the HTTP response is the reply."""
 
     door: str
     phone: str

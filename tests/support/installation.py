@@ -213,9 +213,7 @@ class Installation:
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
     ) -> AfricasTalking | KannelUssd | Neutral | Call:
-        """Return a phone that dials over a channel. On a voice channel it dials a fixed telephone number instead of
-        `code`.
-        """
+        """Return a phone that dials over a channel; on a voice channel, a fixed telephone number instead of `code`."""
         if channel == "twilio_voice":
             return TwilioCall(self.web, phone, account=self.account)
         if channel == "africastalking_voice":

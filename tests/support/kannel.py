@@ -1,7 +1,7 @@
 """Debian's real Kannel, with the configuration of docs/kannel, on free ports of this machine.
 
 with Kannel("kannel.conf", web=installation.web, token=installation.token("kannel")) as kannel:
-    with kannel.phone("67855501", "163", "hi") as phone:
+    with kannel.phone("67855501", "163", "text hi") as phone:
         phone.until_received(1)
 """
 
@@ -135,9 +135,7 @@ class Kannel:
                 return
 
     def phone(self, sender: str, code: str, *said: str) -> FakeSmsc:
-        """Return a phone that first sends texts, then receives. `said`: their types and payloads for fakesmsc, as
-        `text hi`.
-        """
+        """Return a phone that first sends texts, then receives. `said`: type and payload of each, as `text hi`."""
         return FakeSmsc(self.smsc_port, self.folder, [f"{sender} {code} {one}" for one in said])
 
     def status(self) -> str:

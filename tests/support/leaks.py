@@ -26,7 +26,7 @@ DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 @dataclass(frozen=True)
 class Resources:
-    """What this process has open at one moment."""
+    """Threads, child processes and files that this process has open at one moment."""
 
     threads: frozenset[threading.Thread]
     children: frozenset[int]

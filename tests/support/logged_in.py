@@ -30,9 +30,7 @@ def logged_in(database: Database, name: str, role: str = "staff", hotline: str =
 
 
 def put_cookie(context: Any, address: str, token: str) -> None:
-    """Set the session cookie in a browser by a response of the console, as a login does; drivers cannot add it
-    directly.
-    """
+    """Set a browser's session cookie by a response of the console, as a login does: drivers cannot add it."""
     cookie = f"__Host-tokaut={token}; Path=/; Secure; HttpOnly; SameSite=Strict"
     page = context.new_page()
     page.route("**/logged-in", lambda route: route.fulfill(headers={"Set-Cookie": cookie}, body=""))

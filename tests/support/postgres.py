@@ -79,9 +79,7 @@ class Postgres:
             return subprocess.Popen(self.bound(server), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True)
 
     def bound(self, command: list[str]) -> list[str]:
-        """Return the command that runs a program on the server's host and under its account, and dies with this
-        process.
-        """
+        """Return the command that runs a program on the server's host, under its account, and dies with us."""
         return [*self._enter, *_bound_to_us(command, self._account)]
 
     def new_database(self) -> str:

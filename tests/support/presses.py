@@ -27,7 +27,7 @@ class Task:
 
 
 class CountedPage:
-    """A page of a browser, of which each press is counted."""
+    """A browser page that counts each press."""
 
     def __init__(self, page: Any) -> None:
         self.page = page

@@ -22,9 +22,7 @@ SENT, REPLIED = "sent", "replied"  # from the client; from the server
 
 
 class Proxy:
-    """A proxy that listens on `port` of the loopback and forwards to `target`, a port there or the path of a unix
-    socket.
-    """
+    """A proxy that listens on `port` of the loopback and forwards to `target`: a port, or a unix socket's path."""
 
     def __init__(self, target: int | Path) -> None:
         self._target = target

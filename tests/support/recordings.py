@@ -31,9 +31,7 @@ class Stored:
 
 
 class StoresRecordings(ThreadingHTTPServer):
-    """The base of both servers. `stored`: recordings by their path without extension. `asked`: method and path of
-    requests.
-    """
+    """The base of both servers. `stored`: recordings by path without extension. `asked`: (method, path) of requests."""
 
     daemon_threads = True
     account: Any  # for Twilio: its sid and token

@@ -15,7 +15,7 @@ from reports.store.engine.timeouts import BACKGROUND
 
 @contextmanager
 def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
-    """Patch `module.create_app` for the duration of the context, so that its application has long timeouts."""
+    """Let `module.create_app` create an application with long timeouts for the duration of the context."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
         with patch.object(module, "INTERACTIVE", BACKGROUND):
             yield

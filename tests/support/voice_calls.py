@@ -37,9 +37,7 @@ class Verb:
 
 @dataclass(frozen=True)
 class Grammar:
-    """The documents that a provider accepts: attributes of each verb, required attributes, and verbs allowed inside
-    others.
-    """
+    """The documents that a provider accepts: all and required attributes of each verb, and the verbs inside others."""
 
     attributes: Mapping[str, Mapping[str, str]]  # verb → attribute → pattern of its value
     required: Mapping[str, frozenset[str]]
@@ -217,9 +215,7 @@ class Call:
         return bool(self.verbs) and self.verbs[0].name == "Record"
 
     def speak(self, source: str, key: str = "#") -> Seen:
-        """Speak after the tone, and end the recording with a key. `source`: the provider's id or address of the
-        recording.
-        """
+        """Speak after the tone, and end the recording with a key. `source`: the provider's id or address of it."""
         raise NotImplementedError
 
     def again(self) -> Seen:
@@ -227,9 +223,7 @@ class Call:
         return self._request(*self.last)
 
     def _key_of(self, label: str) -> str:
-        """Return the key of the choice with this label, or with the only label that ends so; else a key that is not
-        offered.
-        """
+        """Return the key of the choice with this label or the only one that ends so; else a key that is not offered."""
         lines = (line.partition(" ") for line in as_screen("\n".join(self.heard)).split("\n"))
         keys = {say.casefold(): key for key, _, say in lines if _KEYS.fullmatch(key)}
         wanted = label.casefold()
@@ -256,9 +250,7 @@ class Call:
         return self._go_on()
 
     def _go_on(self) -> Seen:
-        """Play the verbs until a key is expected or the call ends; verbs nested in a prompt are heard while it waits
-        for keys.
-        """
+        """Play verbs until a key is expected or the call ends; verbs inside a prompt play while it waits for keys."""
         while self.verbs:
             verb = self.verbs[0]
             if verb.name == "Record":
@@ -301,9 +293,7 @@ class TwilioCall(Call):
         assert answer.status_code == 204, answer.status_code
 
     def speak(self, source: str, key: str = "#") -> Seen:
-        """Speak, and end with a key of finishOnKey. Twilio reports the recording's file shortly after the call has
-        continued.
-        """
+        """Speak, and end with a key of finishOnKey. Twilio reports the file shortly after the call has continued."""
         record = self.verbs[0].attributes
         assert self.records and key in record["finishOnKey"]
         heard = self._request(record["action"], key, self._recording(source))
@@ -318,9 +308,7 @@ class TwilioCall(Call):
         self.file_ready(record, source)
 
     def say_nothing(self) -> Seen:
-        """Stay silent after the tone. Twilio stores no recording, reports it as absent, and continues with the next
-        verb.
-        """
+        """Stay silent after the tone. Twilio stores nothing, reports "absent", and continues with the next verb."""
         record = self.verbs.pop(0).attributes
         seen = self._go_on()
         self.file_ready(record, "RE" + "0" * 32, "absent")
@@ -402,9 +390,7 @@ class AfricasTalkingCall(Call):
         return self._request(record["callbackUrl"], None, {"recordingUrl": source, "dtmfDigits": ""})
 
     def hang_up_while_speaking(self, source: str) -> None:
-        """Hang up while speaking; the last request of the call goes to the recording's callback, with the recording so
-        far.
-        """
+        """Hang up while speaking; the last request of the call goes to the recording's callback, with the recording."""
         address = self.verbs[0].attributes["callbackUrl"]
         assert self._send(address, {**ENDED, "recordingUrl": source}).status_code == 200
 
