@@ -1,4 +1,4 @@
-"""Kannel: parse queries, headers and SMPP fields to messages; one table for each endpoint."""
+"""Kannel's queries, headers and SMPP fields, parsed into messages; one table for each endpoint."""
 
 from __future__ import annotations
 

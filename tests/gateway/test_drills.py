@@ -139,9 +139,7 @@ def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, mo
 
 
 def test_a_line_that_is_cut_is_noted_late_and_heard_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process dies before recording the drill; the next round comes after the report was submitted as
-    incomplete.
-    """
+    """The process dies before recording the drill; meanwhile the report is submitted as incomplete."""
     planned(app.database, "cut_off")
     with monkeypatch.context() as killed:
         killed.setattr(drill_runs, "mark_done", lambda *_: None)
@@ -206,7 +204,7 @@ def test_one_that_fails_holds_up_no_other(
 
 
 def test_two_processes_at_once_tell_it_once(app: App) -> None:
-    """A lease decides which process runs drills; if it fails, the report id still prevents a second report."""
+    """A lease decides which process runs drills; if it fails, the report id prevents a second report."""
     drill_id = planned(app.database, "danger_now")
     (one,) = drill_runs.list_due(app.database)
     hold(app)

@@ -80,9 +80,7 @@ def connections_of(url: str) -> int:
 
 
 class FakeServer:
-    """A server that answers as no real Redis does. `answer` gets received bytes and connection; else it sends one
-    PONG.
-    """
+    """A server that answers as no real Redis does. `answer` gets received bytes and connection; default: one PONG."""
 
     def __init__(self, answer: Callable[[bytes, socket.socket], None] | None = None) -> None:
         self._answer = answer or (lambda _, line: line.sendall(b"+PONG\r\n"))

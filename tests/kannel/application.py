@@ -38,9 +38,7 @@ class Reply:
 
 
 class Application(ThreadingHTTPServer):
-    """A recording server. `replies`: one for each call, then `then`. `before`: an address that gets every call
-    first.
-    """
+    """A recording server. `replies`: one for each call, then `then`. `before`: an address that gets each call first."""
 
     daemon_threads = True
 

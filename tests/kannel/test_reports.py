@@ -124,9 +124,7 @@ def test_web_away_and_back(served: Served) -> None:
 
 
 def test_a_text_that_met_no_redis_is_answered_by_sendsms(served: Served) -> None:
-    """The text is stored and gets 200; when Redis is back, a worker sends the reply, and Kannel reports its
-    delivery.
-    """
+    """The text is stored and gets 200; when Redis is back, a worker sends the reply, and Kannel sends a DLR."""
     installation = served.installation
     number = a_phone(served.kannel).number
     installation.kill("valkey")

@@ -32,9 +32,7 @@ SEND = ("report.send", "send")
 
 
 def given(*rows: tuple[str, str | None], at: int = NOW, counts: bool = True) -> list[GivenAnswer]:
-    """Return answers for (screen, value); the question is the last part of the screen, unless QUESTION names
-    another.
-    """
+    """Return answers for (screen, value). QUESTION or the last part of the screen names the question."""
     made = []
     for n, (screen, value) in enumerate(rows):
         question = QUESTION.get(screen, screen.rpartition(".")[2])

@@ -97,7 +97,7 @@ def test_the_two_zones_of_papua_new_guinea() -> None:
 @pytest.mark.parametrize(
     ("moment", "is_open", "opens"),
     [
-        ("2026-10-03T15:59:00+00:00", False, "2026-10-03T16:15"),  # 01:59; the next minute is 03:00, and 02:15 is none
+        ("2026-10-03T15:59:00+00:00", False, "2026-10-03T16:15"),  # 01:59, then 03:00: there is no 02:15
         ("2026-10-03T16:00:00+00:00", True, "2026-10-03T16:00"),
         ("2026-04-04T15:14:00+00:00", False, "2026-04-04T15:15"),
         ("2026-04-04T15:20:00+00:00", True, "2026-04-04T15:20"),

@@ -94,9 +94,7 @@ def put_outgoing(database: Database, keys: Path) -> None:
 
 
 def put_recording(database: Database, keys: Path) -> tuple[SealContext, SealContext]:
-    """Store a recording: its address, sealed to the worker, and its sound, sealed to a hotline. Return both
-    contexts.
-    """
+    """Store a recording: its address sealed to the worker, its sound to a hotline. Return both contexts."""
     put_reports(database, keys, 1, (OTHER,))
     at = new_id(5)
     with database.read() as connection:

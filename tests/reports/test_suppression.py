@@ -38,9 +38,7 @@ def tables(size: int) -> Iterator[dict[str, int]]:
 
 
 def fewest_left(rule: Rule, size: int) -> int:
-    """Return the fewest possible values of a hidden cell, for an attacker who knows the total, the table and the
-    rule.
-    """
+    """Return the fewest possible values of a hidden cell for an attacker who knows total, table and rule."""
     open_to: dict[Said, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
     for cells in tables(size):
         said = tuple(rule(cells).values())

@@ -78,9 +78,7 @@ def fates(count: int) -> Iterator[Fate]:
 
 
 def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:
-    """Run the month. `tell` gets the number of reports written, then a share each day. Raises AssertionError on a wrong
-    purge.
-    """
+    """Run the month; raise AssertionError on a wrong purge. `tell` gets the reports written, then each day's share."""
     now = retention.purge_time(database)
     known: dict[str, Facts] = {}
 

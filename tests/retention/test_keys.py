@@ -37,9 +37,7 @@ class Site:
         return path
 
     def opened(self, database: Path) -> bytes:
-        """Decrypt the report in a database file with the keys of this folder. Raises DecryptError without the right
-        key.
-        """
+        """Decrypt the report in a database file with the keys of this folder. Raises DecryptError without its key."""
         with closing(sqlite3.connect(database)) as rows:
             query = "SELECT report_id, revision, recipient, key_id, wrap, head, sealed FROM report_body"
             report_id, revision, hotline, *box = rows.execute(query).fetchone()

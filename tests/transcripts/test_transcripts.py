@@ -266,9 +266,7 @@ class Story:
         return line["body"]["data"]["report_id"] in self.others
 
     def _is_outdated(self, line: dict[str, Any]) -> bool:
-        """Return whether a later update that the transcript names contains this one: the scheduler may submit
-        between.
-        """
+        """Return whether the transcript names a later update that contains this one, submitted in between."""
         data = line["body"]["data"]
         later = [
             one["body"]["data"]

@@ -139,9 +139,7 @@ class InstallationOfKinds:
         self._stack.close()
 
     def got(self, kind: str) -> list[str]:
-        """Return the report ids that this kind's server accepted, once for each notice; of texts, the last digits of
-        the id.
-        """
+        """Return the report ids that this kind's server accepted, once for each notice; of texts, their last digits."""
         if kind == "webhook":
             return [_id(taken.body) for taken in self.webhook.taken]
         if kind == "sms_alert":

@@ -51,6 +51,7 @@ class Taken:
 
 class LyingHotline:
     """A server that gives its answers in turn and repeats the last.
+
     `with LyingHotline([Answer(503), Answer()]) as it:`
     """
 

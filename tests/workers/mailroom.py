@@ -61,9 +61,7 @@ def tls(folder: Path, name: str = NAME, days: int = 30) -> ssl.SSLContext:
 
 
 class Mailroom:
-    """A running mail server: `with Mailroom(starttls=…) as inbox:`. `smtps`: TLS from the first byte; neither: plain
-    text.
-    """
+    """A mail server: `with Mailroom(starttls=…) as inbox:`. `smtps`: TLS from the first byte; neither: plain text."""
 
     def __init__(
         self, *, starttls: ssl.SSLContext | None = None, smtps: ssl.SSLContext | None = None, password: str = ""

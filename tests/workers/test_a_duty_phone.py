@@ -1,6 +1,4 @@
-"""All processes are real: a report is submitted, a duty phone gets a text and replies, and the reporter can read
-that.
-"""
+"""All processes are real: a duty phone gets a text about a report and replies, and the reporter can read that."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""An answer notice goes to a reporter who consented, once, within their safe hours, and never after its reason
-ended.
-"""
+"""An answer notice goes to a reporter who consented: once, within their safe hours, and never without a reason."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_new_date_alone_is_no_change(desk: Desk) -> None:
 
 
 def test_it_is_told_until_somebody_has_taken_it(desk: Desk) -> None:
-    """A scheduler that is killed before that alerts again."""
+    """A scheduler that is killed in between alerts again."""
     looked(desk, VU)
     after = another_number(VU)
     assert looked(desk, after, is_there=False) == []

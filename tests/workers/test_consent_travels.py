@@ -1,6 +1,4 @@
-"""A number is sent only with the reporter's consent, and while it lasts: every combination, for each kind of
-hotline.
-"""
+"""A number is sent only with the reporter's consent, and while it lasts: all combinations, for each kind."""
 
 from __future__ import annotations
 

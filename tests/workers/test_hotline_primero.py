@@ -1,4 +1,4 @@
-"""The kind primero: what becomes a case or a note; nothing arrives twice, and nothing counts as received too early."""
+"""The kind primero: what becomes a case or a note; nothing arrives twice, or counts as received without a receipt."""
 
 from __future__ import annotations
 

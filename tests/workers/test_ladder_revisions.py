@@ -22,9 +22,7 @@ def filed_later(desk: Desk, sealed: Submission) -> None:
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(desk: Desk) -> None:
-    """The call dropped, and the first hotline acknowledged the incomplete report; then the child sent it without
-    them.
-    """
+    """The call dropped, and the first hotline acknowledged the incomplete report; then the child left it out."""
     desk.file(((ONE, "primary"),), completeness="incomplete")
     night = Night(desk)
     night.until(0)

@@ -1,5 +1,6 @@
-"""A reporter's messages reach every hotline that has the report, once each. After a withdrawal, nothing that is sent
-contains the number, whatever was sealed before.
+"""A reporter's messages reach every hotline that has the report, once each.
+
+After a withdrawal, nothing that is sent contains the number, whatever was sealed before.
 """
 
 from __future__ import annotations
@@ -154,9 +155,7 @@ def test_a_hotline_that_is_no_part_of_the_route_gets_nothing(desk: Desk) -> None
 
 @pytest.mark.rule("S-13")
 def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingHotline) -> None:
-    """The sealed report has the number and could not be delivered; it is sent now, and so is the message with the
-    number.
-    """
+    """The sealed report has the number and was not delivered; it is sent now, and so is the message with the number."""
     report_id, delivery = sent_report(desk, GIVEN)
     hotline.answer(Answer(503))
     delivery_runner(desk, hotline).deliver(delivery)

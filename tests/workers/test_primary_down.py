@@ -1,6 +1,4 @@
-"""All processes are real: the primary hotline is down; within 60 s a fallback has the report and a phone gets a
-text.
-"""
+"""All processes are real; the primary hotline is down. Within 60 s a fallback has the report, and a phone a text."""
 
 from __future__ import annotations
 

@@ -100,9 +100,7 @@ class Line:
         return RecordingAtProvider(recording_id, channel, Mode.DEMO, box.key_id, box.wrap, box.sealed)
 
     def expected(self, call: str = CALL, channel: str = "twilio_voice") -> str:
-        """Store, as web does, that a reporter was asked to speak; return the id that the provider's notice will
-        have.
-        """
+        """Store, as web does, that a reporter was asked to speak; return the id for the provider's notice."""
         database, expected = self.desk.database, new_id(self.desk.database.now())
         assert recordings.expect(database, self.sealed(expected, channel, {"call": call}), self.report.report_id)
         return expected
