@@ -1,4 +1,4 @@
-"""Web does not start if it would show texts or numbers that live mode forbids."""
+"""Web does not start in live mode with numbers or partner cards that nobody has confirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped schema: the changes that the check must refuse, and those that a later version may add."""
+"""The shipped JSON schema: reports that it must refuse, and fields that a later version may add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queued SMS: oldest first, in pages; unreadable ones never hide others."""
+"""Inbound SMS that wait for replay: oldest first, in pages, so that unreadable ones hide no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record opens only in its place, hashes are stable, and a mailbox opens with code and PIN; all else is refused."""
+"""A record opens only in its place, hashes are found after a rotation, a mailbox opens with code and PIN only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduler does transfers that staff requested within a second, and queues their deliveries."""
+"""Within a second the scheduler performs transfers that staff requested, and queues their deliveries."""
 
 from __future__ import annotations
 

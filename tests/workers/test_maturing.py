@@ -1,4 +1,4 @@
-"""Reports submitted as incomplete: once, whole, to their recipients, and never against the reporter's later choice."""
+"""Pending submissions: once, whole, to their recipients, and never against the reporter's later choice."""
 
 from __future__ import annotations
 
