@@ -1,4 +1,4 @@
-"""Fixtures of every test: real servers on request, and no connection to other machines."""
+"""Fixtures for all tests: real servers on request, and a guard against connections to other machines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.postgres import Postgres, binaries
 from tests.support.products import ProductSelection
 from tests.support.valkey import Valkey
 
-# jsonschema imports it for the formats iri and iri-reference alone, which no schema here has. It compiles 38 grammars,
-# for a second in each process of a run.
+# jsonschema imports it only for the formats iri and iri-reference, which no schema here uses. The import compiles 38
+# grammars, which takes a second in each process of a run.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 TESTS = Path(__file__).parent
-LONGEST_FIRST = TESTS / "longest_first.txt"  # each took more than 50 s in a whole run
+LONGEST_FIRST = TESTS / "longest_first.txt"  # test files that took more than 50 s in a whole run
 STARTS_A_SERVER = {"redis_url", "module_redis", "own_valkey", "postgres", "postgres_url"}
 
 
@@ -49,13 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Long texts, and secrets drawn anew in each process, make no names: the processes must collect the same tests."""
+    """Name long texts by their argument: secrets differ between the processes, which must collect the same tests."""
     return argname if isinstance(val, str) and len(val) > 40 else None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[object]:
-    """Nearly all that is created meanwhile stays: the garbage collector would look through it in vain."""
+    """Disable the garbage collector during collection: nearly all objects created then stay alive."""
     gc.disable()
     try:
         return (yield)
@@ -73,14 +73,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays: the garbage collector would look through eleven thousand tests again and again."""
+    """Exclude collected tests from garbage collection, which would scan eleven thousand of them again and again."""
     gc.collect()
     gc.freeze()
 
 
 def _turns(sizes: Counter[Path]) -> dict[Path, int]:
-    """Whole systems and small tests in turn, to the end: files of few tests take longest and mostly wait, those of many
-    need the processor. Those that are known to take longest come first, or one of them ends alone.
+    """Return the order of the test files: alternately a file of few tests and one of many.
+
+    Files of few tests test whole systems and mostly wait; the others need the processor. The slowest known files come
+    first, so that none of them is left running alone at the end.
     """
     longest = {TESTS / name: place for place, name in enumerate(LONGEST_FIRST.read_text().split())}
     few_first = deque(sorted(sizes, key=lambda path: (longest.get(path, len(longest)), sizes[path], path)))
@@ -92,12 +94,12 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
     return turns
 
 
-SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in leaks.ALLOWED
+SESSION_FIXTURES = {"_valkey", "postgres"}  # servers that they start are in leaks.ALLOWED
 
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the module whose fixtures leave a thread, a process, a socket or a database open. Its databases go."""
+    """Fail a module whose fixtures leave a thread, a process, a socket or a database open. Drop its databases."""
     before = leaks.Resources.now()
     yield
     for server in leaks.ALLOWED.servers:
@@ -109,9 +111,9 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
 
 @pytest.fixture(autouse=True)
 def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the_module: None) -> Iterator[None]:
-    """Fail the test that leaves a thread, a process, a socket or a database open.
+    """Fail a test that leaves a thread, a process, a socket or a database open.
 
-    What a test with fixtures of its module opens may be theirs: it is looked for when the module is over.
+    If the test uses module fixtures, they may own what it opens; `nothing_left_by_the_module` checks that later.
     """
     before = leaks.Resources.now()
     yield
@@ -134,14 +136,15 @@ def _shares_fixtures(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """A TCP port of 127.0.0.1 on which nothing listens."""
     return ports.free_port()
 
 
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator[Valkey]:
-    """One real Valkey for all tests of this worker, reached by those who empty it first: a queue that the file before
-    left there in another mode stops the start.
+    """One real Valkey for all tests of this worker.
+
+    Fixtures empty it before each use: Tokaut does not start if a queue of another mode is left there.
     """
     server = Valkey().start()
     leaks.ALLOWED.servers.append(server)
@@ -151,7 +154,7 @@ def _valkey() -> Iterator[Valkey]:
 
 @pytest.fixture
 def redis_url(_valkey: Valkey) -> str:
-    """The address of the shared Valkey, empty at the start of the test. Do not kill it: take `own_valkey` for that."""
+    """The address of the shared Valkey, empty at the start of the test. To kill a server, use `own_valkey`."""
     with redis.Redis.from_url(_valkey.url) as client:
         client.flushall()
     return _valkey.url
@@ -159,7 +162,7 @@ def redis_url(_valkey: Valkey) -> str:
 
 @pytest.fixture(scope="module")
 def module_redis(_valkey: Valkey) -> str:
-    """As `redis_url`, for what a whole module uses."""
+    """The same as `redis_url`, for a whole module."""
     with redis.Redis.from_url(_valkey.url) as client:
         client.flushall()
     return _valkey.url
@@ -167,7 +170,7 @@ def module_redis(_valkey: Valkey) -> str:
 
 @pytest.fixture
 def own_valkey() -> Iterator[Valkey]:
-    """A real Valkey of this test alone, to kill and freeze."""
+    """A real Valkey for one test, which may kill and freeze it."""
     server = Valkey().start()
     yield server
     server.remove()
@@ -175,7 +178,7 @@ def own_valkey() -> Iterator[Valkey]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One real PostgreSQL for all tests of this worker; skipped where no binaries are installed."""
+    """One real PostgreSQL for all tests of this worker; tests are skipped if no binaries are installed."""
     found = binaries()
     if found is None:
         pytest.skip("no PostgreSQL binaries: `make setup` brings them, or set TEST_PG_BIN to a folder with initdb")
@@ -187,8 +190,10 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def chromium(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A Chromium that leaves this machine for nothing. It ends with its file: while a browser is driven, no other test
-    of this process may run a loop of its own. A file that needs what the headless shell lacks sets `DESKTOP = True`.
+    """A Chromium that must not connect to other machines.
+
+    It ends with the module: while its driver runs, no other test of this process can run an event loop. A module that
+    needs features missing in the headless shell sets `DESKTOP = True`.
     """
     browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
     program = browser.DESKTOP if getattr(request.module, "DESKTOP", False) else browser.PROGRAM
@@ -196,7 +201,7 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Any]:
         pytest.skip(browser.WITHOUT)
     one = browser.Browser(program)
     yield one
-    assert one.close() == []  # all that it connected to in these tests was this machine
+    assert one.close() == []  # it connected to this machine only
 
 
 @pytest.fixture
@@ -206,7 +211,7 @@ def postgres_url(postgres: Postgres) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What a test wants to be read, with its name: how much it looked at."""
+    """Print values that tests recorded as "printed", such as how many cases they checked."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "printed":

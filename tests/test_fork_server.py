@@ -1,4 +1,4 @@
-"""The fork server (tokaut/local_stack/fork_server.py): its programs are processes of their own."""
+"""The fork server (tokaut/local_stack/fork_server.py): each program is a process of its own."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_killed_program_gives_its_signal_and_waiting_has_an_end(tmp_path: Path
 
 
 def test_an_answer_that_nobody_read_is_not_taken_for_the_next(tmp_path: Path) -> None:
-    """Ctrl-C may come between a question and its answer."""
+    """Ctrl-C may interrupt the client between a request and its response."""
     (tmp_path / "secrets").write_text("{}")
     process = started(tmp_path, HOTLINE, str(free_port()), "secrets", "received")
     assert isinstance(process, ForkedProcess)

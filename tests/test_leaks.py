@@ -1,4 +1,4 @@
-"""The check that fails a test which leaves something behind (tests/support/leaks.py): planted leaks are found."""
+"""The check for resources that a test leaves open (tests/support/leaks.py) finds planted leaks."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ FILES = {"test_clean.py": (False, ENDED), "test_of_a_test.py": (True, ENDED), "t
 
 @pytest.fixture(scope="module")
 def said_by_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What pytest says of the three files, each of which leaves something else behind."""
+    """The output of pytest for the three files, each of which leaves something else open."""
     folder = tmp_path_factory.mktemp("leaky")
     (folder / "conftest.py").write_text(CONFTEST)
     for name, (leaks, at_the_end) in FILES.items():

@@ -1,4 +1,4 @@
-"""tests/support/products.py: which cases of a product run on which day."""
+"""tests/support/products.py: the cases of a product that run on each day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAYS = range(739_000, 739_003)
 
 
 def cases(parts: int | None, **parameters: list[Any]) -> list[Any]:
-    """All cases of a test. A parameter whose name has a comma is parametrized together: its values are rows."""
+    """Return all cases of a test. A name with an underscore stands for several parameters, whose values are rows."""
     marks = [pytest.mark.parametrize(name.replace("_", ","), values).mark for name, values in parameters.items()]
     own = None if parts is None else SimpleNamespace(kwargs={"parts": parts})
     found = []

@@ -1,4 +1,4 @@
-"""The servers of tests/support, and the guard."""
+"""The servers of tests/support and the network guard."""
 
 import socket
 
@@ -33,7 +33,7 @@ def test_what_is_this_machine(host: str | None, here: bool) -> None:
 
 @pytest.mark.slow
 def test_postgresql_keeps_its_data_over_a_crash() -> None:
-    """On a server of its own: after a crash it reads all databases, and the shared server has hundreds."""
+    """Use a separate server: after a crash it reads all its databases, and the shared server has hundreds."""
     found = binaries()
     if found is None:
         pytest.skip("no PostgreSQL binaries")

@@ -1,4 +1,4 @@
-"""Settings of a start in live mode."""
+"""Settings for tests that start web in live mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.prepared import migrate
 
 @pytest.fixture
 def live(tmp_path: Path) -> dict[str, str]:
-    """All that live mode asks for, but for what only people in the country can do."""
+    """All settings that live mode needs, except those that only people in the country can provide."""
     tmp_path.chmod(0o700)
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     migrate(database, "live")

@@ -1,4 +1,4 @@
-"""Admission control: which calls a late process accepts, and how that changes."""
+"""Admission control: the calls that a late process accepts, and how their rate adapts."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ REPLY = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="1"
 SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
 
 
-A_LOOK = 4 * math.ceil(BUSY_RATE * EVERY_SECONDS)  # requests between two looks that are many
+A_LOOK = 4 * math.ceil(BUSY_RATE * EVERY_SECONDS)  # requests in one interval of a busy process
 
 
 class Machine:
-    """A process whose event loop wakes `lag` seconds late, and begins requests `late` seconds late."""
+    """A process whose event loop wakes `lag` seconds late, and starts requests `late` seconds late."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.admission = AdmissionControl(lambda: self.now)
 
     def use_up_burst(self) -> None:
-        """Let so many call at once that new calls are admitted only as fast as the rate says."""
+        """Make so many calls that further calls are admitted only at the current rate."""
         for _ in range(2 * BURST):
             self.admission.admits(DIAL)
 
     def look(
         self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = A_LOOK, ended: int = 0
     ) -> None:
-        """Let time pass, in which `ended` calls end at each look."""
+        """Let `times` intervals pass, with `ended` calls ending in each, and adjust the rate after each."""
         for _ in range(times):
             self.now += EVERY_SECONDS + lag
             for _ in range(requests):
@@ -58,7 +58,7 @@ class Machine:
             self.admission.adjust()
 
     def admitted(self, inbound: Inbound, of: int = 100, seconds: float = 0.0) -> int:
-        """Return how many of `of` are admitted that come evenly within some seconds."""
+        """Return how many of `of` messages are admitted that arrive evenly over these seconds."""
         count = 0
         for _ in range(of):
             self.now += seconds / of
@@ -122,7 +122,7 @@ def test_what_it_could_do_long_ago_is_forgotten_slowly(machine: Machine) -> None
 
 
 def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine: Machine) -> None:
-    """Nothing is known yet of what this process can do."""
+    """The process has not yet measured its own capacity."""
     machine.use_up_burst()
     machine.look(late=MOST_LATE + LATE_RANGE)
     admitted = 0

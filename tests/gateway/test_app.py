@@ -1,4 +1,4 @@
-"""The web process does not start with what live mode must not show."""
+"""Web does not start in live mode with numbers or partner cards that nobody has confirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same text twice at the same moment: one is processed, and the other changes nothing."""
+"""The same text twice at the same moment: one request is processed, and the other changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = "my cousin is in trouble at home"
 def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen with 1,500 texts of a backlog: who lost the race withdrew what both had begun."""
+    """A bug seen with a backlog of 1,500 texts: the request that lost the race withdrew the draft of both."""
     app = App(redis_url)
     door = f"/hooks/africastalking/{app.plan.secrets.africastalking}/sms"
     form = {"from": "+6785550101", "to": "163", "text": WORDS, "id": "ATXid_1"}
@@ -25,7 +25,7 @@ def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
 
     async def slow_keep(*arguments: Any, **named: Any) -> bool:
         monkeypatch.setattr(app.parts.sessions, "save", keep)
-        repeat = await asyncio.to_thread(app.http.post, door, data=form)  # it is faster
+        repeat = await asyncio.to_thread(app.http.post, door, data=form)  # the repeat overtakes the first one
         assert repeat.status_code == 200
         return await keep(*arguments, **named)
 

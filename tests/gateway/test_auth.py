@@ -1,4 +1,4 @@
-"""The secret in an address: exact, one or two of them, and the same work for every wrong one."""
+"""The secret in an address: an exact match, one or two valid secrets, and equal work for each wrong one."""
 
 from __future__ import annotations
 

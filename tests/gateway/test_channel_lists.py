@@ -1,4 +1,4 @@
-"""Each list of channels that is kept by hand names every file of gateway/channels (docs/add-a-channel.md)."""
+"""Each handwritten list of channels names every file of gateway/channels (docs/add-a-channel.md)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LISTS = {
     ),
     "two people text from one phone": (set(two_people.TEXTS), SMS - SIMULATOR),
     "the second person calls": ({ussd for ussd, _ in second_person.CHANNELS}, USSD - SIMULATOR),
-    # Texts over Twilio are tried by test_two_people.
+    # test_two_people covers texts over Twilio.
     "the second person texts": ({sms for _, sms in second_person.CHANNELS}, SMS - {"twilio"}),
     "walks": (set(walks.CHANNELS), USSD),
     "transcripts of calls": (set(transcripts.USSD_CHANNELS), USSD),

@@ -1,4 +1,4 @@
-"""Africa's Talking: forms in, messages out; a table for each endpoint."""
+"""Africa's Talking's forms, parsed into messages; one table for each endpoint."""
 
 from __future__ import annotations
 

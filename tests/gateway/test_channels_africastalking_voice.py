@@ -1,4 +1,4 @@
-"""Africa's Talking's voice requests as it sends them, and the XML that answers them."""
+"""Africa's Talking's voice requests as it sends them, and the XML responses."""
 
 from __future__ import annotations
 

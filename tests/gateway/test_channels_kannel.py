@@ -1,4 +1,4 @@
-"""Kannel: queries, texts with headers and SMPP fields in, messages out; a table for each endpoint."""
+"""Kannel's queries, headers and SMPP fields, parsed into messages; one table for each endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire import wire
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CHANNEL = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
 
-# As the real smsbox sends them.
+# The fields that the real smsbox sends.
 QUERY = {
     "id": "20ddbf49-0c9a-4cf8-b2a1-000000000001",
     "smsc": "OPERATOR",
@@ -50,7 +50,7 @@ SMS = Inbound(
 
 
 def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent | HttpResponse:
-    """By GET; None leaves a field out."""
+    """Receive a GET request. A field that is None is left out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
     return CHANNEL.receive(
         door, parsing.read(CHANNEL.endpoints[door], wire(method="GET", target=f"/x?{urlencode(given)}"))
@@ -58,7 +58,7 @@ def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent | HttpRes
 
 
 def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | ProviderEvent:
-    """By POST; None leaves a header out."""
+    """Receive a POST request. A header that is None is left out."""
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
     target = "/x?" + (query or f"id={QUERY['id']}&ts=1795602250")
@@ -209,7 +209,7 @@ def test_ussd_by_post() -> None:
 
 @pytest.mark.parametrize("sender", [None, ""])
 def test_ussd_from_nobody_is_unreadable(sender: str | None) -> None:
-    """The session's byte tells calls of one number apart, not one caller from another."""
+    """The session byte tells the calls of one number apart, but not one reporter from another."""
     with pytest.raises(UnreadableRequest):
         asked("ussd", **{"from": sender})
 

@@ -1,4 +1,4 @@
-"""The simulator of demo and tests: the neutral form, and SMS."""
+"""The simulator for demo and tests: the neutral JSON form, and SMS."""
 
 from __future__ import annotations
 

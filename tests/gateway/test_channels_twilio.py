@@ -1,4 +1,4 @@
-"""Twilio's requests and the exact answers. Signatures: of the documentation, and of the SDK."""
+"""Twilio's requests and the exact responses. Signatures come from its documentation and its SDK."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runtime.settings import SettingError, load_settings
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://tokaut.example"
-# As in Twilio's page on webhook requests; the numbers are nobody's.
+# The fields from Twilio's page on webhook requests; the numbers are fictional.
 MESSAGE = {
     "ToCountry": "VU",
     "ToState": "",
@@ -84,7 +84,7 @@ def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") ->
 
 
 def test_the_signature_of_the_documentation() -> None:
-    """twilio.com/docs/usage/webhooks/webhooks-security, with its own URL, token and fields."""
+    """twilio.com/docs/usage/webhooks/webhooks-security: the URL, token and fields of its example."""
     called = {
         "CallSid": "CA1234567890ABCDE",
         "Caller": "+14158675309",
@@ -220,7 +220,7 @@ def test_a_call_is_an_event_and_is_refused_before_it_costs_anything() -> None:
 @pytest.mark.rule("X-06")
 @pytest.mark.parametrize("name", ["AccountSid", "MessageSid", "From"])
 def test_a_border_between_fields_that_is_moved(name: str) -> None:
-    """The signature has no marks between fields: one may be hidden in the value before it, and it still verifies."""
+    """The signature has no separators: with a field hidden in the value before it, it still verifies."""
     before = sorted(one for one in MESSAGE if one < name)
     moved = {key: value for key, value in MESSAGE.items() if key != name}
     if before:
@@ -232,7 +232,7 @@ def test_a_border_between_fields_that_is_moved(name: str) -> None:
 
 
 def folded(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Every other request that has the same signature: parameters folded into the one before, runs of up to five."""
+    """Yield all other requests with the same signature: up to five fields folded into the one before."""
     names = sorted(fields)
     for first in range(len(names)):
         for last in range(first + 1, min(first + 6, len(names))):
@@ -243,7 +243,7 @@ def folded(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
                 for name, value in fields.items()
                 if name not in gone
             }
-            whole = names[first] + fields[names[first]] + tail  # the first one's own value becomes part of its name
+            whole = names[first] + fields[names[first]] + tail  # folded into the first field's name, with its value
             yield {name: value for name, value in fields.items() if name not in gone | {names[first]}} | {whole: ""}
 
 
@@ -251,7 +251,7 @@ def folded(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
 @pytest.mark.rule("B-49")
 @pytest.mark.parametrize(("door", "fields"), [("sms", MESSAGE), ("status", REPORT), ("missed-call", CALL)])
 def test_one_captured_signature_makes_no_other_message(door: str, fields: dict[str, str]) -> None:
-    """Whatever verifies by it is the same message, with the same sender, words and state: a repeat."""
+    """A changed request that still verifies is the same message, with the same sender, words and state: a repeat."""
     it, target = channel(), f"/hooks/twilio/{door}"
     right = signed(fields, PUBLIC + target)
     tried = 0
@@ -423,7 +423,7 @@ def test_live_wants_its_own_token_and_https() -> None:
 
 
 def test_the_rest_of_the_sdk_is_not_imported() -> None:
-    """It would cost each web process many megabytes, and it can call out."""
+    """It would take many megabytes in each web process, and it can send requests."""
     program = "import sys, gateway.channels.twilio; print(sorted(m for m in sys.modules if m.startswith('twilio')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['twilio', 'twilio.request_validator']"

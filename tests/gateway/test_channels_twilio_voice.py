@@ -1,4 +1,4 @@
-"""Twilio's voice requests as it sends them, and the TwiML that answers them."""
+"""Twilio's voice requests as it sends them, and the TwiML responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://tokaut.example"
 SID = "CA" + "1" * 32
-# As in Twilio's page on the request parameters of voice calls; the numbers are nobody's.
+# The fields from Twilio's page on voice requests; the numbers are fictional.
 CALL = {
     "AccountSid": ACCOUNT,
     "ApiVersion": "2010-04-01",
@@ -138,7 +138,7 @@ def test_a_call_that_goes_on(status: str) -> None:
 
 @pytest.mark.parametrize("number", ["anonymous", "Anonymous", "", "+266696687", "+7378742833", "+86282452253"])
 def test_withheld_numbers_are_no_sender(number: str) -> None:
-    """Otherwise all callers who withhold their number would pass for one person."""
+    """Otherwise all callers who withhold their number would count as one person."""
     received = ask("call", CALL | {"From": number})
     assert isinstance(received, Inbound)
     assert received.sender == ""
@@ -268,7 +268,7 @@ def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
         ({"Digits": "7"}, inbound("1", recorded=WORDS)),
         ({"Digits": "hangup"}, ProviderEvent("recorded", "twilio_voice", recorded=WORDS)),
         ({"RecordingUrl": ""}, inbound("1", recorded=RecordedWords(RECORDING, ""))),
-        # Nothing of an address but the id is used, and that only if it is of this account.
+        # Only the id in the address is used, and only if it belongs to this account.
         ({"RecordingUrl": f"https://evil.example/{SOURCE}"}, inbound("1", recorded=RecordedWords(RECORDING, ""))),
         (
             {"RecordingUrl": RECORDED["RecordingUrl"].replace(ACCOUNT, "AC" + "9" * 32)},

@@ -1,4 +1,4 @@
-"""A screen that is laid out once for everybody is what each reporter would get, and has nothing of a reporter."""
+"""A screen laid out once for all reporters equals the one laid out for each, and contains no reporter's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a screen may show of a report after its code and PIN were entered."""
+"""The facts about a report that a screen may show after its code and PIN were entered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AROUND = RenderContext({"en": CountryContext.of(COUNTRIES["VU"])}, "ussd", False
 
 
 class AtOnce:
-    """A submitter that asks the database, and nothing else."""
+    """A submitter that runs database calls at once."""
 
     def write(self, ask: Any) -> Any:
         return ask()
@@ -69,7 +69,7 @@ ALL = ("vu-pikinini", "vu-womens-centre", "vu-police")
     [
         ("P1", "delivered", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
         ("P1", "overdue", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
-        ("P1", "delivered", ALL[:2], "Pikinini Helpline has it. Not read yet."),  # the third one is open, and got it
+        ("P1", "delivered", ALL[:2], "Pikinini Helpline has it. Not read yet."),  # the third hotline is open and has it
         ("P3", "delivered", ALL[:1], "Not read yet. Pikinini Helpline opens 30/11 08:00."),
         ("P3", "delivered", ALL[1:], "Pikinini Helpline has it. Not read yet."),
         ("P1", "accepted", ALL, "Read by Pikinini Helpline."),
@@ -112,7 +112,7 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
         "report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),)
     )
     assert render_context(harm.at("report.send")).facts["send_to"] == "one"
-    assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
+    assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # cached by the call before
     fresh = render_context.with_values(late_fields={})
     assert fresh(harm.at("report.send")).facts == render_context(harm.at("report.send")).facts
     with pytest.raises(LookupError, match="not computed"):

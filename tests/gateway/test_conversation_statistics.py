@@ -1,4 +1,4 @@
-"""What web counts for statistics: steps by day and country, and nothing of a reporter."""
+"""Web's statistics: steps by day and country, and nothing about a reporter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def counted(app: App) -> dict[str, int]:
-    """The steps: the calls of each hour have tests of their own."""
+    """Return the counted steps without the calls of each hour, which have their own tests."""
     return {name: number for name, number in app.parts.sessions.counted(DAY).items() if f" {CALLS} " not in name}
 
 
@@ -87,7 +87,7 @@ def test_parts_of_sms_are_counted_and_who_mistypes_has_not_come_twice(app: App) 
 
 
 def test_two_categories_leave_the_same_counts(app: App) -> None:
-    """A count that follows from an answer would tell the answer of whoever was the only one that day."""
+    """A count that depends on an answer would reveal the answer of the only reporter of a day."""
     seen = []
     for number, category in ((7, "Bullying, threats"), (8, "No care or food")):
         phone = app.ussd(f"+67855501{number:02}", "ussd")
@@ -115,7 +115,7 @@ def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
 
 
 def hours(app: App) -> dict[tuple[str, str, int], int]:
-    """(country, channel, hour of the day) → calls, as stored."""
+    """Return the stored calls: (country, channel, hour of the day) → number."""
     return {(row.country, row.channel, row.hour_at // HOUR % 24): row.number for row in app.rows(t.call_hour)}
 
 

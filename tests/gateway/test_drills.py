@@ -1,4 +1,4 @@
-"""Drills with a script, as web holds them: one report each, by the flows themselves, also if processes are killed."""
+"""Drills with a script, run by web through the flows: each makes one report, even if processes are killed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def planned(database: Database, script: str, hotline: str = HOTLINE, after: int = 0) -> str:
-    """As a lead's form leaves it; `after` minutes from now."""
+    """Insert a drill as a lead's form does; it is due `after` minutes from now."""
     now = database.now()
     row = {"drill_id": new_id(now), "hotline": hotline, "script": script, "actor": f"staff:{hotline}/ana"}
     at = now + after * MINUTE
@@ -108,7 +108,7 @@ def test_who_writes_more_does_so_by_my_report(app: App) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the report is filed, and before that is noted; then again with what is written later."""
+    """The process dies after submitting the report and before recording it; then again with the later message."""
     noted, failing = drill_runs.mark_done, [True]
 
     def killed(*values: object) -> None:
@@ -139,7 +139,7 @@ def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, mo
 
 
 def test_a_line_that_is_cut_is_noted_late_and_heard_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever told it was killed before that was noted, and the next round comes after it has filed itself."""
+    """The process dies before recording the drill; meanwhile the report is submitted as incomplete."""
     planned(app.database, "cut_off")
     with monkeypatch.context() as killed:
         killed.setattr(drill_runs, "mark_done", lambda *_: None)
@@ -204,12 +204,12 @@ def test_one_that_fails_holds_up_no_other(
 
 
 def test_two_processes_at_once_tell_it_once(app: App) -> None:
-    """A lease decides who holds drills; where it has failed, the report decides."""
+    """A lease decides which process runs drills; if it fails, the report id prevents a second report."""
     drill_id = planned(app.database, "danger_now")
     (one,) = drill_runs.list_due(app.database)
     hold(app)
     before = of(app, drill_id)
-    with app.database.write() as connection:  # as the slower one still sees it
+    with app.database.write() as connection:  # the state that the slower process still sees
         connection.execute(update(t.drill).values(due_at=one.due_at, report_id=None))
     hold(app)
     assert of(app, drill_id) == before and app.count(t.report) == 1

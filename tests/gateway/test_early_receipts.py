@@ -1,4 +1,4 @@
-"""A delivery report that arrives before the answer to our own request."""
+"""A DLR that arrives before the response to our own request."""
 
 from __future__ import annotations
 

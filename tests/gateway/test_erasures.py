@@ -1,4 +1,4 @@
-"""Web records deletions by reporters, and applies them again when it starts on an older database."""
+"""Web records deletions by reporters, and repeats them when it starts on an older database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def start_again(app: App) -> ErasureReplay:
-    """What web does when it starts."""
+    """Repeat the recorded deletions, as web does at its start."""
     before = app.parts.housekeeping._erasing
     erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
     erasing.reapply()
@@ -39,7 +39,7 @@ def start_again(app: App) -> ErasureReplay:
 
 
 def forget_opt_outs(app: App, *, seen_at: int | None = None) -> None:
-    """As a restored backup does; it last heard of this host at `seen_at`, or never."""
+    """Delete opt-outs as a restored backup does; the backup last saw this host at `seen_at`, or never."""
     with app.database.write() as connection:
         connection.execute(delete(t.optout))
         if seen_at is None:

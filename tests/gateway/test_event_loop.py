@@ -1,4 +1,4 @@
-"""The event loop in a thread: it starts when needed, and nobody waits for it after its end."""
+"""The event loop in a thread: it starts on first use, and no call waits for it after its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def where() -> tuple[int, asyncio.AbstractEventLoop]:
 
 
 def test_no_thread_begins_before_it_is_needed(loop: BackgroundLoop) -> None:
-    """The master process of a server would lose it when it forks."""
+    """A thread of the server's master process would not survive the fork."""
     assert "event loop" not in [thread.name for thread in threading.enumerate()]
     loop.run(where())
     assert "event loop" in [thread.name for thread in threading.enumerate()]
@@ -40,7 +40,7 @@ def test_all_coroutines_run_on_one_loop_in_one_thread(loop: BackgroundLoop) -> N
 
 
 def test_coroutines_of_many_threads_run_beside_one_another(loop: BackgroundLoop) -> None:
-    """Each waits until all have come."""
+    """Each coroutine waits until all have arrived."""
     came = asyncio.Barrier(8)
     with ThreadPoolExecutor(8) as threads:
         found = sorted(threads.map(lambda _: loop.run(came.wait()), range(8)))

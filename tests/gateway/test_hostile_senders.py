@@ -25,13 +25,13 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class App:
-    """Wants no body at `/wrong`, and has a signature checked at `/signed`."""
+    """An application that refuses bodies at `/wrong` and waits for a signature check at `/signed`."""
 
     def __init__(self) -> None:
         self.stuck = threading.Event()
         self.read: list[bytes] = []
         self.blocking = BlockingPool(2)
-        self.connections: set[Any] = set()  # as the server knows them
+        self.connections: set[Any] = set()  # the server's set of open connections
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         if scope["path"] == "/wrong":
@@ -54,7 +54,7 @@ class App:
 
 @contextmanager
 def serving(app: Any) -> Iterator[tuple[str, int]]:
-    """Serve with the server's protocol in a thread; return the address."""
+    """Serve with the production protocol in a thread; yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = Config(app, http=server.HttpProtocol, loop="uvloop", ws="none", lifespan="off", log_config=None)
         serves = Server(config)
@@ -87,7 +87,7 @@ def app() -> Iterator[App]:
 
 @pytest.fixture
 def address(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """Nobody is cut for being slow here: what is tried is what happens before that."""
+    """The server's address. Slow clients are not cut here, because the tests cover the time before that."""
     monkeypatch.setattr(server.HttpProtocol.clients, "most", PLACES)
     with serving(app) as address:
         yield address

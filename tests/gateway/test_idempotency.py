@@ -1,4 +1,4 @@
-"""Which SMS count as the same one."""
+"""The rules for when two SMS count as the same one."""
 
 from __future__ import annotations
 

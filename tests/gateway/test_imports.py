@@ -1,4 +1,4 @@
-"""What the web process does not import: it is started many times, and memory is used by each process."""
+"""Modules that web must not import: it starts often, and each process would need the memory."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""No loop with a machine, no reply to an old menu, no carrier's keyword read as a person's, and nobody refused."""
+"""No reply loop with a machine, no reply to an old menu, no carrier keyword taken for a person's, nobody refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
 
 @pytest.mark.parametrize(("quiet", "silent"), [(0, True), (30 * 60, True), (30 * 60 + 1, False)])
 def test_silence_ends_after_a_pause_of_half_an_hour(quiet: int, silent: bool) -> None:
-    """A machine answers sooner; the next message may come from another person, who needs a reply."""
+    """A machine replies sooner; later the next message may come from another person, who needs a reply."""
     loop = record.after_pause(ReplyLoop(0, NOW + HOUR), seconds=quiet)
     assert record.is_silenced(loop, NOW + quiet) is silent
 

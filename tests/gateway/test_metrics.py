@@ -11,11 +11,11 @@ from gateway.metrics import COUNTED
 from tests.house.files import modules
 
 COUNTERS = {"count", "_count", "_on_lost"}  # functions that take the name of an event
-KEYWORDS = {"lost"}  # and an argument that carries it
+KEYWORDS = {"lost"}  # keyword arguments with the name of an event
 
 
 def names(tree: ast.AST) -> Iterator[str]:
-    """Yield the constant names of events that the code counts."""
+    """Yield the names of events that the code counts, if they are constants."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue

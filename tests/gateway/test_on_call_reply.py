@@ -1,4 +1,4 @@
-"""A duty phone that answers with `OK` and a word: stored for the clock, without a reply or conversation."""
+"""A duty phone that replies `OK` and a word: stored for the scheduler, without a reply or a session."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_what_is_an_answer(text: str, word: str | None) -> None:
 
 @pytest.fixture(scope="module")
 def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Vanuatu, where the first two hotlines have people on duty."""
+    """A folder with Vanuatu's country file, in which the first two hotlines have duty phones."""
     folder = tmp_path_factory.mktemp("lands")
     first, second, third, *rest = (country.SHIPPED_FOLDER / "vu.toml").read_text().split("[hotline.card]")
     duty = [f'\ndrills_to = ["{MAIL}", "{DUTY}", "{SHARED}"]', f'\ndrills_to = ["{SHARED}"]']

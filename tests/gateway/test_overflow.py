@@ -1,4 +1,4 @@
-"""However many words one phone sends, its session keeps its size, and every word is delivered."""
+"""A phone may send any number of words: its session stays small, and every word is delivered."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 PHONE = "+6785550101"
-LONG = 200_000  # characters: nearly all that one request may hold
-FEW = 250  # room for one text of 150, a mark and the answers
+LONG = 200_000  # characters; nearly the maximum of one request
+FEW = 250  # characters; fits a text of 150, a marker and the answers
 TO_CATEGORY = ("hi", "Report", "Now", "Go on")
 TO_WORDS = ("hi", "Report", "No", "Bullying, threats", "Me", "13-15", "Shefa")
 
@@ -46,7 +46,7 @@ def long_words(n: int) -> str:
 
 
 def largest(redis_url: str) -> int:
-    """Bytes of the largest conversation or draft."""
+    """Return the bytes of the largest session or draft."""
     with redis.Redis.from_url(redis_url) as client:
         return max(client.strlen(key) for key in client.scan_iter() if key.startswith((b"s:", b"d:")))
 
@@ -57,7 +57,7 @@ def unread(app: App) -> list[str]:
 
 
 def kept(app: App) -> str:
-    """All words that a hotline can read, or will."""
+    """Return all words that a hotline can read, now or when due."""
     said: list[Any] = [one.data for one in (*app.bodies(), *app.waiting()) if "body_base64" not in one.data]
     return "\n".join([*unread(app), *map(str, said)])
 
@@ -74,7 +74,7 @@ def test_long_words_where_a_choice_was_asked(app: App, redis_url: str) -> None:
 
 
 def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
-    """The last stands in the report, whole; the others were meant as well."""
+    """The report contains the last text completely; the earlier ones are delivered too."""
     texts = Texter(app)
     texts(*TO_WORDS)
     for n in range(4):

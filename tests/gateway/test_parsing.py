@@ -1,4 +1,4 @@
-"""The strict reader: nothing that a provider sent is lost, guessed or inflated, and no body blocks the server."""
+"""The strict parser: no data of a provider is lost, guessed or inflated, and no body blocks the server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_form_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> 
         (b"text=caf%E9", "café"),
         (b"text=%93don%92t%94+%80", "“don’t” €"),
         (b"text=%81%8D%8F%90%9D", "\x81\x8d\x8f\x90\x9d"),
-        (b"text=%ED%A0%80", "í\xa0€"),  # an encoded surrogate is no UTF-8
+        (b"text=%ED%A0%80", "í\xa0€"),  # an encoded surrogate is not valid UTF-8
     ],
 )
 def test_what_is_not_utf8_is_windows_1252_or_latin_1(body: bytes, text: str) -> None:
@@ -120,7 +120,7 @@ def test_words_that_are_the_body_itself() -> None:
     sent = wire("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
     read = parsing.read(TEXT, sent)
     assert (read.get("text"), read.identifier("id"), read.identifier("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
-    assert "to" not in read  # a header that is absent is no field
+    assert "to" not in read  # an absent header is not a field
 
 
 def test_a_form_at_a_door_for_words() -> None:
@@ -212,7 +212,7 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableRequest) as caught:
         parsing.read_json(body)
     assert caught.value.__cause__ is None
-    known = caught.value.__context__  # our own, or none
+    known = caught.value.__context__  # our own exception, or none
     assert known is None or (type(known) is StrictJsonError and known.__context__ is None), (
         "a parser's holds the whole body"
     )

@@ -1,4 +1,4 @@
-"""Which earlier reports of a phone a report names to which hotline."""
+"""The earlier reports of a phone that a report names, for each hotline."""
 
 from __future__ import annotations
 

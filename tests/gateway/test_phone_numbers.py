@@ -1,4 +1,4 @@
-"""One person is one person in every notation of the number, and an unusual sender is a person too."""
+"""All notations of a number are one person, and an unusual sender counts as a person too."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_is_no_number_is_still_a_key_and_cannot_be_answered(sender: str, is
 
 
 def nearly(region: str, count: int) -> list[str]:
-    """The library's example of a mobile number there, and others like it: digits changed, added, left out."""
+    """Return the library's example of a mobile number and variants: with digits changed, added or left out."""
     draw = random.Random(region)
     example = example_number_for_type(region, PhoneNumberType.MOBILE)
     if example is None:
@@ -92,7 +92,7 @@ def test_the_short_way_says_what_the_library_says(region: str) -> None:
             assert parse_number(number, region) == SenderIdentity(number, valid=True, key=number)
 
 
-SHARED = {"AU"}  # its calling code is also that of two islands
+SHARED = {"AU"}  # two islands share its calling code
 
 
 @pytest.mark.parametrize("region", sorted({file.stem.upper() for file in SHIPPED_FOLDER.glob("??.toml")} - SHARED))

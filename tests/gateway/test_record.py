@@ -1,4 +1,4 @@
-"""What is stored between two turns is read back unchanged; anything else is no session."""
+"""A session record is read back unchanged; anything else is not a session."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ OWN = ReportRef("another", b"k" * 32, 1000, secret=b"o" * 32)
 
 
 def test_a_record_that_shows_a_code_without_its_secret_begins_anew() -> None:
-    """What would be shown now opens nothing."""
+    """The code on its screen would open nothing without the secret."""
     old = Record(STATE, LastTurn("turn"), Reply("", True), 5, replace(BEGUN, secret=b""))
     assert unpack_record(pack_record(old), BOOK) is None
 
@@ -119,7 +119,7 @@ def test_anything_else_is_no_record(data: object) -> None:
 
 
 def test_a_session_of_the_release_before_goes_on() -> None:
-    """It has no report of words; those before had no recording, no language of the answer and no earlier reports."""
+    """Records of earlier releases lack a report of words, a recording, the answer's language, or earlier reports."""
     for fewer in (1, 2, 4, 5):
         assert unpack_record(json.dumps(GOOD[:-fewer]).encode(), BOOK) == record("a")
 

@@ -1,4 +1,4 @@
-"""The asyncio client on a real Valkey: every caller gets its own answer or an error, and nobody waits for ever."""
+"""The asyncio client on a real Valkey: every caller gets its own response or an error, and none waits for ever."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ ECHO = "return ARGV[1]"
 NEXT = "return redis.call('INCR', KEYS[1])"
 LOST = (ConnectionLost, OSError, RedisError)
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,  # what Flask's servers run
-    "uvloop": uvloop.new_event_loop,  # what production runs
+    "asyncio": asyncio.new_event_loop,  # used by Flask's server
+    "uvloop": uvloop.new_event_loop,  # used in production
 }
 
 
@@ -60,7 +60,7 @@ async def opened(url: str | RedisAddress, scripts: tuple[str, ...] = (ECHO, NEXT
 
 
 def ask(reach: str | RedisAddress, *commands: Command) -> list[Any]:
-    """By a client of its own."""
+    """Run commands with a client of their own."""
 
     async def main() -> list[Any]:
         async with opened(reach) as client:
@@ -74,13 +74,13 @@ async def everybody(*callers: Coroutine[Any, Any, list[Any]]) -> list[Any]:
 
 
 def connections_of(url: str) -> int:
-    """How many others are connected to this server."""
+    """Return the number of other connections to this server."""
     with redis.Redis.from_url(url) as admin:
         return sum(one["cmd"] != "client|list" for one in admin.client_list())
 
 
 class FakeServer:
-    """Speaks for Redis, as no real one does. `answer` gets what came and the connection; by default, one PONG."""
+    """A server that answers as no real Redis does. `answer` gets received bytes and connection; default: one PONG."""
 
     def __init__(self, answer: Callable[[bytes, socket.socket], None] | None = None) -> None:
         self._answer = answer or (lambda _, line: line.sendall(b"+PONG\r\n"))
@@ -121,7 +121,7 @@ class FakeServer:
             thread.join()
 
 
-# Everybody gets their own answers
+# Each caller gets its own response
 
 
 def test_what_is_asked_together_comes_back_to_whoever_asked(redis_url: str, runner: asyncio.Runner) -> None:
@@ -162,7 +162,7 @@ def test_callers_who_come_one_after_the_other_get_their_answers_in_order(
 
     async def main() -> None:
         async with opened(redis_url) as client:
-            await client.ask((*RedisClient.evalsha(ECHO), 0, "known"))  # or all of it is sent twice
+            await client.ask((*RedisClient.evalsha(ECHO), 0, "known"))  # else each command is sent twice
             await asyncio.gather(*(caller(client, number) for number in range(50)))
             assert connections_of(redis_url) == 1
 
@@ -187,7 +187,7 @@ def test_who_asks_nothing_waits_for_nothing(redis_url: str) -> None:
 
 
 def test_a_command_that_cannot_be_written_is_its_callers_fault_alone(redis_url: str) -> None:
-    """Half of it sent would give its answers to whoever asked next."""
+    """If half of it were sent, its response would go to the next caller."""
 
     async def main() -> None:
         async with opened(redis_url) as client:
@@ -200,7 +200,7 @@ def test_a_command_that_cannot_be_written_is_its_callers_fault_alone(redis_url: 
 
 
 def test_a_caller_who_is_gone_leaves_the_others_their_answers(redis_url: str, runner: asyncio.Runner) -> None:
-    """The three ways to be gone: before it is sent, before the answer, and while the connection is opened."""
+    """A caller may leave before its command is sent, before the response, and while the connection is opened."""
 
     async def main() -> None:
         async with opened(redis_url) as client:
@@ -246,11 +246,11 @@ def test_two_event_loops_have_a_connection_each(redis_url: str) -> None:
 
 
 def test_an_event_loop_that_ended_is_forgotten_with_its_connection(redis_url: str) -> None:
-    """As a process that runs one coroutine at a time; nobody closes in between."""
+    """The process runs one coroutine at a time, and nothing closes the client in between."""
     client = RedisClient(RedisAddress(redis_url))
     for _ in range(5):
         assert asyncio.run(client.ask(PING)) == [[b"PONG"]][0]
-    with pytest.warns(ResourceWarning):  # asyncio's, of those that nobody closed
+    with pytest.warns(ResourceWarning):  # from asyncio, for unclosed connections
         gc.collect()
         asyncio.run(_ask_and_close(client))
         gc.collect()
@@ -262,13 +262,13 @@ async def _ask_and_close(client: RedisClient) -> None:
     client.close()
 
 
-# A server that does not answer
+# A server that does not respond
 
 
 def test_who_hears_nothing_for_half_a_second_asks_once_more_and_then_fails(
     own_valkey: Valkey, runner: asyncio.Runner
 ) -> None:
-    """The second time on a new connection, which a frozen server does not answer either."""
+    """The retry uses a new connection, which a frozen server does not answer either."""
 
     async def main() -> None:
         async with opened(own_valkey.url) as client:
@@ -325,7 +325,7 @@ def test_a_server_that_is_killed_and_started_while_an_answer_is_waited_for_is_as
             asked = asyncio.create_task(client.ask(KEPT))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            own_valkey.kill()  # the loop learns of it only when it runs again
+            own_valkey.kill()  # the event loop notices it only when it runs again
             own_valkey.start()
             assert await asked == [b"163"]
 
@@ -344,7 +344,7 @@ def test_a_connection_that_the_server_closed_is_made_anew(own_valkey: Valkey, ru
 
 
 def test_nobody_hangs_where_the_server_dies_again_and_again(own_valkey: Valkey) -> None:
-    """Whoever gets an answer gets their own."""
+    """Each caller that gets a response gets its own."""
 
     async def caller(client: RedisClient, number: int, over: asyncio.Event) -> list[Any]:
         turn = 0
@@ -374,7 +374,7 @@ def test_nobody_hangs_where_the_server_dies_again_and_again(own_valkey: Valkey) 
 
 
 def test_failures_that_nobody_waits_for_are_not_logged(own_valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a connection that could not be opened, after all who asked are gone."""
+    """The connection failed to open after all callers had left."""
 
     async def main() -> None:
         async with opened(own_valkey.url) as client:
@@ -397,13 +397,13 @@ def test_failures_that_nobody_waits_for_are_not_logged(own_valkey: Valkey, caplo
 def test_an_answer_that_is_there_counts_though_the_event_loop_is_late(
     own_valkey: Valkey, runner: asyncio.Runner, answer: bytes
 ) -> None:
-    """As where other processes have the processor: Redis has answered long before."""
+    """Other processes use the processor: Redis responded long before the loop reads the response."""
 
     async def main() -> None:
         async with opened(own_valkey.url) as client:
             await client.ask(("SET", "lukaotem", answer), ("CONFIG", "RESETSTAT"))
             asked = asyncio.create_task(client.ask(KEPT))
-            for _ in range(3):  # it is sent
+            for _ in range(3):  # until the command is sent
                 await asyncio.sleep(0)
             threading.Event().wait(2 * TIMEOUT_SECONDS)
             assert await asked == [answer]
@@ -416,7 +416,7 @@ def test_an_answer_that_is_there_counts_though_the_event_loop_is_late(
 def test_a_server_that_answers_is_connected_to_though_the_event_loop_is_late(
     redis_url: str, runner: asyncio.Runner
 ) -> None:
-    """As in a process that has just started beside others: the loop was late at each step of connecting."""
+    """A process has just started beside others: the loop is late at each step of connecting."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -440,7 +440,7 @@ def test_a_server_that_answers_is_connected_to_though_the_event_loop_is_late(
 
 
 def test_time_begins_when_it_is_sent(runner: asyncio.Runner) -> None:
-    """Many answers come at once, and the steps of all that follow are taken before anything is sent on."""
+    """Many responses arrive together, so the loop runs many other steps before it sends the command."""
 
     async def main() -> None:
         async with opened(server.url) as client:
@@ -450,7 +450,7 @@ def test_time_begins_when_it_is_sent(runner: asyncio.Runner) -> None:
                 await asyncio.sleep(0)
                 asyncio.get_running_loop().call_soon(
                     threading.Event().wait, TIMEOUT_SECONDS + 0.1
-                )  # the steps of many others
+                )  # stands for the steps of many others
                 assert await asked == [b"163"]
 
     def answer(came: bytes, line: socket.socket) -> None:
@@ -464,7 +464,7 @@ def test_time_begins_when_it_is_sent(runner: asyncio.Runner) -> None:
 
 
 def test_each_of_many_turns_of_a_slow_loop_gets_its_answer(own_valkey: Valkey, runner: asyncio.Runner) -> None:
-    """Each request costs the loop 50 ms; what Redis said stands behind all of them."""
+    """Each request blocks the loop for 50 ms; the responses of Redis are read after all of them."""
 
     async def caller(client: RedisClient, number: int) -> list[Any]:
         threading.Event().wait(0.05)
@@ -482,7 +482,7 @@ def test_each_of_many_turns_of_a_slow_loop_gets_its_answer(own_valkey: Valkey, r
     runner.run(main())
 
 
-# Scripts, and what the server refuses
+# Scripts, and commands that the server refuses
 
 
 def test_a_script_that_is_not_known_there_is_sent_whole_and_is_no_fault(
@@ -502,7 +502,7 @@ def test_a_script_that_is_not_known_there_is_sent_whole_and_is_no_fault(
             own_valkey.kill()
             own_valkey.start()
             [number] = await client.ask(first)
-            assert 2 <= number <= 5  # a server that is killed may not have written its last second
+            assert 2 <= number <= 5  # a killed server may have lost the writes of its last second
 
     runner.run(main())
 
@@ -510,7 +510,7 @@ def test_a_script_that_is_not_known_there_is_sent_whole_and_is_no_fault(
 def test_an_error_is_its_callers_alone_and_the_server_is_looked_up_anew(
     own_valkey: Valkey, runner: asyncio.Runner
 ) -> None:
-    """As after a change of masters, where the old one refuses to write. It is asked once more."""
+    """As after a failover, where the old primary refuses writes: the client connects again."""
 
     async def main() -> None:
         async with opened(own_valkey.url) as client:
@@ -543,7 +543,7 @@ def test_what_one_server_refuses_another_may_do(runner: asyncio.Runner) -> None:
 
 
 def test_those_who_wait_on_a_connection_that_is_given_up_get_their_answers() -> None:
-    """The error came first; the answers behind it are still on their way."""
+    """The client drops the connection after an error, but still reads the responses that are on their way."""
 
     async def main() -> None:
         async with opened(server.url) as client:
@@ -598,7 +598,7 @@ def test_whatever_is_wrong_with_an_answer_nobody_is_forgotten(runner: asyncio.Ru
 
 
 def test_an_answer_that_nobody_asked_for_is_given_to_nobody() -> None:
-    """It came while nothing was asked: the connection is of no use any more."""
+    """It arrived when no command was open, so the client drops the connection."""
 
     async def main() -> None:
         async with opened(server.url) as client:
@@ -618,11 +618,11 @@ def test_an_answer_that_nobody_asked_for_is_given_to_nobody() -> None:
         asyncio.run(main())
 
 
-# What the protocol says
+# The protocol
 
 
 def fed(*pieces: bytes, asks: int) -> tuple[Connection, list[asyncio.Future[list[Any]]]]:
-    """A connection that has sent `asks` questions of one command each, and read these pieces."""
+    """Return a connection that sent `asks` requests of one command each, and received these pieces."""
 
     async def main() -> tuple[Connection, list[asyncio.Future[list[Any]]]]:
         loop = asyncio.get_running_loop()
@@ -641,7 +641,7 @@ def fed(*pieces: bytes, asks: int) -> tuple[Connection, list[asyncio.Future[list
 
 
 def test_an_answer_that_is_false_is_an_answer() -> None:
-    """In RESP 3 there is such a thing. Taken for none, it would be given to whoever asked next."""
+    """RESP 3 has a boolean false. If it were not counted, the next caller would get it."""
     _, found = fed(b"#f\r\n+OK\r\n", asks=2)
     assert [one.result() for one in found] == [[False], [b"OK"]]
 
@@ -652,7 +652,7 @@ def test_an_answer_that_is_nothing_is_an_answer() -> None:
 
 
 def test_push_messages_answer_nobody() -> None:
-    """RESP 3: what the server says of itself comes between two answers."""
+    """RESP 3: push messages of the server come between two responses."""
     _, found = fed(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nx\r\n+one\r\n>1\r\n+hello\r\n", b"+two\r\n", asks=2)
     assert [one.result() for one in found] == [[b"one"], [b"two"]]
 
@@ -674,7 +674,7 @@ def test_an_error_inside_an_answer_is_no_other_answer() -> None:
     assert second.result() == [b"OK"]
 
 
-# How a server is reached
+# Ways to reach a server
 
 
 def test_user_and_password_and_number_of_the_database() -> None:
@@ -735,7 +735,7 @@ def test_a_server_that_greets_nobody_is_an_error_in_time() -> None:
 
 @pytest.fixture
 def tls_port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """Where a server behind TLS is, and who vouches for it. Its certificate is for the name in the parameter."""
+    """The port of a server behind TLS, and the CA file. The parameter is the name in its certificate."""
     authority = Authority(tmp_path)
     server = Server("requirepass secret")
     with ExitStack() as stack:
@@ -791,7 +791,7 @@ def test_the_sentinels_are_asked_over_tls_too(tmp_path: Path, is_trusted: bool) 
         server = Server("requirepass secret")
         stack.callback(server.remove)
         port = stack.enter_context(door(certificate, server.start().port))
-        # it cannot speak TLS to the server itself: long before it minds, this test is over
+        # The Sentinel cannot speak TLS to the server itself; the test ends long before it would react.
         watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
         sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
         stack.callback(sentinel.remove)
@@ -831,7 +831,7 @@ def test_after_the_death_of_the_primary_the_new_one_is_asked(watched: Watched) -
 
 
 def test_a_primary_that_became_a_replica_is_asked_no_more(watched: Watched) -> None:
-    """Nobody closed the connection: it refuses to write, so the Sentinels are asked anew."""
+    """The old primary keeps the connection open but refuses writes, so the client asks the Sentinels again."""
     reach = load_settings(CommonSettings, watched.told("web")).session_redis
 
     async def main() -> None:
@@ -848,7 +848,7 @@ def test_a_primary_that_became_a_replica_is_asked_no_more(watched: Watched) -> N
 
 
 async def _at_last(client: RedisClient, *commands: Command) -> list[Any]:
-    """A server that has just been promoted may not answer at once."""
+    """Run commands, with retries: a server that has just been promoted may not respond at once."""
     for _ in range(600):
         try:
             return await client.ask(*commands)
@@ -857,7 +857,7 @@ async def _at_last(client: RedisClient, *commands: Command) -> list[Any]:
     return await client.ask(*commands)
 
 
-# Its end
+# Closing
 
 
 def test_nothing_is_left_after_the_end_even_of_what_is_being_opened(redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Refused requests are logged: the first at once, and a flood of them by one line a minute."""
+"""Refused requests are logged: the first at once, a flood in one line a minute."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.admission import LOG_EVERY_SECONDS, RefusalLog
 
 
 def lines(*refusals: tuple[float, str, str | None]) -> list[dict[str, Any]]:
-    """What is logged of refusals that come at these seconds."""
+    """Return the log lines of refusals at these times (seconds, reason, channel)."""
     clock = iter([second for second, _, _ in refusals])
     found = RefusalLog(lambda: next(clock))
     with capture_logs() as logged:

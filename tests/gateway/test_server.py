@@ -1,4 +1,4 @@
-"""The web server in production: what it accepts, how it stops, what it reveals."""
+"""The web server in production: the requests that it accepts, its shutdown, and what it reveals."""
 
 import os
 import resource
@@ -87,13 +87,13 @@ class Web:
         self.process.wait()
 
     def forget(self) -> None:
-        """Begin another test: delete what the application has kept, and pass over what was logged."""
+        """Prepare for the next test: delete files that the application wrote, and skip the log so far."""
         self._read = (self.folder / "log").stat().st_size
         for name in ("bodies", "headers"):
             (self.folder / name).unlink(missing_ok=True)
 
     def logged(self) -> bytes:
-        """Return what was logged in this test."""
+        """Return the log of this test."""
         return (self.folder / "log").read_bytes()[self._read :]
 
     def connect(self, sender: str = "127.0.0.1") -> socket.socket:
@@ -147,13 +147,13 @@ def module_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture
 def shared_web(module_web: Web) -> Web:
-    """Return the server of tests that send a few requests and stop nothing."""
+    """A server shared by tests that send a few requests and stop nothing."""
     module_web.forget()
     return module_web
 
 
 def all_of(line: socket.socket) -> bytes:
-    """Until the other side closes."""
+    """Receive until the other side closes the connection."""
     answer = b""
     while more := line.recv(65536):
         answer += more
@@ -161,7 +161,7 @@ def all_of(line: socket.socket) -> bytes:
 
 
 def is_readable(line: socket.socket) -> bool:
-    """Return whether an answer, or the end of the connection, has come."""
+    """Return whether data or the end of the connection has arrived."""
     return bool(select.select([line], [], [], 0)[0])
 
 
@@ -263,7 +263,7 @@ def test_a_header_of_two_lines_does_not_go_out(shared_web: Web) -> None:
     ],
 )
 def test_half_a_body_never_reaches_the_application(shared_web: Web, half: bytes) -> None:
-    """Its words would be taken as all there are, and the provider's second try as a repeat."""
+    """Its words would count as the whole text, and the provider's retry as a repeat."""
     with shared_web.connect() as line:
         line.sendall(half)
         line.shutdown(socket.SHUT_WR)
@@ -301,7 +301,7 @@ def test_a_whole_body_comes_in_however_it_is_sent(shared_web: Web, whole: bytes)
 
 @pytest.mark.parametrize("half", [b"P", b"POST / HTTP/1.1\r\nHost", post("Content-Length: 100", body="half")])
 def test_senders_who_send_half_hold_no_thread_and_are_cut(shared_web: Web, half: bytes) -> None:
-    for _ in range(5):  # a busy machine may be so slow that they are cut first
+    for _ in range(5):  # on a busy machine they may be cut first
         with ExitStack() as lines:
             began = time.monotonic()
             slow = [lines.enter_context(shared_web.connect()) for _ in range(20)]
@@ -345,14 +345,14 @@ def test_connections_beyond_the_files_are_closed_and_it_serves_again(web: Web) -
         for _ in range(60):
             stack.enter_context(web.connect())
         before = web.cpu_seconds()
-        time.sleep(2)  # as long as nothing can be accepted it must not spin
+        time.sleep(2)  # while it cannot accept, it must not busy-wait
         assert web.cpu_seconds() - before < 1
         assert web.files() <= 40
     until(lambda: answers(web), "it does not serve again")
 
 
 def test_connections_leave_files_to_what_keeps_reports(tmp_path: Path) -> None:
-    """Silent connections of many senders must not take the spool's files. One sender alone gets fewer still."""
+    """Idle connections of many senders must leave file descriptors for the spool. A single sender gets even fewer."""
     web = Web(tmp_path, free_port(), files=200)
     try:
         web.until_up(1)
@@ -407,13 +407,13 @@ def test_a_frozen_process_costs_no_connection(tmp_path: Path) -> None:
 
 
 def test_a_process_that_its_master_takes_for_stuck_answers_what_is_in_hand(web: Web) -> None:
-    """As after a pause of the whole machine: whoever is awake first has heard nothing for longer than it waits."""
+    """After a pause of the whole host, the master may run first and find the worker's heartbeat too old."""
     web.until_up(1)
     worker, log = web.worker(), web.folder / "log"
     [said] = [link for link in Path(f"/proc/{worker}/fd").iterdir() if "/wgunicorn-" in str(link.readlink())]
 
     def is_taken_for_stuck() -> bool:
-        os.utime(said, (0, 0))  # when it said last that it lives
+        os.utime(said, (0, 0))  # the time of its last heartbeat
         return b"WORKER TIMEOUT" in log.read_bytes()
 
     with web.connect() as line:
@@ -426,7 +426,7 @@ def test_a_process_that_its_master_takes_for_stuck_answers_what_is_in_hand(web: 
 
 
 def test_who_does_not_wait_for_the_answer_gets_one(shared_web: Web) -> None:
-    """It is asked again by whoever sent it; answered at once, two answers could change places."""
+    """A pipelined request gets no response of its own, else two responses could swap. Its sender repeats it."""
     first = post("Content-Length: 4", body="luka").replace(b"Connection: close\r\n", b"")
     for behind in (get(), b"lukaotem", b"\r\n"):
         with shared_web.connect() as line:
@@ -460,7 +460,7 @@ def test_a_new_master_gets_the_port_though_the_last_ones_worker_is_kept_busy(web
         assert line.recv(65536).startswith(b"HTTP/1.1 200")
         web.stop()
 
-        def ended() -> bool:  # a proxy that keeps its connection, and asks on
+        def ended() -> bool:  # like a proxy that reuses its connection
             try:
                 line.sendall(kept)
                 return not line.recv(65536)

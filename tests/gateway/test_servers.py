@@ -1,4 +1,4 @@
-"""One transcript by three servers: Flask's own, gunicorn's threads, and production's event loop. Equal to the byte."""
+"""The same transcript through three servers: Flask's, gunicorn's threads, and production's event loop. Equal bytes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ FACTORY = "gateway.app:create_app()"
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 HEADERS_SEEN = {"content-type", "content-length", *map(str.lower, HEADERS)}
 
-DRAWN = re.compile(rb"Code \d{4} \d{4}\nPIN \d{4}")  # anew for each report, by chance
+DRAWN = re.compile(rb"Code \d{4} \d{4}\nPIN \d{4}")  # random for each report
 
 Screen = tuple[int, dict[str, str], bytes]
 
 
 class Served(Installation):
-    """`server`: which of the three runs web."""
+    """An installation whose web runs on `server`, one of the three."""
 
     server = PRODUCTION
 
@@ -63,7 +63,7 @@ class Served(Installation):
 
 @dataclass
 class Recorder:
-    """Posts as `requests` does, and keeps each answer."""
+    """Posts as `requests` does, and stores each response."""
 
     screens: list[Screen] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ def installation() -> Iterator[Served]:
 
 
 def call(installation: Served, http: Any) -> None:
-    """The same call each time: the network's name of it tells one report from another."""
+    """Make the same call each time; the network's session id distinguishes reports."""
     phone = installation.ussd_phone("africastalking", "+6785550101")
     assert isinstance(phone, AfricasTalking)
     phone.http, phone.session = http, "ATUid_one_call"
@@ -95,7 +95,7 @@ def call(installation: Served, http: Any) -> None:
 
 
 def texts(installation: Served, http: Any) -> None:
-    """The same messages each time, by their ids."""
+    """Send the same messages each time, with the same ids."""
     phone = installation.sms_phone("kannel", "+6785550102")
     assert isinstance(phone, KannelTexts)
     phone.http = http
@@ -117,7 +117,7 @@ def test_one_transcript_is_the_same_by_all_servers(installation: Served) -> None
         shown[server] = {name: one.screens for name, one in recorders.items()}
         installation.kill("web", SIGTERM)
         with redis.Redis.from_url(installation.environment["REDIS_URL"]) as client:
-            client.flushall()  # the same conversation begins anew
+            client.flushall()  # so that the same session starts again
     for screens in shown[PRODUCTION].values():
         assert {status for status, _, _ in screens} == {200}
         assert all(set(headers) == HEADERS_SEEN for _, headers, _ in screens)

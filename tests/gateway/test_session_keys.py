@@ -1,4 +1,4 @@
-"""Session keys follow the time and are deleted, whatever the clock and the disk do."""
+"""Session keys advance with time and are deleted, whatever happens to clock and disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR = 3600
 
 
 class Watch:
-    """The wall clock of a host, moved by hand."""
+    """The wall clock of a host, set by tests."""
 
     def __init__(self, at: float = NOON) -> None:
         self.at = at
@@ -41,7 +41,7 @@ class Host:
         return SessionKeys(self.folder, SECRET, self.counted.append, self.clock)
 
     def pass_time(self, seconds: float, every: float = 60) -> None:
-        """As housekeeping does, though less often."""
+        """Renew the keys as housekeeping does, though less often."""
         end = self.clock.at + seconds
         while self.clock.at < end:
             self.clock.at = min(end, self.clock.at + every)
@@ -71,7 +71,7 @@ def test_a_record_opens_for_its_time_and_never_an_hour_later(tmp_path: Path, int
 
 
 def test_what_stands_on_the_disk_an_hour_later_opens_nothing_of_before(host: Host) -> None:
-    """With every version of the file from then on, by a process that may derive as many keys as it likes."""
+    """An attacker has any later version of the file, and may derive any number of keys from it."""
     sealed = [host.keys.seal(*PLACE, WORDS)]
     files = []
     for _ in range(12):
@@ -97,7 +97,7 @@ def test_the_file_alone_opens_nothing_and_is_for_this_account(host: Host) -> Non
 
 
 def test_the_key_that_was_replaced_is_overwritten_too(host: Host) -> None:
-    """A second name for the old file shows what became of its bytes."""
+    """A hard link to the old file shows what happened to its bytes."""
     kept = host.folder.with_name("second name")
     os.link(host.folder / NAME, kept)
     key = kept.read_bytes().split()[-1]
@@ -107,7 +107,7 @@ def test_the_key_that_was_replaced_is_overwritten_too(host: Host) -> None:
 
 
 def test_processes_of_one_host_read_one_anothers_records(host: Host) -> None:
-    """Also where one has followed the time and the other not yet."""
+    """Also if one process has renewed its keys and the other has not."""
     slow = host.process()
     for _ in range(8):
         host.pass_time(EPOCH_SECONDS)
@@ -142,7 +142,7 @@ def test_a_clock_that_jumps_ahead_and_back_stops_nobody(host: Host, by: int, res
     host.clock.at -= by
     if restarts:
         host.keys = host.process()
-    assert host.opens(host.keys.seal(*PLACE, WORDS))  # before the next look, too
+    assert host.opens(host.keys.seal(*PLACE, WORDS))  # before the next renewal, too
     host.pass_time(60, every=5)
     assert host.opens(ahead)
     later = host.keys.seal(*PLACE, WORDS)
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_counted(
         disk.setattr(os, "open", refused)
         host.pass_time(2 * EPOCH_SECONDS)
         assert host.opens(sealed)
-        other = host.process()  # it reads what is there, and follows it by itself
+        other = host.process()  # it loads the stored keys and derives later ones
         assert other.open(*PLACE, host.keys.seal(*PLACE, WORDS)) == WORDS
         host.pass_time(HOUR)
         assert not host.opens(sealed)

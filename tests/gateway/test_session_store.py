@@ -1,4 +1,4 @@
-"""Sessions on a real Valkey: updated only by the reader of the last version, sealed, and without Valkey."""
+"""Sessions on a real Valkey: sealed, updated only by the reader of the last version, and without Valkey."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ lost: list[str] = []
 
 
 class Kept:
-    """Sessions, asked from a thread: each call runs the event loop until it has its answer."""
+    """Sessions for synchronous tests: each call runs the event loop until it has its result."""
 
     def __init__(self, sessions: Sessions, runner: asyncio.Runner) -> None:
         self.sessions = sessions
@@ -58,7 +58,7 @@ class Kept:
         return self._runner.run(self.sessions.count_report(who))
 
     def count(self, who: str) -> int:
-        """How many reports came before one that is counted now."""
+        """Count a report of this phone, and return the number of those before."""
         history = self.count_report(who)
         assert history
         return history.count
@@ -114,7 +114,7 @@ def test_only_one_writes_over_a_version(sessions: Kept) -> None:
 
 @pytest.mark.rule("A-12")
 def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys) -> None:
-    """Each in a process of its own, as far as Redis sees: twenty connections."""
+    """Twenty connections, which Redis sees as twenty processes."""
     start = threading.Barrier(20)
     won: list[int] = []
 
@@ -199,7 +199,7 @@ def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kep
         sessions.remember("+6785550101", n, f"report {n}")
     assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
     assert sessions.remembered("+6785550102") == set()
-    sessions.remember("+6785550101", 2, "report 2")  # the same request, once more
+    sessions.remember("+6785550101", 2, "report 2")  # the same request again
     assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
 
 
@@ -213,7 +213,7 @@ def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url
         for secret in (b"6785550101", b"01a211f9", b"vu-pikinini"):
             assert secret not in held
         theirs = sessions.key("l:sent", "+6785550102", "0")
-        client.set(theirs, client.get(mine))  # by somebody who writes to Redis
+        client.set(theirs, client.get(mine))  # as an attacker who can write to Redis
     assert sessions.remembered("+6785550102") == set()
     with kept(redis_url, keys, "training") as training:
         assert training.remembered("+6785550101") == set()

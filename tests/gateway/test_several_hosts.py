@@ -1,4 +1,4 @@
-"""Two hosts of web on one PostgreSQL and one Redis: one is cut off from the database with reports in its spool."""
+"""Two hosts of web on one PostgreSQL and one Redis: one loses the database, with reports in its spool."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WORDS = "It happens on the way home every day"
 
 
 class TwoHosts:
-    """Host `a` is cut off from the database now and then; `b` is not. They share keys, secrets and Redis."""
+    """Two hosts with the same keys, secrets and Redis. Host `a` loses the database at times; `b` does not."""
 
     def __init__(self, redis_url: str, address: str) -> None:
         self._redis = redis.Redis.from_url(redis_url)
@@ -62,13 +62,13 @@ class TwoHosts:
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """Host a does not reach the database, in any of its threads. Its Redis goes on."""
+        """Make the database unavailable to all threads of host a; its Redis works."""
         with ExitStack() as stack:
             for database in (self.a.database, self.a.parts.background_database):
                 for use in ("read", "write"):
                     stack.enter_context(patch.object(database, use, side_effect=DatabaseUnavailable("away")))
             with self.b.database.write() as connection:
-                connection.execute(delete(t.lease))  # it ends within 30 s
+                connection.execute(delete(t.lease))  # without this, the lease ends within 30 s
             yield
         self.a.parts.submitter._breaker = CircuitBreaker(failures=3, window=30, rest=30)
 
@@ -83,7 +83,7 @@ class TwoHosts:
             return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
     def erase(self) -> None:
-        """What the clock and the workers do with a report that its reporter has deleted."""
+        """Do the work of scheduler and workers for a report that its reporter has deleted."""
         room = Room(Desk.at(self.b.database, self.a.keys))
         room.jobs.messages()
         with self.b.database.write() as connection:
@@ -104,7 +104,7 @@ def hosts(redis_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_another_host_submits_it_and_nothing_comes_back(hosts: TwoHosts) -> None:
-    """Sent by host a, submitted by host b, read and deleted by its reporter through b; then host a is back."""
+    """Host a sends it, host b submits it, and its reporter reads and deletes it through b; then host a is back."""
     with hosts.cut_off():
         code, pin = code_and_pin(walk(hosts.a.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
         hosts.until_copied(1)
@@ -147,7 +147,7 @@ def test_words_deleted_through_another_host_stay_deleted(hosts: TwoHosts, *, cop
 
 
 def test_a_slow_network_to_the_database_keeps_nothing_in_the_spool(postgres: Postgres) -> None:
-    """600 ms there and back: too slow while a reporter waits, and not for emptying the spool."""
+    """A round trip of 600 ms is too slow while a reporter waits, but not for emptying the spool."""
     proxy = Proxy(postgres.port).start()
     address = postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
     database = Database(address.replace(f":{postgres.port}/", f":{proxy.port}/"), timeouts=INTERACTIVE)

@@ -1,4 +1,4 @@
-"""A reporter who reads very many tips waits for the next; nothing else of that phone and no other phone does (S-36)."""
+"""A reporter who reads very many tips must wait for the next; other screens and other phones do not (S-36)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def reads_on(phone: Handset) -> int:
-    """Screens of tips until one is refused; the last one seen is BUSY."""
+    """Return how many screens of tips are shown before the first BUSY."""
     phone.dial()
     seen, count = phone.type("Safety tips"), 0
     while seen.text != BUSY and count < 2 * MOST_READ:

@@ -1,4 +1,4 @@
-"""Screens as speech: words for a provider's voice, or recordings of their fragments."""
+"""Screens as speech: texts for a provider's voice, or recordings of their fragments."""
 
 from __future__ import annotations
 

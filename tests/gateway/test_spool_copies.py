@@ -1,4 +1,4 @@
-"""Entries of the spool are copied to Redis, sealed, and another host submits those whose own host does not."""
+"""Spool entries are copied to Redis, sealed; if a host does not submit its own, another host does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 class Host:
-    """The spool of one host and its copies. The thread does not run: `copy` does what it does."""
+    """The spool of one host and its copies. `copy` does the work of the thread, which is not started."""
 
     def __init__(self, url: str, folder: Path, cipher: RecordCipher = VAULT) -> None:
         self.refused: list[str] = []
@@ -41,7 +41,7 @@ class Host:
         return self.copies.sync()
 
     def submit(self) -> list[str]:
-        """What this host submits of the others, by report id and kind."""
+        """Submit entries of other hosts; return their report ids and kinds."""
         before = len(self.submitted)
         self.copies.submit(self.submitted.append)
         return [f"{entry.submission.report_id[-1]} {entry.kind}" for entry in self.submitted[before:]]
@@ -108,7 +108,7 @@ def test_its_own_host_comes_first(hosts: tuple[Host, Host], monkeypatch: pytest.
 def test_what_a_deletion_replaced_is_not_submitted(hosts: tuple[Host, Host], *, both_copied: bool) -> None:
     here, there = hosts
     here.put(1, "sent", 2)
-    if both_copied:  # as where Redis did not answer when the first copy was to be deleted
+    if both_copied:  # Redis was unavailable when the copy should be deleted
         here.copy()
         here.copies.remove = lambda name: None  # type: ignore[method-assign]
     here.put(1, "drop_unsent", 3)

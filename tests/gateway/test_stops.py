@@ -1,4 +1,4 @@
-"""The web server's processes stop and start while it answers: every request that was sent is answered."""
+"""The web server's processes stop and start while it serves: every request that was sent is answered."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.wait import until
 pytestmark = pytest.mark.slow
 
 STOPS = int(os.environ.get("TEST_STOPS", "6"))
-PAUSES = (0, 0, 0.001, 0.02)  # seconds of a client between two requests
+PAUSES = (0, 0, 0.001, 0.02)  # seconds that a client waits between two requests
 REQUEST = b"GET /unread HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
 class Client(threading.Thread):
-    """Sends one request after the other until it is told to end; on one connection as long as that is kept, or not."""
+    """A client that sends requests until `over` is set. `keeps`: it reuses its connection while the server allows."""
 
     def __init__(self, web: Web, over: threading.Event, *, keeps: bool, pause: float) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Client(threading.Thread):
         self._close()
 
     def _ask(self) -> None:
-        if self._connection and is_readable(self._connection):  # the server closed it: nothing was sent
+        if self._connection and is_readable(self._connection):  # the server closed it, so no request is lost
             self._close()
         one = self._connection = self._connection or self._web.connect()
         one.sendall(REQUEST if self._keeps else REQUEST.replace(b"Host", b"Connection: close\r\nHost"))

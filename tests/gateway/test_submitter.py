@@ -1,4 +1,4 @@
-"""Spool entries are filed, whatever was filed in the meantime."""
+"""Spool entries are submitted, whatever else was submitted in the meantime."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TO_CONTACT = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa")
 
 @pytest.mark.rule("S-38")
 def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_filed(own_valkey: Valkey) -> None:
-    """Seen in the canary run: the second went to the spool under the same number of its revision, and was dropped."""
+    """A bug of the canary run: the second report was spooled with the same revision number, and was dropped."""
     app = App(own_valkey.url)
     phone = app.ussd("+6785550101", "africastalking")
     with closing(sqlite3.connect(app.plan.folder.inside / "tokaut.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")  # the database is away: both go to the spool
+        other.execute("BEGIN IMMEDIATE")  # the database is unavailable, so both go to the spool
         said = []
         for last, redis_is_away in (("No", True), ("SMS 8am-4pm", False)):
             phone.dial()
@@ -45,7 +45,7 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
                 until(app.parts.sessions.answers, "Redis is left alone for ever")
         other.execute("ROLLBACK")
     assert all(screen.startswith("Sent to Pikinini Helpline.") for screen in said), said
-    for _ in range(2):  # a second round finds nothing new
+    for _ in range(2):  # the second round finds nothing new
         app.parts.housekeeping.once()
         app.pass_time(1)
         primary = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"]
@@ -54,7 +54,7 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
 
 
 def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand callers at once: who waits for SQLite holds a thread, and the spool makes nobody wait."""
+    """With a thousand reporters at once, waiting for SQLite would hold a thread; the spool lets nobody wait."""
     app = App(redis_url)
     sealed: list[int] = []
     seal = ReportBuilder.seal
@@ -81,7 +81,7 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
 def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_is_away(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call is walked again for each reply, and the spool is emptied only after the words are in the database."""
+    """The call is replayed for each reply, and the spool is emptied only after the words are in the database."""
     app = App(redis_url)
 
     async def away(*_: object) -> None:
@@ -106,10 +106,10 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
 def test_words_after_a_carried_send_by_the_spool_stay_though_redis_is_gone(
     own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Walked again without the draft that Redis kept, the same Send would be another report, and the words would go."""
+    """Replayed without the draft in Redis, the same Send would be another report, and the words would be lost."""
     app = App(own_valkey.url)
     phone = app.ussd("+6785550101", "africastalking")
-    for _ in range(2):  # the line drops, and the second walk carries the first one on
+    for _ in range(2):  # the first call drops; the second continues its draft
         phone.dial()
         for reply in (*TO_CONTACT, "No"):
             phone.type(reply)

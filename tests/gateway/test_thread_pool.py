@@ -1,4 +1,4 @@
-"""Threads for blocking calls: their deadline, and what is refused while most of them are busy."""
+"""Threads for blocking calls: their deadlines, and load shedding while most of them are busy."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from tests.support.wait import until
 
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
-ENOUGH = int(THREADS * MOST_BUSY) + 1  # busy threads beyond which what can wait gives way; one more is still free
+ENOUGH = int(THREADS * MOST_BUSY) + 1  # busy threads at which optional work is refused; one more is still free
 LONG_AGO = -0.1
 
 
 @contextmanager
 def busy(pool: BlockingPool, threads: int = ENOUGH) -> Iterator[None]:
-    """So many of its threads wait until the end of the block."""
+    """Keep so many threads busy until the end of the block."""
     end, begun = threading.Event(), threading.Semaphore(0)
 
     def wait() -> None:
@@ -134,7 +134,7 @@ def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
 
 
 def test_it_is_crowded_where_very_many_requests_are_under_way(pool: BlockingPool) -> None:
-    """Half a millisecond each: what came at one moment is no crowd yet."""
+    """Each request takes half a millisecond, so requests that come at one moment are not yet an overload."""
     with ExitStack() as many:
         for _ in range(MOST_REQUESTS):
             many.enter_context(pool.request())
@@ -147,9 +147,9 @@ def test_it_is_crowded_where_very_many_requests_are_under_way(pool: BlockingPool
 def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asked was answered when the time was over. The database still holds the threads."""
+    """The request was answered at its deadline, but its call still holds the thread."""
     monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 1)  # a busy machine needs some of it to start nine threads
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 1)  # a busy machine needs part of it to start nine threads
     monkeypatch.setattr(threads, "LEAST_SECONDS", 1)
     end = threading.Event()
 
@@ -177,7 +177,7 @@ def test_what_it_returns_and_raises_is_the_functions(pool: BlockingPool) -> None
 
 
 def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
-    """The function waits for what only the loop does."""
+    """The function waits for an event that only the event loop sets."""
 
     async def main() -> None:
         from_the_loop = threading.Event()
@@ -190,14 +190,14 @@ def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
 
 
 def test_without_a_request_it_waits_as_long_as_it_takes(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Housekeeping and drills have no caller who waits."""
+    """Housekeeping and drills have no reporter who waits."""
     monkeypatch.setattr(threads, "ANSWER_SECONDS", LONG_AGO)
     monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller was told that nothing was sent: it must not be sent afterwards."""
+    """The reporter read that nothing was sent, so it must not be sent afterwards."""
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     one = BlockingPool(threads=1)
@@ -209,7 +209,7 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
 
     with busy(one, 1):
         asyncio.run(main())
-    asyncio.run(one.run(begun.append, "next"))  # the only thread has looked at all that was in its queue
+    asyncio.run(one.run(begun.append, "next"))  # the only thread has processed its whole queue
     assert begun == ["next"]
     one.close()
 
@@ -230,7 +230,7 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, mon
 
 
 def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second function gets what the first has left. Of another request the time begins anew."""
+    """The second function gets the time that the first has left. Another request has a new deadline."""
     monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.2)

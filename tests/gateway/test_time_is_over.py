@@ -1,4 +1,4 @@
-"""A request that is too late before it reaches a thread: what must not be lost is left to its provider."""
+"""A request whose deadline passes before it gets a thread: the provider must repeat it if it must not be lost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The table of a report's submission, walked at random over a real database and spool that fail at any moment.
+"""The state table of a submission, walked at random over a real database and spool that fail at any moment.
 
-What is promised: words of an answer that was stored, or of a Send that said "Sent", are in the last revision that a
-hotline gets, whatever failed, was repeated or was replayed meanwhile; and a deleted report leaves none behind.
+The promise: the last revision that a hotline gets has the words of each stored answer and of each Send that said
+"Sent", despite failures, repeats and replays; and nothing is left of a deleted report.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ HOTLINE = "vu-pikinini"
 RECIPIENTS = (Recipient(HOTLINE, "primary", "CATEGORY_FIRST"),)
 NOW = 1_795_593_740  # Unix seconds
 HOUR_SECONDS = 3600
-FAILURES = ("none", "refused", "late")  # late: stored, and the caller is told that it failed
+FAILURES = ("none", "refused", "late")  # late: stored, but reported as failed
 
 
 class FailingDatabase(Database):
@@ -108,11 +108,11 @@ class NoQueue:
 
 
 class Walk(RuleBasedStateMachine):
-    """One phone and its report; the machine presses keys while the database and the disk come and go."""
+    """One phone and its report; the state machine presses keys while database and disk fail and recover."""
 
     @initialize(sends_path=booleans())
     def dial(self, sends_path: bool) -> None:
-        self.patches = ExitStack()  # a busy machine is slow, and only what the machine chooses may fail
+        self.patches = ExitStack()  # long timeouts: only chosen failures may happen
         self.patches.enter_context(patch.object(sqlite, "COMMIT_SECONDS", 60.0))
         self.patches.enter_context(patch.object(spool, "DISK_TIMEOUT_SECONDS", 60.0))
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
@@ -160,7 +160,7 @@ class Walk(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
             self.patches.close()
 
-    # What fails
+    # Failures
 
     @rule(failure=sampled_from(FAILURES))
     def database_becomes(self, failure: str) -> None:
@@ -180,7 +180,7 @@ class Walk(RuleBasedStateMachine):
         if self.database.failure == "none":
             self._submit_due(150)
 
-    # What the reporter does
+    # Actions of the reporter
 
     @precondition(lambda self: not self.ref.is_submitted)
     @rule()
@@ -189,7 +189,7 @@ class Walk(RuleBasedStateMachine):
         counted = len(self.counted)
         before = self.ref
         self.ref = self.submitter.schedule_incomplete(self._told(), self.ref, RECIPIENTS)
-        if self.ref.is_submitted:  # it turned out to be sent: the answer is added, as the conversation does
+        if self.ref.is_submitted:  # it was already submitted, so the answer is an addition, as in a session
             self._add(self.ref)
             return
         assert isinstance(self.ref.state, Scheduled | SubmissionUncertain) and self.ref.is_pending
@@ -224,7 +224,7 @@ class Walk(RuleBasedStateMachine):
         was_uncertain = self.ref.is_unconfirmed or isinstance(self.ref.state, PerhapsScheduled)
         try:
             outcome = self.submitter.delete(self.ref)
-        except DatabaseUnavailable:  # the reporter was told that it does not work; it may be deleted all the same
+        except DatabaseUnavailable:  # the reporter reads that it failed; it may have been deleted
             self.promised = set()
             return
         if outcome == "deleted" and not was_uncertain and not isinstance(self.ref.state, NotSubmitted):
@@ -235,7 +235,7 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.sends_path)
     @rule()
     def replay(self) -> None:
-        """Redis is emptied: the session is replayed from the path, with its Send if there was one."""
+        """Empty Redis: the session is replayed from the path, including its Send."""
         ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
         assert ref.origin_key == self.ref.origin_key
         self.ref = after_event(ref, SubmissionEvent.REPLAY)
@@ -247,7 +247,7 @@ class Walk(RuleBasedStateMachine):
         if hasattr(self, "ref"):
             assert (type(self.ref.state), SubmissionEvent.DROP) in TABLE
 
-    # How it is done
+    # Implementation
 
     def _type(self) -> None:
         self.replies += 1
@@ -291,7 +291,7 @@ class Walk(RuleBasedStateMachine):
             later.close()
 
     def check_promises(self) -> None:
-        """Let everything come back and all time pass; then compare what a hotline can read with what was promised."""
+        """End all failures and let all time pass; then check that a hotline can read everything promised."""
         self.database.failure = self.spool.failure = "none"
         for _ in range(2):
             self.spool.drain(lambda entry: submit_late(self.database, entry))
@@ -316,7 +316,7 @@ Walk.TestCase.settings = settings(
 )
 TestWalk = pytest.mark.rule("S-38")(Walk.TestCase)
 
-# Steps of a walk; "db" and "disk" name what fails from then on.
+# Steps of a walk; "db" and "disk" set the failure from then on.
 SCENARIOS = {
     "an answer is spooled after one that is scheduled": "answer, db refused, answer",
     "two answers are spooled": "db refused, answer, answer",
@@ -359,8 +359,8 @@ def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
         walk.teardown()
 
 
-# Each row by hand: what docs/submission.md shows comes from the code.
-REVISION = 9  # the stored one
+# Each row is written by hand; docs/submission.md is generated from the code.
+REVISION = 9  # the stored revision
 NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
     (NotSubmitted(), SubmissionEvent.SCHEDULE, Scheduled(9)),
     (NotSubmitted(), SubmissionEvent.SCHEDULE_SPOOLED, Scheduled(9)),

@@ -1,4 +1,4 @@
-"""What a message means: never two steps for one turn, never a lost character, never a guess."""
+"""The meaning of a message: no turn takes effect twice, no character is lost, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMS = Inbound(kind="sms", channel="africastalking", sender="+6785550101", code="
 
 
 class Session:
-    """Takes turns as the conversation does, and keeps what the session keeps."""
+    """A session that classifies messages as the conversation does, and stores the same fields."""
 
     def __init__(self) -> None:
         self.last: LastTurn | None = None

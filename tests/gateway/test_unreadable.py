@@ -1,4 +1,4 @@
-"""A mobile network whose request cannot be read: the reporter gets an answer, and the log names the wrong field."""
+"""A network's request cannot be read: the reporter gets a reply, and the log names the wrong field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The webhooks as Flask's routes and in the ASGI application: the same behaviour."""
+"""The webhooks behave the same as Flask's routes and in the ASGI application."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, and the status that it gets."""
+    """One request, and the expected status."""
 
     name: str
     status: int
@@ -108,7 +108,7 @@ def by_flask(app: App, asked: Asked) -> Said:
         method=asked.method,
         input_stream=BytesIO(b"".join(asked.pieces)),
         headers={**asked.headers, "Transfer-Encoding": "chunked"},
-        environ_overrides={"wsgi.input_terminated": True},  # as a server says that reads the pieces
+        environ_overrides={"wsgi.input_terminated": True},  # set by a server that decodes chunks
     )
     return Said(answer.status_code, answer.data, answer.headers)
 
@@ -118,14 +118,14 @@ def by_asgi(http: AsgiHttp, asked: Asked) -> Said:
 
 
 def seen(said: Said, method: str) -> tuple[int, str, bytes, dict[str, str]]:
-    """Status, type, body and the headers of all answers. The server leaves out a body for HEAD."""
+    """Return status, type, body and common headers of a response. For HEAD the server omits the body."""
     body = b"" if method == "HEAD" else said.content
     assert (said.status_code == 405) == ("Allow" in said.headers)
     return said.status_code, said.headers["Content-Type"], body, {name: said.headers[name] for name in HEADERS}
 
 
 def test_another_method_is_told_which_are_allowed(app: App) -> None:
-    """RFC 9110, 15.5.6: also outside the webhooks."""
+    """RFC 9110, 15.5.6; outside the webhooks too."""
     secrets = app.plan.secrets
     allowed = {
         f"/hooks/ussd/{secrets.ussd}": "POST",
@@ -153,7 +153,7 @@ def test_every_request_gets_the_same_answer_by_both_ways(app: App) -> None:
 
 def test_every_refusal_is_counted_by_both_ways(app: App) -> None:
     with AsgiHttp(app) as http:
-        for asked in refusals(app):  # what is answered for the first time is answered once
+        for asked in refusals(app):  # so that each has been answered once before
             by_asgi(http, asked)
     before = counted(app)
     for asked in refusals(app):
@@ -214,7 +214,7 @@ def test_flask_lists_every_webhook_of_every_channel(app: App) -> None:
 def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tests raise; there it is counted and logged, and the caller is answered."""
+    """In tests a blocking call raises; in production it is counted and logged, and the reporter gets a reply."""
     monkeypatch.setattr("runtime.event_loop_guard._on_violation", [app.parts.metrics.loop_blocked])
     take = app.parts.dispatcher.take
 

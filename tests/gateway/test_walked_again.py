@@ -1,4 +1,4 @@
-"""Calls that are replayed from their path while Redis, the database or both are away: what was kept is delivered."""
+"""Calls replayed from their path while Redis, the database or both are unavailable: all stored words are delivered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ END_OF_AN_HOUR = "2030-05-14T09:59:59Z"
 
 @dataclass
 class Process:
-    """One of two on the same Redis, database and spool; each leaves them alone in its own time."""
+    """One of two processes on the same Redis, database and spool; each loses them at its own times."""
 
     parts: Services
     http: Http
@@ -64,12 +64,12 @@ class Site:
         self.app.parts.spool.drain(partial(submit_late, self.app.database))
 
     def newest_last(self) -> list[dict[str, Any]]:
-        """All that the helpline has, by number."""
+        """Return all revisions that the helpline has, in order."""
         kept = [one for one in self.app.bodies() if one.hotline == "vu-pikinini"]
         return [one.data for one in sorted(kept, key=lambda one: one.revision)]
 
     def heard(self) -> str:
-        """Of each report, what its highest number says: receivers keep that one."""
+        """Return the narrative of each report's highest revision, which receivers store."""
         newest = {one["report_id"]: one["narrative"] for one in self.newest_last()}
         return "\n".join(map(str, newest.values()))
 
@@ -89,7 +89,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @dataclass
 class Call:
-    """Each request goes to either process, some come twice, and anything may be away for it."""
+    """A call: each request goes to either process, some come twice, and any service may be unavailable for it."""
 
     site: Site
     phone: AfricasTalking
@@ -150,7 +150,7 @@ def test_words_that_were_kept_after_sent_are_heard_whatever_is_away(
 
 
 def test_words_in_the_spool_come_after_a_send_that_was_filed_meanwhile(site: Site) -> None:
-    """Walked again with Redis and the database both away, nobody knows under which number that Send was filed."""
+    """A replay while Redis and the database are unavailable cannot know the revision number of that Send."""
     process = site.processes[0]
     process.has_redis = False
     phone = site.app.ussd("+6785550101", "africastalking")
@@ -169,7 +169,7 @@ def test_words_in_the_spool_come_after_a_send_that_was_filed_meanwhile(site: Sit
 
 
 def test_what_is_answered_when_redis_is_back_comes_after_what_was_walked_without_it(site: Site) -> None:
-    """Redis is left alone for five seconds and the database for thirty: so it mostly goes."""
+    """The circuit breaker pauses Redis for five seconds and the database for thirty, so this order is usual."""
     process = site.processes[0]
     phone = site.app.ussd("+6785550101", "africastalking")
     phone.dial()

@@ -1,4 +1,4 @@
-"""The application that Kannel calls, in place of Tokaut: it records, answers as told, or forwards to a real one."""
+"""The application that Kannel calls instead of Tokaut: it records calls, and answers as told or forwards them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reply:
 
 
 class Application(ThreadingHTTPServer):
-    """`replies`: one for each call, then `then`. `before`: where calls are handed on first, whatever is answered."""
+    """A recording server. `replies`: one for each call, then `then`. `before`: an address that gets each call first."""
 
     daemon_threads = True
 
@@ -95,4 +95,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""An installation behind a Kannel; `application` is between them if a test needs to observe or change requests."""
+"""Kannel in front of an installation; `application` is between them if a test must see or change requests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.installation import Installation
 from tests.support.kannel import Kannel, missing
 from tests.support.ports import free_port
 
-# As docs/kannel/kannel.conf but for the seconds between two tries.
+# docs/kannel/kannel.conf with a shorter delay between two tries.
 SOON = {"http-queue-delay = 10": "http-queue-delay = 1"}
-# The other way in: everything in the address.
+# The GET way: all fields are in the query.
 BY_GET = {
     'post-url = "{{web}}/hooks/kannel/{{token}}/sms?id=%I&ts=%T"\nsend-sender = true': (
         'get-url = "{{web}}/hooks/kannel/{{token}}/sms?id=%I&smsc=%i&from=%p&to=%P&ts=%T&coding=%c&charset=%C&text=%b"'
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def smpp_runtime() -> None:
-    """Start what the library for SMPP keeps for the rest of the process, so that no test is blamed for it."""
+    """Start the SMPP library's threads, which stay for the whole process, so that no test counts as leaking them."""
     with Network(free_port()):
         pass
 
@@ -45,7 +45,7 @@ def application() -> Iterator[Application]:
 
 @dataclass
 class Served:
-    """An installation and the Kannel before it."""
+    """An installation and the Kannel in front of it."""
 
     installation: Installation
     kannel: Kannel

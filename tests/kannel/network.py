@@ -1,4 +1,4 @@
-"""A mobile network's USSD centre by SMPP 3.4 (smpp34). Kannel binds to it; it knows sessions and phones."""
+"""A mobile network's USSD centre over SMPP 3.4 (smpp34). Kannel binds to it; it knows sessions and phones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CODEC = gsm0338.Codec()
 
 @dataclass(frozen=True)
 class Screen:
-    """One submit_sm, as the network would read it."""
+    """One submit_sm, decoded as the network does."""
 
     to: str
     sender: str
@@ -32,7 +32,7 @@ class Screen:
     coding: int
     raw: bytes
     fields: dict[int, bytes]
-    id: str = ""  # by which the network reports on it
+    id: str = ""  # the network's message id for reports
 
     @property
     def text(self) -> str:
@@ -44,7 +44,7 @@ class Screen:
 
 
 class Network:
-    """Its loop runs in a thread of its own; what Kannel submits waits in `screens`."""
+    """The network, with its event loop in a thread. Messages that Kannel submits wait in `screens`."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -72,7 +72,7 @@ class Network:
         until(lambda: bool(self._bound), "Kannel does not bind", 30)
 
     def deliver(self, sender: str, code: str, raw: bytes, fields: dict[int, bytes], coding: int = GSM7) -> None:
-        """What somebody typed."""
+        """Send a reply that a person typed."""
         self.until_bound()
         tlvs = [smpp34.Tlv(tag, value) for tag, value in fields.items()]
         esme = self._bound[-1]
@@ -84,7 +84,7 @@ class Network:
                 service_type="USSD",
                 source_addr_ton=1,
                 source_addr_npi=1,
-                dest_addr_ton=0,  # unknown: with any other, Kannel wants digits alone
+                dest_addr_ton=0,  # unknown; for other types Kannel accepts only digits
                 data_coding=coding,
                 tlvs=tlvs,
             )
@@ -114,7 +114,7 @@ class Network:
         return self.screens.get(timeout=seconds)
 
     def _wait(self, begin: Callable[[], Any]) -> Any:
-        """The library wants to be called where its loop runs."""
+        """Run a call of the library on its own event loop, and wait for its result."""
 
         async def whole() -> Any:
             return await begin()
@@ -148,7 +148,7 @@ class Network:
 
 @dataclass
 class Handset:
-    """One phone in one session. `tags`: where a vendor carries operation and session."""
+    """One phone in one session. `tags`: a vendor's TLV tags of operation and session."""
 
     network: Network
     number: str

@@ -1,4 +1,4 @@
-"""A text that the network shows unasked, through the real Kannel to the SMPP server, and what is reported about it."""
+"""Network-initiated USSD through the real Kannel to the SMPP server, and its delivery reports."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def id_of(number: str) -> str:
 
 
 def shown(kannel: Kannel, network: Network, application: Application, words: str = WORDS) -> Screen:
-    """The text as the network gets it from our sender."""
+    """Send a text with our sender, and return it as the network receives it."""
     sender, number, sent = sender_of(kannel, application), a_number(), len(kannel.sent())
     assert sender.can_notify
     message_id = id_of(number)
@@ -91,13 +91,13 @@ def shown(kannel: Kannel, network: Network, application: Application, words: str
 
 
 def until_accepted(kannel: Kannel, network: Network, sent: int) -> None:
-    """Wait until Kannel knows the network's id of a text: a delivery report that comes before it is lost."""
+    """Wait until Kannel knows the network's id of a text; it would lose an earlier delivery report."""
     if not network.refuses:
         until(lambda: len(kannel.sent()) > sent, "Kannel had no answer from the network", 20)
 
 
 def events(application: Application) -> list[ProviderEvent]:
-    """The delivery reports as our endpoint reads them."""
+    """Return the delivery reports as our endpoint parses them."""
     channel = Channel(load_settings(ChannelSettings, {"KANNEL_TOKEN": TOKEN}))
     dlr = channel.endpoints["dlr"]
     targets = [call.target for call in application.calls if call.path.endswith("/dlr")]
@@ -145,7 +145,7 @@ def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]
 def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
     kannel: Kannel, network: Network, application: Application, notices: Notices, state: str
 ) -> None:
-    """From the answer of a hotline to the phone; each part is real but the endpoint that notes the reports."""
+    """From a hotline's answer to the phone. Only the endpoint that stores the delivery reports is not real."""
     known = {event.id for event in events(application)}
     with (
         Kannel(web=application.url, token=TOKEN) as texts,
@@ -175,4 +175,4 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
             assert phone.texts() == [WORDS]
         assert len(texts.sent()) == (state == "UNDELIV")
         assert network.screens.empty()
-        notices.kannel = Says()  # the client of the sender ends with it
+        notices.kannel = Says()  # closes the sender's HTTP client

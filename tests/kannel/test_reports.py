@@ -1,4 +1,4 @@
-"""Whole reports from a phone behind the real Kannel to the hotline, and faults on the way."""
+"""Whole reports from a phone through the real Kannel to the hotline, and faults on the way."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TO_SEND = ("hi", "1", "No", "Bullying, threats", "Me", "13-15", "Shefa", WORDS, 
 
 @dataclass
 class Phone:
-    """A person: each text is one run of fakesmsc, which stays connected until the reply has come."""
+    """A person's phone: for each text fakesmsc runs once, and stays connected until the reply has come."""
 
     kannel: Kannel
     number: str
 
     def say(self, words: str) -> str:
-        """Replies are ASCII here, so that Kannel's log tells how long the one that is awaited is."""
+        """Send a text and return its reply, which must be ASCII: Kannel's log gives its length."""
         had = len(self.kannel.sent())
         with self.kannel.phone(self.number, CODE, payload(words)) as phone:
             until(lambda: len(self.kannel.sent()) > had, f"no reply to {words!r}", 40)
@@ -53,7 +53,7 @@ def payload(words: str) -> str:
 
 
 def key(screen: str, label: str) -> str:
-    """The digit beside a label, so that a changed number breaks nothing; else the words themselves."""
+    """Return the digit beside a label, so that a changed number breaks nothing; else the label itself."""
     found = re.search(rf"^(\d+) {re.escape(label)}$", screen, re.MULTILINE)
     return found[1] if found else label
 
@@ -78,7 +78,7 @@ def test_a_whole_report(served: Served) -> None:
 
 
 def test_by_get_too(served: Served) -> None:
-    """Everything in the address, as in kannel.conf.example of Kannel's own documentation: not what we recommend."""
+    """All fields are in the query, as in Kannel's kannel.conf.example; we do not recommend this."""
     installation = served.installation
     with Kannel(web=installation.web, token=installation.token("kannel"), changes=BY_GET) as kannel:
         phone = a_phone(kannel)
@@ -89,7 +89,7 @@ def test_by_get_too(served: Served) -> None:
 
 @pytest.mark.rule("B-46")
 def test_an_answer_that_was_lost_makes_no_second_report(served: Served, application: Application) -> None:
-    """Each text reaches us and is answered, and Kannel is told 503 all the same, twice: it asks again."""
+    """Tokaut processes each text, but Kannel gets 503 twice and repeats the request."""
     installation = served.installation
     application.before, application.then = installation.web, None
     with Kannel(web=application.url, token=installation.token("kannel"), changes=SOON) as kannel:
@@ -102,14 +102,14 @@ def test_an_answer_that_was_lost_makes_no_second_report(served: Served, applicat
         assert sent.startswith("Sent to Pikinini Helpline.")
         assert len(application.calls) == 3
         assert len({call.query["id"] for call in application.calls}) == 1
-        phone.say("2")  # one step further, and not three
+        phone.say("2")  # one screen further, not three
         installation.until_received(lambda _: len(reports(installation)) == before + 1, "the report never came")
         until(lambda: is_quiet(installation), "something is still due")
         assert len({one["body"]["data"]["report_id"] for one in reports(installation)[before:]}) == 1
 
 
 def test_web_away_and_back(served: Served) -> None:
-    """What comes meanwhile waits in smsbox, and is answered once."""
+    """A text waits in smsbox meanwhile, and is answered once."""
     phone = a_phone(served.kannel)
     phone.walk(*TO_SEND[:2])
     served.installation.kill("web")
@@ -124,7 +124,7 @@ def test_web_away_and_back(served: Served) -> None:
 
 
 def test_a_text_that_met_no_redis_is_answered_by_sendsms(served: Served) -> None:
-    """It is kept, 200 is said, and once Redis answers the reply leaves by the worker; Kannel tells that it arrived."""
+    """The text is stored and gets 200; when Redis is back, a worker sends the reply, and Kannel sends a DLR."""
     installation = served.installation
     number = a_phone(served.kannel).number
     installation.kill("valkey")
@@ -145,11 +145,11 @@ def test_a_text_that_met_no_redis_is_answered_by_sendsms(served: Served) -> None
 
 
 def test_smsbox_killed(served: Served) -> None:
-    """Whoever writes afterwards is answered as if nothing had been."""
+    """A text sent while smsbox is down is answered as usual."""
     phone = a_phone(served.kannel)
     phone.walk(*TO_SEND[:2])
     served.kannel.kill("smsbox")
-    with served.kannel.phone(phone.number, CODE, "text 3") as texting:  # bearerbox keeps it meanwhile
+    with served.kannel.phone(phone.number, CODE, "text 3") as texting:  # bearerbox stores it meanwhile
         until(lambda: "1 queued" in served.kannel.status(), "not queued")
         served.kannel.start("smsbox")
         texting.until_received(1, 40)

@@ -104,7 +104,7 @@ def test_a_text_that_was_shown_unasked_brings_no_screen(network: Network) -> Non
 
 
 def test_screens_beyond_gsm7(application: Application) -> None:
-    """As a screen of another language would go out, and its answer come in."""
+    """Screens and replies in an alphabet outside GSM-7."""
     meta = {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=2&its_session_info=4608", "X-Kannel-Coding": "2"}
     application.then = Reply(200, "Tēnā koe\n1 Āe", {"Content-Type": "text/plain; charset=UTF-8", **meta})
     own = Network(free_port())
@@ -118,7 +118,7 @@ def test_screens_beyond_gsm7(application: Application) -> None:
 
 
 def test_a_vendors_own_tags_are_lines_of_the_configuration(installation: Installation) -> None:
-    """Kannel then gives us the two in decimals, and not as bytes."""
+    """Kannel then passes both as decimal numbers, not as bytes."""
     tags = {"tag = 0x0501": "tag = 0x1401", "tag = 0x1383": "tag = 0x1402"}
     own = Network(free_port())
     line = {**LINE, "ussd_port": own.port}

@@ -1,4 +1,4 @@
-"""What Kannel sends and accepts: the formats on which other tests rely."""
+"""The formats that Kannel sends and accepts, on which other tests rely."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONG = "in the long night of the ninth month " * 5  # two parts
 
 
 def read(call: Call) -> Inbound:
-    """As our door reads it."""
+    """Parse a call as our endpoint does."""
     sent = wire(call.body, call.headers, method=call.method, target=call.target)
     read = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], sent))
     assert isinstance(read, Inbound)
@@ -39,7 +39,7 @@ def read(call: Call) -> Inbound:
 
 
 def spoken(turn: Reply) -> HttpReply:
-    """As our door answers."""
+    """Return a reply as our endpoint does."""
     answer = CHANNEL.answer("sms", turn)
     return HttpReply(answer.status, answer.body.decode(), {"Content-Type": answer.content_type, **answer.headers})
 

@@ -1,4 +1,4 @@
-"""The kit's samples and vectors, made by the code that makes real ones: `python -m tests.kit.made` writes them."""
+"""The kit's samples and vectors, made by the production code: `python -m tests.kit.made` writes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def complete() -> bytes:
-    """Somebody who may be contacted, and added words after Send: the second revision."""
+    """Return the second revision of a report whose reporter may be contacted and added words after Send."""
     walk = [
         ("report.danger", "no"),
         ("report.category", "bullying"),
@@ -47,14 +47,14 @@ def complete() -> bytes:
 
 
 def incomplete() -> bytes:
-    """Danger now, and the line dropped: nobody pressed Send, and there is never a number."""
+    """Return an incomplete report: danger now, and the call dropped before Send. It never has a number."""
     rows = given(("report.danger", "now"), ("report.category", "harm"), ("report.place", "VU-TOB"))
     made = setting(rows, report_id=IDS[1], completeness="incomplete", mode="training")
     return envelope("report.created", NOW + 180, to_json(build_report(rows, made), HOTLINE))
 
 
 def missing() -> bytes:
-    """A missing child goes to police as well; the reporter is not to be contacted."""
+    """Return a report of a missing child, which goes to the police too; the reporter is not to be contacted."""
     rows = given(
         ("report.danger", "unsure"),
         ("report.category", "missing"),
@@ -98,7 +98,7 @@ BODY = '{"type":"report.created","timestamp":"2026-11-25T08:02:10Z","data":{"mod
 
 
 def vectors() -> Iterator[dict[str, Any]]:
-    """`secret` is the hotline's; `now` its clock. Where `valid` is false it must answer 401."""
+    """Yield vectors. `secret` is the hotline's; `now` its clock. If `valid` is false, it must respond 401."""
 
     def vector(name: str, valid: bool, headers: dict[str, str], now: int = NOW, body: str = BODY) -> dict[str, Any]:
         kept = {key: value for key, value in headers.items() if key.startswith("webhook-")}
@@ -128,7 +128,7 @@ def pretty(body: bytes) -> str:
 
 
 def calls() -> Iterator[dict[str, Any]]:
-    """What a hotline signs, as the console takes it."""
+    """Yield signed callbacks of a hotline that the console accepts."""
     for number, (name, said) in enumerate(CALLS):
         body = json_bytes({"report_id": IDS[0], **said}).decode()
         headers = signed_headers([Signer(OURS)], IDS[number], body.encode(), NOW)

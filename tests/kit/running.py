@@ -1,4 +1,4 @@
-"""The kit's receiver as a developer starts it: a process of its own, in a folder of its own."""
+"""The kit's receiver as a developer starts it: a process with its own folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Receiver:
         return f"http://{self.host_port}/reports"
 
     def received(self) -> list[tuple[str, str, bytes]]:
-        """(webhook-id, mode, body) in the order of arrival."""
+        """Return (webhook-id, mode, body), oldest first."""
         if not (self.folder / "received.db").exists():
             return []
         with closing(sqlite3.connect(self.folder / "received.db")) as database:
@@ -60,7 +60,7 @@ def _listens(port: int) -> bool:
 
 
 def as_module(secret: str) -> Any:
-    """receiver.py, imported with this secret: its parts one by one."""
+    """Import receiver.py with this secret, to test its functions."""
     os.environ["WEBHOOK_SECRET"] = secret
     try:
         spec = importlib.util.spec_from_file_location("receiver", KIT / "receiver.py")

@@ -1,4 +1,4 @@
-"""The kit's part of a call-back: the console accepts its signatures, and it runs against a console."""
+"""The kit's callbacks: the console accepts its signatures, and it runs against a console."""
 
 from __future__ import annotations
 

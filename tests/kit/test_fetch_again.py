@@ -1,4 +1,4 @@
-"""The kit's client that fetches lost deliveries again: where it writes, and whom it trusts."""
+"""The kit's client that fetches lost deliveries again: where it writes, and which servers it trusts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """Sends each request on to another path, as a captured name or a wrong proxy may."""
+    """A server that redirects each request, as a hijacked name or a wrong proxy may."""
 
     asked: list[str]
 

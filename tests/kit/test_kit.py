@@ -1,4 +1,4 @@
-"""The conformance kit: its samples are what we send, and its receiver works with the real worker."""
+"""The conformance kit: its samples equal our requests, and its receiver works with the real worker."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_wrong_secret_is_kept_out_and_the_report_waits(kit: Receiver) -> None:
 
 
 class Ground:
-    """The settings of a worker whose hotline is at `url`, and what `tokaut hotline test` says with them."""
+    """A worker's settings with a hotline at `url`, to run `tokaut hotline test`."""
 
     def __init__(self, folder: Path, url: str, host_port: str) -> None:
         self.folder = folder
@@ -126,7 +126,7 @@ class Ground:
 
 
 def wrong(result: Result) -> set[str]:
-    """The rows that are not as they must be."""
+    """Return the names of the rows marked WRONG."""
     rows = [line.strip("│┃ ").split("│") for line in result.output.splitlines() if "WRONG" in line]
     return {row[0].strip() for row in rows}
 
@@ -166,7 +166,7 @@ TAKES = {
 
 
 class Bad(BaseHTTPRequestHandler):
-    """A door with one fault, named by its server."""
+    """A receiver with one fault, which its server names."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

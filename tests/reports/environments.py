@@ -1,4 +1,4 @@
-"""Settings with which live mode starts, for tests that break one of them."""
+"""Settings with which live mode starts; tests break one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check what we emit: strict JSON of exactly the schema's shape, with every reference resolved."""
+"""Validate our output: strict JSON of exactly the schema's shape, with every reference resolved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMATS = FormatChecker(["uuid", "date-time", "json-pointer"])
 
 
 def closed(schema: Any) -> Any:
-    """The schema with every object shut: nothing that it does not name may be in what we emit."""
+    """Return the schema with all objects closed: unknown properties are errors."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -36,7 +36,7 @@ MESSAGE = Draft202012Validator(
 
 
 def body(answers: Sequence[GivenAnswer], made: ReportMetadata, hotline: str = "vu-pikinini") -> dict[str, Any]:
-    """The parsed body, once it is known to be strict JSON of the right shape in the right order."""
+    """Return the parsed body after checking that it is strict JSON with the right fields in the right order."""
     raw = to_json(build_report(answers, made), hotline)
     found: dict[str, Any] = json.loads(raw.decode(), object_pairs_hook=no_key_twice, parse_constant=refuse)
     SHUT.validate(found)
@@ -63,7 +63,7 @@ def pointed(found: Any, pointer: str) -> Any:
 
 
 def refs_resolve(found: dict[str, Any]) -> bool:
-    """Whether every `ref` points to a text in the report."""
+    """Return whether every `ref` points to a text in the report."""
     try:
         return all(isinstance(pointed(found, row["ref"]), str) for row in found["answers"] if "ref" in row)
     except (KeyError, IndexError):

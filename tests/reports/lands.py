@@ -51,7 +51,7 @@ AGREED: dict[str, Any] = {
 
 
 def ready() -> Country:
-    """Vanuatu as it would be with every number confirmed and every partner card filled in."""
+    """Return Vanuatu with every number verified and every partner card complete."""
     hotlines = {}
     for name, hotline in VU.hotlines.items():
         blank = {field: "agreed" for field in hotline.card.missing() if field not in AGREED}

@@ -1,4 +1,4 @@
-"""A release that does not exist: one more migration, which only adds, so that old processes keep running."""
+"""A fictional next release: one more migration, which only adds, so that old processes keep running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def upgrade():
 
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> None:
-    """From now on this process is of that release; others are not."""
+    """Make this process belong to that release from now on."""
     head = database_check.newest_migration()
     folder.mkdir(exist_ok=True)
     (folder / "step.py").write_text(STEP.format(revision=NEXT, before=head, more=more))

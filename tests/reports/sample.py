@@ -1,4 +1,4 @@
-"""Answers, settings and countries that the tests of reports start from."""
+"""Answers, settings and countries that tests of reports start from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = 1_795_593_730  # 2026-11-25T08:02:10Z
 COUNTRIES = load_countries(["vu", "fj", "ke"], "demo")
 VU, FJ, KE = COUNTRIES
 
-# A walk up to the words, and Send.
+# Answers up to the screen of the words, and Send.
 WALK = (
     ("report.danger", "soon"),
     ("report.category", "luring"),
@@ -32,7 +32,7 @@ SEND = ("report.send", "send")
 
 
 def given(*rows: tuple[str, str | None], at: int = NOW, counts: bool = True) -> list[GivenAnswer]:
-    """Answers as (screen, value); the question is the last part of the screen, unless QUESTION says otherwise."""
+    """Return answers for (screen, value). QUESTION or the last part of the screen names the question."""
     made = []
     for n, (screen, value) in enumerate(rows):
         question = QUESTION.get(screen, screen.rpartition(".")[2])

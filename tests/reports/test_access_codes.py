@@ -87,7 +87,7 @@ def test_the_same_hash_gives_the_same_code_and_pin_for_ever() -> None:
 
 @pytest.mark.rule("A-30")
 def test_codes_are_spread_evenly() -> None:
-    """Of 20,000 codes each first digit has its tenth, within 6 standard deviations."""
+    """Each first digit has a tenth of 20,000 codes, within 6 standard deviations."""
     codes = [derive_code(hashlib.sha256(str(n).encode()).digest()) for n in range(20_000)]
     for digit in "0123456789":
         assert abs(sum(c[0] == digit for c in codes) - 2_000) < 6 * 43

@@ -1,4 +1,4 @@
-"""When an unrequested SMS may be sent: a table of consent, hours, places, counts and ages."""
+"""When an unrequested SMS may be sent: a table of consent, safe hours, places, counts and ages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def contact(how: str = "sms", begin: str = "07:00", end: str = "21:00", tz: str 
         {},
         {"allowed": False, "how": "none", "safe_hours": None},
         contact(allowed=False),
-        contact("call"),  # a call may be safe where a text, which stays, is not
+        contact("call"),  # a text stays on the phone; a call may be safe
         contact("none"),
         contact(msisdn=None),
         contact(msisdn=""),
@@ -52,28 +52,28 @@ def test_no_yes_no_text(said: Any) -> None:
 
 
 ROWS = [
-    # now, contact, sent before, due
+    # now, contact, times of earlier texts, due time
     (NOON, contact(), (), NOON),
     (at("2026-11-24 20:00"), contact(), (), at("2026-11-24 20:00")),  # 07:00 there
-    (at("2026-11-24 19:59"), contact(), (), at("2026-11-24 20:00")),  # 06:59: a minute later
+    (at("2026-11-24 19:59"), contact(), (), at("2026-11-24 20:00")),  # 06:59, so a minute later
     (at("2026-11-25 09:49"), contact(), (), at("2026-11-25 09:49")),  # 20:49
-    (at("2026-11-25 09:50"), contact(), (), at("2026-11-25 20:00")),  # 20:50: a text may take ten minutes
+    (at("2026-11-25 09:50"), contact(), (), at("2026-11-25 20:00")),  # 20:50; a text may take ten minutes
     (at("2026-11-25 10:00"), contact(), (), at("2026-11-25 20:00")),  # 21:00
     (at("2026-11-25 13:30"), contact(), (), at("2026-11-25 20:00")),  # half past midnight
     (at("2026-11-24 20:30"), contact(begin="08:00", end="16:00"), (), at("2026-11-24 21:00")),
     (at("2026-11-25 04:50"), contact(begin="08:00", end="16:00"), (), at("2026-11-25 21:00")),
-    # Kiribati's three zones: the same moment
+    # Kiribati's three time zones give the same moment.
     (NOON, contact(tz="Pacific/Tarawa"), (), NOON),
     (at("2026-11-25 18:30"), contact(tz="Pacific/Tarawa"), (), at("2026-11-25 19:00")),
     (at("2026-11-25 18:30"), contact(tz="Pacific/Kanton"), (), at("2026-11-25 18:30")),
     (at("2026-11-25 17:30"), contact(tz="Pacific/Kiritimati"), (), at("2026-11-25 17:30")),
     (at("2026-11-25 16:30"), contact(tz="Pacific/Kiritimati"), (), at("2026-11-25 17:00")),
-    # the day when clocks change in New Zealand (2026-09-27)
+    # The clocks change in New Zealand on 2026-09-27.
     (at("2026-09-26 17:30"), contact(tz="Pacific/Auckland"), (), at("2026-09-26 18:00")),
-    # one in 24 hours, three for a report
+    # One in 24 hours, three for each report.
     (NOON, contact(), (NOON - 23 * HOUR,), NOON + HOUR),
     (NOON, contact(), (NOON - 24 * HOUR,), NOON),
-    (NOON, contact(), (NOON - 9 * HOUR,), NOON + 19 * HOUR),  # 24 h on it is night
+    (NOON, contact(), (NOON - 9 * HOUR,), NOON + 19 * HOUR),  # 24 h later it is night
     (NOON, contact(), (NOON - 9 * DAY, NOON - 3 * DAY), NOON),
     (NOON, contact(), (NOON - 9 * DAY, NOON - 3 * DAY, NOON - 2 * DAY), None),
 ]

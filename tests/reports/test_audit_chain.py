@@ -1,4 +1,4 @@
-"""The audit chain: a changed row is found and named."""
+"""The audit chain: a changed row is detected and named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def chain() -> list[tuple[AuditEntry, ChainLink]]:
 
 
 def fault(rows: list[tuple[AuditEntry, ChainLink]]) -> str:
-    """By the chain alone, without a checkpoint."""
+    """Return the fault found by the chain alone, without a checkpoint."""
     return verify_chain(chain_rows(rows), (), "live", lambda *_: False, now=0).fault
 
 
@@ -67,7 +67,7 @@ def test_a_rehashed_row_breaks_the_next() -> None:
 
 
 def test_the_hash_of_a_known_row() -> None:
-    """Recomputed by hand from the rule in the docstring of `link`, so that another program can verify a chain."""
+    """The hash was computed by hand from the rule in the docstring of `link`; another program can verify a chain."""
     canonical = b'{"act":"sent","actor":"web","at":1,"audit_id":"a","object_id":"r","seq":1}'
     row = hashlib.sha256(canonical).digest()
     assert (

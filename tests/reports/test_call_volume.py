@@ -1,4 +1,4 @@
-"""When calls are unusually few, and when nobody can tell."""
+"""When calls are unusually few, and when this cannot be decided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 500_000  # hours since 1970
 
 
 def history(*weeks: int, now: int = 0) -> dict[int, int]:
-    """Calls of each hour: `weeks` ago, the newest first, and in the last day."""
+    """Return calls by hour: `now` in each hour of the last day, and `weeks` in that of 1, 2, … weeks before."""
     counts = {NOW - 1 - hour: now for hour in range(24)}
     for ago, number in enumerate(weeks, 1):
         counts |= {NOW - 1 - hour - ago * WEEK_HOURS: number for hour in range(24)}
@@ -24,7 +24,7 @@ def history(*weeks: int, now: int = 0) -> dict[int, int]:
     ("counts", "found", "quiet"),
     [
         (history(10, 10, 10, 10, now=10), CallVolume(3, 30, 30), False),
-        (history(10, 10, 10, 10, now=1), CallVolume(3, 3, 30), False),  # a tenth
+        (history(10, 10, 10, 10, now=1), CallVolume(3, 3, 30), False),  # a tenth is not yet unusual
         (history(10, 10, 10, 10), CallVolume(3, 0, 30), True),
         (history(9, 9, 9, 9), CallVolume(6, 0, 54), True),
         (history(5, 5, 5, 5), CallVolume(6, 0, 30), True),
@@ -32,9 +32,9 @@ def history(*weeks: int, now: int = 0) -> dict[int, int]:
         (history(2, 2, 2, 2), CallVolume(24, 0, 48), True),
         (history(1, 1, 1, 1), None, False),
         (history(90, 10, 10, 10, now=2), CallVolume(3, 6, 30), False),  # a campaign last week
-        (history(0, 10, 10, 10), CallVolume(3, 0, 30), True),  # an outage last week hides none this week
+        (history(0, 10, 10, 10), CallVolume(3, 0, 30), True),  # an outage last week does not hide this one
         (history(0, 0, 10, 10), None, False),
-        (history(10, 10), None, False),  # younger than three weeks
+        (history(10, 10), None, False),  # less than three weeks of history
         ({}, None, False),
     ],
 )
@@ -49,7 +49,7 @@ def test_the_hours_are_those_of_the_same_day_of_the_week() -> None:
 
 
 def test_too_few_to_tell() -> None:
-    """Whatever happens, fewer than 30 usual calls in a day raise no alarm."""
+    """With fewer than 30 usual calls a day there is never an alarm."""
     draw = random.Random(1)
     for _ in range(200):
         counts = dict[int, int]()
@@ -60,11 +60,11 @@ def test_too_few_to_tell() -> None:
         assert measure(counts, NOW) is None
 
 
-SHAPE = (2, 1, 1, 1, 1, 2, 5, 9, 12, 13, 12, 12, 13, 13, 15, 18, 20, 20, 19, 17, 14, 10, 6, 4)  # of a day
+SHAPE = (2, 1, 1, 1, 1, 2, 5, 9, 12, 13, 12, 12, 13, 13, 15, 18, 20, 20, 19, 17, 14, 10, 6, 4)  # of a day, by hour
 
 
 def calls(per_day: int, weeks: int, draw: random.Random) -> dict[int, int]:
-    """Made-up calls, more bursty than chance: hours and days that differ, quiet Sundays, twelve holidays a year."""
+    """Return random calls, more bursty than chance: uneven hours and days, quiet Sundays, twelve holidays a year."""
     counts = {}
     for day in range(weeks * 7):
         size = draw.gammavariate(15, 1 / 15) * (0.6 if day % 7 == 6 else 1) * (0.35 if draw.random() < 12 / 365 else 1)
@@ -84,7 +84,7 @@ def _poisson(mean: float, draw: random.Random) -> int:
 
 
 def alarms(counts: dict[int, int]) -> int:
-    """How often a quiet time begins, after the first four weeks."""
+    """Return how often an unusually quiet time begins, after the first four weeks."""
     quiet = [
         bool((volume := measure(counts, hour)) and volume.is_quiet)
         for hour in range(4 * WEEK_HOURS + max(SPANS), max(counts) + 2)
@@ -99,7 +99,7 @@ def alarms(counts: dict[int, int]) -> int:
 def test_a_silence_is_found_and_bursts_are_not(per_day: int, figures: tuple[float, int, int]) -> None:
     """These are the figures of docs/operating/provider-dead.md.
 
-    Alarms a year without a cause; hours until a silence is found, in half of the cases and in nine of ten.
+    False alarms a year; hours until a silence is detected, in half of the cases and in nine of ten.
     """
     draw = random.Random(per_day)
     false = sum(alarms(calls(per_day, 56, draw)) for _ in range(4)) / 4

@@ -1,4 +1,4 @@
-"""Columns that hold a closed set: rows have the members, the database has their words."""
+"""Columns with a closed set of words: rows have enum members, the database has their words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_word_of_a_later_release_is_read_as_it_is(database: Database) -> None:
 
 
 def test_a_member_is_its_word_in_any_statement(database: Database) -> None:
-    """Not its name, as psycopg writes an Enum that is no str."""
+    """psycopg writes an Enum that is not a str by its name."""
     parameter = bindparam("state", DeliveryState.DUE, type_=String())
     with database.read() as connection:
         assert connection.execute(select(parameter)).scalar_one() == "due"

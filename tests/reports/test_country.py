@@ -1,4 +1,4 @@
-"""Reading country files: which code means which country, and faults by file and key (B-70)."""
+"""Reading country files: the country of each service code, and faults by file and key (B-70)."""
 
 from __future__ import annotations
 

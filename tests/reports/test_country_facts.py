@@ -19,9 +19,9 @@ from tests.reports.sample import read
 FACTS: dict[str, Any] = read("country_facts.json")
 COUNTRIES = load_countries(shipped_countries(), "demo")
 EACH = pytest.mark.parametrize("country", list(COUNTRIES), ids=lambda country: country.iso)
-UNSETTLED = {"KI", "PG", "TV", "ZM", "ET"}  # the first number itself is in dispute between its sources
+UNSETTLED = {"KI", "PG", "TV", "ZM", "ET"}  # sources disagree about the first number
 
-# Numbers that lists still hold, and that must stand in no file: dead, of another service, or without a source.
+# Numbers that lists still contain but no file may have: dead, of another service, or without a source.
 NOT_TO_BE_SHIPPED = {
     "VU": ["112"],
     "KE": ["0800 722 203", "114", "292"],
@@ -37,7 +37,7 @@ NOT_TO_BE_SHIPPED = {
 
 
 def plain(text: str) -> str:
-    """Without accents: ISO writes Vanuatu's provinces the French way."""
+    """Return the text without accents: ISO spells Vanuatu's provinces in French."""
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
 
 
@@ -80,7 +80,7 @@ def test_emergency_numbers_are_those_of_the_facts(country: Country) -> None:
 def test_hotlines_are_those_of_the_facts(country: Country) -> None:
     facts = {fact["name"]: fact for fact in FACTS[country.iso]["helplines"]}
     for hotline in country.hotlines.values():
-        if not hotline.listed_as:  # stands in for a desk that nobody has found yet: it has no number to be wrong
+        if not hotline.listed_as:  # a placeholder for a hotline that is not yet known; it has no number
             assert (hotline.phone, hotline.show.sms, hotline.grade, hotline.kind) == (None, "", "unverified", "police")
             continue
         fact = facts[hotline.listed_as]

@@ -1,4 +1,4 @@
-"""What keeps a country out of a mode, by name, and what must be renewed."""
+"""The faults that exclude a country from a mode, by name, and what must be renewed."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_country_that_is_ready_goes_live_and_each_field_of_a_card_is_needed() 
             assert [p for p in without.problems("live") if re.search(rf"card lacks .*\b{field}\b", p)], field
 
 
-# The partner card, docs/safeguarding.md: all that live mode needs. `delivery` stands beside the card.
+# Fields of the partner card (docs/safeguarding.md) that live mode needs; `delivery` is outside the card.
 NEEDED = (
     "organisation", "mandate", "agreement_date", "agreement_until", "categories", "ages", "places", "languages",
     "hours", "time_zone", "holidays", "answers_within", "key_id", "tested_on", "duty_officer", "backup", "supervisor",

@@ -1,4 +1,4 @@
-"""Names that other bodies use for the same thing."""
+"""The terms of other organisations for our categories."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_annotations_add_up() -> None:
 
 @pytest.mark.rule("S-18")
 def test_the_legal_label_of_one_body_stands_in_its_own_table_only() -> None:
-    """The form of the CyberTipline takes no other label, so it is kept, once, as data."""
+    """The CyberTipline's form accepts no other label, so it is stored, once, as data."""
     (label,) = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
     rows = given(("report.danger", "no"), ("report.category", "images"), SEND)
     assert body(rows, setting(rows))["crosswalk"]["ncmec"] == {"type": label, "annotations": []}

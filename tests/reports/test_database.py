@@ -1,4 +1,4 @@
-"""The one way to the database: durable, one writer at a time, and one error for everything unavailable."""
+"""The only access to the database: durable, one writer at a time, and one error if it is unavailable."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_files(database: Database) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_connection_in_use_is_closed_once_it_is_given_back(database: Database) -> None:
-    """Opened on a read-only disk it keeps SQLite's memory map read-only, for all connections of the process."""
+    """If it was opened on a read-only disk, it keeps SQLite's memory map read-only for the whole process."""
     used, back = threading.Event(), threading.Event()
 
     def reads() -> None:
@@ -65,7 +65,7 @@ def test_a_connection_in_use_is_closed_once_it_is_given_back(database: Database)
     read_only = sqlite3.OperationalError("attempt to write a readonly database")
     read_only.sqlite_errorcode = sqlite3.SQLITE_READONLY
     reader = threading.Thread(target=reads)
-    gc.disable()  # it would close the connection some time later
+    gc.disable()  # the collector would close the connection later
     try:
         reader.start()
         assert used.wait(20)
@@ -107,7 +107,7 @@ def test_writers_take_turns(database: Database) -> None:
 
     def add() -> None:
         for _ in range(25):
-            # on a busy machine one may wait too long; what counts is that none is lost
+            # On a busy machine a write may time out; the test checks only that none is lost.
             with suppress(DatabaseUnavailable):
                 add_one(database)
                 added.append(1)
@@ -121,12 +121,12 @@ def test_writers_take_turns(database: Database) -> None:
 
 
 def test_no_thread_waits_in_vain_while_the_others_write(database: Database) -> None:
-    """Seen in the fuzz: with SQLite asking again and again for its lock, some threads never got it within a second."""
+    """A bug that the fuzzer found: SQLite's own retries left some threads without the lock for a second."""
 
     def add() -> int:
         for _ in range(15):
             with database.write() as connection:
-                time.sleep(0.003)  # a disk that is not the fastest
+                time.sleep(0.003)  # a slow disk
                 connection.execute(update(t.lease).values(until=t.lease.c.until + 1))
         return 15
 
@@ -136,7 +136,7 @@ def test_no_thread_waits_in_vain_while_the_others_write(database: Database) -> N
 
 
 def test_no_process_waits_in_vain_while_another_writes(database: Database) -> None:
-    """Asked for ever more seldom, as SQLite does by itself, the lock is always somebody else's."""
+    """SQLite retries ever more rarely, and then always finds the lock taken."""
     over = threading.Event()
 
     def write_back_to_back() -> None:
@@ -160,7 +160,7 @@ def test_no_process_waits_in_vain_while_another_writes(database: Database) -> No
 def test_what_the_driver_says_of_a_begin_is_said_by_sqlalchemy(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DatabaseUnavailable is raised: Send goes by the spool. The driver's own error would be nobody's, and a 500."""
+    """DatabaseUnavailable sends the report to the spool; the driver's own error would be a 500."""
 
     class Torn:
         def execute(self, statement: str) -> None:
@@ -192,7 +192,7 @@ def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
 def test_who_was_frozen_while_it_waited_is_not_given_up_at_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All its time is over when it goes on, and the others are at the lock just then."""
+    """Its timeout is over when it continues, and just then others have the lock."""
     monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
     monkeypatch.setattr(sqlite, "LOCK_RETRY_MS", 40)
     other, held = Database(str(database.engine.url)), threading.Event()
@@ -248,7 +248,7 @@ def test_a_statement_that_is_put_together_once_asks_the_clock_each_time(database
 
 
 def test_a_clock_is_never_taken_for_a_number_of_the_same_statement(database: Database) -> None:
-    """SQLAlchemy runs what it compiled for one statement for all that look the same."""
+    """SQLAlchemy reuses a compiled statement for all statements that look the same."""
     late = t.lease.c.until < database.now_sql()
     for limit, there in ((t.lease.c.until < literal(0, BigInteger), False), (late, True)):
         with database.read() as connection:
@@ -276,7 +276,7 @@ def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
     answering.close()
 
 
-# The file under a running process
+# The database file of a running process
 
 
 def file_of(database: Database) -> Path:
@@ -346,7 +346,7 @@ os._exit(0)
 
 @pytest.mark.slow
 def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
-    """A killed process leaves its memory map, which SQLite opens for reading alone while the disk is read-only."""
+    """A killed process leaves its memory map, which SQLite opens read-only while the disk is read-only."""
     address = f"sqlite:///{tmp_path}/tokaut.db"
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True, check=False).returncode:
         pytest.skip("this account may not mount a file system")
@@ -360,7 +360,7 @@ def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
             with pytest.raises(DatabaseUnavailable):
                 leases.acquire(database, "b", "x", 30)
             subprocess.run(["mount", "-o", "remount,rw", tmp_path], check=True)
-            with suppress(DatabaseUnavailable):  # the first one finds a connection for reading alone
+            with suppress(DatabaseUnavailable):  # the first try gets a read-only connection
                 leases.acquire(database, "b", "x", 30)
             assert leases.acquire(database, "b", "x", 30)
     finally:

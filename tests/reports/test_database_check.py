@@ -1,4 +1,4 @@
-"""The shipped schema: what it must refuse, and what a later version may add."""
+"""The shipped JSON schema: reports that it must refuse, and fields that a later version may add."""
 
 from __future__ import annotations
 

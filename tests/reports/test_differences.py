@@ -1,7 +1,7 @@
 """X-27 and S-29: all exports of two years together reveal no number under 5.
 
-Made-up reports of three countries go through the true tables and the true rule. The attacker comes each fortnight,
-keeps all that is out, subtracts within each table, and solves all sums that were ever shown at once, exactly.
+Random reports of three countries go through the real tables and the real rule. The attacker downloads all figures
+each fortnight, subtracts within each table, and solves all published sums as exact linear equations.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Cell = tuple[str, str, str, str]  # quarter, country, table, cell
 
 
 def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, Any], ReportOutcome]]:
-    """Country, when, head and what became of it; some countries have many, some hardly any."""
+    """Return random reports (country, time, head, outcome); some countries have many, some hardly any."""
     made = []
     for at, land in enumerate(LANDS):
         for _ in range(size // (1 + 4 * at)):
@@ -63,7 +63,7 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
 
 
 def counted(made: Iterable[tuple[str, int, dict[str, Any], ReportOutcome]]) -> dict[Cell, int]:
-    """Every cell as it truly is."""
+    """Return the true count of every cell."""
     cells: Counter[Cell] = Counter()
     lands = {land.iso: land for land in LANDS}
     for iso, when, head, outcome in made:
@@ -73,7 +73,7 @@ def counted(made: Iterable[tuple[str, int, dict[str, Any], ReportOutcome]]) -> d
 
 
 def exported(truth: Mapping[Cell, int], until: int) -> dict[Cell, int | None]:
-    """All that is out at a time."""
+    """Return all figures published at a time."""
     out: dict[Cell, int | None] = {}
     for land in LANDS:
         for quarter in QUARTERS:
@@ -89,7 +89,7 @@ def exported(truth: Mapping[Cell, int], until: int) -> dict[Cell, int | None]:
 
 
 def attack(kept: Mapping[Cell, int | None]) -> list[str]:
-    """What can be worked out: an unknown that the sums fix, or a group of unknowns of which the sum is under 5."""
+    """Return what can be derived: a hidden cell fixed by the sums, or hidden cells with a sum under 5."""
     found = []
     tables: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in kept:
@@ -110,7 +110,7 @@ def attack(kept: Mapping[Cell, int | None]) -> list[str]:
 
 
 def _solved(kept: Mapping[Cell, int | None]) -> list[str]:
-    """All sums that could have been meant at once, over months, tables and quarters: Gauss on what is unknown."""
+    """Solve the sums of all months, tables and quarters together, with the hidden cells as unknowns."""
     unknown = [cell for cell, number in kept.items() if number is None]
     place = {cell: at for at, cell in enumerate(unknown)}
     rows: list[tuple[dict[int, Fraction], Fraction]] = []
@@ -131,7 +131,7 @@ def _solved(kept: Mapping[Cell, int | None]) -> list[str]:
 
 
 def _fixed(rows: list[tuple[dict[int, Fraction], Fraction]]) -> dict[int, Fraction]:
-    """Unknowns with one value, by reducing the rows to echelon form."""
+    """Return the unknowns with a single solution, by reducing the rows to echelon form."""
     done: list[tuple[int, dict[int, Fraction], Fraction]] = []
     for first, sum_of_it in rows:
         row, right = first, sum_of_it
@@ -152,7 +152,7 @@ def _minus(one: dict[int, Fraction], other: dict[int, Fraction], factor: Fractio
 
 
 def _all_exports(truth: Mapping[Cell, int]) -> dict[Cell, int | None]:
-    """What one has who came each fortnight; a number that was ever different is a find of its own."""
+    """Return all figures seen in fortnightly downloads. Fails if a published number ever changes."""
     kept: dict[Cell, int | None] = {}
     for at in range(quarter_start(QUARTERS[0]), quarter_end(QUARTERS[-1]) + 30 * DAY, 14 * DAY):
         for cell, number in exported(truth, at).items():

@@ -1,4 +1,4 @@
-"""The journal of deletions: a line each, nothing of a person in it, and a failing disk stops nothing else."""
+"""The journal of deletions: one line each, no personal data, and a failing disk stops nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPORT = "01890000-0000-7000-8000-000000000001"
 
 
 class Days:
-    """A time that a test moves, and what was counted."""
+    """A clock that tests move, and the counted events."""
 
     def __init__(self) -> None:
         self.now = NOW

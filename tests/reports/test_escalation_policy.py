@@ -1,4 +1,4 @@
-"""The table of waiting times: as agreed, its steps, and what a country may change."""
+"""The escalation times: as agreed, their steps, and the changes that a country may make."""
 
 from __future__ import annotations
 

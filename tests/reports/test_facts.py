@@ -1,4 +1,4 @@
-"""Answers given twice, corrected, or in an earlier draft."""
+"""Answers that were given twice, corrected, or in an earlier draft."""
 
 from __future__ import annotations
 

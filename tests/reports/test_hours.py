@@ -18,7 +18,7 @@ from runtime.time_units import SECOND
 
 
 def at(text: str, zone: str = "UTC") -> int:
-    """A moment by the wall clock of a zone."""
+    """Return the moment at which clocks of a zone show this time."""
     there = datetime.fromisoformat(text)
     there = there if there.tzinfo else there.replace(tzinfo=parse_zone(zone))
     return int(there.timestamp()) * SECOND
@@ -97,14 +97,14 @@ def test_the_two_zones_of_papua_new_guinea() -> None:
 @pytest.mark.parametrize(
     ("moment", "is_open", "opens"),
     [
-        ("2026-10-03T15:59:00+00:00", False, "2026-10-03T16:15"),  # 01:59; the next minute is 03:00, and 02:15 is none
+        ("2026-10-03T15:59:00+00:00", False, "2026-10-03T16:15"),  # 01:59, then 03:00: there is no 02:15
         ("2026-10-03T16:00:00+00:00", True, "2026-10-03T16:00"),
         ("2026-04-04T15:14:00+00:00", False, "2026-04-04T15:15"),
         ("2026-04-04T15:20:00+00:00", True, "2026-04-04T15:20"),
     ],
 )
 def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens: str) -> None:
-    """Sydney: forward on the first Sunday of October, back on the first of April."""
+    """Sydney's clocks go forward on the first Sunday of October, and back on the first of April."""
     night = desk("daily 02:15-05:00", zone="Australia/Sydney")
     assert night.is_open(at(moment)) is is_open
     assert said(night.opens(at(moment))) == opens
@@ -121,7 +121,7 @@ def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens:
         (OFFICE, "2026-11-28T12:00", "2026-11-30T08:00"),
         (NIGHTS, "2026-11-27T17:00", "2026-11-27T18:00"),
         (NIGHTS, "2026-11-27T20:00", "2026-11-28T18:00"),
-        ("daily 21:00-06:00", "2026-11-27T12:00", "2026-11-27T12:00"),  # never both: told rather than never
+        ("daily 21:00-06:00", "2026-11-27T12:00", "2026-11-27T12:00"),  # open only at night: notified rather than never
     ],
 )
 def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told: str) -> None:

@@ -1,4 +1,4 @@
-"""The envelope, and the bodies that are not reports."""
+"""The envelope, and bodies other than reports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_message_from_the_reporter() -> None:
         ("words", None, None, False),
         ("words", "as typed", NO_CONTACT, False),
         ("contact_given", None, contact_details("sms_07_21", VU, MSISDN), True),
-        ("contact_given", None, NO_CONTACT, True),  # it was withdrawn before this one came
+        ("contact_given", None, NO_CONTACT, True),  # withdrawn before this message arrived
         ("contact_given", None, None, False),
         ("contact_withdrawn", None, NO_CONTACT, True),
         ("contact_withdrawn", None, contact_details("sms_07_21", VU, MSISDN), False),
@@ -58,7 +58,7 @@ def test_a_message_from_the_reporter() -> None:
         ("something", None, NO_CONTACT, False),
         ("recording_missing", None, None, True),
         ("recording_missing", None, NO_CONTACT, False),
-        ("recording", None, None, False),  # which one?
+        ("recording", None, None, False),  # which recording?
     ],
 )
 def test_a_message_is_what_its_schema_says(

@@ -1,4 +1,4 @@
-"""Key files: who may read what, and the message if one is missing or wrong."""
+"""Key files: their permissions, and the message if one is missing or wrong."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_hotlines_name_never_leaves_the_folder(keys: Path, hotline: str) -> No
         create_key_pair(keys, hotline)
 
 
-# B-74: what stops the start
+# B-74: faults that stop the start
 
 
 def test_b74_public_key_missing(keys: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_private_key_that_is_none_stops_the_start(keys: Path) -> None:
         load_private_keys(keys, ["vu-pikinini"])
 
 
-# A missing private key stops nobody else's reports
+# A missing private key does not stop other hotlines' reports
 
 
 def test_a_missing_private_key_is_poison_for_its_hotline_alone_until_it_is_back(keys: Path) -> None:
@@ -208,7 +208,7 @@ def test_only_the_hotlines_of_this_process_are_opened(keys: Path) -> None:
             private.of(hotline, key_id)
 
 
-# From a recovery sheet
+# Recovery sheets
 
 
 def test_a_key_put_back_alone_becomes_current_but_never_beside_another(keys: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A rotation leaves every row readable: by the new key, and during it by the old one."""
+"""A key rotation leaves every row readable: with the new key, and during it with the old one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def put_outgoing(database: Database, keys: Path) -> None:
 
 
 def put_recording(database: Database, keys: Path) -> tuple[SealContext, SealContext]:
-    """Where it is at the provider, sealed to the worker; and its sound, sealed to a hotline."""
+    """Store a recording: its address sealed to the worker, its sound to a hotline. Return both contexts."""
     put_reports(database, keys, 1, (OTHER,))
     at = new_id(5)
     with database.read() as connection:
@@ -218,7 +218,7 @@ def test_without_the_old_private_key_nothing_is_changed(database: Database, keys
 
 
 def test_the_destroyed_private_key_opens_no_row_of_before(database: Database, keys: Path) -> None:
-    """What makes an old backup unreadable: its wraps name a key that nobody has any more."""
+    """This makes an old backup unreadable: its wraps name a key that no longer exists."""
     put_reports(database, keys, 1, (HOTLINE,))
     with database.read() as connection:
         backup = connection.execute(select(t.report_body)).first()

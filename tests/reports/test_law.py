@@ -1,4 +1,4 @@
-"""What the law screen says: unknown is never shown as allowed, and an old "no" never as a new one."""
+"""The law screen: unknown never appears as allowed, nor an outdated "no" as current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code and PIN: the same for a repeat, stored nowhere, and five wrong tries close one code for a day."""
+"""Code and PIN: equal for a repeat, stored nowhere, and five wrong tries lock one code for a day."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_lock_ends_though_the_clock_was_set_back(database: Database) -> None:
     assert opens(database, code(), pin()) == REPORT
 
 
-# A number, and everybody
+# Limits for one number, and for all
 
 
 @pytest.mark.rule("X-07")
@@ -198,13 +198,13 @@ def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 @pytest.mark.rule("B-58")
 @pytest.mark.rule("S-35")
 def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
-    """Of many at once at most five are looked at: after them the code is locked, for the right PIN too."""
+    """At most five simultaneous guesses are checked; then the code is locked, for the right PIN too."""
     all_here = threading.Barrier(24)
     locks: list[bool] = []
 
     def guess(n: int) -> None:
         all_here.wait(timeout=30)
-        with suppress(DatabaseUnavailable):  # no answer is no hint
+        with suppress(DatabaseUnavailable):  # an unavailable database reveals nothing
             tried = mailbox_access.find_report(busy, VAULT, code(), f"{(int(pin()) + n) % 10000:04d}")
             assert tried.report_id is None
             locks.append(tried.is_locked)

@@ -1,4 +1,4 @@
-"""Waiting SMS: oldest first, a page at a time; unreadable ones never hide others."""
+"""Inbound SMS that wait for replay: oldest first, in pages, so that unreadable ones hide no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrations make the schema that the code declares; another mode's database is refused."""
+"""The migrations create the schema that the code declares; a database of another mode is refused."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 
 
 def test_reports_of_before_the_ladder_begin_their_clocks_at_the_upgrade(database: Database) -> None:
-    """Else all of them were late at once, in the night of the upgrade."""
+    """Else all old reports would be late at once, in the night of the upgrade."""
     _upgraded(database, "0005")
     with database.write() as connection:
         columns = {"report_id": "old", "origin_key": b"o", "created_at": 1, "country": "vu", "priority": "P2"}
         columns |= {"completeness": "complete", "revision": 1, "mode": "demo", "state": "delivered", "changed_at": 1}
         connection.execute(insert(metadata.tables["report"]).values(columns))
-        if not database.is_sqlite:  # as an earlier release left it: even the owner sees no row
+        if not database.is_sqlite:  # in earlier releases even the owner saw no row
             connection.exec_driver_sql("ALTER TABLE report ENABLE ROW LEVEL SECURITY")
             connection.exec_driver_sql("ALTER TABLE report FORCE ROW LEVEL SECURITY")
     before = database.now()
@@ -74,7 +74,7 @@ def test_what_was_handed_over_before_is_not_taken_after_the_upgrade(database: Da
         for at, (report, name, act) in enumerate(acts):
             row = {"audit_id": str(at), "at": at, "actor": f"staff:one/{name}", "act": act, "object_id": report}
             connection.execute(insert(metadata.tables["audit"]).values(row))
-        if not database.is_sqlite:  # as an earlier release left it
+        if not database.is_sqlite:  # the state of an earlier release
             for table in ("audit", "holding"):
                 connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
                 connection.exec_driver_sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -120,13 +120,13 @@ def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
 
 
 def test_the_newest_step_is_where_alembic_would_go() -> None:
-    """A process knows it from the files' names alone."""
+    """A process learns the newest migration from the file names alone."""
     assert newest_migration() == ScriptDirectory(str(migrations.FOLDER)).get_current_head()
 
 
 @pytest.mark.slow
 def test_many_databases_at_once_in_one_process(tmp_path: Path) -> None:
-    """Alembic's own module knows one at a time."""
+    """Alembic's own module handles one at a time."""
 
     def made(number: int) -> bool:
         upgrade(Database(f"sqlite:///{tmp_path}/{number}.db", threads=1), "demo")

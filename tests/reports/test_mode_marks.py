@@ -1,4 +1,4 @@
-"""S-40: two modes that were given one folder of keys, or one queue, do not start. Databases: test_migrations."""
+"""S-40: two modes with the same folder of keys, or the same queue, do not start. Databases: test_migrations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_queue_that_one_mode_uses_is_refused_to_another(redis_url: str, made: 
 
 @pytest.mark.parametrize("made", ["training", "demo"])
 def test_no_mark_of_others_keeps_live_from_starting(redis_url: str, made: str) -> None:
-    """One that was set up wrongly came first, after Redis was emptied."""
+    """A process with wrong settings started first, after Redis was emptied."""
     with Redis.from_url(redis_url) as redis:
         refuse_queue(redis, made)
         refuse_queue(redis, "live")
@@ -56,7 +56,7 @@ def test_no_mark_of_others_keeps_live_from_starting(redis_url: str, made: str) -
 
 
 def test_a_command_in_the_wrong_mode_marks_no_keys_of_others(tmp_path: Path) -> None:
-    create_key_pair(tmp_path, "vu-pikinini")  # of an earlier release: live's
+    create_key_pair(tmp_path, "vu-pikinini")  # live's keys, from an earlier release
     environ = {"TOKAUT_KEYS": str(tmp_path), "TOKAUT_DATA": str(tmp_path), "TOKAUT_MODE": "training"}
     tmp_path.chmod(0o700)
     assert CliRunner().invoke(main, ["keys", "new", "vu-police"], env=environ).exit_code == 0

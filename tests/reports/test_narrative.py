@@ -1,4 +1,4 @@
-"""Typed words come back as typed, are stored once, and contain links only where they are wanted."""
+"""Words come back as typed, are stored once, and contain links only where links are allowed."""
 
 from __future__ import annotations
 
@@ -120,5 +120,5 @@ def test_attachments_are_counted_and_named_by_kind_only() -> None:
 
 @pytest.mark.parametrize("text", ["http://" * 40_000, "www." * 70_000, "http" * 70_000, "a." * 140_000])
 def test_looking_for_links_reads_a_text_once(text: str) -> None:
-    """A pattern that goes back over what it has read would keep the tests here for minutes."""
+    """A regular expression with backtracking would take minutes here."""
     assert len(links_in([text])) <= 1

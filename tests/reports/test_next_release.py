@@ -1,4 +1,4 @@
-"""Which code starts on which schema, and a step that fails in its middle."""
+"""The schemas on which a release starts, and a migration that fails halfway."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_later_release_does_not_start_on_an_older_schema(
 
 
 def test_this_release_starts_on_the_schema_of_the_next(database: Database, tmp_path: Path) -> None:
-    """And its `tokaut migrate` does no harm there: somebody may run the old one by mistake."""
+    """Its `tokaut migrate` does no harm either: an operator may run the old release by mistake."""
     with pytest.MonkeyPatch.context() as patched:
         install(patched, tmp_path / "next")
         upgrade(database, "demo")

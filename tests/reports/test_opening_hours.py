@@ -1,4 +1,4 @@
-"""The opening hours of a country file: as agreed, open if none were; who is told first."""
+"""Opening hours of a country file: as agreed, or always open; and the duty officers who are notified first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOON, MIDNIGHT = at("2026-11-27T12:00", "Pacific/Efate"), at("2026-11-27T00:00",
         (PartnerCard(hours="mon-fri 08:00-16:30", holidays="11-27"), False, False),
         (PartnerCard(hours="agreed"), True, True),
         (PartnerCard(hours="mon-fri 08:00-16:30", time_zone="agreed"), True, False),
-        (PartnerCard(hours="mon-fri 08:00-16:30", time_zone="Africa/Nairobi"), False, True),  # 04:00 there, and 16:00
+        (PartnerCard(hours="mon-fri 08:00-16:30", time_zone="Africa/Nairobi"), False, True),  # 04:00 and 16:00 there
     ],
 )
 def test_when_somebody_reads(card: PartnerCard, open_at_noon: bool, open_at_midnight: bool) -> None:
@@ -45,7 +45,7 @@ def test_a_country_without_a_zone_is_a_fault() -> None:
     [(NOON, (DAY, LEAD, NIGHT)), (MIDNIGHT, (NIGHT, LEAD, DAY))],
 )
 def test_who_is_told_first_and_then_the_rest(moment: int, who: tuple[str, ...]) -> None:
-    """Only whom the card names as duty officers: web takes an OK from nobody else."""
+    """Only phones of duty officers in the partner card: web accepts an OK from no others."""
     card = PartnerCard(duty_officer=OFFICERS, rota=ROTA)
     assert opening_hours.duty_officers(card, "Pacific/Efate", moment) == who
 
@@ -65,8 +65,8 @@ OFFICE, LATER = {"hours": "mon-fri 08:00-16:30"}, {"hours": "daily 10:00-20:00"}
         ((OFFICE,), "2026-11-27T17:00", 0, "30/11 08:00"),
         ((OFFICE, LATER), "2026-11-27T06:00", 0, "08:00"),
         ((OFFICE, LATER), "2026-11-28T06:00", 1, "10:00"),
-        ((OFFICE, LATER), "2026-11-27T17:00", None, None),  # the other one reads
-        ((OFFICE, {}), "2026-11-27T05:00", None, None),  # day and night, or nothing agreed
+        ((OFFICE, LATER), "2026-11-27T17:00", None, None),  # the other hotline is open
+        ((OFFICE, {}), "2026-11-27T05:00", None, None),  # the other is always open, or agreed on no hours
         ((OFFICE | {"holidays": "2026-01-01..2030-12-31"},), "2026-11-27T05:00", None, None),
         ((), "2026-11-27T05:00", None, None),
     ],

@@ -1,4 +1,4 @@
-"""The file of the phone pepper: this month's and last month's, nothing older."""
+"""The file of the phone pepper: this month's and last month's, none older."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of placeholders, and which numbers a mode may show."""
+"""The values of placeholders, and the numbers that a mode may show."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_missing_helpline_stays_missing() -> None:
 
 
 def texting(**changes: Any) -> Country:
-    """Vanuatu, where the helpline takes texts."""
+    """Return Vanuatu with a helpline that accepts texts."""
     return with_helpline(**{"show": replace(VU.hotlines["vu-pikinini"].show, sms="6163"), **changes})
 
 

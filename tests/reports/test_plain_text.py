@@ -1,4 +1,4 @@
-"""A person's text as lines that hide nothing."""
+"""A reporter's text as lines without invisible characters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""When PostgreSQL has not surely said yes: the network hangs, COMMIT waits for a second copy, a warning comes with it.
+"""PostgreSQL without a definite success: the network stalls, COMMIT waits for a standby, or a warning comes with it.
 
-Behind a proxy that stalls, each use ends within its time, and whatever is not certain raises DatabaseUnavailable: the
-spool takes it.
+Behind a proxy that stalls, each call ends within its timeout. An uncertain result raises DatabaseUnavailable, and
+the report goes to the spool.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.wait import until
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
 pytestmark = pytest.mark.slow
-SLACK = 0.5  # a busy machine is late
+SLACK = 0.5  # seconds for a busy machine
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def proxy(postgres: Postgres) -> Iterator[Proxy]:
 
 @pytest.fixture
 def straight(postgres_url: str) -> Iterator[Database]:
-    """Past the proxy: what is really there."""
+    """The database without the proxy, to see what is really stored."""
     made = with_tables(postgres_url)
     yield made
     made.close()
@@ -52,7 +52,7 @@ def straight(postgres_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def database(straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy) -> Iterator[Database]:
-    """As web has it."""
+    """The database as web uses it, through the proxy."""
     made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), timeouts=INTERACTIVE)
     put(made, "first")
     yield made
@@ -77,7 +77,7 @@ def seconds_until_away(use: Callable[[], object]) -> float:
 
 
 def ends_within(seconds: float, use: Callable[[], object]) -> None:
-    """The best of three: a busy machine only adds."""
+    """Check that a call fails within the time, in one of three tries: a busy machine only adds time."""
     for _ in range(3):
         if (took := seconds_until_away(use)) < seconds:
             return
@@ -101,7 +101,7 @@ def test_a_connection_that_is_not_made_ends_in_time(database: Database, proxy: P
 def test_the_second_of_two_servers_is_used_while_the_first_is_silent(
     straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy
 ) -> None:
-    """As a host without power is silent. Finding the second one takes a second, which a Send can spare."""
+    """A host without power is silent. Reaching the second one takes a second, which a Send can spare."""
     proxy.stall()
     user, _, place = postgres_url.rpartition("@")
     servers = f"host=127.0.0.1:{proxy.port}&host=127.0.0.1:{postgres.port}&target_session_attrs=read-write"
@@ -117,7 +117,7 @@ def test_the_second_of_two_servers_is_used_while_the_first_is_silent(
 def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
     database: Database, straight: Database, proxy: Proxy
 ) -> None:
-    """F15: it was done, and nobody heard so. The same again finds that out."""
+    """F15: the commit succeeded, but the response was lost. Repeating the write shows that."""
     proxy.drop_replies_after(b"COMMIT")
     assert INTERACTIVE.commit <= seconds_until_away(lambda: put(database, "second")) < INTERACTIVE.total + SLACK
     assert "second" in names(straight)
@@ -156,7 +156,7 @@ def test_many_that_wait_at_once_all_end_in_time(database: Database, proxy: Proxy
     with ThreadPoolExecutor(24) as threads:
         for done in [threads.submit(put, database, f"n{n}") for n in range(24)]:
             assert isinstance(done.exception(), DatabaseUnavailable)
-    assert watch.seconds < INTERACTIVE.total + SLACK + 0.5  # and 0.5 s for a connection out of the pool
+    assert watch.seconds < INTERACTIVE.total + SLACK + 0.5  # and 0.5 s to get a connection from the pool
 
 
 def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Database) -> None:
@@ -215,7 +215,7 @@ CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON lease DEFERRABLE INITIALLY DEFER
 
 
 class TestASecondCopyThatNeverComes:
-    """F16: `synchronous_standby_names` names a standby that is not there; COMMIT waits."""
+    """F16: `synchronous_standby_names` names a standby that does not exist, so COMMIT waits."""
 
     @pytest.fixture(autouse=True)
     def standby(self, postgres: Postgres, database: Database) -> Iterator[None]:
@@ -269,7 +269,7 @@ def box(number: int) -> MailboxRecord:
 
 
 def test_a_send_needs_four_round_trips(database: Database, proxy: Proxy, tmp_path: Path) -> None:
-    """BEGIN, whether it is new, all else together, COMMIT: with 100 ms between the hosts, "Sent" comes from there."""
+    """BEGIN, a check for a repeat, all other statements together, COMMIT: the time of "Sent" with distant hosts."""
     desk = Desk.at(database, tmp_path / "keys")
     trips = []
     for number in range(8):

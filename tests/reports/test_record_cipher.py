@@ -1,4 +1,4 @@
-"""A record opens only in its place, a hash is found again, a mailbox opens with code and PIN; all else is refused."""
+"""A record opens only in its place, hashes are found after a rotation, a mailbox opens with code and PIN only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_mailbox_opens_under_its_code_and_pin_only() -> None:
             open_mailbox_key(vault.mac("mailbox", code, pin), sealed)
 
 
-# The vault
+# The record cipher
 
 
 def test_a_record_opens_where_it_belongs() -> None:

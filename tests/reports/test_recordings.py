@@ -1,4 +1,4 @@
-"""Recordings of what reporters say: from the provider to the hotlines, each step once, with its process's rights."""
+"""Recordings of reporters, from the provider to the hotlines: each step once, with its process's rights."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rows(database: Database) -> dict[str, Any]:
 
 
 def later(database: Database, by: int) -> None:
-    """Move every recording's time back."""
+    """Make every recording due earlier by `by`."""
     with database.write() as connection:
         connection.execute(update(t.recording).values(next_at=t.recording.c.next_at - by))
 
@@ -135,7 +135,7 @@ def test_what_did_not_come_is_due_after_half_an_hour_and_may_come_later(database
 def test_a_recording_that_the_provider_names_when_asked_ends_its_wait_and_no_other(
     database: Database, report_id: str
 ) -> None:
-    """And nobody who read the row before says that it did not come."""
+    """A process that read the row before must not report it as missing."""
     waits = [EXPECTED, new_id(database.now() + 5000)]
     for wait in waits:
         expect(database, report_id, wait)

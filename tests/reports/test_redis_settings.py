@@ -1,4 +1,4 @@
-"""How Redis is configured: one address, or Sentinels, each with users; a wrong setting is one line."""
+"""Redis settings: one address, or Sentinels, each with users; a wrong setting gives one line."""
 
 from __future__ import annotations
 

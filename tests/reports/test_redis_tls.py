@@ -1,7 +1,7 @@
-"""Redis over TLS: whoever cannot prove the name that we called gets no password, and the operator is told why.
+"""Redis over TLS: a server that cannot prove its name gets no password, and the operator learns why.
 
-The Valkey of the wheel speaks no TLS, so a door of the tests does it in front of it. A Redis or Valkey of this machine
-that does (Debian's redis-server) is tried too.
+The Valkey of the wheel has no TLS, so a TLS listener of the tests forwards to it. A Redis or Valkey of this machine
+with TLS (Debian's redis-server) is tested too.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.slow
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 
-Serve = Callable[[Path], int]  # with this certificate → the port where it is now
+Serve = Callable[[Path], int]  # certificate file → port of a server with it
 
 
 def speaks_tls() -> Path | None:
-    """A server of this machine that does."""
+    """Return a server program of this machine with TLS; None if there is none."""
     for name in (os.environ.get("TEST_REDIS_TLS", ""), "valkey-server", "redis-server"):
         found = shutil.which(name) if name else None
         if found:
@@ -126,7 +126,7 @@ def test_whom_our_authority_does_not_vouch_for_gets_nothing(serve: Serve, author
 
 def nothing_from(port: int, ca: Path, said: str) -> None:
     for connect in (session_client, queue_client):
-        for _ in range(3):  # a handshake of more than half a second says nothing of the certificate
+        for _ in range(3):  # a handshake that times out says nothing of it
             with connect(at(port, ca)) as client, pytest.raises(RedisError) as refused:
                 client.get("s:x")
             if not describe_error(refused.value).startswith("no answer in time"):
@@ -189,7 +189,7 @@ def test_the_sentinels_are_asked_over_tls_too(authority: Authority, tmp_path: Pa
     certificate = authority.certificate("127.0.0.1")
     with ExitStack() as stack:
         port = behind_a_door(stack, certificate)
-        # it cannot speak TLS to the server itself: long before it minds, this test is over
+        # The Sentinel cannot speak TLS to the server itself; the test ends long before it would react.
         watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
         sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
         stack.callback(sentinel.remove)

@@ -1,4 +1,4 @@
-"""The referral directory of a country file: its services, their districts, and which numbers may be shown."""
+"""The referral directory of a country file: its services, their districts, and the numbers that may be shown."""
 
 from __future__ import annotations
 

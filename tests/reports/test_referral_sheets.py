@@ -1,4 +1,4 @@
-"""Sheets for other bodies' forms: each field in its row, nothing guessed, nothing that a spreadsheet would run."""
+"""Sheets for forms of other organisations: each field in its row, nothing guessed, no formula for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.reports.judge import body
 from tests.reports.sample import MSISDN, SEND, WALK, given, read, setting
 
 FORMS = sorted(SHEETS)
-# The CyberTipline's own labels that are old legal terms, read from the one table that may hold them.
+# Labels of the CyberTipline that are outdated legal terms, read from the only table that may contain them.
 [MATERIAL] = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
 [TRAVELLER] = {row["ncmec"] for row in ROWS if "traveller" in row.get("when", {}) and "ncmec" in row}
 OLD = (MATERIAL, TRAVELLER)
@@ -132,7 +132,7 @@ def test_the_old_legal_label_is_on_the_one_sheet_that_takes_no_other() -> None:
     assert [form for form in FORMS if label in sheet_text(referral_sheet(form, data))] == ["cybertipline"]
 
 
-# category and answers → what stands in the type's row of the CyberTipline, of Cybertip.ca, of Primero; "" = none
+# Category and answers → the type's row for the CyberTipline, Cybertip.ca and Primero; "" means none.
 TYPES: list[tuple[str, dict[str, str], str, str, str]] = [
     ("harm", {}, "", "", ""),
     ("harm", {"harm_kind": "hurt"}, "", "", "physically_or_mentally_abused"),
@@ -186,7 +186,7 @@ def test_what_another_body_has_no_type_for_stays_empty(
 def test_an_old_legal_term_is_on_no_sheet_but_the_one_that_takes_no_other(
     category: str, extras: dict[str, str]
 ) -> None:
-    """Nor in what a Primero is told, which is the same account."""
+    """Nor in a Primero case, which has the same account."""
     data = told(category, extras)
     said = {form: sheet_text(referral_sheet(form, data)) + sheet_csv(referral_sheet(form, data)) for form in FORMS}
     said["a case"] = str(case_fields(data)) + str(case_note("created", data["created_at"], data, "k"))

@@ -1,4 +1,4 @@
-"""The report as a hotline receives it: the two examples, and every field."""
+"""The report that a hotline receives: the two examples, and every field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.reports.sample import KE, MSISDN, SEND, VU, WALK, given, read, second
 
 
 def example(name: str) -> tuple[dict[str, Any], list[GivenAnswer]]:
-    """An example of the documentation, and its answers as the conversation would hand them over."""
+    """Return an example of the documentation, and its answers in the form that the conversation passes."""
     data = read(f"example_{name}.json")["data"]
     typed = {row["ref"]: pointed(data, row["ref"]) for row in data["answers"] if "ref" in row}
     rows = [

@@ -1,4 +1,4 @@
-"""The rights of each role in PostgreSQL: granted by the owner's migration, checked at each start, and no more."""
+"""The rights of each PostgreSQL role: granted by the owner's migration, checked at each start, and no more."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
     ],
 )
 def test_a_policy_is_known_again_by_a_database_of_the_release_before(table: str, privilege: str, kept: str) -> None:
-    """Its comment holds this hash. If another one were expected, no process would start before a migration."""
+    """The policy's comment has this hash. With another one, no process would start before a migration."""
     assert policy_signature(Right(table, CONSOLE, privilege, ()), "as read") == f"{kept}:as read"
 
 
 @dataclass
 class Site:
-    """A database as an operator makes it, one connection for each role, and the administrator's."""
+    """A database as an operator sets it up, with a connection for each role, and the administrator's."""
 
     addresses: dict[str, str]
     administrator: psycopg.Connection
@@ -106,7 +106,7 @@ def test_the_table_names_every_table_and_only_columns_there_are() -> None:
 
 
 def may(role: str) -> set[tuple[str, str, str]]:
-    """(table, privilege, column), for each column there is."""
+    """Return (table, privilege, column) for each column."""
     return {
         (right.table, right.privilege, column)
         for right in list_rights()
@@ -121,7 +121,7 @@ def test_the_clock_may_all_that_a_worker_may() -> None:
 
 @pytest.mark.rule("X-10")
 def test_web_may_read_nothing_that_is_sealed() -> None:
-    """But for what code and PIN alone open, and for what is sealed to itself: SMS that wait, codes that staff gave."""
+    """Except data that code and PIN open, and data sealed to web itself: queued SMS, and codes issued by staff."""
     sealed = {"wrap", "head", "sealed", "sealed_key"}
     read = {(table, column) for table, what, column in may(WEB) if what == "SELECT" and column in sealed}
     assert read == {("answer", "sealed"), ("mailbox", "sealed_key"), ("entry_code", "sealed")}
@@ -209,7 +209,7 @@ def test_the_settings_of_the_role_do_not_take_durability_away(site: Site) -> Non
 def test_a_copy_is_the_administrators_to_take_and_keeps_the_rights(
     site: Site, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Nobody's account that Tokaut knows may take one; put back, the owner's migration finds little to lay."""
+    """No account of Tokaut may make a copy; after a restore, the owner's migration has little to change."""
 
     def run(tool: str, *words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run([*postgres.tool(tool), *words], capture_output=True, check=False)

@@ -176,7 +176,7 @@ def test_with_nobody_left_the_helpline_may_get_it_after_all() -> None:
 @pytest.mark.rule("S-11")
 @pytest.mark.parametrize("country", [VU, FJ, KE], ids=lambda country: country.iso)
 def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Country) -> None:
-    """The screen has room for two names; a third one at once would get it unnamed."""
+    """The screen has room for two names; a third hotline would get the report unnamed."""
     agreed = replace(country, police_on_danger_now=True)
     for category, about, danger in product(KINDS_BY_CATEGORY, ABOUT, (None, "now")):
         facts = Facts(category=category, about=about, danger=danger)

@@ -45,7 +45,7 @@ def with_part(part: str, value: bytes) -> SealedBody:
     return dataclasses.replace(BOX, **changed)
 
 
-# Vectors, kept as they were made once, with fixed keys, by this project and by a second implementation
+# Test vectors with fixed keys, made by this project and by a second implementation
 
 
 @pytest.mark.rule("A-38")
@@ -92,7 +92,7 @@ def test_what_a_second_implementation_seals_opens_here() -> None:
     assert open_body(KEY, CONTEXT, SealedBody(KEY.key_id, b"\x01" + enc + sender.seal(body_key), b"", sealed)) == BODY
 
 
-# A box
+# A sealed body
 
 
 def test_a_box_has_the_size_that_the_store_expects_and_nothing_of_the_words() -> None:

@@ -1,4 +1,4 @@
-"""A wrong setting stops the start with one plain line: its name, what is wrong, what to do, never a secret."""
+"""A wrong setting stops the start with one line: its name, the fault, the remedy, never a secret."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
             " rediss://… or unix:///folder/valkey.sock",
         ),
         ("REDIS_URL", "", "REDIS_URL is not set; live mode needs a Redis or Valkey server that is kept running"),
-        # the rest of what live refuses
+        # other values that live mode refuses
         ("PUBLIC_URL", "http://report.example", "PUBLIC_URL begins with http://; live mode needs https://"),
         ("PUBLIC_URL", "report.example", "PUBLIC_URL is not an address that begins with https://"),
         (
@@ -198,7 +198,7 @@ def test_a_database_that_does_not_answer_is_no_wrong_setting(live: dict[str, str
     assert faults({**live, "DATABASE_URL": "postgresql://127.0.0.1:1/x"}) == []
 
 
-# Whoever declares settings
+# Classes that declare settings
 
 
 @from_environment
@@ -273,7 +273,7 @@ BOTH_FORMS = parsers.new_webhook_secret()
 @pytest.mark.parametrize(
     ("one", "other", "are_one"),
     [
-        (("TOKAUT_SESSION_KEY", TOKEN), ("USSD_TOKEN", TOKEN), True),  # a key and a token are read in two ways
+        (("TOKAUT_SESSION_KEY", TOKEN), ("USSD_TOKEN", TOKEN), True),  # a key and a token are parsed differently
         (("TOKAUT_SESSION_KEY", f"{SESSION},{TOKEN}"), ("KANNEL_TOKEN", f"{TOKEN},{OTHER}"), True),
         (("TOKAUT_STORE_KEY", BOTH_FORMS[6:]), ("HOTLINE_A_SECRET", BOTH_FORMS), True),
         (("SMTP_URL", "smtps://a:sesame@mail.example"), ("DATABASE_URL", "postgresql://b:sesame@127.0.0.1/c"), True),

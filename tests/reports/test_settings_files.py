@@ -77,7 +77,7 @@ def test_b75_data_is_a_file(live: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_b75_data_is_not_writable(live: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # works also if the tests run as root
     (line,) = faults(live)
     assert line == (
         f"TOKAUT_DATA is not writable for this account at {tmp_path}; name another folder or change its owner"
@@ -93,7 +93,7 @@ def test_live_refuses_a_data_folder_that_others_enter(live: dict[str, str], tmp_
 def test_a_credential_of_systemd_shows_a_right_of_the_group(
     live: dict[str, str], tmp_path: Path, mode: int, beside: str, taken: bool
 ) -> None:
-    """It is the ACL by which the unit's account reads it; another file beside them is no credential."""
+    """It is the ACL with which the unit's account reads it; a file elsewhere is no credential."""
     folder = tmp_path / f"credential{beside}"
     folder.mkdir()
     path = folder / "session_key"

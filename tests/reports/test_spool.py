@@ -1,4 +1,4 @@
-"""The spool: durable before it answers, readable by nobody else, emptied in order, never deleted unread."""
+"""The spool: durable before it returns, readable by no other account, emptied in order, never deleted unread."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_full_spool_refuses(tmp_path: Path) -> None:
 
 
 def test_a_crowd_does_not_look_through_the_folder_each_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a thousand entries each look takes a millisecond and more, and they would come at the same moment."""
+    """With a thousand entries each listing takes a millisecond or more, and many would come at once."""
     looks: list[object] = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: (looks.append(path), scandir(path))[1])
@@ -163,7 +163,7 @@ def test_what_the_disk_does_not_give_stays_and_holds_up_no_other(spool: Spool) -
         spool.put(SpoolEntry(submission(n), "sent"))
     first = spool.folder / spool.names()[0]
     first.rename(first.with_suffix(".aside"))
-    first.mkdir()  # reading it fails, whoever asks
+    first.mkdir()  # reading it fails for any account
     out: list[SpoolEntry] = []
     assert spool.drain(out.append) == 1
     first.rmdir()
@@ -183,7 +183,7 @@ def test_a_later_revision_takes_the_place_of_the_one_before_but_of_no_send(spool
 
 def test_a_deletion_takes_away_what_another_process_has_just_put(spool: Spool) -> None:
     other = Spool(spool.folder, VAULT)
-    other.put(SpoolEntry(submission(2), "sent"))  # it has looked within the last second
+    other.put(SpoolEntry(submission(2), "sent"))  # it listed the folder within the last second
     spool.put(SpoolEntry(submission(1), "words"))
     other.put(SpoolEntry(submission(1), "drop"))
     out: list[SpoolEntry] = []
@@ -192,7 +192,7 @@ def test_a_deletion_takes_away_what_another_process_has_just_put(spool: Spool) -
 
 
 def test_what_follows_of_a_report_waits_for_what_was_refused(spool: Spool) -> None:
-    """Deleted, and then filed after all: the hotline would hear what was taken back."""
+    """Else a deleted report could be submitted after all, and a hotline would get it."""
     for n, kind in ((1, "sent"), (2, "sent"), (1, "update")):
         spool.put(SpoolEntry(submission(n), kind))
     out: list[tuple[str, Submission]] = []
@@ -259,7 +259,7 @@ def test_a_database_that_is_away_is_asked_four_times_in_a_round(spool: Spool) ->
 
 
 def test_a_clock_that_is_set_back_changes_no_order(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deletion that came out before what it deletes would delete nothing."""
+    """A deletion that came before its report would delete nothing."""
     now = time.time_ns
     monkeypatch.setattr(spool_module.time, "time_ns", lambda: now() + 11 * 3600 * 10**9)
     spool.put(SpoolEntry(submission(1), "sent"))

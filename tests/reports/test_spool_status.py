@@ -1,4 +1,4 @@
-"""What each host reports of its spool, who is told, and a store key that is not the database's."""
+"""The spool status of each host, the alerts about it, and a store key of another database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_web_does_not_start_with_another_key(database: Database) -> None:
     refuse_another_key(database, RecordCipher([OLD]))
     with pytest.raises(WrongDatabase, match="TOKAUT_STORE_KEY is not the key that this database was written with"):
         refuse_another_key(database, RecordCipher([WRONG]))
-    refuse_another_key(database, RecordCipher([OLD]))  # the wrong one has left nothing
+    refuse_another_key(database, RecordCipher([OLD]))  # the wrong key left no trace
 
 
 def test_a_key_may_be_rotated_and_the_old_one_removed(database: Database) -> None:
@@ -97,7 +97,7 @@ def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list
         (EMPTY, "P2", "Its spool was empty"),
         (replace(EMPTY, entries=3, oldest=20), "P1", "may hold 3 reports (the oldest 20 s old then)"),
         (SpoolStatus("host-a/urgent-1", 0, 0, 0), "P2", "Its spool was empty"),
-        (SpoolStatus("host-a", 0, 0, 0), "", ""),  # written by a release that did not report all the time
+        (SpoolStatus("host-a", 0, 0, 0), "", ""),  # from a release that did not always report
     ],
 )
 def test_a_host_that_is_away_is_told_of_once_it_is_sure(
@@ -126,12 +126,12 @@ def test_a_host_that_is_away_is_told_of_once_it_is_sure(
 
 
 def told(room: Room, after: int = 0) -> list[Alert]:
-    """What one clock process tells `after` so many seconds."""
+    """Return the alerts that one scheduler sends `after` so many seconds."""
     room.time.now += after
     before = len(room.notifier.alerts)
     room.alert_sender.tell()
     room.alert_sender.finish()
-    room.alert_sender._pool = BackgroundPool(1)  # one that has finished takes nothing more
+    room.alert_sender._pool = BackgroundPool(1)  # a finished pool accepts no more functions
     return room.notifier.alerts[before:]
 
 

@@ -1,4 +1,4 @@
-"""Charts, tile map, summary sentence and year: each describes what is shown, and nothing else."""
+"""Charts, tile map, summary sentence and year: each describes the published figures, and nothing else."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_tile_that_is_not_shown_has_no_shade() -> None:
     assert svg_charts.SHADES[3] in chart and svg_charts.SHADES[0] in chart
 
 
-# The sentence on top
+# The summary sentence
 
 
 def test_the_sentence_says_what_is_shown() -> None:
@@ -171,7 +171,7 @@ def test_a_year_is_the_sum_of_four_numbers_that_are_shown() -> None:
 @pytest.mark.rule("S-29")
 @pytest.mark.rule("X-27")
 def test_a_year_says_nothing_that_the_quarters_do_not() -> None:
-    """Of all quarters that look the same, the year is the same: who sees it learns nothing about a hidden number."""
+    """Quarters that look the same give the same year, so a year reveals nothing about a hidden number."""
     said: dict[object, object] = {}
     for first, second in itertools.product(itertools.product((0, 3, 6, 14), repeat=3), repeat=2):
         figures = []
@@ -186,7 +186,7 @@ def test_a_year_says_nothing_that_the_quarters_do_not() -> None:
 
 @pytest.mark.rule("S-29")
 def test_a_year_that_was_counted_by_itself_would_give_a_hidden_number_away() -> None:
-    """The rule that decision 88 decides against: subtract three quarters that are shown from the year."""
+    """The rule that decision 88 rejects: subtract three published quarters from the year."""
     counts = [20, 20, 20, 3]
     shown = [aggregation.visible_total(count) for count in counts]
     counted_year = aggregation.visible_total(sum(counts))
@@ -194,7 +194,7 @@ def test_a_year_that_was_counted_by_itself_would_give_a_hidden_number_away() -> 
     assert counted_year - sum(number or 0 for number in shown) == 3 < MIN_COUNT
 
 
-# Other terms, and what the columns mean
+# Other terms, and the meaning of the columns
 
 
 def test_the_terms_of_child_helplines_are_those_of_a_single_report() -> None:

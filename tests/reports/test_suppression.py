@@ -13,8 +13,8 @@ from reports.statistics.aggregation import MIN_COUNT, VisibleCells, rounded_shar
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
 Rule = Callable[[Mapping[str, int]], VisibleCells]
-Said = tuple[int | None, tuple[int | None, ...]]  # a total and its cells, as shown
-ROOM = 15  # totals tried; a hidden cell of a larger one has more values open to it, not fewer
+Said = tuple[int | None, tuple[int | None, ...]]  # a total and its cells, as published
+ROOM = 15  # the largest total tried; with a larger one a hidden cell has more possible values
 
 
 def small_ones_only(cells: Mapping[str, int]) -> VisibleCells:
@@ -22,7 +22,7 @@ def small_ones_only(cells: Mapping[str, int]) -> VisibleCells:
 
 
 def two_at_least(cells: Mapping[str, int]) -> VisibleCells:
-    """The usual rule: a second cell beside one that is small, the smallest; 5 in all."""
+    """Apply the usual rule: hide small cells, and the smallest others until two or more hidden cells sum to 5."""
     hidden = {name for name, count in cells.items() if count < MIN_COUNT}
     for name in sorted(cells, key=lambda one: cells[one]):
         if not hidden or (len(hidden) > 1 and sum(cells[one] for one in hidden) >= MIN_COUNT):
@@ -38,7 +38,7 @@ def tables(size: int) -> Iterator[dict[str, int]]:
 
 
 def fewest_left(rule: Rule, size: int) -> int:
-    """How many values are left for the cell of which most is known, to who knows the total, the table and the rule."""
+    """Return the fewest possible values of a hidden cell for an attacker who knows total, table and rule."""
     open_to: dict[Said, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
     for cells in tables(size):
         said = tuple(rule(cells).values())
@@ -67,10 +67,10 @@ def test_the_same_attack_breaks_what_is_usually_done(naive: Rule) -> None:
     [
         ([30, 20, 10], [30, 20, 10]),
         ([30, 20, 4], [30, None, None]),
-        ([30, 20, 0], [30, None, None]),  # none is a number under 5 too
+        ([30, 20, 0], [30, None, None]),  # 0 is a number under 5 too
         ([30, 4, 20, 10], [30, None, 20, None]),
-        ([30, 4, 4, 12], [30, None, None, None]),  # two that add up to 8 would both be 4
-        ([30, 20, 5, 4], [30, None, None, None]),  # 5 and 4: not 10 yet
+        ([30, 4, 4, 12], [30, None, None, None]),  # two hidden cells with the sum 8 would both be 4
+        ([30, 20, 5, 4], [30, None, None, None]),  # 5 and 4 are less than 10
         ([4, 0, 0], [None, None, None]),
         ([0, 0, 0], [None, None, None]),
         ([7, 0], [None, None]),

@@ -1,4 +1,4 @@
-"""Generated reports are like others: each with all its rows, and no work left."""
+"""Generated reports are like others: each has all its rows, and no work is left."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A spool that is emptied late brings nothing back that its reporter deleted or that was purged since."""
+"""A spool that is emptied late brings back nothing that its reporter deleted or that was purged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def count(database: Database, table: Table) -> int:
 
 
 def delete(database: Database, what: Submission, up_to: int, *, with_sends: bool = False) -> None:
-    """What another host does as its reporter deletes."""
+    """Delete as another host does for its reporter."""
     pending_submissions.cancel_pending(database, what.origin_key, what.report_id, buried=up_to, with_sends=with_sends)
 
 
@@ -45,9 +45,9 @@ def delete(database: Database, what: Submission, up_to: int, *, with_sends: bool
         ("rescue", 2, False, False),
         ("words", 2, False, False),
         ("update", 5, False, False),
-        ("rescue", 1, False, True),  # the reporter has gone on since
+        ("rescue", 1, False, True),  # the reporter has continued since
         ("update", 1, True, True),
-        ("sent", 2, False, True),  # "Sent" was shown, and a hotline may have it: deleting a draft is not about it
+        ("sent", 2, False, True),  # "Sent" was shown and a hotline may have it; this deletes only a draft
         ("anew", 3, True, False),  # NOT SENT was shown
         ("sent", 3, True, False),
         ("sent", 2, True, True),  # a confirmed Send may have the same revision

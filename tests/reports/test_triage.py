@@ -1,4 +1,4 @@
-"""Triage: the agreed rows, each rule alone, and what must hold for all answers."""
+"""Triage: the agreed rows, each rule alone, and invariants for all answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drill has the form of a report, and its own mode and words."""
+"""A drill has the form of a report, with its own mode and words."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A whole installation on PostgreSQL, each process with its own role: from webhook to hotline nothing is refused.
+"""A whole installation on PostgreSQL with a role for each process: nothing is refused from webhook to hotline.
 
-What PostgreSQL wrote into its log is the judge: a right that is missing would stand there, also where a caller and a
-hotline noticed nothing.
+The tests read PostgreSQL's log: it would show a missing right even if reporter and hotline noticed nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MISSING = re.compile(r".*(?:permission denied|row-level security).*")
 
 
 class InRoles(Installation):
-    """`addresses`: role → DATABASE_URL."""
+    """An installation with one role for each process. `addresses`: role → DATABASE_URL."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         super().__init__({"DATABASE_URL": addresses[OWNER]})
@@ -43,7 +42,7 @@ class InRoles(Installation):
         super().start(name, {**own, **(settings or {})})
 
     def command_line(self, *words: str, unless: str = "") -> str:
-        """As the operator, with the settings of the clock. `unless`: what a refusal may say."""
+        """Run a command as the operator, with the scheduler's settings. `unless`: a text of an allowed refusal."""
         settings = {**self.environment, "DATABASE_URL": self.addresses[CLOCK]}
         done = subprocess.run(
             [sys.executable, "-m", "tokaut", *words], env=settings, capture_output=True, text=True, check=False
@@ -54,7 +53,7 @@ class InRoles(Installation):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """Of its own, for its log is read."""
+    """A server of its own, because its log is read."""
     found = binaries()
     if found is None:
         pytest.skip("no PostgreSQL binaries")
@@ -159,9 +158,9 @@ def test_a_hotline_that_is_down_its_fallback_and_the_operator(installation: InRo
         until(lambda: (connection.execute(failed).fetchone() or (0,))[0] > 0, "no attempt failed")
         assert "due" in installation.command_line("deliveries", "list")
         installation.start("hotline")
-        installation.until_hotline_answers()  # the next try but two would be minutes later
+        installation.until_hotline_answers()  # the third retry would be minutes later
         for row in connection.execute("SELECT delivery_id FROM delivery WHERE state = 'due'").fetchall():
-            installation.command_line("deliveries", "retry", row[0], unless="it is delivered")  # by itself, just now
+            installation.command_line("deliveries", "retry", row[0], unless="it is delivered")  # delivered meanwhile
     installation.until_received(lambda _: bool(bodies(installation, "+6785550304")), "what waited never came", 120)
 
 

@@ -1,1 +1,1 @@
-"""Reports are deleted completely after their time, and never while a delivery is open."""
+"""Reports are deleted completely when they expire, and never while a delivery is open."""

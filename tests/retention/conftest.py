@@ -1,4 +1,4 @@
-"""A database of each kind, empty."""
+"""A fixture: an empty database of each kind."""
 
 from __future__ import annotations
 

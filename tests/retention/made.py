@@ -1,4 +1,4 @@
-"""Reports of all ages and states, as rows: the pure rules decide about each before it is stored."""
+"""Reports of all ages and states, as rows. The reference rules decide about each before it is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.time_units import DAY
 from tests.retention.rules import Facts
 
 DESK, CONSOLE, POLICE = "vu-desk", "vu-console", "vu-police"
-TOGETHER = 2_000  # reports of one transaction
+TOGETHER = 2_000  # reports in one transaction
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Fate:
-    """`filed`, `changed`, `closed`, `said`, `answered`: days before `now`; None: never."""
+    """The history of a report. `filed`, `changed`, `closed`, `said`, `answered`: days before `now`; None: never."""
 
     filed: float
     changed: float | None = None
@@ -41,12 +41,12 @@ class Fate:
     state: str = "delivered"
     mode: str = "live"
     country: str = "VU"
-    unnumbered: bool = False  # what was said is not numbered yet
+    unnumbered: bool = False  # the reporter's message is not yet numbered
     pending: bool = False
-    held: float | None = None  # days from now that the hold still has; below 0: it has ended
+    held: float | None = None  # days from now until the hold ends; negative if it has ended
     marker: bytes = b""
-    erased: bool = False  # its reporter has deleted it
-    recording: str = "done"  # of what was said
+    erased: bool = False  # deleted by its reporter
+    recording: str = "done"  # state of the recording of the message
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Made:
 
 
 def make(fate: Fate, now: int) -> Made:
-    """`now`: the moment that all days count back from."""
+    """Return the rows of a report. `now`: the moment from which all days count back, in microseconds."""
     at = now - round(fate.filed * DAY)
     report_id = new_id(at)
     made = Made(report_id, _facts(fate, now))
@@ -148,7 +148,7 @@ def _words(fate: Fate, now: int, report_id: str, rows: dict[Table, list[dict[str
 
 
 def write(database: Database, made: Iterable[Made]) -> None:
-    """All rows, some thousand reports a transaction."""
+    """Insert all rows, with some thousand reports in each transaction."""
     waiting: list[Made] = []
     for one in made:
         waiting.append(one)
@@ -169,7 +169,7 @@ def _write(database: Database, made: Sequence[Made]) -> None:
 
 
 def fate(random: Random) -> Fate:
-    """Any fate at all, with ages on both sides of every period."""
+    """Return a random history, with ages on both sides of every period."""
     filed = random.choice((1, 6.9, 7.1, 30, 89, 92, 200, 366, 399, 402, 500))
     since = [days for days in (0.5, 6.9, 7.1, 29, 89.9, 90.1, 91, 199, 364.9, 365.1, 399, 400.1) if days <= filed]
     legs = tuple(

@@ -1,7 +1,7 @@
-"""A month of purges with a moved clock: `python -m tests.retention.month [--reports 100000] [--on sqlite,postgresql]`.
+"""A simulated month of purges: `python -m tests.retention.month [--reports 100000] [--on sqlite,postgresql]`.
 
-Reports of 500 days lie there, never purged. Each day for 30 days all that the clock does is done; after each, what is
-left is compared with what the pure rules say of every single report.
+The database starts with reports of 500 days, none purged. For 30 days, the purge runs daily; after each day the
+remaining reports are compared with the reference rules for every single report.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SEED = 11
 
 @dataclass
 class Month:
-    """What was seen. Seconds of wall time; sizes in bytes of all files of the database."""
+    """The measurements. Seconds of wall time; sizes in bytes of all files of the database."""
 
     on: str
     reports: int
@@ -48,7 +48,7 @@ class Month:
     longest_compaction: float = 0.0
     before: int = 0
     after: int = 0
-    waiting: int = 0  # reports that wait for somebody, or are held; all of them were there at the end
+    waiting: int = 0  # reports that wait for a person or are held; all must remain
 
     def said(self) -> str:
         return (
@@ -67,7 +67,7 @@ def fates(count: int) -> Iterator[Fate]:
         legs = (Leg(CONSOLE if random.random() < 0.2 else "vu-desk", handling="closed" if closed else "none"),)
         state = "closed" if closed is not None else "delivered"
         odds = random.random()
-        if odds < 0.02:  # at every age: most of them far older than any period
+        if odds < 0.02:  # at every age, mostly far beyond every period
             legs = (Leg(POLICE, random.choice(("due", "refused", "parked"))), *legs)
         elif odds < 0.025:
             state, legs = "needs_person", (Leg(state="cancelled"),)
@@ -78,7 +78,7 @@ def fates(count: int) -> Iterator[Fate]:
 
 
 def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:
-    """`tell` hears how many reports were written, then each day. Raises AssertionError where a report fares wrongly."""
+    """Run the month; raise AssertionError on a wrong purge. `tell` gets the reports written, then each day's share."""
     now = retention.purge_time(database)
     known: dict[str, Facts] = {}
 
@@ -131,7 +131,7 @@ def on_sqlite(folder: Path, reports: int, tell: Callable[[int], None]) -> Month:
 
 
 def on_postgresql(postgres: Postgres, reports: int, tell: Callable[[int], None]) -> Month:
-    """With the rights of the administrator; the tests have those of the clock."""
+    """Run the month on PostgreSQL as the administrator; the tests use the scheduler's rights."""
     address = postgres.new_tokaut()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
     database = Database(address)
     upgrade(database, "live")

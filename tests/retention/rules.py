@@ -1,4 +1,4 @@
-"""The rules again, in Python, one report at a time: compared with what SQL finds due."""
+"""A reference implementation of the rules in Python, one report at a time, compared with the SQL query."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from runtime.time_units import DAY
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one report. `given`: hotlines that have got it and have not handed it back."""
+    """The facts of one report. `given`: hotlines that have received it and have not rejected it."""
 
     mode: str
     country: str
     created_at: int
-    happened_at: int  # the last thing of any kind
-    said_at: int  # what the reporter last wrote by My report; 0: nothing
+    happened_at: int  # the last event of any kind
+    said_at: int  # the reporter's last message by My report; 0: none
     closed_at: int | None
     given: tuple[str, ...]
-    waits: bool  # something of it is undelivered, parked, refused, not filed yet, or it needs a person
+    waits: bool  # it needs a person, or a part is undelivered, parked, refused or not yet submitted
     held: bool
-    erased: bool = False  # its reporter has deleted it
+    erased: bool = False  # deleted by its reporter
 
 
 def rule_for(facts: Facts, policy: RetentionPolicy, now: int) -> str | None:
-    """By which rule the report goes now; None where it stays."""
+    """Return the rule by which the report is purged now; None if it stays."""
     if facts.waits or facts.held:
         return None
     if facts.erased:

@@ -1,4 +1,4 @@
-"""Nothing of a purged report is in any file of the embedded database after its files were rewritten."""
+"""After a purge and a rewrite, no file of the embedded database contains anything of the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def holding(folder: Path, marker: bytes) -> set[str]:
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Database:
-    """Reports of all sizes, half of them over, side by side on the same pages."""
+    """A database with reports of all sizes, half of them expired, mixed on the same pages."""
     random = Random(5)
     folder = tmp_path / "data"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""A report that its reporter deleted is removed completely once its deliveries have ended, and stays removed."""
+"""A report that its reporter deleted is removed completely after its deliveries have ended, and stays removed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def erase(database: Database) -> WorkerMetrics:
 
 
 def count(database: Database, made: Made) -> dict[str, int]:
-    """Rows that name the report or its deliveries."""
+    """Return by table the number of rows that name the report or its deliveries."""
     found = {}
     with database.read() as connection:
         for table in REPORT_TABLES:

@@ -1,4 +1,4 @@
-"""The clock purges each hour, never after a clock jump, and stops when told."""
+"""The scheduler purges each hour, not after a clock jump, and stops when told."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OVER = Fate(399, closed=91)
 
 
 class Heard:
-    """A person who is told."""
+    """A fake sender that records alerts."""
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
@@ -41,7 +41,7 @@ class Heard:
 
 
 class Idle:
-    """Duties and telling that are not looked at here."""
+    """Fakes of jobs and alert sender, which these tests do not need."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *_: None
@@ -105,11 +105,11 @@ def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
 def test_after_a_jump_of_the_time_nothing_goes_for_a_day(room: Room) -> None:
     now = retention.purge_time(room.database)
     write(room.database, [make(Fate(399, closed=60), now)])
-    room.database.offset += 40 * DAY  # the host's time, and no second of it has passed
+    room.database.offset += 40 * DAY  # the host's clock alone: no second has passed
     room.pass_time(3700)
     room.pass_time(3700)
     assert room.left() == 1
-    room.database.offset -= 40 * DAY  # somebody has set it right
+    room.database.offset -= 40 * DAY  # the clock is corrected
     room.pass_time(86_500)
     assert room.left() == 1
 

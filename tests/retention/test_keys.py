@@ -1,4 +1,4 @@
-"""What a purge means for backups: they contain wrap and body until they or their key are destroyed."""
+"""The effect of a purge on backups: they contain wrap and body until they or their key are destroyed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Site:
         return path
 
     def opened(self, database: Path) -> bytes:
-        """What somebody reads who has this file and every key of this folder. Raises Poison, KeyFault."""
+        """Decrypt the report in a database file with the keys of this folder. Raises DecryptError without its key."""
         with closing(sqlite3.connect(database)) as rows:
             query = "SELECT report_id, revision, recipient, key_id, wrap, head, sealed FROM report_body"
             report_id, revision, hotline, *box = rows.execute(query).fetchone()

@@ -1,4 +1,4 @@
-"""The small form of the simulated month; the large one is `python -m tests.retention.month`."""
+"""A short form of the simulated month; the long one is `python -m tests.retention.month`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A purge deletes every row of a report and leaves one line; it can be stopped, repeated, and run twice at once."""
+"""A purge deletes every row of a report and leaves one row; it can be stopped, repeated, and run twice at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 pytestmark = [pytest.mark.rule("S-28")]
 
 POLICY = RetentionPolicy(here={CONSOLE: 365})
-STAYS = (t.purged, t.receipt, t.tombstone)  # what a purge leaves
+STAYS = (t.purged, t.receipt, t.tombstone)  # rows that remain after a purge
 OLD = Fate(399, closed=91, said=92, answered=95)
 
 
@@ -36,7 +36,7 @@ def count(database: Database, table: Table) -> int:
 
 
 def test_every_table_that_names_a_report_is_on_the_list() -> None:
-    """Whoever adds a table with a report_id says here what a purge does with it."""
+    """A new table with a report_id must be listed, so that a purge handles it."""
     named = {table.name for table in t.metadata.tables.values() if "report_id" in table.columns}
     assert named == {table.name for table in (*REPORT_TABLES, *STAYS)}
     by_delivery = {table.name for table in t.metadata.tables.values() if "delivery_id" in table.columns}
@@ -87,7 +87,7 @@ def test_two_clocks_at_once_purge_each_report_once(database: Database) -> None:
         while True:
             try:
                 done = sum(purge(database).step(7).values())
-            except DatabaseUnavailable:  # the other one was at it
+            except DatabaseUnavailable:  # the other purge was writing
                 continue
             if not done:
                 return
@@ -104,7 +104,7 @@ def test_two_clocks_at_once_purge_each_report_once(database: Database) -> None:
 def test_what_happens_between_the_look_and_the_step_is_seen(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Held, reopened or written to at the last moment: that one stays, the others go."""
+    """Held or reopened at the last moment: those reports stay, the other is purged."""
     now = retention.purge_time(database)
     held, reopened, other = (make(OLD, now) for _ in range(3))
     write(database, [held, reopened, other])
@@ -128,7 +128,7 @@ def test_what_happens_between_the_look_and_the_step_is_seen(
 
 
 def test_a_look_reads_of_each_report_its_own_deliveries_alone(database: Database) -> None:
-    """By the index of states it read all that were ever delivered for each: hours, with 100,000 reports."""
+    """With the index of states, each report read all deliveries ever made: hours, for 100,000 reports."""
     if not database.is_sqlite:
         pytest.skip("the planner of PostgreSQL knows how many there are of each")
     now = retention.purge_time(database)
@@ -154,7 +154,7 @@ def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(databa
 
 
 def test_a_report_without_a_mailbox_takes_a_withdrawal_until_it_is_gone(database: Database) -> None:
-    """A request to be called shows no code, so it has no mailbox."""
+    """A contact request shows no access code, so it has no mailbox."""
     fresh = make(Fate(1), retention.purge_time(database))
     write(database, [fresh])
     with database.write() as connection:
@@ -229,10 +229,10 @@ def test_the_operator_hears_a_month_before_what_nobody_closed_goes(database: Dat
 
 
 def test_a_clock_that_runs_ahead_purges_nothing(database: Database) -> None:
-    """The earlier of two clocks holds: on PostgreSQL the host's own, where it is behind the database's, and back."""
+    """The earlier of two clocks counts; on PostgreSQL the host's and the database's."""
     ahead = type(database)(database.engine.url.render_as_string(hide_password=False), threads=1)
     ahead.now = lambda: 2**60  # type: ignore[method-assign]  # a host that is decades ahead
-    if ahead.is_sqlite:  # there is one clock only: the sweeper's own mistrust of jumps stands before it
+    if ahead.is_sqlite:  # it has only one clock; the scheduler's check for jumps protects it
         assert retention.purge_time(ahead) == 2**60
     else:
         assert retention.purge_time(ahead) < 2**60

@@ -1,4 +1,4 @@
-"""In live mode even the clock's own role deletes no line of the audit that is younger than three years."""
+"""In live mode even the scheduler's role cannot delete audit entries younger than three years."""
 
 from __future__ import annotations
 

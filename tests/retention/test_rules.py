@@ -1,4 +1,4 @@
-"""The database purges what the rules say, and never what somebody still has to receive."""
+"""The database purges the reports that the rules name, and never one that a hotline must still receive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KENYA = RetentionPolicy(
 DUE = (Leg(state="due"),)
 HANDED_BACK = Leg(CONSOLE, handling="rejected")
 
-# what happened, days ago · the rule by which it goes now; None: it stays
+# History in days before now · the rule by which it is purged now; None: it stays
 CASES = {
     "closed 90 days ago": (Fate(200, closed=90), "closed"),
     "closed a moment less ago": (Fate(200, closed=89.999), None),
@@ -88,7 +88,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module", params=[1, 2])
 def anything(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anything]:
-    """Many reports of all ages and states, of which a test purges none."""
+    """Many reports of all ages and states; tests must not purge them."""
     random, database = Random(request.param), databases.made(kind, request, tmp_path_factory.mktemp("anything"))
     now = retention.purge_time(database)
     made = [make(fate(random), now) for _ in range(1_500)]
@@ -112,7 +112,7 @@ def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, anyth
 
 
 def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: Database) -> None:
-    """A country switched off for an hour must not cost what a desk reads here: its kind is known to no file then."""
+    """While a country is switched off, no file names the kind of its hotlines; their only copies must stay."""
     now = retention.purge_time(database)
     gone = make(Fate(400, closed=300, recipients=(Leg(CONSOLE), Leg(DESK))), now)
     a_year = make(Fate(400, closed=366, recipients=(Leg(CONSOLE),)), now)
@@ -127,7 +127,7 @@ def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: 
 
 @pytest.mark.parametrize("state", ["due", "refused", "parked", "needs_person", "queued"])
 def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) -> None:
-    """I6: the invariant itself, with nothing else between the row and the purge."""
+    """I6: the invariant alone; no retention period protects the row."""
     now = retention.purge_time(database) + 4000 * 86_400 * 1_000_000
     legs = (Leg(state=state),) if state in ("due", "refused", "parked") else ()
     report = make(Fate(1, closed=1, state=state if not legs else "closed", recipients=legs), now)
@@ -138,6 +138,6 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
 
 
 def test_each_kind_of_hotline_reads_here_or_has_a_copy_of_its_own() -> None:
-    """A new kind says which: what nobody else has is kept for as long as its staff need it."""
+    """A new kind of hotline must be in one of the sets: the only copy is stored while staff need it."""
     has_its_own = {"webhook", "primero"}
     assert LOCAL_KINDS | has_its_own == set(hotline_kinds())

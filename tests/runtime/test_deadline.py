@@ -1,4 +1,4 @@
-"""A caller goes on in time, whatever the disk does."""
+"""Blocking disk calls with a deadline: the caller continues in time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_what_hangs_is_let_go_and_ends_by_itself() -> None:
     with pytest.raises(DeadlineExceeded):
         hands.within(0.1, disk.wait)
     with pytest.raises(DeadlineExceeded):
-        hands.within(86_400, disk.wait)  # there is no other hand, and nobody waits for one
+        hands.within(86_400, disk.wait)  # the only thread is busy, so the call fails at once
     disk.set()
     until(lambda: _is_free(hands), "the hand does not come back")
 
@@ -43,7 +43,7 @@ def test_a_hand_that_is_back_is_taken_before_a_new_one_is_made() -> None:
     used = {hands.within(5, threading.get_ident) for _ in range(20)}
     assert len(used) == 1
     with pytest.raises(DeadlineExceeded):
-        hands.within(0.1, disk.wait)  # that one is out
+        hands.within(0.1, disk.wait)  # this thread is busy now
     assert used.isdisjoint({hands.within(5, threading.get_ident)})
     disk.set()
 

@@ -1,4 +1,4 @@
-"""No call waits for a disk or a database on the thread of an event loop."""
+"""No call waits for a disk or a database on an event loop's thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def on_a_protected_loop(act: Callable[[], object]) -> None:
 
 
 def taken_back() -> list[str]:
-    """What was found; the end of the test is not to find it again."""
+    """Return the detected calls and clear the list, so that the end of the test does not fail for them."""
     found, blocked.found = blocked.found, []
     return [one.partition("\n")[0] for one in found]
 
@@ -75,7 +75,7 @@ def test_in_production_it_is_logged_and_told_and_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(event_loop_guard, "_on_violation", [])  # of the tests' own
+    monkeypatch.setattr(event_loop_guard, "_on_violation", [])  # remove the callback of the tests
     event_loop_guard.add_callback(told.append)
     on_a_protected_loop(lambda: read(database))
     assert len(told) == 1

@@ -1,4 +1,4 @@
-"""The id of a host: created once, kept, never the host name alone, never that of another host."""
+"""The id of a host: created once, stored, never only the host name, never another host's id."""
 
 from __future__ import annotations
 

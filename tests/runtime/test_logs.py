@@ -1,4 +1,4 @@
-"""A log line can contain listed words and nothing else; the same search finds what is logged on purpose."""
+"""A log line contains only listed words; a control shows that the search would find others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Log(io.StringIO):
 
 @pytest.fixture
 def put_back() -> Iterator[None]:
-    """Logging is one for the whole process: whatever a test sets goes back to what it was."""
+    """Restore the logging of the process, which a test may change."""
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
     before = (root.handlers, root.level, logging.raiseExceptions, structlog.get_config())
     yield
@@ -205,7 +205,7 @@ def test_a_server_that_brings_its_own_handlers_is_adopted(log: Log) -> None:
     assert (own.getvalue(), log.last()["logger"]) == ("", "gunicorn.error")
 
 
-# The words themselves
+# The list of words
 
 
 def test_every_word_is_one_word() -> None:
@@ -217,14 +217,14 @@ def test_every_word_is_one_word() -> None:
 
 
 LEVELS = {"info", "warning", "error", "exception", "critical"}
-# Chosen when the line is logged: by the outcome of a delivery or of an SMS, by a constant of the module.
+# Words chosen when the line is logged: by the outcome of a delivery or an SMS, or by a constant.
 DEFINITIONS = ("runtime/logs.py", "workers/failures.py")
 CHOSEN = {"delivered", "delivery_unavailable", "delivery_refused", "delivery_undeliverable", "sms_sent", "sms_failed"}
 CHOSEN |= {"facts_changed", "library"}
 
 
 def test_the_list_of_events_is_what_the_code_logs() -> None:
-    """No word that nothing logs, and none that is missing: a line with such a one would lose its event."""
+    """No listed word is unused, and none is missing: a line with an unlisted event would lose it."""
     logged = {
         found.value
         for _, tree in modules()
@@ -243,7 +243,7 @@ def test_the_list_of_events_is_what_the_code_logs() -> None:
 
 
 def test_the_search_finds_what_is_logged_on_purpose(log: Log) -> None:
-    """The control: a handler that does not go our way shows the sentence that all other tests look for."""
+    """The control: a plain handler shows the sentence that all other tests search for."""
     handler = logging.StreamHandler(log)
     logging.getLogger().addHandler(handler)
     logging.getLogger("other").error(CANARY)
@@ -252,6 +252,6 @@ def test_the_search_finds_what_is_logged_on_purpose(log: Log) -> None:
 
 @pytest.mark.slow
 def test_no_process_loads_what_prints_in_colour() -> None:
-    """4 MB of each process."""
+    """They take 4 MB in each process."""
     code = "import sys, workers.main\nprint([name for name in ('rich', 'pygments') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, values
 
 from runtime import metrics_files
 
-# A process that counts one event, ticks at the time that it is given, and ends as it is told.
+# A process that counts one event, ticks at a given time, and ends in a given way.
 PROCESS = """
 import os, sys
 from prometheus_client import CollectorRegistry, Counter, Gauge

@@ -1,4 +1,4 @@
-"""Checks before a server's first process: what they open and start must not be inherited by a fork."""
+"""Checks before a server's first process; a fork must not inherit what they open or start."""
 
 from __future__ import annotations
 

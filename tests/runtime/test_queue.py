@@ -1,4 +1,4 @@
-"""The queue runs two functions with one id, and nothing else, whoever writes to Redis."""
+"""The queue runs only two functions, each with one id, whatever is written to Redis."""
 
 from __future__ import annotations
 

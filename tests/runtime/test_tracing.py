@@ -1,4 +1,4 @@
-"""Traces contain ids and codes, and nothing typed or shown; while off, nothing is loaded."""
+"""Traces contain ids and codes, and no text that was typed or shown. If tracing is off, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRETS = (WORDS, "canoe", "4711", PHONE, PHONE[1:], PHONE[4:])
 
 
 class Traces:
-    """What this process has traced."""
+    """The traces of this process."""
 
     def __init__(self) -> None:
         spans = tracing.load_spans()
@@ -48,12 +48,12 @@ class Traces:
         return [json.loads(span.to_json()) for span in self._exporter.get_finished_spans()]
 
     def readable(self) -> str:
-        """All spans as text, without ids and times of day: in those any four digits come up by chance."""
+        """Return all spans as text, without ids and times, in which any four digits may appear by chance."""
         drawn = ("context", "parent_id", "start_time", "end_time")
         return UUID.sub("", json.dumps([{k: v for k, v in span.items() if k not in drawn} for span in self.spans()]))
 
     def named(self, name: str) -> list[dict[str, object]]:
-        """The attributes of each span of this name."""
+        """Return the attributes of each span with this name."""
         return [span["attributes"] for span in self.spans() if span["name"] == name]  # type: ignore[misc]  # of JSON
 
 
@@ -82,7 +82,7 @@ def deliver_all(app: App, hotline: LyingHotline) -> int:
 @pytest.mark.slow
 @pytest.mark.rule("A-18")
 def test_nothing_of_a_reporter_is_in_a_trace(redis_url: str, traces: Traces) -> None:
-    """A report by USSD and one by SMS, with words, number, access code and PIN, and both delivered."""
+    """A report by USSD and one by SMS, with words, number, access code and PIN; both are delivered."""
     app = App(redis_url)
     try:
         phone = app.ussd(PHONE, "africastalking")
@@ -114,7 +114,7 @@ def test_nothing_of_a_reporter_is_in_a_trace(redis_url: str, traces: Traces) -> 
 
 
 def test_a_value_that_could_be_anything_is_left_out(traces: Traces) -> None:
-    """By a mistake of ours, too: the tracer looks at each value."""
+    """Even if our code passes such a value: the tracer checks each one."""
     wrong = {"report_id": WORDS, "channel": PHONE, "hotline": "48219303", "outcome": WORDS, "status": 48219303}
     with (
         pytest.raises(ValueError, match="canoe"),
@@ -150,7 +150,7 @@ def test_a_code_and_an_id_stay(traces: Traces) -> None:
 
 
 class Collector(BaseHTTPRequestHandler):
-    """A collector of traces: OTLP over HTTP."""
+    """An OTLP collector over HTTP."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -184,7 +184,7 @@ def test_a_collector_gets_them() -> None:
 
 @pytest.mark.parametrize("process", ["gateway.asgi", "workers.main", "console.app"])
 def test_while_they_are_off_nothing_is_imported_and_nothing_is_made(process: str) -> None:
-    """Nor does redis-py import what is installed."""
+    """redis-py does not import the installed packages either."""
     program = (
         f"import {process}, sys\n"
         "from runtime import tracing\n"

@@ -43,9 +43,9 @@ from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 computed.install()
-NOWHERE = StackAddresses(1, 2, 3)  # never called, because no worker runs
+NOWHERE = StackAddresses(1, 2, 3)  # no server listens there; no worker runs that could call them
 VANUATU = "*111*163#"
-# A busy machine is slower than what a reporter would wait for.
+# On a busy machine these calls take longer than a reporter would wait.
 TIMEOUTS: dict[tuple[ModuleType, str], float] = {
     (redis_client, "TIMEOUT_SECONDS"): 3.0,
     (sqlite, "COMMIT_SECONDS"): 2.5,
@@ -54,9 +54,10 @@ TIMEOUTS: dict[tuple[ModuleType, str], float] = {
 
 
 class App:
-    """Web, set up as in the demo, with `settings` on top. `parts`: its services, for tests to inspect and to break.
+    """The web application with the settings of the demo; `settings` override them.
 
-    `roles`: role → address of a PostgreSQL database with all tables; web has its own role, and `database` all rights.
+    `parts`: its services, for tests to inspect and to break. `roles`: role → address of a PostgreSQL database with all
+    tables. With `roles`, web connects as its own role, and `database` as the superuser.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class App:
         self.plan: StackPlan = replace(demo_plan, settings=merged)
         self.plan.folder.inside.mkdir(mode=0o700)
         prepare(self.plan)
-        self.keys = self.plan.folder.inside / "keys"  # with the private keys
+        self.keys = self.plan.folder.inside / "keys"  # the folder that contains the private keys
         if merged["TOKAUT_MODE"] != "demo":
             self.keys = self.folder / "elsewhere"
             self.keys.mkdir()
@@ -85,7 +86,7 @@ class App:
         with unhurried(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
         self.parts: Services = self.flask.extensions["tokaut"]
-        self.parts.housekeeping.stop()  # a test runs a round itself
+        self.parts.housekeeping.stop()  # a test runs a round of housekeeping itself
         for thread in threading.enumerate():
             if thread.name == "housekeeping":
                 thread.join(10)
@@ -114,7 +115,7 @@ class App:
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
     ) -> AfricasTalking | KannelUssd | Neutral | Call:
-        """Return a phone that dials `code`; over a channel that speaks, a number of its own."""
+        """Return a phone that dials `code`. On a voice channel it dials a fixed telephone number instead."""
         secrets = self.plan.secrets
         public = self.plan.settings["PUBLIC_URL"]
         if channel == "twilio_voice":
@@ -136,7 +137,7 @@ class App:
         """Return a phone that texts to `code`."""
         return SimulatedTexts("/hooks/simulator", phone, code, http=self.http)
 
-    # What is stored
+    # Stored data
 
     def count(self, table: Table) -> int:
         """Return the number of rows of a table."""
@@ -149,7 +150,7 @@ class App:
             return list(connection.execute(select(table)))
 
     def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
-        """Return every submitted revision, decrypted for its hotline, oldest first; `of`: only of these reports."""
+        """Return every submitted revision, decrypted for its hotline, oldest first. `of`: only these report ids."""
         query = select(t.report_body)
         with self.database.read() as connection:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
@@ -173,7 +174,7 @@ class App:
         return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]
 
     def pass_time(self, seconds: float) -> None:
-        """Submit what the scheduler would submit so many seconds from now."""
+        """Submit every revision that the scheduler would submit `seconds` from now."""
         later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
         while due := pending_submissions.list_due(later):
             for origin_key in due:
@@ -199,7 +200,7 @@ class Kept:
 
 @dataclass
 class Said:
-    """An HTTP answer, with as much of `requests.Response` as the handsets need."""
+    """An HTTP response with the part of the interface of `requests.Response` that the handsets use."""
 
     status_code: int
     content: bytes
@@ -231,6 +232,6 @@ class Http:
         return self.send("POST", url, body, {**content_type, **(headers or {})})
 
     def send(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Said:
-        """Send a request and return its answer."""
+        """Send a request and return the response."""
         answer = self.client.open(url, method=method, data=body, headers=dict(headers or {}))
         return Said(answer.status_code, answer.data, answer.headers)

@@ -1,4 +1,4 @@
-"""A security key in software (WebAuthn), which can also lie: about its counter, its user, its origin."""
+"""A WebAuthn security key in software. Tests can make it report a false counter, user or origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data(of: str) -> bytes:
 
 @dataclass
 class SecurityKey:
-    """One key with one passkey. `counts`: False for a kind whose counter stays 0."""
+    """One security key with one passkey. `counts`: False for a model whose signature counter stays 0."""
 
     origin: str
     host: str
@@ -39,7 +39,7 @@ class SecurityKey:
     private: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: dict[str, Any]) -> str:
-        """Return the answer to creation options."""
+        """Return the JSON response to the creation options of a server."""
         self.user = data(options["user"]["id"])
         point = self.private.public_key().public_numbers()
         public_key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
@@ -53,7 +53,7 @@ class SecurityKey:
         )
 
     def sign(self, options: dict[str, Any], **wrong: str) -> str:
-        """Return the answer to request options. `wrong`: parts of the response that replace the right ones."""
+        """Return the JSON response to the request options of a server. `wrong`: parts that replace the correct ones."""
         client, signed = self._client("webauthn.get", options["challenge"]), self._data(self.flags)
         signature = self.private.sign(signed + sha256(client).digest(), ec.ECDSA(hashes.SHA256()))
         right = {"clientDataJSON": client, "authenticatorData": signed, "signature": signature, "userHandle": self.user}

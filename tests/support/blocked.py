@@ -11,7 +11,7 @@ class BlocksTheLoop(AssertionError):
     """A function that may wait for a disk or a database was called on an event loop's thread."""
 
 
-found: list[str] = []  # each blocking call with its stack, since a test last read the list
+found: list[str] = []  # each blocking call with its stack; `App.close` reads and clears the list
 
 
 def install() -> None:

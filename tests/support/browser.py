@@ -1,4 +1,4 @@
-"""A real Chromium for the phone's page. Its console, requests and connections are recorded and checked."""
+"""A real Chromium for the pages. Its console messages, requests and connections are recorded and checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 
 DESKTOP = shutil.which("chromium") or shutil.which("chromium-browser")
-# The headless shell has the same engine, takes a third of the processor's time, and knows no notifications.
+# The headless shell has the same engine and needs a third of the processor time, but has no notifications.
 PROGRAM = shutil.which("chromium-headless-shell") or DESKTOP
 WITHOUT = "no Chromium here: Debian's packages chromium and chromium-headless-shell bring it"
 QUIET = (
@@ -27,7 +27,7 @@ QUIET = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-# The timers of the page run faster: tests do not wait for what it shows slowly to people.
+# Page timers run 20 times faster, so that tests do not wait for texts that are shown slowly to people.
 HURRIED = "const { setTimeout: slow } = window; window.setTimeout = (f, t, ...a) => slow(f, t / 20, ...a);"
 LISTENING = """
 window.refusals = [];
@@ -58,7 +58,7 @@ class Browser:
         served: Callable[[Route], None] | None = None,
         script: str = "",
     ) -> Opened:
-        """Open a page. `hurried`: with fast timers. `served`: answers for a server. `script`: runs first."""
+        """Open a page. `hurried`: with fast timers. `served`: answers in place of a server. `script`: runs first."""
         context = self.chromium.new_context(
             viewport={"width": width, "height": height},
             reduced_motion="reduce",
@@ -70,7 +70,7 @@ class Browser:
         return Opened(context, address)
 
     def close(self) -> list[str]:
-        """Close Chromium; return each address beyond loopback to which it opened TCP or sent UDP."""
+        """Close Chromium. Return each address outside the loopback to which it opened a TCP connection or sent UDP."""
         self.chromium.close()
         self._playwright.stop()
         addresses = [address for address in _connected(json.loads(self._net.read_text())) if not _is_loopback(address)]
@@ -78,11 +78,11 @@ class Browser:
         return addresses
 
 
-ADVICE = ("info", "debug")  # types of messages by which Chromium, when a page loads slowly, advises its authors
+ADVICE = ("info", "debug")  # types of messages with which Chromium advises page authors
 
 
 class Opened:
-    """A page, with its console messages (`said`; without advice) and the addresses of its requests (`asked`)."""
+    """An open page. `said`: its console messages except advice. `asked`: the addresses of its requests."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
@@ -97,12 +97,12 @@ class Opened:
 
     @property
     def refusals(self) -> list[str]:
-        """Return the directives of the content security policy that stopped something."""
+        """Return the directives of the content security policy that blocked something."""
         addresses: list[str] = self.page.evaluate("window.refusals")
         return addresses
 
     def close(self) -> None:
-        """Close the page; open requests, as for an icon, end with it and not as an error in the next test."""
+        """Close the page and end its open requests, such as for an icon; they must not fail the next test."""
         self.context.unroute_all(behavior="ignoreErrors")
         self.context.close()
 

@@ -12,7 +12,7 @@ from tokaut.__main__ import main
 
 @cache
 def commands() -> dict[tuple[str, ...], click.Command]:
-    """Return all commands and groups, by their words."""
+    """Return all commands and groups, keyed by the words of the command line."""
     return dict(_commands_of(main))
 
 

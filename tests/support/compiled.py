@@ -1,4 +1,4 @@
-"""Compile each statement once in a test process: hundreds of databases in it execute the same statements.
+"""Compile each SQL statement once in a test process; its hundreds of databases execute the same statements.
 
 SQLAlchemy caches compiled statements by engine and dialect. Here all engines share one cache, and two dialects are
 equal if they speak to the same release of the same database.

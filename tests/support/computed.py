@@ -1,7 +1,7 @@
-"""Compute once in a test process what each web application computes at its start from flows, countries and catalogues.
+"""Compute once per test process the data that each application derives at its start from flows, countries and texts.
 
-These functions are pure, and what they are given is immutable and the same for hundreds of applications (`loaded`): a
-result is remembered by the identity of the arguments. Countries and catalogues that a test writes are other objects.
+These functions are pure. Their arguments are immutable and the same for hundreds of applications (`loaded`), so a
+result is cached by the identity of the arguments. Countries and catalogues that a test writes are other objects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def install() -> None:
-    """Install the memories for the rest of this process; calling it again has no effect."""
+    """Install the caches for the rest of this process; calling it again has no effect."""
     if hasattr(app.needed_messages, "is_remembered"):
         return
     country.for_mode = remembered(country.for_mode)
@@ -40,14 +40,14 @@ def install() -> None:
 
 
 def remembered(function: Callable[..., T]) -> Callable[..., T]:
-    """Return the function, which is called once with the same arguments. Sequences are the same by their elements."""
+    """Return the function with a cache. Lists and tuples are compared by elements, other arguments by identity."""
     results: dict[Any, tuple[T, Any]] = {}
 
     def remember(*given: Any, **named: Any) -> T:
         values = [tuple(value) if isinstance(value, list) else value for value in (*given, *named.values())]
         key = (*named, *map(_key, values))
         if key not in results:
-            results[key] = function(*given, **named), values  # while these live, no other object has their identity
+            results[key] = function(*given, **named), values  # `values` stay alive, so that their ids stay unique
         return results[key][0]
 
     remember.is_remembered = True  # type: ignore[attr-defined]
@@ -61,8 +61,9 @@ def _key(value: Any) -> Any:
 
 
 def _empty(new_layout_cache: Callable[..., LayoutCache]) -> Callable[..., LayoutCache]:
-    """Return the function, which computes once which screens may be in a cache. Each application lays them out itself:
-    its cache is its own, and begins empty.
+    """Return the function with a cache of the screens that a layout cache may contain.
+
+    Each call still returns a new, empty cache, so that each application lays out its screens itself.
     """
     results: dict[Any, tuple[LayoutCache, Any]] = {}
 

@@ -23,12 +23,12 @@ class CompiledTemplates(BytecodeCache):
         self._compiled: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Use what was compiled from the same source."""
+        """Load the bytecode that was compiled from the same source."""
         if found := self._compiled.get(bucket.key + bucket.checksum):
             bucket.bytecode_from_string(found)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled."""
+        """Store the compiled bytecode."""
         self._compiled[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
 
 

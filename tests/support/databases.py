@@ -152,7 +152,7 @@ OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # u
 
 
 class InRoles(Database):
-    """PostgreSQL on which each module of the store has the rights of the process that calls it; tests have all."""
+    """PostgreSQL on which each store module has the rights of the process that calls it; tests have all."""
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -190,7 +190,7 @@ def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int =
 
 
 def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
-    """Return a database without tables, as the role that migrates it."""
+    """Return a database without tables, connected as the role that migrates it."""
     if kind == "sqlite":
         return Database(f"sqlite:///{folder}/tokaut.db")
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -198,7 +198,7 @@ def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
 
 
 def with_tables(address: str, threads: int = 8) -> Database:
-    """Return the new database at this address with all tables."""
+    """Create all tables in the new database at this address, and return it."""
     database = Database(address, threads=threads)
     if database.is_sqlite:
         copy(_tables(), Path(address.removeprefix("sqlite:///")))

@@ -1,4 +1,4 @@
-"""A hotline's own system that calls back, and reports that are stored for it without a phone."""
+"""A hotline's own system that sends callbacks, and reports stored for a hotline without a phone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def given(
     body: bytes = b'{"narrative":"made up"}',
     head: bytes = b"{}",
 ) -> str:
-    """Store a report in Vanuatu for these (hotline, role) and return its id. Deliveries to the first roles are due."""
+    """Store one report in Vanuatu for these (hotline, role), and return its id.
+
+    The deliveries to the recipients that are notified at once are due.
+    """
     now = database.now()
     report_id = new_id(now)
     public_keys = load_public_keys(keys, [hotline for hotline, _ in hotlines])
@@ -88,12 +91,12 @@ def given(
 
 
 def opened(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
-    """Open an answer as the reporter does, with access code and PIN."""
+    """Decrypt a hotline's answer as the reporter's mailbox does, with the key derived from access code and PIN."""
     return open_answer(open_mailbox_key(SECRET, sealed_key), mode, report_id, answer_id, sealed)
 
 
 def in_process(hotline: str, secret: str, http: Http) -> Desk:
-    """Return a hotline's system that calls an application in this process."""
+    """Return a hotline's system that calls an application in the process of the test."""
     return Desk(hotline, secret, http)
 
 

@@ -1,4 +1,4 @@
-"""Kannel's own fakesmsc: an SMS centre that sends given messages, and prints those that it receives."""
+"""Kannel's own fakesmsc: an SMS centre that sends given messages and prints the messages it receives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Part:
 
 
 class FakeSmsc:
-    """Connects at once. It sends as many messages as there are payloads, each chosen at random: mostly pass one."""
+    """An SMS centre that connects at once. It sends as many messages as there are payloads.
+
+    Each message is a payload chosen at random, so most tests pass only one.
+    """
 
     def __init__(self, port: int, folder: Path, payloads: list[str]) -> None:
         self._out = folder / f"fakesmsc-{os.urandom(4).hex()}.out"
@@ -42,7 +45,7 @@ class FakeSmsc:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._process.kill()  # it never disconnects by itself
         self._process.wait(10)
-        self._out.unlink()  # it contains texts; tests check separately what Kannel stores
+        self._out.unlink()  # it contains texts; tests check separately which files Kannel writes
 
     def parts(self) -> list[Part]:
         """Return the SMS received, oldest first. A line feed in a text starts a new line in the program's output."""
@@ -61,7 +64,7 @@ class FakeSmsc:
         return [part.text for part in self.parts()]
 
     def until_received(self, count: int, seconds: float = 60) -> list[Part]:
-        """Wait until so many SMS have arrived, and return all."""
+        """Wait until `count` SMS have arrived, and return all."""
         until(lambda: len(self.parts()) >= count, f"{count} parts never came: {self._out.read_text()}", seconds)
         return self.parts()
 

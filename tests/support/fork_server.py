@@ -1,7 +1,7 @@
-"""Start Python programs by fork from a process that has imported their libraries already.
+"""Start Python programs by fork from a process that has already imported their libraries.
 
-The tests start thousands of processes of Tokaut. One fork server for each process of the test run serves them all, and
-another one those whose clock can be moved: a library does that, which has to be loaded before the interpreter starts.
+The tests start thousands of Tokaut processes. Each process of the test run has one fork server for them, and a second
+one for processes with a movable clock: its library must be loaded before the interpreter starts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 SERVER = ForkServer()  # of this process of the test run; it starts with the first program
 OF_MOVED_CLOCKS = ForkServer()
-OURS = ("tests.faults.faulty_hotline",)  # forked beside those of the product; mutants change what a fork has imported
+OURS = ("tests.faults.faulty_hotline",)  # forked as well; mutants change modules that a fork has already imported
 
 
 def start_python(
@@ -36,7 +36,7 @@ def start_python(
     start_new_session: bool = False,
     cwd: Path | None = None,
 ) -> ForkedProcess | subprocess.Popen[bytes]:
-    """Start a program as a fork if it can be one, another as subprocess does.
+    """Start a program by fork if possible, else as a subprocess.
 
     It has no input, and dies with this process.
     """
@@ -58,7 +58,7 @@ def start_python(
 
 
 def start_server(server: ForkServer = SERVER, settings: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Start the fork server, unless it runs. The kernel kills it together with the thread that started it."""
+    """Start the fork server, unless it runs. The kernel kills it when the thread that started it ends."""
     if server.pid is not None:
         return
     assert threading.current_thread() is threading.main_thread(), "call start_server first, in the main thread"

@@ -1,4 +1,4 @@
-"""Freeze processes, so that they hang."""
+"""Stop processes with SIGSTOP, so that they hang."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.wait import until
 
 
 def freeze(pid: int) -> None:
-    """Stop a process; return when none of its threads runs. They stop only once the signal has been handled."""
+    """Stop a process; return when all its threads are stopped. A thread stops only once it has handled the signal."""
     os.kill(pid, signal.SIGSTOP)
     until(lambda: all(map(_is_stopped, Path(f"/proc/{pid}/task").iterdir())), f"process {pid} does not stop")
 

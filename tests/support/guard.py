@@ -1,4 +1,4 @@
-"""Confine tests to this machine: any other connection or name look-up from a test process fails the test."""
+"""Confine tests to this machine: any other connection or name lookup from a test process fails the test."""
 
 from __future__ import annotations
 

@@ -12,14 +12,14 @@ import requests
 
 from tests.support.provider import Provider
 
-PATIENCE = 30  # seconds for an answer: a test is not about the time, and the machine may be busy
-REPEATS = 5  # of a text that was answered 503: "not stored now, send it again"
+PATIENCE = 30  # seconds to wait for a response; tests do not measure time, and the machine may be busy
+REPEATS = 5  # attempts to send a text while the response is 503, "not stored now, send it again"
 
 COUNTER = itertools.count(1)
 
 
 def connection() -> requests.Session:
-    """Return a connection that does not look for a proxy in the environment at each request."""
+    """Return an HTTP session that does not look for a proxy in the environment at each request."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass
 class AfricasTalking:
-    """A phone on Africa's Talking USSD: each request carries the whole path; the answer starts with CON or END."""
+    """A phone on Africa's Talking USSD. Each request carries the whole path; the response starts with CON or END."""
 
     web: str
     token: str
@@ -67,7 +67,7 @@ class AfricasTalking:
         return Seen(text, prefix == "CON")
 
     def line_gone(self) -> None:
-        """Send the event of a session that ended."""
+        """Send the provider's event that the session has ended."""
         form = self._form() | {"status": "Incomplete", "input": "*".join(self.path)}
         answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=PATIENCE)
         assert answer.status_code == 200
@@ -112,7 +112,7 @@ class Neutral:
         return Seen(answer["text"], answer["continue"])
 
     def line_gone(self) -> None:
-        """Send the event of a session that ended."""
+        """Send the event that the session has ended."""
         self._post({"event": "close", "text": ""})
 
     def _post(self, fields: dict[str, object]) -> dict[str, object]:
@@ -140,7 +140,7 @@ class Texts:
         self.again()
 
     def write(self, words: str) -> None:
-        """Prepare a text, which `post` sends."""
+        """Prepare a text; `post` sends it."""
         self.last = {
             "from": self.phone,
             "to": self.code,
@@ -150,11 +150,11 @@ class Texts:
         }
 
     def post(self) -> requests.Response:
-        """Send the prepared text, and return the answer to the provider."""
+        """Send the prepared text, and return the HTTP response to the provider."""
         return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=PATIENCE)
 
     def again(self) -> None:
-        """Send the last text, and once more while it is answered 503, as the provider does."""
+        """Send the last text, and repeat it while the response is 503, as the provider does."""
         answer = next((given for _ in range(REPEATS) if (given := self.post()).status_code != 503), None)
         assert answer is not None, f"answered 503 {REPEATS} times"
         assert (answer.status_code, answer.text) == (200, ""), (answer.status_code, answer.text)
@@ -166,7 +166,7 @@ class Texts:
 
 @dataclass
 class SimulatedTexts:
-    """A phone that texts over the simulator: the HTTP answer is the reply."""
+    """A phone that texts over the simulator; the HTTP response is the reply."""
 
     door: str
     phone: str

@@ -16,9 +16,9 @@ from tests.support.handsets import COUNTER, PATIENCE, Seen, connection
 
 @dataclass
 class KannelTexts:
-    """A phone that texts over Kannel: the text is the body, the rest are headers; the HTTP answer is the reply.
+    """A phone that texts over Kannel: the text is the body, other fields are headers; the HTTP response is the reply.
 
-    `by`: with GET, the text and all else are in the query.
+    `by`: the HTTP method; with GET, the text and all other fields are in the query.
     """
 
     door: str
@@ -38,7 +38,7 @@ class KannelTexts:
         self.repeats[self.last["id"]] = reply
 
     def write(self, words: str) -> None:
-        """Prepare a text, which `post` sends."""
+        """Prepare a text; `post` sends it."""
         self.last = kannel_says(self.phone, self.code, words)
 
     def again(self) -> None:
@@ -46,7 +46,7 @@ class KannelTexts:
         assert self._reply() == self.repeats[self.last["id"]]
 
     def post(self) -> requests.Response:
-        """Send the prepared text, and return the answer to Kannel."""
+        """Send the prepared text, and return the HTTP response to Kannel."""
         return kannel_asks(self.http, self.door, self.last, self.by)
 
     def replies(self) -> list[str]:
@@ -62,7 +62,7 @@ class KannelTexts:
 
 @dataclass
 class KannelUssd:
-    """A phone on USSD over SMPP: smsbox passes the fields of the session as meta-data, and so does our answer."""
+    """A phone on USSD over SMPP. smsbox passes the fields of the session as meta-data, and so does our response."""
 
     door: str
     phone: str
@@ -90,7 +90,7 @@ class KannelUssd:
         return Seen(answer.content.decode(), goes_on)
 
     def line_gone(self) -> None:
-        """Send the event of a session that ended."""
+        """Send the event that the session has ended."""
         self.last = kannel_says(self.phone, self.code, "", meta=self._meta(18, ended=True))
         answer = kannel_asks(self.http, self.door, self.last)
         assert (answer.status_code, answer.content) == (200, b"")
@@ -105,7 +105,7 @@ class KannelUssd:
 
 
 def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, str]:
-    """Return one message, with the field names of the query in Kannel's documentation."""
+    """Return the fields of one message, named as in the query of Kannel's documentation."""
     return {
         "id": str(uuid.uuid4()),
         "smsc": "OPERATOR",

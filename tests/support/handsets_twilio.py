@@ -1,4 +1,4 @@
-"""A phone that texts over Twilio: the HTTP answer is the reply, in TwiML; later texts come through the API."""
+"""A phone that texts over Twilio. The HTTP response has the reply in TwiML; later texts come through the API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TWIML = re.compile(
 
 
 def said(answer: requests.Response) -> str:
-    """Return the text of a TwiML answer; "" if it has none."""
+    """Return the text of a TwiML response; "" if it has none."""
     assert answer.status_code == 200, answer.status_code
     assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
     match = TWIML.fullmatch(answer.content.decode("utf-8"))
@@ -48,7 +48,7 @@ class TwilioTexts:
         self.receive()
 
     def write(self, words: str, **more: str) -> None:
-        """Prepare a text, which `post` sends. `more`: further fields, as MediaUrl0."""
+        """Prepare a text; `post` sends it. `more`: further fields, such as MediaUrl0."""
         sid = f"SM{next(COUNTER):016x}{id(self):016x}"
         self.last = {
             "ToCountry": "VU",
@@ -70,7 +70,7 @@ class TwilioTexts:
         }
 
     def post(self) -> requests.Response:
-        """Send the prepared text, and return the answer to Twilio."""
+        """Send the prepared text, and return the HTTP response to Twilio."""
         public = f"{self.public or self.web}/hooks/twilio/sms"
         return self.account.post(self.http, f"{self.web}/hooks/twilio/sms", self.last, public)
 
@@ -87,5 +87,5 @@ class TwilioTexts:
         assert said(self.post()) == self.repeats[self.last["MessageSid"]]
 
     def replies(self) -> list[str]:
-        """Return all texts that this phone has received: first those in answers, then those by the API."""
+        """Return all texts that this phone has received: first those in responses, then those sent through the API."""
         return self.received + (self.api.to(self.phone) if self.api else [])

@@ -1,4 +1,4 @@
-"""A pytest plugin that ends the process in which a test hangs, with all stacks."""
+"""A pytest plugin that ends the process when a test hangs, and prints all stacks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SET_EVERY = 60.0
 
 
 class HangTimer:
-    """Set the timer once a minute, not for each test as pytest's own plugin does: setting it starts a thread."""
+    """A timer set once a minute. pytest's own plugin sets one for each test, and each setting starts a thread."""
 
     def __init__(self) -> None:
-        self._stderr = os.dup(2)  # while pytest is configured, it captures nothing
+        self._stderr = os.dup(2)  # pytest does not capture output while it is configured
         self._set_at = float("-inf")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[bool | None]:
-        """Set the timer if a minute has passed since."""
+        """Set the timer again if a minute has passed since the last time."""
         if (now := time.monotonic()) - self._set_at > SET_EVERY:
             faulthandler.dump_traceback_later(TEST_TIMEOUT + SET_EVERY, file=self._stderr, exit=True)
             self._set_at = now

@@ -37,11 +37,11 @@ from tokaut.local_stack.fork_server import ForkedProcess
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
-BESIDE = ("console",)  # started only by tests that need it
+BESIDE = ("console",)  # started only by tests that need them
 
 
 class Installation:
-    """The processes, set up as in the demo, with `settings` on top. `web_processes`: processes of eight threads."""
+    """The processes, set up as in the demo; `settings` override its settings. `web_processes`: with 8 threads each."""
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, web_processes: int = 1) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
@@ -58,7 +58,7 @@ class Installation:
         provider_settings = {
             "TWILIO_URL": self.twilio.url,
             "AFRICASTALKING_URL": self.provider.url,
-            "AFRICASTALKING_RECORDINGS_URL": self.twilio.url,  # it serves recordings as both do
+            "AFRICASTALKING_RECORDINGS_URL": self.twilio.url,  # it serves both providers' recordings
             "AFRICASTALKING_USERNAME": "sandbox",
             "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
         }
@@ -66,10 +66,10 @@ class Installation:
             demo_plan, settings={**demo_plan.settings, **provider_settings, **(settings or {})}
         )
         self.processes: dict[str, subprocess.Popen[bytes] | ForkedProcess] = {}
-        self.numbers_of_processes: list[int] = []  # of all that were ever started
+        self.numbers_of_processes: list[int] = []  # process ids of all processes ever started
         self._received: list[dict[str, Any]] = []
         self._reading = threading.Lock()
-        self._read = 0  # bytes of what the hotlines have accepted
+        self._read = 0  # bytes already read of the file of accepted deliveries
 
     @property
     def web(self) -> str:
@@ -95,7 +95,7 @@ class Installation:
         return self
 
     def down(self) -> None:
-        """End all processes and servers, and remove the folder; the second time does nothing."""
+        """End all processes and servers, and remove the folder; further calls do nothing."""
         if self._is_down:
             return
         self._is_down = True
@@ -142,7 +142,7 @@ class Installation:
         return self.folder / f"{name}.log"
 
     def prepare_for_own_redis(self) -> None:
-        """Prepare what all processes share. Each gets the address of its Redis when it is started."""
+        """Prepare the files that all processes share. Each process gets the address of its Redis when it is started."""
         self.plan = replace(self.plan, settings={k: v for k, v in self.plan.settings.items() if k != "REDIS_URL"})
         self.plan.folder.inside.mkdir(mode=0o700)
         prepare(self.plan)
@@ -161,7 +161,7 @@ class Installation:
         self._until_answers("console", self.plan.where.console)
 
     def kill_console(self) -> None:
-        """Kill the console and wait until nothing answers: a process outlives its killed master by up to a second."""
+        """Kill the console and wait until its port is closed: workers outlive their killed master by up to a second."""
         self.kill("console")
         until(lambda: not _answers(self.plan.where.console), "somebody still answers for the console")
 
@@ -169,7 +169,7 @@ class Installation:
         self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
     def desk(self, hotline: str) -> Desk:
-        """Return a hotline's own system, which calls back."""
+        """Return a hotline's own system, which sends callbacks to the console."""
         return Desk(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 
     def received(self) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ class Installation:
             raise AssertionError(f"{otherwise}\n{self.condition()}") from error
 
     def condition(self) -> str:
-        """Describe for a failed test whether each process runs, and what it wrote last."""
+        """Return for the message of a failed test whether each process runs, and the last lines of its log."""
         lines = [f"/readyz: {_ready(self.web)}"]
         for name, process in self.processes.items():
             ended = process.poll()
@@ -213,7 +213,7 @@ class Installation:
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
     ) -> AfricasTalking | KannelUssd | Neutral | Call:
-        """Return a phone that dials over a channel; over one that speaks, a number of its own."""
+        """Return a phone that dials over a channel; on a voice channel, a fixed telephone number instead of `code`."""
         if channel == "twilio_voice":
             return TwilioCall(self.web, phone, account=self.account)
         if channel == "africastalking_voice":
@@ -251,7 +251,7 @@ def _ready(address: str) -> str:
 
 
 def _answers(address: str) -> bool:
-    """Return whether a server answers. It is asked a hundred times a second, so by the cheapest client."""
+    """Return whether a server answers. Polled a hundred times a second, so it uses the cheapest client."""
     try:
         with closing(HTTPConnection(address.removeprefix("http://"), timeout=2)) as connection:
             connection.request("GET", "/healthz", headers={"Connection": "close"})

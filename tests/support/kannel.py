@@ -1,7 +1,7 @@
 """Debian's real Kannel, with the configuration of docs/kannel, on free ports of this machine.
 
 with Kannel("kannel.conf", web=installation.web, token=installation.token("kannel")) as kannel:
-    with kannel.phone("67855501", "163", "hi") as phone:
+    with kannel.phone("67855501", "163", "text hi") as phone:
         phone.until_received(1)
 """
 
@@ -46,7 +46,7 @@ def missing() -> str | None:
 
 
 class Kannel:
-    """A Kannel. `name`: a file of docs/kannel. `changes`: replacements in it. `values`: of further placeholders."""
+    """A Kannel. `name`: a file of docs/kannel. `changes`: replacements in it. `values`: further placeholders."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Kannel:
             self.start("bearerbox")
             self.start("smsbox")
         except BaseException:
-            self.__exit__()  # else the programs outlive the test, and the folder with their logs
+            self.__exit__()  # else the programs and the folder with their logs outlive the test
             raise
         return self
 
@@ -124,7 +124,7 @@ class Kannel:
         process.wait(10)
 
     def stop(self, name: str) -> None:
-        """Stop a program; one SIGTERM is not always enough while messages wait."""
+        """Stop a program. While messages are queued, one SIGTERM is not always enough."""
         process = self._processes.pop(name, None)
         if process is None:
             return
@@ -135,7 +135,7 @@ class Kannel:
                 return
 
     def phone(self, sender: str, code: str, *said: str) -> FakeSmsc:
-        """Return a phone that sends texts, then receives. Each of `said`: type and payload for fakesmsc, `text hi`."""
+        """Return a phone that first sends texts, then receives. `said`: type and payload of each, as `text hi`."""
         return FakeSmsc(self.smsc_port, self.folder, [f"{sender} {code} {one}" for one in said])
 
     def status(self) -> str:
@@ -152,7 +152,7 @@ class Kannel:
         return self.folder / f"{name}.out"
 
     def sent(self) -> list[int]:
-        """Return the length of each SMS, or with ussd.conf each text, that the operator accepted; oldest first."""
+        """Return the length of each SMS that the operator accepted, oldest first; with ussd.conf, of each USSD text."""
         return self._logged("Sent SMS")
 
     def received(self) -> list[int]:
@@ -175,7 +175,7 @@ class Kannel:
     def _write(self, name: str, text: str, placeholders: Mapping[str, object]) -> Path:
         for default_folder in ("/var/spool/kannel", "/var/log/kannel", "/etc/kannel"):
             text = text.replace(default_folder, str(self.folder))
-        # In one pass, because a free port may equal one of those replaced.
+        # Replace all ports in one pass, because a free port may equal one of the default ports.
         text = re.sub(rf"\b({'|'.join(self._ports)})\b", lambda found: self._ports[found[1]], text)
         text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(placeholders[found[1]]), text)
         path = self.folder / name
@@ -183,8 +183,9 @@ class Kannel:
         return path
 
     def _accepts_all(self) -> bool:
-        """Check the status page, which lists the operators last, after the port for boxes: a connection to either port
-        would count as a box or as an operator.
+        """Return whether the status page lists the operators: it does so last, after the port for smsbox is open.
+
+        A connection to either port would count as an smsbox or as an operator.
         """
         return self._answers("SMSC connections:")
 

@@ -1,8 +1,8 @@
-"""Find threads, child processes, sockets and databases that a test leaves behind for the tests after it.
+"""Find threads, child processes, sockets and databases that a test leaves open.
 
 The garbage collector deletes an unclosed connection during some later test, and fails that one. A thread that still
-runs uses the clock, the random numbers and the log of a later test. So each test, and each module for its fixtures,
-must end with the resources with which it began (tests/conftest.py).
+runs uses the clock, the random numbers and the log of a later test. So each test must end with the resources with which
+it began, and so must each module after its fixtures (tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds in which resources that were asked to end may end
-ENDING = 0.05  # seconds in which most threads end that were asked to; after it the garbage of the test is collected
-ALL_GARBAGE = 0.5  # seconds after which all is collected; after thousands of tests that takes half a second
+GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds that closed resources may need to end
+ENDING = 0.05  # seconds in which most closed threads end; after that, the test's garbage is collected
+ALL_GARBAGE = 0.5  # seconds after which all garbage is collected; after thousands of tests that takes half a second
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What this process has open at one moment."""
+    """Threads, child processes and files that this process has open at one moment."""
 
     threads: frozenset[threading.Thread]
     children: frozenset[int]
@@ -66,7 +66,7 @@ class Server(Protocol):
 
 @dataclass
 class Allowed:
-    """The servers that all tests of a worker share. A test may restart one: its new process is allowed."""
+    """The servers that all tests of a worker share. A test may restart one, so its new process is allowed too."""
 
     servers: list[Server] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -79,18 +79,18 @@ class Allowed:
 
 
 ALLOWED = Allowed()  # of this process of the test run
-PARENTS: list[int] = []  # processes whose children are the tests' as well
+PARENTS: list[int] = []  # processes whose children count as children of the tests
 
 
 def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
-    """Return what is still open beyond `before` and `allowed` after at most `grace` seconds; mostly nothing, at once.
+    """Wait at most `grace` seconds until nothing is open beyond `before` and `allowed`; return what still is.
 
-    Objects that only the garbage collector can reach are collected here, so that a connection which it has to close
-    warns in the test that forgot it.
+    Most calls return at once, with nothing. Objects that only the garbage collector can reach are collected here, so
+    that its warning about an unclosed connection fails the test that forgot to close it.
     """
     begun = time.monotonic()
     leaked = _beyond(before, allowed)
-    collections = [(ENDING, 1), (ALL_GARBAGE, 2)]  # mostly the young objects are enough, which are few
+    collections = [(ENDING, 1), (ALL_GARBAGE, 2)]  # generation 1 has few objects and is mostly enough
     while leaked and (waited := time.monotonic() - begun) < grace:
         if collections and waited > collections[0][0]:
             gc.collect(collections.pop(0)[1])
@@ -120,7 +120,7 @@ def _files() -> Iterator[str]:
 
 
 def _listed(folder: str) -> list[str]:
-    """Return the names in a folder of /proc; none if its process ended meanwhile."""
+    """Return the names in a folder of /proc; none if its process has ended."""
     try:
         return os.listdir(folder)
     except OSError:
@@ -128,7 +128,7 @@ def _listed(folder: str) -> list[str]:
 
 
 def _read(read: Callable[[], str]) -> str:
-    """Read a file of /proc; return "" if its process ended meanwhile."""
+    """Read a file of /proc; return "" if its process has ended."""
     try:
         return read()
     except OSError:
@@ -136,7 +136,7 @@ def _read(read: Callable[[], str]) -> str:
 
 
 def _described(name: str) -> str:
-    """Return the name with its ports, if it is a TCP socket."""
+    """Return the name of an open file; for a TCP socket, with its ports and state."""
     inode = name.removeprefix("socket:[").removesuffix("]")
     for line in _read(Path("/proc/self/net/tcp").read_text).splitlines()[1:]:
         fields = line.split()

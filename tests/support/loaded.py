@@ -24,6 +24,6 @@ def install() -> None:
 
 
 def _once(load: Callable[..., T], shipped: object) -> Callable[..., T]:
-    """Return `load`, which reads the shipped folder once."""
+    """Return `load` with a cache for the shipped folder."""
     cached = cache(lambda: load(shipped))
     return lambda folder=shipped: cached() if folder == shipped else load(folder)

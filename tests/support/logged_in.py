@@ -1,4 +1,4 @@
-"""Insert accounts with an open session into the console's tables, without password and code."""
+"""Insert accounts with an open session into the console's tables, without password and one-time code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from reports.store.schema.base import new_id
 
 
 def logged_in(database: Database, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:
-    """Insert an account with a freshly checked session; return the session cookie. Nobody can log in to the account."""
+    """Insert an account and a session that has just been checked; return the session cookie.
+
+    The account has no password, so nobody can log in to it.
+    """
     now, token = database.now(), cookies.new_session()
     account = {"staff_id": new_id(now), "name": name, "hotline": hotline, "role": role, "created_at": now}
     unused = {"password": "", "totp": b"", "totp_step": 0, "wrong": 0}
@@ -27,7 +30,7 @@ def logged_in(database: Database, name: str, role: str = "staff", hotline: str =
 
 
 def put_cookie(context: Any, address: str, token: str) -> None:
-    """Give a browser the session cookie by an answer of the console, as a login does; no driver may add one itself."""
+    """Set a browser's session cookie by a response of the console, as a login does: drivers cannot add it."""
     cookie = f"__Host-tokaut={token}; Path=/; Secure; HttpOnly; SameSite=Strict"
     page = context.new_page()
     page.route("**/logged-in", lambda route: route.fulfill(headers={"Set-Cookie": cookie}, body=""))

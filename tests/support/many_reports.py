@@ -1,4 +1,4 @@
-"""Store very many open reports for some hotlines, each with a head that its hotline can open."""
+"""Store very many open reports for some hotlines. Each head is sealed so that its hotline can open it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, PublicKey], reports: int) -> None:
-    """Store so many delivered demo reports of Vanuatu, not acknowledged, a second apart, equally of each priority."""
+    """Store `reports` delivered demo reports of Vanuatu, not acknowledged, a second apart, as many of each priority."""
     tables = {"report": t.report, "report_body": t.report_body, "delivery": t.delivery, "step": t.step}
     rows: Rows = {name: [] for name in tables}
     started_at = database.now() - reports * A_SECOND

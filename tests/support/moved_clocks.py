@@ -1,7 +1,7 @@
-"""Move the wall clock of single processes while they run, by libfaketime (Debian: faketime).
+"""Move the wall clock of single processes while they run, with libfaketime (Debian: faketime).
 
-Their monotonic clock is not moved, just as when an operator or NTP sets the time of a host. A time namespace cannot do
-this: it moves CLOCK_MONOTONIC and CLOCK_BOOTTIME, but never CLOCK_REALTIME.
+Their monotonic clock is not moved, as when an operator or NTP sets the time of a host. A time namespace cannot do this:
+it moves CLOCK_MONOTONIC and CLOCK_BOOTTIME, but never CLOCK_REALTIME.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOUND = sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))
 LIBRARY = FOUND[0] if FOUND else None
-# Settings that are read once, when the library is loaded. The file of a process is read again and again.
+# Settings that the library reads once, when it is loaded. It reads the file of a process again and again.
 LOADED = {
     "LD_PRELOAD": str(LIBRARY),
     "FAKETIME_NO_CACHE": "1",
@@ -23,19 +23,19 @@ ABSENT = "libfaketime is not installed: apt-get install faketime"
 
 
 class MovedClocks:
-    """`folder`: holds one file per process, which the library reads whenever that process asks for the time."""
+    """Clocks that tests can move. `folder`: a file for each process, which the library reads at each time request."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.ahead: dict[str, int] = {}
 
     def settings(self, name: str) -> Mapping[str, str]:
-        """Return the environment of a process whose time can be moved from now on."""
+        """Return the environment variables of a process whose clock can be moved from now on."""
         self.set([name], self.ahead.get(name, 0))
         return {**LOADED, "FAKETIME_TIMESTAMP_FILE": str(self._file(name))}
 
     def set(self, names: Iterable[str], seconds: int) -> None:
-        """Move the time of these processes to so many seconds ahead of the true one."""
+        """Set the clocks of these processes to `seconds` ahead of the true time."""
         for name in names:
             self.ahead[name] = seconds
             unfinished = self._file(name).with_suffix(".new")

@@ -1,4 +1,4 @@
-"""Find free ports on the loopback."""
+"""Find free ports on the loopback interface."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 on which nobody listens, and which no other test gets that runs now.
+    """Return a TCP port of 127.0.0.1 on which nothing listens and which no other running test gets.
 
     It is below the ephemeral ports, so the kernel does not use it for outgoing connections before the test listens.
     """
@@ -29,10 +29,10 @@ def free_port() -> int:
 
 @cache
 def _claimed_range() -> int:
-    """Return the first port of a range that no other process of a test run has.
+    """Return the first port of a range that no other process of a test run uses.
 
-    A socket that is bound to the last port of the range holds it as long as this process lives. So two runs beside each
-    other, and the processes of one run, never start a server on the same port between the look and the bind.
+    A socket bound to the last port of the range reserves it as long as this process lives. So simultaneous runs, and
+    the processes of one run, never start servers on the same port between the check and the bind.
     """
     for first in range(LOWEST, _ephemeral() - EACH + 1, EACH):
         held = socket.socket()

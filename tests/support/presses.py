@@ -1,7 +1,7 @@
-"""Count what a person does at a page: presses, loaded pages, scrolling and seconds of each task.
+"""Count the effort of a person on a page: presses, page loads, scrolling and seconds of each task.
 
-A press is a click, a key, or a choice of a radio button; a choice from a list is two, one that opens it and one that
-chooses. What is typed does not count, as in a usability review.
+A press is a click, a key, or the choice of a radio button. A choice from a list is two: one opens it, one chooses.
+Typed text does not count, as in a usability review.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCROLLED = "() => [scrollY, document.querySelector('.acts')?.scrollTop ?? 0]"
 
 @dataclass
 class Task:
-    """What a task took. `scrolled`: pixels that had to be scrolled to reach a control."""
+    """The measured effort of one task. `scrolled`: pixels scrolled to reach controls."""
 
     presses: int = 0
     loads: int = 0
@@ -27,7 +27,7 @@ class Task:
 
 
 class CountedPage:
-    """A page of a browser, of which each press is counted."""
+    """A browser page that counts each press."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -41,7 +41,7 @@ class CountedPage:
 
     @contextmanager
     def task(self, name: str) -> Iterator[None]:
-        """Count from here on, under this name; the body waits for what shows that the task is done."""
+        """Measure a task under this name. The body must wait until the page shows that the task is done."""
         self._now, began = Task(), time.monotonic()
         yield
         self.page.wait_for_load_state("load")
@@ -49,9 +49,9 @@ class CountedPage:
         self.tasks[name], self._now = self._now, Task()
 
     def press(self, control: Any) -> None:
-        """Scroll to a control if it is not in sight, and click it."""
+        """Scroll to a control if it is out of view, and click it."""
         before = self.page.evaluate(SCROLLED)
-        control.evaluate("(one) => one.scrollIntoView({ block: 'nearest' })")  # also one that is renewed just now
+        control.evaluate("(one) => one.scrollIntoView({ block: 'nearest' })")  # works on a re-rendered one too
         after = self.page.evaluate(SCROLLED)
         self._now.scrolled += sum(abs(one - other) for one, other in zip(before, after, strict=True))
         self._now.presses += 1

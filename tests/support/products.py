@@ -1,10 +1,10 @@
-"""A pytest plugin that runs a part of the large products of parameters, another part each day; --full runs all.
+"""A pytest plugin that runs one part of the large parameter products, another part each day; --full runs all.
 
-A test with `@pytest.mark.product(parts=3)` runs a third of its cases. Which third depends on the day, so that three
-days run them all. `TEST_DAY`, which is printed first, repeats the selection of a day.
+A test with `@pytest.mark.product(parts=3)` runs a third of its cases. The day decides which third, so three days run
+all of them. The header prints `TEST_DAY`; set it to repeat the selection of that day.
 
-Cases are numbered by the sum of the places that their values have in their parameters. If `parts` is at most the number
-of values of each parameter, each value of each of them is run every day; of three parameters, each pair of values.
+The number of a case is the sum of the indices of its values in their parameters. If no parameter has fewer values than
+`parts`, each value of each parameter runs every day; with three parameters, each pair of values.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class ProductSelection:
         self.day = int(os.environ.setdefault(DAY, str(datetime.datetime.now(datetime.UTC).toordinal())))
 
     def pytest_report_header(self) -> str:
-        """Say which cases run."""
+        """Return the line that says which cases run."""
         return "products: all cases" if self._full else f"products: the cases of {DAY}={self.day}; --full runs all"
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep today's part of each product, and all other tests."""
+        """Select today's part of each product, and all other tests."""
         if not self._full:
             kept, left_out = today(items, self.day)
             items[:] = kept
@@ -39,7 +39,7 @@ class ProductSelection:
 
 
 def today(items: list[pytest.Item], day: int) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Return the tests that run on this day, in the same order, and those that do not."""
+    """Return the tests that run on this day, in the same order, and the deselected tests."""
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -50,13 +50,13 @@ def today(items: list[pytest.Item], day: int) -> tuple[list[pytest.Item], list[p
 
 
 def _number(item: pytest.Item) -> int:
-    """Return the sum of the places that the values of a case have in its marks."""
+    """Return the sum of the indices that the values of a case have in its marks."""
     values = item.callspec.params  # type: ignore[attr-defined]
     return sum(_place(mark, values) for mark in item.iter_markers("parametrize"))
 
 
 def _place(mark: pytest.Mark, values: Mapping[str, object]) -> int:
-    """Return the place of these values in one mark. pytest's own indices count all cases, if a fixture has params."""
+    """Return the index of these values in one mark. pytest's own indices count all cases if a fixture has params."""
     names = [name.strip() for name in mark.args[0].split(",")] if isinstance(mark.args[0], str) else mark.args[0]
     wanted = [values[name] for name in names]
     for place, row in enumerate(mark.args[1]):

@@ -1,10 +1,10 @@
 """A TCP proxy between two processes that delays, stalls, cuts and loses data, as a bad network does.
 
-    proxy = Proxy(postgres.port).start()     # or a path: a server on a unix socket
+    proxy = Proxy(postgres.port).start()     # or the path of a server's unix socket
     proxy.stall()                            # no data passes any more, and no error is raised
     proxy.resume()
 
-Each fault applies to open and new connections until `resume()`; `reset()` cuts the open ones.
+Each fault applies to open and new connections until `resume()`; `reset()` cuts only open ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SENT, REPLIED = "sent", "replied"  # from the client; from the server
 
 
 class Proxy:
-    """Listens on `port` of the loopback, and forwards to `target`: a port there, or the path of a unix socket."""
+    """A proxy that listens on `port` of the loopback and forwards to `target`: a port, or a unix socket's path."""
 
     def __init__(self, target: int | Path) -> None:
         self._target = target
@@ -35,7 +35,7 @@ class Proxy:
         self._stopped = False
         self.passes = {SENT: threading.Event(), REPLIED: threading.Event()}
         self.connections = 0  # ever accepted
-        self.round_trips = 0  # how often a client sent something after a reply, or as the first
+        self.round_trips = 0  # how often a client sent data first or after a reply
         self.resume()
 
     def start(self) -> Proxy:
@@ -63,24 +63,24 @@ class Proxy:
         self.passes[REPLIED].clear()
 
     def latency(self, seconds: float) -> None:
-        """Delay each chunk by so many seconds, in both directions."""
+        """Delay each chunk by `seconds`, in both directions."""
         self.delay = seconds
 
     def slice(self, size: int, seconds: float) -> None:
-        """Forward only so many bytes at a time, with so many seconds between them."""
+        """Forward at most `size` bytes at a time, with a pause of `seconds` after each piece."""
         self.piece, self.pause = size, seconds
 
     def limit(self, size: int) -> None:
-        """Cut each connection after so many bytes of replies."""
+        """Cut each connection after `size` bytes of replies."""
         self.most = size
 
     def down(self) -> None:
-        """Cut open connections, and each new one at once, as if nobody listened."""
+        """Cut open connections, and each new one at once, as if nothing listened."""
         self._is_down = True
         self.reset()
 
     def resume(self) -> None:
-        """End all faults; data that was held back passes now."""
+        """End all faults; data that was held back is forwarded now."""
         self.delay, self.piece, self.pause, self.most = 0.0, CHUNK, 0.0, 0
         self._is_down = False
         self._triggers = []
@@ -94,7 +94,7 @@ class Proxy:
         for pair in pairs:
             pair.cut()
 
-    # Triggers: `do` is called once, before the bytes with the pattern pass
+    # Triggers: `do` is called once, before the bytes with the pattern are forwarded
 
     def when_sent(self, pattern: bytes, do: Callable[[], object]) -> None:
         """Call `do` when the client sends the pattern."""
@@ -105,11 +105,11 @@ class Proxy:
         self._triggers.append(_Trigger(REPLIED, pattern, do))
 
     def drop_replies_after(self, pattern: bytes) -> None:
-        """Let the request with the pattern pass, and hold back all replies from then on."""
+        """Forward the request with the pattern, and hold back all replies from then on."""
         self.when_sent(pattern, self.stall_replies)
 
     def reset_after(self, pattern: bytes) -> None:
-        """Let the request with the pattern pass, and cut the connections when its reply comes."""
+        """Forward the request with the pattern, and cut the connections when its reply comes."""
         self.when_sent(pattern, lambda: self.when_replied(b"", self.reset))
 
     def _accept(self) -> None:
@@ -165,7 +165,7 @@ class Proxy:
                     return
             self._wait_to_pass(pair, direction)  # the end of the stream is held back as well
             sink.shutdown(socket.SHUT_WR)
-        except OSError:  # one end was killed, which resets its connection: reset the other too
+        except OSError:  # one end was killed, which resets its connection; reset the other one too
             pair.cut()
 
     def _wait_to_pass(self, pair: _Pair, direction: str) -> None:
@@ -176,7 +176,7 @@ class Proxy:
             raise OSError("cut")
 
     def _run_triggers(self, direction: str, tail: bytes, data: bytes) -> bytes:
-        """Run the triggers whose pattern is in this data, also if it came in two chunks; return the new tail."""
+        """Call the triggers whose pattern is in this data, also if it came in two chunks; return the new tail."""
         for trigger in list(self._triggers):
             if (
                 trigger.way == direction
@@ -204,7 +204,7 @@ class _Pair:
         self._last = REPLIED
 
     def turns_to(self, direction: str) -> bool:
-        """Return whether the client has its turn again."""
+        """Return whether the client begins to send after a reply."""
         has_turned = (self._last, direction) == (REPLIED, SENT)
         self._last = direction
         return has_turned

@@ -1,4 +1,4 @@
-"""Small real servers that serve recordings as Twilio's API and Africa's Talking do, and record what was asked of them.
+"""Small real servers that serve recordings as Twilio's API and Africa's Talking do, and record each request.
 
 Formats and statuses follow the providers' pages; they were never compared with a live account.
 """
@@ -18,23 +18,23 @@ MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + bytes(range(256
 
 @dataclass
 class Stored:
-    """A recording at the provider. The fields other than `sound` make the answer a wrong one."""
+    """A recording at the provider. Fields other than `sound` let a test prepare an incorrect response."""
 
     sound: bytes = MP3
     status: int = 200
     content_type: str = "audio/mpeg"
-    length: int | None = None  # in the header, if it is not that of the sound
+    length: int | None = None  # value of the Content-Length header, if it differs from the length of the sound
     delete_status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
-    call: str = ""  # of Twilio: the id of the call
+    call: str = ""  # for Twilio: the id of the call
     listed_as: str = "completed"  # its status in the list of that call
 
 
 class StoresRecordings(ThreadingHTTPServer):
-    """What the servers of both providers have. `stored`: by the path without its ending. `asked`: each request."""
+    """The base of both servers. `stored`: recordings by path without extension. `asked`: (method, path) of requests."""
 
     daemon_threads = True
-    account: Any  # of Twilio: its sid and token
+    account: Any  # for Twilio: its sid and token
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
@@ -59,7 +59,7 @@ class StoresRecordings(ThreadingHTTPServer):
 
 
 class RecordingServer(StoresRecordings):
-    """A provider that does nothing else."""
+    """A provider's server that only serves recordings."""
 
     def __init__(self, account: Any) -> None:
         super().__init__(ServesRecordings)
@@ -93,7 +93,7 @@ class ServesRecordings(BaseHTTPRequestHandler):
         self._give(stored.status, stored.sound, stored.content_type, stored.length, stored.headers)
 
     def _list(self, call: str) -> None:
-        if (wrong := self._stored(r"\.json")) is not None:  # the account's token is not ours, or an answer was prepared
+        if (wrong := self._stored(r"\.json")) is not None:  # a wrong token, or a response prepared by the test
             self._give(wrong.status, wrong.sound, "application/json")
             return
         of_call = [(path, one) for path, one in self.server.stored.items() if one.call == call]

@@ -21,9 +21,9 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Server:
-    """A server with `lines` in its configuration file; its data survives a kill.
+    """A Valkey server with `lines` in its configuration file. Its data survives a kill.
 
-    `enter`: the words before its command that start it on another host, whose address is `address`.
+    `enter`: a command prefix that starts the server on another host, whose address is `address`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Server:
         return self
 
     def freeze(self) -> None:
-        """Stop the process without ending it."""
+        """Stop the process with SIGSTOP."""
         assert self._process is not None, "this Valkey is not running"
         freeze(self._process.pid)
 
@@ -79,7 +79,7 @@ class Server:
 
     @contextmanager
     def asked(self, user: str | None = None, password: str | None = None) -> Iterator[redis.Redis]:
-        """Open a client, by the Redis library alone."""
+        """Open a client of the Redis library, without our own code."""
         with redis.Redis(self.address, self.port, username=user, password=password, decode_responses=True) as client:
             yield client
 

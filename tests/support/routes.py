@@ -1,7 +1,7 @@
-"""Compile how a route builds its addresses when a test needs it.
+"""Compile the URL builder of a route when a test first needs it.
 
-Werkzeug compiles this for each route of each application, which takes most of the time in which the tests create one;
-a test builds few addresses.
+Werkzeug compiles it for each route of each application. That takes most of the time in which tests create one, and a
+test builds few URLs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Print the folder for temporary files of tests: in memory, if there is enough.
+"""Print the folder for temporary files of tests: in memory, if enough is free.
 
 On a busy disk a commit sometimes takes a second. `make faults` tests that fault on purpose, on the disk.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 MEMORY = Path("/dev/shm")  # tests create their folders in it, as in /tmp
-NEEDED = 8 * 2**30  # bytes; all tests together use about 2 GiB there, and their processes as much again and more
+NEEDED = 8 * 2**30  # bytes; all tests together write about 2 GiB there, and their processes use at least as much memory
 
 
 def folder() -> str:
-    """Return TMPDIR if it is set, else memory or the system's temporary folder."""
+    """Return TMPDIR if it is set, else a folder in memory or the system's temporary folder."""
     is_chosen = "TMPDIR" in os.environ
     return str(MEMORY) if not is_chosen and _free_memory() >= NEEDED else tempfile.gettempdir()
 

@@ -22,9 +22,9 @@ def _on_loopback(role: str, *lines: str, sentinel: bool = False) -> Server:
 
 
 class Watched:
-    """The servers. `primary`: the first primary, also after a failover.
+    """The servers. `primary`: the server that was primary at the start, also after a failover.
 
-    `make` returns a server by its role (primary, replica, sentinel-1 to 3) and its configuration.
+    `make` returns a server for its role (primary, replica, sentinel-1 to 3) and its configuration.
     """
 
     def __init__(self, folder: Path, make: Callable[..., Server] = _on_loopback) -> None:
@@ -53,7 +53,7 @@ class Watched:
             server.remove()
 
     def told(self, process: str) -> Mapping[str, str]:
-        """Return the settings of a process of ours."""
+        """Return the settings of one of our processes that lead it to the Sentinels."""
         files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
         users = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
         return {
@@ -64,21 +64,21 @@ class Watched:
         }
 
     def promoted(self) -> bool:
-        """Return whether all Sentinels take the replica for the primary now."""
+        """Return whether all Sentinels now regard the replica as the primary."""
         return all(self.follows(one, self.replica) for one in self.sentinels)
 
     def follows(self, sentinel: Server, server: Server) -> bool:
-        """Return whether a Sentinel takes this server for the primary."""
+        """Return whether a Sentinel regards this server as the primary."""
         state = self._state(sentinel)
         return (state["ip"], state["port"]) == (server.address, server.port)
 
     def is_copied(self) -> bool:
-        """Return whether the replica has everything that the primary has; the rest is lost if the primary is."""
+        """Return whether the replica has all writes of the primary; the others would be lost with the primary."""
         offset = self.admin(self.primary).info("replication")["master_repl_offset"]
         return bool(self.admin(self.replica).info("replication")["slave_repl_offset"] >= offset)
 
     def admin(self, server: Server) -> Redis:
-        """Open a client as admin."""
+        """Open a client as the user admin."""
         password = self._secret("admin.password")
         return Redis(
             server.address, server.port, username="admin", password=password, decode_responses=True, socket_timeout=5

@@ -1,8 +1,8 @@
-"""Fail a test if an inner SELECT joins a table that a SELECT further out contains too.
+"""Fail a test if an inner SELECT joins a table that an outer SELECT contains too.
 
 The inner SELECT then refers to any row of that table instead of the outer row: SQLAlchemy correlates a subquery only
-with the SELECT directly around it, without a warning. This once kept reports from every hotline that had received
-another one before.
+with the SELECT directly around it, without a warning. This bug once withheld reports from every hotline that had
+received another one before.
 """
 
 from __future__ import annotations

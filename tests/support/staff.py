@@ -20,17 +20,17 @@ HERE = "https://desk.example"
 
 
 def close_form(outcome: str = "helped", done: str = "12345") -> dict[str, str]:
-    """Return a complete form that closes a report, also one that nobody has taken."""
+    """Return a complete form that closes a report, valid also for a report that nobody has acknowledged."""
     return {"outcome": outcome, "done": done, "told": "police", "service": "", "asked_untaken": "1"}
 
 
 class Page:
-    """An answer of the console."""
+    """A response of the console."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.status: int = answer.status_code
-        self.html: str = answer.get_data().decode(errors="replace")  # a file is no text
+        self.html: str = answer.get_data().decode(errors="replace")  # a file is not UTF-8 text
         self.headers = answer.headers
 
     @property
@@ -40,18 +40,18 @@ class Page:
 
     @property
     def leads_to(self) -> str:
-        """Return the target of a redirect; empty for none."""
+        """Return the target of a redirect; "" if there is none."""
         return self.headers.get("Location", "")
 
     @property
     def token(self) -> str:
-        """Return the token of the forms on the page; empty without one."""
+        """Return the CSRF token of the forms on the page; "" if there is none."""
         found = re.search(r'name="token" value="([0-9a-f]+)"', self.html)
         return found[1] if found else ""
 
     @property
     def invitation(self) -> str:
-        """Return the link of an invitation on the page; empty without one."""
+        """Return the link of an invitation on the page; "" if there is none."""
         found = re.search(r'<code class="letters code">([a-z0-9-]+)</code>', self.html)
         return f"/join#{found[1]}" if found else ""
 
@@ -64,7 +64,7 @@ class Page:
 
 
 class Person:
-    """A person in one browser. `ip`: the address of their requests."""
+    """A person in one browser. `ip`: the sender's address of their requests."""
 
     def __init__(self, flask: Flask, database: Database, name: str, password: str = PASSWORD) -> None:
         self.flask, self.database = flask, database
@@ -75,11 +75,11 @@ class Person:
         self.ip = "127.0.0.1"
 
     def get(self, path: str, **headers: str) -> Page:
-        """Open a page."""
+        """Get a page."""
         return self._ask("GET", path, None, headers)
 
     def post(self, path: str, form: Mapping[str, str] | None = None, *, at: str = "", **headers: str) -> Page:
-        """Send a form, with the token of the page `at` if that is given."""
+        """Send a form. `at`: the path of a page whose CSRF token is sent with it."""
         token = self.get(at).token if at else ""
         return self._ask("POST", path, {**({"token": token} if at else {}), **(form or {})}, headers)
 
@@ -93,7 +93,7 @@ class Person:
         )
 
     def open_invitation(self, link: str, **headers: str) -> Page:
-        """Open an invitation, by typing the code that is in the fragment of its link."""
+        """Open an invitation by posting the code from the fragment of its link."""
         return self.post("/join/code", {"invitation": link.partition("#")[2]}, at="/join", **headers)
 
     def join(self, link: str) -> Page:
@@ -106,7 +106,7 @@ class Person:
         return self.post("/join/account", {**form, "invitation": link.partition("#")[2]})
 
     def code(self) -> str:
-        """Return a one-time code that was never used; if necessary, move the console's clock to the next one."""
+        """Return a one-time code that was never used; if necessary, move the console's clock to the next time step."""
         self.step = max(self.step + 1, self.database.now() // 30_000_000)
         while self.step > self.database.now() // 30_000_000:
             pass_time(self.database, 30)

@@ -1,7 +1,7 @@
-"""Measure how long something takes, without the time in which programs waited for a processor.
+"""Measure how long something takes, without the time in which processes waited for a processor.
 
-A test that compares seconds would otherwise fail because of its neighbours. At rest nothing is left out; on a machine
-that is always busy such a comparison says little, and `make bench` and `make faults` are for that.
+Otherwise a test that compares seconds would fail because of other processes. On an idle machine nothing is subtracted.
+On a machine that is always busy such a comparison means little; use `make bench` and `make faults` there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PRESSURE = Path("/proc/pressure/cpu")  # Linux's pressure stall information; its
 
 
 class Stopwatch:
-    """Runs from its creation."""
+    """A stopwatch that runs from its creation."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -22,12 +22,12 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Return the seconds since the beginning in which no program waited for a processor."""
+        """Return the seconds since the start in which no process waited for a processor."""
         return time.monotonic() - self._began - (_waited() - self._had_waited)
 
 
 def _waited() -> float:
-    """Return the seconds, since the machine began, in which a program waited for a processor; 0 if it does not say."""
+    """Return the seconds since boot in which a process waited for a processor; 0 if the kernel does not report them."""
     try:
         found = re.search(r"^some .*total=(\d+)$", PRESSURE.read_text(), re.MULTILINE)
     except OSError:

@@ -9,7 +9,7 @@ from reports.store.engine.database import Database
 
 
 def move_to(database: Database, clock: str, zone: str = "Pacific/Efate") -> None:
-    """Move to the next time that local clocks show `clock` (05:12). Sessions may expire: log in afterwards."""
+    """Move to the next time at which local clocks show `clock` (05:12). Sessions may expire, so log in afterwards."""
     now = datetime.fromtimestamp(database.now() / 1_000_000, UTC).astimezone(ZoneInfo(zone))
     hour, minute = map(int, clock.split(":"))
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""TLS for tests: a certificate authority, its certificates, and a listener that adds TLS to a plain server."""
+"""TLS for tests: a certificate authority, its certificates, and a listener that adds TLS to a server without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Authority:
-    """A certificate authority. `file`: the certificate for clients to trust."""
+    """A certificate authority. `file`: its certificate, which clients must trust."""
 
     def __init__(self, folder: Path, name: str = "Authority of the tests") -> None:
         self._folder = folder
@@ -29,7 +29,7 @@ class Authority:
         self.file.write_bytes(extended.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def certificate(self, *names: str, days: int = 30) -> Path:
-        """Create a file with certificate and key for these names and addresses."""
+        """Create a file with a certificate for these names and addresses, and its private key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         extended = self._builder(subject, key, days).add_extension(
@@ -59,7 +59,7 @@ class Authority:
 
 @contextmanager
 def door(certificate: Path, port: int) -> Iterator[int]:
-    """Listen with TLS and forward to `port`; yields the port of the listener."""
+    """Listen with TLS and forward to `port`; yield the port of the listener."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,7 +1,7 @@
-"""Show which modules a request passes through, and how large folders and modules are: `make trace`.
+"""Show the modules that a request passes through, and the sizes of folders and modules: `make trace`.
 
-Three requests are traced in this process, on a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery of
-that report to a hotline. Calls of our own functions are counted; calls of libraries are not.
+Three requests are traced in this process, with a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery
+of that report to a hotline. Only calls of our own functions are counted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Walk:
 
     @property
     def changes(self) -> int:
-        """Return how often a call is in another module than the previous call."""
+        """Return how many calls are in another module than the call before."""
         return sum(item[0] != other[0] for item, other in zip(self.calls, self.calls[1:], strict=False))
 
     def entries(self) -> Counter[str]:
@@ -105,7 +105,7 @@ def trace() -> dict[str, Walk]:
 
 
 def _report(app: App, tracer: Tracer) -> dict[str, Walk]:
-    _until_send(app.ussd("+6785551234"))  # first without a trace, so that one-time loading is done
+    _until_send(app.ussd("+6785551234"))  # once without a trace, so that modules and caches are already loaded
     phone = app.ussd("+6785554321")
     reply_walk = _until_send(phone, tracer)
     with tracer.recording() as send_walk:
@@ -148,7 +148,7 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
             thread.join()
             hotline.server_close()
             hotline.received.close()
-    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # without the hotline's server
+    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # without calls in the demo hotline's server
     return walk
 
 

@@ -31,7 +31,7 @@ class Account:
         return str(RequestValidator(self.token).compute_signature(url, fields))
 
     def post(self, http: Any, url: str, fields: Mapping[str, str], public: str = "") -> requests.Response:
-        """Send a webhook. `public`: the address that is signed, if a proxy forwards it to `url`."""
+        """Send a signed webhook. `public`: the address that is signed, if a proxy forwards it to `url`."""
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
             "X-Twilio-Signature": self.sign(public or url, fields),
@@ -72,7 +72,7 @@ class TwilioApi(StoresRecordings):
             return [message_sent["Body"] for message_sent in self.sent if message_sent["To"] == phone]
 
     def report(self, message: Mapping[str, str], status: str, **more: str) -> requests.Response:
-        """Send the delivery report of a message of `sent` to the address that the message named."""
+        """Send a delivery report for a message in `sent` to the StatusCallback address of that message."""
         fields = {
             "AccountSid": self.account.sid,
             "ApiVersion": "2010-04-01",

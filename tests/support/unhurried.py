@@ -1,4 +1,4 @@
-"""Give applications in a test long timeouts for PostgreSQL, because the machine may be busy.
+"""Give applications in tests long timeouts for PostgreSQL, because the machine may be busy.
 
 The short timeouts have their own tests, in tests.reports and in the experiments with real stalls.
 """
@@ -15,7 +15,7 @@ from reports.store.engine.timeouts import BACKGROUND
 
 @contextmanager
 def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
-    """Let `module.create_app` create an application with long timeouts within the context."""
+    """Let `module.create_app` create an application with long timeouts for the duration of the context."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
         with patch.object(module, "INTERACTIVE", BACKGROUND):
             yield

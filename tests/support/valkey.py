@@ -15,7 +15,7 @@ from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Valkey:
-    """A server. `url` stays the same after a restart; the data comes back from the append-only file."""
+    """A server. After a restart `url` stays the same, and the data is loaded from the append-only file."""
 
     def __init__(self, prefix: str = "tv-") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=prefix))
@@ -41,11 +41,11 @@ class Valkey:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End the process in order, if it runs."""
+        """Stop the process with SIGTERM, if it runs."""
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Stop the process without ending it."""
+        """Stop the process with SIGSTOP."""
         assert self._process is not None, "this Valkey is not running"
         freeze(self._process.pid)
 

@@ -1,8 +1,8 @@
-"""A caller on the keys of a telephone: reads the XML of an answer as strictly as the providers, and presses keys.
+"""A caller with a keypad telephone. It parses the XML of a response as strictly as the providers, and presses keys.
 
-The providers refuse a document with an unknown verb or attribute, a verb in the wrong place, or XML that is not well
-formed, and hang up. So does this caller, by an AssertionError. Which verbs and attributes there are follows the
-providers' pages; no live call was made.
+The providers refuse a document with an unknown verb or attribute, a verb in the wrong place, or malformed XML, and hang
+up. This caller raises AssertionError. The allowed verbs and attributes follow the providers' pages; no live call was
+made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TAG = re.compile(r'<(/?)([A-Za-z]+)((?: [A-Za-z]+="[^"<]*")*)(/?)>')
 _TEXT = re.compile(r"(?:[^<&]|&(?:amp|lt|gt|quot|#x27);)*")
 _ATTRIBUTE = re.compile(r' ([A-Za-z]+)="([^"]*)"')
 _KEYS = re.compile(r"[0-9*#]+")
-MOST_BYTES = 64 * 1024  # of a document of Twilio's
+MOST_BYTES = 64 * 1024  # limit of a document of Twilio
 MOST_SPOKEN = 4096  # characters of one <Say>
 
 
@@ -37,15 +37,15 @@ class Verb:
 
 @dataclass(frozen=True)
 class Grammar:
-    """What a provider accepts: the attributes of each verb, those it must have, and the verbs inside another."""
+    """The documents that a provider accepts: all and required attributes of each verb, and the verbs inside others."""
 
     attributes: Mapping[str, Mapping[str, str]]  # verb → attribute → pattern of its value
     required: Mapping[str, frozenset[str]]
     nested: Mapping[str, frozenset[str]]
-    most_nested: int  # of one verb
+    most_nested: int  # limit of children of one verb
 
     def check(self, verb: Verb, parent: str = "") -> None:
-        """Fail for what the provider refuses."""
+        """Raise AssertionError for an element that the provider refuses."""
         allowed = self.nested[parent] if parent else frozenset({"Response"})
         assert verb.name in allowed, f"<{verb.name}> in <{parent}>"
         for name, value in verb.attributes.items():
@@ -109,12 +109,12 @@ AFRICASTALKING = Grammar(
         "Response": frozenset({"Say", "Play", "GetDigits", "Record", "Redirect"}),
         "GetDigits": frozenset({"Say", "Play"}),
     },
-    most_nested=1,  # as the builders of its SDKs have it
+    most_nested=1,  # as in the builders of its SDKs
 )
 
 
 def parse(document: str, grammar: Grammar) -> list[Verb]:
-    """Return the verbs of a document. Fails as the provider does."""
+    """Return the verbs of a document. Raises AssertionError where the provider would refuse it."""
     assert document.startswith(HEAD), document[:60]
     root, end = _element(document, len(HEAD))
     assert end == len(document), document[end:]
@@ -145,7 +145,7 @@ def _element(document: str, at: int) -> tuple[Verb, int]:
 
 
 def as_screen(heard: str) -> str:
-    """Return spoken lines as a display shows them: a key and its label, numbers without pauses."""
+    """Convert spoken lines to the text of a screen: `key label`, and numbers without pauses."""
     return "\n".join(map(_shown, heard.split("\n")))
 
 
@@ -158,22 +158,22 @@ def _shown(line: str) -> str:
 
 @dataclass
 class Call:
-    """A call by the keys of a telephone. `web`: where requests go."""
+    """A call with a keypad telephone. `web`: the address that requests are sent to."""
 
     web: str
     phone: str
     code: str = "+6785550100"
     http: Any = field(default_factory=connection)
-    recorded: Mapping[str, str] = field(default_factory=dict)  # file's name → what it says
+    recorded: Mapping[str, str] = field(default_factory=dict)  # file name → the words of the recording
     session: str = ""
     verbs: list[Verb] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)  # spoken since the last key
+    heard: list[str] = field(default_factory=list)  # lines spoken since the last key
     played: list[str] = field(default_factory=list)  # addresses of all recordings heard
     last: tuple[str, str | None, Mapping[str, str]] = ("", None, {})
     count: int = 0
     grammar: ClassVar[Grammar]
-    digits: ClassVar[str]  # the verb that takes keys
-    action: ClassVar[str]  # its attribute with the address
+    digits: ClassVar[str]  # name of the verb that reads keys
+    action: ClassVar[str]  # its attribute with the callback address
 
     def dial(self) -> Seen:
         """Call, and listen until a key is expected or the call ends."""
@@ -182,12 +182,12 @@ class Call:
         return self._request(self._address("call"), None)
 
     def type(self, reply: str) -> Seen:
-        """Press the keys of a reply: those of a choice if it is the label of one."""
+        """Press the keys of a reply; if it is the label of a choice, the key of that choice."""
         keys = reply.replace(" ", "")
         return self.press(keys if _KEYS.fullmatch(keys) else self._key_of(reply))
 
     def press(self, keys: str) -> Seen:
-        """Press keys in quick succession, then wait for what is said."""
+        """Press keys in quick succession, then listen to the response."""
         assert keys
         seen = Seen("", False)
         while keys:
@@ -199,11 +199,11 @@ class Call:
                 pressed, _, keys = keys.partition("#")
             seen = self._request(gather.attributes[self.action], pressed)
         while self.verbs and self.verbs[0].name == self.digits and not self.verbs[0].children:
-            seen = self.silence()  # a second key was waited for
+            seen = self.silence()  # a second key may follow; let the time run out
         return seen
 
     def silence(self) -> Seen:
-        """Press no key until the time is over."""
+        """Press no key until the timeout."""
         assert self.verbs and self.verbs[0].name == self.digits
         del self.verbs[0]
         self.heard = []
@@ -211,19 +211,19 @@ class Call:
 
     @property
     def records(self) -> bool:
-        """Whether the provider is recording: the tone was heard."""
+        """Return whether the provider is recording now, after the tone."""
         return bool(self.verbs) and self.verbs[0].name == "Record"
 
     def speak(self, source: str, key: str = "#") -> Seen:
-        """Speak after the tone, and end it by a key. `source`: what the provider calls the recording."""
+        """Speak after the tone, and end the recording with a key. `source`: the provider's id or address of it."""
         raise NotImplementedError
 
     def again(self) -> Seen:
-        """Send the last request again, as a provider does whose connection failed."""
+        """Send the last request again, as a provider does after a failed connection."""
         return self._request(*self.last)
 
     def _key_of(self, label: str) -> str:
-        """Return the key of a choice by its label, or by the only label that ends so; else a wrong key."""
+        """Return the key of the choice with this label or the only one that ends so; else a key that is not offered."""
         lines = (line.partition(" ") for line in as_screen("\n".join(self.heard)).split("\n"))
         keys = {say.casefold(): key for key, _, say in lines if _KEYS.fullmatch(key)}
         wanted = label.casefold()
@@ -250,7 +250,7 @@ class Call:
         return self._go_on()
 
     def _go_on(self) -> Seen:
-        """Listen until a key is expected, or the call ends. What is nested is heard while keys are expected."""
+        """Play verbs until a key is expected or the call ends; verbs inside a prompt play while it waits for keys."""
         while self.verbs:
             verb = self.verbs[0]
             if verb.name == "Record":
@@ -288,12 +288,12 @@ class TwilioCall(Call):
     digits, action = "Gather", "action"
 
     def line_gone(self) -> None:
-        """Hang up: Twilio reports the end of the call."""
+        """Hang up; Twilio reports the end of the call."""
         answer = self._send(self._address("status"), {"CallStatus": "completed", "CallDuration": "42"})
         assert answer.status_code == 204, answer.status_code
 
     def speak(self, source: str, key: str = "#") -> Seen:
-        """Speak, and end it by a key of finishOnKey. Twilio reports the file a moment after the call has gone on."""
+        """Speak, and end with a key of finishOnKey. Twilio reports the file shortly after the call has continued."""
         record = self.verbs[0].attributes
         assert self.records and key in record["finishOnKey"]
         heard = self._request(record["action"], key, self._recording(source))
@@ -301,21 +301,21 @@ class TwilioCall(Call):
         return heard
 
     def hang_up_while_speaking(self, source: str) -> None:
-        """Hang up in the middle of a word: what was recorded so far is a recording."""
+        """Hang up while speaking; Twilio stores what was recorded so far."""
         record = self.verbs[0].attributes
         self._send(record["action"], {"Digits": "hangup", "CallStatus": "completed", **self._recording(source)})
         self.line_gone()
         self.file_ready(record, source)
 
     def say_nothing(self) -> Seen:
-        """Stay silent after the tone: Twilio keeps nothing, says so, and goes on to the next verb."""
+        """Stay silent after the tone. Twilio stores nothing, reports "absent", and continues with the next verb."""
         record = self.verbs.pop(0).attributes
         seen = self._go_on()
         self.file_ready(record, "RE" + "0" * 32, "absent")
         return seen
 
     def file_ready(self, record: Mapping[str, str], source: str, status: str = "completed") -> int:
-        """Report to recordingStatusCallback, which has no number of the caller. The fragment is not sent or signed."""
+        """Post to recordingStatusCallback, without the caller's number and the URL fragment. Return the HTTP status."""
         assert status in record["recordingStatusCallbackEvent"]
         address = record["recordingStatusCallback"].partition("#")[0]
         public = self.public or self.web
@@ -372,7 +372,7 @@ ENDED = {"isActive": "0", "durationInSeconds": "42", "currencyCode": "KES", "amo
 
 @dataclass
 class AfricasTalkingCall(Call):
-    """A call over Africa's Talking Voice. `public`: PUBLIC_URL, with which the answers' addresses begin."""
+    """A call over Africa's Talking Voice. `public`: PUBLIC_URL, the start of all callback addresses."""
 
     token: str = field(kw_only=True)
     public: str = ""
@@ -380,22 +380,22 @@ class AfricasTalkingCall(Call):
     digits, action = "GetDigits", "callbackUrl"
 
     def line_gone(self) -> None:
-        """Hang up: the provider sends a last request, and does not read its answer."""
+        """Hang up; the provider sends a last request and ignores its response."""
         assert self._send(self._address("call"), ENDED).status_code == 200
 
     def speak(self, source: str, key: str = "#") -> Seen:
-        """Speak, and end it by the key of finishOnKey."""
+        """Speak, and end the recording with the key of finishOnKey."""
         record = self.verbs[0].attributes
         assert self.records and key == record["finishOnKey"]
         return self._request(record["callbackUrl"], None, {"recordingUrl": source, "dtmfDigits": ""})
 
     def hang_up_while_speaking(self, source: str) -> None:
-        """Hang up: the last request of the call, to the address of the recording, has what was recorded."""
+        """Hang up while speaking; the last request of the call goes to the recording's callback, with the recording."""
         address = self.verbs[0].attributes["callbackUrl"]
         assert self._send(address, {**ENDED, "recordingUrl": source}).status_code == 200
 
     def say_nothing(self) -> Seen:
-        """Stay silent: the address of the recording is empty."""
+        """Stay silent; the request has an empty recording address."""
         return self.speak("")
 
     def _new_session(self) -> str:

@@ -1,4 +1,4 @@
-"""Raw requests for tests that need no server."""
+"""Build raw requests for tests that need no server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from gateway.messaging.model import RawRequest
 def wire(
     body: bytes = b"", headers: Mapping[str, str] | None = None, *, method: str = "POST", target: str = "/"
 ) -> RawRequest:
-    """Return a request as a channel gets it."""
+    """Return a request in the form that a channel receives."""
     lower_case_headers = {name.lower(): value for name, value in (headers or {}).items()}
     return RawRequest(method, target, lambda name: lower_case_headers.get(name.lower(), ""), body)

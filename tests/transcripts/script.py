@@ -1,4 +1,4 @@
-"""Reads a transcript: what the person does, and what is seen."""
+"""Reads a transcript: the steps of a person, and the screens."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _step(line: str, number: int, path: Path) -> Step:
 
 
 def expected(said: str) -> object:
-    """A value of what a hotline receives: JSON, or else the word itself."""
+    """Return the expected value of a field: parsed as JSON, or the word itself."""
     try:
         return json.loads(said)
     except ValueError:
@@ -54,7 +54,7 @@ def expected(said: str) -> object:
 
 
 def inside(data: object, path: str) -> object:
-    """`contact.how`, `answers.0.value`; a name that is not there is "absent"."""
+    """Return the value at a path, as `contact.how` or `answers.0.value`; "absent" if there is none."""
     for name in path.split("."):
         if isinstance(data, list):
             data = data[int(name)] if int(name) < len(data) else "absent"

@@ -1,4 +1,4 @@
-"""Plays each transcript through every channel of its kind, over real HTTP, against the whole of Tokaut."""
+"""Plays each transcript through every channel of its kind, over real HTTP, against a whole installation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 FOLDER = Path(__file__).parent
 USSD_CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 SMS_CHANNELS = ("africastalking", "simulator", "kannel", "twilio")
-ENGLISH_ALONE = {"africastalking_voice"}  # without recordings: the home screen offers no other language
+ENGLISH_ALONE = {"africastalking_voice"}  # without recordings it offers only English on the home screen
 VOICE_CHANNELS = ("twilio_voice", "africastalking_voice")
 DIGITS = {
     "africastalking": "1",
@@ -33,12 +33,12 @@ DIGITS = {
     "twilio": "5",
     "twilio_voice": "6",
     "africastalking_voice": "7",
-}  # of the phone numbers
+}  # one digit of the phone numbers
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))
 VOICE = sorted((FOLDER / "voice").glob("*.txt"))
 RECORDINGS = sorted((FOLDER / "recordings").glob("*.txt"))
-RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
+RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # write the screens into the files, to review and commit
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
     installation = Installation().up()
-    installation.start_console()  # a hotline's system calls back
+    installation.start_console()  # for callbacks of a hotline's system
     yield installation
     installation.down()
 
@@ -68,7 +68,7 @@ def test_voice(installation: Installation, path: Path, channel: str) -> None:
 
 @pytest.fixture(scope="module")
 def recording_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Where the country file lets callers speak."""
+    """An installation whose country file allows recordings."""
     folder = tmp_path_factory.mktemp("countries")
     shipped = Path("reports/countries/vu.toml").read_text(encoding="utf-8")
     (folder / "vu.toml").write_text(shipped.replace("[[code]]", "[voice]\nrecordings = true\n\n[[code]]", 1))
@@ -90,7 +90,7 @@ def test_recordings(recording_installation: Installation, path: Path, channel: s
 
 
 def source_of(installation: Installation, channel: str, name: str) -> str:
-    """Store a recording at the provider of a channel; what the provider calls it."""
+    """Store a recording at the provider of a channel; return the provider's id or address of it."""
     if channel == "twilio_voice":
         source = f"RE{hashlib.sha256(name.encode()).hexdigest()[:32]}"
         installation.twilio.twilio(source)
@@ -157,7 +157,7 @@ def test_sms(installation: Installation, path: Path, channel: str) -> None:
 
 
 def _replies(handset: Any) -> list[str]:
-    """Without the text that there is an answer: it comes by itself, in the hours that somebody gave."""
+    """Return the replies without the answer notice, which comes by itself within the safe hours."""
     return [text for text in handset.replies() if not text.startswith("Hello. Please dial ")]
 
 
@@ -170,7 +170,7 @@ def _arrives(true: Any, seconds: float) -> bool:
 
 
 class Story:
-    """One transcript being played."""
+    """One transcript and its progress."""
 
     def __init__(self, installation: Installation, path: Path, kind: str) -> None:
         self.installation = installation
@@ -188,12 +188,12 @@ class Story:
         self.shown = {"code": "", "pin": "", "wrong pin": ""}
 
     def phone(self, channel: str) -> str:
-        """Another number for each story and channel: what one left behind must not be what another sees."""
+        """Return a number of this transcript and channel, so that they share no sessions or reports."""
         number = DIGITS[channel]
         return self._phone[:-4] + number + self._phone[-3:]
 
     def filled(self, said: str) -> str:
-        """With the code and the PIN that this story was shown, where they stand in braces."""
+        """Replace `{code}`, `{pin}` and `{wrong pin}` by the values that this transcript was shown."""
         return said.format(**self.shown) if said in ("{code}", "{pin}", "{wrong pin}") else said
 
     def saw(self, step: Step, seen: Seen) -> None:
@@ -228,9 +228,9 @@ class Story:
         until(lambda: self._is_marked(line["headers"]["webhook-id"]), f"line {step.line}: the receipt is not kept", 120)
 
     def _is_marked(self, key: str) -> bool:
-        """The hotline has it before the worker knows; what My report says follows from what the worker knows.
+        """Return whether the worker has recorded the receipt, on which My report depends.
 
-        A report that was to be deleted is gone, with its deliveries, once the last of them is marked.
+        A deleted report has no delivery any more once the last receipt is recorded.
         """
         database = self.installation.plan.folder.inside / "tokaut.db"
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as kept:
@@ -238,7 +238,7 @@ class Story:
             return kept.execute(query, (key,)).fetchone() in (("delivered",), None)
 
     def staff_write(self, step: Step) -> None:
-        """The operator puts words of the hotline there, as `tokaut message put` does."""
+        """Store an answer of the hotline, as the operator does by `tokaut message put`."""
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
         command = [sys.executable, "-m", "tokaut", "message", "put", self._mine()[-1]]
         words = step.said.encode()
@@ -246,12 +246,12 @@ class Story:
         assert done.returncode == 0, done.stderr
 
     def hotline_closes(self, step: Step) -> None:
-        """The hotline's system calls back."""
+        """Send a callback of the hotline's system that closes the case."""
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
         assert self.installation.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
 
     def _mine(self) -> list[str]:
-        """Reports of this story that a hotline has, the newest last."""
+        """Return the ids of this transcript's reports that a hotline has, newest last."""
         ids = (line["body"]["data"]["report_id"] for line in self.installation.received())
         return [one for one in ids if one not in self.others]
 
@@ -266,7 +266,7 @@ class Story:
         return line["body"]["data"]["report_id"] in self.others
 
     def _is_outdated(self, line: dict[str, Any]) -> bool:
-        """Return whether the story names a later update of the same report: between two, the clock may have come."""
+        """Return whether the transcript names a later update that contains this one, submitted in between."""
         data = line["body"]["data"]
         later = [
             one["body"]["data"]

@@ -1,4 +1,4 @@
-"""A database of each kind, empty, and keys; a clock of its own."""
+"""Fixtures: an empty database of each kind with its own clock, and keys of hotlines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
     made = Desk.at(database, tmp_path / "keys")
     yield made
     for room in made.rooms:
-        room.finish()  # or one of its threads opens the database again
+        room.finish()  # else one of its threads opens the database again
     for moved in made.opened:
         moved.close()
 

@@ -1,4 +1,4 @@
-"""Reports for the tests, sealed as web seals them and filed as web files them."""
+"""Reports for the tests, sealed and submitted as web does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECOND = 1_000_000
 
 
 class Finishable(Protocol):
-    """What has threads of its own."""
+    """An object with threads of its own."""
 
     def finish(self) -> None:
         """End the threads."""
@@ -34,7 +34,7 @@ class Finishable(Protocol):
 
 @dataclass
 class Desk:
-    """A database, the hotlines' keys, and a hand that files."""
+    """A database, the hotlines' keys, and methods that submit reports."""
 
     database: Database
     keys: Path
@@ -53,10 +53,10 @@ class Desk:
         priority: str = "P1",
         completeness: str = "complete",
         revision: int = 1,
-        before: Any = None,  # a Filing or a row of `report`
+        before: Any = None,  # a Submission or a row of `report`
         mode: str = "demo",
     ) -> Submission:
-        """A revision for these (hotline, role); `before`: of the same report."""
+        """Return a sealed revision for these (hotline, role). `before`: an earlier revision of the same report."""
         now = self.database.now()
         report_id = before.report_id if before else new_id(now)
         parts = []
@@ -78,12 +78,12 @@ class Desk:
         )
 
     def file(self, recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
-        """Send pressed; returns the delivery ids in the order of the legs."""
+        """Submit a report as Send does; return the delivery ids in the order of the recipients."""
         submission = self.sealed(recipients, **how)
         return list(web.commit(self.database, submission).deliveries)
 
     def later(self, **more: float) -> Desk:
-        """The same desk by a clock that is ahead."""
+        """Return the same desk with a clock that is ahead by `seconds`, `minutes`, `hours` and `days`."""
         seconds = more.get("seconds", 0) + 60 * more.get("minutes", 0) + 3600 * more.get("hours", 0)
         seconds += 86400 * more.get("days", 0)
         address = self.database.engine.url.render_as_string(hide_password=False)

@@ -1,6 +1,6 @@
-"""An installation with a hotline of each kind, each with a real server that fails on command. All over TLS.
+"""An installation with one hotline of each kind, each with a real server over TLS that fails on command.
 
-A category leads to one kind and to nobody else, so what a person answers on the phone decides which one is tried.
+Each category is routed to one kind only, so the category that a test chooses on the phone decides which one is used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ID_OF = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-
 
 @dataclass(frozen=True)
 class Kind:
-    """`label`: what a person answers on the phone; `screen`: how screens call the hotline."""
+    """A kind of hotline. `label`: the choice on the phone that leads to it. `screen`: its name on screens."""
 
     delivery: str
     label: str
@@ -60,7 +60,7 @@ REST = ("images", "missing", "exploitation", "self_harm")
 
 
 class Certificates:
-    """One that holds and one that expired yesterday, for the same name; `ca.pem` vouches for both."""
+    """A valid certificate and one that expired yesterday, for the same name; `ca.pem` trusts both."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class Certificates:
         return context
 
     def show(self, name: str, context: ssl.SSLContext) -> None:
-        """To whoever calls from now on."""
+        """Use the certificate for new connections."""
         context.load_cert_chain(self.folder / f"{name}.pem")
 
 
@@ -93,7 +93,7 @@ class InstallationOfKinds:
         self.aggregator: LyingHotline = entered(LyingHotline([SMS_TAKEN], tls=self.tls["sms_alert"]))
         self.primero: PrimeroServer = entered(PrimeroServer(tls=self.tls["primero"]))
         self.mail: Inbox = entered(Mailroom(starttls=self.tls["email"]))
-        self.tls["console"] = self.tls["email"]  # the operator's one mail server
+        self.tls["console"] = self.tls["email"]  # both use the operator's mail server
         (folder / "vu.toml").write_text(country(), encoding="utf-8")
         self.installation = Installation()
         hotlines = {kind.hotline: parsers.new_webhook_secret(demo=True) for kind in KINDS.values()}
@@ -111,7 +111,7 @@ class InstallationOfKinds:
         return {
             "COUNTRIES": "vu",
             "TOKAUT_COUNTRY_DIR": str(folder),
-            "SSL_CERT_FILE": ca,  # for the provider of SMS, who has no setting of its own for it
+            "SSL_CERT_FILE": ca,  # for the SMS provider, which has no CA setting of its own
             "AFRICASTALKING_URL": f"https://{HOST}:{self.aggregator.port}",
             "SMTP_URL": f"smtp://{HOST}:{self.mail.port}?from=tokaut@example.org",
             "SMTP_PRIVATE": f"{HOST}:{self.mail.port}",
@@ -139,7 +139,7 @@ class InstallationOfKinds:
         self._stack.close()
 
     def got(self, kind: str) -> list[str]:
-        """Of which reports this kind's server was told, once for each telling that it took; of a text, the id's end."""
+        """Return the report ids that this kind's server accepted, once for each notice; of texts, their last digits."""
         if kind == "webhook":
             return [_id(taken.body) for taken in self.webhook.taken]
         if kind == "sms_alert":
@@ -150,7 +150,7 @@ class InstallationOfKinds:
         return [_id(mail.get_payload(decode=True) or b"") for to, mail in self.mail.mails if to == wanted]
 
     def texts(self) -> list[tuple[str, str]]:
-        """(to, text) that the provider of SMS was asked to send and answered that it did."""
+        """Return (to, text) of each SMS that the provider was asked to send."""
         forms = [parse_qs(taken.body.decode()) for taken in self.aggregator.taken]
         return [(form["to"][0], form["message"][0]) for form in forms]
 
@@ -159,7 +159,7 @@ class InstallationOfKinds:
             return database.execute(question, values).fetchall()
 
     def reports(self, kind: Kind) -> list[str]:
-        """Ids of what this kind's hotline was to be given, the oldest first."""
+        """Return the ids of the reports with a delivery to this kind's hotline, oldest first."""
         found = self.rows("SELECT report_id FROM delivery WHERE hotline = ? ORDER BY created_at", kind.hotline)
         return list(dict.fromkeys(report_id for (report_id,) in found))
 
@@ -168,12 +168,12 @@ class InstallationOfKinds:
         return int(count)
 
     def has(self, kind: Kind, what: str) -> bool:
-        """Whether this kind's hotline was given all there is, an event of this type among it."""
+        """Return whether all deliveries to this kind's hotline have arrived, one of this type among them."""
         asked = "SELECT type FROM delivery WHERE hotline = ? AND state = 'delivered'"
         return (what,) in self.rows(asked, kind.hotline) and not self.due(kind)
 
     def why_not(self, kind: Kind) -> set[str]:
-        """The classes of all failures that worker and clock met at this kind's hotline."""
+        """Return the classes of all failures of worker and scheduler at this kind's hotline."""
         lines = [line for name in ("urgent", "clock") for line in self.installation.log(name).read_text().splitlines()]
         said = [json.loads(line) for line in lines if '"delivery_' in line and f'"{kind.hotline}"' in line]
         return {one["reason"] for one in said}
@@ -196,7 +196,7 @@ SMS_TAKEN = Answer(
 
 
 def country() -> str:
-    """Vanuatu with one hotline of each kind, all of them child helplines."""
+    """Return Vanuatu's country file with one child helpline of each kind."""
     text = (SHIPPED_FOLDER / "vu.toml").read_text(encoding="utf-8")
     head, law = text[: text.index("[[hotline]]")], text[text.index("[law.seed_2014]") :]
     return head.replace('"vu-pikinini"', '"vu-webhook"') + "".join(map(hotline, KINDS.values())) + law

@@ -1,4 +1,4 @@
-"""A hotline on the loopback that answers as told: correctly, slowly, incompletely or falsely. By raw sockets."""
+"""A hotline on the loopback that responds as told: correctly, slowly, incompletely or falsely. It uses raw sockets."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"ok"
     how: How = "plainly"
-    echo_id: bool = False  # give the request's webhook-id back
-    keeps: bool = False  # take another request on the same connection
+    echo_id: bool = False  # return the request's webhook-id
+    keeps: bool = False  # accept another request on the same connection
 
 
 @dataclass(frozen=True)
 class Taken:
-    """One request as it was read."""
+    """One received request."""
 
     head: str
     headers: Mapping[str, str]  # names in lower case
@@ -50,12 +50,15 @@ class Taken:
 
 
 class LyingHotline:
-    """Gives the answers in turn; the last one again and again. `with LyingHotline([Answer(503), Answer()]) as it:`"""
+    """A server that gives its answers in turn and repeats the last.
+
+    `with LyingHotline([Answer(503), Answer()]) as it:`
+    """
 
     def __init__(self, answers: Sequence[Answer] = (Answer(),), tls: ssl.SSLContext | None = None) -> None:
         self.taken: list[Taken] = []
         self.connections = 0
-        self.release = threading.Event()  # ends drips and silence
+        self.release = threading.Event()  # ends slow and silent answers
         self._answers = list(answers)
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -77,7 +80,7 @@ class LyingHotline:
             thread.join(timeout=20)
 
     def answer(self, *answers: Answer) -> None:
-        """From now on."""
+        """Set the answers from now on."""
         self._answers = list(answers)
 
     def _run(self, what: Any, *arguments: Any) -> None:

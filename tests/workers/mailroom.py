@@ -1,4 +1,4 @@
-"""Mail servers that listen, and fail on command."""
+"""Real mail servers that fail on command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "mail.example"
 
 @dataclass
 class Inbox:
-    """Keeps what it takes. `rcpt` and `data`: what it says next, `250` when there is nothing left to say."""
+    """A mail server's handler that stores accepted mails. `rcpt`, `data`: its next replies; then always `250`."""
 
     refused: set[str] = field(default_factory=set)
     rcpt: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Inbox:
 
 
 def tls(folder: Path, name: str = NAME, days: int = 30) -> ssl.SSLContext:
-    """A server's side; `ca.pem` in the folder vouches for it."""
+    """Return a server's TLS context, and write the certificate that clients must trust to `ca.pem`."""
     public, private = certificate(name, NOW + timedelta(days=days))
     (folder / "ca.pem").write_bytes(public)
     (folder / "both.pem").write_bytes(public + private)
@@ -61,7 +61,7 @@ def tls(folder: Path, name: str = NAME, days: int = 30) -> ssl.SSLContext:
 
 
 class Mailroom:
-    """`with Mailroom(starttls=…) as inbox:`; `smtps`: TLS from the first byte; neither: in clear."""
+    """A mail server: `with Mailroom(starttls=…) as inbox:`. `smtps`: TLS from the first byte; neither: plain text."""
 
     def __init__(
         self, *, starttls: ssl.SSLContext | None = None, smtps: ssl.SSLContext | None = None, password: str = ""
@@ -92,7 +92,7 @@ class Mailroom:
 
 
 class Lying:
-    """Takes a line and says this, then nothing more; `closes`: hangs up instead."""
+    """A server that sends these bytes to one connection, then is silent. `closes`: it closes the connection instead."""
 
     def __init__(self, says: bytes = b"", *, closes: bool = False, drips: bool = False) -> None:
         self._says = says

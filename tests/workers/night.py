@@ -1,4 +1,4 @@
-"""A night with a moved clock: which escalation steps are due, who is asked, and at which minute. Nothing sleeps."""
+"""Escalation with a moved clock: the due steps, the people notified, and the minute of each. Nothing sleeps."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CARDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def land(cards: Mapping[str, Mapping[str, Any]] = CARDS, **changes: Any) -> Country:
-    """Vanuatu, with these lines in its hotlines' cards."""
+    """Return Vanuatu with these fields in its hotlines' partner cards."""
     hotlines = {name: replace(one, card=replace(one.card, **cards.get(name, {}))) for name, one in VU.hotlines.items()}
     return replace(VU, hotlines=hotlines, **changes)
 
 
 class AtOnce(BackgroundPool):
-    """No thread: what is to be done is done before the clock goes on."""
+    """A pool without threads: it runs each function at once."""
 
     def do(self, what: Callable[[], Any]) -> bool:
         what()
@@ -56,7 +56,7 @@ class Told:
 
 
 class Night:
-    """One clock, a report or more, and a country whose cards say who is told. `minute` counts from its beginning."""
+    """One clock, its reports, and a country with partner cards. `minute`: minutes since the beginning."""
 
     def __init__(self, desk: Desk, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)):
         self.desk = desk
@@ -91,7 +91,7 @@ class Night:
             self.given.append((self.minute, row.hotline, row.why))
 
     def until(self, minute: int, step: int = 1, *, delivers: bool = True) -> None:
-        """The clock ticks each `step` minutes; `delivers`: what is due gets through."""
+        """Run the escalation every `step` minutes. `delivers`: due deliveries succeed."""
         while True:
             if delivers:
                 self.deliver()
@@ -113,14 +113,14 @@ class Night:
             connection.execute(update(t.delivery).where(d.hotline == hotline).values(handling=handling))
 
     def happened(self) -> list[tuple[int, str]]:
-        """(minute, who was told or given it), in order."""
+        """Return (minute, contact notified or hotline given the report), in order."""
         told = [(one.minute, one.who) for one in self.told]
         return sorted([*told, *((minute, f"→ {hotline}") for minute, hotline, _ in self.given)], key=lambda one: one[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard(Notifier):
-    """No mail server and no provider: who would have been told, and when."""
+    """A notifier without mail server and provider: it records who would have been notified, and when."""
 
     night: Night
 

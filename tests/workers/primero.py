@@ -1,4 +1,4 @@
-"""A Primero v2 on the loopback, for cases: it checks requests by the rules of its API, and fails on command.
+"""A Primero v2 server on the loopback, for cases. It validates requests as its API does, and fails on command.
 
 Rules: primeroIMS/primero:app/controllers/api/v2/concerns/record.rb, app/services/json_validator_service.rb,
 record_merge_data_hash_service.rb, permitted_field_service.rb, error_service.rb; doc/api/cases.
@@ -61,7 +61,7 @@ def note(value: Any) -> bool:
 
 
 def merged(old: Any, new: Any) -> Any:
-    """As Primero merges: objects by key, lists of notes by unique_id, anything else is replaced."""
+    """Merge as Primero does: objects by key, lists of notes by unique_id; other values are replaced."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
     if isinstance(old, list) and isinstance(new, list) and old and isinstance(old[0], dict):
@@ -74,9 +74,9 @@ def merged(old: Any, new: Any) -> Any:
 
 @dataclass
 class State:
-    """`may_write`: the fields that the role has. `cues`: one for each request to come, then all is well again.
+    """The server's state. `may_write`: the fields that the role may write. `cues`: one for each of the next requests.
 
-    A cue is a status (with headers), or: lose (done, and the line is cut), half (half a head), hang.
+    A cue is a status (with headers), or: lose (done, but the connection is cut), half (half a head), hang.
     """
 
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ class _Api(BaseHTTPRequestHandler):
         return 200, {"data": kept}
 
     def _permitted(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What the role may write is kept and checked; the rest is dropped, and nobody is told."""
+        """Keep and check the fields that the role may write; drop the others without an error, as Primero does."""
         kept = {name: value for name, value in data.items() if name in self.state.may_write}
         return kept, [f"/{name}" for name, value in kept.items() if not self.state.checks[name](value)]
 

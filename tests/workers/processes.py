@@ -1,4 +1,4 @@
-"""Workers as they run in production: programs of their own, with settings in their environment."""
+"""Workers as in production: separate processes with settings in their environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
 
 
 def settings(desk: Desk, data: Path, hotline: LyingHotline, redis_url: str, **more: str) -> dict[str, str]:
-    """What a worker for the shipped Vanuatu needs; its child helpline is `hotline`."""
+    """Return the settings of a worker for the shipped Vanuatu whose child helpline is `hotline`."""
     name = f"HOTLINE_{ONE.upper().replace('-', '_')}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOKAUT_", "HOTLINE_"))}
     return kept | {
@@ -35,7 +35,7 @@ def settings(desk: Desk, data: Path, hotline: LyingHotline, redis_url: str, **mo
 
 
 class Process:
-    """`with Process("urgent", settings) as it:`; killed at the end where it did not stop."""
+    """A worker: `with Process("urgent", settings, log) as it:`. It is killed at the end if it still runs."""
 
     def __init__(self, kind: str, environ: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -53,7 +53,7 @@ class Process:
         self._process.wait(timeout=20)
 
     def stop(self) -> int:
-        """SIGTERM, and its exit status."""
+        """Send SIGTERM, and return the exit status."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=40)
 
@@ -62,7 +62,7 @@ class Process:
         self._process.wait(timeout=20)
 
     def status(self) -> int:
-        """For one that ends by itself."""
+        """Wait for the process to end by itself, and return its exit status."""
         return self._process.wait(timeout=40)
 
     def said(self) -> str:

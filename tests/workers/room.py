@@ -1,4 +1,4 @@
-"""One clock with all its parts, by a moved time; the queue, the hotline and the mail server are fakes."""
+"""A scheduler with its jobs and a moved clock; the queue, the hotline and the mail server are fakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workers.sms.dispatcher import SmsDispatcher
 
 @dataclass
 class Time:
-    """A monotonic clock that stands until it is moved."""
+    """A monotonic clock that tests move."""
 
     now: float = 1000.0
 
@@ -31,7 +31,7 @@ class Time:
 
 @dataclass
 class FakeHurry:
-    """A queue that is there or away; takes ids and gives them to nobody."""
+    """A job queue that accepts ids or is unavailable; no worker reads it."""
 
     away: bool = False
     ids: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class FakeHurry:
 
 @dataclass
 class Takes:
-    """A hotline that takes everything."""
+    """A hotline that accepts every delivery."""
 
     parcels: list[DeliveryRequest] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class FakeTeller:
 
 
 class NoLadder:
-    """What it does is tried by itself. `pages`: how many times it has more to do at once."""
+    """An escalation that does nothing; it has its own tests. `pages`: how many times it has more work at once."""
 
     def __init__(self) -> None:
         self.looks = self.pages = 0
@@ -83,7 +83,7 @@ class NoLadder:
 
 
 class Room:
-    """One clock with all its parts; the queue, the hotline and the mail server are fakes."""
+    """A scheduler with its jobs; the queue, the hotline and the mail server are fakes."""
 
     def __init__(self, desk: Desk, holder: str = "here/clock-1/a") -> None:
         self.desk = desk
@@ -112,7 +112,7 @@ class Room:
             pager=pager,
             job_queue=hurry,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
-            monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
+            monotonic=Time(),  # never moves: queued deliveries stay with the workers, however slow the machine
         )
         self.alert_sender = AlertSender(database, self.notifier, self.time)  # type: ignore[arg-type]  # a fake
         self.escalation = NoLadder()
@@ -127,17 +127,17 @@ class Room:
         )
 
     def finish(self) -> None:
-        """End the clock's threads."""
+        """End the threads of the scheduler."""
         self.jobs.finish()
         self.alert_sender.finish()
 
     def pass_time(self, seconds: float) -> None:
-        """Both clocks go on together."""
+        """Move the monotonic clock and the database's clock together."""
         self.time.now += seconds
         self.desk.database.offset += int(seconds * SECOND)
 
     def tell(self) -> list[Alert]:
-        """What is told now."""
+        """Send the alerts that are due, and return them."""
         before = len(self.notifier.alerts)
         self.alert_sender.tell()
         self.alert_sender.finish()

@@ -1,4 +1,4 @@
-"""All processes real: a report is filed, a duty phone is texted and answers, and the reporter can read that."""
+"""All processes are real: a duty phone gets a text about a report and replies, and the reporter can read that."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You h
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    """Its child helpline has two duty phones and no server."""
+    """An installation whose child helpline has two duty phones and no server."""
     first, *rest = (SHIPPED_FOLDER / "vu.toml").read_text().split('delivery = "webhook"', 1)
     card = rest[0].replace("drills_to = []", f'drills_to = ["{FIRST}", "{SECOND}"]', 1)
     (tmp_path / "vu.toml").write_text(f'{first}delivery = "sms_alert"{card}')
@@ -68,7 +68,7 @@ def test_a_report_a_text_an_answer_and_the_state(installation: Installation) -> 
 
 
 def state(installation: Installation, code: re.Match[str]) -> str:
-    """As My report says it, first line."""
+    """Return the first line of My report."""
     phone = installation.ussd_phone("africastalking", "+6785550112")
     phone.dial()
     phone.type("My report")

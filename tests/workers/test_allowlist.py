@@ -1,4 +1,4 @@
-"""Which addresses are called, and which never."""
+"""Addresses that may be called, and addresses that never are."""
 
 from __future__ import annotations
 

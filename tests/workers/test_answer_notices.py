@@ -1,4 +1,4 @@
-"""A text goes to a reporter who consented, once, in their hours, and never after the reason has ended."""
+"""An answer notice goes to a reporter who consented: once, within their safe hours, and never without a reason."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Silent(SmsDispatcher):
 
 @pytest.fixture
 def notices_job(desk: Desk) -> Iterator[AnswerNotices]:
-    at(desk, 12, zone=0)  # within the hours, and not near their end
+    at(desk, 12, zone=0)  # within the safe hours, and not near their end
     create_key_pair(desk.keys, SENDER_KEY)
     web(desk).share_keys()
     yield made(desk)
 
 
 def web(desk: Desk, *keys: bytes) -> OptOuts:
-    """What web keeps of STOP, by these keys, newest first."""
+    """Return web's opt-outs, encrypted with these keys, newest first."""
     vault = RecordCipher(keys or [b"k" * 32])
     spool = Spool(desk.keys.parent / "spool", vault)
     journal: Any = type("Journal", (), {"record": lambda *_, **__: None})()  # no backup here
@@ -63,9 +63,9 @@ def web(desk: Desk, *keys: bytes) -> OptOuts:
 
 
 def made(desk: Desk) -> AnswerNotices:
-    """No provider takes anything: what would go stands in `outgoing`."""
+    """Return the job without a provider: texts that would be sent stay in `outgoing`."""
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
-    senders: Any = {"africastalking": None}  # it is never asked
+    senders: Any = {"africastalking": None}  # never called
     sms_dispatcher = Silent(
         database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics
     )
@@ -156,7 +156,7 @@ def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, notices_job
     notices_job.go_on()
     assert len(texts(desk)) == 1
     answer(desk, report_id)
-    notices_job.go_on()  # decided: in a day
+    notices_job.go_on()  # decided: a day later
     say(desk, report_id, "contact_withdrawn")
     tick(desk)
     made(desk.later(days=2)).go_on()
@@ -164,7 +164,7 @@ def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, notices_job
 
 
 def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, notices_job: AnswerNotices) -> None:
-    """Walked again, with No to contact and without ONE: what ONE still holds says Yes."""
+    """The replayed report says No to contact and leaves out ONE, whose copy still says Yes."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
     [report] = desk.reports()
@@ -271,7 +271,7 @@ def withdrawn(desk: Desk, report_id: str, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["My report", "Add more", "closed"])
 def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, notices_job: AnswerNotices, how: str) -> None:
-    """It was put out on a yes; the provider is busy, or whoever sent it was killed. A worker tries it again."""
+    """The text was queued after a yes, but the provider was busy or the sender was killed; a worker retries it."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
     provider = Says(RetryLater("busy"))
@@ -290,7 +290,7 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, notices_j
 
 
 def test_a_yes_after_that_no_is_a_yes(desk: Desk, notices_job: AnswerNotices) -> None:
-    """Only what a provider refused is the last text for a report."""
+    """Only a text that the provider refused is the last one for a report."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
     answer(desk, report_id)

@@ -1,4 +1,4 @@
-"""Transfers that staff request are done by the clock within a second, and their deliveries are queued."""
+"""Within a second the scheduler performs transfers that staff requested, and queues their deliveries."""
 
 from __future__ import annotations
 

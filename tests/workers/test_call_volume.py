@@ -22,7 +22,7 @@ VU, FJ = ("VU", "africastalking"), ("FJ", "ussd")
 
 
 class Clock:
-    """The scheduler's jobs at 10 minutes past an hour."""
+    """The scheduler's jobs, at 10 minutes past an hour."""
 
     def __init__(self, desk: Desk) -> None:
         self.database = desk.database
@@ -42,7 +42,7 @@ class Clock:
         return self.database.now() // HOUR
 
     def calls(self, line: tuple[str, str], number: int, hours: range) -> None:
-        """As web counts them. `hours`: before the one that has begun."""
+        """Store calls as web does. `hours`: hours before the current one."""
         call_hours.save_hours(self.database, {(*line, self.hour - hour): number for hour in hours})
 
     def weeks(self, line: tuple[str, str], number: int) -> None:
@@ -82,7 +82,7 @@ def test_a_channel_that_falls_silent_is_told_of_until_it_is_back(clock: Clock) -
 
 
 def test_an_hour_counts_once_web_has_stored_it(clock: Clock) -> None:
-    """Two minutes after the hour web may not have stored its calls."""
+    """Two minutes after the hour, web may not have stored its calls yet."""
     clock.weeks(VU, 12)
     clock.calls(VU, 12, range(1, 25))
     clock.database.offset += 52 * MINUTE  # two minutes past the next hour

@@ -1,4 +1,4 @@
-"""X-13: an exchanged number, address or key is an audit line, and somebody is told."""
+"""X-13: a swapped number, address or key makes an audit entry and an alert."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLICE = "vu-police"
 
 @dataclass
 class Heard:
-    """Whoever is on call, behind a mail server that may be away."""
+    """The on-call people, behind a mail server that may be unavailable."""
 
     contacts: tuple[str, ...] = ("on-call@operator.example",)
     is_there: bool = True
@@ -103,7 +103,7 @@ def test_a_new_date_alone_is_no_change(desk: Desk) -> None:
 
 
 def test_it_is_told_until_somebody_has_taken_it(desk: Desk) -> None:
-    """And a clock that is killed in between tells again."""
+    """A scheduler that is killed in between alerts again."""
     looked(desk, VU)
     after = another_number(VU)
     assert looked(desk, after, is_there=False) == []

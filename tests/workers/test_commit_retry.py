@@ -1,4 +1,4 @@
-"""Results of calls to others are stored, and nobody waits for ever."""
+"""Results of external calls are stored, with a limit on the waiting time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.retry_policy import COMMIT_RETRIES, retry_commit
 
 
 class Frozen:
-    """A database that never answers."""
+    """A database that never responds."""
 
     def __init__(self) -> None:
         self.tries = 0

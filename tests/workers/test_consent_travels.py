@@ -1,4 +1,4 @@
-"""A number is sent only with the reporter's consent, and while it lasts: each combination, for each kind."""
+"""A number is sent only with the reporter's consent, and while it lasts: all combinations, for each kind."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ pytestmark = pytest.mark.rule("S-13")
 LISTED = Listed(id=ONE, name="One", screen_name="One", kind="child_helpline", grade="unverified", delivery="webhook")
 CATEGORIES = sorted({row["category"] for row in ROWS})
 ANSWERS = (None, "none", *CONTACT_CHOICES)
-WITH_WORDS = ("webhook", "primero")  # the kinds whose wire holds what was said
+WITH_WORDS = ("webhook", "primero")  # kinds that send the reporter's words
 
 
 def wires(parcel: DeliveryRequest) -> dict[str, bytes]:
-    """What goes out by each kind."""
+    """Return the bytes that each kind sends."""
     told = CaseUpdate.by(parcel)
     notice = build_mail(
         parcel, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
@@ -54,7 +54,7 @@ def wires(parcel: DeliveryRequest) -> dict[str, bytes]:
 
 
 def has_number(wire: bytes, number: str) -> bool:
-    """In any of the ways in which it is written down."""
+    """Return whether the bytes contain the number in any of its notations."""
     bare = number.removeprefix("+")
     return any(one.encode() in wire for one in (bare, bare.removeprefix("678"), bare[::-1]))
 
@@ -72,7 +72,7 @@ def _unread() -> bytes:
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_of_a_report(category: str) -> None:
-    """contact asked or not and what was answered × Send or not × a number known or not × created or updated."""
+    """Each contact answer, or none × Send or not × a number known or not × created or updated."""
     tried = 0
     for answer, completeness, msisdn, kind in product(
         ANSWERS, ("complete", "incomplete"), (MSISDN, None), ("created", "updated")
@@ -91,7 +91,7 @@ def test_of_a_report(category: str) -> None:
 
 
 class Keeps:
-    """A hotline that keeps the parcels that it was given."""
+    """A hotline that stores its deliveries."""
 
     def __init__(self) -> None:
         self.parcels: list[DeliveryRequest] = []
@@ -102,7 +102,7 @@ class Keeps:
 
 
 class Story:
-    """A report with a fallback that gets it late. What is said by My report happens before anything goes out."""
+    """A report with a late fallback. The reporter's messages in My report precede all deliveries."""
 
     def __init__(self, desk: Desk, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
         report_id, _ = sent_report(desk, dict(contact))
@@ -126,11 +126,11 @@ class Story:
         self.parcels = keeps.parcels
 
     def with_number(self, number: str) -> Iterator[tuple[str, str, str]]:
-        """(hotline, event, kind) of whatever went out with this number in it."""
+        """Yield (hotline, event, kind) of each delivery with this number in it."""
         for parcel in self.parcels:
             data = json.loads(parcel.body)["data"]
             event = data.get("kind", parcel.type)
-            if parcel.type != "message":  # a body of the tests' is no whole report: its wire is the webhook's
+            if parcel.type != "message":  # test bodies are not whole reports: only the webhook sends them
                 if has_number(parcel.body, number):
                     yield parcel.hotline, event, "webhook"
                 continue
@@ -141,10 +141,10 @@ class Story:
 
 BOTH = (ONE, TWO)
 FIRST, SECOND, THIRD = "+6785550101", "+6785550199", "+6785550177"
-YES = GIVEN | {"msisdn": FIRST}  # what the report itself said
+YES = GIVEN | {"msisdn": FIRST}  # the contact answer in the report itself
 GIVE_SECOND, GIVE_THIRD = (SECOND, "contact_given"), (THIRD, "contact_given")
 TAKE_BACK, DELETE, SAY = ("", "contact_withdrawn"), ("", "delete_asked"), ("", "words")
-# contact of the report · what My report said since → the number that may still go out, and in which event
+# contact in the report · later messages of My report → the number that may still be sent, and in which event
 STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[str, str] | None]] = {
     "never": (NO, (), None),
     "allowed": (YES, (), (FIRST, "created")),

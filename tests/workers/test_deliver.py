@@ -1,4 +1,4 @@
-"""From the outbox to a hotline that answers, and back: every class of answer, and every failure."""
+"""From the outbox to a hotline's response and back: every class of response, and every failure."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_a_backlog_of_reports_lets_an_sms_go_between(desk: Desk, hotline: LyingH
 
 
 class Dawdles:
-    """A hotline, or a provider, that takes its time."""
+    """A slow hotline or provider."""
 
     def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self()
@@ -317,7 +317,7 @@ class Dawdles:
 def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
     desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
-    """Cut off in the middle of a call, the report would wait an hour."""
+    """If the job were cut off during a call, the report would wait an hour."""
     monkeypatch.setattr(deliver, "DRAIN_SECONDS", 0.2)
     first, second = desk.file()[0], desk.file()[0]
     forwards = delivery_runner(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
@@ -351,7 +351,7 @@ def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline)
 
 
 class Watches:
-    """A hotline that looks at the database while it is called."""
+    """A hotline that reads the database during a delivery."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -371,7 +371,7 @@ def test_no_connection_is_held_during_a_call(desk: Desk, hotline: LyingHotline) 
 
 
 class Freezes:
-    """A call that lasts longer than the lease: meanwhile another worker takes the row and does what it does."""
+    """A delivery that takes longer than its lease; meanwhile `then` runs another worker on the row."""
 
     def __init__(self, then: object, outcome: DeliveryOutcome) -> None:
         self.then, self.outcome = then, outcome
@@ -426,7 +426,7 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
 
     monkeypatch.setattr(outbox, "mark_delivered", away_at_first)
     replace(delivery_runner(desk, hotline), pause=waited.append).deliver(delivery)
-    waited += [0] * times  # it is back
+    waited += [0] * times  # the database is back
     delivery_runner(desk.later(seconds=61), hotline).deliver(delivery)
     assert len(hotline.taken) == sent
     assert desk.delivery(delivery).state == "delivered"
@@ -453,7 +453,7 @@ def test_a_worker_that_starts_gives_up_its_slots_leases(desk: Desk) -> None:
 
 
 def fail(desk: Desk, priority: str = "P3") -> None:
-    """A new report fails at the hotline."""
+    """Submit a report, and let its delivery fail."""
     [delivery] = desk.file(priority=priority)
     leased = outbox.lease(desk.database, delivery, "w/standard/1")
     assert leased is not None

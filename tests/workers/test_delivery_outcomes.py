@@ -1,4 +1,4 @@
-"""Every status that a hotline can answer, and its effect."""
+"""Every HTTP status that a hotline can return, and its effect."""
 
 from __future__ import annotations
 

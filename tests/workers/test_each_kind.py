@@ -1,4 +1,4 @@
-"""Each kind of hotline, all processes real: filed on the phone, received by its own server, answered, read."""
+"""Each kind of hotline with all processes real: reported on the phone, received by its server, answered, read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def file(installation: InstallationOfKinds, kind: Kind, phone: str = "+6785550111") -> tuple[str, str]:
-    """A child is in danger now; code and PIN."""
+    """Report a child in danger now; return access code and PIN."""
     handset = installation.installation.ussd_phone("ussd", phone)
     screen = handset.dial().text
     for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No"):
@@ -100,7 +100,7 @@ def test_ok_and_the_word_of_a_text_is_the_acknowledgement(installation: Installa
     )
 
 
-# What each server does in turn, before all is well again; every report is P1 and comes again after 5 s.
+# Each server's faults in turn; then it works. Every report is P1 and is retried after 5 s.
 REFUSES = Answer(422, body=b"no")
 HALF, SILENT = Answer(how="half_head"), Answer(how="never")
 FAULTS: dict[str, set[str]] = {
@@ -115,21 +115,21 @@ FEW = 4
 
 @pytest.fixture(scope="module")
 def stormy(installation: InstallationOfKinds) -> InstallationOfKinds:
-    """Every server shows a certificate that has expired, then does whatever servers do; then all is well."""
+    """Every server shows an expired certificate, then its typical faults; then it works."""
     for name in KINDS:
         installation.certificates.show("old", installation.tls[name])
     for kind in KINDS.values():
         file(installation, kind, "+6785550113")
     for kind in KINDS.values():
         met(installation, kind, "sms_waits" if kind.delivery == "sms_alert" else "tls")
-    installation.primero.state.cues = [(204, {}), "well"]  # says yes to what it never kept
+    installation.primero.state.cues = [(204, {}), "well"]  # accepts a case that it never stored
     installation.certificates.show("good", installation.tls["primero"])
-    met(installation, KINDS["primero"], "not_found")  # it looked for what was said to be there
+    met(installation, KINDS["primero"], "not_found")  # it looked for the case that should exist
     installation.webhook.answer(REFUSES, HALF, Answer(how="nonsense"), SILENT, Answer())
     installation.aggregator.answer(Answer(400), Answer(503), SILENT, Answer(201, body=b"thanks"), SMS_TAKEN)
     installation.primero.state.checks["protection_concerns"] = lambda _: (
         False
-    )  # 422 for a value that its list does not have
+    )  # 422 for a value that is missing in its list
     installation.primero.state.cues = [(422, {}), "half", "hang", "lose"]
     installation.mail.rcpt = [
         "450 4.2.0 greylisted, come back",
@@ -158,16 +158,16 @@ def test_with_faults_each_report_is_received_after_all_and_none_twice(stormy: In
         assert any("protection_concerns" not in case for case in stormy.primero.state.cases.values())
     got = stormy.got(kind.delivery)
     assert {one[-6:] for one in got} == {one[-6:] for one in reports}
-    if kind.delivery == "webhook":  # it may be asked again, under the same key
+    if kind.delivery == "webhook":  # a request may be repeated with the same key
         keys = {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in stormy.webhook.taken}
         assert len(keys) == len(reports)
-    elif kind.delivery != "sms_alert":  # a text that may have gone is followed by one to the next phone
+    elif kind.delivery != "sms_alert":  # after a text with unknown outcome, the next phone gets one
         assert len(got) == len(reports), "told twice"
 
 
 @EACH
 def test_each_fault_was_met(stormy: InstallationOfKinds, kind: Kind) -> None:
     seen = stormy.why_not(kind)
-    if kind.delivery == "email":  # the mail server's faults came to both who use it
+    if kind.delivery == "email":  # both kinds use this mail server
         seen |= stormy.why_not(KINDS["console"])
     assert FAULTS[kind.delivery] <= seen

@@ -1,6 +1,6 @@
-"""Escalation by a moved clock: each step of each priority once, at its minute, and who is asked.
+"""Escalation by a moved clock: each step of each priority once, at its minute, and who is notified.
 
-`→ two` is the report itself; all else is an alert. In the order of the night, at one minute by name.
+`→ two` is a delivery of the report; the others are notifications. Ordered by minute, then by name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def story(night: Night, unit: int = 1) -> str:
 
 
 def at(desk: Desk, hour: int, zone: int = 11) -> None:
-    """The clock stands at this hour of the day in Vanuatu, the next time that it comes."""
+    """Move the clock to the next time that it is this hour of the day, in Vanuatu unless `zone` says otherwise."""
     day = 24 * 60 * MINUTE
     now = desk.database.now()
     there = (now + zone * 60 * MINUTE) % day
@@ -90,7 +90,7 @@ def test_a_night_of_p2(desk: Desk) -> None:
 
 @pytest.mark.rule("S-39")
 def test_five_days_of_p3_in_hours(desk: Desk) -> None:
-    """Filed at 8 in the evening: 12 h later is 8 in the morning, and what falls into a night waits for 7."""
+    """Submitted at 20:00: 12 hours later is 8:00, and a step that falls into the night waits until 7:00."""
     at(desk, 20)
     desk.file(CHAIN, priority="P3")
     night = Night(desk, land(ALL_DAY))
@@ -101,7 +101,7 @@ def test_five_days_of_p3_in_hours(desk: Desk) -> None:
         "36 supervisor, supervisor of two; "
         "60 supervisor, supervisor of two; "
         "72 → three; "
-        "83 on call; "  # 72 h are at 20:00: at night nobody is woken for what can wait
+        "83 on call; "  # 72 h end at 20:00; the on-call people are not woken for it
         "84 supervisor, supervisor of three, supervisor of two; "
         "107 on call, second on call; "
         "108 supervisor, supervisor of three, supervisor of two"
@@ -130,7 +130,7 @@ def test_a_person_ends_it_for_all_desks(desk: Desk, handling: str) -> None:
     night = Night(desk)
     night.until(20)
     night.handle(TWO, handling)
-    night.until(300, step=40)  # a step that came due would be taken late, and not be left out
+    night.until(300, step=40)  # a step that became due would run late, but would run
     assert story(night) == "5 duty officer; 15 → two"
     with desk.database.read() as connection:
         assert connection.execute(select(t.step).where(t.step.c.done_at.is_(None))).first() is None
@@ -150,7 +150,7 @@ def test_two_clocks_do_each_step_once(desk: Desk) -> None:
 
 
 def test_nothing_is_said_to_be_given_that_was_not(desk: Desk) -> None:
-    """The hotline that was chosen was given the report by hand in that moment."""
+    """The chosen hotline got the report by a manual transfer in that moment."""
     desk.file(CHAIN)
     night = Night(desk)
     night.until(14)
@@ -190,7 +190,7 @@ def test_an_incomplete_report_goes_to_no_second_hotline(desk: Desk) -> None:
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_is_asked_at_no_step(desk: Desk) -> None:
-    """The reporter saw two and left one of them out: its card is the first one's backup all the same."""
+    """The reporter saw two hotlines and left one out; the first one's card still names it as backup."""
     desk.file(((ONE, "primary"), (THREE, "fallback")))
     night = Night(desk)
     night.until(120, step=5)
@@ -199,7 +199,7 @@ def test_who_was_left_out_is_asked_at_no_step(desk: Desk) -> None:
 
 
 def closed(*names: str, **more: Any) -> dict[str, dict[str, Any]]:
-    """These desks read on no day of this century's first half."""
+    """Return cards in which these hotlines are closed on every day until 2050."""
     never = {"hours": "daily 08:00-17:00", "holidays": "2001-01-01..2050-12-31"}
     return {name: {**card, **(never if name in names else {}), **more} for name, card in CARDS.items()}
 
@@ -241,7 +241,7 @@ def test_p1_rings_a_closed_desk_all_the_same(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("zone", "told"), [("Pacific/Port_Moresby", 12 * 60), ("Pacific/Bougainville", 23 * 60)])
 def test_the_night_is_the_desks_own(desk: Desk, zone: str, told: int) -> None:
-    """Filed at 07:00 in Port Moresby: twelve hours later it is 19:00 there, and 20:00 in Bougainville."""
+    """Submitted at 07:00 in Port Moresby: twelve hours later it is 19:00 there, and 20:00 in Bougainville."""
     at(desk, 7, zone=10)
     desk.file(CHAIN, priority="P3")
     cards = {name: {**card, "time_zone": zone} for name, card in CARDS.items()}
@@ -310,7 +310,7 @@ def test_the_words_of_an_alert(desk: Desk) -> None:
 
 
 def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
-    """Between the look and the claim a person has it."""
+    """A person acknowledges it between the query and the claim of the step."""
     desk.file(CHAIN)
     night = Night(desk)
     night.until(4)

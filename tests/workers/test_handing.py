@@ -1,5 +1,4 @@
-"""A report goes from one hotline to another: only to who was shown before Send, with all that was said, and the clock
-runs on."""
+"""Transfer of a report: only to a hotline that was shown before Send, with all words; the escalation continues."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def test_it_goes_on_with_all_that_was_said(desk: Desk, before: str) -> None:
     assert (report.state, report.desk) == ("queued", TWO)
     assert (
         next_fallback(fallbacks.load_chain(desk.database, report_id)) is None
-    )  # the next one has it; nobody else is asked
+    )  # the next one has it; nobody else gets it
 
 
 def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
@@ -69,7 +68,7 @@ def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
 )
 @pytest.mark.rule("S-26")
 def test_to_nobody_else(desk: Desk, giver: str, taker: str, why: str) -> None:
-    """Who was left out of the report is in no route: nobody has sealed it to them."""
+    """A hotline that was left out is not in the route: no copy is sealed to it."""
     report_id, given = sent_report(desk)
     with pytest.raises(ActionNotPossible, match=why):
         delivery_actions.transfer_report(desk.database, report_id, giver, taker, WHO)

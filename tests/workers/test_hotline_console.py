@@ -1,4 +1,4 @@
-"""The kind console: the report stays in the store, and somebody on duty is told, by mail or by SMS."""
+"""The kind console: the report stays in the store, and a duty officer is notified by mail or SMS."""
 
 from __future__ import annotations
 

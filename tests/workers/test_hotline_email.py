@@ -1,4 +1,4 @@
-"""The kind email: a mail that says that one waits and nothing more, over TLS, to a server that took it."""
+"""The kind email: over TLS, a mail that only says that a report waits, to a server that accepts it."""
 
 from __future__ import annotations
 

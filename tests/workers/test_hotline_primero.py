@@ -1,4 +1,4 @@
-"""The kind primero: what becomes a case, what becomes a note, and that nothing comes twice or is said to have come."""
+"""The kind primero: what becomes a case or a note; nothing arrives twice, or counts as received without a receipt."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_number_that_is_given_later_comes_with_its_hours(server: PrimeroServer
 
 @pytest.mark.rule("S-13")
 def test_of_two_numbers_of_ours_the_one_that_was_given_last_stands(server: PrimeroServer) -> None:
-    """Its hours too: outside of them somebody else may hold the phone."""
+    """Its safe hours too: outside them another person may have the phone."""
     outcome(server, created())
     given = json.loads(complete())["data"]["contact"] | {"msisdn": "+6785550199"}
     outcome(server, said("contact_given", contact=given), IDS[8])

@@ -1,4 +1,4 @@
-"""A kind of hotline is one file: its name, its settings, how it is built. What is set up wrongly costs nobody else."""
+"""A kind of hotline is one file: name, settings, builder. A wrong setting stops no other hotline."""
 
 from __future__ import annotations
 

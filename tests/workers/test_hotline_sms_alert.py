@@ -1,4 +1,4 @@
-"""The kind sms_alert: a text to a duty phone says that one waits; `OK` and its word says that a person has it."""
+"""The kind sms_alert: a text to a duty phone says that a report waits; a reply `OK` and its word acknowledges it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def listed(*duty: str) -> Listed:
 
 
 class Phone:
-    """A hotline of the kind, its provider, and the hand that answers."""
+    """A hotline of this kind, its provider, and the person who replies."""
 
     def __init__(self, desk: Desk, mode: str = "demo") -> None:
         create_key_pair(desk.keys, SENDER_KEY)
@@ -183,7 +183,7 @@ def test_a_key_that_is_missing(phone: Phone) -> None:
     assert phone.pager.page(parcel) == Undeliverable("no_key")
 
 
-# Answers
+# Replies
 
 
 def test_ok_and_the_word_is_a_person_who_has_it(phone: Phone) -> None:
@@ -249,7 +249,7 @@ def test_the_same_sms_again_changes_nothing(phone: Phone) -> None:
 
 
 def test_an_answer_that_comes_before_the_receipt_is_one(phone: Phone) -> None:
-    """The provider lost its own answer, and the text arrived all the same."""
+    """The provider's response was lost, but the text arrived."""
     phone.provider.outcome = DoNotRetry("timeout")
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
@@ -268,11 +268,11 @@ def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
     assert phone.say(phone.word(0)) != []
 
 
-# It becomes more urgent
+# A higher priority
 
 
 def revised(phone: Phone, priority: str) -> None:
-    """The reporter adds something, and that goes to the hotline."""
+    """Submit an addition with this priority, and deliver it."""
     filed_later(phone.desk, phone.desk.sealed(before=phone.desk.reports()[0], revision=2, priority=priority))
     for row in phone.desk.deliveries():
         if row.state == "due":
@@ -282,7 +282,7 @@ def revised(phone: Phone, priority: str) -> None:
 @pytest.mark.rule("S-39")
 @pytest.mark.parametrize("taken", [True, False])
 def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Phone, taken: bool) -> None:
-    """Delayed by the network, or typed without looking: whoever sent it knows of a report that could wait."""
+    """Delayed by the network, or typed without reading: the sender knows only of a report that could wait."""
     [delivery] = phone.desk.file(priority="P3")
     report_id = phone.deliver(delivery).report_id
     if taken:
@@ -424,7 +424,7 @@ def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
 
 
 def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: Phone) -> None:
-    """Every number has been texted once; the same desk again begins with the first one."""
+    """Every number has been texted once; the next round begins with the first one."""
     [delivery] = phone.desk.file()
     report_id = phone.deliver(delivery).report_id
     assert phone.pager.again(report_id, ONE), "a text of this minute counts"

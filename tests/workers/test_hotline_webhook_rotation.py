@@ -1,4 +1,4 @@
-"""While a hotline's secret is rotated all that goes out is signed with both, so that either side may be first."""
+"""During a secret's rotation every request is signed with both secrets, so that either side may change first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This host's clock is wrong: a hotline that refuses the signature's time gets it once more by its own clock."""
+"""If a hotline refuses the timestamp because this host's clock is wrong, it gets the request again by its own clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going out: whatever the other end does, the call ends, and nothing goes where it should not."""
+"""The HTTP client: each call ends, whatever the server does, and no data goes where it should not."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ("head_in_drips", "timeout"),  # each read is quick; the whole is not
+        ("head_in_drips", "timeout"),  # each read is quick, but the whole is not
         ("never", "timeout"),
         ("half_head", "reset"),
         ("close", "reset"),
@@ -142,7 +142,7 @@ def test_a_resolver_that_fails_or_hangs_is_no_answer() -> None:
 
 @pytest.mark.rule("X-18")
 def test_the_line_goes_to_the_address_that_was_judged() -> None:
-    """A name that means another host at the second look-up (rebinding) gains nothing: there is no second look-up."""
+    """A name that resolves differently the second time (DNS rebinding) has no effect: it is resolved only once."""
     asked: list[str] = []
 
     def first_then_other(host: str, _port: int) -> list[str]:
@@ -164,7 +164,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         assert client.post(target, b"{}", {}).status == 200
 
 
-# A client that keeps connections
+# Persistent connections
 
 
 KEEPS = Answer(204, body=b"", keeps=True)
@@ -185,7 +185,7 @@ def test_a_connection_is_used_again_and_the_name_is_looked_up_each_time() -> Non
         client = keeping(looked_up)
         for _ in range(3):
             assert client.post(to(hotline), b"{}", {}).status == 204
-        del client  # closes it
+        del client  # closes the connection
         assert hotline.connections == 1
         assert "connection" not in hotline.taken[0].headers
     assert len(asked) == 3

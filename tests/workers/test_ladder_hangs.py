@@ -1,4 +1,4 @@
-"""The ladder while who is told cannot be told: a mail server that hangs, a provider that takes nothing."""
+"""Escalation while people cannot be notified: a mail server that hangs, a provider that refuses everything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANNEL = "africastalking"
 
 
 class Hung(AtOnce):
-    """A mail server that answers nobody: the thread that tells is busy for as long as anybody looks."""
+    """A pool whose thread is always busy, as with a mail server that never responds."""
 
     def do(self, what: Callable[[], Any]) -> bool:
         return False
@@ -36,7 +36,7 @@ class Hung(AtOnce):
 
 def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: Desk) -> None:
     night = Night(desk)
-    for _ in range(51):  # one more than are looked at together
+    for _ in range(51):  # one more than a query returns at once
         desk.file(CHAIN)
     night.escalation.pools = {URGENT: Hung(1), STANDARD: Hung(1)}
     for _ in range(3):
@@ -46,7 +46,7 @@ def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: De
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hangs(Heard):
-    """Whoever is told of what can wait hangs on the line until the test lets go."""
+    """A notifier that hangs on notices that can wait, until the test releases it."""
 
     asked: threading.Event
     lets_go: threading.Event
@@ -85,7 +85,7 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slow(Heard):
-    """Each takes a minute."""
+    """Each notification takes a minute."""
 
     def _notify(self, contact: str, said: Notification) -> bool:
         self.night.desk.database.offset += MINUTE
@@ -106,7 +106,7 @@ def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) 
 
 
 def enlisted(night: Night, desk: Desk) -> Says:
-    """ONE has one duty phone and no mail; the provider that takes its texts."""
+    """Give ONE a duty phone and no mail; return the provider of its texts."""
     create_key_pair(desk.keys, SENDER_KEY)
     pager, provider = night.escalation.pager, Says()
     pager.register_phones(ONE, OnCallPhones((OFFICER,), CHANNEL, "163"))

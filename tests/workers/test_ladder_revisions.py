@@ -1,4 +1,4 @@
-"""The ladder of a report to which something is added: it becomes more urgent, or goes to others."""
+"""Escalation of a report with additions: its priority rises, or other hotlines get it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def filed_later(desk: Desk, sealed: Submission) -> None:
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(desk: Desk) -> None:
-    """The line dropped and the first one took the INCOMPLETE report on; then the child sent it, and left them out."""
+    """The call dropped, and the first hotline acknowledged the incomplete report; then the child left it out."""
     desk.file(((ONE, "primary"),), completeness="incomplete")
     night = Night(desk)
     night.until(0)
@@ -50,7 +50,7 @@ def test_what_is_added_to_one_report_leaves_nobody_out_of_another(desk: Desk) ->
 
 
 def standing(desk: Desk, which: int = 0) -> tuple[str, str | None]:
-    """As whoever moves a delivery works it out."""
+    """Return the state and the responsible hotline, as computed when a delivery changes."""
     report_id = desk.reports()[which].report_id
     with desk.database.write() as connection:
         deliveries.update_report_state(connection, report_id, desk.database.now())
@@ -72,7 +72,7 @@ def test_a_rise_begins_the_quicker_clock(desk: Desk) -> None:
 @pytest.mark.rule("S-39")
 @pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])
 def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(desk: Desk, handling: str) -> None:
-    """Taken on by day as one that can wait; in the night the child adds that there is danger."""
+    """Acknowledged by day as a report that can wait; at night the child adds that there is danger."""
     at(desk, 9)
     desk.file(CHAIN, priority="P3")
     night = Night(desk)

@@ -1,5 +1,7 @@
-"""What a reporter says by My report reaches whoever has the report, once each; and a number that was withdrawn is in
-nothing that goes out from then on, whatever was sealed before."""
+"""A reporter's messages reach every hotline that has the report, once each.
+
+After a withdrawal, nothing that is sent contains the number, whatever was sealed before.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def say(
     *,
     to: tuple[str, ...] = (ONE, TWO),
 ) -> str:
-    """As web does; the id of the message. `contact`: another than GIVEN."""
+    """Store a message as web does, and return its id. `contact`: a contact other than GIVEN."""
     message_id = new_id(desk.database.now())
     usual = {"contact_given": GIVEN, "contact_withdrawn": NO_CONTACT, "delete_asked": NO_CONTACT}.get(kind)
     contact = contact or usual
@@ -67,7 +69,7 @@ def say(
 
 
 def tick(desk: Desk) -> list[tuple[str, str]]:
-    """As the clock does."""
+    """Deliver messages as the scheduler does."""
     return [
         made
         for message_id, report_id in correspondence.list_undelivered_messages(desk.database)
@@ -76,7 +78,7 @@ def tick(desk: Desk) -> list[tuple[str, str]]:
 
 
 def sent_report(desk: Desk, contact: dict[str, Any] | None = None, channel: str = "sms") -> tuple[str, str]:
-    """(its id, its delivery to ONE)"""
+    """Submit a report; return its id and the id of its delivery to ONE."""
     now = desk.database.now()
     report_id = new_id(now)
     data = json.dumps(
@@ -153,7 +155,7 @@ def test_a_hotline_that_is_no_part_of_the_route_gets_nothing(desk: Desk) -> None
 
 @pytest.mark.rule("S-13")
 def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingHotline) -> None:
-    """The report was sealed with it, could not be delivered, and goes out now; so does the message that gave it."""
+    """The sealed report has the number and was not delivered; it is sent now, and so is the message with the number."""
     report_id, delivery = sent_report(desk, GIVEN)
     hotline.answer(Answer(503))
     delivery_runner(desk, hotline).deliver(delivery)
@@ -165,14 +167,14 @@ def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingH
     later = desk.later(hours=1)
     delivery_runner(later, hotline).drain(["P2"])
     bodies = [taken.body for taken in hotline.taken[1:]]
-    assert len(bodies) == 6  # the report, two messages; to each of the two
+    assert len(bodies) == 6  # the report and two messages, to each of the two hotlines
     assert not any(NUMBER.encode() in body for body in bodies)
     assert all(taken.data["data"]["contact"] == NO_CONTACT for taken in hotline.taken[1:])
 
 
 @pytest.mark.rule("S-13")
 def test_given_again_only_what_was_given_last_may_be_used(desk: Desk, hotline: LyingHotline) -> None:
-    """It may be another phone, or fewer hours: what the report said before goes out no more."""
+    """It may be another phone, or fewer safe hours: the report's earlier contact is not sent any more."""
     before = GIVEN | {"msisdn": "+6785550199"}
     report_id, delivery = sent_report(desk, before)
     say(desk, report_id, "contact_withdrawn", None)
@@ -184,7 +186,7 @@ def test_given_again_only_what_was_given_last_may_be_used(desk: Desk, hotline: L
 
 
 def test_after_deletion_the_report_goes_on_without_the_number(desk: Desk, hotline: LyingHotline) -> None:
-    """What was sent is delivered all the same: the hotline's law decides about its copy."""
+    """A sent report is delivered nevertheless: the hotline's law governs its copy."""
     report_id, delivery = sent_report(desk, GIVEN)
     say(desk, report_id, "delete_asked", None)
     tick(desk)
@@ -197,7 +199,7 @@ def test_after_deletion_the_report_goes_on_without_the_number(desk: Desk, hotlin
 
 
 def test_a_message_opens_nowhere_but_in_its_place(desk: Desk, hotline: LyingHotline) -> None:
-    """Moved to another report by whoever has the database."""
+    """An attacker with the database moves a message to another report."""
     one, _ = sent_report(desk)
     two, _ = sent_report(desk)
     say(desk, one)

@@ -1,4 +1,4 @@
-"""The processes themselves: started, killed, stopped, with Redis and without."""
+"""The worker processes themselves: start, kill and stop, with Redis and without."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """SQLite alone: starting processes takes long, and the SQL is tried on both elsewhere."""
+    """SQLite only: starting processes is slow, and other tests run the SQL on both databases."""
     made = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(made, "demo")
     yield made
@@ -76,7 +76,7 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
 
 @pytest.fixture
 def spaced_valkey() -> Iterator[Valkey]:
-    """A server whose socket is in a folder with blanks and `=` in its name, as in a checkout under such a folder."""
+    """A server with blanks and `=` in the path of its socket, as in a checkout below such a folder."""
     server = Valkey(prefix="t v w=1=2 ")
     yield server.start()
     server.remove()

@@ -1,4 +1,4 @@
-"""What files itself: once, whole, to whom it was sealed for, and never against what the person did in the meantime."""
+"""Pending submissions: once, whole, to their recipients, and never against the reporter's later choice."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_sent_before_its_time_is_filed_once(desk: Desk) -> None:
 
 
 def test_what_the_clock_holds_is_not_filed_again_where_a_send_overtook_it(desk: Desk) -> None:
-    """The row was still there, for the Send came by the spool; the report is complete."""
+    """The pending row still exists, because the Send came by the spool; the report is already complete."""
     submission = desk.sealed(completeness="incomplete")
     web.commit(desk.database, desk.sealed(before=submission))
     put(desk, submission, "rescue")
@@ -154,7 +154,7 @@ def test_what_nobody_could_read_goes_as_unread(desk: Desk) -> None:
 
 
 def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
-    """It cannot happen; if it does, nobody's words are lost."""
+    """This should never happen; if it does, no words are lost."""
     first = desk.sealed(completeness="incomplete")
     put(desk, first, "rescue", seconds=0)
     mature(desk)
@@ -165,14 +165,14 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     assert waiting(desk) == []
     pending_submissions.schedule_from_spool(
         desk.database, other, "update", desk.database.now()
-    )  # from a spool, it cannot be made anew
+    )  # from the spool, so that it cannot be rebuilt
     mature(desk)
     assert len(desk.reports()) == 2
     assert len(desk.deliveries()) == 2
 
 
 def test_what_is_whole_gives_way_to_nothing_that_is_not(desk: Desk) -> None:
-    """From a spool, where the rescue counted further on than the Send that was told as sent."""
+    """From the spool: the incomplete report has a higher revision than the Send that was answered with "Sent"."""
     rescue = desk.sealed(completeness="incomplete", revision=5)
     put(desk, rescue, "rescue", seconds=0)
     mature(desk)
@@ -188,7 +188,7 @@ def test_what_is_whole_gives_way_to_nothing_that_is_not(desk: Desk) -> None:
 
 
 def test_what_waits_of_a_report_is_found_without_looking_at_all_that_waits(tmp_path: Path) -> None:
-    """21,000 that waited made each answer take 20 ms. On SQLite; PostgreSQL has the same index."""
+    """With 21,000 pending rows each answer took 20 ms. On SQLite; PostgreSQL has the same index."""
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     upgrade(database, "demo")
     asked: list[tuple[str, Any]] = []
@@ -220,7 +220,7 @@ def test_two_clocks_file_it_once(desk: Desk) -> None:
 
 
 def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -> None:
-    """web replaces the row between the clock's look and its deletion: it is filed with what was added."""
+    """Web replaces the row between the scheduler's query and its deletion: the new revision is submitted."""
     submission = desk.sealed(completeness="incomplete")
     put(desk, submission, "rescue", seconds=0)
     [key] = pending_submissions.list_due(desk.database)
@@ -233,7 +233,7 @@ def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -
 def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for the clock's COMMIT, sees what was filed, and is told to be the next revision."""
+    """It waits for the scheduler's COMMIT, sees the submitted revision, and gets the next number."""
     submission = desk.sealed(completeness="incomplete")
     put(desk, submission, "rescue", seconds=0)
     [key] = pending_submissions.list_due(desk.database)
@@ -260,7 +260,7 @@ def _somebody_waits(desk: Desk) -> bool:
 
 
 def test_what_is_due_is_not_put_off_by_the_next_answer(desk: Desk) -> None:
-    """More urgent now, or whole: a clock that is late files it as soon as it looks, with what came since."""
+    """More urgent or complete now: a late scheduler submits it at its next query, with all later answers."""
     put(desk, desk.sealed(completeness="incomplete"), "rescue", seconds=0)
     first = desk.sealed(completeness="incomplete")
     put(desk, first, "rescue", seconds=0)
@@ -297,7 +297,7 @@ def test_whom_the_reporter_left_out_on_send_is_not_given_the_incomplete_one_any_
 
 @pytest.mark.rule("S-26")
 def test_held_for_a_person_is_no_recipient(desk: Desk) -> None:
-    """Everybody was left out: what waits for a person is sealed to all, and goes to nobody."""
+    """All hotlines were left out: a report held for a person is sealed to all, and delivered to none."""
     rescue = desk.sealed(completeness="incomplete")
     put(desk, rescue, "rescue", seconds=0)
     mature(desk)

@@ -1,4 +1,4 @@
-"""Telling a person, by a real mail server that takes, refuses or is not there."""
+"""Notifying a person through a real mail server that accepts, refuses or is unavailable."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
 
 @dataclass
 class Phones:
-    """A provider of SMS that takes some."""
+    """An SMS provider that accepts texts to some numbers."""
 
     dead: tuple[str, ...] = ()
     texts: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What an operator orders: list, retry, park, cancel, revive; every pair of state and order."""
+"""The operator's commands list, retry, park, cancel and revive: every pair of state and command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES = ["due", "delivered", "refused", "parked", "cancelled"]
 
 
 def in_state(desk: Desk, state: str) -> str:
-    """A delivery in this state, of a report that somebody else has too."""
+    """Return a delivery in this state; its report has another recipient too."""
     delivery, _ = desk.file([(ONE, "primary"), (TWO, "also")])
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(state=state))

@@ -1,4 +1,4 @@
-"""Outage alerts: when a person is told that the database, Redis or the disk is unavailable, and when again."""
+"""Outage alerts: when people are alerted that the database, Redis or the disk is unavailable, and when again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ON_CALL = "oncall@operator.example"
 
 
 class Watch:
-    """One part that breaks on request, a clock that is moved, and a real mail server."""
+    """A monitored service that fails on request, a moved clock, and a real mail server."""
 
     def __init__(self, inbox: Inbox) -> None:
         self.inbox, self.now, self.reason = inbox, 1000.0, ""
@@ -37,7 +37,7 @@ class Watch:
         self.outages = OutageMonitor((part,), notifier, "host-a", lambda: self.now)
 
     def subjects_after(self, seconds: float) -> list[str]:
-        """What was sent within these seconds, with a probe and a look every 5 s."""
+        """Return the subjects of mails sent within these seconds, with a probe and a check every 5 s."""
         self.inbox.mails.clear()
         for _ in range(int(seconds // 5)):
             self.now += 5
@@ -93,7 +93,7 @@ def test_a_host_that_was_suspended_reports_no_outage(watch: Watch) -> None:
 
 def test_a_probe_that_hangs_counts_as_an_outage(watch: Watch) -> None:
     watch.subjects_after(10)
-    for _ in range(13):  # the probe's thread is stuck: there are looks, and no answer
+    for _ in range(13):  # the probe's thread hangs: checks find no result
         watch.now += 5
         watch.outages.check()
     assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
@@ -101,7 +101,7 @@ def test_a_probe_that_hangs_counts_as_an_outage(watch: Watch) -> None:
     ]
 
 
-# The probes
+# Probes
 
 
 def test_the_database_probe_fails_while_the_file_is_gone(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_the_disk_probe_fails_on_a_read_only_file_system(tmp_path: Path) -> None
         subprocess.run(["umount", tmp_path], check=True)
 
 
-# The clock process
+# The scheduler process
 
 
 @pytest.mark.faults
@@ -165,7 +165,7 @@ def test_the_clock_tells_a_person_while_redis_and_the_database_are_gone() -> Non
         }
         installation = FaultyInstallation(web_processes=1, settings=settings).up()
         try:
-            inbox.refused = {ON_CALL}  # so that the phone is texted, which must not need the database
+            inbox.refused = {ON_CALL}  # so that the phone gets a text, which must not need the database
             installation.kill("valkey")
             installation.database.rename(installation.folder / "aside")
             until(

@@ -1,4 +1,4 @@
-"""Who may hold what, and how many at once: one hotline that hangs must not have all hands."""
+"""Leases: who may have one and how many at once. A hotline that hangs must not use all workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def take(desk: Desk, priorities: tuple[str, ...] = URGENT) -> LeasedDelivery | N
 
 
 def fail(desk: Desk) -> None:
-    """Let the last request to the first hotline fail."""
+    """Submit a report, and let its delivery fail with a failure that counts for the circuit breaker."""
     desk.file()
     leased = take(desk)
     assert leased is not None
@@ -47,7 +47,7 @@ def test_a_hotline_that_answers_gets_as_many_at_once_as_its_distance_needs(
 
 
 def test_two_deliveries_of_one_report_never_go_to_a_hotline_at_once(desk: Desk) -> None:
-    """The update would overtake the report."""
+    """Else an update could overtake its report."""
     [filed] = desk.file(priority="P2")
     report_id = desk.delivery(filed).report_id
     [other] = desk.file(priority="P3")
@@ -149,7 +149,7 @@ def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_a_lease_that_is_slow_to_commit_holds_up_no_other_hotline(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a synchronous standby far away. Two leases for one hotline still wait for each other."""
+    """As with a distant synchronous standby. Two leases for one hotline still wait for each other."""
     if desk.database.is_sqlite:
         pytest.skip("it has one writer")
     [slow], [other] = desk.file(), desk.file(((TWO, "primary"),))
@@ -175,7 +175,7 @@ def test_a_lease_that_is_slow_to_commit_holds_up_no_other_hotline(desk: Desk, mo
 def test_on_postgresql_the_store_has_the_rights_of_who_calls(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or all these tests would say nothing about them: with web's, nothing can be leased."""
+    """Else these tests would not test rights at all: with web's rights, nothing can be leased."""
     made = databases.made("postgresql", request, tmp_path)
     monkeypatch.setitem(databases.SET_ROLE, "outbox", "SET ROLE tokaut_web")
     with pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"):

@@ -1,4 +1,4 @@
-"""What web knows of a report's clock: whether anybody has read it in time. With web's own rights."""
+"""What web shows of the escalation: whether anybody has read the report in time. With web's own rights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOX = MailboxRecord(bytes(32), b"public", b"sealed")
 
 @pytest.fixture
 def report_id(desk: Desk) -> str:
-    """A P1 that its hotline has got, with a mailbox, and its clock begun."""
+    """A P1 report that its hotline has received, with a mailbox and a started escalation."""
     filed = web.commit(desk.database, desk.sealed(LEGS), BOX)
     begin(desk)
     get_through(desk, ONE)

@@ -1,4 +1,4 @@
-"""Every process real: the primary hotline is down, an urgent report is at a fallback within 60 s, a phone rings."""
+"""All processes are real; the primary hotline is down. Within 60 s a fallback has the report, and a phone a text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIXTY = 60
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
-    """Nobody listens where the child helpline of Vanuatu should be."""
+    """An installation in which no server listens for Vanuatu's child helpline."""
     nowhere = f"127.0.0.1:{free_port()}"
     down = {"HOTLINE_VU_PIKININI_URL": f"http://{nowhere}/", "HOTLINE_VU_PIKININI_PRIVATE": nowhere}
     texted = {"TOKAUT_ON_CALL": ON_CALL, "TOKAUT_ALERT_CHANNEL": "africastalking", "TOKAUT_ALERT_FROM": "22384"}
@@ -54,7 +54,7 @@ def test_p1_is_at_a_fallback_within_60_seconds_and_a_phone_rings(
 
 
 def _waited(received: dict[str, Any]) -> int:
-    """Whole seconds from Send to the attempt that was taken."""
+    """Return the whole seconds from Send to the accepted attempt."""
     sent = datetime.fromisoformat(received["body"]["data"]["sent_at"])
     headers = {name.lower(): value for name, value in received["headers"].items()}
     return int(headers["webhook-timestamp"]) - int(sent.timestamp())

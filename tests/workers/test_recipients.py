@@ -1,4 +1,4 @@
-"""Who is asked next, and when: the rule by itself, then on the database with a clock that moves."""
+"""The next hotline and when it gets the report: first the rule alone, then on the database with a moved clock."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
 
 
 def fall_back(desk: Desk) -> list[str]:
-    """As the clock does; whom it was given to."""
+    """Add fallbacks as the scheduler does; return their hotlines."""
     given = []
     for report_id in fallbacks.list_stuck(desk.database, WAITS):
         found = next_fallback(fallbacks.load_chain(desk.database, report_id))
@@ -122,9 +122,9 @@ def test_a_hotline_that_was_given_another_report_is_given_the_next_one_too(desk:
 
 
 def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) -> None:
-    """By the index of states it read all that were ever delivered for each: minutes, with 100,000 reports.
+    """With the index of states, each report read all deliveries ever made: minutes, for 100,000 reports.
 
-    On SQLite; the planner of PostgreSQL knows how many there are of each.
+    On SQLite; the planner of PostgreSQL knows the number of rows of each state.
     """
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     upgrade(database, "demo")
@@ -154,7 +154,7 @@ def test_a_receipt_needs_no_fallback(desk: Desk) -> None:
 
 
 def test_also_is_nobodys_fallback_and_needs_none(desk: Desk) -> None:
-    """Police has it; the helpline that was asked first has not: the next helpline is asked all the same."""
+    """The police have it, but the first helpline does not; the next helpline still gets it."""
     _, also = desk.file(CHAIN)
     leased = outbox.lease(desk.database, also, "w/urgent/1")
     assert leased is not None
@@ -212,7 +212,7 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
 
 
 def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
-    """The next revision of the one report there is, filed."""
+    """Submit the next revision of the only report."""
     [report] = desk.reports()
     submission = desk.sealed(recipients, before=report, revision=revision, priority=priority)
     pending_submissions.schedule_pending(desk.database, submission, "update", desk.database.now())
@@ -228,7 +228,7 @@ def get_through(desk: Desk, *, to: str, revision: int) -> None:
 
 
 def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(desk: Desk) -> None:
-    """It has the report as it was, and not what makes it urgent: that is nobody's yet."""
+    """It has the earlier revision, but not the urgent one, which nobody has yet."""
     desk.file(CHAIN, priority="P3")
     get_through(desk, to=ONE, revision=1)
     hour = desk.later(hours=1)
@@ -262,7 +262,7 @@ def test_an_update_that_is_no_more_urgent_needs_no_fallback(desk: Desk) -> None:
 
 @pytest.mark.parametrize("revision", [2, 3])
 def test_once_the_urgent_one_is_there_nobody_else_is_asked(desk: Desk, revision: int) -> None:
-    """Revision 3 holds all that 2 does; after 2 the hotline knows how urgent it is."""
+    """Revision 3 contains revision 2; after 2 the hotline knows the priority."""
     desk.file(CHAIN, priority="P3")
     get_through(desk, to=ONE, revision=1)
     update_of(desk, CHAIN, 2, "P1")

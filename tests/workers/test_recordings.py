@@ -1,4 +1,4 @@
-"""Recordings are fetched from the provider's host alone, sealed to the hotlines, and deleted there; none is lost."""
+"""Recordings are fetched only from the provider's host, sealed to the hotlines, and deleted there; none is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
 class Alerts:
-    """In the place of the sender of alerts."""
+    """A fake sender of alerts."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -70,7 +70,7 @@ def africastalking(url: str) -> africastalking_voice.Recorder:
 
 
 class Line:
-    """A scheduler's job, and one report whose reporter has spoken."""
+    """The recording job, and one report whose reporter has spoken."""
 
     def __init__(self, desk: Desk, provider: RecordingServer) -> None:
         self.desk, self.provider, self.alerts = desk, provider, Alerts()
@@ -100,13 +100,13 @@ class Line:
         return RecordingAtProvider(recording_id, channel, Mode.DEMO, box.key_id, box.wrap, box.sealed)
 
     def expected(self, call: str = CALL, channel: str = "twilio_voice") -> str:
-        """A reporter was asked to speak, as web stores it; the id under which the provider is to report."""
+        """Store, as web does, that a reporter was asked to speak; return the id for the provider's notice."""
         database, expected = self.desk.database, new_id(self.desk.database.now())
         assert recordings.expect(database, self.sealed(expected, channel, {"call": call}), self.report.report_id)
         return expected
 
     def spoken(self, source: str = SID, channel: str = "twilio_voice") -> str:
-        """A recording has come, as web stores it; its id."""
+        """Store, as web does, that a recording has arrived; return its id."""
         expected, arrived = self.expected(channel=channel), new_id(self.desk.database.now() + 1000)
         recordings.arrive(self.desk.database, expected, self.sealed(arrived, channel, {"source": source}))
         self.pass_time(MINUTE)
@@ -147,7 +147,7 @@ class Line:
 def line(desk: Desk, provider: RecordingServer) -> Iterator[Line]:
     made = Line(desk, provider)
     yield made
-    made.job = made.made({})  # the HTTP clients of the first one end with it
+    made.job = made.made({})  # closes the HTTP clients of the first job
 
 
 def test_it_is_fetched_sealed_to_each_hotline_and_deleted_there(line: Line) -> None:
@@ -316,7 +316,7 @@ def test_a_recording_that_never_comes_is_told(line: Line, channel: str) -> None:
 
 
 def test_a_recording_whose_notice_was_lost_is_asked_for_fetched_and_deleted(line: Line) -> None:
-    """Twice in one call; before, both stayed at the provider, and the hotlines were told that they did not come."""
+    """Two recordings of one call. A bug left them at the provider, and the hotlines were told that none had come."""
     line.provider.twilio(SID, call=CALL)
     line.provider.twilio("RE" + "6a" * 16, call=CALL)
     line.provider.twilio("RE" + "7b" * 16, call="CA" + "00" * 16)
@@ -343,7 +343,7 @@ def test_a_recording_that_was_named_is_not_taken_for_the_one_whose_notice_was_lo
 
 
 def test_only_the_waits_of_a_call_end_with_its_recordings(line: Line) -> None:
-    """Of two calls about one report the earlier one could not be asked for yet."""
+    """Of two calls about one report, the provider could not yet be asked about the earlier one."""
     other = "CA" + "5d" * 16
     line.provider.twilio(SID, call=other)
     earlier = line.expected(CALL)
@@ -356,7 +356,7 @@ def test_only_the_waits_of_a_call_end_with_its_recordings(line: Line) -> None:
 
 
 def test_a_recording_that_may_belong_to_another_report_is_delivered_to_nobody(line: Line) -> None:
-    """One call may open two reports, and the list names the call alone. A person has to look."""
+    """One call may open two reports, and the provider's list names only the call. A person must decide."""
     line.provider.twilio(SID, call=CALL)
     expected, other = line.expected(), new_id(line.desk.database.now())
     arrived = line.sealed(other, "twilio_voice", {"source": "RE" + "6a" * 16})
@@ -475,7 +475,7 @@ def test_two_schedulers_at_once_store_it_once(line: Line) -> None:
     spoken = line.spoken()
     [due] = recordings.list_due(line.desk.database)
     line.job._step(due)
-    line.job._step(due)  # as another, which read the row before
+    line.job._step(due)  # as a second scheduler that read the row before
     assert len(line.told()) == 1
     line.run()
     assert line.state(spoken) == ("done", "gone")
@@ -514,7 +514,7 @@ def test_a_hotlines_system_gets_the_sound_with_the_message(line: Line) -> None:
 
 @pytest.mark.parametrize("kind", ["email", "no copy"])
 def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(line: Line, kind: str) -> None:
-    """A mail holds nothing of it; and a recording that is not there any more is no reason to say nothing."""
+    """A mail has no sound; and if the recording is gone, the message must still say that the reporter spoke."""
     line.provider.twilio(SID)
     line.spoken()
     line.run(2)

@@ -1,4 +1,4 @@
-"""The clock has Redis rewrite its append-only file: what was deleted is then in no file of the server."""
+"""The scheduler lets Redis rewrite its append-only file, so that deleted data is in no file of the server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 
 class Asked:
-    """What the clock would do, as its own user, and the figure that it leaves."""
+    """The scheduler's rewrite request, with its own Redis user, and the metric that it sets."""
 
     def __init__(self, reach: RedisAddress) -> None:
         self.registry = CollectorRegistry()
@@ -84,7 +84,7 @@ def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(gu
 
 
 def test_the_figure_is_there_before_anything_was_asked(tmp_path: Path) -> None:
-    """Else the alert could not see that it never was: what is not there is not old."""
+    """Else no alert could notice that a rewrite never happened: a missing metric is not old."""
     folder = {metrics_files.FOLDER_VARIABLE: str(tmp_path)}
     page = subprocess.check_output([sys.executable, "-c", A_CLOCK_BEGINS], env={**os.environ, **folder}, text=True)
     assert "\ntokaut_redis_rewritten_timestamp_seconds 0.0\n" in page

@@ -1,4 +1,4 @@
-"""When is the next try, the fallback, the telling: the table of the schedule, row by row."""
+"""The times of retries, fallbacks and alerts: the table of the schedule, row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports import time_limits
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
 
-DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from the second day on
+DELAYS = {  # seconds after the 1st, 2nd, … failure; every later one; from the second day on
     "P1": ([5, 15, 30, 60, 60, 60], 60, 60),
     "P2": ([5, 30, 120, 300, 300, 300], 300, 900),
     "P3": ([30, 120, 600, 1800, 3600, 3600], 3600, 3600),

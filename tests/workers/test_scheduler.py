@@ -1,4 +1,4 @@
-"""The clock: who leads, what it does when, and what it does not when the time jumps."""
+"""The scheduler: who leads, when its jobs run, and what it must not do when the time jumps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workers import retry_policy
 from workers.clock import jobs
 from workers.thread_pool import QueueFallback
 
-# Leading
+# Leadership
 
 
 @pytest.mark.rule("F7")
@@ -36,7 +36,7 @@ def test_one_leads_and_the_other_takes_over(desk: Desk) -> None:
         two.clock.tick()
         one.clock.tick()
     assert (one.clock.leads, two.clock.leads) == (True, False)
-    one.pass_time(16)  # the first one was killed
+    one.pass_time(16)  # the first scheduler was killed
     two.clock.tick()
     assert two.clock.leads
     one.clock.tick()
@@ -44,7 +44,7 @@ def test_one_leads_and_the_other_takes_over(desk: Desk) -> None:
 
 
 def test_another_leads_within_15_seconds_of_the_last_renewal(desk: Desk) -> None:
-    """One is killed just after it has renewed its lease; the other looks once a second, and a second late."""
+    """One is killed just after renewing its lease; the other checks once a second, up to a second late."""
     one, two = Room(desk), Room(desk, "there/clock-1/b")
     two.time = two.clock._monotonic = one.time  # type: ignore[assignment]
     one.clock.tick()
@@ -68,7 +68,7 @@ def test_one_that_stops_steps_down_at_once(desk: Desk) -> None:
 
 
 def test_only_the_one_that_leads_ticks(desk: Desk) -> None:
-    """Or one that waits beside a dead one, and cannot lead, would say that all is well."""
+    """Else a scheduler that waits for a dead leader, and cannot lead, would report that all is well."""
     one, two = Room(desk), Room(desk, "there/clock-1/b")
     for room in (one, two):
         room.clock.tick()
@@ -78,7 +78,7 @@ def test_only_the_one_that_leads_ticks(desk: Desk) -> None:
 
 
 def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
-    """A figure that is first seen as 1 has not risen, for a monitor."""
+    """A counter that first appears as 1 has not increased, for a monitor."""
     stopping = threading.Event()
     stopping.set()
     room.clock.run(stopping)
@@ -113,7 +113,7 @@ def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room:
     room.jobs.finish()
 
 
-# What is due
+# Due work
 
 
 def test_what_is_due_is_queued_once(room: Room) -> None:
@@ -190,7 +190,7 @@ def test_parked_after_14_days_and_never_before(room: Room) -> None:
 def test_a_jump_of_15_days_parks_nothing_for_a_day(room: Room) -> None:
     [delivery] = room.desk.file()
     room.clock.tick()
-    room.desk.database.offset += 15 * DAY  # the wall clock alone
+    room.desk.database.offset += 15 * DAY  # only the wall clock
     for _ in range(23):
         room.pass_time(3600)
         room.clock.tick()
@@ -255,10 +255,10 @@ def test_what_piled_up_in_an_outage_is_submitted_without_a_pause(
         pending_submissions.schedule_pending(database, room.desk.sealed(), "words", database.now())
     assert room.jobs.submit_pending() is more
     assert len(pending_submissions.list_due(database)) == max(0, waiting - 2)
-    assert room.jobs.chain() is bool(waiting)  # a line for the report, one for its delivery, each
+    assert room.jobs.chain() is bool(waiting)  # one entry for the report and one for its delivery
 
 
-# The audit
+# The audit log
 
 
 @pytest.mark.rule("X-24")
@@ -276,7 +276,7 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
     assert broken.fault.startswith("Line 2 ")
 
 
-# Tidying
+# Cleaning up
 
 
 def test_old_inbound_goes_and_words_that_wait_stay(room: Room) -> None:
@@ -297,7 +297,7 @@ def inbound(database: Database) -> list[bytes]:
         return list(connection.execute(select(t.inbound.c.inbound_key)).scalars())
 
 
-# For the monitor
+# Metrics
 
 
 def test_what_no_hotline_has_is_shown_by_state_and_priority(room: Room) -> None:

@@ -1,4 +1,4 @@
-"""Africa's Talking as it answers, its errors and its odd content types included: what we ask, what we make of it."""
+"""Our requests to Africa's Talking, and the outcomes of its responses, with its errors and odd content types."""
 
 from __future__ import annotations
 

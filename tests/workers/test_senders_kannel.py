@@ -1,4 +1,4 @@
-"""Kannel's sendsms as it answers, its errors included: what we ask, what we make of it."""
+"""Our requests to Kannel's sendsms, and the outcomes of its responses, with its errors."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_an_sms_has_no_operation(smsbox: LyingHotline) -> None:
 
 @pytest.mark.parametrize("missing", ["KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL"])
 def test_without_address_or_reports_nothing_goes_by_ussd(smsbox: LyingHotline, missing: str) -> None:
-    """Without reports nobody would learn that it was not shown."""
+    """Without DLRs nobody would learn that it was not shown."""
     settings = {"KANNEL_USSD_SENDSMS_URL": "http://127.0.0.1:1/cgi-bin/sendsms", "KANNEL_DLR_URL": REPORTS}
     del settings[missing]
     assert not sender(smsbox, **settings).can_notify

@@ -1,4 +1,4 @@
-"""Twilio's API as it answers, its errors included, over a real socket: what we ask, and what we make of it."""
+"""Our requests to Twilio's API over a real socket, and the outcomes of its responses, with its errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sender(url: str, **more: str) -> Sender:
 
 
 def message(**changes: Any) -> dict[str, Any]:
-    """As twilio.com/docs/messaging/api/message-resource shows it."""
+    """Return a message resource as in twilio.com/docs/messaging/api/message-resource."""
     return {
         "account_sid": ACCOUNT,
         "api_version": "2010-04-01",

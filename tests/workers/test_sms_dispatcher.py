@@ -1,4 +1,4 @@
-"""One SMS of `outgoing`: sealed, sent once, in time or not at all."""
+"""One SMS of `outgoing`: sealed, sent once, and in time or not at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CALLER = bytes(range(32))
 
 @dataclass
 class Says:
-    """A provider that answers as it is told."""
+    """A provider that returns a given outcome."""
 
     outcome: SmsOutcome | Exception = field(default_factory=lambda: Accepted("id-1"))
     texts: list[SmsMessage] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Says:
 
 
 class Post:
-    """What web puts out, and a worker that sends it."""
+    """The SMS that web enqueues, and a worker that sends them."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -106,7 +106,7 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
 
 
 def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
-    """Once for each SMS that the provider took, however often it was tried."""
+    """Segments count once for each SMS that the provider accepted, whatever the number of attempts."""
     sms_dispatcher = post.sms_dispatcher()
     for text, outcome in (
         ("a" * 161, Accepted("1")),
@@ -157,7 +157,7 @@ def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
 
 @pytest.mark.rule("S-09")
 def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post) -> None:
-    """It was put out before; the provider was busy. What somebody has asked for goes all the same."""
+    """It was queued before STOP, while the provider was busy. A requested text is still sent."""
     post.provider.outcome = RetryLater("busy")
     nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
     post.sms_dispatcher().send(nudge)
@@ -223,7 +223,7 @@ def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
 def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     post: Post, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
-    """A minute later it would come between newer screens, and be answered."""
+    """A minute later it would arrive between newer screens, and the reporter would answer it."""
     sms, mark, waited = post.put(), messages.mark_sent, list[float]()
 
     def away_at_first(*args: Any) -> None:
@@ -234,7 +234,7 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     monkeypatch.setattr(messages, "mark_sent", away_at_first)
     sms_dispatcher = replace(post.sms_dispatcher(), pause=waited.append)
     sms_dispatcher.send(sms)
-    waited += [0] * times  # it is back
+    waited += [0] * times  # the database is back
     post.pass_time(61)
     sms_dispatcher.send(sms)
     assert len(post.provider.texts) == sent
@@ -285,7 +285,7 @@ def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider
     between()
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
     between()  # takes 2.5 s
-    between()  # too soon after it
+    between()  # too soon after the slow one
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "sent", "due"]
     between()
     assert post.row(third).state == "sent"

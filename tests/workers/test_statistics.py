@@ -1,4 +1,4 @@
-"""Statistics, from a filed report to a figure that is out: counted once, by nobody's name, five at a time."""
+"""Statistics, from a submitted report to a published figure: counted once, without names, in steps of five."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BEGIN = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())  # of a quarter
 
 
 class Year:
-    """A database whose clock is set to days of the first quarter of 2027, and a hand that files."""
+    """A database with its clock in the first quarter of 2027, and methods that submit reports."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -49,7 +49,7 @@ class Year:
         return self
 
     def file(self, count: int = 1, priority: str = "P1", **head: Any) -> list[str]:
-        """Deliveries of reports with this head."""
+        """Submit reports with this head; return their delivery ids."""
         made: list[str] = []
         for _ in range(count):
             one = self.desk.sealed(((ONE, "primary"),), mode="live", priority=priority)
@@ -68,7 +68,7 @@ class Year:
         self.clock.count()
 
     def take_on(self, deliveries: list[str]) -> None:
-        """A person has read them."""
+        """Acknowledge the deliveries, as a person does."""
         with self.database.write() as connection:
             rows = [entry_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
@@ -105,7 +105,7 @@ def test_a_quarter_comes_out_two_weeks_after_it_is_over(year: Year) -> None:
 
 
 def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
-    """Whoever holds two copies of the database, a day apart, finds no report beside what was added for it."""
+    """Two copies of the database, a day apart, must not show which report was added in between."""
     seen = [0]
     for day in range(1, 30):
         year.at(day).file(1)
@@ -148,7 +148,7 @@ def test_two_clocks_count_nothing_twice(year: Year) -> None:
     slow = year.counting()
     there = quarterly_figures.list_submitted(year.database, 0, year.database.now())
     year.count()
-    slow._count(VU.all[0], 0, there, year.database.now())  # it had read them before the other one counted
+    slow._count(VU.all[0], 0, there, year.database.now())  # it read the rows before the other job counted
     assert year.tally()["category", "harm"] == 25
     year.at(105).count()
     year.count()
@@ -160,7 +160,7 @@ def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -
     year.at(4).count()
     year.file(10)
     year.count()
-    assert year.tally()["month", "2027-01"] == 5  # what may still be in the writing waits for the next time
+    assert year.tally()["month", "2027-01"] == 5  # the others may still be in a transaction, and are counted next time
     year.at(5).count()
     assert year.tally()["month", "2027-01"] == 15
 
@@ -255,7 +255,7 @@ def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Ye
     shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
     for day in ("2027-01-03", "2027-03-31"):
         save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
-    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day once more
+    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day again
     save_screen_counts(year.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
     year.at(105).count()
     found = year.figures()

@@ -1,4 +1,4 @@
-"""The ladder in the store: begun once, each step once, and ended by a person."""
+"""Escalation steps in the store: started once, each step done once, and ended by a person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEGS = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
 
 
 def begun(desk: Desk, **how: str) -> str:
-    """A report whose ladder has begun; its id."""
+    """Submit a report and start its escalation; return its id."""
     desk.file(LEGS, **how)
     begin(desk)
     return str(desk.reports()[-1].report_id)
@@ -32,7 +32,7 @@ def begin(desk: Desk) -> list[str]:
 
 
 def escalation(desk: Desk) -> dict[str, tuple[int, str | None]]:
-    """Step → (minute at which it is due, what it came to)."""
+    """Return step → (minute at which it is due, its outcome)."""
     s = t.step.c
     with desk.database.read() as connection:
         rows = connection.execute(select(t.step).order_by(s.priority, s.due_at)).all()

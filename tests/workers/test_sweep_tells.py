@@ -1,4 +1,4 @@
-"""The clock: whom it tells of what waits, when, and when again."""
+"""The scheduler's alerts about waiting deliveries: who gets them, when, and when again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.workers.filings import ONE, Desk
 from tests.workers.room import Room
 from workers.notifications.texts import Alert
 
-SLOW = 40  # seconds that this machine may take to get there
+SLOW = 40  # seconds that this machine may need until the check
 
 
 def fail(desk: Desk, delivery_id: str, why: str, times: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Synthetic calls: they come to Send by every channel, leave nothing behind, and nobody else can make one."""
+"""Synthetic calls: they reach Send on every channel, leave nothing behind, and need the key."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_synthetic_call_comes_to_send_and_leaves_nothing(app: App, channel: st
 @pytest.mark.slow
 @pytest.mark.rule("S-38")
 def test_nothing_of_a_synthetic_call_is_ever_sent(app: App) -> None:
-    """Whoever has the key and presses Send, opens a report or says that there is danger: nothing is stored."""
+    """A caller with the key presses Send, opens a report or reports danger: nothing is stored."""
     calls = calls_to(app, "ussd")
     [(address, _, _)] = calls.lines()
     for replies in (
@@ -140,7 +140,7 @@ def test_a_call_with_another_key_is_refused_and_is_no_call(app: App) -> None:
 
 @pytest.mark.slow
 def test_a_synthetic_call_does_not_touch_the_session_of_a_caller(app: App) -> None:
-    """Even with the same number and session id: the key in Redis is another."""
+    """Even with the same number and session id, its key in Redis differs."""
     phone = app.ussd("synthetic", "ussd")
     phone.dial()
     phone.type("Report")
@@ -156,7 +156,7 @@ WALK = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "rep
 
 
 def line(screens: Screens = WALK, status: int = 200, error: str = "") -> SyntheticCalls:
-    """A network that shows these screens, by the last reply; JSON as the neutral form has it."""
+    """Return calls to a network that shows these screens, chosen by the last reply in the neutral JSON form."""
 
     def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
         assert headers[HEADER]

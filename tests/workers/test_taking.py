@@ -1,4 +1,4 @@
-"""What hotlines do with reports, on each kind of database, with the rights of the process that does it."""
+"""Hotlines handle reports, on each kind of database, with the rights of the process that does it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows(desk: Desk, table: Any) -> list[Any]:
 
 
 def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> None:
-    """Also of those that the hotline itself does not see."""
+    """Deliveries that this hotline does not see count as well."""
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).values(state="delivered"))
     seen = []
@@ -63,7 +63,7 @@ def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> N
 
 
 def test_the_report_is_held_before_its_deliveries(desk: Desk, report: str) -> None:
-    """As by whoever raises it: of two that hold them in another order each would wait for the other."""
+    """The same lock order as when the priority rises; with different orders the two could deadlock."""
     said: list[str] = []
     event.listen(desk.database.engine, "before_cursor_execute", lambda *of: said.append(" ".join(of[2].split())))
     case_actions.perform(desk.database, step(report, "accepted"))
@@ -84,7 +84,7 @@ def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
 
 
 def test_words_alone_take_nothing_on(desk: Desk, report: str) -> None:
-    """Nor are they nobody's words: whoever it was handed to has still to say that they have it."""
+    """An answer changes no holder either: the person to whom the case was assigned must still accept it."""
     answer, held = SealedAnswer("a" * 36, report, ONE, b"sealed"), {"holder": "mere", "handed_by": "nia"}
     with desk.database.write() as connection:
         case_status.save_values(connection, desk.database, ONE, report, held)
@@ -119,7 +119,7 @@ def test_who_has_it_by_now_is_taken_over_from_and_nobody_else(desk: Desk, report
 
 
 def test_what_was_not_given_is_not_there(desk: Desk, report: str) -> None:
-    """A fallback that nobody has asked yet, and a hotline that there is not."""
+    """A fallback that has not got the report yet, and an unknown hotline."""
     for hotline in (THREE, "vu-nobody"):
         with pytest.raises(CaseNotFound):
             case_actions.perform(desk.database, step(report, "accepted", hotline))

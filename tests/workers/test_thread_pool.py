@@ -1,4 +1,4 @@
-"""The clock's own hands: what fails in them is said."""
+"""The scheduler's thread pool: failures of its functions are logged."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A clock that was ahead, or was set back: nothing waits for longer than its own period.
+"""A clock that was ahead and was set back: nothing waits for longer than its own period.
 
-Written by one clock and read by another, as where a host's time is set right between a stop and a start.
+Times are written by one clock and read by another, as when a host's time is corrected between a stop and a start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
 from workers import retry_policy
 
-AHEAD = 11 * HOUR  # Vanuatu, where the hardware clock holds local time
+AHEAD = 11 * HOUR  # Vanuatu's offset, if the hardware clock holds local time
 
 
 def test_a_lease_that_was_given_up_in_the_future_is_free(desk: Desk) -> None:
@@ -57,7 +57,7 @@ def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, ki
 
 @pytest.mark.parametrize("priority", time_limits.DELIVERY_ATTEMPT)
 def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority: str) -> None:
-    """P1 waits a minute at most, and no longer because P4 may wait for hours."""
+    """P1 waits a minute at most, although P4 may wait for hours."""
     [waits], [far] = desk.file(priority=priority), desk.file(priority=priority)
     longest = time_limits.DELIVERY_ATTEMPT[priority]
     for one, wait in ((waits, longest), (far, longest + 5 * SECOND)):
@@ -136,7 +136,7 @@ def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
 
 
 def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(desk: Desk) -> None:
-    """Its age would be less than nothing for eleven hours."""
+    """Its age would be negative for eleven hours."""
     [delivery] = desk.later(hours=11).file()
     room = Room(desk)
     room.jobs.repair_times()
@@ -177,7 +177,7 @@ def put(desk: Desk, delivery: str, **values: object) -> None:
 
 @pytest.mark.parametrize(("locked_for", "opens"), [(15 * DAY, True), (23 * HOUR, False)])
 def test_a_code_is_locked_for_a_day_and_no_longer(desk: Desk, locked_for: int, opens: bool) -> None:
-    """A clock that was ahead locked it."""
+    """It was locked by a clock that was ahead."""
     now = desk.database.now()
     lock = {"bucket": 7, "tries": 5, "since": now, "locked_until": now + locked_for}
     row = {"report_id": "r" * 36, "lookup": b"l" * 32, "public_key": b"k", "sealed_key": b"s", "created_at": 0}

@@ -1,4 +1,4 @@
-"""TLS: whoever cannot prove the name that we called gets nothing, not even the words."""
+"""TLS: a server that cannot prove its name gets no data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ X = Listed(id="x", name="X", screen_name="X", kind="regional", grade="unverified
 
 
 def certificate(name: str, until: datetime) -> tuple[bytes, bytes]:
-    """A certificate that vouches for itself, and its key."""
+    """Return a self-signed certificate and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     made = (
@@ -104,7 +104,7 @@ def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
 
 
 def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None:
-    with server(tmp_path):  # its certificate is the one trusted
+    with server(tmp_path):  # writes the trusted certificate
         pass
     with LyingHotline() as hotline, pytest.raises(NoResponse):
         call(tmp_path, hotline)

@@ -1,4 +1,4 @@
-"""F28: hosts whose clocks are ten minutes apart share one PostgreSQL: what is due is due, and no sooner."""
+"""F28: hosts whose clocks differ by ten minutes share one PostgreSQL; nothing is due too early or too late."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAITS = {priority: pace.fallback_after for priority, pace in retry_policy.POLICI
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """SQLite has one host."""
+    """PostgreSQL only: SQLite has one host."""
     made = databases.made("postgresql", request, tmp_path)
     yield made
     made.close()
@@ -34,7 +34,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 @pytest.fixture(params=[TEN_MINUTES, -TEN_MINUTES], ids=["ahead", "behind"])
 def host(request: pytest.FixtureRequest, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Another host, by whose clock it is ten minutes later, or earlier; `later` is of this host, too."""
+    """A second host, whose clock is ten minutes ahead or behind. `host.later` is on the second host too."""
     true = Database.now
     here = desk.database
     monkeypatch.setattr(Database, "now", lambda self: true(self) + (0 if self is here else request.param))

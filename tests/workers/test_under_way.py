@@ -1,4 +1,4 @@
-"""Several deliveries at once: a hotline far away does not make the others wait, and no report goes twice."""
+"""Parallel deliveries: a distant hotline does not delay the others, and no report is sent twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URGENT = ("P1", "P2")
 
 
 class Far:
-    """A hotline that answers a request only once `together` of them are there, or `release` is set."""
+    """A hotline that answers only when `together` requests wait, or `release` is set."""
 
     def __init__(self, together: int) -> None:
         self.keys: list[str] = []
@@ -58,7 +58,7 @@ def worker(desk: Desk, under_way: DeliveriesUnderWay, one: Far, two: Far) -> Del
 
 def test_a_hotline_far_away_gets_eight_at_once_and_each_report_once(desk: Desk, under_way: DeliveriesUnderWay) -> None:
     ids = [desk.file(priority="P2")[0] for _ in range(AT_ONCE_EACH + 3)]
-    far = Far(together=AT_ONCE_EACH)  # nothing is answered before the eighth is there
+    far = Far(together=AT_ONCE_EACH)  # it answers nothing before the eighth request
     assert worker(desk, under_way, far, Far(1)).drain(URGENT) == len(ids)
     assert Counter(far.keys) == Counter(ids)
     assert {desk.delivery(one).state for one in ids} == {"delivered"}

@@ -1,4 +1,4 @@
-"""Where the network shows texts by USSD, an answer is announced by one that stays nowhere, and else by the SMS."""
+"""Answer notices go as network-initiated USSD, which stays in no inbox, where the network shows it; else by SMS."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initia
 
 @dataclass
 class Shows(Says):
-    """A Kannel for SMS and USSD. `shown`: its texts by USSD."""
+    """A Kannel for SMS and USSD. `shown`: its USSD texts."""
 
     can_notify: bool = True
     ussd: SmsOutcome = field(default_factory=lambda: Accepted("u-1"))
@@ -50,7 +50,7 @@ class Shows(Says):
 
 
 class Notices:
-    """The scheduler's job, a hotline's answer, and a phone that dialled to report."""
+    """The scheduler's job, a hotline's answer, and a phone that reported by USSD."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -73,27 +73,27 @@ class Notices:
         return AnswerNotices(self.desk.database, keys, self.desk.keys, countries, {"": self.catalogue}, sends)
 
     def go_on(self, seconds: float = 0, channel: str = "kannel") -> None:
-        """Twice, as the clock does over and over."""
+        """Run the job twice, as the scheduler repeats it."""
         self.desk.database.offset += int(seconds * SECOND)
         messages.expire_old(self.desk.database)
         for _ in range(2):
             self.job(channel).go_on()
 
     def happened(self) -> tuple[int, int]:
-        """How many texts by USSD, and how many SMS."""
+        """Return the numbers of USSD texts and of SMS."""
         return len(getattr(self.kannel, "shown", ())), len(self.kannel.texts)
 
     def told(self, status: Any) -> None:
-        """As web does with the delivery report of the last text by USSD."""
+        """Record a DLR of the last USSD text, as web does."""
         assert isinstance(self.kannel, Shows)
-        ours = self.kannel.shown[-1].id  # Kannel names it; it has no id of its own
+        ours = self.kannel.shown[-1].id  # Kannel returns our id; it has none of its own
         assert messages.record_delivery_report(self.desk.database, ours, status, ours)
 
     def acts(self) -> list[str]:
         return [act for act in self.desk.acts(self.report_id) if act.startswith("nudged")]
 
     def way(self) -> tuple[NoticeWay | None, bool]:
-        """How the console says that the notice went, and whether one is still due."""
+        """Return how the notice was sent, according to the console, and whether one is still due."""
         [row] = answer_notices.list_notices(self.desk.database, ONE, self.report_id).rows
         return row.way, row.due_at is not None and row.sent_at is None
 
@@ -126,7 +126,7 @@ def test_the_console_says_how_it_went(notices: Notices) -> None:
     assert answer_notices.list_notices(notices.desk.database, ONE, notices.report_id).rows == ()
     notices.go_on()
     notices.told("failed")
-    notices.go_on(200)  # the safe hours are over
+    notices.go_on(200)  # the safe hours have ended
     assert notices.way() == (NoticeWay.USSD, True)
     notices.go_on(20 * 3600)
     assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
@@ -228,7 +228,7 @@ def test_a_request_that_broke_off_may_have_been_shown(notices: Notices, status: 
 
 
 def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
-    """It may have been shown: the console says so, and the limits know it."""
+    """It may have been shown, so the console and the limits count it."""
     answer_id = notices.report()
     notices.go_on()
     asked_at = notices.desk.database.now()
@@ -256,7 +256,7 @@ def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:
 
 
 def test_an_answer_meanwhile_adds_no_text(notices: Notices) -> None:
-    """The failure is known only when the next text would go: the SMS announces both answers."""
+    """The failure is known only when the next text is due: the SMS announces both answers."""
     notices.report()
     notices.go_on()
     answer(notices.desk, notices.report_id)
@@ -269,7 +269,7 @@ def test_an_answer_meanwhile_adds_no_text(notices: Notices) -> None:
 
 
 def test_a_failed_ussd_is_not_the_last_text_of_a_report(notices: Notices) -> None:
-    """Only an SMS that a provider refused is."""
+    """Only an SMS that a provider refused ends the texts."""
     notices.report()
     notices.go_on()
     notices.told("failed")
@@ -372,7 +372,7 @@ def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
 
 
 def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notices) -> None:
-    """Its settings may differ from the scheduler's, which decides about the SMS."""
+    """Its settings may differ from those of the scheduler, which decides about the SMS."""
     notices.kannel = Shows(ussd=RetryLater("busy"))
     notices.report()
     notices.job().go_on()
@@ -385,7 +385,7 @@ def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notice
 
 
 def test_the_sms_keeps_to_the_safe_hours(notices: Notices) -> None:
-    """They end ten minutes after the USSD went, and an SMS may take so long to arrive."""
+    """They end ten minutes after the USSD text, and an SMS may take so long to arrive."""
     notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
     notices.go_on()
     notices.go_on(200)

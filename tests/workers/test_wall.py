@@ -1,4 +1,4 @@
-"""Training and live never meet: whatever is written into settings and country files, no address serves both (S-40)."""
+"""Separation of training and live: whatever the settings and country files say, no address serves both (S-40)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CARD: dict[str, tuple[str, ...]] = {
 
 
 def lands(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...]] = NOBODY) -> Path:
-    """Vanuatu with its child helpline of this kind; `card`: whom its card names."""
+    """Write Vanuatu's file with a child helpline of this kind. `card`: contacts of its partner card."""
     text = (
         (SHIPPED_FOLDER / "vu.toml")
         .read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def read(folder: Path, mode: Mode) -> Countries:
 
 
 class Started:
-    """A worker's hotlines as they are set up in a mode: which there are, and which phones would be texted."""
+    """A worker's hotlines as set up in a mode: the connectors, and the phones that would get texts."""
 
     def __init__(self, folder: Path, mode: Mode, settings: Mapping[str, str]) -> None:
         self.phones: set[str] = set()
@@ -74,7 +74,7 @@ WEB = {"SECRET": new_webhook_secret()}
 PRIMERO = {"USER": "tokaut", "PASSWORD": "a password"}
 LINE = {"CHANNEL": "kannel", "FROM": "163"}
 LIVE_ONLY, NOT_LIVE, NONE = {"live"}, {"training", "demo"}, set[str]()
-# Kind → its settings with an address written in every way, and the modes in which it is set up.
+# Kind → settings with addresses in all notations, and the modes in which it is set up.
 TRIED: Mapping[str, list[tuple[dict[str, str], set[str]]]] = {
     "webhook": [
         (WEB | {"URL": url} | ({"PRIVATE": listed} if listed else {}), modes)
@@ -107,7 +107,7 @@ TRIED: Mapping[str, list[tuple[dict[str, str], set[str]]]] = {
         ({"TO": "Drill@hotline.example"}, NOT_LIVE),
         ({"TO": "desk@training.hotline.example"}, NOT_LIVE),
     ],
-    # The addresses are in the card, and each mode has its own.
+    # The addresses are in the partner card, and each mode has its own.
     "sms_alert": [(LINE, LIVE_ONLY | NOT_LIVE)],
     "console": [(LINE, LIVE_ONLY | NOT_LIVE)],
 }
@@ -137,7 +137,7 @@ def test_a_training_worker_that_is_given_all_settings_of_live_reaches_nobody(tmp
         assert Started(lands(tmp_path, kind), "live", settings).made
         assert not Started(lands(tmp_path, kind), "training", settings).made
     for kind in ("sms_alert", "console"):
-        people = {"duty_officer": (LIVE, DESK)}  # a card that was made for live
+        people = {"duty_officer": (LIVE, DESK)}  # a card for live mode
         assert Started(lands(tmp_path, kind, people), "live", LINE).made
         started = Started(lands(tmp_path, kind, people), "training", LINE)
         assert (started.made, started.phones) == ({}, set())

@@ -18,21 +18,21 @@ def installation() -> Iterator[Installation]:
     installation.down()
 
 
-# The page draws the last three digits of its phones' numbers: two visits of one installation would share a number by
-# chance, and with it the open session of a text.
+# The page draws the last three digits of its phones' numbers at random. Two visits of one installation could draw the
+# same number, and with it the open session of a text.
 DRAWN = "{{ let drawn = {}; crypto.getRandomValues = (into) => {{ into[0] = drawn; drawn += 2; return into; }}; }}"
 DRAWS_OF_A_VISIT = 5  # countries and languages that a test chooses on one page
 
 
 @pytest.fixture(scope="module")
 def first_numbers() -> Iterator[int]:
-    """The first drawn number of each visit of an installation."""
+    """The first drawn number of each visit."""
     return count(0, 2 * DRAWS_OF_A_VISIT)
 
 
 @pytest.fixture
 def visit(installation: Installation, chromium: object, first_numbers: Iterator[int]) -> Iterator[Callable[..., Hand]]:
-    """Opens the page, as large as wished. Afterwards: it said nothing, was refused nothing, and has kept nothing."""
+    """Open the page in any size. Afterwards, check that it logged nothing, was refused nothing and stored nothing."""
     opened: list[Hand] = []
 
     def open_it(*, quiet: bool = True, **how: int) -> Hand:

@@ -1,4 +1,4 @@
-"""A person at the phone's page, who presses keys, types and reads."""
+"""A person who uses the phone's page: presses keys, types and reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEFT, RIGHT = "ocean", "clay"
 
 
 class Hand:
-    """`quiet`: the console has to stay empty, as nothing failed."""
+    """A user of one page. `quiet`: the browser's console must stay empty, because the test plants no failure."""
 
     def __init__(self, opened: Any, *, quiet: bool = True) -> None:
         self.opened = opened
@@ -20,27 +20,27 @@ class Hand:
         return self.page.locator(f".{phone} .{name}")
 
     def press(self, keys: str, phone: str = LEFT) -> None:
-        """The phone's own keys, one after the other."""
+        """Press number keys of the phone, one after the other."""
         for key in keys:
             self.page.locator(f'.{phone} [data-key="{key}"]').click()
 
     def do(self, what: str, phone: str = LEFT) -> None:
-        """left, right (soft keys), call, end (green, red), up, down, drop, hand."""
+        """Press one of: left, right (soft keys), call (green), end (red), up, down, drop, hand."""
         self.page.locator(f".{phone} [data-do={what}]").click()
 
     def soft(self, label: str, phone: str = LEFT) -> None:
-        """The soft key below these words."""
+        """Press the soft key below this label."""
         self.page.locator(f".{phone} .middle").get_by_role("button", name=label, exact=True).click()
 
     def line(self, phone: str = LEFT) -> str:
         return str(self.page.locator(f".{phone} .line").input_value())
 
     def screen(self, phone: str = LEFT) -> str:
-        """What stands on the small screen."""
+        """Return the text of the phone's screen."""
         return "\n".join(self.part("words p", phone).all_inner_texts())
 
     def reads(self, words: str, phone: str = LEFT) -> str:
-        """Waits until the screen has these words."""
+        """Wait until the screen has these words, and return its text."""
         self.part("words", phone).filter(has_text=words).wait_for()
         return self.screen(phone)
 
@@ -57,12 +57,12 @@ class Hand:
         self.page.locator(f"#{name}").select_option(label=label)
 
     def show(self, step: str) -> None:
-        """Have a thing to try played."""
+        """Let the page demonstrate one of its suggested steps."""
         self.page.locator(f"[data-pick={step}]").click()
         self.page.locator(f"[data-show={step}]").click()
 
     def seen(self, step: str) -> str:
-        """What the page says of a thing to try, once it is ticked."""
+        """Wait until a suggested step is done, and return the page's remark about it."""
         self.page.locator(f"[data-step={step}][data-state=done]").wait_for()
         return str(self.page.locator(f"#card-{step} .seen").text_content())
 

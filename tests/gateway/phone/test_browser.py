@@ -1,4 +1,4 @@
-"""The phone's page in a real Chromium, as a person uses it; skipped if there is none."""
+"""The phone's page in a real Chromium, used as a person does; skipped without Chromium."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Visit = Callable[..., Hand]
 HOME = "In danger? Call police 111."
 SHOWN = ("report", "drop", "hand", "back", "tips", "speak", "text")
 SIZES = [(360, 740), (768, 1024), (1280, 800)]
-TO_SEND = [  # what is pressed, and a word of the screen that it leads to
+TO_SEND = [  # the key to press, and a word of the next screen
     ("1", "Are you or a child in danger?"),
     ("2", "What happened?"),
     ("3", "Who is this about?"),
@@ -39,7 +39,7 @@ def test_a_newcomer_is_shown_everything(visit: Visit, installation: Installation
     for step in SHOWN:
         hand.show(step)
         said[step] = hand.seen(step)
-        assert hand.part("note").inner_text() == said[step]  # where somebody looks who has pressed a phone's keys
+        assert hand.part("note").inner_text() == said[step]  # where a person looks after pressing a phone's keys
     assert said["report"].startswith("Sent means: it is on the disk.")
     assert said["drop"].startswith("The same first screen, letter for letter.")
     assert said["hand"] == "Letter for letter the screen of the phone beside it, which never reported."
@@ -49,7 +49,7 @@ def test_a_newcomer_is_shown_everything(visit: Visit, installation: Installation
 
 
 def _draw(hand: Hand) -> None:
-    """The picture of the docs: one phone has just sent, the other shows home, and the hotline has the report."""
+    """Take the picture of the docs: one phone has just sent, the other shows home, and the hotline has the report."""
     hand.show("hand")
     hand.seen("hand")
     before = hand.inbox.locator("article").count()
@@ -125,7 +125,7 @@ def test_a_small_phone_shows_seven_lines_and_asks_after_reply(visit: Visit) -> N
 def test_a_whole_report_by_the_keyboard_alone(visit: Visit, installation: Installation) -> None:
     hand = visit()
     keyboard, before = hand.page.keyboard, len(installation.received())
-    for key in ("Tab", "Enter", "Tab", "Enter"):  # past the head of the page, to the screen of the first phone
+    for key in ("Tab", "Enter", "Tab", "Enter"):  # past the page's header, to the first phone's screen
         keyboard.press(key)
     hand.reads(HOME)
     for key, then in TO_SEND:
@@ -163,7 +163,7 @@ def test_a_redial_after_a_drop_and_another_person_see_what_everybody_sees(visit:
 
 
 def test_what_is_said_of_two_screens_was_compared(visit: Visit) -> None:
-    """Planted: the second phone's first screen has another word."""
+    """The test changes a word on the second phone's first screen."""
     hand = visit()
     hand.dial()
     hand.do("end")
@@ -199,7 +199,7 @@ def test_texts_stay_until_they_are_deleted(visit: Visit) -> None:
     hand.soft("Messages")
     hand.soft("Messages", RIGHT)
     untouched = hand.reads("No messages.", RIGHT)
-    hand.press("777733777")  # s, e, r by several touches of a key
+    hand.press("777733777")  # s, e, r: each by several presses of one key
     assert hand.line() == "ser"
     for _ in range(3):
         hand.soft("Clear")
@@ -209,7 +209,7 @@ def test_texts_stay_until_they_are_deleted(visit: Visit) -> None:
     thread = hand.reads("Texts stay on this phone. Delete them after.")
     assert thread.startswith("Sent:\nREPORT\nReceived:\nIn danger? Call police 111.")
     hand.do("hand")
-    assert hand.screen() == thread  # so it says before the first question
+    assert hand.screen() == thread  # the text says so before the first question
     hand.soft("Options")
     hand.press("2")  # Delete
     assert hand.reads("No messages.") == untouched
@@ -238,7 +238,7 @@ def test_a_text_that_is_answered_while_something_else_is_open_waits_in_the_inbox
 
 
 def test_a_text_that_had_to_wait_gets_its_answer_later(visit: Visit, installation: Installation) -> None:
-    """Redis is away: the text is kept, and answered once it is back."""
+    """While Redis is unavailable the text is stored; it is answered when Redis is back."""
     hand = visit(hurried=False)
     installation.kill("valkey")
     try:
@@ -258,7 +258,7 @@ def test_letters_digits_and_a_held_key(visit: Visit) -> None:
     hand.dial()
     for key, then in TO_SEND:
         hand.answer(key, then)
-    hand.press("1")  # on an empty line an answer
+    hand.press("1")  # begins an answer on an empty line
     assert (hand.line(), hand.part("mode").inner_text()) == ("1", "123")
     hand.soft("Clear")
     hand.press("#")
@@ -359,13 +359,13 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     visit: Visit, width: int, height: int, dark: bool, tmp_path: Path
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    hand = visit(width=width, height=height, dark=dark, quiet=False)  # axe writes to the console about the frame
+    hand = visit(width=width, height=height, dark=dark, quiet=False)  # axe logs a message about the frame
 
     def looked_at(state: str) -> None:
         found = axe.run(hand.page).response["violations"]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], state
         assert hand.page.evaluate("document.documentElement.scrollWidth") <= width
-        if os.environ.get("DRAW_PHONE"):  # to look at; a full picture takes longer than the rest
+        if os.environ.get("DRAW_PHONE"):  # for people to look at; a full picture is slow
             hand.page.screenshot(path=tmp_path / f"{state}-{width}.png", full_page=True)
 
     looked_at("idle")
@@ -379,7 +379,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     hand.soft("Reply")
     looked_at("reply")
     hand.part("line").fill("REPORT")
-    hand.page.locator(f".{LEFT}:not(.waiting)").wait_for()  # a phone that waits for an answer sends nothing
+    hand.page.locator(f".{LEFT}:not(.waiting)").wait_for()  # no text can be sent while a reply is awaited
     hand.soft("Send")
     hand.reads("Texts stay")
     looked_at("texts")
@@ -399,7 +399,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
 def test_axe_finds_what_is_planted(visit: Visit) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     hand = visit(quiet=False)
-    hand.choose("size", "Larger phone")  # its answer line is always open
+    hand.choose("size", "Larger phone")  # its answer line is always visible
     hand.page.evaluate("document.querySelector('.line').removeAttribute('aria-label')")
     assert [one["id"] for one in axe.run(hand.page).response["violations"]] == ["label"]
 

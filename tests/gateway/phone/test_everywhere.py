@@ -1,4 +1,4 @@
-"""Every country and every draft that ships, on the page: shown a report, each comes to Sent in its own language."""
+"""In every shipped country and draft language, the page's demonstrated report reaches Sent in its own language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
-NOWHERE = "http://127.0.0.1:1"  # nobody listens there: the application beside the test answers
+NOWHERE = "http://127.0.0.1:1"  # no server listens; the test's own application answers
 COUNTRIES = shipped_countries()
 DRAFTS = sorted(set(catalogues.load(locales.FOLDER)) - {"en"})
 

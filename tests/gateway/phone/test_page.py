@@ -1,4 +1,4 @@
-"""Who gets the phone's page, and with which parts. In live mode there is none, and its code is not loaded."""
+"""Who can open the phone's page, and with which content. Live mode has no page and does not load its code."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_it_knows_every_country_that_is_switched_on_and_its_languages(app: App) 
 
 @pytest.mark.parametrize("iso", country.shipped_countries())
 def test_the_numbers_of_a_country_are_made_up_and_could_be_called(iso: str) -> None:
-    """Else its phones were never asked whether they may be called back."""
+    """For an invalid number the flow would not ask whether the reporter may be called back."""
     countries = country.load_countries([iso], "demo")
     (one,) = page_data("demo", countries, {each.iso: [ENGLISH_CATALOGUE] for each in countries})["countries"]
     numbers = [f"{one['number']}{last:03}" for last in range(1000)]
