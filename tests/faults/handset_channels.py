@@ -11,7 +11,6 @@ import itertools
 import json
 import re
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from twilio.request_validator import RequestValidator
 
 from tests.faults.client import JSON, Answer, Request
 from tests.faults.sms_provider import SmsProvider
+from tests.support.handsets import session_id
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
 REPLY_WITHIN = 20.0  # seconds until an SMS arrives; its worker may have been killed
@@ -90,7 +90,7 @@ class AfricasTalkingUssd:
     session: str = ""
 
     def begin(self) -> Request:
-        self.session, self.path = f"ATUid_{uuid.uuid4().hex}", []
+        self.session, self.path = session_id(), []
         return self._request()
 
     def say(self, reply: str) -> Request:
