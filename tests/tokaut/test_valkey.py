@@ -35,7 +35,7 @@ def test_it_dies_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> Non
 import subprocess, sys, pathlib
 from tokaut.local_stack import parent_death, valkey
 command = parent_death.die_with_parent(valkey.server_command(pathlib.Path(sys.argv[1])))
-child = subprocess.Popen(command, start_new_session=True)
+child = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 child.wait()
 """
