@@ -25,7 +25,7 @@ from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.house.files import ROOT
 from tests.support.app import Said
 from tests.support.console import Console
-from tests.support.desks import Desk, given, rows
+from tests.support.hotline_clients import HotlineClient, rows, store_report
 from tokaut.documents.recovery_sheet import sheet_text
 from tokaut.local_stack.settings import StackPlan
 
@@ -45,14 +45,14 @@ def kit() -> Any:
 KIT = kit()
 
 
-def fetch(desk: Desk, target: str, *, signed: str | None = None, at: float = 0) -> Said:
+def fetch(desk: HotlineClient, target: str, *, signed: str | None = None, at: float = 0) -> Said:
     """Send the kit's request. `signed`: another address to sign. `at`: seconds by which the hotline's clock is fast."""
     headers = KIT.signed(desk.secret, f"https://desk.example{signed or target}", "any", int(time.time() + at))
     said: Said = desk.http.send("GET", target, headers=headers)
     return said
 
 
-def signed_words(desk: Desk, words: str) -> dict[str, str]:
+def signed_words(desk: HotlineClient, words: str) -> dict[str, str]:
     """Return headers for a GET, cut out of a signed body that contains another person's words."""
     now = str(int(time.time()))
     body = f'{{"narrative":"{words.replace("NOW", now)}'
@@ -63,7 +63,7 @@ def signed_words(desk: Desk, words: str) -> dict[str, str]:
 
 def delivered(made: StackPlan, database: Database, hotline: str = HOTLINE, ago: int = MINUTE) -> str:
     """Store a report as delivered, and return its id."""
-    report = given(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
+    report = store_report(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
     [row] = [row for row in rows(database, t.delivery) if row.report_id == report]
     digest = hashlib.sha256(envelope("report.created", row.created_at // SECOND, DATA)).digest()
     values = {"state": "delivered", "delivered_at": database.now() - ago, "sent_sha256": digest}
@@ -89,7 +89,7 @@ def spoken(made: StackPlan, database: Database, report: str, data: bytes = DATA)
 
 
 def test_a_delivery_is_fetched_again_and_only_the_hotline_opens_it(
-    made: StackPlan, desk: Desk, database: Database, report: str, console: Console
+    made: StackPlan, desk: HotlineClient, database: Database, report: str, console: Console
 ) -> None:
     """The bytes are those of the first delivery. Deliveries that are still due are not listed."""
     told = delivered(made, database)
@@ -107,7 +107,7 @@ def test_a_delivery_is_fetched_again_and_only_the_hotline_opens_it(
     assert "fetched the encrypted report again." in someone(console, "ana").get("/audit").text
 
 
-def test_a_message_of_the_reporter_comes_too(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_a_message_of_the_reporter_comes_too(made: StackPlan, desk: HotlineClient, database: Database) -> None:
     message = spoken(made, database, delivered(made, database))
     one = next(one for one in fetch(desk, PATH).json()["deliveries"] if one["type"] == "report.message")
     assert one["copy"]["message_id"] == message
@@ -124,11 +124,11 @@ def test_the_key_of_the_kit_is_the_one_on_the_recovery_sheet(made: StackPlan, tm
 
 
 @pytest.mark.rule("X-14")
-def test_what_is_not_signed_for_this_address(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_what_is_not_signed_for_this_address(made: StackPlan, desk: HotlineClient, database: Database) -> None:
     delivered(made, database)
     callback = Webhook(desk.secret).sign("any", datetime.fromtimestamp(int(time.time()), UTC), "{}")
     stamp = {"webhook-id": "any", "webhook-timestamp": str(int(time.time())), "webhook-signature": callback}
-    other = Desk(OTHER, made.secrets.hotlines[OTHER], desk.http)
+    other = HotlineClient(OTHER, made.secrets.hotlines[OTHER], desk.http)
     for said in (
         desk.http.send("GET", PATH),
         desk.http.send("GET", PATH, headers=stamp),
@@ -145,15 +145,15 @@ def test_what_is_not_signed_for_this_address(made: StackPlan, desk: Desk, databa
 
 
 @pytest.mark.rule("X-14")
-def test_nothing_of_another_hotline_is_in_it(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_nothing_of_another_hotline_is_in_it(made: StackPlan, desk: HotlineClient, database: Database) -> None:
     delivered(made, database, OTHER)
     assert fetch(desk, PATH).json()["deliveries"] == []
-    other = Desk(OTHER, made.secrets.hotlines[OTHER], desk.http)
+    other = HotlineClient(OTHER, made.secrets.hotlines[OTHER], desk.http)
     assert len(fetch(other, PATH.replace(HOTLINE, OTHER)).json()["deliveries"]) == 1
 
 
 def test_pages_follow_one_another_and_lose_nothing(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, desk: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if several have the same delivery time."""
     monkeypatch.setattr(deliveries, "MAX_COPIES", 2)
@@ -170,7 +170,7 @@ def test_pages_follow_one_another_and_lose_nothing(
 
 
 def test_a_page_is_full_by_its_bytes_too(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, desk: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries.delivered_copies, "MAX_BYTES", 10)
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_a_page_is_full_by_its_bytes_too(
     assert (len(second["deliveries"]), second["next"]) == (1, None)
 
 
-def test_since_a_time(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_since_a_time(made: StackPlan, desk: HotlineClient, database: Database) -> None:
     old, new = delivered(made, database, ago=3 * DAY), delivered(made, database)
     delivered(made, database, ago=31 * DAY)
     all_of_them = fetch(desk, PATH).json()["deliveries"]
@@ -203,7 +203,7 @@ WRONG = (
 )
 
 
-def test_what_the_address_may_not_say(desk: Desk) -> None:
+def test_what_the_address_may_not_say(desk: HotlineClient) -> None:
     for query, why in WRONG:
         said = fetch(desk, f"{PATH}?{query}")
         assert said.status_code == 422, query
@@ -212,7 +212,7 @@ def test_what_the_address_may_not_say(desk: Desk) -> None:
 
 @pytest.mark.rule("A-31")
 def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
-    made: StackPlan, desk: Desk, database: Database
+    made: StackPlan, desk: HotlineClient, database: Database
 ) -> None:
     """Only the worker can remove the number; the last statement about contact is not withheld."""
     withdrawn, given_anew, deleted = (delivered(made, database) for _ in range(3))
@@ -234,7 +234,7 @@ def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
     assert [key for key, one in found.items() if one["copy"]] == [(given_anew, "report.message")]
 
 
-def test_a_body_that_is_not_stored_any_more_is_named(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_a_body_that_is_not_stored_any_more_is_named(made: StackPlan, desk: HotlineClient, database: Database) -> None:
     delivered(made, database)
     with database.write() as connection:
         connection.execute(t.report_body.delete())
@@ -242,7 +242,7 @@ def test_a_body_that_is_not_stored_any_more_is_named(made: StackPlan, desk: Desk
     assert (one["copy"], one["withheld"]) == (None, "not_stored")
 
 
-def test_too_many_requests(desk: Desk, console: Console) -> None:
+def test_too_many_requests(desk: HotlineClient, console: Console) -> None:
     """Signed requests are counted for each hotline: a stranger locks nobody out."""
     for _ in range(deliveries.RATE_LIMIT.max_attempts + 5):
         desk.http.send("GET", PATH)
@@ -252,9 +252,9 @@ def test_too_many_requests(desk: Desk, console: Console) -> None:
     assert (said.status_code, said.headers["Retry-After"]) == (429, "60")
 
 
-def test_deliveries_that_fail_are_events(made: StackPlan, desk: Desk, database: Database, report: str) -> None:
+def test_deliveries_that_fail_are_events(made: StackPlan, desk: HotlineClient, database: Database, report: str) -> None:
     keys, d = made.folder.inside / "keys", t.delivery.c
-    ids = {state: given(database, keys, [(HOTLINE, "primary")]) for state in ("due", "refused", "parked")}
+    ids = {state: store_report(database, keys, [(HOTLINE, "primary")]) for state in ("due", "refused", "parked")}
     delivered(made, database)
     with database.write() as connection:
         for state, report_id in ids.items():
@@ -276,11 +276,11 @@ def test_deliveries_that_fail_are_events(made: StackPlan, desk: Desk, database: 
 
 
 def test_failures_have_pages_too(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, desk: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries, "MAX_FAILURES", 1)
     for _ in range(2):
-        given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+        store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
     with database.write() as connection:
         connection.execute(update(t.delivery).values(last_class="busy", attempt=1))
     first = fetch(desk, FAILURES).json()

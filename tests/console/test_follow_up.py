@@ -27,7 +27,7 @@ from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.databases import made as database_of
-from tests.support.desks import given, rows
+from tests.support.hotline_clients import rows, store_report
 from tests.support.staff import Page, Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -205,7 +205,7 @@ def test_both_databases(kind: str, request: pytest.FixtureRequest, tmp_path: Pat
     """Check the statements, and the rights of console and scheduler in PostgreSQL."""
     database = database_of(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])
+    report_id = store_report(database, tmp_path / "keys", [(HOTLINE, "primary")])
     mere, sam = (
         Account(f"{name:0<36}", name, HOTLINE, StaffRole.STAFF, "", b"", 0, 0, 0, None) for name in ("mere", "sam")
     )

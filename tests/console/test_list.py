@@ -15,7 +15,7 @@ from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, joined, pass_time
 from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
@@ -42,7 +42,7 @@ class Filed:
         self.database, self.keys = console.parts.database, made.folder.inside / "keys"
         where = [(HOTLINE, "primary"), (OTHER, "also")]
         sealed = json.dumps({"category": "luring", **(head or {})}).encode()
-        self.id = given(self.database, self.keys, where, body=SAMPLE.read_bytes(), head=sealed)
+        self.id = store_report(self.database, self.keys, where, body=SAMPLE.read_bytes(), head=sealed)
 
     def is_now(self, table: Any, **values: object) -> None:
         with self.database.write() as connection:

@@ -26,7 +26,7 @@ from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.databases import made as database_of
-from tests.support.desks import given, rows
+from tests.support.hotline_clients import rows, store_report
 from tests.support.logged_in import logged_in
 from tests.support.many_reports import A_SECOND, fill
 from tests.support.staff import Page, Person, joined, pass_time
@@ -41,7 +41,7 @@ def filed(console: Console, made: StackPlan, head: dict[str, Any] | None = None,
     keys = made.folder.inside / "keys"
     to = [(hotline, "primary")]
     sealed = json_bytes(head or HEAD)
-    return given(console.parts.database, keys, to, priority="P1", body=SAMPLE.read_bytes(), head=sealed)
+    return store_report(console.parts.database, keys, to, priority="P1", body=SAMPLE.read_bytes(), head=sealed)
 
 
 def colleague(console: Console, name: str, hotline: str = HOTLINE) -> Person:

@@ -21,7 +21,7 @@ from tests.console.test_safe_hours import told
 from tests.house.files import ROOT
 from tests.reports.judge import Draft202012Validator, FormatChecker, closed
 from tests.support.console import Console
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.support.staff import Page, Person, joined, pass_time
 from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan

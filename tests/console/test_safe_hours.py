@@ -14,7 +14,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.reports.judge import SHUT
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Page, Person, joined, pass_time
 from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
@@ -32,7 +32,7 @@ def told(console: Console, made: StackPlan, contact: dict[str, Any], *, code: bo
     head = json.dumps({"category": "luring", "contact": {n: contact[n] for n in ("how", "safe_hours")}}).encode()
     keys = made.folder.inside / "keys"
     priority = more.get("triage", {}).get("priority", "P2")
-    report_id = given(
+    report_id = store_report(
         console.parts.database, keys, [(HOTLINE, "primary")], code=code, body=body, head=head, priority=priority
     )
     return f"/reports/{report_id}"

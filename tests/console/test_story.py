@@ -16,7 +16,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.kit.made import KIT
-from tests.support.desks import of, rows
+from tests.support.hotline_clients import first_delivery, rows
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -115,14 +115,14 @@ def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Instal
 def test_a_call_back_that_overtakes_the_receipt_is_one(installation: Installation, database: Database) -> None:
     """The hotline's answer to the delivery was lost; its callback comes before the next attempt."""
     report, code, pin = filed(installation, "+6785550103")
-    until(lambda: of(database, report, HOTLINE).state == "delivered", "it was not delivered")
+    until(lambda: first_delivery(database, report, HOTLINE).state == "delivered", "it was not delivered")
     mine = t.delivery.c.report_id == report
     later = database.now() + 3600 * 1_000_000
     with database.write() as connection:
         connection.execute(update(t.delivery).where(mine).values(state="due", next_at=later, delivered_at=None))
     assert installation.desk(HOTLINE).call(report, "closed").status_code == 200
-    until(lambda: of(database, report, HOTLINE).state == "delivered", "the clock did not count it")
-    assert of(database, report, HOTLINE).delivered_at
+    until(lambda: first_delivery(database, report, HOTLINE).state == "delivered", "the clock did not count it")
+    assert first_delivery(database, report, HOTLINE).delivered_at
     assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline.")
 
 

@@ -21,11 +21,11 @@ from typing import Any
 import requests
 
 from reports.countries.country import load_countries
-from tests.support.desks import Desk
 from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
+from tests.support.hotline_clients import HotlineClient
 from tests.support.ports import free_port
 from tests.support.prepared import prepare
 from tests.support.provider import Provider
@@ -168,9 +168,9 @@ class Installation:
     def _until_answers(self, name: str, address: str) -> None:
         self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
-    def desk(self, hotline: str) -> Desk:
+    def desk(self, hotline: str) -> HotlineClient:
         """Return a hotline's own system, which sends callbacks to the console."""
-        return Desk(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
+        return HotlineClient(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 
     def received(self) -> list[dict[str, Any]]:
         """Return hotline, headers and body of each delivery that the hotlines accepted."""

@@ -25,7 +25,7 @@ SECRET = b"what code and PIN make of each other"
 
 
 @dataclass
-class Desk:
+class HotlineClient:
     """The system of one hotline. `base`: the console's address. `http`: sends like `requests`."""
 
     hotline: str
@@ -60,7 +60,7 @@ class Desk:
         }
 
 
-def given(
+def store_report(
     database: Database,
     keys: Any,
     hotlines: Sequence[tuple[str, str]],
@@ -90,14 +90,14 @@ def given(
     return report_id
 
 
-def opened(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
+def open_answer_as_reporter(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
     """Decrypt a hotline's answer as the reporter's mailbox does, with the key derived from access code and PIN."""
     return open_answer(open_mailbox_key(SECRET, sealed_key), mode, report_id, answer_id, sealed)
 
 
-def in_process(hotline: str, secret: str, http: Http) -> Desk:
+def in_process_hotline(hotline: str, secret: str, http: Http) -> HotlineClient:
     """Return a hotline's system that calls an application in the process of the test."""
-    return Desk(hotline, secret, http)
+    return HotlineClient(hotline, secret, http)
 
 
 def rows(database: Database, table: Table) -> list[Any]:
@@ -106,6 +106,6 @@ def rows(database: Database, table: Table) -> list[Any]:
         return list(connection.execute(select(table)))
 
 
-def of(database: Database, report_id: str, hotline: str) -> Any:
+def first_delivery(database: Database, report_id: str, hotline: str) -> Any:
     """Return the first delivery of a report to a hotline."""
     return next(row for row in rows(database, t.delivery) if row.report_id == report_id and row.hotline == hotline)
