@@ -69,7 +69,7 @@ def ben(console: Console) -> Person:
 
 
 @pytest.fixture
-def desk(made: StackPlan, console: Console) -> HotlineClient:
+def hotline_client(made: StackPlan, console: Console) -> HotlineClient:
     return in_process_hotline(HOTLINE, made.secrets.hotlines[HOTLINE], console.http)
 
 

@@ -34,8 +34,8 @@ def has(database: Database, report_id: str, handling: str) -> None:
         connection.execute(update(t.delivery).where(*mine).values(handling=handling))
 
 
-def test_a_report_is_accepted(desk: HotlineClient, database: Database, report: str) -> None:
-    said = desk.call(report, "accepted")
+def test_a_report_is_accepted(hotline_client: HotlineClient, database: Database, report: str) -> None:
+    said = hotline_client.call(report, "accepted")
     assert (said.status_code, said.json()) == (200, {"state": "accepted"})
     assert first_delivery(database, report, HOTLINE).handling == "accepted"
     assert first_delivery(database, report, OTHER).handling == "none"
@@ -47,11 +47,11 @@ def test_a_report_is_accepted(desk: HotlineClient, database: Database, report: s
 
 @pytest.mark.parametrize("before", ["none", *HANDLING_STATES])
 @pytest.mark.parametrize("to", HANDLING_STATES)
-def test_every_pair(desk: HotlineClient, database: Database, report: str, before: str, to: str) -> None:
+def test_every_pair(hotline_client: HotlineClient, database: Database, report: str, before: str, to: str) -> None:
     """The same state: 200, no change. A state that cannot follow: 409 with the allowed ones, no change."""
     has(database, report, before)
     count = len(rows(database, t.audit))
-    said = desk.call(report, to, reason="not ours")
+    said = hotline_client.call(report, to, reason="not ours")
     if to == before or to in HANDLING_TRANSITIONS[before]:
         assert (said.status_code, said.json()) == (200, {"state": to})
         assert first_delivery(database, report, HOTLINE).handling == to
@@ -64,45 +64,51 @@ def test_every_pair(desk: HotlineClient, database: Database, report: str, before
 
 
 @pytest.mark.rule("B-65")
-def test_accepted_after_closed(desk: HotlineClient, report: str) -> None:
-    assert desk.call(report, "closed").status_code == 200
-    said = desk.call(report, "accepted")
+def test_accepted_after_closed(hotline_client: HotlineClient, report: str) -> None:
+    assert hotline_client.call(report, "closed").status_code == 200
+    said = hotline_client.call(report, "accepted")
     assert (said.status_code, said.json()["allowed"]) == (409, ["in_progress"])
 
 
 @pytest.mark.rule("B-63")
 @pytest.mark.rule("X-20")
-def test_the_same_call_again_has_no_second_effect(desk: HotlineClient, database: Database, report: str) -> None:
+def test_the_same_call_again_has_no_second_effect(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
     """Also after other callbacks, and if the same key comes with another state."""
-    assert desk.call(report, "accepted", key="one", message=SEEN).status_code == 200
-    assert desk.call(report, "closed").status_code == 200
+    assert hotline_client.call(report, "accepted", key="one", message=SEEN).status_code == 200
+    assert hotline_client.call(report, "closed").status_code == 200
     before = [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)]
     for state in ("accepted", "in_progress"):
-        said = desk.call(report, state, key="one", message=SEEN)
+        said = hotline_client.call(report, state, key="one", message=SEEN)
         assert (said.status_code, said.json()) == (200, {"state": "closed", "repeat": True})
     assert [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)] == before
     assert len(rows(database, t.answer)) == 1
 
 
-def test_a_call_that_changed_nothing_may_come_again(desk: HotlineClient, database: Database, report: str) -> None:
+def test_a_call_that_changed_nothing_may_come_again(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
     """409 and 422 do not store the key."""
     has(database, report, "rejected")
-    assert desk.call(report, "accepted", key="one").status_code == 409
+    assert hotline_client.call(report, "accepted", key="one").status_code == 409
     has(database, report, "none")
-    assert desk.call(report, "accepted", key="one", message="see www.example.org").status_code == 422
-    assert desk.call(report, "accepted", key="one").status_code == 200
+    assert hotline_client.call(report, "accepted", key="one", message="see www.example.org").status_code == 422
+    assert hotline_client.call(report, "accepted", key="one").status_code == 200
 
 
-def test_an_id_is_one_for_each_hotline(made: StackPlan, console: Console, desk: HotlineClient, report: str) -> None:
+def test_an_id_is_one_for_each_hotline(
+    made: StackPlan, console: Console, hotline_client: HotlineClient, report: str
+) -> None:
     other = in_process_hotline(OTHER, made.secrets.hotlines[OTHER], console.http)
-    assert desk.call(report, "accepted", key="one").json() == {"state": "accepted"}
+    assert hotline_client.call(report, "accepted", key="one").json() == {"state": "accepted"}
     assert other.call(report, "accepted", key="one").json() == {"state": "accepted"}
 
 
 def test_the_reporter_reads_the_message_and_nobody_else(
-    made: StackPlan, desk: HotlineClient, database: Database, report: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
-    said = desk.call(report, "in_progress", message=f"  {SEEN}\n")
+    said = hotline_client.call(report, "in_progress", message=f"  {SEEN}\n")
     assert said.json() == {"state": "in_progress", "message": "sealed for the reporter", "remarks": []}
     (row,), (box,) = rows(database, t.answer), rows(database, t.mailbox)
     assert row.hotline == HOTLINE
@@ -116,10 +122,12 @@ def test_the_reporter_reads_the_message_and_nobody_else(
     assert {(row.act, row.object_id) for row in rows(database, t.audit)} >= {("answered", report)}
 
 
-def test_a_message_alone_goes_with_the_same_state(desk: HotlineClient, database: Database, report: str) -> None:
-    assert desk.call(report, "accepted").status_code == 200
-    assert desk.call(report, "accepted", message=SEEN).status_code == 200
-    assert desk.call(report, "accepted", message=SEEN).status_code == 200
+def test_a_message_alone_goes_with_the_same_state(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    assert hotline_client.call(report, "accepted").status_code == 200
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
     assert len(rows(database, t.answer)) == 2
 
 
@@ -139,18 +147,18 @@ def test_a_message_alone_goes_with_the_same_state(desk: HotlineClient, database:
     ],
 )
 def test_words_that_no_phone_may_show(
-    desk: HotlineClient, database: Database, report: str, message: str, why: str
+    hotline_client: HotlineClient, database: Database, report: str, message: str, why: str
 ) -> None:
     """422 names the reason, and the state is unchanged, because both came in one request."""
-    said = desk.call(report, "accepted", message=message)
+    said = hotline_client.call(report, "accepted", message=message)
     assert said.status_code == 422
     assert why in said.json()["error"]
     assert first_delivery(database, report, HOTLINE).handling == "none"
     assert rows(database, t.answer) == []
 
 
-def test_what_may_be_meant_goes_and_is_remarked(desk: HotlineClient, database: Database, report: str) -> None:
-    said = desk.call(report, "accepted", message="Help is coming.")
+def test_what_may_be_meant_goes_and_is_remarked(hotline_client: HotlineClient, database: Database, report: str) -> None:
+    said = hotline_client.call(report, "accepted", message="Help is coming.")
     assert said.status_code == 200
     assert any("promises" in remark for remark in said.json()["remarks"])
     assert len(rows(database, t.answer)) == 1
@@ -158,13 +166,13 @@ def test_what_may_be_meant_goes_and_is_remarked(desk: HotlineClient, database: D
 
 @pytest.mark.parametrize(("code", "why"), [(False, "no code was ever shown"), (True, "has deleted it")])
 def test_where_nobody_could_read_it_the_state_counts_all_the_same(
-    made: StackPlan, desk: HotlineClient, database: Database, code: bool, why: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, code: bool, why: str
 ) -> None:
     report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")], code=code)
     if code:
         with database.write() as connection:
             connection.execute(update(t.mailbox).values(public_key=b"", sealed_key=b""))
-    said = desk.call(report, "accepted", message=SEEN)
+    said = hotline_client.call(report, "accepted", message=SEEN)
     assert said.status_code == 200
     assert why in said.json()["message"]
     assert first_delivery(database, report, HOTLINE).handling == "accepted"
@@ -172,12 +180,12 @@ def test_where_nobody_could_read_it_the_state_counts_all_the_same(
 
 
 def test_a_report_that_is_handed_back_says_why(
-    made: StackPlan, desk: HotlineClient, database: Database, report: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
-    assert desk.call(report, "rejected").status_code == 422
-    assert desk.call(report, "rejected", reason=" \n").status_code == 422
-    assert desk.call(report, "rejected", reason="x" * 1001).status_code == 422
-    assert desk.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
+    assert hotline_client.call(report, "rejected").status_code == 422
+    assert hotline_client.call(report, "rejected", reason=" \n").status_code == 422
+    assert hotline_client.call(report, "rejected", reason="x" * 1001).status_code == 422
+    assert hotline_client.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
     assert rows(database, t.report)[0].state == "queued"  # because of the other hotline
     (kept,) = rows(database, t.note)
     assert (kept.kind, kept.recipient) == ("reason", HOTLINE)

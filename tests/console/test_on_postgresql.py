@@ -239,10 +239,10 @@ def test_a_hotline_fetches_its_deliveries_again(made: StackPlan, postgres: Postg
         connection.execute(update(t.delivery).where(mine).values(values))
         connection.execute(update(t.delivery).where(~mine).values(last_class="busy", attempt=1))
     for hotline, copies, events in (("vu-pikinini", [report], []), ("vu-police", [], [report])):
-        desk = hotline_clients.in_process_hotline(hotline, made.secrets.hotlines[hotline], console.http)
-        found = fetch(desk, f"/hotlines/{hotline}/deliveries").json()["deliveries"]
+        hotline_client = hotline_clients.in_process_hotline(hotline, made.secrets.hotlines[hotline], console.http)
+        found = fetch(hotline_client, f"/hotlines/{hotline}/deliveries").json()["deliveries"]
         assert [one["report_id"] for one in found if one["copy"]] == copies
-        failing = fetch(desk, f"/hotlines/{hotline}/failures").json()["events"]
+        failing = fetch(hotline_client, f"/hotlines/{hotline}/failures").json()["events"]
         assert [one["data"]["report_id"] for one in failing] == events
     acts = [row for row in hotline_clients.rows(clock, t.audit) if row.act == "fetched_again"]
     assert [row.actor for row in acts] == ["staff:vu-pikinini/call_back"]

@@ -29,7 +29,7 @@ def leads(console: Console) -> tuple[Person, Person]:
 
 @pytest.mark.rule("S-26")
 def test_a_lead_who_is_kept_out_does_not_find_it_in_the_access_log(
-    console: Console, desk: HotlineClient, report: str, leads: tuple[Person, Person]
+    console: Console, hotline_client: HotlineClient, report: str, leads: tuple[Person, Person]
 ) -> None:
     """In a small place, a colleague's work on a hidden report would reveal enough."""
     ana, ben = leads

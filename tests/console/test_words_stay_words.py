@@ -307,10 +307,10 @@ def test_in_the_tables_of_statistics(room: Room, words: str) -> None:
 
 def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> None:
     """The reason of a callback is among the notes."""
-    desk = in_process_hotline(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
+    hotline_client = in_process_hotline(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
     words = STRINGS["a script and a picture"]
     id_ = room.report(PLAIN)
-    assert desk.call(id_, "rejected", reason=words).status_code == 200
+    assert hotline_client.call(id_, "rejected", reason=words).status_code == 200
     page = room.lead.get(f"/reports/{id_}")
     assert words in skeleton(page).text and "<img" not in page.html
 

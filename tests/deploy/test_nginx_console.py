@@ -70,8 +70,8 @@ def test_a_call_back_comes_through_and_acts(installation: ConsoleInstallation) -
         database, installation.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")]
     )
     body = json.dumps({"report_id": report, "state": "accepted"}).encode()
-    desk = HotlineClient(HOTLINE, installation.plan.secrets.hotlines[HOTLINE], None)
-    headers = [f"{name}: {value}" for name, value in desk.headers(body).items()]
+    hotline_client = HotlineClient(HOTLINE, installation.plan.secrets.hotlines[HOTLINE], None)
+    headers = [f"{name}: {value}" for name, value in hotline_client.headers(body).items()]
     path = f"/hotlines/{HOTLINE}/reports/{report}"
     answer = installation.get(path, *headers, f"Content-Length: {len(body)}", method="POST", body=body)
     assert read(answer)[0] == 200, answer

@@ -168,7 +168,7 @@ class Installation:
     def _until_answers(self, name: str, address: str) -> None:
         self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
-    def desk(self, hotline: str) -> HotlineClient:
+    def hotline_client(self, hotline: str) -> HotlineClient:
         """Return a hotline's own system, which sends callbacks to the console."""
         return HotlineClient(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 

@@ -248,7 +248,7 @@ class Story:
     def hotline_closes(self, step: Step) -> None:
         """Send a callback of the hotline's system that closes the case."""
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
-        assert self.installation.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
+        assert self.installation.hotline_client(step.said).call(self._mine()[-1], "closed").status_code == 200
 
     def _mine(self) -> list[str]:
         """Return the ids of this transcript's reports that a hotline has, newest last."""
