@@ -23,7 +23,7 @@ from reports.store.schema.base import new_id
 from runtime.time_units import DAY, MINUTE, SECOND
 from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.house.files import ROOT
-from tests.support.app import Said
+from tests.support.app import ReceivedResponse
 from tests.support.console import Console
 from tests.support.hotline_clients import HotlineClient, rows, store_report
 from tokaut.documents.recovery_sheet import sheet_text
@@ -45,10 +45,10 @@ def kit() -> Any:
 KIT = kit()
 
 
-def fetch(hotline_client: HotlineClient, target: str, *, signed: str | None = None, at: float = 0) -> Said:
+def fetch(hotline_client: HotlineClient, target: str, *, signed: str | None = None, at: float = 0) -> ReceivedResponse:
     """Send the kit's request. `signed`: another address to sign. `at`: seconds by which the hotline's clock is fast."""
     headers = KIT.signed(hotline_client.secret, f"https://desk.example{signed or target}", "any", int(time.time() + at))
-    said: Said = hotline_client.http.send("GET", target, headers=headers)
+    said: ReceivedResponse = hotline_client.http.send("GET", target, headers=headers)
     return said
 
 

@@ -149,27 +149,27 @@ class App:
         with self.database.read() as connection:
             return list(connection.execute(select(table)))
 
-    def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
+    def bodies(self, of: Collection[str] | None = None) -> list[DecryptedRevision]:
         """Return every submitted revision, decrypted for its hotline, oldest first. `of`: only these report ids."""
         query = select(t.report_body)
         with self.database.read() as connection:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
         return [self._decrypted(row, row.recipient) for row in rows]
 
-    def messages(self, of: Collection[str]) -> list[Kept]:
+    def messages(self, of: Collection[str]) -> list[DecryptedRevision]:
         """Return the messages of the reporters of these reports, decrypted for each hotline."""
         with self.database.read() as connection:
             rows = list(connection.execute(select(t.message).where(t.message.c.report_id.in_(of))))
         return [self._opened(row) for row in rows]
 
-    def _opened(self, row: Any) -> Kept:
+    def _opened(self, row: Any) -> DecryptedRevision:
         private_key = read_private_key(self.keys, row.recipient, row.key_id)
         mode = self.plan.settings["TOKAUT_MODE"]
         context = SealContext.of_message(mode, row.report_id, row.message_id, row.recipient)
         data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))
-        return Kept(row.report_id, 0, row.recipient, json.loads(data))
+        return DecryptedRevision(row.report_id, 0, row.recipient, json.loads(data))
 
-    def waiting(self) -> list[Kept]:
+    def pending_revisions(self) -> list[DecryptedRevision]:
         """Return every revision that is scheduled for submission, decrypted."""
         return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]
 
@@ -181,15 +181,15 @@ class App:
                 pending_submissions.submit_due(later, origin_key)
         later.close()
 
-    def _decrypted(self, row: Any, hotline: str) -> Kept:
+    def _decrypted(self, row: Any, hotline: str) -> DecryptedRevision:
         private_key = read_private_key(self.keys, hotline, row.key_id)
         context = SealContext(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
         data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
-        return Kept(row.report_id, row.revision, hotline, json.loads(data))
+        return DecryptedRevision(row.report_id, row.revision, hotline, json.loads(data))
 
 
 @dataclass(frozen=True)
-class Kept:
+class DecryptedRevision:
     """A stored revision of a report, decrypted."""
 
     report_id: str
@@ -199,7 +199,7 @@ class Kept:
 
 
 @dataclass
-class Said:
+class ReceivedResponse:
     """An HTTP response with the part of the interface of `requests.Response` that the handsets use."""
 
     status_code: int
@@ -223,7 +223,9 @@ class Http:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def post(self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None) -> Said:
+    def post(
+        self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None
+    ) -> ReceivedResponse:
         """Post a form (a mapping) or a body. `timeout` is ignored."""
         del timeout
         form = isinstance(data, Mapping)
@@ -231,7 +233,9 @@ class Http:
         content_type = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
         return self.send("POST", url, body, {**content_type, **(headers or {})})
 
-    def send(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Said:
+    def send(
+        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> ReceivedResponse:
         """Send a request and return the response."""
         answer = self.client.open(url, method=method, data=body, headers=dict(headers or {}))
-        return Said(answer.status_code, answer.data, answer.headers)
+        return ReceivedResponse(answer.status_code, answer.data, answer.headers)

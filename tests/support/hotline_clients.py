@@ -19,7 +19,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
-from tests.support.app import Http, Said
+from tests.support.app import Http, ReceivedResponse
 
 SECRET = b"what code and PIN make of each other"
 
@@ -33,18 +33,18 @@ class HotlineClient:
     http: Any
     base: str = ""
 
-    def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> Said:
+    def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> ReceivedResponse:
         """Send a signed callback. `key`: its webhook-id; `more`: further fields of the body."""
         return self.post(report_id, json.dumps({"report_id": report_id, "state": state, **more}).encode(), key)
 
-    def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> Said:
+    def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> ReceivedResponse:
         """Sign and send a body. `ahead`: seconds by which the clock of the hotline is fast."""
         return self.raw(report_id, body, self.headers(body, key, ahead))
 
-    def raw(self, report_id: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    def raw(self, report_id: str, body: bytes, headers: Mapping[str, str]) -> ReceivedResponse:
         """Send a body with these headers."""
         url = f"{self.base}/hotlines/{self.hotline}/reports/{report_id}"
-        answer: Said = self.http.post(url, data=body, headers=headers, timeout=20)
+        answer: ReceivedResponse = self.http.post(url, data=body, headers=headers, timeout=20)
         return answer
 
     def headers(self, body: bytes, key: str | None = None, ahead: float = 0) -> dict[str, str]:
