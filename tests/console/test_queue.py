@@ -24,8 +24,7 @@ from reports.store.staff.accounts import Account
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.databases import KINDS
-from tests.support.databases import made as database_of
+from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
 from tests.support.logged_in import logged_in
 from tests.support.many_reports import A_SECOND, fill
@@ -64,7 +63,7 @@ def row_of(page: Page, report_id: str) -> str:
 def test_each_report_is_under_its_tabs_and_counted_there(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
     fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 10)
@@ -272,7 +271,7 @@ def test_two_reports_with_one_reference_are_both_listed(console: Console, made: 
 def test_who_has_a_report_open_is_known_for_less_than_a_minute(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
     fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 2)

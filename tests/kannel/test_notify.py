@@ -137,7 +137,7 @@ def test_a_phone_that_the_network_refuses_is_reported(
 
 @pytest.fixture
 def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]:
-    with closing(databases.made("sqlite", request, tmp_path)) as database:
+    with closing(databases.migrated_database("sqlite", request, tmp_path)) as database:
         yield Notices(Desk.at(database, tmp_path / "keys"))
 
 
