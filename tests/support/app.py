@@ -33,16 +33,16 @@ from reports.store.engine import sqlite
 from reports.store.engine.database import Database
 from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema import tables as t
-from tests.support import blocked, computed
+from tests.support import blocked, memoized
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
+from tests.support.long_timeouts import long_timeouts
 from tests.support.prepared import prepare
 from tests.support.twilio import Account
-from tests.support.unhurried import unhurried
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
-computed.install()
+memoized.install()
 NOWHERE = StackAddresses(1, 2, 3)  # no server listens there; no worker runs that could call them
 VANUATU = "*111*163#"
 # On a busy machine these calls take longer than a reporter would wait.
@@ -83,7 +83,7 @@ class App:
         self._timeouts = [(module, name, getattr(module, name)) for module, name in TIMEOUTS]
         for (module, name), seconds in TIMEOUTS.items():
             setattr(module, name, seconds)
-        with unhurried(app, self.plan.settings):
+        with long_timeouts(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
         self.parts: Services = self.flask.extensions["tokaut"]
         self.parts.housekeeping.stop()  # a test runs a round of housekeeping itself
