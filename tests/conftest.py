@@ -105,7 +105,7 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
     for server in leaks.ALLOWED.servers:
         if isinstance(server, Postgres):
             server.drop_databases()
-    if found := leaks.left(before, leaks.ALLOWED):
+    if found := leaks.leaked_resources(before, leaks.ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
 
 
@@ -119,7 +119,7 @@ def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the
     yield
     if _shares_fixtures(request):
         return
-    if found := leaks.left(before, leaks.ALLOWED):
+    if found := leaks.leaked_resources(before, leaks.ALLOWED):
         pytest.fail(f"This test left behind:\n{found}", pytrace=False)
 
 
