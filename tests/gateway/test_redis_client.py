@@ -24,7 +24,7 @@ from runtime.redis_clients import TIMEOUT_SECONDS
 from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.redis_servers import Server
 from tests.support.sentinels import Watched
-from tests.support.tls import Authority, door
+from tests.support.tls import Authority, tls_forwarder
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 
@@ -741,7 +741,7 @@ def tls_port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[i
     with ExitStack() as stack:
         stack.callback(server.remove)
         certificate = authority.certificate(*request.param)
-        yield stack.enter_context(door(certificate, server.start().port)), authority.file
+        yield stack.enter_context(tls_forwarder(certificate, server.start().port)), authority.file
 
 
 @pytest.mark.rule("A-41")
@@ -790,12 +790,12 @@ def test_the_sentinels_are_asked_over_tls_too(tmp_path: Path, is_trusted: bool) 
     with ExitStack() as stack:
         server = Server("requirepass secret")
         stack.callback(server.remove)
-        port = stack.enter_context(door(certificate, server.start().port))
+        port = stack.enter_context(tls_forwarder(certificate, server.start().port))
         # The Sentinel cannot speak TLS to the server itself; the test ends long before it would react.
         watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
         sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
         stack.callback(sentinel.remove)
-        asked = stack.enter_context(door(certificate, sentinel.start().port))
+        asked = stack.enter_context(tls_forwarder(certificate, sentinel.start().port))
         ca = authority.file if is_trusted else Authority(tmp_path, "Somebody else").file
         reach = RedisAddress("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
         if is_trusted:
