@@ -27,7 +27,7 @@ from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
 from tests.support.logged_in import logged_in
-from tests.support.many_reports import A_SECOND, fill
+from tests.support.many_reports import A_SECOND, insert_many_reports
 from tests.support.staff import Page, Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -66,7 +66,7 @@ def test_each_report_is_under_its_tabs_and_counted_there(
     database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 10)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 10)
     d, now = t.delivery.c, database.now()
     with database.write() as connection:
         connection.execute(delete(t.delivery).where(d.type == "updated"))
@@ -274,7 +274,7 @@ def test_who_has_a_report_open_is_known_for_less_than_a_minute(
     database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 2)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 2)
     with database.read() as connection:
         one, other = list(connection.execute(select(t.report.c.report_id)).scalars())
     for name in ("mere", "sam", "nia"):

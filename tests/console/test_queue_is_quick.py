@@ -18,7 +18,7 @@ from reports.store.cases import case_list, presence
 from reports.store.cases.case_list import MAX_COUNTED, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.staff.accounts import Account
 from tests.support.databases import KINDS, migrated_database
-from tests.support.many_reports import fill
+from tests.support.many_reports import insert_many_reports
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
     opener = ReportDecryptor(load_private_keys(tmp_path / "keys", [HOTLINE]), "demo")
 
     def first() -> tuple[list[CaseRow], bool]:
