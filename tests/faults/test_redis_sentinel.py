@@ -19,7 +19,7 @@ from tests.faults.conversations import MAX_ANSWER_SECONDS
 from tests.support.handsets import Seen
 from tests.support.installation import Installation
 from tests.support.redis_servers import Server
-from tests.support.sentinels import PASSWORD, Watched
+from tests.support.sentinels import PASSWORD, SentinelCluster
 from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
 
@@ -29,18 +29,18 @@ TO_SEND = ("Report", "Now", "Go on", "More", "Bullying, threats", "Shefa", "Me",
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    made = Watched(tmp_path / "redis").start()
+def sentinel_cluster(tmp_path: Path) -> Iterator[SentinelCluster]:
+    made = SentinelCluster(tmp_path / "redis").start()
     yield made
     made.remove()
 
 
 @pytest.fixture
-def installation(watched: Watched) -> Iterator[Installation]:
+def installation(sentinel_cluster: SentinelCluster) -> Iterator[Installation]:
     installation = Installation()
     installation.prepare_for_own_redis()
     for name in ("hotline", "urgent", "standard", "clock", "web"):
-        installation.start(name, watched.told(name))
+        installation.start(name, sentinel_cluster.settings_for(name))
     installation.until_web_answers()
     yield installation
     installation.down()
@@ -62,7 +62,7 @@ def choice(seen: Seen, wanted: str) -> str:
 
 
 def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
-    watched: Watched, installation: Installation
+    sentinel_cluster: SentinelCluster, installation: Installation
 ) -> None:
     assert answered(installation, 1).text.startswith("Sent to")
     begun = installation.ussd_phone(
@@ -71,11 +71,11 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     seen = begun.dial()
     for reply in TO_SEND[:4]:
         seen = begun.type(choice(seen, reply))
-    until(watched.is_copied, "the replica does not follow")
-    watched.primary.kill()
+    until(sentinel_cluster.is_copied, "the replica does not follow")
+    sentinel_cluster.primary.kill()
     watch = Stopwatch()
     sent = 1
-    while not watched.promoted():
+    while not sentinel_cluster.promoted():
         sent += 1
         assert answered(installation, sent).text.startswith("Sent to")
         assert watch.seconds < 30
@@ -94,7 +94,7 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     assert len(reports(installation.received())) == len(
         {one["headers"]["webhook-id"] for one in installation.received()}
     )
-    with watched.admin(watched.replica) as admin:
+    with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
         users = {one["user"] for one in admin.client_list()}
         refused = [one for one in admin.acl_log() if one["object"] != "info"]
     assert {"web", "worker"} <= users
@@ -106,26 +106,26 @@ def reports(got: list[dict[str, Any]]) -> set[str]:
     return {one["body"]["data"]["report_id"] for one in got}
 
 
-def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> None:
-    common = load_settings(CommonSettings, watched.told("web"))
+def test_an_old_primary_that_comes_back_takes_no_writes(sentinel_cluster: SentinelCluster) -> None:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as client:
         client.set("s:before", "1")
-        with watched.admin(watched.replica) as admin:
+        with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
             until(lambda: admin.get("s:before") == "1", "the replica does not follow")
-        watched.primary.kill()
-        until(watched.promoted, "the replica was not promoted", 30)
-        watched.primary.start()
+        sentinel_cluster.primary.kill()
+        until(sentinel_cluster.promoted, "the replica was not promoted", 30)
+        sentinel_cluster.primary.start()
         until(lambda: answers(lambda: client.set("s:after", "1")), "nothing is written after", 20)
-    with watched.admin(watched.replica) as admin:
+    with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
         assert admin.mget("s:before", "s:after") == ["1", "1"]
 
 
-def test_no_connection_to_a_sentinel_stays_open(watched: Watched) -> None:
-    common = load_settings(CommonSettings, watched.told("web"))
+def test_no_connection_to_a_sentinel_stays_open(sentinel_cluster: SentinelCluster) -> None:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as client:
         client.get("s:x")
         find_master(common.session_redis, 1)
-        assert sum(map(library_connections, watched.sentinels)) == 0
+        assert sum(map(library_connections, sentinel_cluster.sentinels)) == 0
 
 
 def library_connections(sentinel: Server) -> int:
@@ -137,18 +137,18 @@ def library_connections(sentinel: Server) -> int:
 
 @pytest.mark.parametrize("known", [True, False], ids=["a line that was open", "a line to open"])
 @pytest.mark.parametrize("who", ["the primary", "the Sentinels too"])
-def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: bool) -> None:
+def test_whoever_hangs_costs_a_caller_little(sentinel_cluster: SentinelCluster, who: str, known: bool) -> None:
     """It costs one second once, then web does not use Redis for five seconds; after "Sent" it costs almost nothing."""
-    hang = [watched.primary, *(watched.sentinels if who == "the Sentinels too" else ())]
+    hang = [sentinel_cluster.primary, *(sentinel_cluster.sentinels if who == "the Sentinels too" else ())]
     for _ in range(3):  # a busy machine makes it only slower
-        took = cost(watched, hang, known)
+        took = cost(sentinel_cluster, hang, known)
         if took[0] < 2 and took[1] < 0.6:
             return
     pytest.fail(f"{took} s, three times")
 
 
-def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, float]:
-    common = load_settings(CommonSettings, watched.told("web"))
+def cost(sentinel_cluster: SentinelCluster, hang: Sequence[Server], known: bool) -> tuple[float, float]:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as sessions, queue_client(common.queue_redis, QUEUE_SECONDS) as queue:
         if known:
             until(lambda: answers(lambda: sessions.get("s:x")), "the primary does not answer")
