@@ -129,7 +129,7 @@ class Night:
         shown = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", screen)
         assert shown, screen
         phone.type(words)
-        phone.line_gone()
+        phone.drop_call()
         known = {one.report_id for one in self.reports}
         (report_id,) = set(self._scalars(select(t.report.c.report_id))) - known
         self.reports.append(Filed(report_id, phone.phone, shown[1] + shown[2], shown[3], words))
@@ -149,7 +149,7 @@ class Night:
         phone.dial()
         for reply in ("3", one.code, one.pin, *replies):
             screen = phone.type(reply).text
-        phone.line_gone()
+        phone.drop_call()
         return screen
 
     # The store and the pages

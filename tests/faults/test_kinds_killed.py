@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.handsets import AfricasTalking, Seen
+from tests.support.handsets import AfricasTalking, Screen
 from tests.support.wait import until
 from tests.workers.installation_of_kinds import DESK, DRILLS, KINDS, InstallationOfKinds, Kind
 
@@ -42,9 +42,9 @@ def new_phone_number(installation: InstallationOfKinds) -> AfricasTalking:
     return phone
 
 
-def heard(phone: AfricasTalking) -> Seen:
+def heard(phone: AfricasTalking) -> Screen:
     """Send the same request, as a provider does, until there is an answer."""
-    answers: list[Seen] = []
+    answers: list[Screen] = []
 
     def has_one() -> bool:
         with suppress(requests.RequestException, AssertionError):

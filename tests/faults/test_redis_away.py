@@ -20,7 +20,7 @@ from tests.faults.conversations import (
     walk,
 )
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import Neutral
+from tests.support.handsets import JsonUssd
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -33,9 +33,9 @@ def installation(shared: FaultyInstallation) -> FaultyInstallation:
     return shared
 
 
-def neutral(installation: FaultyInstallation) -> Neutral:
+def neutral(installation: FaultyInstallation) -> JsonUssd:
     phone = installation.ussd_phone("ussd", new_phone_number())
-    assert isinstance(phone, Neutral)
+    assert isinstance(phone, JsonUssd)
     return phone
 
 

@@ -16,7 +16,7 @@ from gateway.app import QUEUE_SECONDS
 from runtime.redis_clients import find_master, queue_client, session_client
 from runtime.settings import CommonSettings, load_settings
 from tests.faults.conversations import MAX_ANSWER_SECONDS
-from tests.support.handsets import Seen
+from tests.support.handsets import Screen
 from tests.support.installation import Installation
 from tests.support.redis_servers import Server
 from tests.support.sentinels import PASSWORD, SentinelCluster
@@ -46,7 +46,7 @@ def installation(sentinel_cluster: SentinelCluster) -> Iterator[Installation]:
     installation.down()
 
 
-def answered(installation: Installation, number: int) -> Seen:
+def answered(installation: Installation, number: int) -> Screen:
     """Make a call over Africa's Talking up to Send, each screen in time, and return the last screen."""
     phone = installation.ussd_phone("africastalking", f"+67855503{number:02}")
     seen = phone.dial()
@@ -57,7 +57,7 @@ def answered(installation: Installation, number: int) -> Seen:
     return seen
 
 
-def choice(seen: Seen, wanted: str) -> str:
+def choice(seen: Screen, wanted: str) -> str:
     return next(line.split(" ")[0] for line in seen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
 
 

@@ -34,7 +34,7 @@ from reports.store.engine.database import Database
 from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema import tables as t
 from tests.support import blocked, memoized
-from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
+from tests.support.handsets import AfricasTalking, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.long_timeouts import long_timeouts
 from tests.support.prepared import prepare
@@ -114,7 +114,7 @@ class App:
 
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
-    ) -> AfricasTalking | KannelUssd | Neutral | Call:
+    ) -> AfricasTalking | KannelUssd | JsonUssd | Call:
         """Return a phone that dials `code`. On a voice channel it dials a fixed telephone number instead."""
         secrets = self.plan.secrets
         public = self.plan.settings["PUBLIC_URL"]
@@ -128,9 +128,9 @@ class App:
         if channel == "africastalking":
             return AfricasTalking("", secrets.africastalking, phone, code, http=self.http)
         if channel == "simulator":
-            return Neutral("/hooks/simulator", phone, code, http=self.http)
+            return JsonUssd("/hooks/simulator", phone, code, http=self.http)
         if channel == "ussd":
-            return Neutral(f"/hooks/ussd/{secrets.ussd}", phone, code, http=self.http)
+            return JsonUssd(f"/hooks/ussd/{secrets.ussd}", phone, code, http=self.http)
         raise NotImplementedError(f"no phone of tests dials by {channel}: add one to App.ussd")
 
     def sms(self, phone: str, code: str = "163") -> SimulatedTexts:

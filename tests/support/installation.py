@@ -22,7 +22,7 @@ import requests
 
 from reports.countries.country import load_countries
 from tests.support.fork_server import start_python
-from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.hotline_clients import HotlineClient
@@ -212,7 +212,7 @@ class Installation:
 
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
-    ) -> AfricasTalking | KannelUssd | Neutral | Call:
+    ) -> AfricasTalking | KannelUssd | JsonUssd | Call:
         """Return a phone that dials over a channel; on a voice channel, a fixed telephone number instead of `code`."""
         if channel == "twilio_voice":
             return TwilioCall(self.web, phone, account=self.account)
@@ -223,17 +223,17 @@ class Installation:
         if channel == "kannel":
             return KannelUssd(f"{self.web}/hooks/kannel/{self.token(channel)}/ussd", phone, code)
         if channel == "simulator":
-            return Neutral(f"{self.web}/hooks/simulator", phone, code)
+            return JsonUssd(f"{self.web}/hooks/simulator", phone, code)
         if channel == "ussd":
-            return Neutral(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
+            return JsonUssd(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
         raise NotImplementedError(f"no phone of tests dials by {channel}: add one to Installation.ussd_phone")
 
     def sms_phone(
         self, channel: str, phone: str, code: str = "163"
-    ) -> Texts | KannelTexts | TwilioTexts | SimulatedTexts:
+    ) -> AfricasTalkingTexts | KannelTexts | TwilioTexts | SimulatedTexts:
         """Return a phone that texts over a channel."""
         if channel == "africastalking":
-            return Texts(self.web, self.token(channel), phone, code, self.provider)
+            return AfricasTalkingTexts(self.web, self.token(channel), phone, code, self.provider)
         if channel == "kannel":
             return KannelTexts(f"{self.web}/hooks/kannel/{self.token(channel)}/sms", phone, code)
         if channel == "twilio":
