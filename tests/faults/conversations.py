@@ -41,18 +41,18 @@ def texts(installation: FaultyInstallation) -> AfricasTalkingTexts:
 def promptly(ask: Callable[[], Screen]) -> Screen:
     """Return an answer; fail if it took longer than promised."""
     watch = Stopwatch()
-    seen = ask()
+    screen = ask()
     took = watch.seconds
-    assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {seen.text}"
-    return seen
+    assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {screen.text}"
+    return screen
 
 
 def walk(phone: AfricasTalking | JsonUssd, replies: Sequence[str], *, dial: bool = True) -> Screen:
     """Dial, type these replies, and return the last screen."""
-    seen = promptly(phone.dial) if dial else Screen("", True)
+    screen = promptly(phone.dial) if dial else Screen("", True)
     for reply in replies:
-        seen = say(phone, reply)
-    return seen
+        screen = say(phone, reply)
+    return screen
 
 
 def say(phone: AfricasTalking | JsonUssd, reply: str) -> Screen:
@@ -68,9 +68,9 @@ def press_send(phone: AfricasTalking) -> Screen | None:
         return None
 
 
-def is_sent(seen: Screen) -> bool:
+def is_sent(screen: Screen) -> bool:
     """Return whether this is the screen after Send."""
-    return seen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
+    return screen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
 
 
 def code_and_pin(sent: Screen) -> tuple[str, str]:

@@ -60,15 +60,15 @@ def sent(installation: InstallationOfKinds, kind: Kind) -> tuple[str, str]:
     for _ in range(CALLS):
         phone = new_phone_number(installation)
         phone.session = f"ATUid_{phone.phone}"
-        seen = heard(phone)
+        screen = heard(phone)
         for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
-            if seen.expects_reply:
+            if screen.expects_reply:
                 phone.path.append(reply)
-                seen = heard(phone)
-        if seen.expects_reply:
+                screen = heard(phone)
+        if screen.expects_reply:
             break
-    found = CODE.search(seen.text)
-    assert found, seen.text
+    found = CODE.search(screen.text)
+    assert found, screen.text
     return found[1] + found[2], found[3]
 
 

@@ -49,16 +49,16 @@ def installation(sentinel_cluster: SentinelCluster) -> Iterator[Installation]:
 def answered(installation: Installation, number: int) -> Screen:
     """Make a call over Africa's Talking up to Send, each screen in time, and return the last screen."""
     phone = installation.ussd_phone("africastalking", f"+67855503{number:02}")
-    seen = phone.dial()
+    screen = phone.dial()
     for reply in TO_SEND:
         watch = Stopwatch()
-        seen = phone.type(choice(seen, reply))
+        screen = phone.type(choice(screen, reply))
         assert watch.seconds <= MAX_ANSWER_SECONDS
-    return seen
+    return screen
 
 
-def choice(seen: Screen, wanted: str) -> str:
-    return next(line.split(" ")[0] for line in seen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
+def choice(screen: Screen, wanted: str) -> str:
+    return next(line.split(" ")[0] for line in screen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
 
 
 def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
@@ -68,9 +68,9 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     begun = installation.ussd_phone(
         "ussd", "+6785550201"
     )  # only its last reply is known: without Redis the call could not continue
-    seen = begun.dial()
+    screen = begun.dial()
     for reply in TO_SEND[:4]:
-        seen = begun.type(choice(seen, reply))
+        screen = begun.type(choice(screen, reply))
     until(sentinel_cluster.is_copied, "the replica does not follow")
     sentinel_cluster.primary.kill()
     watch = Stopwatch()
@@ -87,8 +87,8 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     )
     took = watch.seconds
     for reply in TO_SEND[4:]:
-        seen = begun.type(choice(seen, reply))
-    assert seen.text.startswith("Sent to")
+        screen = begun.type(choice(screen, reply))
+    assert screen.text.startswith("Sent to")
     assert answered(installation, sent + 1).text.startswith("Sent to")
     installation.until_received(lambda got: len(reports(got)) == sent + 2, "not all came", 30)
     assert len(reports(installation.received())) == len(

@@ -93,7 +93,7 @@ def path(kind: type[AfricasTalking]) -> Callable[[App, str, random.Random], Any]
     return lambda app, phone, _: kind("", app.plan.secrets.africastalking, phone, CODE, http=app.http)
 
 
-def neutral(kind: type[JsonUssd]) -> Callable[[App, str, random.Random], Any]:
+def json_ussd(kind: type[JsonUssd]) -> Callable[[App, str, random.Random], Any]:
     return lambda app, phone, _: kind(f"/hooks/ussd/{app.plan.secrets.ussd}", phone, CODE, http=app.http)
 
 
@@ -108,8 +108,8 @@ def spoken(channel: str) -> Callable[[App, str, random.Random], Any]:
 CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "africastalking": path(AfricasTalking),
     "africastalking, code as text": path(CodeAsText),
-    "ussd": neutral(JsonUssd),
-    "ussd, no event, code as text": neutral(NoEvent),
+    "ussd": json_ussd(JsonUssd),
+    "ussd, no event, code as text": json_ussd(NoEvent),
     "kannel": kannel(KannelUssd),
     "kannel, no operation": kannel(NoOperation),
     "twilio_voice": spoken("twilio_voice"),

@@ -189,7 +189,7 @@ class Call:
     def press(self, keys: str) -> Screen:
         """Press keys in quick succession, then listen to the response."""
         assert keys
-        seen = Screen("", False)
+        screen = Screen("", False)
         while keys:
             gather = self.verbs[0] if self.verbs else None
             assert gather and gather.name == self.digits, "the call has ended, or no key is expected"
@@ -197,10 +197,10 @@ class Call:
                 pressed, keys = keys[0], keys[1:]
             else:
                 pressed, _, keys = keys.partition("#")
-            seen = self._request(gather.attributes[self.action], pressed)
+            screen = self._request(gather.attributes[self.action], pressed)
         while self.verbs and self.verbs[0].name == self.digits and not self.verbs[0].children:
-            seen = self.silence()  # a second key may follow; let the time run out
-        return seen
+            screen = self.silence()  # a second key may follow; let the time run out
+        return screen
 
     def silence(self) -> Screen:
         """Press no key until the timeout."""
@@ -310,9 +310,9 @@ class TwilioCall(Call):
     def say_nothing(self) -> Screen:
         """Stay silent after the tone. Twilio stores nothing, reports "absent", and continues with the next verb."""
         record = self.verbs.pop(0).attributes
-        seen = self._go_on()
+        screen = self._go_on()
         self.file_ready(record, "RE" + "0" * 32, "absent")
-        return seen
+        return screen
 
     def file_ready(self, record: Mapping[str, str], source: str, status: str = "completed") -> int:
         """Post to recordingStatusCallback, without the caller's number and the URL fragment. Return the HTTP status."""
