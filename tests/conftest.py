@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support import blocked, compiled, guard, leaks, loaded, ports, routes, shadows
+from tests.support import blocked, cached_files, compiled, leaks, network_guard, ports, routes, sql_shadow_check
 from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
 from tests.support.products import ProductSelection
@@ -37,11 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ProductSelection(full=config.getoption("--full")))
     config.addinivalue_line("markers", "product(parts): runs one part of its cases a day, and all of them by --full")
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
-    guard.install()
-    shadows.install()
+    network_guard.install()
+    sql_shadow_check.install()
     blocked.install()
     compiled.install()
-    loaded.install()
+    cached_files.install()
     routes.install()
     unhurried = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}  # a machine may be busy
     hypothesis.settings.register_profile("unhurried", **unhurried)
@@ -105,7 +105,7 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
     for server in leaks.ALLOWED.servers:
         if isinstance(server, Postgres):
             server.drop_databases()
-    if found := leaks.left(before, leaks.ALLOWED):
+    if found := leaks.leaked_resources(before, leaks.ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
 
 
@@ -119,7 +119,7 @@ def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the
     yield
     if _shares_fixtures(request):
         return
-    if found := leaks.left(before, leaks.ALLOWED):
+    if found := leaks.leaked_resources(before, leaks.ALLOWED):
         pytest.fail(f"This test left behind:\n{found}", pytrace=False)
 
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.conftest import LONGEST_FIRST, TESTS
-from tests.support.guard import OutgoingRefused, is_here
+from tests.support.network_guard import OutgoingRefused, is_here
 from tests.support.postgres import Postgres, binaries
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 import requests
 
 from tests.bad_inputs.inside import Inside
-from tests.support.handsets import AfricasTalking, Neutral, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -94,7 +94,7 @@ class Row:
 
     def texts(self) -> Texting:
         phone = self.installation.sms_phone("africastalking", self.phone)
-        assert isinstance(phone, Texts)
+        assert isinstance(phone, AfricasTalkingTexts)
         return Texting(self, phone)
 
     # Results
@@ -144,7 +144,7 @@ class Row:
 class Call:
     """A USSD call whose replies are labels."""
 
-    def __init__(self, row: Row, phone: AfricasTalking | Neutral) -> None:
+    def __init__(self, row: Row, phone: AfricasTalking | JsonUssd) -> None:
         self._row = row
         self.phone = phone
         self.screen = ""
@@ -166,7 +166,7 @@ class Call:
 class Texting:
     """A phone that texts over Africa's Talking."""
 
-    def __init__(self, row: Row, phone: Texts) -> None:
+    def __init__(self, row: Row, phone: AfricasTalkingTexts) -> None:
         self._row = row
         self.phone = phone
 

@@ -202,7 +202,7 @@ def test_very_long_words(row: Row) -> None:
     assert not call.type(words).startswith(OWN_WORDS)
     report = row.report()
     assert report["narrative"] == words
-    call.phone.line_gone()
+    call.phone.drop_call()
     row.installation.until_received(
         lambda lines: any(
             line["body"]["data"]["report_id"] == report["report_id"] and line["body"]["data"]["narrative"] == words

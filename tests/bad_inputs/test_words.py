@@ -35,7 +35,7 @@ def kept(faulty_installation: Installation) -> Iterator[Kept]:
             call = row.call(by)
             call.walk(*TO_WORDS)
             assert not call.type(words).startswith("Tell us")
-            call.phone.line_gone()  # so that the added words are sent now
+            call.phone.drop_call()  # so that the added words are sent now
         report = row.report()
         assert report["narrative"] == words
         sent[report["report_id"]] = words
@@ -153,7 +153,7 @@ def test_words_where_a_choice_is_asked(row: Row, replies: tuple[str, ...], scree
     call = row.call()
     asked = call.walk(*replies)
     assert call.type(WORDS).endswith(asked)
-    call.phone.line_gone()
+    call.phone.drop_call()
     report = row.report()
     assert report["completeness"] == completeness
     assert [(one["screen"], one["text"]) for one in report["unasked"]] == [(screen, WORDS)]

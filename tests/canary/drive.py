@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from tests.canary.planted import PLACE, SENTENCE, SPOKEN, Planted
-from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.installation import Installation
 from tests.support.recordings import MP3
@@ -20,14 +20,14 @@ TO_SEND_SMS = (*TO_SEND[:-1], SENTENCE, TO_SEND[-1])  # by SMS the words come be
 IN_DANGER = ("Report", "Now", "Go on", "Asks photos, money", PLACE)
 
 
-def walk(phone: AfricasTalking | KannelUssd | Neutral, *replies: str) -> str:
+def walk(phone: AfricasTalking | KannelUssd | JsonUssd, *replies: str) -> str:
     screen = phone.dial().text
     for reply in replies:
         screen = phone.type(reply).text
     return screen
 
 
-def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name: str) -> tuple[str, str]:
+def report(phone: AfricasTalking | KannelUssd | JsonUssd, planted: Planted, name: str) -> tuple[str, str]:
     """Send a whole report, with words after Send and a link among them; return code and PIN."""
     sent = walk(phone, *TO_SEND, "Send")
     code, pin = code_and_pin(sent, planted, name)
@@ -35,7 +35,7 @@ def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name:
     return code, pin
 
 
-def add_words(phone: AfricasTalking | KannelUssd | Neutral, words: str) -> None:
+def add_words(phone: AfricasTalking | KannelUssd | JsonUssd, words: str) -> None:
     """Type words after Send, skip the questions, and type more words at the end."""
     phone.type(words)
     for _ in range(20):
@@ -56,14 +56,14 @@ def code_and_pin(screen: str, planted: Planted, name: str) -> tuple[str, str]:
     return code, pin
 
 
-def my_report(phone: AfricasTalking | KannelUssd | Neutral, code: str, pin: str) -> None:
+def my_report(phone: AfricasTalking | KannelUssd | JsonUssd, code: str, pin: str) -> None:
     """Open My report with a wrong PIN, then with the right one."""
     wrong = f"{(int(pin) + 1) % 10000:04}"
     assert "not right" in walk(phone, "My report", code, wrong)
     assert "Pikinini Helpline" in walk(phone, "My report", code, pin)
 
 
-def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted, name: str) -> None:
+def report_by_sms(phone: AfricasTalkingTexts | KannelTexts | SimulatedTexts, planted: Planted, name: str) -> None:
     """Send words first, then the whole report, then ask for the code."""
     texted(phone, SENTENCE)
     texted(phone, "1")
@@ -85,7 +85,7 @@ def report_by_voice(installation: Installation, channel: str, phone: str, plante
         planted.add(f"recording {channel} {n}", source)
         if n == 0:
             call.speak(source)
-            call.line_gone()
+            call.drop_call()
         else:
             call.hang_up_while_speaking(source)
 
@@ -111,7 +111,7 @@ def calls_me(installation: Installation, phone: str, ringing: str, called: str) 
     assert requests.post(path, data={**form, "callerNumber": ringing}, timeout=20).status_code == 200
 
 
-def texted(phone: Texts | KannelTexts | SimulatedTexts, words: str) -> str:
+def texted(phone: AfricasTalkingTexts | KannelTexts | SimulatedTexts, words: str) -> str:
     had = len(phone.replies())
     phone.text(words)
     until(lambda: len(phone.replies()) > had, f"no reply to {words!r} after {phone.replies()[-1:]}", 30)

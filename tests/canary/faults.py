@@ -13,7 +13,7 @@ import requests
 from tests.canary import attacker, twilio
 from tests.canary.drive import IN_DANGER, TO_SEND, end_event, walk
 from tests.canary.planted import ANSWER, SENTENCE
-from tests.support.handsets import AfricasTalking, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -80,7 +80,7 @@ def spool_gone(installation: Installation) -> Iterator[None]:
     spool.with_name("spool-away").rename(spool)
 
 
-def unreadable(installation: Installation, phone: Texts) -> None:
+def unreadable(installation: Installation, phone: AfricasTalkingTexts) -> None:
     """Send SMS with two senders, which are stored for a person, and a USSD request that cannot be read."""
     body = {"from": [phone.phone, "+6785550199"], "to": "163", "text": SENTENCE, "id": "x"}
     answer = requests.post(f"{installation.web}/hooks/africastalking/{phone.token}/sms", data=body, timeout=10)
@@ -141,7 +141,7 @@ def everything(installation: Installation) -> None:
     """Cause one fault after another, with reporters in the middle of each."""
     at = installation.ussd_phone("africastalking", "+6785550111")
     texts = installation.sms_phone("africastalking", "+6785550112")
-    assert isinstance(at, AfricasTalking) and isinstance(texts, Texts)
+    assert isinstance(at, AfricasTalking) and isinstance(texts, AfricasTalkingTexts)
     _provider_fails(installation, texts)
     unreadable(installation, texts)
     broken_requests(installation)
@@ -153,7 +153,7 @@ def everything(installation: Installation) -> None:
     _hotline_away(installation, at)
 
 
-def _provider_fails(installation: Installation, texts: Texts) -> None:
+def _provider_fails(installation: Installation, texts: AfricasTalkingTexts) -> None:
     """Let each attempt to send an SMS fail in another way; the SMS is retried."""
     for status in (500, 401):
         installation.provider.fail_next = [status]
@@ -166,10 +166,10 @@ def _fault_inside_web(installation: Installation, at: AfricasTalking) -> None:
     happened(installation, "webhook_failed", "web")
 
 
-def _database_away(installation: Installation, at: AfricasTalking, texts: Texts) -> None:
+def _database_away(installation: Installation, at: AfricasTalking, texts: AfricasTalkingTexts) -> None:
     with database_locked(installation):
         walk(at, *IN_DANGER)
-        at.line_gone()
+        at.drop_call()
         assert "Sent to" in walk(at, *TO_SEND, "Send")
         at.type(SENTENCE)
         with spool_gone(installation):
@@ -183,7 +183,7 @@ def _database_away(installation: Installation, at: AfricasTalking, texts: Texts)
         texts_kept_by_the_provider(installation, texts)
 
 
-def texts_kept_by_the_provider(installation: Installation, texts: Texts) -> None:
+def texts_kept_by_the_provider(installation: Installation, texts: AfricasTalkingTexts) -> None:
     """Send an SMS whose reply cannot be stored: 503, so the provider repeats it."""
     form = {
         "from": texts.phone,
@@ -194,7 +194,7 @@ def texts_kept_by_the_provider(installation: Installation, texts: Texts) -> None
     requests.post(f"{installation.web}/hooks/africastalking/{texts.token}/sms", data=form, timeout=20)
 
 
-def _redis_away(installation: Installation, at: AfricasTalking, texts: Texts) -> None:
+def _redis_away(installation: Installation, at: AfricasTalking, texts: AfricasTalkingTexts) -> None:
     walk(at, *TO_SEND[:-1])
     installation.kill("valkey")
     at.type(TO_SEND[-1])

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from console.auth import credentials
 from reports.store.engine.database import Database
 from tests.support.console import Console
-from tests.support.desks import Desk, given, in_process
+from tests.support.hotline_clients import HotlineClient, in_process_hotline, store_report
 from tests.support.prepared import prepare
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
@@ -69,13 +69,15 @@ def ben(console: Console) -> Person:
 
 
 @pytest.fixture
-def desk(made: StackPlan, console: Console) -> Desk:
-    return in_process(HOTLINE, made.secrets.hotlines[HOTLINE], console.http)
+def hotline_client(made: StackPlan, console: Console) -> HotlineClient:
+    return in_process_hotline(HOTLINE, made.secrets.hotlines[HOTLINE], console.http)
 
 
 @pytest.fixture
 def report(made: StackPlan, database: Database) -> str:
-    return given(database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")])
+    return store_report(
+        database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
+    )
 
 
 @pytest.fixture(autouse=True)

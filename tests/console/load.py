@@ -28,7 +28,7 @@ from tests.console import load_staff
 from tests.house.files import ROOT
 from tests.support.installation import Installation
 from tests.support.logged_in import logged_in
-from tests.support.many_reports import fill
+from tests.support.many_reports import insert_many_reports
 from tests.support.postgres import OWNER, Postgres, binaries
 from tokaut.bench import load_client, machine
 from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
@@ -70,7 +70,7 @@ class Place:
         self.installation.start_console(self._as("tokaut_console"))
         keys = load_public_keys(self.installation.plan.folder.inside / "keys", HOTLINES)
         database = self._database()
-        fill(database, HOTLINES, keys, size.reports)
+        insert_many_reports(database, HOTLINES, keys, size.reports)
         self._people = [_person(database, number) for number in range(size.staff)]
         if roles:
             with database.write() as connection:

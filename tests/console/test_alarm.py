@@ -12,7 +12,7 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -23,7 +23,7 @@ def urgent(console: Console, made: StackPlan, priority: str = "P1") -> str:
     keys = made.folder.inside / "keys"
     head = b'{"category":"luring"}'
     to = [(HOTLINE, "primary"), (OTHER, "also")]
-    return given(console.parts.database, keys, to, priority=priority, body=SAMPLE.read_bytes(), head=head)
+    return store_report(console.parts.database, keys, to, priority=priority, body=SAMPLE.read_bytes(), head=head)
 
 
 def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
 from tests.console.conftest import HOTLINE, OTHER, THIRD, someone
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -27,7 +27,7 @@ Store = Callable[..., str]
 def store(made: StackPlan, database: Database) -> Store:
     def stored(priority: str = "P2", *hotlines: str) -> str:
         to = [(one, "primary") for one in (hotlines or (HOTLINE,))]
-        return given(database, made.folder.inside / "keys", to, priority=priority)
+        return store_report(database, made.folder.inside / "keys", to, priority=priority)
 
     return stored
 

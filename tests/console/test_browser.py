@@ -76,7 +76,7 @@ class House:
         handset = self.installation.ussd_phone("simulator", phone)
         screens = [handset.dial().text]
         screens += [handset.type(reply).text for reply in (*REPLIES, "1", SENTENCE)]
-        handset.line_gone()
+        handset.drop_call()
         return screens
 
 

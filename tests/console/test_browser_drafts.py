@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 from reports.store.schema import tables as t
 from tests.console.test_entry import web_makes_mailboxes
 from tests.console.test_every_page import Desk, _entered, told
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from flows.staff_replies import REPLY_TEMPLATES
 from tests.console.test_every_page import Desk, told
-from tests.support.presses import CountedPage
+from tests.support.interaction_counter import CountingPage
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(desk: Des
     if script:
         page.get_by_text("Urgent reports that nobody has opened").wait_for()
         page.locator(".case.measured").wait_for()
-    at = CountedPage(page)
+    at = CountingPage(page)
     with at.task("reply"):
         at.press(page.get_by_text("Ready-made replies"))
         at.press(page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True))

@@ -24,8 +24,8 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_browser import House, make_account
 from tests.console.test_browser_alarm import TONES, title
 from tests.support.installation import Installation
+from tests.support.interaction_counter import CountingPage, Task
 from tests.support.logged_in import logged_in, put_cookie
-from tests.support.presses import CountedPage, Task
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
 
@@ -92,7 +92,7 @@ class Night:
         for name in ("mere", "sam"):
             self.contexts[name].add_init_script(HURRIED)
         self.contexts["mere"].add_init_script(TONES)
-        self.at = {name: CountedPage(context.new_page()) for name, context in self.contexts.items()}
+        self.at = {name: CountingPage(context.new_page()) for name, context in self.contexts.items()}
         self.lists = {name: context.new_page() for name, context in self.contexts.items()}
 
     def _context(self, chromium: Any) -> Any:
@@ -129,7 +129,7 @@ class Night:
         shown = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", screen)
         assert shown, screen
         phone.type(words)
-        phone.line_gone()
+        phone.drop_call()
         known = {one.report_id for one in self.reports}
         (report_id,) = set(self._scalars(select(t.report.c.report_id))) - known
         self.reports.append(Filed(report_id, phone.phone, shown[1] + shown[2], shown[3], words))
@@ -149,7 +149,7 @@ class Night:
         phone.dial()
         for reply in ("3", one.code, one.pin, *replies):
             screen = phone.type(reply).text
-        phone.line_gone()
+        phone.drop_call()
         return screen
 
     # The store and the pages
@@ -265,11 +265,11 @@ def test_a_night_of_twenty_reports(night: Night, chromium: Any, record_property:
     assert night.tasks()["note and pass on"].loads == 1, found
 
 
-def _evening(night: Night, chromium: Any) -> CountedPage:
+def _evening(night: Night, chromium: Any) -> CountingPage:
     """Let three people join by invitations of a lead, and log in."""
     context = chromium.chromium.new_context(viewport=SIZE, reduced_motion="reduce")
     put_cookie(context, night.address, logged_in(night.database, "ana", "lead"))
-    lead = CountedPage(context.new_page())
+    lead = CountingPage(context.new_page())
     lead.page.goto(f"{night.address}/")
     for name in NAMES:
         with lead.task("invite a colleague"):
@@ -558,7 +558,7 @@ def _each_act_is_said_once(night: Night) -> None:
     assert wrong == [], "\n".join(wrong)
 
 
-def _end_of_an_account(night: Night, lead: CountedPage) -> None:
+def _end_of_an_account(night: Night, lead: CountingPage) -> None:
     now = night.database.now()  # a slow machine takes longer than the five minutes for which an identity check is valid
     with night.database.write() as connection:
         connection.execute(update(t.staff_session).values(checked_at=now, seen_at=now))

@@ -13,7 +13,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
-from tests.support.desks import Desk, given, in_process, of, rows
+from tests.support.hotline_clients import HotlineClient, first_delivery, in_process_hotline, rows, store_report
 from tokaut.local_stack.settings import StackPlan
 
 SEEN = "We have read it."
@@ -22,28 +22,28 @@ SEEN = "We have read it."
 @pytest.mark.rule("B-64")
 @pytest.mark.rule("X-14")
 def test_another_s_report_is_as_one_that_there_is_not(
-    made: StackPlan, desk: Desk, database: Database, report: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
     """A fallback that has not been asked yet has no report either, although it could open the body."""
     keys = made.folder.inside / "keys"
     ids = {
-        "another's": given(database, keys, [(OTHER, "primary")]),
-        "a fallback's": given(database, keys, [(OTHER, "primary"), (HOTLINE, "fallback")]),
+        "another's": store_report(database, keys, [(OTHER, "primary")]),
+        "a fallback's": store_report(database, keys, [(OTHER, "primary"), (HOTLINE, "fallback")]),
         "none": "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
         "no id": "x" * 4000,
         "a row of a table": "%00",
     }
-    found = {name: desk.call(report_id, "accepted", message=SEEN) for name, report_id in ids.items()}
+    found = {name: hotline_client.call(report_id, "accepted", message=SEEN) for name, report_id in ids.items()}
     assert {said.status_code for said in found.values()} == {404}
     assert {(said.content, said.headers["Content-Type"]) for said in found.values()} == {
         (b"Not found\n", "text/plain; charset=utf-8")
     }
     assert not [row for row in rows(database, t.delivery) if row.handling != "none"]
-    third = in_process(THIRD, made.secrets.hotlines[THIRD], desk.http)
+    third = in_process_hotline(THIRD, made.secrets.hotlines[THIRD], hotline_client.http)
     assert third.call(report, "accepted").status_code == 404
     with database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.hotline == HOTLINE).values(state="cancelled"))
-    assert desk.call(report, "accepted").status_code == 404
+    assert hotline_client.call(report, "accepted").status_code == 404
 
 
 FORGED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
@@ -66,25 +66,25 @@ FORGED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
 
 @pytest.mark.rule("B-62")
 @pytest.mark.parametrize("name", FORGED)
-def test_what_is_not_signed(desk: Desk, database: Database, report: str, name: str) -> None:
+def test_what_is_not_signed(hotline_client: HotlineClient, database: Database, report: str, name: str) -> None:
     body = b'{"state":"accepted"}'
-    said = desk.raw(report, body, FORGED[name](desk.headers(body)))
+    said = hotline_client.raw(report, body, FORGED[name](hotline_client.headers(body)))
     assert (said.status_code, said.content) == (401, b"Not signed\n")
-    assert (of(database, report, HOTLINE).handling, rows(database, t.callback)) == ("none", [])
+    assert (first_delivery(database, report, HOTLINE).handling, rows(database, t.callback)) == ("none", [])
 
 
 @pytest.mark.rule("B-62")
 @pytest.mark.rule("X-20")
 @pytest.mark.parametrize("ahead", [-7200, -360, 360, 7200])
-def test_old_and_early_calls(desk: Desk, database: Database, report: str, ahead: float) -> None:
-    assert desk.post(report, b'{"state":"accepted"}', ahead=ahead).status_code == 401
-    assert of(database, report, HOTLINE).handling == "none"
+def test_old_and_early_calls(hotline_client: HotlineClient, database: Database, report: str, ahead: float) -> None:
+    assert hotline_client.post(report, b'{"state":"accepted"}', ahead=ahead).status_code == 401
+    assert first_delivery(database, report, HOTLINE).handling == "none"
 
 
 @pytest.mark.parametrize("ahead", [-280, 280])
-def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) -> None:
+def test_a_clock_may_be_some_minutes_off(hotline_client: HotlineClient, report: str, ahead: float) -> None:
     body = json.dumps({"report_id": report, "state": "accepted"}).encode()
-    assert desk.post(report, body, ahead=ahead).status_code == 200
+    assert hotline_client.post(report, body, ahead=ahead).status_code == 200
 
 
 @pytest.mark.rule("B-62")
@@ -92,15 +92,15 @@ def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) 
 def test_another_hotline_s_signature(made: StackPlan, console: Console, database: Database, report: str) -> None:
     """Also if the other hotline has the report, too, and if the hotline does not exist."""
     for hotline in (HOTLINE, "vu-nobody", "_sender"):
-        forger = in_process(hotline, made.secrets.hotlines[OTHER], console.http)
+        forger = in_process_hotline(hotline, made.secrets.hotlines[OTHER], console.http)
         assert forger.call(report).status_code == 401
-    assert of(database, report, HOTLINE).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "none"
 
 
-def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None:
-    headers = desk.headers(b'{"state":"accepted"}')
-    assert desk.raw(report, b'{"state":"rejected"}', headers).status_code == 401
-    assert desk.raw(report, b"\xff\xfe", desk.headers(b"\xff\xfe")).status_code == 401
+def test_a_changed_body_and_one_that_is_no_text(hotline_client: HotlineClient, report: str) -> None:
+    headers = hotline_client.headers(b'{"state":"accepted"}')
+    assert hotline_client.raw(report, b'{"state":"rejected"}', headers).status_code == 401
+    assert hotline_client.raw(report, b"\xff\xfe", hotline_client.headers(b"\xff\xfe")).status_code == 401
 
 
 @pytest.mark.rule("B-65")
@@ -130,49 +130,51 @@ def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None
     ],
     ids=lambda given: repr(given)[:40],
 )
-def test_a_body_that_is_not_understood(desk: Desk, database: Database, report: str, status: int, body: bytes) -> None:
+def test_a_body_that_is_not_understood(
+    hotline_client: HotlineClient, database: Database, report: str, status: int, body: bytes
+) -> None:
     if body.startswith(b'{"'):
         body = b'{"report_id":"%s",' % report.encode() + body[1:]
-    said = desk.post(report, body)
+    said = hotline_client.post(report, body)
     assert said.status_code == status
     assert said.json()["error"]
     assert "lukaotem" not in said.text
-    assert of(database, report, HOTLINE).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "none"
 
 
 @pytest.mark.rule("X-20")
 def test_one_signed_call_says_nothing_of_another_report(
-    made: StackPlan, desk: Desk, database: Database, report: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
     """Otherwise a person who sees a callback in a log or proxy could send it to other reports of the hotline."""
-    other = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+    other = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
     body = json.dumps({"report_id": report, "state": "closed"}).encode()
-    headers = desk.headers(body)
-    said = desk.raw(other, body, headers)
+    headers = hotline_client.headers(body)
+    said = hotline_client.raw(other, body, headers)
     assert (said.status_code, "report_id" in said.json()["error"]) == (422, True)
-    assert of(database, other, HOTLINE).handling == "none"
-    assert desk.raw(report, body, headers).json() == {"state": "closed"}
+    assert first_delivery(database, other, HOTLINE).handling == "none"
+    assert hotline_client.raw(report, body, headers).json() == {"state": "closed"}
 
 
 @pytest.mark.parametrize("body", [b'{"state":"accepted"}', b'{"report_id":null,"state":"accepted"}'], ids=repr)
 def test_a_call_that_does_not_name_the_report_is_told_what_is_missing(
-    desk: Desk, database: Database, report: str, body: bytes
+    hotline_client: HotlineClient, database: Database, report: str, body: bytes
 ) -> None:
-    said = desk.post(report, body)
+    said = hotline_client.post(report, body)
     assert (said.status_code, said.json()["error"][:20]) == (422, "report_id is missing")
-    assert of(database, report, HOTLINE).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "none"
 
 
-def test_the_id_may_be_written_in_capitals(desk: Desk, report: str) -> None:
-    assert desk.call(report.upper(), "accepted").json() == {"state": "accepted"}
+def test_the_id_may_be_written_in_capitals(hotline_client: HotlineClient, report: str) -> None:
+    assert hotline_client.call(report.upper(), "accepted").json() == {"state": "accepted"}
 
 
-def test_null_is_as_if_it_were_not_there(desk: Desk, report: str) -> None:
-    assert desk.call(report, "accepted", message=None, reason=None).json() == {"state": "accepted"}
+def test_null_is_as_if_it_were_not_there(hotline_client: HotlineClient, report: str) -> None:
+    assert hotline_client.call(report, "accepted", message=None, reason=None).json() == {"state": "accepted"}
 
 
-def test_too_much_is_not_read(desk: Desk, report: str) -> None:
-    assert desk.post(report, b'{"state":"accepted"}' + b" " * 64 * 1024).status_code == 413
+def test_too_much_is_not_read(hotline_client: HotlineClient, report: str) -> None:
+    assert hotline_client.post(report, b'{"state":"accepted"}' + b" " * 64 * 1024).status_code == 413
 
 
 def test_other_methods(console: Console, report: str) -> None:
@@ -191,7 +193,7 @@ def test_two_secrets_while_one_is_rotated(made: StackPlan, report: str) -> None:
     console = Console(settings)
     try:
         for secret in (new, old):
-            assert in_process(HOTLINE, secret, console.http).call(report).status_code == 200
-        assert in_process(OTHER, new, console.http).call(report).status_code == 401
+            assert in_process_hotline(HOTLINE, secret, console.http).call(report).status_code == 200
+        assert in_process_hotline(OTHER, new, console.http).call(report).status_code == 401
     finally:
         console.close()

@@ -14,7 +14,7 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_list import Filed
 from tests.support.console import Console
-from tests.support.desks import of, rows
+from tests.support.hotline_clients import first_delivery, rows
 from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -42,7 +42,7 @@ def act(one: Person, filed: Filed, name: str, form: dict[str, str] | None = None
 
 
 def handling(filed: Filed) -> str:
-    return str(of(filed.database, filed.id, HOTLINE).handling)
+    return str(first_delivery(filed.database, filed.id, HOTLINE).handling)
 
 
 def held(filed: Filed) -> Any:

@@ -23,9 +23,9 @@ from reports.store.schema.base import new_id
 from runtime.time_units import DAY, MINUTE, SECOND
 from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.house.files import ROOT
-from tests.support.app import Said
+from tests.support.app import ReceivedResponse
 from tests.support.console import Console
-from tests.support.desks import Desk, given, rows
+from tests.support.hotline_clients import HotlineClient, rows, store_report
 from tokaut.documents.recovery_sheet import sheet_text
 from tokaut.local_stack.settings import StackPlan
 
@@ -45,25 +45,25 @@ def kit() -> Any:
 KIT = kit()
 
 
-def fetch(desk: Desk, target: str, *, signed: str | None = None, at: float = 0) -> Said:
+def fetch(hotline_client: HotlineClient, target: str, *, signed: str | None = None, at: float = 0) -> ReceivedResponse:
     """Send the kit's request. `signed`: another address to sign. `at`: seconds by which the hotline's clock is fast."""
-    headers = KIT.signed(desk.secret, f"https://desk.example{signed or target}", "any", int(time.time() + at))
-    said: Said = desk.http.send("GET", target, headers=headers)
+    headers = KIT.signed(hotline_client.secret, f"https://desk.example{signed or target}", "any", int(time.time() + at))
+    said: ReceivedResponse = hotline_client.http.send("GET", target, headers=headers)
     return said
 
 
-def signed_words(desk: Desk, words: str) -> dict[str, str]:
+def signed_words(hotline_client: HotlineClient, words: str) -> dict[str, str]:
     """Return headers for a GET, cut out of a signed body that contains another person's words."""
     now = str(int(time.time()))
     body = f'{{"narrative":"{words.replace("NOW", now)}'
-    signature = Webhook(desk.secret).sign("any", datetime.fromtimestamp(int(now), UTC), body)
+    signature = Webhook(hotline_client.secret).sign("any", datetime.fromtimestamp(int(now), UTC), body)
     key = f"any.{now}.{body.partition(f'.{now}.')[0]}"
     return {"webhook-id": key, "webhook-timestamp": now, "webhook-signature": signature}
 
 
 def delivered(made: StackPlan, database: Database, hotline: str = HOTLINE, ago: int = MINUTE) -> str:
     """Store a report as delivered, and return its id."""
-    report = given(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
+    report = store_report(database, made.folder.inside / "keys", [(hotline, "primary")], body=DATA)
     [row] = [row for row in rows(database, t.delivery) if row.report_id == report]
     digest = hashlib.sha256(envelope("report.created", row.created_at // SECOND, DATA)).digest()
     values = {"state": "delivered", "delivered_at": database.now() - ago, "sent_sha256": digest}
@@ -89,11 +89,11 @@ def spoken(made: StackPlan, database: Database, report: str, data: bytes = DATA)
 
 
 def test_a_delivery_is_fetched_again_and_only_the_hotline_opens_it(
-    made: StackPlan, desk: Desk, database: Database, report: str, console: Console
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str, console: Console
 ) -> None:
     """The bytes are those of the first delivery. Deliveries that are still due are not listed."""
     told = delivered(made, database)
-    said = fetch(desk, PATH)
+    said = fetch(hotline_client, PATH)
     assert said.status_code == 200, said.content
     [one] = said.json()["deliveries"]
     assert (one["report_id"], one["type"], one["withheld"], said.json()["next"]) == (told, "report.created", None, None)
@@ -107,9 +107,11 @@ def test_a_delivery_is_fetched_again_and_only_the_hotline_opens_it(
     assert "fetched the encrypted report again." in someone(console, "ana").get("/audit").text
 
 
-def test_a_message_of_the_reporter_comes_too(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_a_message_of_the_reporter_comes_too(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
     message = spoken(made, database, delivered(made, database))
-    one = next(one for one in fetch(desk, PATH).json()["deliveries"] if one["type"] == "report.message")
+    one = next(one for one in fetch(hotline_client, PATH).json()["deliveries"] if one["type"] == "report.message")
     assert one["copy"]["message_id"] == message
     key = read_private_key(made.folder.inside / "keys", HOTLINE, one["copy"]["key_id"])
     assert json.loads(KIT.opened({key.key_id: key._key}, HOTLINE, one))["data"]["narrative"] == "made up"
@@ -124,36 +126,40 @@ def test_the_key_of_the_kit_is_the_one_on_the_recovery_sheet(made: StackPlan, tm
 
 
 @pytest.mark.rule("X-14")
-def test_what_is_not_signed_for_this_address(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_what_is_not_signed_for_this_address(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
     delivered(made, database)
-    callback = Webhook(desk.secret).sign("any", datetime.fromtimestamp(int(time.time()), UTC), "{}")
+    callback = Webhook(hotline_client.secret).sign("any", datetime.fromtimestamp(int(time.time()), UTC), "{}")
     stamp = {"webhook-id": "any", "webhook-timestamp": str(int(time.time())), "webhook-signature": callback}
-    other = Desk(OTHER, made.secrets.hotlines[OTHER], desk.http)
+    other = HotlineClient(OTHER, made.secrets.hotlines[OTHER], hotline_client.http)
     for said in (
-        desk.http.send("GET", PATH),
-        desk.http.send("GET", PATH, headers=stamp),
-        fetch(desk, f"{PATH}?after=1", signed=PATH),
-        fetch(desk, PATH, signed=FAILURES),
+        hotline_client.http.send("GET", PATH),
+        hotline_client.http.send("GET", PATH, headers=stamp),
+        fetch(hotline_client, f"{PATH}?after=1", signed=PATH),
+        fetch(hotline_client, PATH, signed=FAILURES),
         fetch(other, PATH),
-        fetch(desk, PATH, at=-360),
-        fetch(desk, PATH, at=360),
-        fetch(desk, "/hotlines/vu-nobody/deliveries"),
-        desk.http.send("GET", PATH, headers=signed_words(desk, f"x.NOW.GET {PATH}")),
+        fetch(hotline_client, PATH, at=-360),
+        fetch(hotline_client, PATH, at=360),
+        fetch(hotline_client, "/hotlines/vu-nobody/deliveries"),
+        hotline_client.http.send("GET", PATH, headers=signed_words(hotline_client, f"x.NOW.GET {PATH}")),
     ):
         assert (said.status_code, said.content) == (401, b"Not signed\n")
     assert [row for row in rows(database, t.audit) if row.act == "fetched_again"] == []
 
 
 @pytest.mark.rule("X-14")
-def test_nothing_of_another_hotline_is_in_it(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_nothing_of_another_hotline_is_in_it(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
     delivered(made, database, OTHER)
-    assert fetch(desk, PATH).json()["deliveries"] == []
-    other = Desk(OTHER, made.secrets.hotlines[OTHER], desk.http)
+    assert fetch(hotline_client, PATH).json()["deliveries"] == []
+    other = HotlineClient(OTHER, made.secrets.hotlines[OTHER], hotline_client.http)
     assert len(fetch(other, PATH.replace(HOTLINE, OTHER)).json()["deliveries"]) == 1
 
 
 def test_pages_follow_one_another_and_lose_nothing(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, hotline_client: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if several have the same delivery time."""
     monkeypatch.setattr(deliveries, "MAX_COPIES", 2)
@@ -162,7 +168,7 @@ def test_pages_follow_one_another_and_lose_nothing(
         connection.execute(update(t.delivery).values(delivered_at=database.now() - MINUTE))
     seen, target = [], PATH
     while target:
-        page = fetch(desk, target).json()
+        page = fetch(hotline_client, target).json()
         assert len(page["deliveries"]) <= 2
         seen += [one["report_id"] for one in page["deliveries"]]
         target = f"{PATH}?after={page['next']}" if page["next"] else ""
@@ -170,24 +176,26 @@ def test_pages_follow_one_another_and_lose_nothing(
 
 
 def test_a_page_is_full_by_its_bytes_too(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, hotline_client: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries.delivered_copies, "MAX_BYTES", 10)
     for _ in range(2):
         delivered(made, database)
-    first = fetch(desk, PATH).json()
+    first = fetch(hotline_client, PATH).json()
     assert len(first["deliveries"]) == 1
-    second = fetch(desk, f"{PATH}?after={first['next']}").json()
+    second = fetch(hotline_client, f"{PATH}?after={first['next']}").json()
     assert (len(second["deliveries"]), second["next"]) == (1, None)
 
 
-def test_since_a_time(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_since_a_time(made: StackPlan, hotline_client: HotlineClient, database: Database) -> None:
     old, new = delivered(made, database, ago=3 * DAY), delivered(made, database)
     delivered(made, database, ago=31 * DAY)
-    all_of_them = fetch(desk, PATH).json()["deliveries"]
+    all_of_them = fetch(hotline_client, PATH).json()["deliveries"]
     assert [one["report_id"] for one in all_of_them] == [old, new]
     yesterday = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86_400))
-    assert [one["report_id"] for one in fetch(desk, f"{PATH}?since={yesterday}").json()["deliveries"]] == [new]
+    assert [one["report_id"] for one in fetch(hotline_client, f"{PATH}?since={yesterday}").json()["deliveries"]] == [
+        new
+    ]
 
 
 WRONG = (
@@ -203,16 +211,16 @@ WRONG = (
 )
 
 
-def test_what_the_address_may_not_say(desk: Desk) -> None:
+def test_what_the_address_may_not_say(hotline_client: HotlineClient) -> None:
     for query, why in WRONG:
-        said = fetch(desk, f"{PATH}?{query}")
+        said = fetch(hotline_client, f"{PATH}?{query}")
         assert said.status_code == 422, query
         assert why in said.json()["error"], query
 
 
 @pytest.mark.rule("A-31")
 def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
-    made: StackPlan, desk: Desk, database: Database
+    made: StackPlan, hotline_client: HotlineClient, database: Database
 ) -> None:
     """Only the worker can remove the number; the last statement about contact is not withheld."""
     withdrawn, given_anew, deleted = (delivered(made, database) for _ in range(3))
@@ -223,7 +231,7 @@ def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
         for report, allowed, at in contacts:
             connection.execute(insert(t.contact).values(report_id=report, allowed=allowed, changed_at=at))
         connection.execute(update(t.report).where(t.report.c.report_id == deleted).values(delete_asked_at=1))
-    found = {(one["report_id"], one["type"]): one for one in fetch(desk, PATH).json()["deliveries"]}
+    found = {(one["report_id"], one["type"]): one for one in fetch(hotline_client, PATH).json()["deliveries"]}
     why = {key: one["withheld"] for key, one in found.items()}
     assert why == {
         (withdrawn, "report.created"): "contact_withdrawn",
@@ -234,27 +242,31 @@ def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
     assert [key for key, one in found.items() if one["copy"]] == [(given_anew, "report.message")]
 
 
-def test_a_body_that_is_not_stored_any_more_is_named(made: StackPlan, desk: Desk, database: Database) -> None:
+def test_a_body_that_is_not_stored_any_more_is_named(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
     delivered(made, database)
     with database.write() as connection:
         connection.execute(t.report_body.delete())
-    [one] = fetch(desk, PATH).json()["deliveries"]
+    [one] = fetch(hotline_client, PATH).json()["deliveries"]
     assert (one["copy"], one["withheld"]) == (None, "not_stored")
 
 
-def test_too_many_requests(desk: Desk, console: Console) -> None:
+def test_too_many_requests(hotline_client: HotlineClient, console: Console) -> None:
     """Signed requests are counted for each hotline: a stranger locks nobody out."""
     for _ in range(deliveries.RATE_LIMIT.max_attempts + 5):
-        desk.http.send("GET", PATH)
+        hotline_client.http.send("GET", PATH)
     for _ in range(deliveries.RATE_LIMIT.max_attempts):
-        assert fetch(desk, FAILURES).status_code == 200
-    said = fetch(desk, PATH)
+        assert fetch(hotline_client, FAILURES).status_code == 200
+    said = fetch(hotline_client, PATH)
     assert (said.status_code, said.headers["Retry-After"]) == (429, "60")
 
 
-def test_deliveries_that_fail_are_events(made: StackPlan, desk: Desk, database: Database, report: str) -> None:
+def test_deliveries_that_fail_are_events(
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
+) -> None:
     keys, d = made.folder.inside / "keys", t.delivery.c
-    ids = {state: given(database, keys, [(HOTLINE, "primary")]) for state in ("due", "refused", "parked")}
+    ids = {state: store_report(database, keys, [(HOTLINE, "primary")]) for state in ("due", "refused", "parked")}
     delivered(made, database)
     with database.write() as connection:
         for state, report_id in ids.items():
@@ -262,7 +274,7 @@ def test_deliveries_that_fail_are_events(made: StackPlan, desk: Desk, database: 
             connection.execute(update(t.delivery).where(d.report_id == report_id).values(values))
         paused = {"failures": 5, "open_until": database.now() + MINUTE, "opened_times": 1}
         connection.execute(insert(t.hotline_state).values(hotline=HOTLINE, **paused))
-    page = fetch(desk, FAILURES).json()
+    page = fetch(hotline_client, FAILURES).json()
     events = {one["type"]: one["data"] for one in page["events"]}
     assert {kind: data["report_id"] for kind, data in events.items()} == {
         "delivery.failing": ids["due"],
@@ -276,14 +288,14 @@ def test_deliveries_that_fail_are_events(made: StackPlan, desk: Desk, database: 
 
 
 def test_failures_have_pages_too(
-    made: StackPlan, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, hotline_client: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries, "MAX_FAILURES", 1)
     for _ in range(2):
-        given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+        store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
     with database.write() as connection:
         connection.execute(update(t.delivery).values(last_class="busy", attempt=1))
-    first = fetch(desk, FAILURES).json()
-    second = fetch(desk, f"{FAILURES}?after={first['next']}").json()
+    first = fetch(hotline_client, FAILURES).json()
+    second = fetch(hotline_client, f"{FAILURES}?after={first['next']}").json()
     assert first["events"] != second["events"]
     assert (len(first["events"]), len(second["events"]), second["next"]) == (1, 1, None)

@@ -12,7 +12,7 @@ from reports.store.cases import drafts
 from reports.store.schema import tables as t
 from tests.console.test_list import Filed
 from tests.support.console import Console
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 

@@ -24,7 +24,7 @@ from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.databases import KINDS
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.postgres import Postgres
 from tests.support.staff import Person, joined, staff_acts
 from tokaut.local_stack.settings import StackPlan
@@ -127,7 +127,7 @@ def test_a_page_links_what_its_reader_may_open_and_nothing_else(console: Console
 
         def stored(*where: tuple[str, str], earlier: Sequence[str] = (), contact: object = NO_NUMBER) -> str:
             head = {"category": "luring", "contact": contact, "earlier": list(earlier)}
-            return given(web, keys, where, head=json.dumps(head).encode(), body=sample)
+            return store_report(web, keys, where, head=json.dumps(head).encode(), body=sample)
 
         ours, both = stored((HOTLINE, "primary")), stored((HOTLINE, "primary"), (OTHER, "also"))
         theirs, behind = stored((OTHER, "primary")), stored((OTHER, "primary"), (HOTLINE, "fallback"))

@@ -9,7 +9,7 @@ from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 from tests.console.conftest import someone
 from tests.support.console import Console
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.support.staff import Page, Person, pass_time
 
 A_DAY = 24 * 3600

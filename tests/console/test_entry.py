@@ -24,7 +24,7 @@ from runtime.time_units import HOUR
 from tests.console.conftest import HOTLINE, OTHER
 from tests.house.files import ROOT
 from tests.support.console import Console
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.support.staff import Page, Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 

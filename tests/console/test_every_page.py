@@ -30,8 +30,8 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, body, head
 from tests.reports import sample
-from tests.support.desks import given
 from tests.support.fork_server import start_python
+from tests.support.hotline_clients import store_report
 from tests.support.logged_in import logged_in, put_cookie
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
@@ -75,7 +75,7 @@ class Desk:
 
     def report(self, data: dict[str, Any], top: bytes, priority: str = "P2") -> str:
         to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
-        return given(self.database, self.keys, to, body=json_bytes(data), head=top, priority=priority)
+        return store_report(self.database, self.keys, to, body=json_bytes(data), head=top, priority=priority)
 
     def change(self, statement: Any) -> None:
         with self.database.write() as connection:

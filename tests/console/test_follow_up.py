@@ -25,9 +25,8 @@ from tests.console.test_closing import act, handling, held
 from tests.console.test_closing import people as people  # noqa: PLC0414  # a fixture
 from tests.console.test_list import Filed
 from tests.support.console import Console
-from tests.support.databases import KINDS
-from tests.support.databases import made as database_of
-from tests.support.desks import given, rows
+from tests.support.databases import KINDS, migrated_database
+from tests.support.hotline_clients import rows, store_report
 from tests.support.staff import Page, Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -203,9 +202,9 @@ def test_opening_a_closed_report_again_sets_a_date(filed: Filed, people: tuple[P
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_databases(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Check the statements, and the rights of console and scheduler in PostgreSQL."""
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])
+    report_id = store_report(database, tmp_path / "keys", [(HOTLINE, "primary")])
     mere, sam = (
         Account(f"{name:0<36}", name, HOTLINE, StaffRole.STAFF, "", b"", 0, 0, 0, None) for name in ("mere", "sam")
     )

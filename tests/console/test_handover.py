@@ -20,7 +20,7 @@ from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.databases import KINDS
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.postgres import Postgres
 from tests.support.staff import Page, Person, joined
 from tokaut.local_stack.settings import StackPlan
@@ -81,7 +81,7 @@ def place(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Place]:
     clock, web, of_all_ = opened or [console.parts.database] * 3
     hotlines = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
     body = json.dumps(json.loads(SAMPLE.read_text())["data"]).encode()
-    report = given(web, made.folder.inside / "keys", hotlines, body=body)
+    report = store_report(web, made.folder.inside / "keys", hotlines, body=body)
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
     yield Place(console, clock, of_all_, report, mere)

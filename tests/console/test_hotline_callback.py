@@ -14,7 +14,14 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
-from tests.support.desks import Desk, given, in_process, of, opened, rows
+from tests.support.hotline_clients import (
+    HotlineClient,
+    first_delivery,
+    in_process_hotline,
+    open_answer_as_reporter,
+    rows,
+    store_report,
+)
 from tokaut.local_stack.settings import StackPlan
 
 SEEN = "We have read it. We are here at 4, too."
@@ -27,79 +34,85 @@ def has(database: Database, report_id: str, handling: str) -> None:
         connection.execute(update(t.delivery).where(*mine).values(handling=handling))
 
 
-def test_a_report_is_accepted(desk: Desk, database: Database, report: str) -> None:
-    said = desk.call(report, "accepted")
+def test_a_report_is_accepted(hotline_client: HotlineClient, database: Database, report: str) -> None:
+    said = hotline_client.call(report, "accepted")
     assert (said.status_code, said.json()) == (200, {"state": "accepted"})
-    assert of(database, report, HOTLINE).handling == "accepted"
-    assert of(database, report, OTHER).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "accepted"
+    assert first_delivery(database, report, OTHER).handling == "none"
     whole = rows(database, t.report)[0]
     assert (whole.state, whole.desk) == ("accepted", HOTLINE)
     audit = [(row.actor, row.act, row.object_id) for row in rows(database, t.audit) if row.actor.startswith("staff")]
-    assert audit == [(f"staff:{HOTLINE}/call_back", "accepted", of(database, report, HOTLINE).delivery_id)]
+    assert audit == [(f"staff:{HOTLINE}/call_back", "accepted", first_delivery(database, report, HOTLINE).delivery_id)]
 
 
 @pytest.mark.parametrize("before", ["none", *HANDLING_STATES])
 @pytest.mark.parametrize("to", HANDLING_STATES)
-def test_every_pair(desk: Desk, database: Database, report: str, before: str, to: str) -> None:
+def test_every_pair(hotline_client: HotlineClient, database: Database, report: str, before: str, to: str) -> None:
     """The same state: 200, no change. A state that cannot follow: 409 with the allowed ones, no change."""
     has(database, report, before)
     count = len(rows(database, t.audit))
-    said = desk.call(report, to, reason="not ours")
+    said = hotline_client.call(report, to, reason="not ours")
     if to == before or to in HANDLING_TRANSITIONS[before]:
         assert (said.status_code, said.json()) == (200, {"state": to})
-        assert of(database, report, HOTLINE).handling == to
+        assert first_delivery(database, report, HOTLINE).handling == to
         assert len(rows(database, t.audit)) == count + (to != before)
     else:
         assert said.status_code == 409
         assert (said.json()["state"], said.json()["allowed"]) == (before, list(HANDLING_TRANSITIONS[before]))
-        assert of(database, report, HOTLINE).handling == before
+        assert first_delivery(database, report, HOTLINE).handling == before
         assert (len(rows(database, t.audit)), rows(database, t.callback), rows(database, t.note)) == (count, [], [])
 
 
 @pytest.mark.rule("B-65")
-def test_accepted_after_closed(desk: Desk, report: str) -> None:
-    assert desk.call(report, "closed").status_code == 200
-    said = desk.call(report, "accepted")
+def test_accepted_after_closed(hotline_client: HotlineClient, report: str) -> None:
+    assert hotline_client.call(report, "closed").status_code == 200
+    said = hotline_client.call(report, "accepted")
     assert (said.status_code, said.json()["allowed"]) == (409, ["in_progress"])
 
 
 @pytest.mark.rule("B-63")
 @pytest.mark.rule("X-20")
-def test_the_same_call_again_has_no_second_effect(desk: Desk, database: Database, report: str) -> None:
+def test_the_same_call_again_has_no_second_effect(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
     """Also after other callbacks, and if the same key comes with another state."""
-    assert desk.call(report, "accepted", key="one", message=SEEN).status_code == 200
-    assert desk.call(report, "closed").status_code == 200
+    assert hotline_client.call(report, "accepted", key="one", message=SEEN).status_code == 200
+    assert hotline_client.call(report, "closed").status_code == 200
     before = [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)]
     for state in ("accepted", "in_progress"):
-        said = desk.call(report, state, key="one", message=SEEN)
+        said = hotline_client.call(report, state, key="one", message=SEEN)
         assert (said.status_code, said.json()) == (200, {"state": "closed", "repeat": True})
     assert [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)] == before
     assert len(rows(database, t.answer)) == 1
 
 
-def test_a_call_that_changed_nothing_may_come_again(desk: Desk, database: Database, report: str) -> None:
+def test_a_call_that_changed_nothing_may_come_again(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
     """409 and 422 do not store the key."""
     has(database, report, "rejected")
-    assert desk.call(report, "accepted", key="one").status_code == 409
+    assert hotline_client.call(report, "accepted", key="one").status_code == 409
     has(database, report, "none")
-    assert desk.call(report, "accepted", key="one", message="see www.example.org").status_code == 422
-    assert desk.call(report, "accepted", key="one").status_code == 200
+    assert hotline_client.call(report, "accepted", key="one", message="see www.example.org").status_code == 422
+    assert hotline_client.call(report, "accepted", key="one").status_code == 200
 
 
-def test_an_id_is_one_for_each_hotline(made: StackPlan, console: Console, desk: Desk, report: str) -> None:
-    other = in_process(OTHER, made.secrets.hotlines[OTHER], console.http)
-    assert desk.call(report, "accepted", key="one").json() == {"state": "accepted"}
+def test_an_id_is_one_for_each_hotline(
+    made: StackPlan, console: Console, hotline_client: HotlineClient, report: str
+) -> None:
+    other = in_process_hotline(OTHER, made.secrets.hotlines[OTHER], console.http)
+    assert hotline_client.call(report, "accepted", key="one").json() == {"state": "accepted"}
     assert other.call(report, "accepted", key="one").json() == {"state": "accepted"}
 
 
 def test_the_reporter_reads_the_message_and_nobody_else(
-    made: StackPlan, desk: Desk, database: Database, report: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
-    said = desk.call(report, "in_progress", message=f"  {SEEN}\n")
+    said = hotline_client.call(report, "in_progress", message=f"  {SEEN}\n")
     assert said.json() == {"state": "in_progress", "message": "sealed for the reporter", "remarks": []}
     (row,), (box,) = rows(database, t.answer), rows(database, t.mailbox)
     assert row.hotline == HOTLINE
-    assert opened("demo", report, row.answer_id, row.sealed, box.sealed_key) == SEEN
+    assert open_answer_as_reporter("demo", report, row.answer_id, row.sealed, box.sealed_key) == SEEN
     (kept,) = rows(database, t.note)  # for the hotline's own staff
     key = read_private_key(made.folder.inside / "keys", HOTLINE, kept.key_id)
     context = SealContext.of_message("demo", report, kept.note_id, HOTLINE)
@@ -109,10 +122,12 @@ def test_the_reporter_reads_the_message_and_nobody_else(
     assert {(row.act, row.object_id) for row in rows(database, t.audit)} >= {("answered", report)}
 
 
-def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database, report: str) -> None:
-    assert desk.call(report, "accepted").status_code == 200
-    assert desk.call(report, "accepted", message=SEEN).status_code == 200
-    assert desk.call(report, "accepted", message=SEEN).status_code == 200
+def test_a_message_alone_goes_with_the_same_state(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    assert hotline_client.call(report, "accepted").status_code == 200
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
     assert len(rows(database, t.answer)) == 2
 
 
@@ -131,17 +146,19 @@ def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database
         ("ب" * 41, "room for 40"),
     ],
 )
-def test_words_that_no_phone_may_show(desk: Desk, database: Database, report: str, message: str, why: str) -> None:
+def test_words_that_no_phone_may_show(
+    hotline_client: HotlineClient, database: Database, report: str, message: str, why: str
+) -> None:
     """422 names the reason, and the state is unchanged, because both came in one request."""
-    said = desk.call(report, "accepted", message=message)
+    said = hotline_client.call(report, "accepted", message=message)
     assert said.status_code == 422
     assert why in said.json()["error"]
-    assert of(database, report, HOTLINE).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "none"
     assert rows(database, t.answer) == []
 
 
-def test_what_may_be_meant_goes_and_is_remarked(desk: Desk, database: Database, report: str) -> None:
-    said = desk.call(report, "accepted", message="Help is coming.")
+def test_what_may_be_meant_goes_and_is_remarked(hotline_client: HotlineClient, database: Database, report: str) -> None:
+    said = hotline_client.call(report, "accepted", message="Help is coming.")
     assert said.status_code == 200
     assert any("promises" in remark for remark in said.json()["remarks"])
     assert len(rows(database, t.answer)) == 1
@@ -149,24 +166,26 @@ def test_what_may_be_meant_goes_and_is_remarked(desk: Desk, database: Database, 
 
 @pytest.mark.parametrize(("code", "why"), [(False, "no code was ever shown"), (True, "has deleted it")])
 def test_where_nobody_could_read_it_the_state_counts_all_the_same(
-    made: StackPlan, desk: Desk, database: Database, code: bool, why: str
+    made: StackPlan, hotline_client: HotlineClient, database: Database, code: bool, why: str
 ) -> None:
-    report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], code=code)
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")], code=code)
     if code:
         with database.write() as connection:
             connection.execute(update(t.mailbox).values(public_key=b"", sealed_key=b""))
-    said = desk.call(report, "accepted", message=SEEN)
+    said = hotline_client.call(report, "accepted", message=SEEN)
     assert said.status_code == 200
     assert why in said.json()["message"]
-    assert of(database, report, HOTLINE).handling == "accepted"
+    assert first_delivery(database, report, HOTLINE).handling == "accepted"
     assert rows(database, t.answer) == []
 
 
-def test_a_report_that_is_handed_back_says_why(made: StackPlan, desk: Desk, database: Database, report: str) -> None:
-    assert desk.call(report, "rejected").status_code == 422
-    assert desk.call(report, "rejected", reason=" \n").status_code == 422
-    assert desk.call(report, "rejected", reason="x" * 1001).status_code == 422
-    assert desk.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
+def test_a_report_that_is_handed_back_says_why(
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    assert hotline_client.call(report, "rejected").status_code == 422
+    assert hotline_client.call(report, "rejected", reason=" \n").status_code == 422
+    assert hotline_client.call(report, "rejected", reason="x" * 1001).status_code == 422
+    assert hotline_client.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
     assert rows(database, t.report)[0].state == "queued"  # because of the other hotline
     (kept,) = rows(database, t.note)
     assert (kept.kind, kept.recipient) == ("reason", HOTLINE)

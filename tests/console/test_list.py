@@ -15,9 +15,9 @@ from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
+from tests.support.local_clock import move_to_local_time
 from tests.support.staff import Person, joined, pass_time
-from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
 
 HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
@@ -30,7 +30,7 @@ NIGHT = {"from": "19:30", "to": "06:00", "tz": "Pacific/Efate"}
 def at_noon(console: Console) -> Person:
     """Return mere, logged in at 12:12 in Efate."""
     mere = joined(console.flask, console.parts.database, "mere")
-    move_to(console.parts.database, "12:12")
+    move_to_local_time(console.parts.database, "12:12")
     mere.log_in()
     return mere
 
@@ -42,7 +42,7 @@ class Filed:
         self.database, self.keys = console.parts.database, made.folder.inside / "keys"
         where = [(HOTLINE, "primary"), (OTHER, "also")]
         sealed = json.dumps({"category": "luring", **(head or {})}).encode()
-        self.id = given(self.database, self.keys, where, body=SAMPLE.read_bytes(), head=sealed)
+        self.id = store_report(self.database, self.keys, where, body=SAMPLE.read_bytes(), head=sealed)
 
     def is_now(self, table: Any, **values: object) -> None:
         with self.database.write() as connection:

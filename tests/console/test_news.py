@@ -14,8 +14,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
-from tests.support.databases import KINDS, made
-from tests.support.many_reports import A_SECOND, fill
+from tests.support.databases import KINDS, migrated_database
+from tests.support.many_reports import A_SECOND, insert_many_reports
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +33,9 @@ def wrote_more(database: Database, report_id: str, when: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_report_is_new_by_its_own_reading(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    database = made(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 6)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 6)
     with database.write() as connection:
         connection.execute(delete(t.delivery).where(t.delivery.c.type == "updated"))
     now, d = database.now(), t.delivery.c

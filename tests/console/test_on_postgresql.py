@@ -27,7 +27,7 @@ from runtime.settings import Mode
 from tests.console.test_deliveries import fetch
 from tests.console.test_entry import form_of
 from tests.house.files import ROOT
-from tests.support import desks
+from tests.support import hotline_clients
 from tests.support.authenticator import SecurityKey
 from tests.support.console import Console
 from tests.support.postgres import Postgres
@@ -230,19 +230,21 @@ def test_a_hotline_fetches_its_deliveries_again(made: StackPlan, postgres: Postg
     console = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": urls[CONSOLE]})
     clock = Database(urls[CLOCK])
     web = Database(urls[WEB])
-    report = desks.given(web, made.folder.inside / "keys", [("vu-pikinini", "primary"), ("vu-police", "also")])
+    report = hotline_clients.store_report(
+        web, made.folder.inside / "keys", [("vu-pikinini", "primary"), ("vu-police", "also")]
+    )
     with clock.write() as connection:
         values = {"state": "delivered", "delivered_at": clock.now(), "last_class": "delivered"}
         mine = t.delivery.c.hotline == "vu-pikinini"
         connection.execute(update(t.delivery).where(mine).values(values))
         connection.execute(update(t.delivery).where(~mine).values(last_class="busy", attempt=1))
     for hotline, copies, events in (("vu-pikinini", [report], []), ("vu-police", [], [report])):
-        desk = desks.in_process(hotline, made.secrets.hotlines[hotline], console.http)
-        found = fetch(desk, f"/hotlines/{hotline}/deliveries").json()["deliveries"]
+        hotline_client = hotline_clients.in_process_hotline(hotline, made.secrets.hotlines[hotline], console.http)
+        found = fetch(hotline_client, f"/hotlines/{hotline}/deliveries").json()["deliveries"]
         assert [one["report_id"] for one in found if one["copy"]] == copies
-        failing = fetch(desk, f"/hotlines/{hotline}/failures").json()["events"]
+        failing = fetch(hotline_client, f"/hotlines/{hotline}/failures").json()["events"]
         assert [one["data"]["report_id"] for one in failing] == events
-    acts = [row for row in desks.rows(clock, t.audit) if row.act == "fetched_again"]
+    acts = [row for row in hotline_clients.rows(clock, t.audit) if row.act == "fetched_again"]
     assert [row.actor for row in acts] == ["staff:vu-pikinini/call_back"]
     for one in (clock, web, console):
         one.close()

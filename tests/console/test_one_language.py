@@ -23,7 +23,7 @@ from tests.console.page_words import messages
 from tests.console.test_entry import form_of, web_makes_mailboxes
 from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
 from tests.reports import sample
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
@@ -117,7 +117,7 @@ def answered(room: Room) -> str:
     """Return the path of a report with an answer to each kind of question, as a phone sends it."""
     data = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
-    return f"/reports/{given(room.database, room.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"
+    return f"/reports/{store_report(room.database, room.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"
 
 
 def look(room: Room, who: str, path: str, tag: str = "qq") -> Page:
@@ -181,7 +181,7 @@ def test_what_is_said_after_an_act(room: Room, report: str, act: str, form: dict
 def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: StackPlan) -> None:
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     keys = plan_of_it.folder.inside / "keys"
-    for id_ in (given(room.database, keys, to, code=False), given(room.database, keys, to, body=b"[]")):
+    for id_ in (store_report(room.database, keys, to, code=False), store_report(room.database, keys, to, body=b"[]")):
         assert untranslated(look(room, "lead", f"/reports/{id_}")) == []
 
 

@@ -13,7 +13,7 @@ from reports.store.privileges.rights import CONSOLE, WEB
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_operator import table
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.postgres import Postgres
 from tests.support.staff import joined
 from tokaut.local_stack.settings import StackPlan
@@ -38,7 +38,7 @@ def test_counts_of_all_hotlines_and_of_those_that_are_asked_for(
 ) -> None:
     with closing(Database(addresses[WEB], threads=1)) as web:
         for hotline, priority in ((HOTLINE, "P1"), (OTHER, "P1"), (OTHER, "P3")):
-            given(web, made.folder.inside / "keys", [(hotline, "primary")], priority=priority)
+            store_report(web, made.folder.inside / "keys", [(hotline, "primary")], priority=priority)
     one = joined(console.flask, console.parts.database, "oto", "operator", "_operator")
     one.log_in()
     page = one.get("/operator")

@@ -19,7 +19,7 @@ from reports.store.operations.synthetic_calls import save_results
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import StackPlan
 
@@ -52,8 +52,8 @@ def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
     made: StackPlan, database: Database, operator: Person
 ) -> None:
     keys = made.folder.inside / "keys"
-    first = given(database, keys, [(HOTLINE, "primary"), (OTHER, "also")], priority="P1")
-    given(database, keys, [(OTHER, "primary")], priority="P3")
+    first = store_report(database, keys, [(HOTLINE, "primary"), (OTHER, "also")], priority="P1")
+    store_report(database, keys, [(OTHER, "primary")], priority="P3")
     d = t.delivery.c
     with database.write() as connection:
         earlier = {"created_at": d.created_at - 2 * HOUR - 5 * MINUTE}
@@ -71,7 +71,7 @@ def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
 
 
 def test_what_nobody_took_on_in_time_and_late_steps(made: StackPlan, database: Database, operator: Person) -> None:
-    report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P1")
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P1")
     assert table(operator.get("/operator").html, "Not delivered yet")["P1"][3] == "0"
     row = {"report_id": report, "priority": "P1", "round": 0, "not_before": 0, "due_at": database.now() - HOUR}
     with database.write() as connection:

@@ -15,8 +15,7 @@ from reports.store.staff.accounts import Account
 from tests.console.conftest import HOTLINE, OTHER, someone
 from tests.console.test_safe_hours import NO, told
 from tests.support.console import Console
-from tests.support.databases import KINDS
-from tests.support.databases import made as made_database
+from tests.support.databases import KINDS, migrated_database
 from tests.support.staff import Page, Person, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -165,7 +164,7 @@ def test_another_hotline_sees_and_signs_nothing(console: Console, ana: Person) -
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Database]:
-    database = made_database(request.param, request, tmp_path)  # type: ignore[arg-type]
+    database = migrated_database(request.param, request, tmp_path)  # type: ignore[arg-type]
     yield database
     database.close()
 

@@ -15,7 +15,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given, of
+from tests.support.hotline_clients import first_delivery, store_report
 from tests.support.staff import Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
@@ -37,7 +37,7 @@ KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
 @pytest.fixture
 def report(made: StackPlan, console: Console) -> str:
     where = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
-    return given(console.parts.database, made.folder.inside / "keys", where, body=SAMPLE.read_bytes())
+    return store_report(console.parts.database, made.folder.inside / "keys", where, body=SAMPLE.read_bytes())
 
 
 def count(console: Console, table: Table, **having: object) -> int:
@@ -116,7 +116,7 @@ def test_what_fails_half_way_has_not_been_and_comes_again(
     form, _, _ = KEPT[act]
     path = f"/reports/{report}"
     full = {**form, **mere.get(path).marks}
-    before, done = of(console.parts.database, report, "vu-pikinini").handling, acts(console)
+    before, done = first_delivery(console.parts.database, report, "vu-pikinini").handling, acts(console)
     right: Callable[..., Any] = case_status.save_change
 
     def away(*_: object) -> None:
@@ -124,11 +124,11 @@ def test_what_fails_half_way_has_not_been_and_comes_again(
 
     monkeypatch.setattr(case_status, "save_change", away)
     assert mere.post(f"{path}/{act}", full).status == 503
-    assert (of(console.parts.database, report, "vu-pikinini").handling, acts(console)) == (before, done)
+    assert (first_delivery(console.parts.database, report, "vu-pikinini").handling, acts(console)) == (before, done)
     assert count(console, t.answer) == count(console, t.note) == 0
     monkeypatch.setattr(case_status, "save_change", right)
     assert mere.post(f"{path}/{act}", full).status == 303
-    assert of(console.parts.database, report, "vu-pikinini").handling != before
+    assert first_delivery(console.parts.database, report, "vu-pikinini").handling != before
 
 
 def test_every_form_of_a_report_has_its_word(mere: Person, report: str) -> None:

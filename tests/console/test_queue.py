@@ -24,11 +24,10 @@ from reports.store.staff.accounts import Account
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.databases import KINDS
-from tests.support.databases import made as database_of
-from tests.support.desks import given, rows
+from tests.support.databases import KINDS, migrated_database
+from tests.support.hotline_clients import rows, store_report
 from tests.support.logged_in import logged_in
-from tests.support.many_reports import A_SECOND, fill
+from tests.support.many_reports import A_SECOND, insert_many_reports
 from tests.support.staff import Page, Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -41,7 +40,7 @@ def filed(console: Console, made: StackPlan, head: dict[str, Any] | None = None,
     keys = made.folder.inside / "keys"
     to = [(hotline, "primary")]
     sealed = json_bytes(head or HEAD)
-    return given(console.parts.database, keys, to, priority="P1", body=SAMPLE.read_bytes(), head=sealed)
+    return store_report(console.parts.database, keys, to, priority="P1", body=SAMPLE.read_bytes(), head=sealed)
 
 
 def colleague(console: Console, name: str, hotline: str = HOTLINE) -> Person:
@@ -64,10 +63,10 @@ def row_of(page: Page, report_id: str) -> str:
 def test_each_report_is_under_its_tabs_and_counted_there(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 10)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 10)
     d, now = t.delivery.c, database.now()
     with database.write() as connection:
         connection.execute(delete(t.delivery).where(d.type == "updated"))
@@ -272,10 +271,10 @@ def test_two_reports_with_one_reference_are_both_listed(console: Console, made: 
 def test_who_has_a_report_open_is_known_for_less_than_a_minute(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 2)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 2)
     with database.read() as connection:
         one, other = list(connection.execute(select(t.report.c.report_id)).scalars())
     for name in ("mere", "sam", "nia"):

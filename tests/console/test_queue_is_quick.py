@@ -17,8 +17,8 @@ from reports.report import MAX_EARLIER
 from reports.store.cases import case_list, presence
 from reports.store.cases.case_list import MAX_COUNTED, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.staff.accounts import Account
-from tests.support.databases import KINDS, made
-from tests.support.many_reports import fill
+from tests.support.databases import KINDS, migrated_database
+from tests.support.many_reports import insert_many_reports
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +33,10 @@ def account(name: str = "mere") -> Account:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    database = made(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
     opener = ReportDecryptor(load_private_keys(tmp_path / "keys", [HOTLINE]), "demo")
 
     def first() -> tuple[list[CaseRow], bool]:

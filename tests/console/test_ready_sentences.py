@@ -14,7 +14,7 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given, rows
+from tests.support.hotline_clients import rows, store_report
 from tests.support.staff import Page, Person
 from tokaut.local_stack.settings import StackPlan
 
@@ -29,7 +29,9 @@ def filed(console: Console, made: StackPlan) -> Filed:
     def make(language: str | None) -> str:
         body = {**json.loads(SAMPLE.read_text())["data"], "language": language}
         keys = made.folder.inside / "keys"
-        return "/reports/" + given(console.parts.database, keys, [(HOTLINE, "primary")], body=json.dumps(body).encode())
+        return "/reports/" + store_report(
+            console.parts.database, keys, [(HOTLINE, "primary")], body=json.dumps(body).encode()
+        )
 
     return make
 

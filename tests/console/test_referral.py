@@ -21,9 +21,9 @@ from tests.console.test_safe_hours import told
 from tests.house.files import ROOT
 from tests.reports.judge import Draft202012Validator, FormatChecker, closed
 from tests.support.console import Console
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
+from tests.support.local_clock import move_to_local_time
 from tests.support.staff import Page, Person, joined, pass_time
-from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
 
 SCHEMA = json.loads((ROOT / "docs" / "contracts" / "cop-referral-1.0.schema.json").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ FORBIDDEN |= {"/RichMedia", "/SubmitForm", "/EF", "/Names", "/XFA"}
 @pytest.fixture
 def path(console: Console, made: StackPlan) -> str:
     """Return the path of a report at noon in Efate, whose reporter may be called."""
-    move_to(console.parts.database, "12:12")
+    move_to_local_time(console.parts.database, "12:12")
     return told(
         console, made, CONTACT | {"msisdn": NUMBER}, narrative=WORDS, place={"name": "Port Vila", "group": None}
     )

@@ -14,9 +14,9 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.reports.judge import SHUT
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
+from tests.support.local_clock import move_to_local_time
 from tests.support.staff import Page, Person, joined, pass_time
-from tests.support.there import move_to
 from tokaut.local_stack.settings import StackPlan
 
 NUMBER = "+6785550101"
@@ -32,7 +32,7 @@ def told(console: Console, made: StackPlan, contact: dict[str, Any], *, code: bo
     head = json.dumps({"category": "luring", "contact": {n: contact[n] for n in ("how", "safe_hours")}}).encode()
     keys = made.folder.inside / "keys"
     priority = more.get("triage", {}).get("priority", "P2")
-    report_id = given(
+    report_id = store_report(
         console.parts.database, keys, [(HOTLINE, "primary")], code=code, body=body, head=head, priority=priority
     )
     return f"/reports/{report_id}"
@@ -40,7 +40,7 @@ def told(console: Console, made: StackPlan, contact: dict[str, Any], *, code: bo
 
 def at(console: Console, clock: str, role: str = "staff") -> Person:
     mere = joined(console.flask, console.parts.database, "mere", role)
-    move_to(console.parts.database, clock)
+    move_to_local_time(console.parts.database, clock)
     mere.log_in()
     return mere
 

@@ -10,7 +10,7 @@ from reports.store.staff.accounts import Account
 from tests.console.conftest import someone
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given, of
+from tests.support.hotline_clients import first_delivery, store_report
 from tests.support.staff import Page, Person, close_form, pass_time, staff_acts
 from tokaut.local_stack.settings import StackPlan
 
@@ -116,12 +116,12 @@ def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: StackPlan,
     mere = someone(console, "mere", "staff")
     pass_time(console.parts.database, 1)
     keys, database = made.folder.inside / "keys", console.parts.database
-    report = given(database, keys, [(HOTLINE, "primary")], body=SAMPLE.read_bytes())
+    report = store_report(database, keys, [(HOTLINE, "primary")], body=SAMPLE.read_bytes())
     luk = someone(console, "luk", "staff")
     path, form = f"/reports/{report}", close_form("hoax")
     assert "newer than this report" in luk.post(f"{path}/close", form, at=path).text, "neither as the first"
     assert ana.post(f"{path}/close", form, at=path).leads_to == f"{path}?said=hoax_marked#said"
     assert "newer than this report" in luk.post(f"{path}/close", form, at=path).text, "nor as the second"
-    assert of(database, report, HOTLINE).handling == "none"
+    assert first_delivery(database, report, HOTLINE).handling == "none"
     assert mere.post(f"{path}/close", form, at=path).leads_to == f"/?said=closed&closed={report}#said"
-    assert of(database, report, HOTLINE).handling == "closed"
+    assert first_delivery(database, report, HOTLINE).handling == "closed"

@@ -16,7 +16,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_list import Filed
 from tests.console.test_safe_hours import CALL, NUMBER, at, told
 from tests.support.console import Console
-from tests.support.desks import given, rows
+from tests.support.hotline_clients import rows, store_report
 from tests.support.staff import Page, Person
 from tokaut.local_stack.settings import StackPlan
 
@@ -30,7 +30,7 @@ def filed(console: Console, made: StackPlan) -> Filed:
 
 @pytest.fixture
 def ids(filed: Filed, made: StackPlan) -> list[str]:
-    more = [given(filed.database, made.folder.inside / "keys", [(HOTLINE, "primary")]) for _ in range(2)]
+    more = [store_report(filed.database, made.folder.inside / "keys", [(HOTLINE, "primary")]) for _ in range(2)]
     return [filed.id, *more]
 
 

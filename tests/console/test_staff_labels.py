@@ -19,7 +19,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.house.files import ROOT
 from tests.support.console import Console
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.staff import Person
 from tokaut.local_stack.settings import StackPlan
 
@@ -42,7 +42,7 @@ def test_list_report_statistics_and_csv_name_a_concern_alike(
     label = staff_labels.ANSWERS["category"][code]
     data, head = json.loads(SAMPLE.read_bytes())["data"], json.dumps({"category": code}).encode()
     body, keys = json.dumps(data | {"category": code}).encode(), made.folder.inside / "keys"
-    path = "/reports/" + given(console.parts.database, keys, [(HOTLINE, "primary")], body=body, head=head)
+    path = "/reports/" + store_report(console.parts.database, keys, [(HOTLINE, "primary")], body=body, head=head)
     assert label in mere.get("/").text and label in mere.get(path).text
     assert cell_label("category", code, LANGUAGE_NAMES) == label, "statistics, their CSV and their charts"
 

@@ -16,7 +16,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.kit.made import KIT
-from tests.support.desks import of, rows
+from tests.support.hotline_clients import first_delivery, rows
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -78,15 +78,15 @@ def my_report(installation: Installation, code: str, pin: str, *more: str) -> st
 def test_what_the_hotline_calls_back_is_read_on_the_phone(installation: Installation) -> None:
     report, code, pin = filed(installation, "+6785550101")
     until(lambda: my_report(installation, code, pin).startswith("Pikinini Helpline has it."), "it has no receipt")
-    desk = installation.desk(HOTLINE)
-    assert desk.call(report, "accepted", message=WORDS).json()["message"] == "sealed for the reporter"
+    hotline_client = installation.hotline_client(HOTLINE)
+    assert hotline_client.call(report, "accepted", message=WORDS).json()["message"] == "sealed for the reporter"
     shown = my_report(installation, code, pin)
     assert shown.startswith("Read by Pikinini Helpline.")
     assert "1 Messages (1)" in shown
     assert my_report(installation, code, pin, "1").startswith(WORDS)
-    assert desk.call(report, "in_progress").status_code == 200
+    assert hotline_client.call(report, "in_progress").status_code == 200
     assert my_report(installation, code, pin).startswith("Being looked at by Pikinini Helpline.")
-    assert desk.call(report, "closed", reason="helped").status_code == 200
+    assert hotline_client.call(report, "closed", reason="helped").status_code == 200
     assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline. Did it help?")
     assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline. You can write more.")
 
@@ -94,7 +94,7 @@ def test_what_the_hotline_calls_back_is_read_on_the_phone(installation: Installa
 def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Installation) -> None:
     """Both directions are sealed: the hotline's words with code and PIN, the reporter's for the hotline."""
     report, code, pin = filed(installation, "+6785550102")
-    assert installation.desk(HOTLINE).call(report, "accepted", message=WORDS).status_code == 200
+    assert installation.hotline_client(HOTLINE).call(report, "accepted", message=WORDS).status_code == 200
     my_report(installation, code, pin, "2", "Yes, at 4 then. lukaotem")
     installation.until_received(
         lambda found: any(
@@ -108,27 +108,33 @@ def test_what_the_reporter_writes_back_comes_to_the_hotline(installation: Instal
     assert b"lukaotem" not in kept
     logs = b"".join(installation.log(name).read_bytes() for name in installation.processes)
     assert b'"delivered"' in logs  # the logs are not empty
-    for word in (WORDS.encode(), b"lukaotem", code.encode(), b"luring", installation.desk(HOTLINE).secret.encode()):
+    for word in (
+        WORDS.encode(),
+        b"lukaotem",
+        code.encode(),
+        b"luring",
+        installation.hotline_client(HOTLINE).secret.encode(),
+    ):
         assert word not in logs
 
 
 def test_a_call_back_that_overtakes_the_receipt_is_one(installation: Installation, database: Database) -> None:
     """The hotline's answer to the delivery was lost; its callback comes before the next attempt."""
     report, code, pin = filed(installation, "+6785550103")
-    until(lambda: of(database, report, HOTLINE).state == "delivered", "it was not delivered")
+    until(lambda: first_delivery(database, report, HOTLINE).state == "delivered", "it was not delivered")
     mine = t.delivery.c.report_id == report
     later = database.now() + 3600 * 1_000_000
     with database.write() as connection:
         connection.execute(update(t.delivery).where(mine).values(state="due", next_at=later, delivered_at=None))
-    assert installation.desk(HOTLINE).call(report, "closed").status_code == 200
-    until(lambda: of(database, report, HOTLINE).state == "delivered", "the clock did not count it")
-    assert of(database, report, HOTLINE).delivered_at
+    assert installation.hotline_client(HOTLINE).call(report, "closed").status_code == 200
+    until(lambda: first_delivery(database, report, HOTLINE).state == "delivered", "the clock did not count it")
+    assert first_delivery(database, report, HOTLINE).delivered_at
     assert my_report(installation, code, pin).startswith("Closed by Pikinini Helpline.")
 
 
 def test_whoever_hands_it_back_sees_others_get_it(installation: Installation, database: Database) -> None:
     report, code, pin = filed(installation, "+6785550104")
-    assert installation.desk(HOTLINE).call(report, "rejected", reason="not ours").status_code == 200
+    assert installation.hotline_client(HOTLINE).call(report, "rejected", reason="not ours").status_code == 200
 
     def others() -> set[tuple[str, str]]:
         found = rows(database, t.delivery)
@@ -144,25 +150,25 @@ def test_a_console_killed_in_mid_call_does_it_once_or_not_at_all(
 ) -> None:
     """The hotline's system repeats the callback with the same id until it gets an answer."""
     report, code, pin = filed(installation, "+6785550105" if answered else "+6785550106")
-    desk, key = installation.desk(HOTLINE), new_id(database.now())
+    hotline_client, key = installation.hotline_client(HOTLINE), new_id(database.now())
     if answered:  # the case in which the answer was lost
-        assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
+        assert hotline_client.call(report, "accepted", key, message=WORDS).status_code == 200
     installation.kill_console()
     installation.start_console()
-    assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
+    assert hotline_client.call(report, "accepted", key, message=WORDS).status_code == 200
     assert [row.report_id for row in rows(database, t.answer)].count(report) == 1
     assert my_report(installation, code, pin).startswith("Read by Pikinini Helpline.")
 
 
 def test_the_script_of_the_kit_calls_back(installation: Installation) -> None:
     report, code, pin = filed(installation, "+6785550107")
-    desk = installation.desk(HOTLINE)
-    script = [sys.executable, str(KIT / "call_back.py"), f"{desk.base}/hotlines/{HOTLINE}", report]
+    hotline_client = installation.hotline_client(HOTLINE)
+    script = [sys.executable, str(KIT / "call_back.py"), f"{hotline_client.base}/hotlines/{HOTLINE}", report]
     for state, words, said in (("accepted", WORDS, "200"), ("accepted", "see www.example.org", "422")):
         done = subprocess.run(
             [*script, state],
             input=words,
-            env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": desk.secret},
+            env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": hotline_client.secret},
             capture_output=True,
             text=True,
             check=False,

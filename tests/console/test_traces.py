@@ -11,7 +11,7 @@ from console.views import case_list
 from reports.store.staff import accounts
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
-from tests.support.desks import Desk, given
+from tests.support.hotline_clients import HotlineClient, store_report
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import StackPlan
 
@@ -29,7 +29,7 @@ def leads(console: Console) -> tuple[Person, Person]:
 
 @pytest.mark.rule("S-26")
 def test_a_lead_who_is_kept_out_does_not_find_it_in_the_access_log(
-    console: Console, desk: Desk, report: str, leads: tuple[Person, Person]
+    console: Console, hotline_client: HotlineClient, report: str, leads: tuple[Person, Person]
 ) -> None:
     """In a small place, a colleague's work on a hidden report would reveal enough."""
     ana, ben = leads
@@ -52,7 +52,7 @@ def test_a_list_that_was_not_looked_through_whole_says_so(
 ) -> None:
     """Otherwise the filter would wrongly show that a place has no waiting report."""
     keys: Path = made.folder.inside / "keys"
-    given(console.parts.database, keys, [(HOTLINE, "primary")])
+    store_report(console.parts.database, keys, [(HOTLINE, "primary")])
     ana, _ = leads
     assert "looked through" not in ana.get("/?category=luring").text
     monkeypatch.setattr(case_list, "MAX_HEADS_SEARCHED", 1)

@@ -18,9 +18,8 @@ from reports.store.staff.accounts import Account
 from tests.console.conftest import HOTLINE
 from tests.console.test_list import Filed
 from tests.support.console import Console
-from tests.support.databases import KINDS
-from tests.support.databases import made as database_of
-from tests.support.desks import given, rows
+from tests.support.databases import KINDS, migrated_database
+from tests.support.hotline_clients import rows, store_report
 from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -116,9 +115,9 @@ def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Compare-and-set in one transaction, on both databases."""
-    database = database_of(kind, request, tmp_path)
+    database = migrated_database(kind, request, tmp_path)
     create_key_pair(tmp_path / "keys", HOTLINE)
-    report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])
+    report_id = store_report(database, tmp_path / "keys", [(HOTLINE, "primary")])
     names = [f"nia{n}" for n in range(6)]
     came: list[str] = []
     start = threading.Barrier(len(names))

@@ -29,7 +29,7 @@ from runtime.visible_text import safe_for_display
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
 from tests.support.console import Console
-from tests.support.desks import given, in_process
+from tests.support.hotline_clients import in_process_hotline, store_report
 from tests.support.logged_in import logged_in
 from tests.support.staff import HERE, Page, Person
 from tokaut.local_stack import startup
@@ -84,7 +84,7 @@ class Room:
     def report(self, words: str) -> str:
         """Store a report with these words in each text and in a message by My report; return its id."""
         to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
-        id_ = given(self.database, self.keys, to, body=json_bodies.json_bytes(body(words)), head=head(words))
+        id_ = store_report(self.database, self.keys, to, body=json_bodies.json_bytes(body(words)), head=head(words))
         now = self.database.now()
         message_id = new_id(now)
         said = json_bodies.message_json(
@@ -307,10 +307,10 @@ def test_in_the_tables_of_statistics(room: Room, words: str) -> None:
 
 def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> None:
     """The reason of a callback is among the notes."""
-    desk = in_process(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
+    hotline_client = in_process_hotline(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
     words = STRINGS["a script and a picture"]
     id_ = room.report(PLAIN)
-    assert desk.call(id_, "rejected", reason=words).status_code == 200
+    assert hotline_client.call(id_, "rejected", reason=words).status_code == 200
     page = room.lead.get(f"/reports/{id_}")
     assert words in skeleton(page).text and "<img" not in page.html
 

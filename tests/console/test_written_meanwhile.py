@@ -20,7 +20,7 @@ from reports.store.submissions import SealedCopy, Submission
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
-from tests.support.desks import given, of
+from tests.support.hotline_clients import first_delivery, store_report
 from tests.support.staff import Page, Person, close_form, joined
 from tokaut.local_stack.settings import StackPlan
 
@@ -30,7 +30,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def report_id(made: StackPlan, console: Console) -> str:
     to = [(HOTLINE, "primary"), ("vu-police", "fallback")]
-    return given(console.parts.database, made.folder.inside / "keys", to, body=SAMPLE.read_bytes(), priority="P3")
+    return store_report(
+        console.parts.database, made.folder.inside / "keys", to, body=SAMPLE.read_bytes(), priority="P3"
+    )
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_what_was_written_meanwhile_is_read_first(
     more(made, console, report_id)
     page = mere.post(f"{path}/{act}", {**form, **marks})
     assert page.status == 400 and WROTE_MORE in page.text
-    assert of(console.parts.database, report_id, HOTLINE).handling == "none"
+    assert first_delivery(console.parts.database, report_id, HOTLINE).handling == "none"
     assert WROTE_MORE not in mere.post(f"{path}/{act}", {**form, **shown_before(page)}).text
 
 
@@ -118,13 +120,13 @@ def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
     more(made, console, report_id)
     sent = mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
     assert sent.status == 303 and said_to(console, report_id) == 1
-    assert of(database, report_id, HOTLINE).handling == "none"
+    assert first_delivery(database, report_id, HOTLINE).handling == "none"
     page = mere.get(sent.leads_to.partition("#")[0])
     assert MESSAGES["left_alone"][0] in page.text and "Not taken yet" in page.text
     mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
     assert said_to(console, report_id) == 1, "pressed twice"
     mere.post(f"{path}/message", {"words": "We come.", "do": "send", **shown_before(mere.get(path))})
-    assert of(database, report_id, HOTLINE).handling == "accepted" and said_to(console, report_id) == 2
+    assert first_delivery(database, report_id, HOTLINE).handling == "accepted" and said_to(console, report_id) == 2
 
 
 @pytest.mark.rule("S-39")
@@ -143,7 +145,10 @@ def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
 
     monkeypatch.setattr("reports.store.cases.case_actions.row_security.write_as", late)
     assert mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks}).leads_to.count("left_alone")
-    assert of(console.parts.database, report_id, HOTLINE).handling == "none" and said_to(console, report_id) == 1
+    assert (
+        first_delivery(console.parts.database, report_id, HOTLINE).handling == "none"
+        and said_to(console, report_id) == 1
+    )
 
 
 def holder(console: Console, report_id: str) -> str | None:
@@ -170,7 +175,7 @@ def test_what_a_colleague_gave_away_or_closed_meanwhile_is_nobodys_to_have(
         assert delivery_actions.execute_transfer(database, asked)
     page = mere.post(f"{path}/take", marks)
     assert page.status == 400 and NOT_NOW in page.text
-    assert of(database, report_id, HOTLINE).handling == ("closed" if how == "closed" else "rejected")
+    assert first_delivery(database, report_id, HOTLINE).handling == ("closed" if how == "closed" else "rejected")
     assert holder(console, report_id) == "ana"
 
 
@@ -201,4 +206,4 @@ def test_i_have_it_holds_though_it_was_given_back_in_between(
     monkeypatch.setattr("reports.store.cases.case_actions.row_security.write_as", late)
     monkeypatch.setattr("reports.store.cases.case_view.write_as", late)
     assert mere.post(f"{path}/take", {"token": token}).status == 303
-    assert of(database, report_id, HOTLINE).handling == "accepted"
+    assert first_delivery(database, report_id, HOTLINE).handling == "accepted"

@@ -22,9 +22,9 @@ import schemathesis
 from standardwebhooks.webhooks import Webhook
 from twilio.request_validator import RequestValidator
 
-from tests.support import guard
+from tests.support import network_guard
 
-guard.install()
+network_guard.install()
 SHEET = json.loads(Path(os.environ["CONTRACTS_SHEET"]).read_text())
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 ACCOUNT = re.compile(r"AC[0-9a-f]{32}")

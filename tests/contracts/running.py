@@ -13,7 +13,7 @@ from sqlalchemy import update
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.house.files import ROOT
-from tests.support.desks import given
+from tests.support.hotline_clients import store_report
 from tests.support.installation import Installation
 from tokaut.local_stack import startup
 
@@ -48,9 +48,9 @@ class Running:
         """Return the values for hooks.py. Each hotline has an accepted report and a refused one."""
         secrets, d = self.installation.plan.secrets, t.delivery.c
         database = Database(f"sqlite:///{self.installation.plan.folder.inside / 'tokaut.db'}")
-        accepted = {hotline: given(database, self.keys, [(hotline, "primary")]) for hotline in secrets.hotlines}
+        accepted = {hotline: store_report(database, self.keys, [(hotline, "primary")]) for hotline in secrets.hotlines}
         for hotline in secrets.hotlines:
-            given(database, self.keys, [(hotline, "primary")])
+            store_report(database, self.keys, [(hotline, "primary")])
         was_accepted = d.report_id.in_(list(accepted.values()))
         delivered = {"state": "delivered", "delivered_at": database.now(), "last_class": "delivered", "attempt": 1}
         refused = {"state": "refused", "last_class": "refused 2", "last_status": 422, "attempt": 2}

@@ -14,7 +14,7 @@ from runtime.settings import ConsoleSettings, load_all_settings
 from tests.console.test_access_control import HEADERS
 from tests.deploy.desk_proxy import HOTLINE, ConsoleInstallation
 from tests.deploy.proxy import nginx
-from tests.support.desks import Desk, given, of
+from tests.support.hotline_clients import HotlineClient, first_delivery, store_report
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -66,16 +66,16 @@ def test_every_answer_has_each_header_once(installation: ConsoleInstallation) ->
 
 def test_a_call_back_comes_through_and_acts(installation: ConsoleInstallation) -> None:
     database = Database(load_all_settings((ConsoleSettings,), installation.plan.settings)[ConsoleSettings].database_url)
-    report = given(
+    report = store_report(
         database, installation.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")]
     )
     body = json.dumps({"report_id": report, "state": "accepted"}).encode()
-    desk = Desk(HOTLINE, installation.plan.secrets.hotlines[HOTLINE], None)
-    headers = [f"{name}: {value}" for name, value in desk.headers(body).items()]
+    hotline_client = HotlineClient(HOTLINE, installation.plan.secrets.hotlines[HOTLINE], None)
+    headers = [f"{name}: {value}" for name, value in hotline_client.headers(body).items()]
     path = f"/hotlines/{HOTLINE}/reports/{report}"
     answer = installation.get(path, *headers, f"Content-Length: {len(body)}", method="POST", body=body)
     assert read(answer)[0] == 200, answer
-    assert of(database, report, HOTLINE).handling == "accepted"
+    assert first_delivery(database, report, HOTLINE).handling == "accepted"
     database.close()
 
 

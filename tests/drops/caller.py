@@ -106,7 +106,7 @@ class Caller:
             except Dropped:
                 self._dropped += 1
                 if self._chance.random() < TOLD:
-                    self._phone.line_gone()
+                    self._phone.drop_call()
             if self._saw_sent and not self._dials_again():
                 return
 

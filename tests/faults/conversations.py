@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd, Screen
 from tests.support.stopwatch import Stopwatch
 
 MAX_ANSWER_SECONDS = 5.0  # less than any network waits for a screen
@@ -31,36 +31,36 @@ def ussd_phone_before_dialling(installation: FaultyInstallation, number: str = "
     return phone
 
 
-def texts(installation: FaultyInstallation) -> Texts:
+def texts(installation: FaultyInstallation) -> AfricasTalkingTexts:
     """Return a phone that texts over Africa's Talking."""
     phone = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(phone, Texts)
+    assert isinstance(phone, AfricasTalkingTexts)
     return phone
 
 
-def promptly(ask: Callable[[], Seen]) -> Seen:
+def promptly(ask: Callable[[], Screen]) -> Screen:
     """Return an answer; fail if it took longer than promised."""
     watch = Stopwatch()
-    seen = ask()
+    screen = ask()
     took = watch.seconds
-    assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {seen.text}"
-    return seen
+    assert took <= MAX_ANSWER_SECONDS, f"{took:.1f} s for: {screen.text}"
+    return screen
 
 
-def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool = True) -> Seen:
+def walk(phone: AfricasTalking | JsonUssd, replies: Sequence[str], *, dial: bool = True) -> Screen:
     """Dial, type these replies, and return the last screen."""
-    seen = promptly(phone.dial) if dial else Seen("", True)
+    screen = promptly(phone.dial) if dial else Screen("", True)
     for reply in replies:
-        seen = say(phone, reply)
-    return seen
+        screen = say(phone, reply)
+    return screen
 
 
-def say(phone: AfricasTalking | Neutral, reply: str) -> Seen:
+def say(phone: AfricasTalking | JsonUssd, reply: str) -> Screen:
     """Type one reply and return the screen."""
     return promptly(lambda: phone.type(reply))
 
 
-def press_send(phone: AfricasTalking) -> Seen | None:
+def press_send(phone: AfricasTalking) -> Screen | None:
     """Press Send and return the screen; None if no answer came."""
     try:
         return phone.type("1")
@@ -68,12 +68,12 @@ def press_send(phone: AfricasTalking) -> Seen | None:
         return None
 
 
-def is_sent(seen: Seen) -> bool:
+def is_sent(screen: Screen) -> bool:
     """Return whether this is the screen after Send."""
-    return seen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
+    return screen.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
 
 
-def code_and_pin(sent: Seen) -> tuple[str, str]:
+def code_and_pin(sent: Screen) -> tuple[str, str]:
     """Return code and PIN for "My report" from the screen after Send."""
     code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code ", "PIN ")))
     return code, pin

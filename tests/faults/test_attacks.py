@@ -22,7 +22,7 @@ from tests.deploy.proxy import nginx
 from tests.faults.conversations import TO_SEND, walk
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.load_probe import WITHIN, Latencies, Memory, flood, hostile_connections, print_row, probe
-from tests.support.desks import Desk, given
+from tests.support.hotline_clients import HotlineClient, store_report
 from tests.support.logged_in import logged_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -161,8 +161,8 @@ def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: ConsoleInstallation,
     """Through nginx, from 4 or 40 addresses: 24 logins a second, at most 80 at once, with one page's token."""
     database = Database(load_all_settings((ConsoleSettings,), desk.plan.settings)[ConsoleSettings].database_url)
     session = logged_in(database, "mere")
-    report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "primary")])
-    caller = Desk(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")
+    report_id = store_report(database, desk.plan.folder.inside / "keys", [(HOTLINE, "primary")])
+    caller = HotlineClient(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")
     form = desk.get("/login")
     cookie = re.findall(rb"Set-Cookie: ([^;]+);", form)[0].decode()
     token = re.findall(rb'name="token" value="([0-9a-f]+)"', form)[0].decode()

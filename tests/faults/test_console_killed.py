@@ -51,10 +51,10 @@ def test_what_a_hotline_says_is_whole_or_absent(
     assert installation.proxy
     when(installation.proxy, installation.kill_console)
     with pytest.raises(requests.ConnectionError):
-        installation.desk(HOTLINE).call(report, "accepted", key, message=WORDS)
+        installation.hotline_client(HOTLINE).call(report, "accepted", key, message=WORDS)
     installation.processes["console"].wait(timeout=30)
     assert kept(installation, report) == left
     installation.start_console()
-    again = installation.desk(HOTLINE).call(report, "accepted", key, message=WORDS)
+    again = installation.hotline_client(HOTLINE).call(report, "accepted", key, message=WORDS)
     assert (again.status_code, again.json().get("repeat", False)) == (200, bool(left[0]))
     assert kept(installation, report) == (1, 1, 1)

@@ -21,7 +21,7 @@ from tests.faults.conversations import (
     walk,
 )
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import Texts
+from tests.support.handsets import AfricasTalkingTexts
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -171,7 +171,7 @@ def test_not_sent_and_dialled_again(installation: FaultyInstallation) -> None:
 
 def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(installation: FaultyInstallation) -> None:
     sms_dispatcher = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(sms_dispatcher, Texts)
+    assert isinstance(sms_dispatcher, AfricasTalkingTexts)
     sms_dispatcher.write("hello")
     with installation.locked():
         assert sms_dispatcher.post().status_code == 503

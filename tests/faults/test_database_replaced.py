@@ -13,7 +13,7 @@ import requests
 
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, received_once, walk
 from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
-from tests.support.handsets import Texts
+from tests.support.handsets import AfricasTalkingTexts
 from tests.support.installation import PARTS
 from tests.support.wait import until
 
@@ -41,7 +41,7 @@ def stop(installation: FaultyInstallation, names: Sequence[str]) -> None:
         installation.kill(name, signal.SIGTERM)
 
 
-def refused(phone: Texts) -> bool:
+def refused(phone: AfricasTalkingTexts) -> bool:
     """Return whether web refused the SMS with 503, so that the provider sends it again."""
     phone.write("hello")
     return phone.post().status_code == 503
@@ -81,7 +81,7 @@ def test_all_processes_start_without_a_database_and_use_it_once_it_is_back(
     installation: FaultyInstallation, lose: Callable[[FaultyInstallation], AbstractContextManager[None]]
 ) -> None:
     text = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(text, Texts)
+    assert isinstance(text, AfricasTalkingTexts)
     stop(installation, TOKAUT_PROCESSES)
     with lose(installation):
         for name in TOKAUT_PROCESSES:
@@ -144,7 +144,7 @@ def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk
         assert "police 111" in screen
         assert "Pikinini Helpline" in screen
     text = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(text, Texts)
+    assert isinstance(text, AfricasTalkingTexts)
     assert refused(text)
     assert ready(installation)[0] == 503
     installation.remount("rw")

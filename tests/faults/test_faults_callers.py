@@ -103,7 +103,7 @@ def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(
 ) -> None:
     phone = ussd_phone_before_dialling(installation)
     walk(phone, TO_SEND[:screens])
-    phone.line_gone()
+    phone.drop_call()
     other = ussd_phone_before_dialling(installation)
     other.session = phone.session
     seen = other.again()
@@ -120,8 +120,8 @@ def test_danger_now_and_the_network_says_that_the_line_is_gone(installation: Fau
     before = len(installation.received())
     phone = ussd_phone_before_dialling(installation)
     walk(phone, DANGER_NOW)
-    phone.line_gone()
-    phone.line_gone()
+    phone.drop_call()
+    phone.drop_call()
     installation.until_received(lambda arrived_at: len(arrived_at) > before, "it never came", 40)
     installation.until_finished()
     incomplete = [line["body"]["data"] for line in installation.received()[before:]]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.handsets import AfricasTalking, Seen
+from tests.support.handsets import AfricasTalking, Screen
 from tests.support.wait import until
 from tests.workers.installation_of_kinds import DESK, DRILLS, KINDS, InstallationOfKinds, Kind
 
@@ -42,9 +42,9 @@ def new_phone_number(installation: InstallationOfKinds) -> AfricasTalking:
     return phone
 
 
-def heard(phone: AfricasTalking) -> Seen:
+def heard(phone: AfricasTalking) -> Screen:
     """Send the same request, as a provider does, until there is an answer."""
-    answers: list[Seen] = []
+    answers: list[Screen] = []
 
     def has_one() -> bool:
         with suppress(requests.RequestException, AssertionError):
@@ -60,15 +60,15 @@ def sent(installation: InstallationOfKinds, kind: Kind) -> tuple[str, str]:
     for _ in range(CALLS):
         phone = new_phone_number(installation)
         phone.session = f"ATUid_{phone.phone}"
-        seen = heard(phone)
+        screen = heard(phone)
         for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
-            if seen.expects_reply:
+            if screen.expects_reply:
                 phone.path.append(reply)
-                seen = heard(phone)
-        if seen.expects_reply:
+                screen = heard(phone)
+        if screen.expects_reply:
             break
-    found = CODE.search(seen.text)
-    assert found, seen.text
+    found = CODE.search(screen.text)
+    assert found, screen.text
     return found[1] + found[2], found[3]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.conversations import DANGER_NOW, is_sent, new_phone_number, of, say, ussd_phone_before_dialling, walk
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import Texts
+from tests.support.handsets import AfricasTalkingTexts
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def test_danger_now_and_back_before_the_two_minutes(installation: FaultyInstalla
 def test_words_that_were_never_sent(installation: FaultyInstallation) -> None:
     before = len(installation.received())
     phone = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(phone, Texts)
+    assert isinstance(phone, AfricasTalkingTexts)
     phone.text("my cousin is in trouble pls")
     until(lambda: bool(phone.replies()), "no reply")
     assert phone.replies()[0].startswith("Not sent yet.")

@@ -20,7 +20,7 @@ from tests.faults.conversations import (
     walk,
 )
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import Neutral
+from tests.support.handsets import JsonUssd
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -33,9 +33,9 @@ def installation(shared: FaultyInstallation) -> FaultyInstallation:
     return shared
 
 
-def neutral(installation: FaultyInstallation) -> Neutral:
+def json_ussd(installation: FaultyInstallation) -> JsonUssd:
     phone = installation.ussd_phone("ussd", new_phone_number())
-    assert isinstance(phone, Neutral)
+    assert isinstance(phone, JsonUssd)
     return phone
 
 
@@ -44,7 +44,7 @@ def test_the_home_screen_comes_with_its_number(installation: FaultyInstallation,
     with getattr(installation, how)("valkey"):
         seen = promptly(ussd_phone_before_dialling(installation).dial)
         assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
-        seen = promptly(neutral(installation).dial)
+        seen = promptly(json_ussd(installation).dial)
         assert (EMERGENCY_SCREEN in seen.text, seen.expects_reply) == (True, False)
 
 
@@ -70,7 +70,7 @@ def test_a_call_that_brings_its_whole_path_goes_on_to_sent(
 def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(
     installation: FaultyInstallation, how: str
 ) -> None:
-    phone = neutral(installation)
+    phone = json_ussd(installation)
     walk(phone, TO_SEND[:3])
     with getattr(installation, how)("valkey"):
         seen = say(phone, TO_SEND[3])
@@ -110,7 +110,7 @@ def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstalla
     walk(phone, TO_SEND[:3])
     with installation.away("valkey"):
         assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
-    until(lambda: neutral(installation).dial().expects_reply, "Redis is not used again")
+    until(lambda: json_ussd(installation).dial().expects_reply, "Redis is not used again")
     seen = say(phone, "0")
     for _ in range(8):
         if not seen.expects_reply:
@@ -169,7 +169,7 @@ def test_words_added_while_redis_and_the_database_are_away(installation: FaultyI
 @pytest.mark.parametrize("after", [0, 3, len(TO_SEND)])
 def test_redis_emptied_in_mid_walk(installation: FaultyInstallation, after: int) -> None:
     """F11: a path is replayed to its current screen; a session without a path begins again at the home screen."""
-    phone, other = ussd_phone_before_dialling(installation), neutral(installation)
+    phone, other = ussd_phone_before_dialling(installation), json_ussd(installation)
     walk(phone, TO_SEND[:after])
     walk(other, TO_SEND[:after])
     with redis.Redis(unix_socket_path=installation.environment["REDIS_URL"].removeprefix("unix://")) as client:

@@ -16,10 +16,10 @@ from gateway.app import QUEUE_SECONDS
 from runtime.redis_clients import find_master, queue_client, session_client
 from runtime.settings import CommonSettings, load_settings
 from tests.faults.conversations import MAX_ANSWER_SECONDS
-from tests.support.handsets import Seen
+from tests.support.handsets import Screen
 from tests.support.installation import Installation
 from tests.support.redis_servers import Server
-from tests.support.sentinels import PASSWORD, Watched
+from tests.support.sentinels import PASSWORD, SentinelCluster
 from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
 
@@ -29,53 +29,53 @@ TO_SEND = ("Report", "Now", "Go on", "More", "Bullying, threats", "Shefa", "Me",
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    made = Watched(tmp_path / "redis").start()
+def sentinel_cluster(tmp_path: Path) -> Iterator[SentinelCluster]:
+    made = SentinelCluster(tmp_path / "redis").start()
     yield made
     made.remove()
 
 
 @pytest.fixture
-def installation(watched: Watched) -> Iterator[Installation]:
+def installation(sentinel_cluster: SentinelCluster) -> Iterator[Installation]:
     installation = Installation()
     installation.prepare_for_own_redis()
     for name in ("hotline", "urgent", "standard", "clock", "web"):
-        installation.start(name, watched.told(name))
+        installation.start(name, sentinel_cluster.settings_for(name))
     installation.until_web_answers()
     yield installation
     installation.down()
 
 
-def answered(installation: Installation, number: int) -> Seen:
+def answered(installation: Installation, number: int) -> Screen:
     """Make a call over Africa's Talking up to Send, each screen in time, and return the last screen."""
     phone = installation.ussd_phone("africastalking", f"+67855503{number:02}")
-    seen = phone.dial()
+    screen = phone.dial()
     for reply in TO_SEND:
         watch = Stopwatch()
-        seen = phone.type(choice(seen, reply))
+        screen = phone.type(choice(screen, reply))
         assert watch.seconds <= MAX_ANSWER_SECONDS
-    return seen
+    return screen
 
 
-def choice(seen: Seen, wanted: str) -> str:
-    return next(line.split(" ")[0] for line in seen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
+def choice(screen: Screen, wanted: str) -> str:
+    return next(line.split(" ")[0] for line in screen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
 
 
 def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
-    watched: Watched, installation: Installation
+    sentinel_cluster: SentinelCluster, installation: Installation
 ) -> None:
     assert answered(installation, 1).text.startswith("Sent to")
     begun = installation.ussd_phone(
         "ussd", "+6785550201"
     )  # only its last reply is known: without Redis the call could not continue
-    seen = begun.dial()
+    screen = begun.dial()
     for reply in TO_SEND[:4]:
-        seen = begun.type(choice(seen, reply))
-    until(watched.is_copied, "the replica does not follow")
-    watched.primary.kill()
+        screen = begun.type(choice(screen, reply))
+    until(sentinel_cluster.is_copied, "the replica does not follow")
+    sentinel_cluster.primary.kill()
     watch = Stopwatch()
     sent = 1
-    while not watched.promoted():
+    while not sentinel_cluster.promoted():
         sent += 1
         assert answered(installation, sent).text.startswith("Sent to")
         assert watch.seconds < 30
@@ -87,14 +87,14 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(
     )
     took = watch.seconds
     for reply in TO_SEND[4:]:
-        seen = begun.type(choice(seen, reply))
-    assert seen.text.startswith("Sent to")
+        screen = begun.type(choice(screen, reply))
+    assert screen.text.startswith("Sent to")
     assert answered(installation, sent + 1).text.startswith("Sent to")
     installation.until_received(lambda got: len(reports(got)) == sent + 2, "not all came", 30)
     assert len(reports(installation.received())) == len(
         {one["headers"]["webhook-id"] for one in installation.received()}
     )
-    with watched.admin(watched.replica) as admin:
+    with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
         users = {one["user"] for one in admin.client_list()}
         refused = [one for one in admin.acl_log() if one["object"] != "info"]
     assert {"web", "worker"} <= users
@@ -106,26 +106,26 @@ def reports(got: list[dict[str, Any]]) -> set[str]:
     return {one["body"]["data"]["report_id"] for one in got}
 
 
-def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> None:
-    common = load_settings(CommonSettings, watched.told("web"))
+def test_an_old_primary_that_comes_back_takes_no_writes(sentinel_cluster: SentinelCluster) -> None:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as client:
         client.set("s:before", "1")
-        with watched.admin(watched.replica) as admin:
+        with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
             until(lambda: admin.get("s:before") == "1", "the replica does not follow")
-        watched.primary.kill()
-        until(watched.promoted, "the replica was not promoted", 30)
-        watched.primary.start()
+        sentinel_cluster.primary.kill()
+        until(sentinel_cluster.promoted, "the replica was not promoted", 30)
+        sentinel_cluster.primary.start()
         until(lambda: answers(lambda: client.set("s:after", "1")), "nothing is written after", 20)
-    with watched.admin(watched.replica) as admin:
+    with sentinel_cluster.admin(sentinel_cluster.replica) as admin:
         assert admin.mget("s:before", "s:after") == ["1", "1"]
 
 
-def test_no_connection_to_a_sentinel_stays_open(watched: Watched) -> None:
-    common = load_settings(CommonSettings, watched.told("web"))
+def test_no_connection_to_a_sentinel_stays_open(sentinel_cluster: SentinelCluster) -> None:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as client:
         client.get("s:x")
         find_master(common.session_redis, 1)
-        assert sum(map(library_connections, watched.sentinels)) == 0
+        assert sum(map(library_connections, sentinel_cluster.sentinels)) == 0
 
 
 def library_connections(sentinel: Server) -> int:
@@ -137,18 +137,18 @@ def library_connections(sentinel: Server) -> int:
 
 @pytest.mark.parametrize("known", [True, False], ids=["a line that was open", "a line to open"])
 @pytest.mark.parametrize("who", ["the primary", "the Sentinels too"])
-def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: bool) -> None:
+def test_whoever_hangs_costs_a_caller_little(sentinel_cluster: SentinelCluster, who: str, known: bool) -> None:
     """It costs one second once, then web does not use Redis for five seconds; after "Sent" it costs almost nothing."""
-    hang = [watched.primary, *(watched.sentinels if who == "the Sentinels too" else ())]
+    hang = [sentinel_cluster.primary, *(sentinel_cluster.sentinels if who == "the Sentinels too" else ())]
     for _ in range(3):  # a busy machine makes it only slower
-        took = cost(watched, hang, known)
+        took = cost(sentinel_cluster, hang, known)
         if took[0] < 2 and took[1] < 0.6:
             return
     pytest.fail(f"{took} s, three times")
 
 
-def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, float]:
-    common = load_settings(CommonSettings, watched.told("web"))
+def cost(sentinel_cluster: SentinelCluster, hang: Sequence[Server], known: bool) -> tuple[float, float]:
+    common = load_settings(CommonSettings, sentinel_cluster.settings_for("web"))
     with session_client(common.session_redis) as sessions, queue_client(common.queue_redis, QUEUE_SECONDS) as queue:
         if known:
             until(lambda: answers(lambda: sessions.get("s:x")), "the primary does not answer")

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, say, walk
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.test_restore import STOPPED, tokaut
-from tests.support.handsets import Texts
+from tests.support.handsets import AfricasTalkingTexts
 from tests.support.postgres import Postgres, binaries
 from tests.support.wait import until
 
@@ -49,9 +49,9 @@ class Reporter:
         return seen.text
 
 
-def texts(installation: FaultyInstallation) -> Texts:
+def texts(installation: FaultyInstallation) -> AfricasTalkingTexts:
     phone = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(phone, Texts)
+    assert isinstance(phone, AfricasTalkingTexts)
     return phone
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.faults.conversations import EMERGENCY_SCREEN, MAX_ANSWER_SECONDS, TO_SEND, new_phone_number, promptly
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.support.handsets import AfricasTalking, Seen, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, Screen
 from tests.support.postgres import Postgres, binaries
 from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
@@ -94,7 +94,7 @@ def installation(shared: Stalled) -> Stalled:
     return shared
 
 
-def _walk(installation: FaultyInstallation, number: str) -> Seen:
+def _walk(installation: FaultyInstallation, number: str) -> Screen:
     phone = installation.ussd_phone("africastalking", number)
     seen = promptly(phone.dial)
     for reply in (*TO_SEND, "1"):
@@ -109,7 +109,7 @@ def _numbers(received: list[dict[str, Any]]) -> list[str]:
     return [line["body"]["data"]["contact"].get("msisdn") for line in received]
 
 
-def _call_on(installation: FaultyInstallation, end: float) -> list[tuple[str, Seen]]:
+def _call_on(installation: FaultyInstallation, end: float) -> list[tuple[str, Screen]]:
     """Make one call after the other, each with a number of its own; return the last screen of each."""
     seen = []
     while time.monotonic() < end:
@@ -145,7 +145,7 @@ def test_every_answer_comes_and_none_is_false(installation: Stalled, parts: tupl
 @pytest.mark.parametrize("parts", [("redis",), ("database",), PARTS], ids="-".join)
 def test_a_text_is_answered_in_time_or_left_to_the_provider(installation: Stalled, parts: tuple[str, ...]) -> None:
     sms_dispatcher = installation.sms_phone("africastalking", new_phone_number())
-    assert isinstance(sms_dispatcher, Texts)
+    assert isinstance(sms_dispatcher, AfricasTalkingTexts)
     sms_dispatcher.write("my cousin is in trouble pls")
     with ExitStack() as stalls:
         for part in parts:

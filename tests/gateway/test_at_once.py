@@ -31,7 +31,7 @@ def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
 
     monkeypatch.setattr(app.parts.sessions, "save", slow_keep)
     assert app.http.post(door, data=form).status_code == 200
-    assert [one.data["narrative"] for one in app.waiting()] == [WORDS]
+    assert [one.data["narrative"] for one in app.pending_revisions()] == [WORDS]
     app.pass_time(1801)
     assert [one.data["narrative"] for one in app.bodies()] == [WORDS]
     app.close()

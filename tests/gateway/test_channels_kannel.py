@@ -11,7 +11,7 @@ from gateway.channels.kannel import Channel, Settings
 from gateway.messaging import parsing
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from runtime.settings import SettingError, load_settings
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CHANNEL = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
@@ -53,7 +53,7 @@ def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent | HttpRes
     """Receive a GET request. A field that is None is left out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
     return CHANNEL.receive(
-        door, parsing.read(CHANNEL.endpoints[door], wire(method="GET", target=f"/x?{urlencode(given)}"))
+        door, parsing.read(CHANNEL.endpoints[door], raw_request(method="GET", target=f"/x?{urlencode(given)}"))
     )
 
 
@@ -62,7 +62,7 @@ def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> I
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
     target = "/x?" + (query or f"id={QUERY['id']}&ts=1795602250")
-    return CHANNEL.receive(door, parsing.read(CHANNEL.endpoints[door], wire(words, given, target=target)))
+    return CHANNEL.receive(door, parsing.read(CHANNEL.endpoints[door], raw_request(words, given, target=target)))
 
 
 def sms(**changes: Any) -> Inbound:
@@ -121,7 +121,7 @@ def test_ucs2_that_nobody_recoded_is_read_all_the_same(words: str) -> None:
     assert by_post == sms(text=words)
     pieces = [f"{name}={quote(value)}" for name, value in QUERY.items() if name not in ("text", "coding", "charset")]
     target = "/x?" + "&".join([*pieces, "coding=2", "charset=UTF-16BE", f"text={quote(raw)}"])
-    by_get = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], wire(method="GET", target=target)))
+    by_get = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], raw_request(method="GET", target=target)))
     assert by_get == sms(text=words)
 
 
@@ -139,7 +139,7 @@ def test_recoded_by_kannel_it_is_text() -> None:
 def test_a_sender_named_twice_is_unreadable() -> None:
     with pytest.raises(UnreadableRequest):
         CHANNEL.receive(
-            "sms", parsing.read(CHANNEL.endpoints["sms"], wire(method="GET", target="/x?from=1&from=2&text=a"))
+            "sms", parsing.read(CHANNEL.endpoints["sms"], raw_request(method="GET", target="/x?from=1&from=2&text=a"))
         )
 
 
@@ -265,7 +265,7 @@ def test_a_posted_report_is_read_as_strictly(query: str) -> None:
 
 
 def reported(target: str, body: bytes, kind: str = "") -> Inbound | ProviderEvent:
-    asked = wire(body, {"Content-Type": kind}, target=target)
+    asked = raw_request(body, {"Content-Type": kind}, target=target)
     return CHANNEL.receive("dlr", parsing.read(CHANNEL.endpoints["dlr"], asked))
 
 

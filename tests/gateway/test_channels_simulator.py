@@ -10,7 +10,7 @@ from gateway.channels.simulator import Channel, Settings
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from gateway.messaging.parsing import read
 from runtime.settings import load_settings
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 
 CHANNEL = Channel(load_settings(Settings, {}))
 
@@ -35,13 +35,13 @@ NUMBER = "+6785550101"
     ],
 )
 def test_received(body: dict[str, str], message: Inbound | ProviderEvent) -> None:
-    assert CHANNEL.receive("", read(CHANNEL.endpoints[""], wire(json.dumps(body).encode()))) == message
+    assert CHANNEL.receive("", read(CHANNEL.endpoints[""], raw_request(json.dumps(body).encode()))) == message
 
 
 @pytest.mark.parametrize("body", [{}, {"text": "1"}, {"sms": ["a"]}])
 def test_unreadable(body: dict[str, object]) -> None:
     with pytest.raises(UnreadableRequest):
-        CHANNEL.receive("", read(CHANNEL.endpoints[""], wire(json.dumps(body).encode())))
+        CHANNEL.receive("", read(CHANNEL.endpoints[""], raw_request(json.dumps(body).encode())))
 
 
 def test_it_replies_in_the_answer() -> None:

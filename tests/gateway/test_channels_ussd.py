@@ -11,7 +11,7 @@ from gateway.channels.ussd import Channel, Settings
 from gateway.messaging.model import Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from gateway.messaging.parsing import read
 from runtime.settings import SettingError, load_settings
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CHANNEL = Channel(load_settings(Settings, {"USSD_TOKEN": TOKEN}))
@@ -19,7 +19,7 @@ NEW = {"session": "a", "phone": "+6785550101", "service_code": "*111#", "network
 
 
 def fields(value: object) -> Fields:
-    return read(CHANNEL.endpoints[""], wire(json.dumps(value).encode(), {"Content-Type": "application/json"}))
+    return read(CHANNEL.endpoints[""], raw_request(json.dumps(value).encode(), {"Content-Type": "application/json"}))
 
 
 def inbound(**changes: Any) -> Inbound:
@@ -64,7 +64,7 @@ def test_unreadable(changes: dict[str, object]) -> None:
 
 def test_a_session_named_twice_is_unreadable() -> None:
     with pytest.raises(UnreadableRequest, match="session"):
-        CHANNEL.receive("", read(CHANNEL.endpoints[""], wire(b'{"session":"a","session":"b","text":"1"}')))
+        CHANNEL.receive("", read(CHANNEL.endpoints[""], raw_request(b'{"session":"a","session":"b","text":"1"}')))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def unread(app: App) -> list[str]:
 
 def kept(app: App) -> str:
     """Return all words that a hotline can read, now or when due."""
-    said: list[Any] = [one.data for one in (*app.bodies(), *app.waiting()) if "body_base64" not in one.data]
+    said: list[Any] = [one.data for one in (*app.bodies(), *app.pending_revisions()) if "body_base64" not in one.data]
     return "\n".join([*unread(app), *map(str, said)])
 
 

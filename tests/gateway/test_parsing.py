@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.messaging import parsing
 from gateway.messaging.model import Endpoint, UnreadableRequest
 from runtime.strict_json import StrictJsonError
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 
 FORM, JSON = Endpoint("sms"), Endpoint("ussd", reads="json")
 TEXT = Endpoint("sms", reads="text", headers={"X-From": "from", "X-To": "to"})
@@ -82,7 +82,9 @@ def test_two_hundred_fields_and_no_more() -> None:
 )
 def test_types_that_are_read_as_a_form(content_type: str) -> None:
     assert (
-        parsing.read(FORM, wire(b"a=%C3%A9", {"Content-Type": content_type, "Content-Encoding": "Identity"})).get("a")
+        parsing.read(
+            FORM, raw_request(b"a=%C3%A9", {"Content-Type": content_type, "Content-Encoding": "Identity"})
+        ).get("a")
         == "é"
     )
 
@@ -100,38 +102,38 @@ def test_types_that_are_read_as_a_form(content_type: str) -> None:
 )
 def test_a_form_of_another_type_or_packed_is_unreadable(content_type: str, encoding: str) -> None:
     with pytest.raises(UnreadableRequest, match="Content"):
-        parsing.read(FORM, wire(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
+        parsing.read(FORM, raw_request(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
 
 
 def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
-    assert parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
+    assert parsing.read(JSON, raw_request(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
     with pytest.raises(UnreadableRequest, match="Encoding"):
-        parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
+        parsing.read(JSON, raw_request(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
 
 
 def test_a_get_is_read_from_its_query() -> None:
-    asked = wire(method="GET", target="/hooks/x/sms?id=7&text=a+b%26c&from=%2B678")
+    asked = raw_request(method="GET", target="/hooks/x/sms?id=7&text=a+b%26c&from=%2B678")
     assert parsing.read(FORM, asked).get("text") == "a b&c"
     assert parsing.read(TEXT, asked).identifier("from") == "+678"
 
 
 def test_words_that_are_the_body_itself() -> None:
     headers = {"x-from": "+678", "Content-Type": "application/octet-stream"}
-    sent = wire("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
+    sent = raw_request("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
     read = parsing.read(TEXT, sent)
     assert (read.get("text"), read.identifier("id"), read.identifier("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
     assert "to" not in read  # an absent header is not a field
 
 
 def test_a_form_at_a_door_for_words() -> None:
-    sent = wire(b"id=7&from=%2B678&text=at+home", {"Content-Type": "application/x-www-form-urlencoded"})
+    sent = raw_request(b"id=7&from=%2B678&text=at+home", {"Content-Type": "application/x-www-form-urlencoded"})
     read = parsing.read(TEXT, sent)
     assert (read.get("text"), read.identifier("id"), read.identifier("from")) == ("at home", "7", "+678")
 
 
 @pytest.mark.parametrize("words", [bytes(range(256)), "T\u0113n\u0101".encode("utf-16-be"), "n\u0101".encode(), b""])
 def test_words_read_wrongly_are_not_lost(words: bytes) -> None:
-    read = parsing.read(TEXT, wire(words))
+    read = parsing.read(TEXT, raw_request(words))
     assert parsing.bytes_of(read.get("text"), recoded=bool(read.recoded)) == words
 
 
@@ -235,21 +237,21 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     ],
 )
 def test_what_was_dialled_is_seen_in_a_body_of_any_kind(body: bytes, found: str) -> None:
-    assert parsing.peek(FORM, wire(body), "to") == found
-    assert parsing.peek(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
+    assert parsing.peek(FORM, raw_request(body), "to") == found
+    assert parsing.peek(FORM, raw_request(b"", target="/x?" + body.decode("latin-1")), "to") == found
 
 
 def test_what_was_dialled_is_seen_in_a_header_before_the_address_and_the_words() -> None:
-    asked = wire(b"words&to=3", {"X-To": "1"}, target="/x?to=2")
+    asked = raw_request(b"words&to=3", {"X-To": "1"}, target="/x?to=2")
     assert parsing.peek(TEXT, asked, "to") == "1"
-    assert parsing.peek(TEXT, wire(asked.body, target=asked.target), "to") == "2"
-    assert parsing.peek(TEXT, wire(asked.body), "to") == "3"
+    assert parsing.peek(TEXT, raw_request(asked.body, target=asked.target), "to") == "2"
+    assert parsing.peek(TEXT, raw_request(asked.body), "to") == "3"
 
 
 @pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b'"to"', b'"to" ', b"&to", b" ", b'"to":\n'])
 def test_no_body_makes_that_slow(unit: bytes) -> None:
-    parsing.peek(FORM, wire(unit * (CAP // len(unit))), "to")
+    parsing.peek(FORM, raw_request(unit * (CAP // len(unit))), "to")
 
 
 @pytest.mark.rule("X-22")

@@ -23,8 +23,8 @@ from gateway.sessions.redis_client import Command, Connection, ConnectionLost, R
 from runtime.redis_clients import TIMEOUT_SECONDS
 from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.redis_servers import Server
-from tests.support.sentinels import Watched
-from tests.support.tls import Authority, door
+from tests.support.sentinels import SentinelCluster
+from tests.support.tls import Authority, tls_forwarder
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 
@@ -741,7 +741,7 @@ def tls_port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[i
     with ExitStack() as stack:
         stack.callback(server.remove)
         certificate = authority.certificate(*request.param)
-        yield stack.enter_context(door(certificate, server.start().port)), authority.file
+        yield stack.enter_context(tls_forwarder(certificate, server.start().port)), authority.file
 
 
 @pytest.mark.rule("A-41")
@@ -790,12 +790,12 @@ def test_the_sentinels_are_asked_over_tls_too(tmp_path: Path, is_trusted: bool) 
     with ExitStack() as stack:
         server = Server("requirepass secret")
         stack.callback(server.remove)
-        port = stack.enter_context(door(certificate, server.start().port))
+        port = stack.enter_context(tls_forwarder(certificate, server.start().port))
         # The Sentinel cannot speak TLS to the server itself; the test ends long before it would react.
         watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
         sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
         stack.callback(sentinel.remove)
-        asked = stack.enter_context(door(certificate, sentinel.start().port))
+        asked = stack.enter_context(tls_forwarder(certificate, sentinel.start().port))
         ca = authority.file if is_trusted else Authority(tmp_path, "Somebody else").file
         reach = RedisAddress("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
         if is_trusted:
@@ -806,42 +806,45 @@ def test_the_sentinels_are_asked_over_tls_too(tmp_path: Path, is_trusted: bool) 
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    made = Watched(tmp_path / "redis").start()
+def sentinel_cluster(tmp_path: Path) -> Iterator[SentinelCluster]:
+    made = SentinelCluster(tmp_path / "redis").start()
     yield made
     made.remove()
 
 
-def test_after_the_death_of_the_primary_the_new_one_is_asked(watched: Watched) -> None:
-    reach = load_settings(CommonSettings, watched.told("web")).session_redis
+def test_after_the_death_of_the_primary_the_new_one_is_asked(sentinel_cluster: SentinelCluster) -> None:
+    reach = load_settings(CommonSettings, sentinel_cluster.settings_for("web")).session_redis
 
     async def main() -> None:
         async with opened(reach) as client:
             assert await client.ask(("SET", "s:before", "1")) == [b"OK"]
-            await asyncio.to_thread(until, watched.is_copied, "the replica does not follow", 30)
-            watched.primary.kill()
+            await asyncio.to_thread(until, sentinel_cluster.is_copied, "the replica does not follow", 30)
+            sentinel_cluster.primary.kill()
             with pytest.raises(LOST):
                 await client.ask(("GET", "s:before"))
-            await asyncio.to_thread(until, watched.promoted, "the replica was not promoted", 60)
+            await asyncio.to_thread(until, sentinel_cluster.promoted, "the replica was not promoted", 60)
             assert await _at_last(client, ("SET", "s:after", "1"), ("GET", "s:before")) == [b"OK", b"1"]
-            watched.primary.start()
+            sentinel_cluster.primary.start()
             assert await client.ask(("GET", "s:before"), ("GET", "s:after")) == [b"1", b"1"]
 
     asyncio.run(main())
 
 
-def test_a_primary_that_became_a_replica_is_asked_no_more(watched: Watched) -> None:
+def test_a_primary_that_became_a_replica_is_asked_no_more(sentinel_cluster: SentinelCluster) -> None:
     """The old primary keeps the connection open but refuses writes, so the client asks the Sentinels again."""
-    reach = load_settings(CommonSettings, watched.told("web")).session_redis
+    reach = load_settings(CommonSettings, sentinel_cluster.settings_for("web")).session_redis
 
     async def main() -> None:
         async with opened(reach) as client:
             assert await client.ask(("SET", "s:before", "1")) == [b"OK"]
-            with watched.admin(watched.primary) as primary, watched.admin(watched.replica) as replica:
+            with (
+                sentinel_cluster.admin(sentinel_cluster.primary) as primary,
+                sentinel_cluster.admin(sentinel_cluster.replica) as replica,
+            ):
                 replica.replicaof("no", "one")
-                primary.replicaof("127.0.0.1", watched.replica.port)
+                primary.replicaof("127.0.0.1", sentinel_cluster.replica.port)
                 await asyncio.to_thread(until, lambda: primary.info()["role"] == "slave", "it still leads", 30)
-            await asyncio.to_thread(until, watched.promoted, "the Sentinels do not see it", 60)
+            await asyncio.to_thread(until, sentinel_cluster.promoted, "the Sentinels do not see it", 60)
             assert await _at_last(client, ("SET", "s:after", "1")) == [b"OK"]
 
     asyncio.run(main())

@@ -10,10 +10,10 @@ import redis
 from gateway.conversation.load_shedding import MOST_READ, is_to_read
 from gateway.sessions.store import READ_SECONDS
 from tests.support.app import App
-from tests.support.handsets import AfricasTalking, Neutral
+from tests.support.handsets import AfricasTalking, JsonUssd
 from tests.support.handsets_kannel import KannelUssd
 
-Handset = AfricasTalking | KannelUssd | Neutral
+Handset = AfricasTalking | KannelUssd | JsonUssd
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.metrics import COUNTED
 from gateway.views import HEADERS
-from tests.support.app import App, Said
+from tests.support.app import App, ReceivedResponse
 from tests.support.asgi import AsgiHttp
 from tests.support.twilio import Account
 
@@ -100,7 +100,7 @@ def of_twilio(app: App) -> Iterator[Asked]:
     yield Asked("another method of Twilio", 405, "GET", "/hooks/twilio/sms")
 
 
-def by_flask(app: App, asked: Asked) -> Said:
+def by_flask(app: App, asked: Asked) -> ReceivedResponse:
     if not asked.pieces:
         return app.http.send(asked.method, asked.path, asked.body, asked.headers)
     answer = app.http.client.open(
@@ -110,14 +110,14 @@ def by_flask(app: App, asked: Asked) -> Said:
         headers={**asked.headers, "Transfer-Encoding": "chunked"},
         environ_overrides={"wsgi.input_terminated": True},  # set by a server that decodes chunks
     )
-    return Said(answer.status_code, answer.data, answer.headers)
+    return ReceivedResponse(answer.status_code, answer.data, answer.headers)
 
 
-def by_asgi(http: AsgiHttp, asked: Asked) -> Said:
+def by_asgi(http: AsgiHttp, asked: Asked) -> ReceivedResponse:
     return http.send(asked.method, asked.path, asked.body, asked.headers, asked.pieces)
 
 
-def seen(said: Said, method: str) -> tuple[int, str, bytes, dict[str, str]]:
+def seen(said: ReceivedResponse, method: str) -> tuple[int, str, bytes, dict[str, str]]:
     """Return status, type, body and common headers of a response. For HEAD the server omits the body."""
     body = b"" if method == "HEAD" else said.content
     assert (said.status_code == 405) == ("Allow" in said.headers)

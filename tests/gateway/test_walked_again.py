@@ -19,7 +19,7 @@ from gateway.submission.spool_drain import submit_late
 from reports.store.engine.database import Database, DatabaseUnavailable
 from tests.faults.caller_script import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
-from tests.support.handsets import AfricasTalking, Seen
+from tests.support.handsets import AfricasTalking, Screen
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 
@@ -101,14 +101,14 @@ class Call:
         for one in self.site.processes:
             one.has_redis = self.chance.random() > self.no_redis
 
-    def type(self, reply: str) -> Seen:
+    def type(self, reply: str) -> Screen:
         self.phone.path.append(reply)
         seen = self._ask()
         while self.chance.random() < 0.25:
             self._ask()
         return seen
 
-    def _ask(self) -> Seen:
+    def _ask(self) -> Screen:
         process = self.chance.choice(self.site.processes)
         if self.chance.random() < 0.3:
             process.has_redis = self.chance.random() > self.no_redis

@@ -28,7 +28,7 @@ from tests.hosts.network import OUTSIDE, Network
 from tests.hosts.patroni import PatroniPair
 from tests.support.postgres import binaries
 from tests.support.redis_servers import Server
-from tests.support.sentinels import Watched
+from tests.support.sentinels import SentinelCluster
 from tests.support.wait import until
 from tests.workers.test_tls import certificate
 from tokaut.local_stack import startup
@@ -106,7 +106,7 @@ class InstallationOnHosts(OpenWork):
             return PatroniPair(binaries, (self.hosts["db1"], self.hosts["db2"]), found, of_etcd)
         return DatabasePair(binaries, self.hosts["db1"], self.hosts.get("db2"))
 
-    def _redis(self) -> Watched | Server:
+    def _redis(self) -> SentinelCluster | Server:
         if self.small:
             host = self.hosts["redis1"]
             return Server("protected-mode no", address=host.address, enter=host.enter)
@@ -116,7 +116,7 @@ class InstallationOnHosts(OpenWork):
             host = self.hosts[places[role]]
             return Server(*lines, sentinel=sentinel, address=host.address, enter=host.enter)
 
-        return Watched(self.folder / "redis", make)
+        return SentinelCluster(self.folder / "redis", make)
 
     # Start
 
@@ -250,8 +250,8 @@ class InstallationOnHosts(OpenWork):
     def _common(self, name: str, release: Path) -> dict[str, str]:
         """Return the settings that a process has on every host."""
         redis: Mapping[str, str] = (
-            self.redis.told(name)
-            if isinstance(self.redis, Watched)
+            self.redis.settings_for(name)
+            if isinstance(self.redis, SentinelCluster)
             else {"REDIS_URL": f"redis://{self.redis.address}:{self.redis.port}"}
         )
         plan = {key: value for key, value in self.plan.settings.items() if key not in OF_A_DEMO}

@@ -13,7 +13,7 @@ from tests.hosts.network import Host
 from tests.hosts.patroni import PatroniPair
 from tests.hosts.scene import FINDS_AGAIN, Scene
 from tests.support.redis_servers import Server
-from tests.support.sentinels import Watched
+from tests.support.sentinels import SentinelCluster
 
 DOWN_SECONDS = 10
 LEASES_END = 35  # seconds after which another worker retries the deliveries that a frozen worker had begun
@@ -136,7 +136,7 @@ def redis_fails_over(scene: Scene) -> None:
     """Kill the host of the primary and of one Sentinel; it comes back as a replica."""
     installation = scene.installation
     redis = installation.redis
-    assert isinstance(redis, Watched)
+    assert isinstance(redis, SentinelCluster)
     lost, others = installation.hosts["redis1"], redis.sentinels[1:]
     scene.killed("valkey")
     lost.kill()
@@ -152,7 +152,7 @@ def redis_fails_over(scene: Scene) -> None:
 def _bring_back_redis(scene: Scene, host: Host, server: Server, sentinel: Server) -> None:
     """Start the processes of a Redis host, and wait until its server is a replica of the new primary."""
     installation = scene.installation
-    assert isinstance(installation.redis, Watched)
+    assert isinstance(installation.redis, SentinelCluster)
     host.join()
     if isinstance(installation.databases, PatroniPair):
         installation.databases.etcd.start(host.name)
@@ -163,7 +163,7 @@ def _bring_back_redis(scene: Scene, host: Host, server: Server, sentinel: Server
     scene.until(lambda: _is_replica(redis, server), "the old primary of Redis does not follow")
 
 
-def _is_replica(redis: Watched, server: Server) -> bool:
+def _is_replica(redis: SentinelCluster, server: Server) -> bool:
     with redis.admin(server) as admin:
         return bool(admin.info("replication").get("master_link_status") == "up")
 
@@ -266,7 +266,7 @@ def site_is_lost(scene: Scene) -> None:
     standby of each, a web host, a worker host and the third Sentinel stay.
     """
     installation, databases, redis = scene.installation, scene.installation.databases, scene.installation.redis
-    assert isinstance(redis, Watched)
+    assert isinstance(redis, SentinelCluster)
     clock = scene.until_the_leader()
     is_first = redis.follows(redis.sentinels[2], redis.primary)
     name, lost, other = (

@@ -22,7 +22,7 @@ from tests.support import databases
 from tests.support.kannel import Kannel
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 from tests.workers.filings import Desk
 from tests.workers.test_letters import NUMBER
 from tests.workers.test_sms_dispatcher import Says
@@ -101,7 +101,7 @@ def events(application: Application) -> list[ProviderEvent]:
     channel = Channel(load_settings(ChannelSettings, {"KANNEL_TOKEN": TOKEN}))
     dlr = channel.endpoints["dlr"]
     targets = [call.target for call in application.calls if call.path.endswith("/dlr")]
-    read = [channel.receive("dlr", parsing.read(dlr, wire(method="GET", target=target))) for target in targets]
+    read = [channel.receive("dlr", parsing.read(dlr, raw_request(method="GET", target=target))) for target in targets]
     return [event for event in read if isinstance(event, ProviderEvent)]
 
 
@@ -137,7 +137,7 @@ def test_a_phone_that_the_network_refuses_is_reported(
 
 @pytest.fixture
 def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]:
-    with closing(databases.made("sqlite", request, tmp_path)) as database:
+    with closing(databases.migrated_database("sqlite", request, tmp_path)) as database:
         yield Notices(Desk.at(database, tmp_path / "keys"))
 
 

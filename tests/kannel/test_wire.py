@@ -15,7 +15,7 @@ from tests.kannel.application import Reply as HttpReply
 from tests.kannel.conftest import BY_GET, SOON
 from tests.support.kannel import Kannel
 from tests.support.wait import until
-from tests.support.wire import wire
+from tests.support.wire import raw_request
 from workers.senders.kannel import Sender
 from workers.senders.kannel import Settings as SenderSettings
 from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage
@@ -32,7 +32,7 @@ LONG = "in the long night of the ninth month " * 5  # two parts
 
 def read(call: Call) -> Inbound:
     """Parse a call as our endpoint does."""
-    sent = wire(call.body, call.headers, method=call.method, target=call.target)
+    sent = raw_request(call.body, call.headers, method=call.method, target=call.target)
     read = CHANNEL.receive("sms", parsing.read(CHANNEL.endpoints["sms"], sent))
     assert isinstance(read, Inbound)
     return read
@@ -150,7 +150,9 @@ def test_sendsms(application: Application, words: str) -> None:
         until(lambda: len(reports(application)) >= 2, "no delivery report")
         assert sorted(call.query["type"] for call in reports(application)) == ["1", "8"]
         notices = [
-            CHANNEL.receive("dlr", parsing.read(CHANNEL.endpoints["dlr"], wire(method="GET", target=call.target)))
+            CHANNEL.receive(
+                "dlr", parsing.read(CHANNEL.endpoints["dlr"], raw_request(method="GET", target=call.target))
+            )
             for call in reports(application)
         ]
         assert {(notice.id, notice.status) for notice in notices} == {("m-1", "sent"), ("m-1", "delivered")}

@@ -85,7 +85,7 @@ def webhook(kit: Receiver, *secrets: str) -> WebhookConnector:
 def test_the_real_worker_delivers_to_the_receiver_and_once(
     kit: Receiver, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = databases.made(databases.KINDS[0], request, tmp_path)
+    database = databases.migrated_database(databases.KINDS[0], request, tmp_path)
     desk = Desk.at(database, tmp_path / "keys")
     [delivery] = desk.file()
     worker = delivery_runner(desk, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too

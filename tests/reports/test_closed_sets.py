@@ -19,7 +19,7 @@ STEP = {"report_id": "r" * 36, "round": 0, "due_at": 1, "not_before": 1}
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     yield made
     made.close()
 

@@ -22,7 +22,7 @@ HOTLINE, OTHER = "vu-pikinini", "vu-police"
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     yield made
     made.close()
 

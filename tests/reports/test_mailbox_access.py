@@ -32,7 +32,7 @@ HOUR = 3600
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     save_mailbox(made, REPORT, mailbox_access.create_mailbox(VAULT, SECRET))
     yield made
     made.close()
@@ -189,7 +189,7 @@ def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
 @pytest.fixture(params=databases.KINDS)
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind that 24 threads may use."""
-    made = databases.made(request.param, request, tmp_path, threads=24)
+    made = databases.migrated_database(request.param, request, tmp_path, threads=24)
     save_mailbox(made, REPORT, mailbox_access.create_mailbox(VAULT, SECRET))
     yield made
     made.close()

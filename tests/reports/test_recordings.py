@@ -36,7 +36,7 @@ COPIES = [SealedRecording(one, "0" * 16, b"wrap", b"sound") for one in (DESK, PO
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     yield made
     made.close()
 

@@ -22,7 +22,7 @@ from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.app import App
 from tests.support.ports import free_port
 from tests.support.redis_servers import Server
-from tests.support.tls import Authority, door
+from tests.support.tls import Authority, tls_forwarder
 from tokaut.checks.stores import redis_faults
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
 def behind_a_door(stack: ExitStack, certificate: Path) -> int:
     server = Server("requirepass secret")
     stack.callback(server.remove)
-    return stack.enter_context(door(certificate, server.start().port))
+    return stack.enter_context(tls_forwarder(certificate, server.start().port))
 
 
 def own_tls(stack: ExitStack, program: Path, certificate: Path) -> int:
@@ -193,7 +193,7 @@ def test_the_sentinels_are_asked_over_tls_too(authority: Authority, tmp_path: Pa
         watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
         sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
         stack.callback(sentinel.remove)
-        asked = stack.enter_context(door(certificate, sentinel.start().port))
+        asked = stack.enter_context(tls_forwarder(certificate, sentinel.start().port))
         ca = authority.file if trusted else Authority(tmp_path, "Somebody else").file
         reach = RedisAddress("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
         with session_client(reach) as client:

@@ -105,7 +105,7 @@ def test_a_report_by_ussd_words_after_it_and_its_state(installation: InRoles) ->
     assert phone.again() == seen
     phone.type("1")
     phone.type("the blue boat")
-    phone.line_gone()
+    phone.drop_call()
     installation.until_received(
         lambda _: len(bodies(installation, "+6785550301")) >= 2, "the report and its words never came", 60
     )

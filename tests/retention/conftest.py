@@ -14,7 +14,7 @@ from tests.support import databases
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     if made.is_sqlite:
         with made.write() as connection:
             connection.execute(made_for.insert().values(mode="demo"))

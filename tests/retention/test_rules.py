@@ -89,7 +89,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module", params=[1, 2])
 def anything(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anything]:
     """Many reports of all ages and states; tests must not purge them."""
-    random, database = Random(request.param), databases.made(kind, request, tmp_path_factory.mktemp("anything"))
+    random, database = (
+        Random(request.param),
+        databases.migrated_database(kind, request, tmp_path_factory.mktemp("anything")),
+    )
     now = retention.purge_time(database)
     made = [make(fate(random), now) for _ in range(1_500)]
     write(database, made)

@@ -21,7 +21,7 @@ from runtime.settings import CommonSettings, SettingError, load_all_settings
 from tests.safeguarding.away import code_and_pin
 from tests.safeguarding.walks import TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
-from tests.support.desks import rows
+from tests.support.hotline_clients import rows
 from tests.workers.lying_hotline import LyingHotline
 from tests.workers.test_deliver import webhook
 from workers.jobs.deliver import DeliveryRunner

@@ -125,7 +125,7 @@ class AnyKeys(RuleBasedStateMachine):
     def lose_the_line(self, who: int) -> None:
         person = self.people[who]
         if person.seen:
-            person.call.line_gone()
+            person.call.drop_call()
             person.seen = None
 
     @rule(who=persons, said=st.one_of(st.sampled_from((*KEYS, *ODD)), words.map(lambda more: f"{more} my own words")))

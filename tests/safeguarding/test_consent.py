@@ -77,7 +77,7 @@ def test_everybody_who_can_get_it_stands_on_the_screen_before_send(app: App, iso
 OUT = {
     "dropped": lambda phone: None,
     "left": lambda phone: phone.type("00"),
-    "line gone": lambda phone: phone.line_gone(),
+    "line gone": lambda phone: phone.drop_call(),
     "back and otherwise": lambda phone: [phone.type(reply) for reply in ("0",) * 8],
 }
 DRAFTS = [

@@ -18,7 +18,7 @@ from reports.store.schema import tables as t
 from tests.reports.judge import SHUT
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import CHANNELS, PHONE, number, thread, walk
-from tests.support.app import App, Kept
+from tests.support.app import App, DecryptedRevision
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ PLACED = "Done. Staff are told. In danger? Call police 111."
 TOPIC = re.compile(r"abuse|sex|child|hurt|report|safe|help|hotline|pikinini|protect|case|violence|crime|threat", re.I)
 
 
-def requests(app: App) -> list[Kept]:
+def requests(app: App) -> list[DecryptedRevision]:
     return [kept for kept in app.bodies() if kept.data["category"] == "contact_request"]
 
 
@@ -193,7 +193,7 @@ def test_a_text_in_the_middle_of_a_menu_asks_too_and_words_stay_words(app: App) 
     phone = app.sms(PHONE)
     assert thread(phone, "hi", "call me")[1].startswith(ASKED)
     assert "Not sent yet." in thread(phone, "somebody waits for me at the bus stop")[0]
-    assert len(app.waiting()) == 1  # own words are submitted as usual
+    assert len(app.pending_revisions()) == 1  # own words are submitted as usual
     other = app.sms(number(1))
     assert "Not sent yet." in thread(other, "please call me my uncle is here")[0]
 

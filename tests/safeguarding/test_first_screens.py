@@ -174,4 +174,4 @@ def test_leaving_by_sms_makes_no_phone_sound(app: App) -> None:
 def test_stop_in_the_middle_gets_no_reply_and_what_was_said_in_danger_goes(app: App) -> None:
     phone = app.sms(PHONE)
     assert thread(phone, "hello", *IN_DANGER[:5], "STOP")[-1] == ""
-    assert [kept.data["completeness"] for kept in app.waiting()] == ["incomplete"]
+    assert [kept.data["completeness"] for kept in app.pending_revisions()] == ["incomplete"]

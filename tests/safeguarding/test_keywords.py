@@ -195,7 +195,7 @@ def test_a_word_in_between_takes_nothing_back_that_was_said_in_danger(
     app: App, word: str, then: tuple[str, ...]
 ) -> None:
     thread(app.sms(PHONE), "hello", *IN_DANGER[:5], word, *then)
-    assert [kept.data["completeness"] for kept in app.waiting()] == ["incomplete"]
+    assert [kept.data["completeness"] for kept in app.pending_revisions()] == ["incomplete"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from reports.store.schema import tables as t
 from tests.safeguarding.away import redis_away
 from tests.safeguarding.test_contact_requests import ASKED, PLACED, TOPIC, requests
 from tests.safeguarding.walks import PHONE, number
-from tests.support.app import App, Said
+from tests.support.app import App, ReceivedResponse
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.twilio import Account
 
@@ -36,7 +36,7 @@ def app(redis_url: str, tmp_path: Path) -> Iterator[App]:
     app.close()
 
 
-def ring(app: App, phone: str = PHONE, call: str = "ATVId_1", **more: str) -> Said:
+def ring(app: App, phone: str = PHONE, call: str = "ATVId_1", **more: str) -> ReceivedResponse:
     form = {"sessionId": call, "isActive": "1", "direction": "Inbound", "destinationNumber": CALLED}
     path = f"/hooks/africastalking/{app.plan.secrets.africastalking}/missed-call"
     answer = app.http.post(path, data={**form, "callerNumber": phone, **more})

@@ -198,7 +198,7 @@ def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tupl
 def test_words_by_sms_where_nobody_would_hear_them_are_words_not_sent_yet(app: App, way: tuple[str, ...]) -> None:
     asked = thread(app.sms(number(72)), "hi", *way, WORDS)[-1]
     assert asked.startswith("Not sent yet. In danger? Call police 111.\n1 Go on and send")
-    [waiting] = app.waiting()
+    [waiting] = app.pending_revisions()
     assert waiting.data["narrative"] == WORDS
 
 
@@ -338,9 +338,9 @@ def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
     assert found
     told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
     phone.type("Zorrovik waits near the school")
-    assert app.waiting()
+    assert app.pending_revisions()
     assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
-    assert app.waiting() == []
+    assert app.pending_revisions() == []
     app.pass_time(60)
     assert {kept.revision for kept in app.bodies()} == {1}
 

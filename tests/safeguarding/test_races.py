@@ -197,7 +197,7 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     assert sent.text.startswith("Sent to ") and sent.expects_reply == (channel == "africastalking")
     for reply in after:
         phone.type(reply)
-    phone.line_gone()
+    phone.drop_call()
     app.pass_time(LONG_AFTER)
     kept = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
     assert {one["completeness"] for one in kept} == {"complete"}

@@ -79,7 +79,7 @@ def test_words_are_spoken_after_send(app: App, channel: str) -> None:
     assert states(app) == ["done", "due"]
     assert place(app) == SOURCES[channel]
     assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
-    phone.line_gone()
+    phone.drop_call()
     assert states(app) == ["done", "due"]
 
 
@@ -212,7 +212,7 @@ def test_a_second_person_reaches_nothing_of_it(app: App, channel: str) -> None:
         phone: Any = call(app, channel, "+6785550103")
         walk(phone, *TO_SPEAK, "1")
         getattr(phone, finish)(SOURCES[channel])
-        phone.line_gone()
+        phone.drop_call()
         first = {row.recording_id for row in app.rows(t.recording)}
         for tour, seen in zip(tours, fresh, strict=True):
             second = call(app, channel, "+6785550103")

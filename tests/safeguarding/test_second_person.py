@@ -36,7 +36,7 @@ def call(*replies: str, gone: bool = False, more: tuple[str, ...] = ()) -> Act:
     def act(phone: SharedPhone) -> None:
         phone.dial(*replies)
         if gone:
-            phone.call.line_gone()
+            phone.call.drop_call()
         if more:
             phone.dial(*more)
 

@@ -107,7 +107,7 @@ def test_words_long_after_send_are_words_of_their_own(app: App) -> None:
         thread(phone, "hello", *TO_SEND_SMS, "Send")
         clock.shift(timedelta(minutes=11))
         assert thread(phone, WORDS) == fresh
-        assert any(WORDS in str(kept.data) for kept in app.waiting())
+        assert any(WORDS in str(kept.data) for kept in app.pending_revisions())
 
 
 def lasting(redis_url: str) -> list[float]:

@@ -244,7 +244,7 @@ def test_stop_after_danger_now_tells_the_helpline_as_leaving_does(app: App) -> N
     for n, word in enumerate(("STOP", "00")):
         phone = app.sms(number(n))
         thread(phone, "REPORT", "1", "Now", "Go on", "Asks photos, money", "Shefa", word)
-    waiting = app.waiting()
+    waiting = app.pending_revisions()
     assert [one.data["completeness"] for one in waiting] == ["incomplete", "incomplete"]
     app.pass_time(601)
     assert [row.completeness for row in app.rows(t.report)] == ["incomplete", "incomplete"]

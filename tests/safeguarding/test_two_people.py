@@ -19,7 +19,7 @@ import time_machine
 from tests.safeguarding.second_person import RelayedTexts
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
 from tests.support.app import App
-from tests.support.handsets import AfricasTalking, Neutral
+from tests.support.handsets import AfricasTalking, JsonUssd
 from tests.support.handsets_kannel import KannelTexts, KannelUssd, kannel_asks, kannel_says
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.twilio import Account
@@ -48,7 +48,7 @@ class CodeAsText(AfricasTalking):
 
 
 @dataclass
-class NoEvent(Neutral):
+class NoEvent(JsonUssd):
     """A network that names no event; each call has a new session id, and the code is the first text."""
 
     def dial(self) -> Any:
@@ -76,7 +76,7 @@ class Blind:
         assert answer.status_code == 200
         return answer.content.decode()
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Do nothing: this network does not report the end of a call."""
 
 
@@ -93,7 +93,7 @@ def path(kind: type[AfricasTalking]) -> Callable[[App, str, random.Random], Any]
     return lambda app, phone, _: kind("", app.plan.secrets.africastalking, phone, CODE, http=app.http)
 
 
-def neutral(kind: type[Neutral]) -> Callable[[App, str, random.Random], Any]:
+def json_ussd(kind: type[JsonUssd]) -> Callable[[App, str, random.Random], Any]:
     return lambda app, phone, _: kind(f"/hooks/ussd/{app.plan.secrets.ussd}", phone, CODE, http=app.http)
 
 
@@ -108,8 +108,8 @@ def spoken(channel: str) -> Callable[[App, str, random.Random], Any]:
 CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "africastalking": path(AfricasTalking),
     "africastalking, code as text": path(CodeAsText),
-    "ussd": neutral(Neutral),
-    "ussd, no event, code as text": neutral(NoEvent),
+    "ussd": json_ussd(JsonUssd),
+    "ussd, no event, code as text": json_ussd(NoEvent),
     "kannel": kannel(KannelUssd),
     "kannel, no operation": kannel(NoOperation),
     "twilio_voice": spoken("twilio_voice"),
@@ -137,7 +137,7 @@ def first_call(call: Any, chance: random.Random, *, gone: bool) -> None:
         if not getattr(seen, "expects_reply", True):
             return
     if gone:
-        call.line_gone()
+        call.drop_call()
 
 
 def looks(call: Any, replies: Sequence[str]) -> list[str]:

@@ -34,8 +34,8 @@ def test_a_dropped_call_in_danger_is_rescued_once(app: App, channel: str) -> Non
     call = app.ussd("+6785550101", channel)
     walk(call, *IN_DANGER[:4])
     assert app.bodies() == []
-    call.line_gone()
-    call.line_gone()
+    call.drop_call()
+    call.drop_call()
     app.pass_time(1)
     [kept] = app.bodies()
     assert (kept.data["completeness"], kept.data["channel"]) == ("incomplete", "voice")
@@ -49,7 +49,7 @@ def test_a_caller_who_falls_silent_is_rescued(app: App, channel: str) -> None:
     assert [call.silence().text, call.silence().text] == [question, question]
     ended = call.silence()
     assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
-    call.line_gone()
+    call.drop_call()
     app.pass_time(1)
     assert len(app.bodies()) == 1
 
@@ -107,7 +107,7 @@ def test_the_next_caller_hears_what_everybody_hears(app: App, channel: str) -> N
     for first in (TO_SENT, (*IN_DANGER, "Send"), IN_DANGER[:4], TO_SEND[:5], (*TO_SEND, "9")):
         call = app.ussd("+6785550103", channel)
         walk(call, *first)
-        call.line_gone()
+        call.drop_call()
         assert [walk(app.ussd("+6785550103", channel), *tour) for tour in tours] == fresh
 
 
@@ -116,7 +116,7 @@ def test_callers_without_a_number_are_different_people(app: App, channel: str, w
     for number in ("anonymous", withheld, "anonymous", withheld):
         call = app.ussd(number, channel)
         walk(call, *IN_DANGER[:4])
-        call.line_gone()
+        call.drop_call()
     app.pass_time(1)
     assert app.count(t.report) == 4
 

@@ -221,7 +221,7 @@ def test_who_is_in_danger_and_texts_words_for_numbers_is_not_met_with_silence(ap
     replies = thread(app.sms(PHONE), "REPORT", "1", "Now", *texts)[3:]
     assert all("police 111" in reply for reply in replies)
     assert thread(app.sms(PHONE), "1", "1", "Hurt, touched, forced")[-1].startswith("Where is help needed?")
-    [kept] = app.waiting()
+    [kept] = app.pending_revisions()
     assert [said["text"] for said in kept.data["unasked"]] == texts
     others = thread(app.sms(number(1)), "REPORT", "1", *texts)[2:]
     assert others[:4] != ["", "", "", ""] and others[5:] == ["", "", "", ""]

@@ -71,7 +71,7 @@ def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, chann
     assert app.count(t.pending) == 0
     again = app.ussd(PHONE, channel)
     walk(again, *IN_DANGER[:answers])
-    again.line_gone()
+    again.drop_call()
     app.pass_time(LONG_AFTER)
     assert app.count(t.report) == 0
 

@@ -102,7 +102,7 @@ def test_a_new_dial_leaves_alone_what_was_not_sent(app: App, channel: str) -> No
 
 
 def test_leaving_and_the_end_of_the_line_file_what_was_gathered(app: App) -> None:
-    for n, way in enumerate((lambda phone: phone.type("00"), lambda phone: phone.line_gone())):
+    for n, way in enumerate((lambda phone: phone.type("00"), lambda phone: phone.drop_call())):
         phone = app.ussd(number(n))
         walk(phone, *ANSWERED)
         way(phone)

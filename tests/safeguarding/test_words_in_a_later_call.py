@@ -68,7 +68,7 @@ def heard(app: App, seconds: float = 121) -> list[dict[str, Any]]:
 def test_the_rest_of_the_words_goes_with_the_report(app: App, channel: str) -> None:
     phone = app.ussd(PHONE, channel)
     walk(phone, *TO_SENT, "Somebody writes to me")
-    phone.line_gone()
+    phone.drop_call()
     seen = walk(app.ussd(PHONE, channel), *LATER, WORDS, MORE, "1")
     assert seen[-3:] == [AGAIN, AGAIN, GOODBYE]
     [report] = app.rows(t.report)
@@ -105,7 +105,7 @@ def test_words_that_were_added_stay_if_the_reporter_leaves_or_the_line_drops(app
     if leaves:
         assert phone.type("00").text == GOODBYE
     else:
-        phone.line_gone()
+        phone.drop_call()
     assert [report["narrative"] for report in heard(app, 0)] == [WORDS]
 
 
@@ -196,7 +196,7 @@ def test_words_after_danger_was_taken_back_are_alone(app: App) -> None:
     """The reporter goes back to the home screen, which withdraws the answers, then adds words; the call drops."""
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *IN_DANGER[:4], *("0",) * 4, *LATER, WORDS)
-    phone.line_gone()
+    phone.drop_call()
     assert [(one["narrative"], one["danger"]) for one in heard(app)] == [(WORDS, None)]
 
 

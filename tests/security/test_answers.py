@@ -10,7 +10,7 @@ import pytest
 from gateway.webhooks import HOOKS
 from reports.store.schema import tables as t
 from tests.contracts.documents import as_path, entries
-from tests.support.app import App, Said
+from tests.support.app import App, ReceivedResponse
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def paths(app: App) -> list[str]:
     ]
 
 
-def every_answer(app: App) -> Iterator[tuple[str, Said]]:
+def every_answer(app: App) -> Iterator[tuple[str, ReceivedResponse]]:
     for path in paths(app):
         for method in METHODS:
             yield f"{method} {path}", app.http.send(method, path)

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from reports.store.mailboxes.pin_throttle import BUCKETS
 from reports.store.schema import tables as t
 from tests.support.app import App
-from tests.support.handsets import Neutral
+from tests.support.handsets import JsonUssd
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def test_64_callers_with_one_session_id_never_see_one_another(app: App) -> None:
             phone = phones[n]
             phone.http = type(app.http)(app.flask.test_client())
             phone.dial()
-            assert isinstance(phone, Neutral)
+            assert isinstance(phone, JsonUssd)
             phone.session, phone.turn = "one-and-the-same", 0
             screens[n] = [phone.type("").text, *(phone.type(reply).text for reply in (*TO_SEND, "Send"))]
             screens[n].append(phone.type(f"marker{n:02}of{n:02}").text)

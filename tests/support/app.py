@@ -33,16 +33,16 @@ from reports.store.engine import sqlite
 from reports.store.engine.database import Database
 from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema import tables as t
-from tests.support import blocked, computed
-from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
+from tests.support import blocked, memoized
+from tests.support.handsets import AfricasTalking, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
+from tests.support.long_timeouts import long_timeouts
 from tests.support.prepared import prepare
 from tests.support.twilio import Account
-from tests.support.unhurried import unhurried
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
-computed.install()
+memoized.install()
 NOWHERE = StackAddresses(1, 2, 3)  # no server listens there; no worker runs that could call them
 VANUATU = "*111*163#"
 # On a busy machine these calls take longer than a reporter would wait.
@@ -83,7 +83,7 @@ class App:
         self._timeouts = [(module, name, getattr(module, name)) for module, name in TIMEOUTS]
         for (module, name), seconds in TIMEOUTS.items():
             setattr(module, name, seconds)
-        with unhurried(app, self.plan.settings):
+        with long_timeouts(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
         self.parts: Services = self.flask.extensions["tokaut"]
         self.parts.housekeeping.stop()  # a test runs a round of housekeeping itself
@@ -114,7 +114,7 @@ class App:
 
     def ussd(
         self, phone: str, channel: str = "simulator", code: str = VANUATU
-    ) -> AfricasTalking | KannelUssd | Neutral | Call:
+    ) -> AfricasTalking | KannelUssd | JsonUssd | Call:
         """Return a phone that dials `code`. On a voice channel it dials a fixed telephone number instead."""
         secrets = self.plan.secrets
         public = self.plan.settings["PUBLIC_URL"]
@@ -128,9 +128,9 @@ class App:
         if channel == "africastalking":
             return AfricasTalking("", secrets.africastalking, phone, code, http=self.http)
         if channel == "simulator":
-            return Neutral("/hooks/simulator", phone, code, http=self.http)
+            return JsonUssd("/hooks/simulator", phone, code, http=self.http)
         if channel == "ussd":
-            return Neutral(f"/hooks/ussd/{secrets.ussd}", phone, code, http=self.http)
+            return JsonUssd(f"/hooks/ussd/{secrets.ussd}", phone, code, http=self.http)
         raise NotImplementedError(f"no phone of tests dials by {channel}: add one to App.ussd")
 
     def sms(self, phone: str, code: str = "163") -> SimulatedTexts:
@@ -149,27 +149,27 @@ class App:
         with self.database.read() as connection:
             return list(connection.execute(select(table)))
 
-    def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
+    def bodies(self, of: Collection[str] | None = None) -> list[DecryptedRevision]:
         """Return every submitted revision, decrypted for its hotline, oldest first. `of`: only these report ids."""
         query = select(t.report_body)
         with self.database.read() as connection:
             rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
         return [self._decrypted(row, row.recipient) for row in rows]
 
-    def messages(self, of: Collection[str]) -> list[Kept]:
+    def messages(self, of: Collection[str]) -> list[DecryptedRevision]:
         """Return the messages of the reporters of these reports, decrypted for each hotline."""
         with self.database.read() as connection:
             rows = list(connection.execute(select(t.message).where(t.message.c.report_id.in_(of))))
         return [self._opened(row) for row in rows]
 
-    def _opened(self, row: Any) -> Kept:
+    def _opened(self, row: Any) -> DecryptedRevision:
         private_key = read_private_key(self.keys, row.recipient, row.key_id)
         mode = self.plan.settings["TOKAUT_MODE"]
         context = SealContext.of_message(mode, row.report_id, row.message_id, row.recipient)
         data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))
-        return Kept(row.report_id, 0, row.recipient, json.loads(data))
+        return DecryptedRevision(row.report_id, 0, row.recipient, json.loads(data))
 
-    def waiting(self) -> list[Kept]:
+    def pending_revisions(self) -> list[DecryptedRevision]:
         """Return every revision that is scheduled for submission, decrypted."""
         return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]
 
@@ -181,15 +181,15 @@ class App:
                 pending_submissions.submit_due(later, origin_key)
         later.close()
 
-    def _decrypted(self, row: Any, hotline: str) -> Kept:
+    def _decrypted(self, row: Any, hotline: str) -> DecryptedRevision:
         private_key = read_private_key(self.keys, hotline, row.key_id)
         context = SealContext(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
         data = open_body(private_key, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
-        return Kept(row.report_id, row.revision, hotline, json.loads(data))
+        return DecryptedRevision(row.report_id, row.revision, hotline, json.loads(data))
 
 
 @dataclass(frozen=True)
-class Kept:
+class DecryptedRevision:
     """A stored revision of a report, decrypted."""
 
     report_id: str
@@ -199,7 +199,7 @@ class Kept:
 
 
 @dataclass
-class Said:
+class ReceivedResponse:
     """An HTTP response with the part of the interface of `requests.Response` that the handsets use."""
 
     status_code: int
@@ -223,7 +223,9 @@ class Http:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def post(self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None) -> Said:
+    def post(
+        self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None
+    ) -> ReceivedResponse:
         """Post a form (a mapping) or a body. `timeout` is ignored."""
         del timeout
         form = isinstance(data, Mapping)
@@ -231,7 +233,9 @@ class Http:
         content_type = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
         return self.send("POST", url, body, {**content_type, **(headers or {})})
 
-    def send(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Said:
+    def send(
+        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> ReceivedResponse:
         """Send a request and return the response."""
         answer = self.client.open(url, method=method, data=body, headers=dict(headers or {}))
-        return Said(answer.status_code, answer.data, answer.headers)
+        return ReceivedResponse(answer.status_code, answer.data, answer.headers)

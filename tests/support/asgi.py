@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.asgi import Application
-from tests.support.app import App, Said
+from tests.support.app import App, ReceivedResponse
 
 
 class AsgiHttp:
@@ -53,7 +53,7 @@ class AsgiHttp:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         pieces: Sequence[bytes] = (),
-    ) -> Said:
+    ) -> ReceivedResponse:
         """Send a request. `pieces`: a body in chunks, without a Content-Length header."""
         path, _, query = url.partition("?")
         request_headers = {"host": "localhost", **{name.lower(): value for name, value in (headers or {}).items()}}
@@ -75,7 +75,7 @@ class AsgiHttp:
         }
         return self._runner.run(self._send(scope, list(pieces or (body,))))
 
-    async def _send(self, scope: dict[str, Any], pieces: list[bytes]) -> Said:
+    async def _send(self, scope: dict[str, Any], pieces: list[bytes]) -> ReceivedResponse:
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -89,4 +89,6 @@ class AsgiHttp:
 
         await self._application(scope, receive, send)
         headers = {name.decode().title(): value.decode() for name, value in sent[0]["headers"]}
-        return Said(sent[0]["status"], b"".join(message_sent.get("body", b"") for message_sent in sent[1:]), headers)
+        return ReceivedResponse(
+            sent[0]["status"], b"".join(message_sent.get("body", b"") for message_sent in sent[1:]), headers
+        )

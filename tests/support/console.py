@@ -13,7 +13,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from console import app
 from console.services import ConsoleServices
 from tests.support.app import Http
-from tests.support.unhurried import unhurried
+from tests.support.long_timeouts import long_timeouts
 
 
 class CompiledTemplates(BytecodeCache):
@@ -41,7 +41,7 @@ class Console:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
-        with unhurried(app, settings):
+        with long_timeouts(app, settings):
             self.flask = app.create_app(settings)
             self.flask.jinja_env.bytecode_cache = TEMPLATES
         self.parts: ConsoleServices = self.flask.extensions["tokaut"]

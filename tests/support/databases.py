@@ -151,7 +151,7 @@ SET_ROLE: dict[str, LiteralString] = {name: role for role, names in ROLES.items(
 OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # used by several roles
 
 
-class InRoles(Database):
+class RoleScopedPostgres(Database):
     """PostgreSQL on which each store module has the rights of the process that calls it; tests have all."""
 
     @contextmanager
@@ -180,16 +180,16 @@ def _calling_role() -> LiteralString | None:
     return None
 
 
-def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int = 8) -> Database:
+def migrated_database(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int = 8) -> Database:
     """Return an empty database with all tables; on PostgreSQL with all roles and rights."""
     if kind == "sqlite":
         return with_tables(f"sqlite:///{folder}/tokaut.db", threads)
     postgres: Postgres = request.getfixturevalue("postgres")
     address = postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
-    return InRoles(address, threads=threads)
+    return RoleScopedPostgres(address, threads=threads)
 
 
-def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
+def empty_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
     """Return a database without tables, connected as the role that migrates it."""
     if kind == "sqlite":
         return Database(f"sqlite:///{folder}/tokaut.db")

@@ -13,7 +13,7 @@ import requests
 from gateway.conversation.turns import is_unguessable
 from tests.support.provider import Provider
 
-PATIENCE = 30  # seconds to wait for a response; tests do not measure time, and the machine may be busy
+REPLY_TIMEOUT = 30  # seconds to wait for a response; tests do not measure time, and the machine may be busy
 REPEATS = 5  # attempts to send a text while the response is 503, "not stored now, send it again"
 
 COUNTER = itertools.count(1)
@@ -36,7 +36,7 @@ def session_id() -> str:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Screen:
     """The screen that the phone shows."""
 
     text: str
@@ -55,31 +55,33 @@ class AfricasTalking:
     session: str = ""
     path: list[str] = field(default_factory=list)
 
-    def dial(self) -> Seen:
+    def dial(self) -> Screen:
         """Start a session."""
         self.session, self.path = session_id(), []
         return self.again()
 
-    def type(self, reply: str) -> Seen:
+    def type(self, reply: str) -> Screen:
         """Send a reply."""
         self.path.append(reply)
         return self.again()
 
-    def again(self) -> Seen:
+    def again(self) -> Screen:
         """Repeat the last request, and return the screen."""
         answer = self.http.post(
-            f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=PATIENCE
+            f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=REPLY_TIMEOUT
         )
         assert answer.status_code == 200, answer.status_code
         answer.encoding = "utf-8"
         prefix, _, text = answer.text.partition(" ")
         assert prefix in ("CON", "END"), answer.text
-        return Seen(text, prefix == "CON")
+        return Screen(text, prefix == "CON")
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Send the provider's event that the session has ended."""
         form = self._form() | {"status": "Incomplete", "input": "*".join(self.path)}
-        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=PATIENCE)
+        answer = self.http.post(
+            f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=REPLY_TIMEOUT
+        )
         assert answer.status_code == 200
 
     def _form(self) -> dict[str, str]:
@@ -93,7 +95,7 @@ class AfricasTalking:
 
 
 @dataclass
-class Neutral:
+class JsonUssd:
     """A phone on USSD over JSON, or on the simulator: each request carries one reply with its number."""
 
     door: str
@@ -104,36 +106,36 @@ class Neutral:
     turn: int = 0
     last: str = ""
 
-    def dial(self) -> Seen:
+    def dial(self) -> Screen:
         """Start a session."""
         self.session, self.turn = f"n{next(COUNTER)}-{id(self)}", 0
         return self.type("")
 
-    def type(self, reply: str) -> Seen:
+    def type(self, reply: str) -> Screen:
         """Send a reply."""
         self.turn += 1
         self.last = reply
         return self.again()
 
-    def again(self) -> Seen:
+    def again(self) -> Screen:
         """Repeat the last request, and return the screen."""
         event = "new" if self.turn == 1 else "resume"
         answer = self._post({"event": event, "text": self.last, "turn": self.turn})
-        return Seen(answer["text"], answer["continue"])
+        return Screen(answer["text"], answer["continue"])
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Send the event that the session has ended."""
         self._post({"event": "close", "text": ""})
 
     def _post(self, fields: dict[str, object]) -> dict[str, object]:
         body = {"session": self.session, "phone": self.phone, "service_code": self.code, "network": "54101", **fields}
-        answer = self.http.post(self.door, data=json.dumps(body), timeout=PATIENCE)
+        answer = self.http.post(self.door, data=json.dumps(body), timeout=REPLY_TIMEOUT)
         assert answer.status_code == 200, answer.status_code
         return answer.json()
 
 
 @dataclass
-class Texts:
+class AfricasTalkingTexts:
     """A phone that texts over Africa's Talking; replies arrive later through the provider's API."""
 
     web: str
@@ -161,7 +163,9 @@ class Texts:
 
     def post(self) -> requests.Response:
         """Send the prepared text, and return the HTTP response to the provider."""
-        return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=PATIENCE)
+        return self.http.post(
+            f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=REPLY_TIMEOUT
+        )
 
     def again(self) -> None:
         """Send the last text, and repeat it while the response is 503, as the provider does."""
@@ -202,7 +206,7 @@ class SimulatedTexts:
         return self.received
 
     def _post(self) -> str:
-        answer = self.http.post(self.door, data=json.dumps(self.last), timeout=PATIENCE)
+        answer = self.http.post(self.door, data=json.dumps(self.last), timeout=REPLY_TIMEOUT)
         assert answer.status_code == 200, answer.status_code
         reply: str = answer.json()["text"]
         return reply

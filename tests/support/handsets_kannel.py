@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.support.handsets import COUNTER, PATIENCE, Seen, connection
+from tests.support.handsets import COUNTER, REPLY_TIMEOUT, Screen, connection
 
 
 @dataclass
@@ -71,31 +71,31 @@ class KannelUssd:
     session: int = 0
     last: dict[str, str] = field(default_factory=dict)
 
-    def dial(self) -> Seen:
+    def dial(self) -> Screen:
         """Start a session."""
         self.session = next(COUNTER) % 256
         return self._send(self.code, operation=1)
 
-    def type(self, reply: str) -> Seen:
+    def type(self, reply: str) -> Screen:
         """Send a reply."""
         return self._send(reply, operation=18)
 
-    def again(self) -> Seen:
+    def again(self) -> Screen:
         """Repeat the last request, and return the screen."""
         answer = kannel_asks(self.http, self.door, self.last)
         assert answer.status_code == 200, answer.status_code
         operation, _, info = answer.headers["X-Kannel-Meta-Data"].removeprefix("?smpp?ussd_service_op=").partition("&")
         goes_on = {"2": True, "17": False}[operation]
         assert info == f"its_session_info={self.session * 256 + (not goes_on)}"
-        return Seen(answer.content.decode(), goes_on)
+        return Screen(answer.content.decode(), goes_on)
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Send the event that the session has ended."""
         self.last = kannel_says(self.phone, self.code, "", meta=self._meta(18, ended=True))
         answer = kannel_asks(self.http, self.door, self.last)
         assert (answer.status_code, answer.content) == (200, b"")
 
-    def _send(self, words: str, operation: int) -> Seen:
+    def _send(self, words: str, operation: int) -> Screen:
         self.last = kannel_says(self.phone, self.code, words, meta=self._meta(operation))
         return self.again()
 
@@ -122,7 +122,7 @@ def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, 
 def kannel_asks(http: Any, door: str, said: Mapping[str, str], by: str = "POST") -> requests.Response:
     """Send a message as the real smsbox does."""
     if by == "GET":
-        return http.get(door, params=said, timeout=PATIENCE)
+        return http.get(door, params=said, timeout=REPLY_TIMEOUT)
     headers = {
         "User-Agent": "Kannel/1.4.5",
         "Content-Type": 'text/plain; charset="UTF-8"',
@@ -134,4 +134,4 @@ def kannel_asks(http: Any, door: str, said: Mapping[str, str], by: str = "POST")
         "X-Kannel-Service": "tokaut",
     } | ({"X-Kannel-Meta-Data": said["meta"]} if said["meta"] else {})
     address = f"{door}?id={said['id']}&ts={said['ts']}"
-    return http.post(address, data=said["text"].encode(), headers=headers, timeout=PATIENCE)
+    return http.post(address, data=said["text"].encode(), headers=headers, timeout=REPLY_TIMEOUT)

@@ -21,11 +21,11 @@ from typing import Any
 import requests
 
 from reports.countries.country import load_countries
-from tests.support.desks import Desk
 from tests.support.fork_server import start_python
-from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
+from tests.support.hotline_clients import HotlineClient
 from tests.support.ports import free_port
 from tests.support.prepared import prepare
 from tests.support.provider import Provider
@@ -168,9 +168,9 @@ class Installation:
     def _until_answers(self, name: str, address: str) -> None:
         self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
-    def desk(self, hotline: str) -> Desk:
+    def hotline_client(self, hotline: str) -> HotlineClient:
         """Return a hotline's own system, which sends callbacks to the console."""
-        return Desk(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
+        return HotlineClient(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 
     def received(self) -> list[dict[str, Any]]:
         """Return hotline, headers and body of each delivery that the hotlines accepted."""
@@ -212,7 +212,7 @@ class Installation:
 
     def ussd_phone(
         self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
-    ) -> AfricasTalking | KannelUssd | Neutral | Call:
+    ) -> AfricasTalking | KannelUssd | JsonUssd | Call:
         """Return a phone that dials over a channel; on a voice channel, a fixed telephone number instead of `code`."""
         if channel == "twilio_voice":
             return TwilioCall(self.web, phone, account=self.account)
@@ -223,17 +223,17 @@ class Installation:
         if channel == "kannel":
             return KannelUssd(f"{self.web}/hooks/kannel/{self.token(channel)}/ussd", phone, code)
         if channel == "simulator":
-            return Neutral(f"{self.web}/hooks/simulator", phone, code)
+            return JsonUssd(f"{self.web}/hooks/simulator", phone, code)
         if channel == "ussd":
-            return Neutral(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
+            return JsonUssd(f"{self.web}/hooks/ussd/{self.token(channel)}", phone, code)
         raise NotImplementedError(f"no phone of tests dials by {channel}: add one to Installation.ussd_phone")
 
     def sms_phone(
         self, channel: str, phone: str, code: str = "163"
-    ) -> Texts | KannelTexts | TwilioTexts | SimulatedTexts:
+    ) -> AfricasTalkingTexts | KannelTexts | TwilioTexts | SimulatedTexts:
         """Return a phone that texts over a channel."""
         if channel == "africastalking":
-            return Texts(self.web, self.token(channel), phone, code, self.provider)
+            return AfricasTalkingTexts(self.web, self.token(channel), phone, code, self.provider)
         if channel == "kannel":
             return KannelTexts(f"{self.web}/hooks/kannel/{self.token(channel)}/sms", phone, code)
         if channel == "twilio":

@@ -41,7 +41,7 @@ class Resources:
             Counter(_files()),
         )
 
-    def beyond(self, before: Resources) -> Resources:
+    def difference(self, before: Resources) -> Resources:
         """Return the resources that were not open `before`."""
         return Resources(self.threads - before.threads, self.children - before.children, self.files - before.files)
 
@@ -82,7 +82,7 @@ ALLOWED = Allowed()  # of this process of the test run
 PARENTS: list[int] = []  # processes whose children count as children of the tests
 
 
-def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
+def leaked_resources(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
     """Wait at most `grace` seconds until nothing is open beyond `before` and `allowed`; return what still is.
 
     Most calls return at once, with nothing. Objects that only the garbage collector can reach are collected here, so
@@ -100,7 +100,7 @@ def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources
 
 
 def _beyond(before: Resources, allowed: Allowed) -> Resources:
-    return Resources.now().beyond(before).beyond(allowed.resources)
+    return Resources.now().difference(before).difference(allowed.resources)
 
 
 def _children() -> Iterator[int]:

@@ -23,7 +23,9 @@ ALSO = 3  # every third report goes to all hotlines, the others only to the firs
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, PublicKey], reports: int) -> None:
+def insert_many_reports(
+    database: Database, hotlines: Sequence[str], publics: Mapping[str, PublicKey], reports: int
+) -> None:
     """Store `reports` delivered demo reports of Vanuatu, not acknowledged, a second apart, as many of each priority."""
     tables = {"report": t.report, "report_body": t.report_body, "delivery": t.delivery, "step": t.step}
     rows: Rows = {name: [] for name in tables}

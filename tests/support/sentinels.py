@@ -21,7 +21,7 @@ def _on_loopback(role: str, *lines: str, sentinel: bool = False) -> Server:
     return Server(*lines, sentinel=sentinel)
 
 
-class Watched:
+class SentinelCluster:
     """The servers. `primary`: the server that was primary at the start, also after a failover.
 
     `make` returns a server for its role (primary, replica, sentinel-1 to 3) and its configuration.
@@ -39,7 +39,7 @@ class Watched:
         self.replica = self._server("replica", *follows, f"replicaof {of_primary}")
         self.sentinels = [self._sentinel(f"sentinel-{number}", of_primary) for number in (1, 2, 3)]
 
-    def start(self) -> Watched:
+    def start(self) -> SentinelCluster:
         """Start all servers, and wait until the Sentinels know one another."""
         for server in (self.primary, self.replica, *self.sentinels):
             server.start()
@@ -52,7 +52,7 @@ class Watched:
         for server in (*self.sentinels, self.replica, self.primary):
             server.remove()
 
-    def told(self, process: str) -> Mapping[str, str]:
+    def settings_for(self, process: str) -> Mapping[str, str]:
         """Return the settings of one of our processes that lead it to the Sentinels."""
         files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
         users = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})

@@ -58,7 +58,7 @@ class Authority:
 
 
 @contextmanager
-def door(certificate: Path, port: int) -> Iterator[int]:
+def tls_forwarder(certificate: Path, port: int) -> Iterator[int]:
     """Listen with TLS and forward to `port`; yield the port of the listener."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)

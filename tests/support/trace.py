@@ -31,7 +31,7 @@ MOST_REPLIES = 12  # from the home screen to Send
 
 
 @dataclass
-class Walk:
+class CallTrace:
     """The calls of one request, in order: module and function."""
 
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -61,18 +61,18 @@ class Tracer:
     """Records calls during `recording`, in this thread and every thread started after the tracer."""
 
     def __init__(self) -> None:
-        self._walk: Walk | None = None
+        self._call_trace: CallTrace | None = None
         sys.setprofile(self._profile)
         threading.setprofile(self._profile)
 
     @contextmanager
-    def recording(self) -> Iterator[Walk]:
+    def recording(self) -> Iterator[CallTrace]:
         """Record calls within the context."""
-        walk = self._walk = Walk()
+        call_trace = self._call_trace = CallTrace()
         try:
-            yield walk
+            yield call_trace
         finally:
-            self._walk = None
+            self._call_trace = None
 
     def stop(self) -> None:
         """Remove the profiler."""
@@ -80,16 +80,16 @@ class Tracer:
         sys.setprofile(None)
 
     def _profile(self, frame: FrameType, event: str, _argument: Any) -> None:
-        walk = self._walk
-        if walk is None or event != "call":
+        call_trace = self._call_trace
+        if call_trace is None or event != "call":
             return
         code = frame.f_code
         file = code.co_filename
         if file.startswith(str(ROOT)) and (module := file[len(str(ROOT)) + 1 :]).startswith(PACKAGES):
-            walk.calls.append((module, code.co_qualname))
+            call_trace.calls.append((module, code.co_qualname))
 
 
-def trace() -> dict[str, Walk]:
+def trace() -> dict[str, CallTrace]:
     """Trace a USSD reply, Send and a delivery."""
     tracer = Tracer()
     redis = Valkey().start()
@@ -104,30 +104,30 @@ def trace() -> dict[str, Walk]:
         redis.remove()
 
 
-def _report(app: App, tracer: Tracer) -> dict[str, Walk]:
+def _report(app: App, tracer: Tracer) -> dict[str, CallTrace]:
     _until_send(app.ussd("+6785551234"))  # once without a trace, so that modules and caches are already loaded
     phone = app.ussd("+6785554321")
-    reply_walk = _until_send(phone, tracer)
-    with tracer.recording() as send_walk:
+    reply_trace = _until_send(phone, tracer)
+    with tracer.recording() as send_trace:
         screen = phone.type("1")
     if "Sent" not in screen.text:
         raise LookupError("not sent: " + screen.text)
-    return {"one USSD reply": reply_walk, "Send": send_walk}
+    return {"one USSD reply": reply_trace, "Send": send_trace}
 
 
-def _until_send(phone: Any, tracer: Tracer | None = None) -> Walk:
+def _until_send(phone: Any, tracer: Tracer | None = None) -> CallTrace:
     """Answer until the screen offers Send; return the trace of the first reply."""
     phone.dial()
-    with tracer.recording() if tracer else nullcontext(Walk()) as walk:
+    with tracer.recording() if tracer else nullcontext(CallTrace()) as call_trace:
         screen = phone.type("1")
     for _ in range(MOST_REPLIES):
         if "1 Send" in screen.text:
-            return walk
+            return call_trace
         screen = phone.type("2" if "danger" in screen.text.lower() else "1")
     raise LookupError("no screen offers Send: " + screen.text)
 
 
-def _delivery(app: App, tracer: Tracer) -> Walk:
+def _delivery(app: App, tracer: Tracer) -> CallTrace:
     settings = app.plan.settings
     with TemporaryDirectory() as folder:
         hotline = DemoHotlineServer(0, app.plan.secrets.hotlines, Path(folder) / "received.jsonl")
@@ -138,7 +138,7 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
         try:
             services = create_services("standard-1", environ, lambda: False)
             delivery = app.rows(t.delivery)[0].delivery_id
-            with tracer.recording() as walk:
+            with tracer.recording() as call_trace:
                 services.delivery_runner.deliver(delivery)
             states = [row.state for row in app.rows(t.delivery) if row.delivery_id == delivery]
             if states != ["delivered"]:
@@ -148,8 +148,10 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
             thread.join()
             hotline.server_close()
             hotline.received.close()
-    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # without calls in the demo hotline's server
-    return walk
+    call_trace.calls = [
+        call for call in call_trace.calls if "demo" not in call[0]
+    ]  # without calls in the demo hotline's server
+    return call_trace
 
 
 def sizes() -> dict[str, list[int]]:
@@ -164,14 +166,16 @@ def sizes() -> dict[str, list[int]]:
 
 def main(write: Callable[[str], object] = sys.stdout.write) -> None:
     """Write all tables."""
-    walks = trace()
+    call_traces = trace()
     write(f"{'walk':<16}{'modules':>8}{'functions':>10}{'calls':>7}{'module changes':>15}\n")
-    for name, walk in walks.items():
-        write(f"{name:<16}{len(walk.modules):>8}{walk.functions:>10}{len(walk.calls):>7}{walk.changes:>15}\n")
-    for name, walk in walks.items():
-        entries = walk.entries()
+    for name, call_trace in call_traces.items():
+        write(
+            f"{name:<16}{len(call_trace.modules):>8}{call_trace.functions:>10}{len(call_trace.calls):>7}{call_trace.changes:>15}\n"
+        )
+    for name, call_trace in call_traces.items():
+        entries = call_trace.entries()
         write(f"\n{name}: modules in order, and how often each is entered\n")
-        for module in walk.modules:
+        for module in call_trace.modules:
             write(f"  {module:<48}{entries[module]:>4}\n")
     folders = sizes()
     write(f"\n{'folder':<32}{'modules':>8}{'lines':>7}{'median':>8}{'longest':>9}\n")

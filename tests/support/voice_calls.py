@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.support.handsets import Seen, connection
+from tests.support.handsets import Screen, connection
 from tests.support.twilio import Account
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -175,21 +175,21 @@ class Call:
     digits: ClassVar[str]  # name of the verb that reads keys
     action: ClassVar[str]  # its attribute with the callback address
 
-    def dial(self) -> Seen:
+    def dial(self) -> Screen:
         """Call, and listen until a key is expected or the call ends."""
         self.count += 1
         self.session = self._new_session()
         return self._request(self._address("call"), None)
 
-    def type(self, reply: str) -> Seen:
+    def type(self, reply: str) -> Screen:
         """Press the keys of a reply; if it is the label of a choice, the key of that choice."""
         keys = reply.replace(" ", "")
         return self.press(keys if _KEYS.fullmatch(keys) else self._key_of(reply))
 
-    def press(self, keys: str) -> Seen:
+    def press(self, keys: str) -> Screen:
         """Press keys in quick succession, then listen to the response."""
         assert keys
-        seen = Seen("", False)
+        screen = Screen("", False)
         while keys:
             gather = self.verbs[0] if self.verbs else None
             assert gather and gather.name == self.digits, "the call has ended, or no key is expected"
@@ -197,12 +197,12 @@ class Call:
                 pressed, keys = keys[0], keys[1:]
             else:
                 pressed, _, keys = keys.partition("#")
-            seen = self._request(gather.attributes[self.action], pressed)
+            screen = self._request(gather.attributes[self.action], pressed)
         while self.verbs and self.verbs[0].name == self.digits and not self.verbs[0].children:
-            seen = self.silence()  # a second key may follow; let the time run out
-        return seen
+            screen = self.silence()  # a second key may follow; let the time run out
+        return screen
 
-    def silence(self) -> Seen:
+    def silence(self) -> Screen:
         """Press no key until the timeout."""
         assert self.verbs and self.verbs[0].name == self.digits
         del self.verbs[0]
@@ -214,11 +214,11 @@ class Call:
         """Return whether the provider is recording now, after the tone."""
         return bool(self.verbs) and self.verbs[0].name == "Record"
 
-    def speak(self, source: str, key: str = "#") -> Seen:
+    def speak(self, source: str, key: str = "#") -> Screen:
         """Speak after the tone, and end the recording with a key. `source`: the provider's id or address of it."""
         raise NotImplementedError
 
-    def again(self) -> Seen:
+    def again(self) -> Screen:
         """Send the last request again, as a provider does after a failed connection."""
         return self._request(*self.last)
 
@@ -239,7 +239,7 @@ class Call:
     def _post(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Any:
         raise NotImplementedError
 
-    def _request(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Seen:
+    def _request(self, address: str, keys: str | None, more: Mapping[str, str] = {}) -> Screen:
         self.last = address, keys, more
         answer = self._post(address, keys, more)
         assert answer.status_code == 200, answer.status_code
@@ -249,22 +249,22 @@ class Call:
         self.heard = []
         return self._go_on()
 
-    def _go_on(self) -> Seen:
+    def _go_on(self) -> Screen:
         """Play verbs until a key is expected or the call ends; verbs inside a prompt play while it waits for keys."""
         while self.verbs:
             verb = self.verbs[0]
             if verb.name == "Record":
-                return Seen(as_screen("\n".join(self.heard)), True)
+                return Screen(as_screen("\n".join(self.heard)), True)
             if verb.name == self.digits:
                 self._listen(verb.children)
-                return Seen(as_screen("\n".join(self.heard)), True)
+                return Screen(as_screen("\n".join(self.heard)), True)
             del self.verbs[0]
             if verb.name == "Redirect":
                 return self._request(verb.text, None)
             if verb.name == "Hangup":
                 self.verbs = []
             self._listen([verb])
-        return Seen(as_screen("\n".join(self.heard)), False)
+        return Screen(as_screen("\n".join(self.heard)), False)
 
     def _listen(self, verbs: list[Verb]) -> None:
         for verb in verbs:
@@ -287,12 +287,12 @@ class TwilioCall(Call):
     grammar = TWIML
     digits, action = "Gather", "action"
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Hang up; Twilio reports the end of the call."""
         answer = self._send(self._address("status"), {"CallStatus": "completed", "CallDuration": "42"})
         assert answer.status_code == 204, answer.status_code
 
-    def speak(self, source: str, key: str = "#") -> Seen:
+    def speak(self, source: str, key: str = "#") -> Screen:
         """Speak, and end with a key of finishOnKey. Twilio reports the file shortly after the call has continued."""
         record = self.verbs[0].attributes
         assert self.records and key in record["finishOnKey"]
@@ -304,15 +304,15 @@ class TwilioCall(Call):
         """Hang up while speaking; Twilio stores what was recorded so far."""
         record = self.verbs[0].attributes
         self._send(record["action"], {"Digits": "hangup", "CallStatus": "completed", **self._recording(source)})
-        self.line_gone()
+        self.drop_call()
         self.file_ready(record, source)
 
-    def say_nothing(self) -> Seen:
+    def say_nothing(self) -> Screen:
         """Stay silent after the tone. Twilio stores nothing, reports "absent", and continues with the next verb."""
         record = self.verbs.pop(0).attributes
-        seen = self._go_on()
+        screen = self._go_on()
         self.file_ready(record, "RE" + "0" * 32, "absent")
-        return seen
+        return screen
 
     def file_ready(self, record: Mapping[str, str], source: str, status: str = "completed") -> int:
         """Post to recordingStatusCallback, without the caller's number and the URL fragment. Return the HTTP status."""
@@ -379,11 +379,11 @@ class AfricasTalkingCall(Call):
     grammar = AFRICASTALKING
     digits, action = "GetDigits", "callbackUrl"
 
-    def line_gone(self) -> None:
+    def drop_call(self) -> None:
         """Hang up; the provider sends a last request and ignores its response."""
         assert self._send(self._address("call"), ENDED).status_code == 200
 
-    def speak(self, source: str, key: str = "#") -> Seen:
+    def speak(self, source: str, key: str = "#") -> Screen:
         """Speak, and end the recording with the key of finishOnKey."""
         record = self.verbs[0].attributes
         assert self.records and key == record["finishOnKey"]
@@ -394,7 +394,7 @@ class AfricasTalkingCall(Call):
         address = self.verbs[0].attributes["callbackUrl"]
         assert self._send(address, {**ENDED, "recordingUrl": source}).status_code == 200
 
-    def say_nothing(self) -> Seen:
+    def say_nothing(self) -> Screen:
         """Stay silent; the request has an empty recording address."""
         return self.speak("")
 

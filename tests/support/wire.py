@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gateway.messaging.model import RawRequest
 
 
-def wire(
+def raw_request(
     body: bytes = b"", headers: Mapping[str, str] | None = None, *, method: str = "POST", target: str = "/"
 ) -> RawRequest:
     """Return a request in the form that a channel receives."""

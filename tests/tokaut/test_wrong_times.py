@@ -24,7 +24,7 @@ LEADS = 10 * SECOND
 
 @pytest.fixture(params=databases.KINDS)
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    made = databases.made(request.param, request, tmp_path)
+    made = databases.migrated_database(request.param, request, tmp_path)
     desk = Desk.at(made, tmp_path / "keys")
     yield desk
     for one in (made, *desk.opened):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.handsets import Seen
+from tests.support.handsets import Screen
 from tests.support.installation import Installation
 from tests.support.wait import until
 from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
@@ -113,7 +113,7 @@ def call(installation: Installation, path: Path, channel: str, kind: str) -> Non
         elif step.verb == "wait":
             story.saw(step, handset.silence())
         elif step.verb == "line gone":
-            handset.line_gone()
+            handset.drop_call()
         elif step.verb == "speaks":
             story.saw(step, handset.speak(source_of(installation, channel, f"{path.stem}{step.line}")))
         elif step.verb == "cut off":
@@ -140,7 +140,7 @@ def test_sms(installation: Installation, path: Path, channel: str) -> None:
             if step.seen or RECORD:
                 wait = 1 if RECORD else 20
                 arrived = _arrives(lambda had=had: len(_replies(handset)) > had, wait)
-                story.saw(step, Seen(_replies(handset)[-1], True) if arrived else Seen("", True))
+                story.saw(step, Screen(_replies(handset)[-1], True) if arrived else Screen("", True))
         elif step.verb == "again":
             handset.again()
         elif step.verb == "hotline":
@@ -180,7 +180,7 @@ class Story:
         self._phone = next((step.said for step in steps if step.verb == "phone"), own)
         self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
         self.steps = steps
-        self.last = Seen("", True)
+        self.last = Screen("", True)
         self.is_english_alone = False
         self.before = {line["headers"]["webhook-id"] for line in installation.received()}
         self.others = {line["body"]["data"]["report_id"] for line in installation.received()}
@@ -196,7 +196,7 @@ class Story:
         """Replace `{code}`, `{pin}` and `{wrong pin}` by the values that this transcript was shown."""
         return said.format(**self.shown) if said in ("{code}", "{pin}", "{wrong pin}") else said
 
-    def saw(self, step: Step, seen: Seen) -> None:
+    def saw(self, step: Step, seen: Screen) -> None:
         self.last = seen
         if found := re.search(r"(?:Code|Kod) (\d{4} \d{4}),?\s+PIN (\d{4})", seen.text):
             wrong = f"{(int(found[2]) + 1) % 10_000:04}"
@@ -248,7 +248,7 @@ class Story:
     def hotline_closes(self, step: Step) -> None:
         """Send a callback of the hotline's system that closes the case."""
         until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
-        assert self.installation.desk(step.said).call(self._mine()[-1], "closed").status_code == 200
+        assert self.installation.hotline_client(step.said).call(self._mine()[-1], "closed").status_code == 200
 
     def _mine(self) -> list[str]:
         """Return the ids of this transcript's reports that a hotline has, newest last."""

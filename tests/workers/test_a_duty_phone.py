@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reports.countries.country import SHIPPED_FOLDER
-from tests.support.handsets import Texts
+from tests.support.handsets import AfricasTalkingTexts
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -54,7 +54,7 @@ def test_a_report_a_text_an_answer_and_the_state(installation: Installation) -> 
     there = "Pikinini Helpline has it. Not read yet. In danger? Call police 111."
     until(lambda: state(installation, code) == there, "the text is out, and it is still on its way", seconds=30)
     desk = installation.sms_phone("africastalking", FIRST)
-    assert isinstance(desk, Texts)
+    assert isinstance(desk, AfricasTalkingTexts)
     desk.text(f"Ok {word[1]}")
     until(lambda: state(installation, code).startswith("Read by Pikinini Helpline."), "it is not taken on", seconds=60)
     assert installation.provider.to(SECOND) == []

@@ -74,11 +74,11 @@ def test_a_call_back_is_the_acknowledgement_and_the_answer_of_a_server(installat
     kind = KINDS["webhook"]
     code, pin = file(installation, kind)
     until(lambda: my_report(installation, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=40)
-    desk, report_id = installation.installation.desk(kind.hotline), installation.reports(kind)[-1]
-    assert desk.call(report_id, "accepted", message=ANSWER).status_code == 200
+    hotline_client, report_id = installation.installation.hotline_client(kind.hotline), installation.reports(kind)[-1]
+    assert hotline_client.call(report_id, "accepted", message=ANSWER).status_code == 200
     assert my_report(installation, code, pin).startswith(f"Read by {kind.screen}.")
     assert my_report(installation, code, pin, "1").startswith(ANSWER)
-    assert desk.call(report_id, "closed").status_code == 200
+    assert hotline_client.call(report_id, "closed").status_code == 200
     assert my_report(installation, code, pin).startswith(f"Closed by {kind.screen}.")
 
 

@@ -176,7 +176,7 @@ def test_on_postgresql_the_store_has_the_rights_of_who_calls(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else these tests would not test rights at all: with web's rights, nothing can be leased."""
-    made = databases.made("postgresql", request, tmp_path)
+    made = databases.migrated_database("postgresql", request, tmp_path)
     monkeypatch.setitem(databases.SET_ROLE, "outbox", "SET ROLE tokaut_web")
     with pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"):
         outbox.lease_next(made, ("P1",), "me")

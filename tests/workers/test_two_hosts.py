@@ -27,7 +27,7 @@ WAITS = {priority: pace.fallback_after for priority, pace in retry_policy.POLICI
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """PostgreSQL only: SQLite has one host."""
-    made = databases.made("postgresql", request, tmp_path)
+    made = databases.migrated_database("postgresql", request, tmp_path)
     yield made
     made.close()
 

@@ -19,13 +19,13 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
-from tests.support.app import Http, Said
+from tests.support.app import Http, ReceivedResponse
 
 SECRET = b"what code and PIN make of each other"
 
 
 @dataclass
-class Desk:
+class HotlineClient:
     """The system of one hotline. `base`: the console's address. `http`: sends like `requests`."""
 
     hotline: str
@@ -33,18 +33,18 @@ class Desk:
     http: Any
     base: str = ""
 
-    def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> Said:
+    def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> ReceivedResponse:
         """Send a signed callback. `key`: its webhook-id; `more`: further fields of the body."""
         return self.post(report_id, json.dumps({"report_id": report_id, "state": state, **more}).encode(), key)
 
-    def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> Said:
+    def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> ReceivedResponse:
         """Sign and send a body. `ahead`: seconds by which the clock of the hotline is fast."""
         return self.raw(report_id, body, self.headers(body, key, ahead))
 
-    def raw(self, report_id: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    def raw(self, report_id: str, body: bytes, headers: Mapping[str, str]) -> ReceivedResponse:
         """Send a body with these headers."""
         url = f"{self.base}/hotlines/{self.hotline}/reports/{report_id}"
-        answer: Said = self.http.post(url, data=body, headers=headers, timeout=20)
+        answer: ReceivedResponse = self.http.post(url, data=body, headers=headers, timeout=20)
         return answer
 
     def headers(self, body: bytes, key: str | None = None, ahead: float = 0) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Desk:
         }
 
 
-def given(
+def store_report(
     database: Database,
     keys: Any,
     hotlines: Sequence[tuple[str, str]],
@@ -90,14 +90,14 @@ def given(
     return report_id
 
 
-def opened(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
+def open_answer_as_reporter(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
     """Decrypt a hotline's answer as the reporter's mailbox does, with the key derived from access code and PIN."""
     return open_answer(open_mailbox_key(SECRET, sealed_key), mode, report_id, answer_id, sealed)
 
 
-def in_process(hotline: str, secret: str, http: Http) -> Desk:
+def in_process_hotline(hotline: str, secret: str, http: Http) -> HotlineClient:
     """Return a hotline's system that calls an application in the process of the test."""
-    return Desk(hotline, secret, http)
+    return HotlineClient(hotline, secret, http)
 
 
 def rows(database: Database, table: Table) -> list[Any]:
@@ -106,6 +106,6 @@ def rows(database: Database, table: Table) -> list[Any]:
         return list(connection.execute(select(table)))
 
 
-def of(database: Database, report_id: str, hotline: str) -> Any:
+def first_delivery(database: Database, report_id: str, hotline: str) -> Any:
     """Return the first delivery of a report to a hotline."""
     return next(row for row in rows(database, t.delivery) if row.report_id == report_id and row.hotline == hotline)

@@ -14,7 +14,7 @@ from reports.store.engine.timeouts import BACKGROUND
 
 
 @contextmanager
-def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
+def long_timeouts(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
     """Let `module.create_app` create an application with long timeouts for the duration of the context."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
         with patch.object(module, "INTERACTIVE", BACKGROUND):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from reports.store.engine.database import Database
 
 
-def move_to(database: Database, clock: str, zone: str = "Pacific/Efate") -> None:
+def move_to_local_time(database: Database, clock: str, zone: str = "Pacific/Efate") -> None:
     """Move to the next time at which local clocks show `clock` (05:12). Sessions may expire, so log in afterwards."""
     now = datetime.fromtimestamp(database.now() / 1_000_000, UTC).astimezone(ZoneInfo(zone))
     hour, minute = map(int, clock.split(":"))

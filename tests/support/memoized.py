@@ -1,6 +1,6 @@
 """Compute once per test process the data that each application derives at its start from flows, countries and texts.
 
-These functions are pure. Their arguments are immutable and the same for hundreds of applications (`loaded`), so a
+These functions are pure. Their arguments are immutable and the same for hundreds of applications (`cached_files`), so a
 result is cached by the identity of the arguments. Countries and catalogues that a test writes are other objects.
 """
 

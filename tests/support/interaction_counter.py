@@ -26,7 +26,7 @@ class Task:
     seconds: float = 0
 
 
-class CountedPage:
+class CountingPage:
     """A browser page that counts each press."""
 
     def __init__(self, page: Any) -> None:
