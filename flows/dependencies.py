@@ -47,8 +47,8 @@ def dependencies_of(book: FlowBook) -> Dependencies:
 def _later(screens: Mapping[str, Screen], own: Mapping[str, Names]) -> dict[str, Names]:
     """Return the names that each screen and those after it read, computed backwards as a compiler's live variables.
 
-    Only an answer replaces an earlier one: a screen that is skipped, and a screen's own `zero:`, leave all answers in
-    force. Back is not followed: it returns to an earlier state.
+    Only an answer replaces an earlier one: a screen that is skipped, and a screen's own `zero:` to a screen that was
+    not passed, leave all answers in force. Back is not followed, nor `zero:` otherwise: it returns to an earlier state.
     """
     later = dict(own)
     kept = {None, *FACTS, *FIELDS}.union(*(screen.lists for screen in screens.values()))

@@ -256,11 +256,12 @@ def _is_label(offer: OfferedChoice, folded: str) -> bool:
 
 
 def _returned(book: FlowBook, state: FlowState) -> FlowState:
-    """Return the state as it was when its screen was shown before, if it was: `0` there must not lead forward again."""
-    names = [name for name, _ in state.trail]
-    if state.screen not in names:
-        return state
-    return _forget(book, replace(state, trail=state.trail[: names.index(state.screen)]))
+    """Return the state as it was when its screen was last shown, if it was: `0` there must not lead forward again.
+
+    Answers before that stay in force, as that to the question of the language.
+    """
+    visits = [index for index, (name, _) in enumerate(state.trail) if name == state.screen]
+    return _forget(book, replace(state, trail=state.trail[: visits[-1]])) if visits else state
 
 
 def _next_asked(book: FlowBook, state: FlowState, gos: Sequence[GoTo], context_for: ContextFor) -> FlowState:

@@ -272,7 +272,7 @@ class Screen:
     choices: tuple[Choice, ...] = ()
     lists: tuple[str, ...] = ()  # choices from data: the first list that is not empty; then `choices` end each page
     typed: TypedInput | None = None
-    zero: Choice | None = None  # what `0` does instead of Back
+    zero: Choice | None = None  # what `0` does instead of Back; it returns to a screen that was passed
     leave: ScreenText = ScreenText()  # the label of `00` instead of "Leave"
     beside: ScreenText = ScreenText()  # a line above the words, on each page
     foot: ScreenText = ScreenText()

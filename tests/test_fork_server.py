@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -63,6 +64,38 @@ def test_a_program_ends_with_its_threads_its_exit_functions_and_all_that_it_prin
         process = SERVER.spawn(command, env={}, stdout=log, stderr=log, cwd=tmp_path)
     assert process.wait(timeout=60) == 0
     assert (tmp_path / "log").read_text().splitlines() == ["the program", "a thread", "at exit"]
+
+
+@pytest.mark.parametrize(
+    ("program", "output", "status", "last_line"),
+    [
+        ("sys.exit(3)", "log", 3, ""),
+        ("sys.exit('it has no port')", "log", 1, "it has no port"),
+        ("raise LookupError('on purpose')", "log", 1, "LookupError: on purpose"),
+        ("signal.signal(15, lambda *_: sys.exit(4)); signal.raise_signal(15)", "log", 4, ""),
+        ("signal.raise_signal(15)", "log", -signal.SIGTERM, ""),
+        ("print('x')", "/dev/full", 120, ""),
+    ],
+)
+def test_a_program_ends_with_the_status_of_the_interpreter(
+    tmp_path: Path, program: str, output: str, status: int, last_line: str
+) -> None:
+    (tmp_path / "ending.py").write_text(f"import signal, sys\n{program}\n")
+    start_server()
+    command = [sys.executable, "-m", "ending"]
+    for spawn in (SERVER.spawn, executed):
+        with (tmp_path / "errors").open("wb") as errors, (tmp_path / output).open("wb") as log:
+            process = spawn(command, env={}, stdout=log, stderr=errors, cwd=tmp_path)
+        assert process.wait(timeout=60) == status
+        written = (tmp_path / "errors").read_text().splitlines() or [""]
+        assert output != "log" or written[-1] == last_line
+
+
+def executed(
+    command: list[str], *, env: dict[str, str], stdout: IO[bytes], stderr: IO[bytes], cwd: Path
+) -> subprocess.Popen[bytes]:
+    """Run the same by an interpreter of its own, to compare."""
+    return subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr, cwd=cwd)
 
 
 @pytest.mark.parametrize(("settings", "kind"), [({}, "MutexValue"), ({"PROMETHEUS_MULTIPROC_DIR": "."}, "MmapedValue")])

@@ -1,4 +1,4 @@
-"""Mistakes of operators: settings, keys, a missing database, a full disk. With the real commands.
+"""Mistakes of operators: settings, keys, a missing database, a full disk.
 
 More tables: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, B-75 to B-77,
 tests/tokaut/test_demo.py.
@@ -142,6 +142,7 @@ def checked_here(environ: Mapping[str, str]) -> tuple[int, str]:
     """Run `tokaut check` in this process, because a new one mostly spends its time on imports."""
     with patch.dict(os.environ, {"PATH": os.environ["PATH"]}, clear=True):
         done = CliRunner().invoke(main, ["check"], env=environ)
+    assert done.exception is None or isinstance(done.exception, SystemExit), "a crash has the exit code 1, too"
     return done.exit_code, done.output
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -394,26 +394,26 @@ def tabbed_through(page: Any, name: str) -> list[str]:
 def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromium: Any) -> None:
     """Each case has a console of its own: it acts on each page before it checks it."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
-    desk = filled(tmp_path)
-    reports = reports_for(desk)
-    desk.change(update(t.staff).where(t.staff.c.name == "ana").values(wrong=3))
-    old = {"seen_at": desk.database.now() - 16 * 60 * 10**6}
-    sia = t.staff.select().with_only_columns(t.staff.c.staff_id).where(t.staff.c.name == "sia").scalar_subquery()
-    desk.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
-    contexts: dict[str, Any] = {}
-    found: list[str] = []
-    for sight in sights(desk, reports):
-        if sight.who not in contexts:
-            contexts[sight.who] = desk.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
-        page = contexts[sight.who].new_page()
-        page.goto(desk.address + sight.path)
-        sight.act(page)
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found += looked_at(page, sight.name, axe) if check == "looked at" else tabbed_through(page, sight.name)
-        page.close()
-    for one in contexts.values():
-        one.close()
-    desk.down()
+    with ExitStack() as stack:
+        desk = filled(tmp_path)
+        stack.callback(desk.down)
+        reports = reports_for(desk)
+        desk.change(update(t.staff).where(t.staff.c.name == "ana").values(wrong=3))
+        old = {"seen_at": desk.database.now() - 16 * 60 * 10**6}
+        sia = t.staff.select().with_only_columns(t.staff.c.staff_id).where(t.staff.c.name == "sia").scalar_subquery()
+        desk.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
+        contexts: dict[str, Any] = {}
+        found: list[str] = []
+        for sight in sights(desk, reports):
+            if sight.who not in contexts:
+                context = desk.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
+                contexts[sight.who] = stack.enter_context(closing(context))
+            page = contexts[sight.who].new_page()
+            page.goto(desk.address + sight.path)
+            sight.act(page)
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            found += looked_at(page, sight.name, axe) if check == "looked at" else tabbed_through(page, sight.name)
+            page.close()
     assert found == [], "\n".join(found)
 
 

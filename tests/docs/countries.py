@@ -82,7 +82,7 @@ def _also(of: Country) -> Iterable[str]:
 def law() -> str:
     heads = ("there is a law", "it names phones and computers", "it forbids possession")
     return _table(
-        ["country", *heads, "it defines them", "companies have to report them"],
+        ["country", *heads, "it defines such pictures", "companies have to report them"],
         lambda of: [of.name, *(_stands(of, criterion) for criterion in CRITERIA)],
     )
 

@@ -37,7 +37,9 @@ def cause(line: Line, kills: Sequence[Line]) -> str:
         return REFUSED
     if line.get("kind") in SMS_KINDS and _is_empty(answers[0]) != _is_empty(answers[1]) and _is_slow(line):
         return PUT_ASIDE
-    if (AWAY in answers[0]) != (AWAY in answers[1]) and _is_slow(line, SLOW if line["kind"] in NUMBERED else TOO_LATE):
+    if (AWAY in answers[0]) != (AWAY in answers[1]) and _is_slow(
+        line, SLOW if line.get("kind") in NUMBERED else TOO_LATE
+    ):
         return LATE
     is_away = any(start <= line["at"] and line["began"] <= end for start, end in _away(kills))
     return _cause_without_redis(line) if is_away else ""

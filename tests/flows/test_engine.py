@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from flows.engine import apply_outcome, initial_state, is_free_text, prepend_answers, render, render_notice, step
-from flows.model import FlowState, Option, ScreenContext
+from flows.model import Answer, FlowState, Option, ScreenContext
 from tests.flows.phone import FIELDS, LIMITS, NOON, OUTCOMES, Phone, book, world
 
 USSD = LIMITS["ussd"]
@@ -146,6 +146,14 @@ def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, 
     back = step(book(), there, "0", lambda _: world(), limit=USSD, now=NOON).state
     assert (back.screen, back.trail) == (menu, (before,))
     assert step(book(), back, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
+
+
+def test_back_to_a_screen_that_was_passed_keeps_what_was_answered_before_it() -> None:
+    language = Answer("language.choose", "language", "bi", typed=False, at=NOON)
+    trail = (("home.home_sms", -1), ("language.choose", 0), ("home.home_sms", -1))
+    there = FlowState("tips_young.who_sms", trail=trail, answers=(language,))
+    back = step(book(), there, "0", lambda _: world(), limit=LIMITS["sms"], now=NOON).state
+    assert (back.screen, back.values, back.trail) == ("home.home_sms", {"language": "bi"}, trail[:2])
 
 
 def test_back_goes_through_pages_first() -> None:

@@ -45,7 +45,7 @@ def remembered(function: Callable[..., T]) -> Callable[..., T]:
 
     def remember(*given: Any, **named: Any) -> T:
         values = [tuple(value) if isinstance(value, list) else value for value in (*given, *named.values())]
-        key = (*named, *map(_key, values))
+        key = (len(given), *named, *map(_key, values))
         if key not in results:
             results[key] = function(*given, **named), values  # `values` stay alive, so that their ids stay unique
         return results[key][0]

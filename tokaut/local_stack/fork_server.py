@@ -42,6 +42,7 @@ PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "cons
 NOT_PRELOADED = "gunicorn"
 PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
 FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # others are executed
+NOT_FLUSHED = 120  # the interpreter's exit status where its last output cannot be written
 ENDS_WITHIN = 0.5  # seconds
 ANSWERS_WITHIN = 60.0  # seconds; the first answer comes once it has imported
 CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
@@ -279,8 +280,8 @@ def _run(request: Mapping[str, Any], files: Sequence[int]) -> None:
 def _run_and_exit(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
     """Run the program and end as the interpreter does, but without taking its objects apart.
 
-    That would copy all memory that it shares with the others. After an exception that nobody caught the interpreter
-    does it.
+    That would copy all memory that it shares with the others. So a file or a database that the program left open is
+    not closed by Python. After an exception that nobody caught the interpreter ends the process itself.
     """
     status = 0
     try:
@@ -289,10 +290,18 @@ def _run_and_exit(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
         status = _status_of(error.code)
     threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does: waits for threads that are no daemons
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
+    os._exit(status if _are_flushed() else status or NOT_FLUSHED)
+
+
+def _are_flushed() -> bool:
+    """Flush the output; return False if it cannot be written, as to a full disk."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _status_of(code: object) -> int:
@@ -301,7 +310,8 @@ def _status_of(code: object) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    sys.stderr.write(f"{code}\n")
+    with suppress(AttributeError, OSError, ValueError):  # no stderr, or a closed one
+        sys.stderr.write(f"{code}\n")
     return 1
 
 
