@@ -193,3 +193,33 @@ def test_who_would_be_the_third_at_once_is_the_first_fallback() -> None:
         "fj-police-cid also ALSO_DANGER",
         "fj-child-helpline fallback NO_RECEIPT",
     ]
+
+
+@pytest.mark.parametrize(
+    ("country", "category", "about", "others"),
+    [
+        (VU, "missing", "my_child", ["vu-police also ALSO_POLICE_MISSING"]),
+        (FJ, "luring", "me", ["fj-online-safety also ALSO_ONLINE", "fj-domestic-violence fallback NO_RECEIPT"]),
+        (FJ, "bullying", "me", ["fj-online-safety also ALSO_ONLINE", "fj-domestic-violence fallback NO_RECEIPT"]),
+        (FJ, "images", "me", ["fj-child-helpline also ALSO_CHILD", "fj-police-cid fallback NO_RECEIPT"]),
+        (FJ, "images", "my_child", ["fj-child-helpline also ALSO_CHILD", "fj-police-cid fallback NO_RECEIPT"]),
+        (FJ, "images", "child_i_know", ["fj-child-helpline also ALSO_CHILD", "fj-police-cid fallback NO_RECEIPT"]),
+        (FJ, "images", "other", ["fj-child-helpline fallback NO_RECEIPT", "fj-police-cid fallback NO_RECEIPT"]),
+    ],
+)
+def test_why_others_get_it_beside_the_first(country: Country, category: str, about: str, others: list[str]) -> None:
+    made = find_route(country, Facts(category=category, about=about), live=set(country.hotlines), avoid=())
+    assert ids(made)[1:] == others
+
+
+def test_incomplete_reports_go_to_the_child_helpline_unless_the_country_names_another() -> None:
+    assert incomplete_hotline(replace(VU, incomplete_to="")) == "vu-pikinini"
+    assert incomplete_hotline(replace(VU, incomplete_to="vu-police")) == "vu-police"
+
+
+@pytest.mark.parametrize(
+    ("live", "avoid", "why"), [((), (), "NOT_LIVE"), (("vu-pikinini",), ("vu-pikinini",), "AVOIDED")]
+)
+def test_why_nobody_gets_an_incomplete_report(live: tuple[str, ...], avoid: tuple[str, ...], why: str) -> None:
+    made = find_route(VU, Facts(category="harm"), live=live, avoid=avoid, completeness="incomplete")
+    assert made.recipients == () and made.passed_over == (("vu-pikinini", why),)
