@@ -21,7 +21,7 @@ from tests.faults.experiment import RESULTS, SIZES, NoVerdict, Run
 from tests.faults.mutants import EXPECTED_FINDINGS
 from tests.faults.other_parts import run_pytest_part
 from tests.faults.progress_view import Row, View
-from tests.support.fork_server import start_server
+from tests.support.fork_server import start_servers
 from tests.support.moved_clocks import ABSENT, LIBRARY
 
 MOST_NAMED = 20
@@ -66,7 +66,7 @@ def main(names: Sequence[str], console: Console) -> int:
         return 2
     parts = [part.only(names) if names else part for part in _parts(form, int(seed), long=long)]
     failed = False
-    start_server()  # the parts run in threads
+    start_servers()  # the parts run in threads
     with View(console, sum(seconds for part in parts for _, seconds, _ in part.works)) as view:
         for part in parts:
             failed |= _run_part(part, view, console)

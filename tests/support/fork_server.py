@@ -40,7 +40,7 @@ def start_python(
 
     It has no input, and dies with this process.
     """
-    moved = {name: value for name, value in env.items() if name in moved_clocks.LOADED}
+    moved = moved_clocks.LOADED if moved_clocks.LOADED.items() <= env.items() else {}
     is_ours = list(command[:2]) == [sys.executable, "-m"] and command[2] in OURS
     if not is_ours and not can_fork(command, {name: value for name, value in env.items() if name not in moved}):
         return subprocess.Popen(
@@ -55,6 +55,13 @@ def start_python(
     server = OF_MOVED_CLOCKS if moved else SERVER
     start_server(server, moved)
     return server.spawn(command, env=env, stdout=stdout, stderr=stderr, start_new_session=start_new_session, cwd=cwd)
+
+
+def start_servers() -> None:
+    """Start both fork servers, for a program whose threads start processes."""
+    start_server(SERVER)
+    if moved_clocks.LIBRARY is not None:
+        start_server(OF_MOVED_CLOCKS, moved_clocks.LOADED)
 
 
 def start_server(server: ForkServer = SERVER, settings: Mapping[str, str] = MappingProxyType({})) -> None:

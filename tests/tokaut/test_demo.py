@@ -328,7 +328,7 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
         line.bind(("127.0.0.1", 0))
         line.listen()
         port = line.getsockname()[1]
-        demo = Demo(folder, "--once", port=port, is_refused=True)
+        demo = Demo(folder, "--once", port=port)
         assert demo.process.wait(timeout=120) == 1
     assert demo.said.startswith(f"Port {port} is in use.")
     assert "PORT=" in demo.said
