@@ -6,14 +6,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class CircuitBreaker:
     """A circuit breaker that opens for `rest` seconds after `failures` failures within `window` seconds.
 
-    Each process has its own. `clock`: returns monotonic seconds.
+    Each process has its own. `reason`: what is unavailable, as the log says it. `clock`: returns monotonic seconds.
     """
 
-    def __init__(self, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, reason: str, *, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._reason = reason
         self._window = window
         self._rest = rest
         self._clock = clock
@@ -32,3 +39,4 @@ class CircuitBreaker:
         if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:
             self._open_until = now + self._rest
             self._failures.clear()
+            log.warning("circuit_breaker_opened", reason=self._reason, ms=round(self._rest * 1000))

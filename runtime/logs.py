@@ -102,6 +102,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "synthetic_call": "A synthetic call reached the screen that offers Send (after `count` screens).",
     "synthetic_call_failed": "A synthetic call did not reach Send; `reason` says why. The second in a row alerts.",
     # the database and the queue
+    "circuit_breaker_opened": "Three calls of this process of web to Redis or the database (`reason`) failed within "
+    "seconds; it makes none for `ms`.",
     "database_unavailable": "The database does not answer.",
     "queue_unavailable": "The queue in Redis does not answer; due deliveries are read from the database instead.",
     "job_refused": "A job in the queue is not one of ours, and was not run.",

@@ -147,7 +147,7 @@ class Sessions:
         self._help = RedisClient.evalsha(HELP)
         self._on_lost = on_lost
         self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
-        self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
+        self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
         """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""

@@ -89,7 +89,7 @@ class Submitter:
         self._job_queue = job_queue
         self._count = count
         self._journal = journal
-        self._breaker = CircuitBreaker(failures=3, window=30, rest=30)
+        self._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, rest=30)
 
     def begin(self, now: int, *origin: str, is_replayable: bool = False) -> ReportRef:
         """Return the reference of a new report of this session; nothing is stored yet.

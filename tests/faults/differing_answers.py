@@ -1,12 +1,15 @@
-"""Explain why two answers to one request differed, where that is permitted. Codes and PINs never differ. Pure.
+"""Explain why two answers to one request differed, where that is permitted. Codes and PINs never differ.
 
 Equal answers cannot be promised if only Redis has the session and Redis was killed at about that time.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 from tests.faults.handset_channels import Kannel, NeutralUssd, SimulatorSms, SimulatorUssd, Twilio
@@ -15,6 +18,7 @@ Line = Mapping[str, Any]
 
 SLOW = 1.0  # seconds for both answers: on so slow a machine, web stops waiting for a Redis that is available
 TOO_LATE = 4.0  # web answers after 4.5 s at the latest, even if it could still replay the call without Redis
+FAILING = 2.0  # a call to Redis that fails takes less
 LEFT_ALONE = 7.0  # after Redis is back: web does not use it for five seconds, then reconnects
 NUMBERED = (NeutralUssd.__name__, SimulatorUssd.__name__)  # each request has one reply and its number
 AWAY = "Not working now"
@@ -56,14 +60,27 @@ def _cause_without_redis(line: Line) -> str:
     return ""
 
 
+def opened_circuits(web_log: Path) -> list[Line]:
+    """Return a line for each time that web did not use Redis for a while, by its log."""
+    raw = web_log.read_text(errors="replace") if web_log.exists() else ""
+    logged = [json.loads(line) for line in raw.splitlines() if '"circuit_breaker_opened"' in line]
+    return [
+        {"event": "opened", "process": "web", "at": datetime.fromisoformat(line["at"]).timestamp()}
+        for line in logged
+        if line["reason"] == "redis_unavailable"
+    ]
+
+
 def _is_slow(line: Line, seconds: float = SLOW) -> bool:
     return bool(line["at"] - line["began"] >= seconds)
 
 
 def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    """Yield each interval from a kill of Valkey until web uses it again."""
+    """Yield each interval from a kill of Valkey until web uses it again, or in which web did not use it."""
     start = None
     for line in kills:
+        if line["event"] == "opened":
+            yield line["at"] - FAILING, line["at"] + LEFT_ALONE
         if line["process"] == "valkey":
             if line["event"] == "killed":
                 start = line["at"]

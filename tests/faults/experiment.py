@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults import clock_jumps, invariants, kills
 from tests.faults.callers import Plan
 from tests.faults.clock_jumps import ClockJumper
+from tests.faults.differing_answers import opened_circuits
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.kill_triggers import KillTriggers
 from tests.faults.kills import Killer
@@ -251,8 +252,15 @@ class Run:
             *map(str, self.installation.overdue_rows() if self.form.jumps else ()),
         ]
         anew = bool(self.form.jumps)
+        opened = opened_circuits(self.folder / "web.log")
         return judge(
-            callers, arrived, killed, marked, moved_at=self.installation.moved_at, broken=broken, begins_anew=anew
+            callers,
+            arrived,
+            [*killed, *opened],
+            marked,
+            moved_at=self.installation.moved_at,
+            broken=broken,
+            begins_anew=anew,
         )
 
     # Progress and records

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,6 +199,22 @@ def test_on_a_slow_machine_an_sms_may_be_kept_once_of_twice(took: float, kind: s
 def test_on_a_slow_machine_a_call_may_be_told_once_that_nothing_works(took: float, kind: str, why: str) -> None:
     one, other = '{"text":"Not working now. Call 111.","continue":false}', '{"text":"Who?","continue":true}'
     assert differing_answers.cause(answered(one, other, kind=kind, took=took), killed("web")) == why
+
+
+def test_what_web_answered_while_it_did_not_use_redis_may_differ(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    line = answered("END Not working now.", "CON Who?", at=1_796_000_003.0)
+    opened = {"at": "2026-11-30T00:53:20.500+00:00", "event": "circuit_breaker_opened"}
+    assert differing_answers.opened_circuits(log) == []
+    for reason, at, why in (
+        ("redis_unavailable", 1_796_000_000.5, differing_answers.NOT_WORKING),
+        ("database_unavailable", 0, ""),
+    ):
+        log.write_text(f"Listening\n{json.dumps(opened | {'reason': reason})}\n")
+        found = differing_answers.opened_circuits(log)
+        assert found == ([{"event": "opened", "process": "web", "at": at}] if at else [])
+        assert differing_answers.cause(line, found) == why
+        assert differing_answers.cause(line | {"began": 1_796_000_012.0, "at": 1_796_000_012.1}, found) == ""
 
 
 def test_what_is_anothers_or_broken_fails_the_run() -> None:

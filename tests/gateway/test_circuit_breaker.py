@@ -1,0 +1,37 @@
+"""When a circuit breaker opens and closes, and what it logs."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.circuit_breaker import CircuitBreaker
+
+OPENED = {"log_level": "warning", "event": "circuit_breaker_opened", "reason": "redis_unavailable", "ms": 5000}
+
+
+@pytest.mark.parametrize(
+    ("failures", "opens"),
+    [((0, 4, 10), True), ((0, 4), False), ((0, 4, 10.5), False), ((0, 4, 10.5, 11), True)],
+)
+def test_it_opens_after_three_failures_within_the_window_and_says_so(failures: tuple[float, ...], opens: bool) -> None:
+    now = 0.0
+    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5, clock=lambda: now)
+    with capture_logs() as logged:
+        for now in failures:  # noqa: B007 - the clock reads it
+            assert not breaker.is_open
+            breaker.failed()
+    assert breaker.is_open == opens
+    assert logged == ([OPENED] if opens else [])
+    now += 5
+    assert not breaker.is_open
+
+
+def test_each_opening_needs_failures_of_its_own() -> None:
+    now = 0.0
+    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=1, clock=lambda: now)
+    with capture_logs() as logged:
+        for now in range(6):
+            breaker.failed()
+            assert breaker.is_open == (now in (2, 5))
+    assert logged == 2 * [OPENED | {"ms": 1000}]
