@@ -9,10 +9,13 @@ repeat it.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import resource
+import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -40,6 +43,7 @@ MIN_OPEN_FILES: Final = 2048  # limit for one process; many systems start with 1
 RESERVED_FILES: Final = 160  # open files for other uses than client connections
 MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # share of all connections, once half of them are in use
 YOUNG_SECONDS: Final = 1  # behind a proxy on a Unix socket all connections have one address: the youngest stay open
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -328,8 +332,16 @@ class _Server(Server):
 class ServerProcess(Worker):
     """A gunicorn process that serves with uvicorn. It ends with its master, since a new one needs the port at once."""
 
+    def init_process(self) -> None:
+        """Load the application and serve. While it loads, the kernel kills this process when its master dies."""
+        _set_parent_death_signal(signal.SIGKILL)
+        if os.getppid() != self.ppid:  # the master died before that
+            sys.exit(1)
+        super().init_process()
+
     def run(self) -> None:
         """Serve until the process is stopped."""
+        _set_parent_death_signal(0)  # from here on `_watch` notices, and open requests are answered first
         HttpProtocol.clients = ClientConnections(self._max_connections())
         HttpProtocol.count_refused = staticmethod(getattr(self.wsgi, "count_refused", HttpProtocol.count_refused))
         config = Config(
@@ -390,3 +402,9 @@ class ServerProcess(Worker):
         """
         self._server.should_exit = True
         self.notify()
+
+
+def _set_parent_death_signal(number: int) -> None:
+    """Have the kernel send this signal, or none for 0, when the parent process dies. Only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

@@ -26,6 +26,7 @@ from tests.support.postgres import Postgres, binaries
 from tokaut.local_stack.parent_death import die_with_parent
 
 TICK = 0.02
+CHECK_SECONDS = 1.0
 IDLE_SECONDS = 1.5  # without due work; all work that is left is scheduled for later
 MAX_WAIT = 90  # seconds for due work
 LONGEST = 31 * 3600  # seconds: longer than every delay
@@ -146,6 +147,7 @@ class Run:
         self.folder = self.installation.folder
         self._arrived = LineCounter(self.folder / "every.jsonl")
         self._doing, self._sent, self._killed = "starting", 0, 0
+        self._checked_at = time.monotonic()
 
     def _postgres(self) -> Postgres | None:
         if self.database == "sqlite":
@@ -197,6 +199,7 @@ class Run:
                 self._report_progress()
                 if callers.poll() is not None:
                     raise NoVerdict(f"the callers ended with {callers.returncode}; see {RESULTS}")
+                self._check_processes()
                 time.sleep(TICK)
             finish_texts(self.installation)
         finally:
@@ -207,6 +210,15 @@ class Run:
             ledger.close()
         if aims.gave_up:
             raise NoVerdict(f"{aims.gave_up} callers never came to Sent; see {RESULTS}")
+
+    def _check_processes(self) -> None:
+        """Raise NoVerdict if a process has ended that nobody killed."""
+        if time.monotonic() < self._checked_at + CHECK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        for name, process in list(self.installation.processes.items()):
+            if process.poll() is not None and self.installation.processes.get(name) is process:
+                raise NoVerdict(f"{name} ended by itself with {process.returncode}; see {RESULTS}")
 
     def _start_callers(self) -> subprocess.Popen[bytes]:
         installation, form = self.installation, self.form

@@ -26,9 +26,13 @@ pytestmark = pytest.mark.slow
 CONFIGURATION = Path(__file__).parents[2] / "gateway" / "gunicorn.conf.py"
 NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 APP = """
-import asyncio, os
+import asyncio, os, time
 
 from gateway import asgi
+
+while os.path.exists("load-slowly"):
+    open("loads", "w").close()
+    time.sleep(0.02)
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -479,4 +483,14 @@ def test_a_new_master_gets_the_port_though_the_last_ones_worker_is_kept_busy(web
                 return True
 
         until(ended, "the worker goes on without its master")
+    until(lambda: not web.is_up(), "the port is still taken")
+
+
+def test_a_new_master_gets_the_port_though_the_last_ones_worker_still_loads(web: Web) -> None:
+    """A master was killed just after it had started a worker, and the next one gave up: the port was in use."""
+    web.until_up(1)
+    (web.folder / "load-slowly").touch()
+    os.kill(web.worker(), signal.SIGKILL)
+    until((web.folder / "loads").exists, "no other takes its place")
+    web.stop()
     until(lambda: not web.is_up(), "the port is still taken")
