@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -212,12 +213,12 @@ class Run:
             raise NoVerdict(f"{aims.gave_up} callers never came to Sent; see {RESULTS}")
 
     def _check_processes(self) -> None:
-        """Raise NoVerdict if a process has ended that nobody killed."""
+        """Raise NoVerdict if a process has ended that was not killed."""
         if time.monotonic() < self._checked_at + CHECK_SECONDS:
             return
         self._checked_at = time.monotonic()
         for name, process in list(self.installation.processes.items()):
-            if process.poll() is not None and self.installation.processes.get(name) is process:
+            if process.poll() not in (None, -signal.SIGKILL):
                 raise NoVerdict(f"{name} ended by itself with {process.returncode}; see {RESULTS}")
 
     def _start_callers(self) -> subprocess.Popen[bytes]:
