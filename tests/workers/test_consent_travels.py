@@ -27,7 +27,7 @@ from workers.hotlines.primero import CaseUpdate
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import page_text
+from workers.notifications.duty_phones import page_text
 
 pytestmark = pytest.mark.rule("S-13")
 

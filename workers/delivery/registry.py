@@ -51,7 +51,7 @@ class HotlineSetupError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class OnCallPhones:
+class DutyPhones:
     """The on-call phones of a hotline, and how they are texted.
 
     `numbers`: in the order in which they are tried. `channel` and `sender`: the channel and our number that text them.
@@ -65,7 +65,7 @@ class OnCallPhones:
 Notify = Callable[[DeliveryRequest], DeliveryOutcome]
 
 
-def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
+def no_phones(_hotline: str, _phones: DutyPhones) -> Notify:
     """Replace `register_phones` where settings are only checked and nothing is sent."""
     return lambda _: Undeliverable("our_fault")
 
@@ -83,7 +83,7 @@ class HotlineDependencies:
     mail: MailServer | None = None
     console_url: str | None = None
     channels: tuple[str, ...] = ()
-    register_phones: Callable[[str, OnCallPhones], Notify] = no_phones
+    register_phones: Callable[[str, DutyPhones], Notify] = no_phones
 
     @property
     def live(self) -> bool:
@@ -203,7 +203,7 @@ class HttpsSettings:
 
 
 @from_environment
-class OnCallSmsSettings:
+class DutyPhoneSettings:
     """The channel and number that text a hotline's on-call phones. Kinds that send SMS inherit it."""
 
     channel: str = env(
@@ -220,14 +220,14 @@ class OnCallSmsSettings:
     )
 
 
-def on_call_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
+def duty_phone_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
     """Return the telephone numbers among the duty officers of the hotline's card."""
     return tuple(contact for contact in dependencies.hotline.card.duty_officer if MSISDN.fullmatch(contact))
 
 
-def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencies) -> OnCallPhones:
+def duty_phones(settings: DutyPhoneSettings, dependencies: HotlineDependencies) -> DutyPhones:
     """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
-    numbers = on_call_numbers(dependencies)
+    numbers = duty_phone_numbers(dependencies)
     if not numbers:
         raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")
     if settings.channel not in dependencies.channels:
@@ -235,7 +235,7 @@ def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencie
         raise HotlineSetupError(f"has {settings.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
     if not settings.sender:
         raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM; set it to the number that sends the texts")
-    return OnCallPhones(numbers, settings.channel, settings.sender)
+    return DutyPhones(numbers, settings.channel, settings.sender)
 
 
 # A notice for a hotline that receives no report content: a report waits, its id, and where to read it.

@@ -20,13 +20,13 @@ from reports.crypto.key_files import KeyFileError
 from reports.delivery import DeliveryType
 from reports.escalation import ESCALATION_TIMES, STANDARD, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.sms import on_call
+from reports.store.sms import duty_phones
+from reports.store.sms.duty_phones import DutyPhonePage, PagedDelivery
 from reports.store.sms.messages import SmsState
-from reports.store.sms.on_call import OnCallPage, PagedDelivery
 from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
-from workers.delivery.registry import Notify, OnCallPhones
+from workers.delivery.registry import DutyPhones, Notify
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailNotAccepted, MailServer, SmtpClient
 from workers.notifications.texts import Alert, Notification
@@ -56,7 +56,7 @@ def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill
 
 
 @dataclass(slots=True)
-class OnCallPager:
+class DutyPhoneNotifier:
     """Texts the on-call phones.
 
     `draw`: returns a random number below a million, the word of a text.
@@ -69,9 +69,9 @@ class OnCallPager:
     mode: Mode
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
     contact_order: Callable[[str], Sequence[str]] = field(default=lambda _: ())
-    registered_phones: dict[str, OnCallPhones] = field(default_factory=dict)
+    registered_phones: dict[str, DutyPhones] = field(default_factory=dict)
 
-    def register_phones(self, hotline: str, phones: OnCallPhones) -> Notify:
+    def register_phones(self, hotline: str, phones: DutyPhones) -> Notify:
         """Register the phones of a hotline and return the function that notifies them."""
         self.registered_phones[hotline] = phones
         return self.page
@@ -82,10 +82,10 @@ class OnCallPager:
         A text that a provider accepted is a receipt; the next attempt texts the next number.
         """
         try:
-            pages = on_call.list_pages(self.database, request.delivery_id)
+            pages = duty_phones.list_pages(self.database, request.delivery_id)
             if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
                 self._text(_paged_delivery(request, len(pages)))
-                pages = on_call.list_pages(self.database, request.delivery_id)
+                pages = duty_phones.list_pages(self.database, request.delivery_id)
         except KeyFileError:
             return Undeliverable("no_key")
         except DatabaseUnavailable:
@@ -99,11 +99,11 @@ class OnCallPager:
         A number is texted again if it answered an older text, from before the report became more urgent. Raises
         DatabaseUnavailable.
         """
-        for about in on_call.list_unanswered(self.database, ANSWER_TIMEOUTS):
+        for about in duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS):
             phones = self.registered_phones.get(about.hotline)
             if phones is not None and about.count < len(phones.numbers):
                 self._text(about)
-        for about, rank in on_call.list_superseded(self.database):
+        for about, rank in duty_phones.list_superseded(self.database):
             if about.hotline in self.registered_phones:
                 self._text(about, rank)
 
@@ -113,16 +113,18 @@ class OnCallPager:
         Sends nothing while the last text still waits for its provider, or within a minute of a text. Raises
         DatabaseUnavailable.
         """
-        about = on_call.find_unacknowledged(self.database, report_id, hotline)
+        about = duty_phones.find_unacknowledged(self.database, report_id, hotline)
         if about is None:
             return False
         try:
-            waits = [page.state for page in on_call.list_pages(self.database, about.delivery_id)][-1:] == [SmsState.DUE]
-            if not waits and not on_call.was_paged_within(self.database, about.delivery_id, RECENT):
+            waits = [page.state for page in duty_phones.list_pages(self.database, about.delivery_id)][-1:] == [
+                SmsState.DUE
+            ]
+            if not waits and not duty_phones.was_paged_within(self.database, about.delivery_id, RECENT):
                 self._text(about)
         except KeyFileError:
             log.error("key_missing")
-        pages = on_call.list_pages(self.database, about.delivery_id)
+        pages = duty_phones.list_pages(self.database, about.delivery_id)
         return bool(pages) and pages[-1].state == SmsState.SENT
 
     def _text(self, about: PagedDelivery, index: int | None = None) -> None:
@@ -134,7 +136,7 @@ class OnCallPager:
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
         sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
-        if on_call.add_page(self.database, sms, about, word):
+        if duty_phones.add_page(self.database, sms, about, word):
             self.sms_dispatcher.send(sms.id)
 
 
@@ -142,7 +144,7 @@ def _paged_delivery(request: DeliveryRequest, count: int) -> PagedDelivery:
     return PagedDelivery(request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count)
 
 
-def _outcome(page: OnCallPage) -> DeliveryOutcome:
+def _outcome(page: DutyPhonePage) -> DeliveryOutcome:
     if page.state == SmsState.SENT:
         return Delivered()
     return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")

@@ -28,7 +28,7 @@ MAX_WRONG = 10  # wrong words of a hotline in an hour; after that even a right o
 
 
 @dataclass(frozen=True, slots=True)
-class OnCallPage:
+class DutyPhonePage:
     """One text to an on-call phone.
 
     `state`: as in `outgoing`, or "expired" once the row there is deleted. `status`: of the delivery report.
@@ -51,14 +51,14 @@ class PagedDelivery:
     count: int
 
 
-def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
+def list_pages(database: Database, delivery_id: str) -> list[DutyPhonePage]:
     """Return the texts about a delivery, in the order in which they were sent."""
     p, o = t.page.c, t.outgoing.c
     query = select(p.sms_id, func.coalesce(o.state, "expired"), func.coalesce(o.status, ""))
     query = query.select_from(t.page.outerjoin(t.outgoing, o.id == p.sms_id))
     with database.read() as connection:
         rows = connection.execute(query.where(p.delivery_id == delivery_id).order_by(p.rank))
-        return [OnCallPage(*row) for row in rows]
+        return [DutyPhonePage(*row) for row in rows]
 
 
 def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
