@@ -54,7 +54,8 @@ from workers.metrics import WorkerMetrics
 from workers.network.http_client import HttpClient
 from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.network.sound_fetch import RecordingSource
-from workers.notifications.duty_phones import DutyPhoneNotifier, Notifier
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
 from workers.sms.notices import SmsNotifier, SmsRoute
 

@@ -20,7 +20,8 @@ from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.duty_phones import DutyPhoneNotifier, Notifier
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import Alert, Notification
 from workers.sms.dispatcher import SmsDispatcher, SmsSender
 from workers.thread_pool import BackgroundPool

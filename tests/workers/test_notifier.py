@@ -12,7 +12,7 @@ from reports.store.escalation.delivery_alerts import DueAlert
 from tests.workers.mailroom import Inbox, Mailroom
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailServer, parse_mail_server
-from workers.notifications.duty_phones import Notifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import MAX_LISTED_REPORTS, Alert, group_alerts
 
 ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b"), ("0192-d",))

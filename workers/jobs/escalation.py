@@ -37,7 +37,8 @@ from runtime.time_units import MINUTE, SECOND
 from workers.jobs import recipients
 from workers.metrics import WorkerMetrics
 from workers.notifications import texts
-from workers.notifications.duty_phones import DutyPhoneNotifier, Notifier
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 

@@ -1,4 +1,4 @@
-"""Notify people: e-mail or SMS until enough are reached; on-call phones until one acknowledges.
+"""Text the duty phones of a hotline, one after another, until somebody acknowledges the report.
 
 A text says that a report waits, with the end of its id and a word of six digits. `OK <word>` from a listed number means
 that a person has acknowledged the report. The id proves nothing, because it is in mails and logs. The word is made for
@@ -10,15 +10,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from pathlib import Path
 
 import structlog
 
 from reports.crypto.key_files import KeyFileError
 from reports.delivery import DeliveryType
-from reports.escalation import ESCALATION_TIMES, STANDARD, Priority
+from reports.escalation import ESCALATION_TIMES, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import duty_phones
 from reports.store.sms.duty_phones import DutyPhonePage, PagedDelivery
@@ -27,9 +25,6 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, Notify
-from workers.metrics import WorkerMetrics
-from workers.network.smtp_client import MailNotAccepted, MailServer, SmtpClient
-from workers.notifications.texts import Alert, Notification
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
@@ -45,19 +40,17 @@ PAGE_PHRASES: Mapping[str, str] = {
 }
 
 log = structlog.get_logger()
-MAIL_FIRST = STANDARD  # these can wait until people read their mail, so mail is tried first
-SendSms = Callable[[str, str], bool]  # (number, text); True once a provider has accepted it
 
 
 def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
-    """Return the text for an on-call phone: at most one SMS of GSM-7, without anything of the report."""
+    """Return the text for a duty phone: at most one SMS of GSM-7, without anything of the report."""
     text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
 
 @dataclass(slots=True)
 class DutyPhoneNotifier:
-    """Texts the on-call phones.
+    """Texts the duty phones.
 
     `draw`: returns a random number below a million, the word of a text.
     `contact_order`: hotline → its contacts, those on duty now first.
@@ -148,89 +141,3 @@ def _outcome(page: DutyPhonePage) -> DeliveryOutcome:
     if page.state == SmsState.SENT:
         return Delivered()
     return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
-
-
-# People are notified by e-mail or SMS, in their order, until enough of them have been reached.
-#
-# A notification contains nothing of a report but its id.
-
-
-@dataclass(frozen=True, slots=True)
-class Notifier:
-    """Notifies the on-call contacts.
-
-    `contacts`: in their order. `text`: sends an SMS; None if no channel can.
-    """
-
-    server: MailServer | None
-    contacts: Sequence[str]
-    mode: Mode
-    metrics: WorkerMetrics
-    text: SendSms | None = None
-
-    def tell(self, alert: Alert) -> bool:
-        """Send an alert. Returns True only if it was accepted for one of the contacts."""
-        return self.say(self.contact_order(alert.priority), alert.said()) > 0
-
-    def contact_order(self, priority: Priority) -> Sequence[str]:
-        """Return the contacts in the order in which they are notified of something of this priority."""
-        return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
-
-    def say(self, contacts: Sequence[str], notification: Notification, most: int = 1) -> int:
-        """Notify contacts until `most` were reached.
-
-        Returns how many were reached: a mail server or an SMS provider accepted the message for them.
-        """
-        notified = 0
-        for contact in contacts:
-            notified += self._notify(contact, notification)
-            if notified >= most:
-                break
-        if not notified:
-            log.warning("alert_failed", hotline=notification.subject_id or None, priority=notification.priority)
-        return notified
-
-    def _notify(self, contact: str, notification: Notification) -> bool:
-        medium = "sms" if _is_phone(contact) else "email"
-        is_sent = (
-            self._send_text(contact, notification) if _is_phone(contact) else self._send_mail(contact, notification)
-        )
-        self.metrics.told.labels(medium, "yes" if is_sent else "no").inc()
-        if is_sent:
-            log.info(
-                "alert_sent",
-                hotline=notification.subject_id or None,
-                priority=notification.priority,
-                count=notification.count,
-            )
-        return is_sent
-
-    def _send_text(self, number: str, notification: Notification) -> bool:
-        return self.text is not None and self.text(number, self._drill + notification.sms)
-
-    def _send_mail(self, address: str, notification: Notification) -> bool:
-        if self.server is None:
-            return False
-        try:
-            SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, notification))
-        except MailNotAccepted as error:
-            log.warning("alert_failed", reason=error.reason, status=error.code, hotline=notification.subject_id or None)
-            return False
-        return True
-
-    def _message(self, server: MailServer, address: str, notification: Notification) -> EmailMessage:
-        message = EmailMessage()
-        message["Subject"] = self._drill + notification.subject
-        message["From"], message["To"] = server.sender, address
-        message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=server.host)
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(notification.text)
-        return message
-
-    @property
-    def _drill(self) -> str:
-        return "" if self.mode == Mode.LIVE else "DRILL "
-
-
-def _is_phone(contact: str) -> bool:
-    return contact.startswith("+")
