@@ -144,7 +144,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
 
 
 def _duty_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
-    """Return a function: hotline → its contacts, those on call now first; none for an unknown hotline."""
+    """Return a function: hotline → its contacts, those on duty now first; none for an unknown hotline."""
     cards = {
         hotline.id: (hotline.card, country_of_hotlines.time_zone)
         for country_of_hotlines in countries

@@ -101,7 +101,7 @@ class ClockJobs:
             self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])
 
     def text_duty_phones(self) -> None:
-        """Process the replies of on-call phones, then text the next number where no reply came in time."""
+        """Process the replies of duty phones, then text the next number where no reply came in time."""
         for report_id, hotline in duty_phones.accept_replies(self._database):
             log.info("acknowledged", report_id=report_id, hotline=hotline)
         self._duty_phone_pool.do(self._duty_phone_notifier.go_on)
@@ -173,7 +173,7 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, drafts of staff, on-call texts, unreadable answers, drills and more."""
+        """Delete old rows: SMS, callback keys, staff drafts, texts to duty phones, unreadable answers and more."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)

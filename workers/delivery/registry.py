@@ -52,7 +52,7 @@ class HotlineSetupError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DutyPhones:
-    """The on-call phones of a hotline, and how they are texted.
+    """The duty phones of a hotline, and how they are texted.
 
     `numbers`: in the order in which they are tried. `channel` and `sender`: the channel and our number that text them.
     """
@@ -74,7 +74,7 @@ def no_phones(_hotline: str, _phones: DutyPhones) -> Notify:
 class HotlineDependencies:
     """The dependencies of a hotline's connector beside its own settings.
 
-    `channels`: the names of the channels that can send SMS. `register_phones`: registers the on-call phones of a
+    `channels`: the names of the channels that can send SMS. `register_phones`: registers the duty phones of a
     hotline and returns the function that notifies them.
     """
 
@@ -181,7 +181,7 @@ def _build(kind: str, filled: object, dependencies: HotlineDependencies) -> Hotl
     return built
 
 
-# Settings that several kinds of hotlines share: HTTPS, and SMS to on-call phones.
+# Settings that several kinds of hotlines share: HTTPS, and SMS to duty phones.
 
 
 @from_environment
@@ -204,7 +204,7 @@ class HttpsSettings:
 
 @from_environment
 class DutyPhoneSettings:
-    """The channel and number that text a hotline's on-call phones. Kinds that send SMS inherit it."""
+    """The channel and number that text a hotline's duty phones. Kinds that send SMS inherit it."""
 
     channel: str = env(
         "CHANNEL",
@@ -226,7 +226,7 @@ def duty_phone_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
 
 
 def duty_phones(settings: DutyPhoneSettings, dependencies: HotlineDependencies) -> DutyPhones:
-    """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
+    """Return the hotline's duty phones. Raises HotlineSetupError if a number, channel or sender is missing."""
     numbers = duty_phone_numbers(dependencies)
     if not numbers:
         raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")

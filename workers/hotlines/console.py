@@ -26,7 +26,7 @@ from workers.network.smtp_client import SmtpClient
 
 @from_environment
 class Settings(DutyPhoneSettings):
-    """The channel and number for notices by SMS; without on-call phones they are not needed."""
+    """The channel and number for notices by SMS; without duty phones they are not needed."""
 
 
 def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConnector:

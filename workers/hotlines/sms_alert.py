@@ -1,4 +1,4 @@
-"""A hotline whose on-call phones are notified by SMS. The text contains nothing of the report.
+"""A hotline whose duty phones are notified by SMS. The text contains nothing of the report.
 
 The receipt is a provider's acceptance of the SMS. The SMS contains a word of six digits. The reply `OK <word>` from a
 number of the hotline's card means that a person has acknowledged the report. Until then the next number is texted
@@ -23,7 +23,7 @@ def build(settings: Settings, dependencies: HotlineDependencies) -> SmsAlertConn
 
 
 class SmsAlertConnector:
-    """Notifies the on-call phones."""
+    """Notifies the duty phones."""
 
     takes_sound = False
 

@@ -1,4 +1,4 @@
-"""SMS to on-call phones, and the replies that acknowledge a report.
+"""SMS to duty phones, and the replies that acknowledge a report.
 
 A word of six digits joins a text and its reply; no telephone number is stored.
 """
@@ -29,7 +29,7 @@ MAX_WRONG = 10  # wrong words of a hotline in an hour; after that even a right o
 
 @dataclass(frozen=True, slots=True)
 class DutyPhonePage:
-    """One text to an on-call phone.
+    """One text to a duty phone.
 
     `state`: as in `outgoing`, or "expired" once the row there is deleted. `status`: of the delivery report.
     """
@@ -41,7 +41,7 @@ class DutyPhonePage:
 
 @dataclass(frozen=True, slots=True)
 class PagedDelivery:
-    """A delivery that is announced to an on-call phone. `count`: texts sent so far."""
+    """A delivery that is announced to a duty phone. `count`: texts sent so far."""
 
     delivery_id: str
     report_id: str
@@ -133,7 +133,7 @@ def record_reply(database: Database, answer_id: str, hotlines: Collection[str], 
 
 
 def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """Acknowledge reports by the replies of on-call phones; return (report_id, hotline). The scheduler calls this.
+    """Acknowledge reports by the replies of duty phones; return (report_id, hotline). The scheduler calls this.
 
     A reply to a text that was made before its report became P1 or P2 acknowledges nothing: see `list_superseded`.
     """
