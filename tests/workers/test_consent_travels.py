@@ -19,7 +19,7 @@ from reports.store.mailboxes import correspondence
 from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
-from tests.workers.test_letters import GIVEN, say, sent_report
+from tests.workers.test_reporter_messages import GIVEN, say, sent_report
 from workers.delivery import registry
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
 from workers.delivery.registry import HotlineDependencies, build_mail

@@ -21,7 +21,7 @@ from reports.store.schema import tables as t
 from reports.store.sms import duty_phones, messages
 from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
-from tests.workers.test_ladder_revisions import filed_later
+from tests.workers.test_escalation_revisions import filed_later
 from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError
