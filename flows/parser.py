@@ -43,8 +43,7 @@ ParsedTopics = tuple[tuple[Topic, ...], dict[str, Screen], dict[str, Source]]
 
 # Read YAML as text with its position in the file.
 #
-# Each scalar is the text that it looks like, be it `no`, `12:30` or `1`. A key that is written twice is refused
-# (B-66, B-67).
+# Each scalar is the text that it looks like, be it `no`, `12:30` or `1`. A key that is written twice is refused.
 
 
 class FlowError(Exception):

@@ -31,7 +31,7 @@ from gateway.conversation.mailbox import ReporterMailbox
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.reducer import Reducer
-from gateway.conversation.sms import OnCallReply, SmsConversation
+from gateway.conversation.sms import DutyPhoneReply, SmsConversation
 from gateway.health import Health
 from gateway.messaging.model import Channel, VoiceChannel
 from gateway.metrics import WebMetrics
@@ -310,7 +310,7 @@ def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatc
         book=config.book,
         drill=config.common.mode == Mode.TRAINING,
         database=config.database,
-        duty=OnCallReply(config.countries, config.database, cipher),
+        duty_phone_reply=DutyPhoneReply(config.countries, config.database, cipher),
     )
 
 

@@ -33,7 +33,7 @@ from workers.delivery.outcomes import (
     Undeliverable,
     outcome_of_status,
 )
-from workers.delivery.registry import Notify, OnCallPhones
+from workers.delivery.registry import DutyPhones, Notify
 from workers.hotlines.console import ConsoleConnector
 from workers.hotlines.webhook import WebhookConnector, signed_headers
 from workers.network.allowlist import DEFAULT_PORTS, BadTarget, parse_target
@@ -124,13 +124,13 @@ def check_deliveries(hotline: HotlineConnector, drills: DrillPayloads) -> Iterat
         yield from _refusal_tests(hotline, drills)
 
 
-def text_notifier(senders: Mapping[str, SmsSender]) -> Callable[[str, OnCallPhones], Notify]:
+def text_notifier(senders: Mapping[str, SmsSender]) -> Callable[[str, DutyPhones], Notify]:
     """Return a function that makes the notifier of a hotline's duty phones.
 
     Each phone gets one SMS. It asks for no reply, because no delivery is stored that a reply could acknowledge.
     """
 
-    def register(_hotline: str, phones: OnCallPhones) -> Notify:
+    def register(_hotline: str, phones: DutyPhones) -> Notify:
         remaining = list(phones.numbers)
 
         def notify(parcel: DeliveryRequest) -> DeliveryOutcome:

@@ -54,7 +54,8 @@ from workers.metrics import WorkerMetrics
 from workers.network.http_client import HttpClient
 from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.network.sound_fetch import RecordingSource
-from workers.notifications.on_call import Notifier, OnCallPager
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
 from workers.sms.notices import SmsNotifier, SmsRoute
 
@@ -73,7 +74,7 @@ class WorkerServices:
     database: Database
     delivery_runner: DeliveryRunner
     sms_dispatcher: SmsDispatcher
-    pager: OnCallPager
+    duty_phone_notifier: DutyPhoneNotifier
     metrics: WorkerMetrics
     slot: str
     holder: str
@@ -107,8 +108,8 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         holder=holder,
         metrics=metrics,
     )
-    pager = OnCallPager(
-        database, sms_dispatcher, common.keys, common.mode, contact_order=_on_call_order(countries, database)
+    duty_phone_notifier = DutyPhoneNotifier(
+        database, sms_dispatcher, common.keys, common.mode, contact_order=_duty_order(countries, database)
     )
     delivery_runner = DeliveryRunner(
         database=database,
@@ -117,7 +118,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
             environ,
             countries.hotlines,
             lambda hotline: replace(
-                hotline_dependencies(common, operator, hotline), register_phones=pager.register_phones
+                hotline_dependencies(common, operator, hotline), register_phones=duty_phone_notifier.register_phones
             ),
         ),
         mode=common.mode,
@@ -134,7 +135,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         database,
         delivery_runner,
         sms_dispatcher,
-        pager,
+        duty_phone_notifier,
         metrics,
         slot,
         holder,
@@ -142,8 +143,8 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     )
 
 
-def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
-    """Return a function: hotline → its contacts, those on call now first; none for an unknown hotline."""
+def _duty_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
+    """Return a function: hotline → its contacts, those on duty now first; none for an unknown hotline."""
     cards = {
         hotline.id: (hotline.card, country_of_hotlines.time_zone)
         for country_of_hotlines in countries
@@ -162,7 +163,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     jobs = ClockJobs(
         database=parts.database,
         delivery_runner=parts.delivery_runner,
-        pager=parts.pager,
+        duty_phone_notifier=parts.duty_phone_notifier,
         job_queue=JobQueue(queue_client(parts.common.queue_redis)),
         metrics=parts.metrics,
         notices_job=_answer_notices(parts),
@@ -179,7 +180,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         database=parts.database,
         countries=parts.countries,
         notifier=notifier,
-        pager=parts.pager,
+        duty_phone_notifier=parts.duty_phone_notifier,
         metrics=parts.metrics,
         alert_operator=alert_sender.add_hourly,
         put=jobs.put,

@@ -23,7 +23,7 @@ EntryKind = Literal["act", "theirs", "ours", "note", "reading"]
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)  # ordered as entries of the same time are
 
 READ_OFTEN = "{who} opened the report {count} times."
-PHONE = "An on-call phone"
+PHONE = "A duty phone"
 # Acts of people that are shown, by their sentence in the access log.
 PEOPLES_ACTS: Final = (
     *("read", "heard", "number_shown", "exported:json", "printed", "printed:number"),

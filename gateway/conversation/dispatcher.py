@@ -20,7 +20,7 @@ from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, new_layout_cache
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
-from gateway.conversation.sms import OnCallReply
+from gateway.conversation.sms import DutyPhoneReply
 from gateway.conversation.spoken_texts import spoken_texts
 from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
 from gateway.phone_numbers import SenderIdentity, normalise
@@ -61,7 +61,7 @@ class Dispatcher:
         replies: SmsOutbox,
         waiting: SmsInbox,
         unread: UnparsedStore,
-        duty: OnCallReply,
+        duty_phone_reply: DutyPhoneReply,
         blocking: BlockingPool,
         spoken_words: SpokenWords,
         count: Callable[[str], None],
@@ -82,7 +82,7 @@ class Dispatcher:
         self._replies = replies
         self._inbox = waiting
         self._unread = unread
-        self._on_call = duty
+        self._duty_phone_reply = duty_phone_reply
         self._blocking = blocking
         self._count = count
         self._early_receipts = EarlyReceipts()
@@ -145,8 +145,8 @@ class Dispatcher:
             await self._store(self._unread.store, *channel_and_country, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
-            if self._on_call.is_answer(request):
-                await self._blocking.run(self._on_call.note, request)
+            if self._duty_phone_reply.is_answer(request):
+                await self._blocking.run(self._duty_phone_reply.note, request)
                 return NOTHING_SAID
             return await self._reply(channel, request, await self._conversation.take(request))
         except store.RedisUnavailable:

@@ -41,7 +41,7 @@ from reports.countries.country import Countries
 from reports.crypto import RecordCipher
 from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.sms.on_call import record_reply
+from reports.store.sms.duty_phones import record_reply
 
 SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
 PART_SECONDS = 10 * 60  # within which a text continues the typed words before it: typing can take that long
@@ -397,7 +397,7 @@ def word_of(text: str) -> str | None:
     return match[1] + match[2] if match else None
 
 
-class OnCallReply:
+class DutyPhoneReply:
     """Recognise and store replies from duty phones."""
 
     def __init__(self, countries: Countries, database: Database, cipher: RecordCipher) -> None:

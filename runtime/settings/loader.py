@@ -143,7 +143,7 @@ def describe_settings(
 
 
 def _unknown(environ: Mapping[str, str], prefix: str, known_names: set[str]) -> Iterator[SettingFault]:
-    """Yield the variables that no setting reads: a misspelt name must not silently fall back to a default (B-71)."""
+    """Yield the variables that no setting reads: a misspelt name must not silently fall back to a default."""
     by_end = {known_name.removeprefix(prefix): known_name for known_name in sorted(known_names)}
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known_names):
         similar = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)

@@ -169,7 +169,7 @@ def existing_folder(text: str) -> Path:
 def writable_folder(text: str) -> Path:
     """Parse the path of a folder that this account can write to, or can create.
 
-    A fault is found at start, not at the first report (B-75).
+    A fault is found at start, not at the first report.
     """
     path = absolute_path(text)
     existing = next(part for part in (path, *path.parents) if part.exists())

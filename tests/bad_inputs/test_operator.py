@@ -1,6 +1,6 @@
 """Mistakes of operators: settings, keys, a missing database, a full disk.
 
-More tables: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, B-75 to B-77,
+More tables: tests/reports/test_settings.py, test_settings_files.py and test_key_files.py; for the demo,
 tests/tokaut/test_demo.py.
 """
 

@@ -1,4 +1,4 @@
-"""Errors for an author: file:line:column, the screen, the fault and its remedy (B-66, B-67, B-68)."""
+"""Errors for an author: file:line:column, the screen, the fault and its remedy."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ def test_a_good_flow_is_read() -> None:
 
 # old text, new text: the place of the error, and its message
 WRONG = {
-    "B-66 go to nowhere": (
+    "go to nowhere": (
         "go: last",
         "go: lost",
         "11:9: tea.first: it goes to tea.lost, which does not exist; add that screen or go to another",
     ),
-    "B-66 go to a flow that is not there": (
+    "go to a flow that is not there": (
         "go: last",
         "go: milk.first",
         "11:9: tea.first: it goes to milk.first, which",
     ),
-    "B-66 the same screen twice": ("  last:\n", "  first:\n", "12:3: 'first' stands here twice; keep one of them"),
-    "B-66 a key of a screen twice": (
+    "the same screen twice": ("  last:\n", "  first:\n", "12:3: 'first' stands here twice; keep one of them"),
+    "a key of a screen twice": (
         "    end: true",
         "    end: true\n    end: true",
         "14:5: tea.last: 'end' stands here",
     ),
-    "B-66 the same key twice": (
+    "the same key twice": (
         "{say: Black, value: black}",
         "{say: Black, value: black, key: 1}",
         "10:9: tea.first: '1' means two choices of this screen; change one of them",
     ),
-    "B-66 the same label twice": ("say: Black", "say: GREEN", "10:9: tea.first: 'green' means two choices"),
-    "B-66 a circle": (
+    "the same label twice": ("say: Black", "say: GREEN", "10:9: tea.first: 'green' means two choices"),
+    "a circle": (
         "  last:\n    end: true\n    words: Bye.\n",
         "  last:\n    words: Again?\n    choices: [{say: Again, go: first}]\n",
         "4:3: tea.first: from here one walks in a circle without a way out; lead it to a screen with `end: true`",
     ),
-    "B-66 nobody gets there": (
+    "nobody gets there": (
         "    words: Bye.\n",
         "    words: Bye.\n  alone:\n    end: true\n    words: Hm.\n",
         "15:3: tea.alone: no other screen leads here; go to it from somewhere or remove it",
@@ -79,18 +79,18 @@ WRONG = {
         "    start: true\n    when: {taste: green}\n    otherwise: first\n",
         "4:3: tea.first: it may be passed over in a circle",
     ),
-    "B-68 a carrier's word as a label": (
+    "a carrier's word as a label": (
         "say: Green",
         "say: ' Stop'".replace(" S", "S"),
         "9:15: tea.first: 'Stop' is a word that carriers answer themselves; choose another word",
     ),
-    "B-68 a bare yes as a label": ("say: Green", "say: YES", "9:15: tea.first: 'YES' is a word that carriers"),
-    "B-68 a carrier's word as a keyword": (
+    "a bare yes as a label": ("say: Green", "say: YES", "9:15: tea.first: 'YES' is a word that carriers"),
+    "a carrier's word as a keyword": (
         "value: green}",
         "value: green, also: [HELP]}",
         "9:43: tea.first: 'HELP' is a word that carriers answer themselves",
     ),
-    "B-68 a key of every screen": (
+    "a key of every screen": (
         "value: green}",
         "value: green, key: 0}",
         "9:41: tea.first: '0' cannot be the key of an answer; use another number",
@@ -228,7 +228,7 @@ def test_two_files_with_the_same_flow_are_refused() -> None:
 
 @pytest.mark.rule("B-67")
 def test_words_are_the_words_they_look_like() -> None:
-    """B-67: `no` is not false, a time is no number, and `1` and "1" are the same key."""
+    """`no` is not false, a time is no number, and `1` and "1" are the same key."""
     found = made(
         GOOD.replace("say: Green, value: green", "say: no, value: no").replace(
             "say: Black, value: black", "say: 12:30, value: 010"

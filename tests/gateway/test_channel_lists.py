@@ -11,7 +11,7 @@ import pytest
 import gateway.channels
 from runtime.settings import load_settings
 from runtime.settings.processes import CommonSettings
-from tests.bad_inputs import test_all_doors as all_doors
+from tests.bad_inputs import test_all_endpoints as all_endpoints
 from tests.faults.fuzz import webhooks as fuzz
 from tests.safeguarding import test_second_person as second_person
 from tests.safeguarding import test_two_people as two_people
@@ -53,7 +53,7 @@ LISTS = {
     ),
     "tokens of the fuzzer": (set(fuzz.TOKENS), TOKEN),
     "signatures of the fuzzer": (set(fuzz.SIGNED), ALL - TOKEN - SIMULATOR),
-    "bad inputs": ({door.partition("/")[0] for door in (*all_doors.EVERY_DOOR, *all_doors.KANNEL)}, TOKEN),
+    "bad inputs": ({door.partition("/")[0] for door in (*all_endpoints.EVERY_DOOR, *all_endpoints.KANNEL)}, TOKEN),
 }
 
 

@@ -235,7 +235,6 @@ def post(*headers: str, body: str = "lukaotem", end: str = "\r\n") -> bytes:
     ],
 )
 def test_what_is_no_request_is_refused_and_not_repeated(shared_web: Web, request_: bytes) -> None:
-    """B-05"""
     answer = shared_web.ask(request_)
     assert answer == NO_REQUEST
     assert shared_web.logged() == b""
@@ -248,7 +247,6 @@ def test_an_error_of_the_application_does_not_bring_the_address_into_the_log(sha
 
 
 def test_a_header_with_underscores_is_dropped_and_a_doubled_one_joined(shared_web: Web) -> None:
-    """B-09"""
     shared_web.ask(get("/headers", "X_Signature: forged", "X-Said: one", "x-said: two"))
     assert (shared_web.folder / "headers").read_text() == "['one,two', '', '']"
 
@@ -295,7 +293,6 @@ def test_a_body_that_is_too_large_is_answered_unread_and_once(shared_web: Web) -
     ],
 )
 def test_a_whole_body_comes_in_however_it_is_sent(shared_web: Web, whole: bytes) -> None:
-    """B-06"""
     with shared_web.connect() as line:
         line.sendall(whole)
         answer = all_of(line)

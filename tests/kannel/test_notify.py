@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 from tests.support.wait import until
 from tests.support.wire import raw_request
 from tests.workers.filings import Desk
-from tests.workers.test_letters import NUMBER
+from tests.workers.test_reporter_messages import NUMBER
 from tests.workers.test_sms_dispatcher import Says
 from tests.workers.test_ussd_notices import Notices
 from workers.senders.kannel import Sender, Settings

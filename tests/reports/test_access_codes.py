@@ -35,7 +35,7 @@ def test_the_check_digit_of_the_example() -> None:
         "4821\u200b9303\n",
     ],
 )
-def test_b56_a_right_code_in_any_dress(typed: str) -> None:
+def test_a_right_code_in_any_dress(typed: str) -> None:
     assert parse_code(typed) == "48219303"
 
 
@@ -54,12 +54,12 @@ def test_b56_a_right_code_in_any_dress(typed: str) -> None:
         "+48219303",
     ],
 )
-def test_b57_what_is_no_code(typed: str) -> None:
+def test_what_is_no_code(typed: str) -> None:
     assert parse_code(typed) is None
 
 
 @given(DIGITS)
-def test_b57_every_single_wrong_digit_is_found(digits: str) -> None:
+def test_every_single_wrong_digit_is_found(digits: str) -> None:
     right = digits + check_digit(digits)
     for at, digit in enumerate(right):
         for other in set("0123456789") - {digit}:
@@ -67,7 +67,7 @@ def test_b57_every_single_wrong_digit_is_found(digits: str) -> None:
 
 
 @given(DIGITS)
-def test_b57_every_swap_of_neighbours_is_found(digits: str) -> None:
+def test_every_swap_of_neighbours_is_found(digits: str) -> None:
     right = digits + check_digit(digits)
     for at, (one, other) in enumerate(pairwise(right)):
         if one != other:

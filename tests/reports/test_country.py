@@ -1,4 +1,4 @@
-"""Reading country files: the country of each service code, and faults by file and key (B-70)."""
+"""Reading country files: the country of each service code, and faults by file and key."""
 
 from __future__ import annotations
 

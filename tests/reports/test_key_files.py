@@ -77,10 +77,10 @@ def test_a_hotlines_name_never_leaves_the_folder(keys: Path, hotline: str) -> No
         create_key_pair(keys, hotline)
 
 
-# B-74: faults that stop the start
+# Faults that stop the start
 
 
-def test_b74_public_key_missing(keys: Path) -> None:
+def test_public_key_missing(keys: Path) -> None:
     create_key_pair(keys, "vu-pikinini")
     with pytest.raises(KeyFileError) as raised:
         load_public_keys(keys, ["vu-pikinini", "vu-police"])
@@ -101,7 +101,7 @@ def test_b74_public_key_missing(keys: Path) -> None:
     ],
     ids=["empty", "no key", "wrong length", "another key", "no time", "no base64"],
 )
-def test_b74_public_key_wrong(keys: Path, line: str) -> None:
+def test_public_key_wrong(keys: Path, line: str) -> None:
     path = keys / "public" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.pub"
     path.chmod(0o600)
     path.write_text(line)
@@ -112,7 +112,7 @@ def test_b74_public_key_wrong(keys: Path, line: str) -> None:
 
 
 @pytest.mark.rule("X-10")
-def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: Path) -> None:
+def test_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: Path) -> None:
     public = create_key_pair(keys, "vu-pikinini")
     refuse_private_keys(keys / "public")
     assert [path.name for path in readable_private_keys(keys)] == [f"{public.key_id}.key"]

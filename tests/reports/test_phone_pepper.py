@@ -53,7 +53,7 @@ def test_a_file_that_holds_no_pepper_stops_the_start(path: Path, text: str) -> N
     )
 
 
-def test_b72_missing_or_open_to_others(path: Path) -> None:
+def test_missing_or_open_to_others(path: Path) -> None:
     with pytest.raises(SettingError, match="which is not there; make it: tokaut keys rotate phone-pepper"):
         load_pepper(path)
     rotate_pepper(path)

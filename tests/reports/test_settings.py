@@ -66,11 +66,11 @@ def test_demo_needs_nothing_but_its_keys() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        # B-71
+        # unknown names, and modes that there are not
         ("TOKAUT_MOED", "live", "TOKAUT_MOED is not a setting. Did you mean TOKAUT_MODE?"),
         ("TOKAUT_ORCHID", "x", "TOKAUT_ORCHID is not a setting. Remove it: nothing reads it."),
         ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
-        # B-72
+        # secrets
         ("TOKAUT_SESSION_KEY", "", "TOKAUT_SESSION_KEY is empty; make one: tokaut keys secret"),
         ("TOKAUT_SESSION_KEY", " ", "TOKAUT_SESSION_KEY is empty; make one: tokaut keys secret"),
         (
@@ -102,7 +102,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
             "TOKAUT_STORE_KEY is one secret, or two with a comma while one is rotated, newest first;"
             " make one: tokaut keys secret",
         ),
-        # B-73
+        # addresses of servers
         (
             "DATABASE_URL",
             "nonsense",
@@ -166,7 +166,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         ("SMTP_URL", "", "SMTP_URL is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server"),
     ],
 )
-def test_b71_b72_b73_each_wrong_value_is_one_line(live: dict[str, str], name: str, value: str, line: str) -> None:
+def test_each_wrong_value_is_one_line(live: dict[str, str], name: str, value: str, line: str) -> None:
     assert faults({**live, name: value}) == [line]
     with pytest.raises(SettingError) as raised:
         load_all_settings(SHARED_SETTINGS, {**live, name: value})
@@ -194,7 +194,7 @@ def test_all_faults_are_said_at_once(live: dict[str, str]) -> None:
 
 
 def test_a_database_that_does_not_answer_is_no_wrong_setting(live: dict[str, str]) -> None:
-    """B-73: web starts, and reports go to the spool."""
+    """Web starts, and reports go to the spool."""
     assert faults({**live, "DATABASE_URL": "postgresql://127.0.0.1:1/x"}) == []
 
 

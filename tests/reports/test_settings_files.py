@@ -30,13 +30,13 @@ def test_a_secret_comes_from_a_file(live: dict[str, str], tmp_path: Path) -> Non
     )
 
 
-def test_b72_name_and_file_both(live: dict[str, str], tmp_path: Path) -> None:
+def test_name_and_file_both(live: dict[str, str], tmp_path: Path) -> None:
     assert faults({**live, "TOKAUT_SESSION_KEY_FILE": str(tmp_path / "key")}) == [
         "TOKAUT_SESSION_KEY and TOKAUT_SESSION_KEY_FILE are both set; keep one, better the file"
     ]
 
 
-def test_b72_file_missing(live: dict[str, str], tmp_path: Path) -> None:
+def test_file_missing(live: dict[str, str], tmp_path: Path) -> None:
     del live["TOKAUT_SESSION_KEY"]
     (line,) = faults({**live, "TOKAUT_SESSION_KEY_FILE": str(tmp_path / "key")})
     assert line == (
@@ -46,7 +46,7 @@ def test_b72_file_missing(live: dict[str, str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-def test_b72_file_that_others_can_read(live: dict[str, str], tmp_path: Path, mode: int) -> None:
+def test_file_that_others_can_read(live: dict[str, str], tmp_path: Path, mode: int) -> None:
     del live["TOKAUT_SESSION_KEY"]
     path = tmp_path / "session_key"
     path.write_text(SESSION)
@@ -56,7 +56,7 @@ def test_b72_file_that_others_can_read(live: dict[str, str], tmp_path: Path, mod
     ]
 
 
-def test_b72_file_of_bytes(live: dict[str, str], tmp_path: Path) -> None:
+def test_file_of_bytes(live: dict[str, str], tmp_path: Path) -> None:
     del live["TOKAUT_SESSION_KEY"]
     path = tmp_path / "session_key"
     path.write_bytes(bytes(range(128, 160)))
@@ -68,7 +68,7 @@ def test_b72_file_of_bytes(live: dict[str, str], tmp_path: Path) -> None:
 # The data folder
 
 
-def test_b75_data_is_a_file(live: dict[str, str], tmp_path: Path) -> None:
+def test_data_is_a_file(live: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     for inside in ("var", "var/below"):
         assert faults({**live, "TOKAUT_DATA": str(tmp_path / inside)}) == [
@@ -76,7 +76,7 @@ def test_b75_data_is_a_file(live: dict[str, str], tmp_path: Path) -> None:
         ]
 
 
-def test_b75_data_is_not_writable(live: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_is_not_writable(live: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # works also if the tests run as root
     (line,) = faults(live)
     assert line == (

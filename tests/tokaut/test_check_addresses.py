@@ -14,7 +14,7 @@ from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from tests.support.prepared import migrate
 from tests.tokaut.test_check import HOTLINES
-from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
+from tests.workers.test_mode_separation import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
 from tokaut.__main__ import main
 from tokaut.checks.installation import common_settings, hotline_faults, mode_of, read_countries
 

@@ -13,7 +13,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.prepared import migrate
 from tests.workers.filings import ONE, TWO, Desk
-from tests.workers.test_letters import sent_report
+from tests.workers.test_reporter_messages import sent_report
 from tokaut.__main__ import main
 
 REPORT = str(uuid.UUID(int=7))

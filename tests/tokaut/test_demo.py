@@ -1,4 +1,4 @@
-"""The demo as a person starts it, and its faults (B-75 to B-77)."""
+"""The demo as a person starts it, and its faults."""
 
 import json
 import os
@@ -207,7 +207,6 @@ def _cookies(answer: requests.Response) -> dict[str, str]:
 
 @pytest.mark.rule("B-76")
 def test_a_second_one_in_the_folder_stops_and_another_folder_works(shared: Demo, tmp_path: Path) -> None:
-    """B-76"""
     second = Demo(shared.folder, "--once", is_refused=True)
     assert second.process.wait(timeout=120) == 1
     said = f"A demo runs already (http://127.0.0.1:{shared.port}). Stop it, or set TOKAUT_DATA and PORT."
@@ -221,7 +220,6 @@ def test_a_second_one_in_the_folder_stops_and_another_folder_works(shared: Demo,
 @pytest.mark.rule("B-77")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Signals) -> None:
-    """B-77"""
     assert running.end(how) == 0
     assert running.processes() == []
     assert not running.told.exists()
@@ -232,7 +230,6 @@ def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Sig
 
 @pytest.mark.rule("B-77")
 def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
-    """B-77"""
     demo = Demo(folder, "--once")
     until(lambda: demo.started() > 3, "it does not start", seconds=60)
     assert demo.end(signal.SIGINT) == 130
@@ -242,7 +239,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
 
 @pytest.mark.rule("B-77")
 def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) -> None:
-    """B-77: the signal comes while the program is loading."""
+    """The signal comes while the program is loading."""
     demo = Demo(folder, "--once")
     until(lambda: LOADING in demo.output, "it says nothing", seconds=60)
     assert demo.end(signal.SIGINT) == 130
@@ -252,7 +249,7 @@ def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) 
 
 @pytest.mark.rule("B-77")
 def test_stopped_while_a_package_loads_that_catches_every_exception(tmp_path: Path) -> None:
-    """B-77: the signal comes inside an import whose `except` would treat KeyboardInterrupt as a missing package."""
+    """The signal comes inside an import whose `except` would treat KeyboardInterrupt as a missing package."""
     (tmp_path / "started.py").write_text(
         "import sys, time, types\n"
         "class Runner(types.ModuleType):\n"
@@ -290,7 +287,7 @@ def test_stopped_while_a_package_loads_that_catches_every_exception(tmp_path: Pa
 
 @pytest.mark.rule("B-77")
 def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) -> None:
-    """B-77: nobody has used the processes yet, so none of them gets time to end."""
+    """Nobody has used the processes yet, so none of them gets time to end."""
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     )
@@ -304,7 +301,6 @@ def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) ->
 
 @pytest.mark.rule("B-77")
 def test_after_the_starter_was_killed_the_next_start_cleans_up_and_works(folder: Path) -> None:
-    """B-77"""
     demo = Demo(folder)
     demo.up()
     demo.end(signal.SIGKILL)
@@ -323,7 +319,6 @@ def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> 
 
 @pytest.mark.rule("B-75")
 def test_a_port_in_use_is_named(folder: Path) -> None:
-    """B-75"""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         line.listen()
@@ -337,7 +332,6 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
 
 @pytest.mark.rule("B-75")
 def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
-    """B-75"""
     (tmp_path / "file").touch()
     demo = Demo(tmp_path / "file", "--once", is_refused=True)
     assert demo.process.wait(timeout=120) == 1
@@ -359,7 +353,6 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
-    """B-71"""
     monkeypatch.setenv(name, value)
     demo = Demo(folder, "--once", is_refused=True)
     assert demo.process.wait(timeout=120) == 1

@@ -1,4 +1,4 @@
-"""`tokaut hotline revive`: a hotline that had answered "gone" gets reports again, also those that it had refused."""
+"""`tokaut hotline revive` and `test`: one that had answered "gone" gets all reports again; each phone gets one text."""
 
 from __future__ import annotations
 

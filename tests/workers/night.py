@@ -20,7 +20,8 @@ from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import Notifier, OnCallPager
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import Alert, Notification
 from workers.sms.dispatcher import SmsDispatcher, SmsSender
 from workers.thread_pool import BackgroundPool
@@ -74,7 +75,7 @@ class Night:
             database=database,
             countries=Countries((country or land(),)),
             notifier=self.notifier,
-            pager=OnCallPager(database, sms_dispatcher, desk.keys, "demo"),
+            duty_phone_notifier=DutyPhoneNotifier(database, sms_dispatcher, desk.keys, "demo"),
             metrics=metrics,
             alert_operator=self.worries.append,
             put=self._put,

@@ -14,7 +14,7 @@ from workers.jobs.alerts import AlertSender
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import OnCallPager
+from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.notifications.texts import Alert
 from workers.sms.dispatcher import SmsDispatcher
 
@@ -105,11 +105,11 @@ class Room:
             metrics=self.metrics,
         )
         sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry, pager = self.job_queue, OnCallPager(database, sms_dispatcher, desk.keys, "demo")
+        hurry, duty_phone_notifier = self.job_queue, DutyPhoneNotifier(database, sms_dispatcher, desk.keys, "demo")
         self.jobs = ClockJobs(
             database=database,
             delivery_runner=delivery_runner,
-            pager=pager,
+            duty_phone_notifier=duty_phone_notifier,
             job_queue=hurry,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             monotonic=Time(),  # never moves: queued deliveries stay with the workers, however slow the machine

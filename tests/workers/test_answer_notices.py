@@ -27,7 +27,7 @@ from reports.store.sms import answer_notices
 from reports.store.spool import Spool
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_escalation import at
-from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
+from tests.workers.test_reporter_messages import GIVEN, NUMBER, say, sent_report, tick
 from tests.workers.test_sms_dispatcher import Says
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing

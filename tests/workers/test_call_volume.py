@@ -31,7 +31,7 @@ class Clock:
         self.jobs = ClockJobs(
             database=desk.database,
             delivery_runner=parts,
-            pager=parts,
+            duty_phone_notifier=parts,
             job_queue=parts,
             metrics=WorkerMetrics(self.registry),
         )

@@ -19,7 +19,7 @@ from reports.store.mailboxes import correspondence
 from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
-from tests.workers.test_letters import GIVEN, say, sent_report
+from tests.workers.test_reporter_messages import GIVEN, say, sent_report
 from workers.delivery import registry
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
 from workers.delivery.registry import HotlineDependencies, build_mail
@@ -27,7 +27,7 @@ from workers.hotlines.primero import CaseUpdate
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import page_text
+from workers.notifications.duty_phones import page_text
 
 pytestmark = pytest.mark.rule("S-13")
 

@@ -134,7 +134,7 @@ def test_unavailable_is_tried_again(desk: Desk, hotline: LyingHotline, answer: A
 
 @pytest.mark.rule("F23")
 @pytest.mark.parametrize("how", ["plainly", "endless", "half_body", "body_in_drips"])
-def test_any_2xx_is_a_receipt(desk: Desk, hotline: LyingHotline, how: str) -> None:  # B-60
+def test_any_2xx_is_a_receipt(desk: Desk, hotline: LyingHotline, how: str) -> None:
     hotline.answer(Answer(202, how=how))
     [delivery] = desk.file()
     delivery_runner(desk, hotline).deliver(delivery)

@@ -9,7 +9,7 @@ from reports.countries.hotline import PartnerCard
 from runtime.settings import Mode, load_settings
 from tests.workers.mailroom import Mailroom
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
-from workers.delivery.registry import HotlineDependencies, HotlineSetupError, Notify, OnCallPhones
+from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError, Notify
 from workers.hotlines.console import ConsoleConnector, Settings, build
 from workers.network.smtp_client import parse_mail_server
 
@@ -34,10 +34,10 @@ def listed(*duty: str) -> Listed:
     )
 
 
-def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConnector, dict[str, OnCallPhones]]:
-    enlisted: dict[str, OnCallPhones] = {}
+def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConnector, dict[str, DutyPhones]]:
+    enlisted: dict[str, DutyPhones] = {}
 
-    def enlist(hotline: str, phones: OnCallPhones) -> Notify:
+    def enlist(hotline: str, phones: DutyPhones) -> Notify:
         enlisted[hotline] = phones
         return lambda _: Delivered(reason="delivered")
 
@@ -47,7 +47,7 @@ def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConne
 
 def test_phones_are_told_as_of_the_kind_sms_alert() -> None:
     console, enlisted = made(NUMBER)
-    assert enlisted == {"one": OnCallPhones((NUMBER,), "kannel", "163")}
+    assert enlisted == {"one": DutyPhones((NUMBER,), "kannel", "163")}
     assert console.deliver(parcel()) == Delivered()
 
 

@@ -94,7 +94,7 @@ def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
         ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is not a setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
     ],
 )
-def test_b71_b72_a_hotlines_wrong_setting(live: dict[str, str], name: str, value: str, line: str) -> None:
+def test_a_hotlines_wrong_setting(live: dict[str, str], name: str, value: str, line: str) -> None:
     right = {"HOTLINE_VU_PIKININI_URL": "https://hotline.example", "HOTLINE_VU_PIKININI_SECRET": HOOK}
     found = attempt({**live, **right, f"HOTLINE_VU_PIKININI_{name}": value}, "vu-pikinini")
     assert [str(fault) for fault in (*found.faults, *found.unknown)] == [line]
@@ -138,7 +138,7 @@ def test_a_hotline_set_up_wrongly_stops_nobody_else(more: dict[str, str], other:
 
 
 @pytest.mark.parametrize("name", ["HOTLINE_ONE_URI", "HOTLINE_ON_URL", "HOTLINE_TWO_NUMBER"])
-def test_b71_a_name_that_no_kind_reads_stops_the_start(name: str) -> None:
+def test_a_name_that_no_kind_reads_stops_the_start(name: str) -> None:
     with pytest.raises(SettingError, match=f"^{name} is not a setting"):
         built(RIGHT | {name: "x"}, listed("one"), listed("two"))
 

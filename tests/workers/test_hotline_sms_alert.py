@@ -18,18 +18,18 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store import outbox
 from reports.store.cases import case_status
 from reports.store.schema import tables as t
-from reports.store.sms import messages, on_call
+from reports.store.sms import duty_phones, messages
 from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
-from tests.workers.test_ladder_revisions import filed_later
+from tests.workers.test_escalation_revisions import filed_later
 from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
-from workers.delivery.registry import HotlineDependencies, HotlineSetupError, OnCallPhones
+from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError
 from workers.hotlines.sms_alert import Settings, build
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import ANSWER_TIMEOUTS, PAGE_PHRASES, OnCallPager, page_text
+from workers.notifications.duty_phones import ANSWER_TIMEOUTS, PAGE_PHRASES, DutyPhoneNotifier, page_text
 from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome
 
 FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
@@ -56,9 +56,14 @@ class Phone:
             desk.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
         )
         self.words = iter(range(100_001, 200_000))
-        self.pager = OnCallPager(desk.database, sms_dispatcher, desk.keys, mode, lambda: next(self.words))
+        self.duty_phone_notifier = DutyPhoneNotifier(
+            desk.database, sms_dispatcher, desk.keys, mode, lambda: next(self.words)
+        )
         means = HotlineDependencies(
-            Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), register_phones=self.pager.register_phones
+            Mode(mode),
+            listed(MAIL, *NUMBERS),
+            channels=("africastalking",),
+            register_phones=self.duty_phone_notifier.register_phones,
         )
         settings = load_settings(
             Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_"
@@ -86,8 +91,8 @@ class Phone:
         self.desk.database.offset += int(seconds * SECOND)
 
     def say(self, word: str, *hotlines: str, answer_id: str = "a-1") -> list[tuple[str, str]]:
-        on_call.record_reply(self.desk.database, answer_id, hotlines or (ONE,), word)
-        return on_call.accept_replies(self.desk.database)
+        duty_phones.record_reply(self.desk.database, answer_id, hotlines or (ONE,), word)
+        return duty_phones.accept_replies(self.desk.database)
 
 
 @pytest.fixture
@@ -152,7 +157,7 @@ def test_what_no_provider_took_is_no_receipt(
     phone.provider.outcome = Accepted("id-2")
     phone.wait(6)
     if why == "sms_waits":
-        phone.pager.sms_dispatcher.send_next()
+        phone.duty_phone_notifier.sms_dispatcher.send_next()
     assert phone.deliver(delivery).state == "delivered"
     assert phone.told == then
 
@@ -171,7 +176,7 @@ def test_two_workers_at_once_text_once(phone: Phone) -> None:
     [delivery] = phone.desk.file()
     row = phone.desk.delivery(delivery)
     parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
-    assert phone.pager.page(parcel) == phone.pager.page(parcel) == Delivered()
+    assert phone.duty_phone_notifier.page(parcel) == phone.duty_phone_notifier.page(parcel) == Delivered()
     assert phone.told == [FIRST]
 
 
@@ -180,7 +185,7 @@ def test_a_key_that_is_missing(phone: Phone) -> None:
         path.unlink()
     [delivery] = phone.desk.file()
     parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
-    assert phone.pager.page(parcel) == Undeliverable("no_key")
+    assert phone.duty_phone_notifier.page(parcel) == Undeliverable("no_key")
 
 
 # Replies
@@ -233,7 +238,7 @@ def test_a_number_that_two_hotlines_list(phone: Phone) -> None:
 def test_after_ten_wrong_words_in_an_hour_none_is_believed(phone: Phone) -> None:
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
-    for n in range(on_call.MAX_WRONG):
+    for n in range(duty_phones.MAX_WRONG):
         phone.say("999999", answer_id=f"a-{n}")
     assert phone.say(phone.word(), answer_id="right") == []
     phone.wait(3601)
@@ -264,7 +269,7 @@ def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
     phone.wait(301)
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.say(phone.word(0)) != []
 
 
@@ -291,8 +296,8 @@ def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Pho
     revised(phone, "P1")
     assert phone.say(phone.word(0), answer_id="a-2") == []
     assert phone.desk.delivery(delivery).handling == "none", "the clock of P1 goes on"
-    phone.pager.go_on()
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST, FIRST, SECOND_ONE, FIRST], "that there is more; the next one; whose text was answered"
     assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please open your desk.")
     assert phone.say(phone.word(), answer_id="a-3") == [(report_id, ONE)]
@@ -307,7 +312,7 @@ def test_ok_of_before_to_what_a_colleague_has_by_now_changes_nothing(phone: Phon
     revised(phone, "P1")
     phone.say(phone.word())
     assert phone.say(phone.word(0), answer_id="a-2") == []
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST, FIRST] and phone.desk.acts(delivery).count("accepted") == 1
 
 
@@ -331,10 +336,10 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
     for told in (1, 2, 3, 3):
         assert len(phone.told) == told
         phone.wait(timeouts - 2)
-        phone.pager.go_on()
+        phone.duty_phone_notifier.go_on()
         assert len(phone.told) == told, "not before its time"
         phone.wait(3)
-        phone.pager.go_on()
+        phone.duty_phone_notifier.go_on()
     assert phone.told == list(NUMBERS)
 
 
@@ -343,7 +348,7 @@ def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
     messages.record_delivery_report(phone.desk.database, "id-1", status)
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == list(NUMBERS[:told])
 
 
@@ -352,25 +357,25 @@ def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
     phone.deliver(delivery)
     phone.say(phone.word())
     phone.wait(301)
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST]
 
 
 def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None:
     phone.deliver(phone.desk.file()[0])
     phone.wait(301)
-    phone.pager.registered_phones.clear()
-    phone.pager.go_on()
+    phone.duty_phone_notifier.registered_phones.clear()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST]
 
 
 def test_what_is_old_is_forgotten(phone: Phone) -> None:
     phone.deliver(phone.desk.file()[0])
     phone.say("999999")
-    on_call.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    duty_phones.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
     assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (1, 1)
     phone.wait(61)
-    on_call.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    duty_phones.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
     assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (0, 0)
 
 
@@ -402,24 +407,24 @@ def test_where_nothing_is_sent_it_says_so() -> None:
     assert build(settings, means).deliver(DeliveryRequest("d", "created", ONE, b"{}", 1, "P1")) == Undeliverable(
         "our_fault"
     )
-    enlisted: dict[str, OnCallPhones] = {}
+    enlisted: dict[str, DutyPhones] = {}
 
-    def enlist(hotline: str, phones: OnCallPhones) -> Any:
+    def enlist(hotline: str, phones: DutyPhones) -> Any:
         enlisted[hotline] = phones
         return lambda _: Unavailable("sms_waits")
 
     outcome: DeliveryOutcome = build(settings, replace(means, register_phones=enlist)).deliver(
         DeliveryRequest("d", "created", ONE, b"{}", 1, "P1")
     )
-    assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: OnCallPhones(NUMBERS, "africastalking", "163")})
+    assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: DutyPhones(NUMBERS, "africastalking", "163")})
 
 
 def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
-    phone.pager.contact_order = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
+    phone.duty_phone_notifier.contact_order = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
     phone.wait(301)
-    phone.pager.go_on()
+    phone.duty_phone_notifier.go_on()
     assert phone.told == [NUMBERS[1], NUMBERS[0]], "and nobody whom the card does not name"
 
 
@@ -427,14 +432,14 @@ def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: P
     """Every number has been texted once; the next round begins with the first one."""
     [delivery] = phone.desk.file()
     report_id = phone.deliver(delivery).report_id
-    assert phone.pager.again(report_id, ONE), "a text of this minute counts"
+    assert phone.duty_phone_notifier.again(report_id, ONE), "a text of this minute counts"
     assert phone.told == [FIRST]
     for _ in NUMBERS[1:]:
         phone.wait(301)
-        phone.pager.go_on()
+        phone.duty_phone_notifier.go_on()
     phone.wait(61)
-    assert phone.pager.again(report_id, ONE)
+    assert phone.duty_phone_notifier.again(report_id, ONE)
     assert phone.told == [*NUMBERS, FIRST]
     assert phone.say(phone.word()) == [(report_id, ONE)]
     phone.wait(61)
-    assert not phone.pager.again(report_id, ONE), "a person has it"
+    assert not phone.duty_phone_notifier.again(report_id, ONE), "a person has it"

@@ -42,7 +42,7 @@ def test_a_reply_is_its_status_and_what_little_of_the_body_came() -> None:
 @pytest.mark.rule("F23")
 @pytest.mark.rule("X-19")
 @pytest.mark.parametrize("how", ["endless", "half_body", "body_in_drips"])
-def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
+def test_a_status_stands_however_the_body_goes_on(how: str) -> None:
     with LyingHotline([Answer(200, how=how)]) as hotline:
         reply = post(hotline)
     assert reply.status == 200
@@ -77,7 +77,7 @@ def test_a_long_head_is_no_answer() -> None:
 @pytest.mark.rule("A-05")
 @pytest.mark.rule("X-18")
 @pytest.mark.parametrize("where", ["http://169.254.169.254/", "/again", "http://127.0.0.1/", "http://[", "\x00\xff"])
-def test_a_redirect_is_an_answer_and_is_not_followed(where: str) -> None:  # B-61
+def test_a_redirect_is_an_answer_and_is_not_followed(where: str) -> None:
     with LyingHotline([Answer(302, {"Location": where}, how="endless")]) as hotline:
         assert post(hotline).status == 302
     assert hotline.connections == 1

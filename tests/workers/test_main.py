@@ -184,7 +184,7 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
         ({"COUNTRIES": "zz"}, "zz"),
     ],
 )
-def test_a_wrong_setting_stops_the_start_with_one_line(  # B-71, B-73
+def test_a_wrong_setting_stops_the_start_with_one_line(
     desk: Desk, tmp_path: Path, hotline: LyingHotline, more: dict[str, str], line: str
 ) -> None:
     with Process("clock", settings(desk, tmp_path, hotline, NOWHERE, **more), tmp_path / "log") as clock:

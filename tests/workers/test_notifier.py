@@ -12,7 +12,7 @@ from reports.store.escalation.delivery_alerts import DueAlert
 from tests.workers.mailroom import Inbox, Mailroom
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailServer, parse_mail_server
-from workers.notifications.on_call import Notifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import MAX_LISTED_REPORTS, Alert, group_alerts
 
 ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b"), ("0192-d",))
@@ -32,9 +32,9 @@ def notifier(port: int, *contacts: str, mode: str = "live") -> Notifier:
 @pytest.mark.rule("A-07")
 @pytest.mark.slow
 def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> None:
-    assert notifier(inbox.port, "duty@example.org").tell(ALERT)
+    assert notifier(inbox.port, "on-call@example.org").tell(ALERT)
     [(to, mail)] = inbox.mails
-    assert to == "duty@example.org"
+    assert to == "on-call@example.org"
     assert mail["Subject"] == "Tokaut: P1, 2 reports not delivered, vu-pikinini"
     assert mail["From"] == "tokaut@example.org"
     body = str(mail.get_payload())
@@ -101,7 +101,7 @@ def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
     phones = Phones()
     server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
     both = Notifier(
-        server, ("+6785550101", "duty@example.org"), "live", WorkerMetrics(CollectorRegistry()), phones.send
+        server, ("+6785550101", "on-call@example.org"), "live", WorkerMetrics(CollectorRegistry()), phones.send
     )
     assert both.tell(replace(ALERT, priority="P3"))
     assert (len(inbox.mails), phones.texts) == (1, [])
@@ -120,14 +120,14 @@ def test_as_many_as_are_to_be_told(most: int) -> None:
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("mode", ["training", "demo"])
 def test_outside_live_the_subject_says_drill(inbox: Inbox, mode: str) -> None:
-    assert notifier(inbox.port, "duty@example.org", mode=mode).tell(ALERT)
+    assert notifier(inbox.port, "on-call@example.org", mode=mode).tell(ALERT)
     assert inbox.mails[0][1]["Subject"].startswith("DRILL Tokaut")
 
 
 @pytest.mark.slow
 def test_a_password_does_not_go_over_a_line_without_tls(inbox: Inbox) -> None:
     server = parse_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
-    assert not Notifier(server, ["duty@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
+    assert not Notifier(server, ["on-call@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
     assert inbox.mails == []
 
 

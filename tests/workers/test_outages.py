@@ -20,7 +20,7 @@ from tests.workers.mailroom import Inbox, Mailroom
 from workers.jobs.outages import MonitoredPart, OutageMonitor, database_probe, disk_probe, redis_probe
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import parse_mail_server
-from workers.notifications.on_call import Notifier
+from workers.notifications.notifier import Notifier
 
 pytestmark = pytest.mark.slow
 ON_CALL = "oncall@operator.example"

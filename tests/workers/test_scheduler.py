@@ -77,7 +77,7 @@ def test_only_the_one_that_leads_ticks(desk: Desk) -> None:
     assert [room.metrics.leader._value.get() for room in (one, two)] == [1, 0]
 
 
-def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
+def test_a_job_that_never_failed_has_its_figure(room: Room) -> None:
     """A counter that first appears as 1 has not increased, for a monitor."""
     stopping = threading.Event()
     stopping.set()
@@ -96,11 +96,11 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
     [delivery] = room.desk.file()
     room.pass_time(2)
     room.clock.tick()
-    assert delivery in room.job_queue.ids, "one duty that fails keeps no other from being done"
+    assert delivery in room.job_queue.ids, "one job that fails keeps no other from being done"
     room.jobs.finish()
 
 
-def test_a_duty_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room: Room) -> None:
+def test_a_job_that_has_more_to_do_goes_on_and_the_others_have_their_turn(room: Room) -> None:
     room.escalation.pages = 3
     more = []
     for _ in range(5):

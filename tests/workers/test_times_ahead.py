@@ -13,7 +13,7 @@ from reports.store import circuit_breakers, outbox, pending_submissions
 from reports.store.engine import leases
 from reports.store.mailboxes.pin_throttle import PinGuess, verify_pair
 from reports.store.schema import tables as t
-from reports.store.sms import answer_notices, messages, on_call
+from reports.store.sms import answer_notices, duty_phones, messages
 from reports.store.sms.messages import OutgoingSms
 from runtime.time_units import DAY, HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, Desk
@@ -115,8 +115,8 @@ def test_a_duty_phone_is_not_taken_for_just_texted(desk: Desk) -> None:
     row = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456"}
     with desk.database.write() as connection:
         connection.execute(insert(t.page), row | {"created_at": desk.database.now() + AHEAD})
-    assert not on_call.was_paged_within(desk.database, delivery, MINUTE)
-    assert [one.delivery_id for one in on_call.list_unanswered(desk.database, {"P1": 5 * MINUTE})] == [delivery]
+    assert not duty_phones.was_paged_within(desk.database, delivery, MINUTE)
+    assert [one.delivery_id for one in duty_phones.list_unanswered(desk.database, {"P1": 5 * MINUTE})] == [delivery]
 
 
 def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
@@ -125,14 +125,14 @@ def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
     now = desk.database.now()
     page = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456", "created_at": now}
     wrong = [
-        {"answer_id": f"{n:036}", "hotline": ONE, "word": "000000", "at": now + AHEAD, "wrong": on_call.WRONG}
-        for n in range(on_call.MAX_WRONG)
+        {"answer_id": f"{n:036}", "hotline": ONE, "word": "000000", "at": now + AHEAD, "wrong": duty_phones.WRONG}
+        for n in range(duty_phones.MAX_WRONG)
     ]
     with desk.database.write() as connection:
         connection.execute(insert(t.page), page)
         connection.execute(insert(t.phone_answer), wrong)
-    on_call.record_reply(desk.database, "b" * 36, [ONE], "123456")
-    assert [hotline for _, hotline in on_call.accept_replies(desk.database)] == [ONE]
+    duty_phones.record_reply(desk.database, "b" * 36, [ONE], "123456")
+    assert [hotline for _, hotline in duty_phones.accept_replies(desk.database)] == [ONE]
 
 
 def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from reports.store import submissions as web
 from reports.store.engine import leases
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
-from reports.store.sms import messages, on_call
+from reports.store.sms import duty_phones, messages
 from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from tests.support import databases
 from tests.workers.filings import ONE, SECOND, TWO, Desk
@@ -111,11 +111,11 @@ def test_a_reply_is_sent_at_once_and_lives_ten_minutes(host: Desk, desk: Desk, s
 def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: Desk, desk: Desk) -> None:
     [delivery] = host.file()
     report_id = desk.delivery(delivery).report_id
-    about = on_call.PagedDelivery(delivery, report_id, ONE, "created", "P1", 0)
-    assert on_call.add_page(host.database, sms(host), about, "123456")
+    about = duty_phones.PagedDelivery(delivery, report_id, ONE, "created", "P1", 0)
+    assert duty_phones.add_page(host.database, sms(host), about, "123456")
     assert messages.list_due(desk.database) == ["one"]
-    assert on_call.was_paged_within(desk.database, delivery, 60 * SECOND)
-    assert not on_call.was_paged_within(desk.later(seconds=70).database, delivery, 60 * SECOND)
+    assert duty_phones.was_paged_within(desk.database, delivery, 60 * SECOND)
+    assert not duty_phones.was_paged_within(desk.later(seconds=70).database, delivery, 60 * SECOND)
 
 
 def test_a_report_that_came_twice_from_two_hosts_is_one(host: Desk, desk: Desk) -> None:

@@ -22,7 +22,7 @@ from tests.reports.sample import VU
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
 from tests.workers.test_escalation import at
-from tests.workers.test_letters import NUMBER, sent_report, tick
+from tests.workers.test_reporter_messages import NUMBER, sent_report, tick
 from tests.workers.test_sms_dispatcher import Says
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing

@@ -69,7 +69,7 @@ def test(hotline_id: str) -> None:
     A drill is a made-up report of mode training that says DRILL. It is stored nowhere and counted nowhere. The hotline
     sees it, marked as a drill, and sets it aside. Tell the hotline in advance. Afterwards ask what it saw: it must be
     one report with one revision, and none of the requests that it must refuse. A signed webhook is tested in full.
-    Another kind of hotline gets one drill twice; each on-call phone gets one SMS. Run it with the worker's settings.
+    Another kind of hotline gets one drill twice; each duty phone gets one SMS. Run it with the worker's settings.
 
     If CONSOLE_URL is set, the address for a webhook's callbacks is tested too: whether it knows this hotline's secret.
     The hotline itself can see whether its system calls back correctly: with any id, 404 means that the signature is

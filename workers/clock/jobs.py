@@ -21,7 +21,7 @@ from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
 from reports.store.operations.call_hours import QuietChannel
-from reports.store.sms import messages, on_call
+from reports.store.sms import duty_phones, messages
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
@@ -29,7 +29,7 @@ from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.recipients import next_fallback
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import OnCallPager
+from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
@@ -54,7 +54,7 @@ class ClockJobs:
         *,
         database: Database,
         delivery_runner: DeliveryRunner,
-        pager: OnCallPager,
+        duty_phone_notifier: DutyPhoneNotifier,
         job_queue: JobQueue,
         metrics: WorkerMetrics,
         notices_job: AnswerNotices | None = None,
@@ -63,15 +63,15 @@ class ClockJobs:
     ) -> None:
         self._database = database
         self._delivery_runner = delivery_runner
-        self._dispatcher = pager.sms_dispatcher
-        self._pager = pager
+        self._dispatcher = duty_phone_notifier.sms_dispatcher
+        self._duty_phone_notifier = duty_phone_notifier
         self._job_queue = job_queue
         self._metrics = metrics
         self._delivery_fallbacks = {name: QueueFallback(job_queue, DELIVER_JOB, monotonic) for name in QUEUE_PRIORITIES}
         self._sms_fallback = QueueFallback(job_queue, SEND_SMS_JOB, monotonic)
         self._pools = {name: BackgroundPool(threads) for name, threads in THREADS.items()}
         self._sms_pool = BackgroundPool(1)
-        self._page_pool = BackgroundPool(1)
+        self._duty_phone_pool = BackgroundPool(1)
         self._answer_notices = notices_job
         self._max_delays = furthest or max_step_delays(())
         self._reconsider = False
@@ -100,11 +100,11 @@ class ClockJobs:
         if untaken:
             self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])
 
-    def on_call(self) -> None:
-        """Process the replies of on-call phones, then text the next number where no reply came in time."""
-        for report_id, hotline in on_call.accept_replies(self._database):
+    def text_duty_phones(self) -> None:
+        """Process the replies of duty phones, then text the next number where no reply came in time."""
+        for report_id, hotline in duty_phones.accept_replies(self._database):
             log.info("acknowledged", report_id=report_id, hotline=hotline)
-        self._page_pool.do(self._pager.go_on)
+        self._duty_phone_pool.do(self._duty_phone_notifier.go_on)
 
     def answer_notices(self) -> None:
         """Schedule and send the SMS that ask reporters to dial, because a hotline has answered."""
@@ -173,13 +173,13 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, drafts of staff, on-call texts, unreadable answers, drills and more."""
+        """Delete old rows: SMS, callback keys, staff drafts, texts to duty phones, unreadable answers and more."""
         messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
         messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
         correspondence.delete_unreadable_answers(self._database)
         idempotency_keys.delete_old_keys(self._database, CALLS_KEPT)
         drafts.delete_old(self._database)
-        on_call.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
+        duty_phones.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
         drill_runs.delete_missed(self._database)
         tombstones.delete_old(self._database, TOMBSTONES_KEPT)
         call_hours.delete_old(self._database, self._database.now() // HOUR - CALL_HOURS_KEPT)
@@ -223,6 +223,6 @@ class ClockJobs:
 
     def finish(self) -> None:
         """Wait until the running tasks have ended, and close the connection to Redis."""
-        for pool in (*self._pools.values(), self._sms_pool, self._page_pool, self._notice_pool):
+        for pool in (*self._pools.values(), self._sms_pool, self._duty_phone_pool, self._notice_pool):
             pool.finish()
         self._job_queue.close()

@@ -107,7 +107,7 @@ class Scheduler:
             ScheduledJob("chain", 1, jobs.chain),
             ScheduledJob("standard", 5, jobs.standard),
             ScheduledJob("sms", 5, jobs.sms),
-            ScheduledJob("on_call", 5, jobs.on_call),
+            ScheduledJob("on_call", 5, jobs.text_duty_phones),
             ScheduledJob("answer_notices", 15, jobs.answer_notices),
             ScheduledJob("refuse_gone", 5, jobs.refuse_gone),
             ScheduledJob("receipts", 5, jobs.receipts),

@@ -51,8 +51,8 @@ class HotlineSetupError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class OnCallPhones:
-    """The on-call phones of a hotline, and how they are texted.
+class DutyPhones:
+    """The duty phones of a hotline, and how they are texted.
 
     `numbers`: in the order in which they are tried. `channel` and `sender`: the channel and our number that text them.
     """
@@ -65,7 +65,7 @@ class OnCallPhones:
 Notify = Callable[[DeliveryRequest], DeliveryOutcome]
 
 
-def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
+def no_phones(_hotline: str, _phones: DutyPhones) -> Notify:
     """Replace `register_phones` where settings are only checked and nothing is sent."""
     return lambda _: Undeliverable("our_fault")
 
@@ -74,7 +74,7 @@ def no_phones(_hotline: str, _phones: OnCallPhones) -> Notify:
 class HotlineDependencies:
     """The dependencies of a hotline's connector beside its own settings.
 
-    `channels`: the names of the channels that can send SMS. `register_phones`: registers the on-call phones of a
+    `channels`: the names of the channels that can send SMS. `register_phones`: registers the duty phones of a
     hotline and returns the function that notifies them.
     """
 
@@ -83,7 +83,7 @@ class HotlineDependencies:
     mail: MailServer | None = None
     console_url: str | None = None
     channels: tuple[str, ...] = ()
-    register_phones: Callable[[str, OnCallPhones], Notify] = no_phones
+    register_phones: Callable[[str, DutyPhones], Notify] = no_phones
 
     @property
     def live(self) -> bool:
@@ -181,7 +181,7 @@ def _build(kind: str, filled: object, dependencies: HotlineDependencies) -> Hotl
     return built
 
 
-# Settings that several kinds of hotlines share: HTTPS, and SMS to on-call phones.
+# Settings that several kinds of hotlines share: HTTPS, and SMS to duty phones.
 
 
 @from_environment
@@ -203,8 +203,8 @@ class HttpsSettings:
 
 
 @from_environment
-class OnCallSmsSettings:
-    """The channel and number that text a hotline's on-call phones. Kinds that send SMS inherit it."""
+class DutyPhoneSettings:
+    """The channel and number that text a hotline's duty phones. Kinds that send SMS inherit it."""
 
     channel: str = env(
         "CHANNEL",
@@ -220,14 +220,14 @@ class OnCallSmsSettings:
     )
 
 
-def on_call_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
+def duty_phone_numbers(dependencies: HotlineDependencies) -> tuple[str, ...]:
     """Return the telephone numbers among the duty officers of the hotline's card."""
     return tuple(contact for contact in dependencies.hotline.card.duty_officer if MSISDN.fullmatch(contact))
 
 
-def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencies) -> OnCallPhones:
-    """Return the hotline's on-call phones. Raises HotlineSetupError if a number, channel or sender is missing."""
-    numbers = on_call_numbers(dependencies)
+def duty_phones(settings: DutyPhoneSettings, dependencies: HotlineDependencies) -> DutyPhones:
+    """Return the hotline's duty phones. Raises HotlineSetupError if a number, channel or sender is missing."""
+    numbers = duty_phone_numbers(dependencies)
     if not numbers:
         raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")
     if settings.channel not in dependencies.channels:
@@ -235,7 +235,7 @@ def on_call_phones(settings: OnCallSmsSettings, dependencies: HotlineDependencie
         raise HotlineSetupError(f"has {settings.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")
     if not settings.sender:
         raise HotlineSetupError("has no number in HOTLINE_<ID>_FROM; set it to the number that sends the texts")
-    return OnCallPhones(numbers, settings.channel, settings.sender)
+    return DutyPhones(numbers, settings.channel, settings.sender)
 
 
 # A notice for a hotline that receives no report content: a report waits, its id, and where to read it.

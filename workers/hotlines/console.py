@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from runtime.settings import from_environment
 from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
 from workers.delivery.registry import (
+    DutyPhoneSettings,
     HotlineDependencies,
     HotlineSetupError,
     Notify,
-    OnCallSmsSettings,
+    duty_phone_numbers,
+    duty_phones,
     mail_client,
-    on_call_numbers,
-    on_call_phones,
     send_mail,
 )
 from workers.network.smtp_client import SmtpClient
 
 
 @from_environment
-class Settings(OnCallSmsSettings):
-    """The channel and number for notices by SMS; without on-call phones they are not needed."""
+class Settings(DutyPhoneSettings):
+    """The channel and number for notices by SMS; without duty phones they are not needed."""
 
 
 def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConnector:
@@ -35,8 +35,8 @@ def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConne
     notifiers: list[Notify] = [
         _notify_by_mail(mail_client(dependencies), dependencies, contact) for contact in addresses
     ]
-    if on_call_numbers(dependencies):
-        notifiers.append(dependencies.register_phones(dependencies.hotline.id, on_call_phones(settings, dependencies)))
+    if duty_phone_numbers(dependencies):
+        notifiers.append(dependencies.register_phones(dependencies.hotline.id, duty_phones(settings, dependencies)))
     if not notifiers:
         raise HotlineSetupError(
             f"has nobody to notify in {dependencies.on_duty} of its card; add an e-mail address or a number with +"

@@ -15,7 +15,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import REPORT_SECONDS, SpoolStatus
 from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
-from workers.notifications.on_call import Notifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import (
     ALERT_ADVICE,
     ALERT_RULES,

@@ -37,7 +37,8 @@ from runtime.time_units import MINUTE, SECOND
 from workers.jobs import recipients
 from workers.metrics import WorkerMetrics
 from workers.notifications import texts
-from workers.notifications.on_call import Notifier, OnCallPager
+from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 
@@ -61,7 +62,7 @@ class EscalationJob:
     database: Database
     countries: Countries
     notifier: Notifier
-    pager: OnCallPager
+    duty_phone_notifier: DutyPhoneNotifier
     metrics: WorkerMetrics
     alert_operator: Callable[[Alert], None]
     put: Callable[[Iterable[tuple[str, Priority]]], None]
@@ -222,8 +223,8 @@ class EscalationJob:
     ) -> StepOutcome | None:
         listed = country.hotlines[hotline]
         people = recipients.contacts(step.step, listed, country, now)
-        if step.step == StepName.HOTLINE and hotline in self.pager.registered_phones:
-            if self.pager.again(step.report_id, hotline):
+        if step.step == StepName.HOTLINE and hotline in self.duty_phone_notifier.registered_phones:
+            if self.duty_phone_notifier.again(step.report_id, hotline):
                 return StepOutcome.NOTIFIED
             # A hotline without an e-mail address is texted again.
             people = tuple(contact for contact in people if "@" in contact)

@@ -23,7 +23,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.spool import MIN_FREE_BYTES
 from runtime.redis_clients import describe_error
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import Notifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import Notification
 from workers.thread_pool import BackgroundPool
 

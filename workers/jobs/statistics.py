@@ -35,7 +35,7 @@ from runtime.telephony import CHANNEL_KINDS
 from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.on_call import Notifier
+from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
 from workers.thread_pool import BackgroundPool
 

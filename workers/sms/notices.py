@@ -1,4 +1,4 @@
-"""Store and send unsolicited SMS: to on-call phones and contacts. They are sealed and sent like all others."""
+"""Store and send unsolicited SMS: to duty phones and on-call contacts. They are sealed and sent like all others."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def seal_sms(
 
 @dataclass(frozen=True, slots=True)
 class SmsNotifier:
-    """Sends SMS to the operator's on-call contacts."""
+    """Sends SMS to the on-call contacts, and to duty officers and supervisors of hotlines."""
 
     database: Database
     sms_dispatcher: SmsDispatcher

@@ -34,7 +34,7 @@ class Waiting:
 class Held:
     """The open reports that one person holds.
 
-    `name`: empty for reports that were taken by the hotline's own system or by an on-call phone. `urgent`: those of P1
+    `name`: empty for reports that were taken by the hotline's own system or by a duty phone. `urgent`: those of P1
     and P2. `to_accept`: those that were passed to this person, who has not accepted them yet. `overdue_follow_ups`:
     those whose follow-up date has passed.
     """

@@ -138,7 +138,7 @@ def record_change(connection: Connection, database: Database, case_ref: CaseRef)
 
 
 def record_phone_change(connection: Connection, hotline: str, report_id: str, at: int) -> None:
-    """Record a change by an on-call phone: no person is named.
+    """Record a change by a duty phone: no person is named.
 
     Without a row of `holding` only the handling state has changed, and nothing is recorded.
     """

@@ -88,7 +88,7 @@ holding = Table(
     Column("hoax_by", ID),  # account that considers it a hoax; a second person has to confirm
     Column("read_at", MICROSECONDS),  # when somebody last opened it
     Column("changed_at", MICROSECONDS),  # when its status or holder was last changed at this hotline
-    Column("changed_by", String(24)),  # account that changed it; NULL: no account, such as an on-call phone
+    Column("changed_by", String(24)),  # account that changed it; NULL: no account, such as a duty phone
     Column("hoax_at", MICROSECONDS),  # when `hoax_by` marked it
     Column("closed_from", ClosedSet(Handling, 16)),  # its handling before it was closed, to undo the closing
     Column("follow_up_at", MICROSECONDS),  # when somebody has to look at it again; NULL: no date is set

@@ -1,4 +1,4 @@
-"""Tables of retention, hosts, statistics, escalation, on-call and opt-outs. Import them from schema/tables.py."""
+"""Tables of retention, hosts, statistics, escalation, duty phones and opt-outs. Import them from schema/tables.py."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ step = Table(
 )
 
 
-# An SMS to an on-call phone of a hotline: the delivery, its rank among the SMS of that delivery, and the word that
+# An SMS to a duty phone of a hotline: the delivery, its rank among the SMS of that delivery, and the word that
 # acknowledges the report.
 page = Table(
     "page",
@@ -193,7 +193,7 @@ page = Table(
     Index("ix_page_word", "hotline", "word"),
 )
 
-# A word that came from an on-call number of the hotline. web stores it without knowing the SMS; the scheduler compares.
+# A word that came from a duty phone of the hotline. web stores it without knowing the SMS; the scheduler compares.
 phone_answer = Table(
     "phone_answer",
     metadata,

@@ -1,4 +1,4 @@
-"""SMS to on-call phones, and the words they send back."""
+"""SMS to duty phones, and the words they send back."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from workers.delivery import registry
 from workers.delivery.outcomes import Undeliverable
-from workers.delivery.registry import HotlineDependencies, OnCallPhones
+from workers.delivery.registry import DutyPhones, HotlineDependencies
 from workers.network.allowlist import parse_target
 from workers.network.smtp_client import parse_mail_server
 
@@ -65,7 +65,7 @@ class Started:
     def _means(self, mode: Mode, one: object) -> HotlineDependencies:
         return HotlineDependencies(Mode(mode), one, MAIL, None, ("kannel",), self._enlist)  # type: ignore[arg-type]
 
-    def _enlist(self, _: str, phones: OnCallPhones) -> object:
+    def _enlist(self, _: str, phones: DutyPhones) -> object:
         self.phones |= set(phones.numbers)
         return lambda parcel: Undeliverable("our_fault")
 

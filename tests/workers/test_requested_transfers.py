@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, TWO, Desk
-from tests.workers.test_letters import sent_report
+from tests.workers.test_reporter_messages import sent_report
 from tests.workers.test_scheduler import Room
 
 pytestmark = pytest.mark.slow

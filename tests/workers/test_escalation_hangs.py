@@ -19,7 +19,7 @@ from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, OFFICER, AtOnce, Heard, Night, land
 from tests.workers.test_escalation import ALL_DAY, at
 from tests.workers.test_sms_dispatcher import Says
-from workers.delivery.registry import OnCallPhones
+from workers.delivery.registry import DutyPhones
 from workers.notifications.texts import Notification
 from workers.sms.dispatcher import Accepted, RetryLater
 from workers.thread_pool import BackgroundPool
@@ -108,8 +108,8 @@ def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) 
 def enlisted(night: Night, desk: Desk) -> Says:
     """Give ONE a duty phone and no mail; return the provider of its texts."""
     create_key_pair(desk.keys, SENDER_KEY)
-    pager, provider = night.escalation.pager, Says()
-    pager.register_phones(ONE, OnCallPhones((OFFICER,), CHANNEL, "163"))
+    duty_phone_notifier, provider = night.escalation.duty_phone_notifier, Says()
+    duty_phone_notifier.register_phones(ONE, DutyPhones((OFFICER,), CHANNEL, "163"))
     night.senders[CHANNEL] = provider
     return provider
 
@@ -143,6 +143,6 @@ def test_a_text_that_waits_for_its_provider_is_followed_by_no_other(desk: Desk) 
     night.until(9)
     assert (pages(desk), len(night.worries)) == (1, 5), "else all of them go out when it is back"
     provider.outcome = Accepted("id-1")
-    night.escalation.pager.sms_dispatcher.send_next()
+    night.escalation.duty_phone_notifier.sms_dispatcher.send_next()
     night.until(10)
     assert pages(desk) == 2 and len(night.worries) == 5

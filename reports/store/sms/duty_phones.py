@@ -1,4 +1,4 @@
-"""SMS to on-call phones, and the replies that acknowledge a report.
+"""SMS to duty phones, and the replies that acknowledge a report.
 
 A word of six digits joins a text and its reply; no telephone number is stored.
 """
@@ -28,8 +28,8 @@ MAX_WRONG = 10  # wrong words of a hotline in an hour; after that even a right o
 
 
 @dataclass(frozen=True, slots=True)
-class OnCallPage:
-    """One text to an on-call phone.
+class DutyPhonePage:
+    """One text to a duty phone.
 
     `state`: as in `outgoing`, or "expired" once the row there is deleted. `status`: of the delivery report.
     """
@@ -41,7 +41,7 @@ class OnCallPage:
 
 @dataclass(frozen=True, slots=True)
 class PagedDelivery:
-    """A delivery that is announced to an on-call phone. `count`: texts sent so far."""
+    """A delivery that is announced to a duty phone. `count`: texts sent so far."""
 
     delivery_id: str
     report_id: str
@@ -51,14 +51,14 @@ class PagedDelivery:
     count: int
 
 
-def list_pages(database: Database, delivery_id: str) -> list[OnCallPage]:
+def list_pages(database: Database, delivery_id: str) -> list[DutyPhonePage]:
     """Return the texts about a delivery, in the order in which they were sent."""
     p, o = t.page.c, t.outgoing.c
     query = select(p.sms_id, func.coalesce(o.state, "expired"), func.coalesce(o.status, ""))
     query = query.select_from(t.page.outerjoin(t.outgoing, o.id == p.sms_id))
     with database.read() as connection:
         rows = connection.execute(query.where(p.delivery_id == delivery_id).order_by(p.rank))
-        return [OnCallPage(*row) for row in rows]
+        return [DutyPhonePage(*row) for row in rows]
 
 
 def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
@@ -133,7 +133,7 @@ def record_reply(database: Database, answer_id: str, hotlines: Collection[str], 
 
 
 def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """Acknowledge reports by the replies of on-call phones; return (report_id, hotline). The scheduler calls this.
+    """Acknowledge reports by the replies of duty phones; return (report_id, hotline). The scheduler calls this.
 
     A reply to a text that was made before its report became P1 or P2 acknowledges nothing: see `list_superseded`.
     """

@@ -12,7 +12,7 @@ from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ActionNotPossible
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
-from tests.workers.test_letters import messages, say, sent_report, tick
+from tests.workers.test_reporter_messages import messages, say, sent_report, tick
 from workers.jobs.recipients import next_fallback
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,143 @@
+"""Text the duty phones of a hotline, one after another, until somebody acknowledges the report.
+
+A text says that a report waits, with the end of its id and a word of six digits. `OK <word>` from a listed number means
+that a person has acknowledged the report. The id proves nothing, because it is in mails and logs. The word is made for
+one text and appears nowhere else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from reports.crypto.key_files import KeyFileError
+from reports.delivery import DeliveryType
+from reports.escalation import ESCALATION_TIMES, Priority
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms import duty_phones
+from reports.store.sms.duty_phones import DutyPhonePage, PagedDelivery
+from reports.store.sms.messages import SmsState
+from runtime.settings import Mode
+from runtime.time_units import SECOND
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
+from workers.delivery.registry import DutyPhones, Notify
+from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.notices import SmsRoute, seal_sms
+
+# Time without an answer until the next number is texted: the same as until the hotline is reminded.
+ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
+RECENT = 60 * SECOND
+PAGE_PHRASES: Mapping[str, str] = {
+    DeliveryType.CREATED: "waits",
+    DeliveryType.UPDATED: "has more",
+    DeliveryType.MESSAGE: "has a message",
+    DeliveryType.UNREAD: "waits and nobody could read it",
+    "risen": "is more urgent now",
+}
+
+log = structlog.get_logger()
+
+
+def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
+    """Return the text for a duty phone: at most one SMS of GSM-7, without anything of the report."""
+    text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
+    return f"DRILL {text}" if drill else text
+
+
+@dataclass(slots=True)
+class DutyPhoneNotifier:
+    """Texts the duty phones.
+
+    `draw`: returns a random number below a million, the word of a text.
+    `contact_order`: hotline → its contacts, those on duty now first.
+    """
+
+    database: Database
+    sms_dispatcher: SmsDispatcher
+    keys: Path
+    mode: Mode
+    draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
+    contact_order: Callable[[str], Sequence[str]] = field(default=lambda _: ())
+    registered_phones: dict[str, DutyPhones] = field(default_factory=dict)
+
+    def register_phones(self, hotline: str, phones: DutyPhones) -> Notify:
+        """Register the phones of a hotline and return the function that notifies them."""
+        self.registered_phones[hotline] = phones
+        return self.page
+
+    def page(self, request: DeliveryRequest) -> DeliveryOutcome:
+        """Send at most one text.
+
+        A text that a provider accepted is a receipt; the next attempt texts the next number.
+        """
+        try:
+            pages = duty_phones.list_pages(self.database, request.delivery_id)
+            if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
+                self._text(_paged_delivery(request, len(pages)))
+                pages = duty_phones.list_pages(self.database, request.delivery_id)
+        except KeyFileError:
+            return Undeliverable("no_key")
+        except DatabaseUnavailable:
+            log.warning("database_unavailable")
+            return Unavailable("sms_waits")
+        return _outcome(pages[-1])
+
+    def go_on(self) -> None:
+        """Text the next number if nobody answered in time or a text did not arrive; each number once.
+
+        A number is texted again if it answered an older text, from before the report became more urgent. Raises
+        DatabaseUnavailable.
+        """
+        for about in duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS):
+            phones = self.registered_phones.get(about.hotline)
+            if phones is not None and about.count < len(phones.numbers):
+                self._text(about)
+        for about, rank in duty_phones.list_superseded(self.database):
+            if about.hotline in self.registered_phones:
+                self._text(about, rank)
+
+    def again(self, report_id: str, hotline: str) -> bool:
+        """Text the next number once more, from the first one on. Returns True if a provider accepted a text just now.
+
+        Sends nothing while the last text still waits for its provider, or within a minute of a text. Raises
+        DatabaseUnavailable.
+        """
+        about = duty_phones.find_unacknowledged(self.database, report_id, hotline)
+        if about is None:
+            return False
+        try:
+            waits = [page.state for page in duty_phones.list_pages(self.database, about.delivery_id)][-1:] == [
+                SmsState.DUE
+            ]
+            if not waits and not duty_phones.was_paged_within(self.database, about.delivery_id, RECENT):
+                self._text(about)
+        except KeyFileError:
+            log.error("key_missing")
+        pages = duty_phones.list_pages(self.database, about.delivery_id)
+        return bool(pages) and pages[-1].state == SmsState.SENT
+
+    def _text(self, about: PagedDelivery, index: int | None = None) -> None:
+        """Text one number. `index`: its place in the order; by default the next one."""
+        phones = self.registered_phones[about.hotline]
+        word = f"{self.draw():06d}"
+        text = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != Mode.LIVE)
+        numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
+        position = about.count if index is None else index
+        to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
+        sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
+        if duty_phones.add_page(self.database, sms, about, word):
+            self.sms_dispatcher.send(sms.id)
+
+
+def _paged_delivery(request: DeliveryRequest, count: int) -> PagedDelivery:
+    return PagedDelivery(request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count)
+
+
+def _outcome(page: DutyPhonePage) -> DeliveryOutcome:
+    if page.state == SmsState.SENT:
+        return Delivered()
+    return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
