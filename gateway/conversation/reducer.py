@@ -195,8 +195,13 @@ class Reducer:
             if (result.accepted or unprompted_input) and not quiet:
                 answered = unprompted_input or result.answer is not None
                 in_words = unprompted_input or (result.answer is not None and result.answer.typed)
-                report = await self._store_answer(request, record, answered=answered, in_words=in_words)
-                record = replace(record, report=report)
+                try:
+                    report = await self._store_answer(request, record, answered=answered, in_words=in_words)
+                except NoThreadInTime:
+                    if in_words or not _can_store_later(request, record_before, record):
+                        raise
+                else:
+                    record = replace(record, report=report)
             return await self._shown(request, record, drafts, sorry=result.is_invalid, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
             if reply.strip() == "00":
@@ -467,6 +472,21 @@ class Reducer:
         was_waiting = await self._run_blocking(cancel, report)
         min_priority = None if was_waiting else report.min_priority
         return replace(after_event(report, SubmissionEvent.CANCEL), min_priority=min_priority)
+
+
+def _can_store_later(request: TurnRequest, before: Record, after: Record) -> bool:
+    """Return whether a chosen answer may be stored with the next one, since no thread was free for it.
+
+    Only where the provider sends the whole path: it would keep an answer that was refused and given again, and a replay
+    would take the second one at the next screen. What waits to be sent must not change its recipients.
+    """
+    report = after.report
+    if not request.inbound.path or report is None or report.is_submitted or not in_danger(after.state):
+        return False
+    recipients = [
+        request.render_context.recipients(record.state, Completeness.INCOMPLETE) for record in (before, after)
+    ]
+    return not report.is_pending or recipients[0] == recipients[1]
 
 
 def _in_language(request: TurnRequest, state: FlowState, reply: Reply, *, is_typed: bool = False) -> Reply:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import threads
 from reports.store.schema import tables as t
+from tests.safeguarding.away import redis_away
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -60,6 +61,24 @@ def test_a_call_is_asked_again_and_the_second_send_is_one_report(
     assert app.count(t.report) == 0
     assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
     assert app.count(t.report) == 1
+
+
+def test_an_answer_that_is_stored_late_is_taken_once_from_the_path(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path with an answer that was refused and given again was replayed with each later answer at a wrong screen."""
+    phone = app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in ("Report", "Now", "Go on", "Bullying, threats"):
+        phone.type(reply)
+    with monkeypatch.context() as late:
+        late.setattr(threads, "ANSWER_SECONDS", 0)
+        late.setattr(threads, "LEAST_SECONDS", 0)
+        assert phone.type("Shefa").text.startswith("Who is this about?")
+    with redis_away(app):
+        asked = phone.type("My child")
+    assert asked.text.startswith("May staff contact you?")
+    phone.type("No")
+    phone.type("Send")
+    assert {(body.data["place"]["code"], body.data["about"]) for body in app.bodies()} == {("VU-SEE", "my_child")}
 
 
 def test_a_call_gets_the_numbers_when_it_is_late_twice(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
