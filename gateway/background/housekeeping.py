@@ -66,7 +66,7 @@ def free_unused_memory() -> None:
 
 
 class Housekeeping:
-    """Run all periodic work of a web process in one thread."""
+    """Run all periodic work of a web process in one thread; renew the session keys in another, whatever hangs."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Housekeeping:
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """Create the thread, which `start` starts.
+        """Create the threads, which `start` starts.
 
         `database`: one that waits for a slow network. `copies`: those of all hosts' spools; None with SQLite.
         `renew`: deletes expired session keys, in each process. `host`: the id of this host.
@@ -106,19 +106,23 @@ class Housekeeping:
         self._host = process_name(host, WEB)
         # Unlike a process id, it is unique across containers.
         self._holder = f"{self._host}/{secrets.token_hex(4)}"
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name="housekeeping", daemon=True),
+            threading.Thread(target=self._renew_keys, name="session-keys", daemon=True),
+        ]
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to stop."""
+        """Ask the threads to stop."""
         self._stop.set()
 
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
-        tasks = (self._erasing.reapply, self._renew, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
+        tasks = (self._erasing.reapply, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
         for task in (*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals):
             try:
                 task()
@@ -174,6 +178,14 @@ class Housekeeping:
                 free_unused_memory()
                 self._erasing.forget()
                 tidy_at = time.monotonic() + TIDY_SECONDS
+            self._stop.wait(EVERY_SECONDS)
+
+    def _renew_keys(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._renew()
+            except Exception:  # the thread must go on: old keys have to be deleted
+                log.exception("crashed")
             self._stop.wait(EVERY_SECONDS)
 
 

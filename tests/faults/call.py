@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.faults.caller_script import ALREADY_SENT, OWN_WORDS, CallerScript, kept_words
+from tests.faults.caller_script import ALREADY_SENT, HOME, OWN_WORDS, CallerScript, kept_words
 from tests.faults.client import Answer, NoAnswer, Request
 from tests.faults.handset_channels import Line, Seen, without_lines_above
 
@@ -44,6 +44,7 @@ class Call:
     chance: random.Random
     may_drop: bool
     is_sent: bool = False
+    began_anew: bool = False  # the answer to Send was the home screen
     wrote: str = ""
     send_posted_at: float = 0.0
 
@@ -82,10 +83,11 @@ class Call:
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
             self.callers.said("posted", self.script.phone)
-            if self.is_sent:  # the conversation began again: this is a second report of the same reporter
+            if self.is_sent or self.began_anew:  # this is a second report of the same reporter
                 self._add(event="resent", at=time.time())
         self.wrote = reply if reply == self.script.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")
+        self.began_anew |= sends and without_lines_above(seen.text).startswith(HOME)
         if without_lines_above(seen.text).startswith(ALREADY_SENT) and not self.is_sent:
             self._saw_sent(seen)
         if self.is_sent and reply == self.script.words and kept_words(before.text, seen.text):

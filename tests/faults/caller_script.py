@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_above
 
+HOME = "In danger? Call"
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "We are busy now", "Thank you", "Deleted")
 OWN_WORDS = ("Tell us in your own words", "Who is missing? What clothes", "What did the child look like")
@@ -51,7 +52,7 @@ class CallerScript:
 
     def _replies(self, text: str) -> tuple[tuple[str, str], ...]:
         return (
-            ("In danger? Call", "1"),
+            (HOME, "1"),
             ("Are you or a child in danger?", self.danger),
             ("Call police", "1"),
             ("What happened?", self.category),

@@ -102,6 +102,16 @@ def test_one_code_for_each_and_no_other() -> None:
     assert not judged([sent(ONE), sent(TWO, None)], [arrival("k1"), arrival("k2", TWO)]).bad
 
 
+def test_who_began_anew_after_a_jump_has_a_second_report_with_a_code() -> None:
+    callers = [sent(ONE), {"event": "twice", "marker": ONE, "equal": True, "codes": ["1111"]}]
+    hotline = [arrival("k1"), arrival("k2")]
+    resent = {"event": "resent", "marker": ONE}
+    assert judge([*callers, resent], hotline, [], begins_anew=True).faults == []
+    for events, begins_anew in (([*callers, resent], False), (callers, True)):
+        verdict = judge(events, hotline, [], begins_anew=begins_anew)
+        assert (len(verdict.duplicates), len(verdict.wrong_codes)) == (1, 1)
+
+
 def test_at_the_hotline_though_nobody_saw_sent() -> None:
     verdict = judged([sent(ONE)], [arrival("k1"), arrival("k2", TWO)])
     assert (verdict.unconfirmed, verdict.bad) == (1, False)

@@ -100,14 +100,13 @@ def judge(
     lost = [f"report {marker}" for marker in sent if marker not in arrived_at]
     lost += [f"words {line['words']} of {line['marker']}" for line in events["kept"] if line["words"] not in words]
     lost += [f"delivery {key}" for key in marked if key not in keys]
+    resent = Counter(line["marker"] for line in events["resent"] if begins_anew)
     return Verdict(
         sent=len(sent),
         kills=Counter(line["process"] for line in kills if line["event"] == "killed"),
         lost=lost,
-        duplicates=_duplicates(
-            hotline, marker_by_report, Counter(line["marker"] for line in events["resent"] if begins_anew)
-        ),
-        wrong_codes=_wrong_codes(events),
+        duplicates=_duplicates(hotline, marker_by_report, resent),
+        wrong_codes=_wrong_codes(events, resent),
         unconfirmed=len({marker_by_report.get(line["report_id"], line["report_id"]) for line in hotline} - sent.keys()),
         repeats=len(hotline) - len(keys),
         differing=Counter(
@@ -143,14 +142,15 @@ def _duplicates(hotline: Sequence[Line], marker_by_report: Mapping[str, str], re
     return [" ".join(what) for what, found in keys.items() if len(found) > 1 + resent.get(what[1], 0)]
 
 
-def _wrong_codes(events: Mapping[str, Sequence[Line]]) -> list[str]:
+def _wrong_codes(events: Mapping[str, Sequence[Line]], resent: Mapping[str, int]) -> list[str]:
     """Return the reports with several codes, and the codes of several reports."""
     codes: dict[str, set[str]] = defaultdict(set)
     for line in (*events["sent"], *events["twice"]):
         codes[line["marker"]].update(code for code in line.get("codes", [line.get("code")]) if code)
     holders = Counter(code for found in codes.values() for code in found)
     shared = [f"code shown to {count} callers" for count in holders.values() if count > 1]
-    return [f"{len(found)} codes for {marker}" for marker, found in codes.items() if len(found) > 1] + shared
+    several = [marker for marker, found in codes.items() if len(found) > 1 + resent.get(marker, 0)]
+    return [f"{len(codes[marker])} codes for {marker}" for marker in several] + shared
 
 
 def bound(sent: int) -> float:
