@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.countries.hotline import Hotline
-from reports.crypto.key_files import SENDER_KEY, create_key_pair, publish_public_keys
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_public_keys, publish_public_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
 from runtime.settings.parsers import new_secret, new_webhook_secret
@@ -251,6 +251,10 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     create_key_pair(tmp_path / "keys", "vu-police")
     assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
     assert "keys of web" not in run(training, "--worker").output
+    sealed_to = load_public_keys(web, ["vu-police"])["vu-police"].key_id
+    (tmp_path / "keys" / "private" / "vu-police" / f"{sealed_to}.key").unlink()
+    result = run(given)
+    assert "x web seals to a key of vu-police whose private half is not under" in " ".join(result.output.split())
 
 
 def test_a_secret_of_one_process_that_another_has_too_is_named(tmp_path: Path) -> None:

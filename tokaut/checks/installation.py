@@ -22,6 +22,7 @@ from reports.countries.hotline import Hotline
 from reports.crypto.key_files import (
     SENDER_KEY,
     KeyFileError,
+    ListedKey,
     list_keys,
     load_private_keys,
     load_public_keys,
@@ -246,10 +247,22 @@ def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> I
             web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
             if not web_keys:
                 yield f"{folder}, the key folder of web, has no public key of {name}. Run: tokaut keys publish"
+            elif source_keys and _is_destroyed(web_keys[0].public.key_id, source_keys):
+                yield (
+                    f"web seals to a key of {name} whose private half is not under {agreed / 'private'}: nobody can "
+                    f"open these reports. Run tokaut keys publish, restart web, then restore that key from a copy or "
+                    f"its sheet: tokaut keys restore {name}"
+                )
             elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
                 yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
         yield str(fault)
+
+
+def _is_destroyed(key_id: str, source_keys: Iterable[ListedKey]) -> bool:
+    """Return whether the private half of a key is missing where another key of the hotline has its own."""
+    with_private_half = [key.public.key_id for key in source_keys if key.has_private_key]
+    return bool(with_private_half) and key_id not in with_private_half
 
 
 def _key_mode_faults(folder: Path, mode: Mode) -> Iterator[str]:
