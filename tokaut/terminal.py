@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import IO, Any
 
 import click
@@ -58,7 +59,37 @@ class CommandError(click.ClickException):
 
 
 class CommandGroup(click.Group):
-    """A group whose help shows the whole first sentence of each command. click would cut it off."""
+    """A group that prints every error escaped, and whose help shows the whole first sentence of each command."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit. An error ends it with its message, without a traceback; arguments must be text."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            _refuse_bytes(sys.argv[1:] if args is None else args)
+            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            if sys.stdout:  # None if the shell has closed it
+                sys.stdout.flush()
+        except click.ClickException as error:
+            error.show(message := StringIO())
+            echo(message.getvalue(), nl=False, err=True)
+            status = error.exit_code
+        except click.Abort:
+            echo("Aborted!", err=True)
+            status = 1
+        except OSError as error:
+            _drop_output()
+            fault = f"{error.filename} cannot be used" if error.filename else "The output cannot be written"
+            echo(f"{fault} ({error.strerror or type(error).__name__}).", err=True)
+            status = 1
+        sys.exit(status if isinstance(status, int) else 0)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Return the name and the first sentence of each command."""
@@ -73,6 +104,24 @@ class CommandGroup(click.Group):
         """Write the list of commands, each with its first sentence."""
         with formatter.section("Commands"):
             formatter.write_dl(self.summaries(ctx))
+
+
+def _refuse_bytes(arguments: Iterable[str]) -> None:
+    """Refuse an argument with bytes that are not text: no id, name or folder has any. Raises ClickException."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            encoding = sys.getfilesystemencoding().upper()
+            error = CommandError(f"{argument} is not text in {encoding}. Type it again; nothing was done.")
+            error.exit_code = 2
+            raise error
+
+
+def _drop_output() -> None:
+    """Discard what cannot be written to stdout: Python would try again at its end, and print an error of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def unknown_hotline(hotline: str, configured: Iterable[str]) -> CommandError:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -73,6 +74,39 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: list[str]
     environ = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1), "_TOKAUT_COMPLETE": "bash_complete"}
     result = CliRunner().invoke(main, [], prog_name="tokaut", env=environ)
     assert [line.partition(",")[2] for line in result.output.splitlines()] == offered
+
+
+@pytest.mark.parametrize("command", [["--help"], ["keys", "--help"], ["readiness", "--country", "vu"]])
+def test_a_full_disk_behind_the_output_is_one_line(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tokaut", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
+
+
+@pytest.mark.parametrize("command", ["deliveries show", "staff list", "staff end", "message put", "backup", "nope"])
+def test_an_argument_that_is_not_text_is_refused_before_anything_is_done(command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable.encode(), b"-m", b"tokaut", *command.encode().split(), b"a\xff\x1b[31m"],
+        env={**os.environ, "TOKAUT_DATA": str(tmp_path)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == "a[U+DCFF]␛[31m is not text in UTF-8. Type it again; nothing was done.\n"
+
+
+@pytest.mark.parametrize("words", [["staff", "end", "x"], ["deliveries", "list", "--state"], ["check"], []])
+def test_no_terminal_obeys_what_click_says_of_an_argument(words: list[str]) -> None:
+    result = CliRunner().invoke(main, [*words, "\x1b]0;X\a"])
+    assert result.exit_code == 2
+    assert "]0;X" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_a_file_that_no_command_expects_to_fail_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["flows", "graph", "report", "--out", str(tmp_path / "file" / "x")])
+    assert (result.exit_code, result.output) == (1, f"{tmp_path}/file/x cannot be used (Not a directory).\n")
 
 
 def test_completing_the_first_word_loads_no_command() -> None:

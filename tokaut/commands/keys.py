@@ -185,7 +185,9 @@ def restore(hotline: str) -> None:
 @keys.command()
 @click.argument("hotline")
 @click.argument("key_id")
-@click.option("--restarted", is_flag=True, help="web on every host, and the console, were restarted with the newer key.")
+@click.option(
+    "--restarted", is_flag=True, help="web on every host, and the console, were restarted with the newer key."
+)
 def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     """Destroy an older private key of HOTLINE that no row names any more.
 
