@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,6 +59,12 @@ class CommandError(click.ClickException):
         echo(self.message, file=file, err=file is None)
 
 
+class NotText(CommandError):
+    """An argument that is not text. As click's own errors of usage it ends the command with status 2."""
+
+    exit_code = 2
+
+
 class CommandGroup(click.Group):
     """A group that prints every error escaped, and whose help shows the whole first sentence of each command."""
 
@@ -107,13 +114,11 @@ class CommandGroup(click.Group):
 
 
 def _refuse_bytes(arguments: Iterable[str]) -> None:
-    """Refuse an argument with bytes that are not text: no id, name or folder has any. Raises ClickException."""
+    """Refuse an argument with bytes that are not text: no id, name or folder has any. Raises NotText."""
     for argument in arguments:
         if any("\ud800" <= letter <= "\udfff" for letter in argument):
             encoding = sys.getfilesystemencoding().upper()
-            error = CommandError(f"{argument} is not text in {encoding}. Type it again; nothing was done.")
-            error.exit_code = 2
-            raise error
+            raise NotText(f"{argument} is not text in {encoding}. Type it again; nothing was done.")
 
 
 def _drop_output() -> None:
@@ -124,11 +129,20 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def unknown_hotline(hotline: str, configured: Iterable[str]) -> CommandError:
-    """Return the error for a hotline id that is in none of the configured countries. `configured`: their ids."""
-    return CommandError(
-        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(configured)) or 'none'}."
-    )
+def unknown_hotline(hotline: str, configured: Iterable[str], faults: Sequence[str] = ()) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries.
+
+    `configured`: their ids; `faults`: of country files that could not be read.
+    """
+    known = sorted(configured)
+    fact = f"No country of COUNTRIES has a hotline {hotline}.{did_you_mean(hotline, known)}"
+    return CommandError("\n".join([f"{fact} They have {', '.join(known) or 'none'}.", *faults]))
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question that names the known word most like the given one; "" if none is like it."""
+    similar = difflib.get_close_matches(given, list(known), n=1)
+    return f" Did you mean {similar[0]}?" if similar else ""
 
 
 def prompt_lines() -> Iterator[str]:

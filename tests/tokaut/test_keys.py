@@ -111,6 +111,18 @@ def test_list_shows_the_current_key_first(here: Path) -> None:
     assert [(row[0], row[1], row[3]) for row in shown] == [(HOTLINE, new, "current"), (HOTLINE, old, "older")]
 
 
+def test_a_folder_without_keys_or_one_that_cannot_be_read_is_said_so(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line(run("list")).startswith(f"There is no key under {here}.")
+    run("new", HOTLINE)
+    (here / "public" / "vu-police").touch()  # as root a test cannot lose the right to read a folder
+    for words in (["list"], ["publish", str(tmp_path / "web")]):
+        assert line(run(*words)).startswith(f"{here}/public/vu-police cannot be read (Not a directory)")
+    monkeypatch.setenv("TOKAUT_KEYS", str(here / "public" / "vu-police"))
+    assert "cannot be read (Not a directory)" in line(run("list"))
+
+
 def test_rotate_without_a_database_only_makes_the_pair(here: Path, tmp_path: Path) -> None:
     run("new", HOTLINE)
     result = run("rotate", HOTLINE)

@@ -30,6 +30,7 @@ from reports.crypto.key_files import (
     refuse_private_keys,
 )
 from reports.crypto.phone_pepper import load_pepper
+from reports.store import audit_log
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
@@ -53,6 +54,7 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
+from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
 from workers.jobs.synthetic_calls import synthetic_call_faults
@@ -166,8 +168,8 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     if not any(name.startswith("HOTLINE_") for name in environ):
         return ()
     common, operator = common_settings(environ), operator_settings(environ)
-    countries, _ = read_countries(common, mode_of(environ))
-    hotlines = countries.hotlines if countries else ()
+    countries, _ = read_each_country(environ)
+    hotlines = [hotline for country in countries for hotline in country.hotlines.values()]
     return registry.unconfigured_hotlines(
         environ, hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
     )
@@ -204,6 +206,25 @@ def read_countries(
         return load_countries([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
     except CountryError as error:
         return None, error.lines
+
+
+def read_each_country(environ: Mapping[str, str]) -> tuple[tuple[Country, ...], tuple[str, ...]]:
+    """Return the configured countries whose files can be read, and the faults of the others."""
+    common, mode = common_settings(environ), mode_of(environ)
+    read = [read_countries(common, mode, iso) for iso in common.countries]
+    countries = tuple(country for loaded, _ in read if loaded for country in loaded)
+    return countries, tuple(fault for _, faults in read for fault in faults)
+
+
+def refuse_unknown_hotline(hotline: str, database: Database | None = None) -> None:
+    """Raise CommandError for a hotline of no configured country.
+
+    One that was taken out of its country file is still known while the database has deliveries to it.
+    """
+    countries, faults = read_each_country(os.environ)
+    configured = [hotline_id for country in countries for hotline_id in country.hotlines]
+    if hotline not in configured and not (database and audit_log.object_ids_of_hotline(database, hotline)):
+        raise unknown_hotline(hotline, configured, faults)
 
 
 def read_country(common: CommonSettings, iso: str) -> Country | None:

@@ -96,12 +96,12 @@ def publish(folder: Path | None) -> None:
         if target is None:
             raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
         changed = publish_keys(settings.keys, target)
+        if not hotlines_with_keys(target):
+            raise CommandError(
+                f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
+            )
     except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
-    if not hotlines_with_keys(target):
-        raise CommandError(
-            f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
-        )
     echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
 
 
@@ -113,12 +113,18 @@ def list_() -> None:
     """
     settings = _settings()
     try:
-        for hotline in hotlines_with_keys(settings.keys):
+        hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
+        if not hotlines and not audit_keys:
+            raise CommandError(
+                f"There is no key under {settings.keys}. Set TOKAUT_KEYS as the services have it, or make a pair: "
+                "tokaut keys new HOTLINE"
+            )
+        for hotline in hotlines:
             for rank, key in enumerate(list_keys(settings.keys, hotline)):
                 use = "current" if rank == 0 else "older"
                 private_key = "private key here" if key.has_private_key else "private key not here"
                 echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
-        for key_id in audit.load_verify_keys(settings.keys):
+        for key_id in audit_keys:
             echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
