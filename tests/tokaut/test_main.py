@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.commands import commands
+from tests.support.no_room import no_room
 from tokaut.__main__ import COMMANDS, main
+from tokaut.terminal import CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
@@ -105,8 +107,17 @@ def test_no_terminal_obeys_what_click_says_of_an_argument(words: list[str]) -> N
 
 def test_a_file_that_no_command_expects_to_fail_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    result = CliRunner().invoke(main, ["flows", "graph", "report", "--out", str(tmp_path / "file" / "x")])
+    fails = click.Command("fails", callback=(tmp_path / "file" / "x").read_text)
+    result = CliRunner().invoke(CommandGroup(commands=[fails]), ["fails"])
     assert (result.exit_code, result.output) == (1, f"{tmp_path}/file/x cannot be used (Not a directory).\n")
+
+
+@pytest.mark.parametrize("command", [["readiness", "--country", "vu", "--out"], ["locales", "sheet", "bi", "--out"]])
+def test_a_document_for_which_there_is_no_room_leaves_no_part_of_it(command: list[str], tmp_path: Path) -> None:
+    with no_room():
+        result = CliRunner().invoke(main, [*command, str(tmp_path / "x")])
+    assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_completing_the_first_word_loads_no_command() -> None:
