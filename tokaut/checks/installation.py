@@ -54,6 +54,7 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
+from tokaut.database import file_fault
 from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
@@ -329,7 +330,9 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     except DatabaseUnavailable as unavailable:
         damaged = str(unavailable) == "DatabaseError"
         advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
+        yield file_fault(common.database_file) or (
+            f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
+        )
 
 
 def _chain_faults(database: Database) -> Iterator[str]:
