@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from tests.support.commands import commands
 from tests.support.no_room import no_room
 from tokaut.__main__ import COMMANDS, main
+from tokaut.documents.files import write_new_document
 from tokaut.terminal import CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
@@ -118,6 +119,16 @@ def test_a_document_for_which_there_is_no_room_leaves_no_part_of_it(command: lis
         result = CliRunner().invoke(main, [*command, str(tmp_path / "x")])
     assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_new_file_for_which_there_is_no_room_is_deleted_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    with no_room(), pytest.raises(OSError, match="File too large"):
+        write_new_document(tmp_path / "x", ["x" * 3000])
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "x").write_text("theirs")
+    with pytest.raises(FileExistsError):
+        write_new_document(tmp_path / "x", ["ours"])
+    assert (tmp_path / "x").read_text() == "theirs"
 
 
 def test_completing_the_first_word_loads_no_command() -> None:

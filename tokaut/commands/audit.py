@@ -19,6 +19,7 @@ from tokaut.checks.installation import refuse_unknown_hotline
 from tokaut.checks.stores import chained_rows, verify_chain
 from tokaut.database import open_database
 from tokaut.documents import audit_export
+from tokaut.documents.files import write_new_document
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHECKPOINT_MAX_AGE = 2 * DAY
@@ -88,12 +89,10 @@ def export(hotline: str, out: Path) -> None:
             head = audit_export.AuditExportHeader(
                 hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
             )
-            with out.open("x", encoding="ascii") as file:
-                file.writelines(
-                    audit_export.export_lines(
-                        head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
-                    )
-                )
+            lines = audit_export.export_lines(
+                head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
+            )
+            write_new_document(out, lines)
             delivery_actions.record_action(database, "audit_exported", hotline, actor)
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None

@@ -8,6 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
+def write_new_document(path: Path, lines: Iterable[str]) -> None:
+    """Write a new file, which only this account can read. Half of a surrogate pair is escaped.
+
+    Raises OSError, and leaves no part of the file then.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.writelines(lines)
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def write_documents(texts: Mapping[Path, str], obsolete: Iterable[Path] = ()) -> None:
     """Write texts to files, all of them or none. Raises OSError with the name of the file.
 
