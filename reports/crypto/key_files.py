@@ -322,11 +322,15 @@ def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
                 folder.mkdir(parents=True)
                 folder.chmod(folder_mode)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+        except OSError:
+            path.unlink()  # a part of a key is none
+            raise
     except OSError as error:
         raise KeyFileError(
             f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"

@@ -269,6 +269,7 @@ def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
     assert "its own tools" in box.run("backup", str(box.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
     (tmp_path / "file").touch()
     assert box.run("backup", str(tmp_path / "file"))[0] == 1
+    assert "it is a directory" in box.run("backup", str(box.medium), DATABASE_URL=f"sqlite:///{tmp_path}")[1]
 
 
 def test_check_says_how_old_it_is(box: Box) -> None:

@@ -72,6 +72,9 @@ def backup(folder: Path, days: int) -> None:
             raise CommandError(
                 f"There is no database {database}, so nothing was copied. `tokaut check` says what to do."
             )
+        if database.is_dir() or not os.access(database, os.R_OK):
+            cause = "it is a directory" if database.is_dir() else "this account may not read it"
+            raise CommandError(f"The database {database} cannot be copied: {cause}. Nothing was copied.")
         _refuse_keys(_real(folder), settings)
         with ended_by_sigterm(), lock_copies(database) as is_alone:
             if is_alone:
