@@ -122,21 +122,20 @@ class ErasureJournal:
 
     def since(self, at: int) -> list[Erasure]:
         """Return the erasures of all hosts from this time on, oldest first. Raises OSError."""
-        paths = sorted(self.folder.glob(f"*{FILE_SUFFIX}")) if self.folder.exists() else []
-        entries = [entry for path in paths for entry in _lines(path) if entry.at >= at]
+        entries = [entry for path in _files(self.folder) for entry in _lines(path) if entry.at >= at]
         return sorted(entries, key=lambda entry: entry.at)
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
         oldest = _day(self._now() - (KEEP_DAYS + 1) * DAY)
-        for path in self.folder.glob(f"*{FILE_SUFFIX}") if self.folder.exists() else ():
+        for path in _files(self.folder):
             if path.name[:8] < oldest:
                 path.unlink(missing_ok=True)
 
 
 def copy_journal(source: Path, target: Path) -> None:
     """Copy the journal to the folder of the backups, and delete older files there. Raises OSError."""
-    names = {path.name for path in source.glob(f"*{FILE_SUFFIX}")} if source.exists() else set()
+    names = {path.name for path in _files(source)}
     if names:
         target.mkdir(mode=0o700, exist_ok=True)
     for name in names:
@@ -148,9 +147,20 @@ def copy_journal(source: Path, target: Path) -> None:
         part.rename(target / name)
     if names:
         filesystem.sync(target)
-    for path in target.glob(f"*{FILE_SUFFIX}"):
+    for path in _files(target):
         if path.name < min(names, default=""):
             path.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a journal, oldest first; none if there is no folder. Raises OSError.
+
+    Path.glob() would find nothing in a folder that this account may not read, and raise nothing.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == FILE_SUFFIX)
+    except FileNotFoundError:
+        return []
 
 
 def _lines(path: Path) -> Iterator[Erasure]:

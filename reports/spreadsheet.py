@@ -19,3 +19,9 @@ def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     for row in rows:
         writer.writerow(["'" + cell if cell.startswith(FORMULA_STARTS) else cell for cell in row])
     return BOM + file.getvalue()
+
+
+def with_column(table: str, head: str, value: str) -> str:
+    """Return a table of `as_csv` with one more column, which has the same value in each row."""
+    first, *rows = csv.reader(io.StringIO(table.removeprefix(BOM), newline=""))
+    return as_csv([*first, head], [[*row, value] for row in rows])

@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.privileges.rights import CLOCK
@@ -39,8 +40,27 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         ) from None
     except DatabaseUnavailable as unavailable:
         raise CommandError(
-            f"The database does not answer ({unavailable}). Is it running? Run `tokaut check`."
+            file_fault(settings.database_file)
+            or f"The database does not answer ({unavailable}). Is it running? Run `tokaut check`."
         ) from None
+
+
+def file_fault(file: Path | None) -> str:
+    """Return why this account cannot use the file of the embedded database; "" if it can, or if there is none.
+
+    Looks at the rights only: opening and closing the file would drop the locks that SQLite holds on it.
+    """
+    if file is None or not file.exists():
+        return ""
+    if file.is_dir():
+        cause = "it is a directory. Correct DATABASE_URL"
+    elif not os.access(file, os.R_OK | os.W_OK):
+        cause = "this account may not read and write it. Run this under the account of the services"
+    elif not os.access(file.parent, os.W_OK | os.X_OK):
+        cause = f"this account may not write {file.parent}, where SQLite makes files beside it"
+    else:
+        return ""
+    return f"The database {file} cannot be used: {cause}."
 
 
 def _account() -> str:

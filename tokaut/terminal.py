@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import IO, Any
 
 import click
@@ -57,8 +59,44 @@ class CommandError(click.ClickException):
         echo(self.message, file=file, err=file is None)
 
 
+class NotText(CommandError):
+    """An argument that is not text. As click's own errors of usage it ends the command with status 2."""
+
+    exit_code = 2
+
+
 class CommandGroup(click.Group):
-    """A group whose help shows the whole first sentence of each command. click would cut it off."""
+    """A group that prints every error escaped, and whose help shows the whole first sentence of each command."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit. An error ends it with its message, without a traceback; arguments must be text."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            _refuse_bytes(sys.argv[1:] if args is None else args)
+            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            if sys.stdout:  # None if the shell has closed it
+                sys.stdout.flush()
+        except click.ClickException as error:
+            error.show(message := StringIO())
+            echo(message.getvalue(), nl=False, err=True)
+            status = error.exit_code
+        except click.Abort:
+            echo("Aborted!", err=True)
+            status = 1
+        except OSError as error:
+            _drop_output()
+            fault = f"{error.filename} cannot be used" if error.filename else "The output cannot be written"
+            echo(f"{fault} ({error.strerror or type(error).__name__}).", err=True)
+            status = 1
+        sys.exit(status if isinstance(status, int) else 0)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """Return the name and the first sentence of each command."""
@@ -75,11 +113,36 @@ class CommandGroup(click.Group):
             formatter.write_dl(self.summaries(ctx))
 
 
-def unknown_hotline(hotline: str, configured: Iterable[str]) -> CommandError:
-    """Return the error for a hotline id that is in none of the configured countries. `configured`: their ids."""
-    return CommandError(
-        f"No country of COUNTRIES has a hotline {hotline}. They have {', '.join(sorted(configured)) or 'none'}."
-    )
+def _refuse_bytes(arguments: Iterable[str]) -> None:
+    """Refuse an argument with bytes that are not text: no id, name or folder has any. Raises NotText."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            encoding = sys.getfilesystemencoding().upper()
+            raise NotText(f"{argument} is not text in {encoding}. Type it again; nothing was done.")
+
+
+def _drop_output() -> None:
+    """Discard what cannot be written to stdout: Python would try again at its end, and print an error of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def unknown_hotline(hotline: str, configured: Iterable[str], faults: Sequence[str] = ()) -> CommandError:
+    """Return the error for a hotline id that is in none of the configured countries.
+
+    `configured`: their ids; `faults`: of country files that could not be read.
+    """
+    known = sorted(configured)
+    fact = f"No country of COUNTRIES has a hotline {hotline}.{did_you_mean(hotline, known)}"
+    return CommandError("\n".join([f"{fact} They have {', '.join(known) or 'none'}.", *faults]))
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question that names the known word most like the given one; "" if none is like it."""
+    similar = difflib.get_close_matches(given, list(known), n=1)
+    return f" Did you mean {similar[0]}?" if similar else ""
 
 
 def prompt_lines() -> Iterator[str]:

@@ -14,11 +14,10 @@ as() {
 python=/opt/tokaut/.venv/bin/python
 tokaut="$python -m tokaut"
 worker='-p EnvironmentFile=/etc/tokaut/worker.env -p EnvironmentFile=-/etc/tokaut/clock.env
-    -E TOKAUT_DATA=/var/lib/tokaut-worker -E TOKAUT_KEYS=/etc/tokaut/keys'
+    -E TOKAUT_DATA=/var/lib/tokaut-worker -E TOKAUT_KEYS=/etc/tokaut/keys -E TOKAUT_WEB_KEYS=/etc/tokaut/web-keys'
 console='-p EnvironmentFile=/etc/tokaut/console.env
     -E TOKAUT_DATA=/var/lib/tokaut-console -E TOKAUT_KEYS=/etc/tokaut/console-keys'
-all='-E TOKAUT_WEB_KEYS=/etc/tokaut/web-keys
-    -E TOKAUT_PHONE_PEPPER_FILE=/var/lib/tokaut-web/pepper
+all='-E TOKAUT_PHONE_PEPPER_FILE=/var/lib/tokaut-web/pepper
     -E TOKAUT_SESSION_KEY_FILE=/etc/tokaut/secrets/web/session_key
     -E TOKAUT_STORE_KEY_FILE=/etc/tokaut/secrets/web/store_key
     -E AFRICASTALKING_TOKEN_FILE=/etc/tokaut/secrets/web/africastalking_token

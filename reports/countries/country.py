@@ -395,7 +395,7 @@ def load_countries(
     faults: list[str] = []
     for name in names:
         try:
-            countries.append(load_country(name, _text(name, folder), mode))
+            countries.append(load_country(name, country_text(name, folder), mode))
         except CountryError as error:
             faults += error.lines
     if not names:
@@ -418,11 +418,24 @@ def shipped_countries() -> list[str]:
     return sorted(path.stem for path in SHIPPED_FOLDER.glob("*.toml"))
 
 
-def _text(name: str, folder: Path | None) -> str:
+def country_text(name: str, folder: Path | None) -> str:
+    """Return the text of a country file: the one in `folder`, or the shipped one if none is there.
+
+    Raises CountryError, also if the file in `folder` cannot be read.
+    """
     file = f"{name.lower()}.toml"
     for directory in (folder, SHIPPED_FOLDER):
-        if directory and name.isalpha() and (directory / file).is_file():
-            return (directory / file).read_text(encoding="utf-8")
+        if directory is None or not name.isalpha():
+            continue
+        path = directory / file
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            cause = f"it is not UTF-8 (byte {error.start + 1}); save it as UTF-8"
+            raise CountryError([f"{path} cannot be read: {cause}"]) from None
+        except OSError as error:
+            if path.is_symlink() or not isinstance(error, FileNotFoundError):
+                raise CountryError([f"{path} cannot be read: {error.strerror}"]) from None
     raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {', '.join(shipped_countries())}"])
 
 

@@ -29,6 +29,7 @@ from runtime.settings import Mode, SettingError, SettingFault
 
 SENDER_KEY: Final = "_sender"
 _HOTLINE: Final = re.compile(r"_sender|[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_MODE: Final = "_mode"
 _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 QUEUE_MODE_KEY: Final = "rq:mode"  # a name that every Redis user of the queue may access
@@ -123,7 +124,7 @@ def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
     """Return the public keys of a hotline, newest first. Raises KeyFileError."""
     private_folder = _folder(keys, "private", hotline)
     listed_keys = []
-    for path in _folder(keys, "public", hotline).glob("*.pub"):
+    for path in _entries(_folder(keys, "public", hotline), ".pub"):
         public_key, made_at = _read_public(path)
         listed_keys.append(
             ListedKey(hotline, public_key, made_at, _exists(private_folder / f"{public_key.key_id}.key"))
@@ -132,8 +133,23 @@ def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
 
 
 def hotlines_with_keys(keys: Path) -> tuple[str, ...]:
-    """Return the names, hotlines and `_sender`, that have a folder of public keys here."""
-    return tuple(sorted(path.name for path in (keys / "public").glob("*") if _HOTLINE.fullmatch(path.name)))
+    """Return the names, hotlines and `_sender`, that have a folder of public keys here. Raises KeyFileError."""
+    return tuple(path.name for path in _entries(keys / "public") if _HOTLINE.fullmatch(path.name))
+
+
+def _entries(folder: Path, ending: str = "") -> list[Path]:
+    """Return what is in a folder, sorted; nothing if there is no folder. Raises KeyFileError.
+
+    Path.glob() would find nothing in a folder that this account may not read, and raise nothing.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(ending))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise KeyFileError(
+            f"{folder} cannot be read ({error.strerror}); run this as the account that owns the keys"
+        ) from None
 
 
 def refuse_private_keys(folder: Path) -> None:
@@ -173,7 +189,8 @@ def publish_public_keys(keys: Path, to: Path) -> int:
         raise KeyFileError(f"{to} is the folder of the private keys; name another one for web")
     changed = 0
     source = keys / "public"
-    for path in sorted([*source.glob("*/*.pub"), *source.glob("_mode")]):
+    folders = [path for path in _entries(source) if path.name != _MODE]
+    for path in [*(path for folder in folders for path in _entries(folder, ".pub")), *_entries(source, _MODE)]:
         target = to / "public" / path.relative_to(source)
         try:
             data = path.read_bytes()
@@ -305,11 +322,15 @@ def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
                 folder.mkdir(parents=True)
                 folder.chmod(folder_mode)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+        except OSError:
+            path.unlink()  # a part of a key is none
+            raise
     except OSError as error:
         raise KeyFileError(
             f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"
@@ -383,4 +404,4 @@ def refuse_queue(redis: Redis, mode: Mode) -> None:
 
 
 def _mark_file(keys: Path) -> Path:
-    return keys / "public" / "_mode"
+    return keys / "public" / _MODE

@@ -62,9 +62,16 @@ def percent(part: int, whole: int) -> int:
     return 100 * part // whole
 
 
-def standalone(chart: str) -> str:
-    """Return the chart as a file of its own, on white paper and without CSS variables, which slides cannot read."""
+def standalone(chart: str, mark: str = "") -> str:
+    """Return the chart as a file of its own, on white paper and without CSS variables, which slides cannot read.
+
+    `mark`: a word across the chart.
+    """
     head, _, rest = chart.partition(">")
+    if mark:
+        place = 'x="50%" y="50%" dominant-baseline="middle" text-anchor="middle" font-size="44" font-weight="bold"'
+        drawn = f'<text {place} fill="#b3261e" fill-opacity="0.35">{escape(mark)}</text>\n</svg>'
+        rest = rest.removesuffix("</svg>") + drawn
     return VARIABLE.sub(r"\1", f'{head}><rect width="100%" height="100%" fill="{PAPER}"/>{rest}\n')
 
 

@@ -232,7 +232,10 @@ def _secret_file(name: str, path: Path, credentials: str) -> str:
     """
     of_systemd = bool(credentials) and Path(credentials) in path.parents
     try:
-        if path.stat().st_mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a pipe would wait for ever
+            raise InvalidValue(f"is given by {name}, which is not a regular file; correct the path {path}")
+        if mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):
             raise InvalidValue(f"is given by {name}, a file that others can read; chmod 0400 {path}")
         return path.read_bytes()[:_LARGEST_SECRET].decode("ascii").strip()
     except UnicodeDecodeError:

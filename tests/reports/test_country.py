@@ -140,3 +140,19 @@ def test_a_short_file_is_enough() -> None:
 )
 def test_only_a_source_lets_the_sentence_on_telling_others_go(duty: bool | None, source: str, may: bool) -> None:
     assert replace(VU, duty_to_report=duty, duty_source=source).may_have_duty_to_report is may
+
+
+@pytest.mark.parametrize("wrong", ["not UTF-8", "a directory", "a link to nothing"])
+def test_a_file_that_cannot_be_read_is_named_and_the_shipped_one_not_taken_instead(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "vu.toml"
+    if wrong == "not UTF-8":
+        file.write_bytes(b"# r\xe9gion\n" + text_of(VU).encode())
+    elif wrong == "a directory":
+        file.mkdir()
+    else:
+        file.symlink_to(tmp_path / "none")
+    cause = {"not UTF-8": "it is not UTF-8", "a directory": "Is a directory", "a link to nothing": "No such file"}
+    with pytest.raises(CountryError) as fault:
+        load_countries(["vu"], "demo", tmp_path)
+    [line] = fault.value.lines
+    assert line.startswith(f"{file} cannot be read: {cause[wrong]}")

@@ -116,3 +116,15 @@ def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, day
     min(ours.folder.iterdir()).unlink()
     copy_journal(ours.folder, target)
     assert [path.name for path in target.iterdir()] == [path.name for path in ours.folder.iterdir()]
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "erasures").touch()  # as root a test cannot lose the right to read a folder
+    unreadable = ErasureJournal(tmp_path / "erasures", "one", is_shared=False, now=lambda: 0, count=lambda _: None)
+    with pytest.raises(NotADirectoryError):
+        unreadable.since(0)
+    with pytest.raises(NotADirectoryError):
+        unreadable.delete_expired()
+    with pytest.raises(NotADirectoryError):
+        copy_journal(tmp_path / "erasures", tmp_path / "copy")
+    unreadable.close()

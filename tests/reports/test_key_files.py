@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,13 @@ def test_a_key_is_never_written_over(keys: Path) -> None:
     restore_private_key(keys, "vu-pikinini", private)
     with pytest.raises(KeyFileError, match=r"cannot be written \(File exists\)"):
         restore_private_key(keys, "vu-pikinini", private)
+
+
+def test_a_key_for_which_there_is_no_room_leaves_no_part_of_it(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyFileError, match="No space left on device"):
+        create_key_pair(keys, "vu-pikinini")
+    assert list((keys / "private" / "vu-pikinini").iterdir()) == []

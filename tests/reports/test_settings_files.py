@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,15 @@ def test_a_credential_of_systemd_shows_a_right_of_the_group(
     del live["TOKAUT_SESSION_KEY"]
     given = {**live, "TOKAUT_SESSION_KEY_FILE": str(path), "CREDENTIALS_DIRECTORY": str(tmp_path / "credential")}
     assert bool(faults(given)) is not taken
+
+
+def test_a_file_that_is_a_pipe_is_refused_and_not_waited_for(live: dict[str, str], tmp_path: Path) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    holder = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    os.write(holder, SESSION.encode())
+    assert faults({**live, "TOKAUT_SESSION_KEY_FILE": str(tmp_path / "pipe")}) == [
+        "TOKAUT_SESSION_KEY is given by TOKAUT_SESSION_KEY_FILE, which is not a regular file; correct the path "
+        f"{tmp_path / 'pipe'}"
+    ]
+    os.close(holder)

@@ -59,7 +59,7 @@ def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
     backup = site.backup()
     assert site.run("rotate", ONE).exit_code == 0
     assert WORDS.encode() in site.opened(backup), "a rotation alone changes nothing for older backups"
-    assert site.run("destroy", ONE, site.key_id).exit_code == 0
+    assert site.run("destroy", ONE, site.key_id, "--restarted").exit_code == 0
     with pytest.raises(DecryptError):
         site.opened(backup)
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db"), "what is not purged is read as before"
@@ -70,18 +70,18 @@ def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) ->
     assert "rows still name" in site.run("destroy", ONE, site.key_id).output
     create_key_pair(site.folder / "keys", "vu-other")
     current = next((site.folder / "keys" / "public" / "vu-other").glob("*.pub")).stem
-    assert "current key" in site.run("destroy", "vu-other", current).output
+    assert "web seals to" in site.run("destroy", "vu-other", current, "--restarted").output
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db")
 
 
 @pytest.mark.parametrize("key_id", ["0" * 16, "../../x", ""])
 def test_what_is_no_key_of_this_folder_is_said_so(site: Site, key_id: str) -> None:
-    result = site.run("destroy", ONE, key_id)
+    result = site.run("destroy", ONE, key_id, "--restarted")
     assert result.exit_code == 1
     assert result.exception is None or isinstance(result.exception, SystemExit | KeyFileError)
 
 
 def test_that_it_was_destroyed_is_in_the_audit(site: Site) -> None:
     site.run("rotate", ONE)
-    site.run("destroy", ONE, site.key_id)
+    site.run("destroy", ONE, site.key_id, "--restarted")
     assert site.desk.acts(f"{ONE}/{site.key_id}") == ["key_destroyed"]

@@ -75,6 +75,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
     database.close()
 
 
+def test_no_export_is_signed_for_a_hotline_that_nobody_knows(site: Site) -> None:
+    out = site.folder / "lines.jsonl"
+    result = site.audit("export", "vu-pikinni", "--out", str(out))
+    assert (result.exit_code, "Did you mean vu-pikinini?" in result.output) == (1, True), result.output
+    assert not out.exists()
+
+
 def test_a_whole_chain_is_said_to_be_whole_and_how_far_it_is_signed(site: Site) -> None:
     result = site.audit("verify")
     assert result.exit_code == 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import time_machine
 from click.testing import CliRunner
 
 from reports.crypto.key_files import create_key_pair
@@ -158,6 +160,94 @@ def test_a_damaged_database_makes_no_backup(box: Box) -> None:
     assert box.backups() == []
 
 
+def test_the_new_copy_is_never_deleted(box: Box) -> None:
+    for days in ("-1", "9" * 400, "36501"):
+        status, said = box.run("backup", str(box.medium), "--days", days)
+        assert (status, box.backups()) == (2, []), said
+    ahead = time.time() + 40 * 86_400
+    with time_machine.travel(ahead, tick=False):  # a clock that is ahead of the disk's
+        assert box.run("backup", str(box.medium), "--days", "1")[0] == 0
+    assert len(box.backups()) == 1
+
+
+def leftovers(box: Box) -> list[Path]:
+    """Write what a backup and a restore leave that were killed, and return the files."""
+    unfinished = box.medium / "training-20260101T000000.000000Z.tokaut.db.part"
+    restored = box.data / "tokaut.db.part"
+    (box.medium / "erasures").mkdir(parents=True, exist_ok=True)
+    paths = [unfinished, unfinished.with_name(unfinished.name + "-journal"), restored]
+    paths += [restored.with_name(restored.name + ending) for ending in ("-wal", "-shm")]
+    paths += [box.medium / "erasures" / "20260101-one.jsonl.part"]
+    for path in paths:
+        path.write_bytes(b"a report that was purged")
+    return paths
+
+
+def test_what_a_killed_backup_left_is_deleted_by_the_next_one(box: Box) -> None:
+    left, theirs = leftovers(box), box.medium / "film.part"
+    theirs.touch()
+    assert box.run("backup", str(box.medium))[0] == 0
+    assert [path for path in left if path.exists()] == []
+    assert theirs.exists()
+
+
+def test_nothing_is_deleted_of_a_backup_that_runs(box: Box) -> None:
+    left = leftovers(box)
+    with maintenance.lock_copies(box.database) as is_alone:
+        assert is_alone
+        assert box.run("backup", str(box.medium))[0] == 0
+    assert all(path.exists() for path in left)
+
+
+def test_a_backup_that_is_ended_leaves_nothing(box: Box) -> None:
+    connection = sqlite3.connect(box.database)
+    connection.execute("CREATE TABLE padding (x)")
+    connection.executemany("INSERT INTO padding VALUES (?)", [(os.urandom(4000),) for _ in range(4000)])
+    connection.commit()
+    connection.close()
+    slow = "import sys, time; from reports.store.operations import maintenance; from tokaut.__main__ import main; "
+    slow += (
+        "copy = maintenance._write_copy; maintenance._write_copy = lambda source, part, progress: copy(source, part, "
+    )
+    slow += "lambda *pages: time.sleep(0.5)); main(sys.argv[1:])"
+    command = [sys.executable, "-c", slow, "backup", str(box.medium)]
+    with subprocess.Popen(command, env={**os.environ, **box.settings}) as process:
+        while not list(box.medium.glob("*.part")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+    assert (process.returncode, box.backups()) == (143, [])
+
+
+def test_a_journal_of_deletions_that_cannot_be_read_fails_the_backup(
+    box: Box, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It would be missed only after a restore, when what reporters deleted comes back."""
+    (box.data / "erasures").touch()  # as root a test cannot lose the right to read a folder
+    status, said = box.run("backup", str(box.medium))
+    assert (status, "journal of deletions, was not copied (Not a directory)" in said.splitlines()[-1]) == (1, True)
+    assert len(box.backups()) == 1
+
+
+@pytest.mark.rule("X-09")
+def test_a_link_to_a_folder_of_secrets_is_refused(box: Box, tmp_path: Path) -> None:
+    create_key_pair(tmp_path / "keys", "vu-pikinini")
+    (tmp_path / "secrets").mkdir()
+    for name in ("keys", "secrets"):
+        (tmp_path / "link").symlink_to(tmp_path / name)
+        secret = {"TOKAUT_STORE_KEY_FILE": str(tmp_path / "secrets" / "store_key")}
+        status, said = box.run("backup", str(tmp_path / "link"), **secret)
+        assert status == 1 and len(said.splitlines()) == 1, said
+        assert not list(tmp_path.rglob("*.tokaut.db"))
+        (tmp_path / "link").unlink()
+
+
+def test_a_database_elsewhere_needs_no_folder_of_data(box: Box, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{box.database}", "TOKAUT_DATA": str(tmp_path / "none")}
+    status, said = box.run("backup", str(box.medium), **settings)
+    assert (status, "This is the disk of the database itself" in said) == (0, True), said
+
+
 @pytest.mark.rule("X-09")
 @pytest.mark.parametrize("where", ["keys", "keys/inside", ".", "data", "beside a key", "beside a secret"])
 def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
@@ -179,6 +269,7 @@ def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
     assert "its own tools" in box.run("backup", str(box.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
     (tmp_path / "file").touch()
     assert box.run("backup", str(tmp_path / "file"))[0] == 1
+    assert "it is a directory" in box.run("backup", str(box.medium), DATABASE_URL=f"sqlite:///{tmp_path}")[1]
 
 
 def test_check_says_how_old_it_is(box: Box) -> None:

@@ -1,5 +1,6 @@
 """`tokaut check` reports all faults at once, and the remedy for each."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.countries.hotline import Hotline
-from reports.crypto.key_files import SENDER_KEY, create_key_pair, publish_public_keys
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_public_keys, publish_public_keys
 from reports.crypto.phone_pepper import rotate_pepper
-from reports.store.engine.database import Database
+from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
@@ -251,6 +252,31 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     create_key_pair(tmp_path / "keys", "vu-police")
     assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
     assert "keys of web" not in run(training, "--worker").output
+    sealed_to = load_public_keys(web, ["vu-police"])["vu-police"].key_id
+    (tmp_path / "keys" / "private" / "vu-police" / f"{sealed_to}.key").unlink()
+    result = run(given)
+    assert "x web seals to a key of vu-police whose private half is not under" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["check", "watch --once", "migrate"])
+def test_a_database_that_this_account_cannot_use_is_named_with_the_cause(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    settings = good(tmp_path)
+    of_folder = settings | {"DATABASE_URL": f"sqlite:///{tmp_path}/folder"}
+    said = " ".join(CliRunner().invoke(main, command.split(), env=of_folder).output.split())
+    assert f"The database {tmp_path}/folder cannot be used: it is a directory" in said
+    migrate(database := Database(f"sqlite:///{tmp_path / 'tokaut.db'}"), "demo")
+    database.close()
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "tokaut.db")  # root may open every file
+
+    def refused(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("OperationalError")
+
+    monkeypatch.setattr(Database, "__init__", refused)
+    said = " ".join(CliRunner().invoke(main, command.split(), env=settings).output.split())
+    assert f"The database {tmp_path}/tokaut.db cannot be used: this account may not read and write it" in said
 
 
 def test_a_secret_of_one_process_that_another_has_too_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,15 @@ def test_a_hotline_that_was_gone_gets_reports_again(tmp_path: Path) -> None:
         assert connection.execute(select(t.hotline_state.c.dead_since)).scalar_one() is None
 
 
+def test_a_hotline_that_nobody_knows_is_not_said_to_get_reports(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    migrate(database, "demo")
+    environ = {"TOKAUT_DATA": str(tmp_path), "COUNTRIES": "vu"}
+    result = CliRunner().invoke(main, ["hotline", "revive", "vu-pikinni"], env=environ)
+    assert (result.exit_code, "Did you mean vu-pikinini?" in result.output) == (1, True), result.output
+    assert CliRunner().invoke(main, ["hotline", "revive", "vu-pikinini"], env=environ).exit_code == 0
+
+
 PHONES = ("+6785550191", "+6785550192", "+6785550193")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from reports.crypto.key_files import list_keys
 from runtime.settings import CommonSettings, Mode, load_settings
+from tokaut import new_installation
 from tokaut.__main__ import main
 from tokaut.checks import installation
 
@@ -166,3 +169,23 @@ def test_live_mode_has_no_practice_hotline_and_asks_for_what_it_needs(folder: Pa
 
 def test_sheets_are_printed_once(folder: Path) -> None:
     assert init(folder, *QUIET, "--sheets").output.count("RECOVERY SHEET") == len(HOTLINES)
+
+
+def test_on_a_full_disk_it_names_the_folder_and_the_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(new_installation, "_write_private", full)
+    result = init(folder, *QUIET)
+    assert (result.exit_code, result.output) == (
+        1,
+        f"{folder} cannot be written (No space left on device). Remove it, and run this again.\n",
+    )
+
+
+def test_an_output_that_cannot_be_written_is_no_reason_to_remove_the_folder(folder: Path) -> None:
+    command = [sys.executable, "-m", "tokaut", "init", str(folder), *QUIET]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
+    assert faults(folder) == []

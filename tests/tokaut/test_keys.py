@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from reports.crypto import PrivateKey
 from reports.crypto.key_files import load_private_keys, load_public_keys, readable_private_keys
 from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
+from reports.store.operations.spool_status import SpoolStatus, save_status
 from runtime.settings import parsers
 from tests.support.prepared import migrate
 from tokaut.commands.keys import keys
@@ -109,6 +111,18 @@ def test_list_shows_the_current_key_first(here: Path) -> None:
     assert [(row[0], row[1], row[3]) for row in shown] == [(HOTLINE, new, "current"), (HOTLINE, old, "older")]
 
 
+def test_a_folder_without_keys_or_one_that_cannot_be_read_is_said_so(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line(run("list")).startswith(f"There is no key under {here}.")
+    run("new", HOTLINE)
+    (here / "public" / "vu-police").touch()  # as root a test cannot lose the right to read a folder
+    for words in (["list"], ["publish", str(tmp_path / "web")]):
+        assert line(run(*words)).startswith(f"{here}/public/vu-police cannot be read (Not a directory)")
+    monkeypatch.setenv("TOKAUT_KEYS", str(here / "public" / "vu-police"))
+    assert "cannot be read (Not a directory)" in line(run("list"))
+
+
 def test_rotate_without_a_database_only_makes_the_pair(here: Path, tmp_path: Path) -> None:
     run("new", HOTLINE)
     result = run("rotate", HOTLINE)
@@ -166,3 +180,50 @@ def test_a_key_that_is_not_there_can_not_be_destroyed(tmp_path: Path) -> None:
     """tests/retention/test_keys.py tests the effect of destroying a key, also on backups."""
     result = CliRunner().invoke(keys, ["destroy", "vu-pikinini", "0" * 16], env={"TOKAUT_DATA": str(tmp_path)})
     assert result.exit_code == 1
+
+
+@pytest.fixture
+def rotated(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Database, str]]:
+    """Yield an installation whose key was replaced after it was published, and the older key."""
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    migrate(database, "demo")
+    monkeypatch.setenv("TOKAUT_WEB_KEYS", str(tmp_path / "web"))
+    run("new", HOTLINE)
+    run("publish")
+    old = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
+    run("rotate", HOTLINE)
+    yield database, old
+    database.close()
+
+
+def test_the_key_to_which_web_seals_is_not_destroyed(here: Path, rotated: tuple[Database, str]) -> None:
+    old = here / "private" / HOTLINE / f"{rotated[1]}.key"
+    assert line(run("destroy", HOTLINE, rotated[1], "--restarted")).startswith(f"web seals to {rotated[1]}")
+    assert old.exists()
+    run("publish")
+    assert "restarted since the newer key" in line(run("destroy", HOTLINE, rotated[1]))
+    assert old.exists()
+    assert run("destroy", HOTLINE, rotated[1], "--restarted").exit_code == 0
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (SpoolStatus("one/web", 1, 0, 0), "one/web may hold 1 report"),
+        (SpoolStatus("one/web", 0, 0, 2), "one/web may hold 2 reports"),
+        (SpoolStatus("one/web", 0, 0, 0, unseen=130), "one/web was last seen 13"),
+        (SpoolStatus("one/web", 0, 0, 0), None),
+        (SpoolStatus("one/clock-1", 0, 0, 0, unseen=900), None),
+    ],
+)
+def test_a_key_that_a_spool_may_need_is_not_destroyed(
+    here: Path, rotated: tuple[Database, str], status: SpoolStatus, reason: str | None
+) -> None:
+    database, key_id = rotated
+    run("publish")
+    database.offset = -status.unseen * 1_000_000
+    save_status(database, status)
+    result = run("destroy", HOTLINE, key_id, "--restarted")
+    assert (reason or "is destroyed here") in result.output
+    assert (here / "private" / HOTLINE / f"{key_id}.key").exists() == bool(reason)

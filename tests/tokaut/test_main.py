@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from tests.support.commands import commands
+from tests.support.no_room import no_room
 from tokaut.__main__ import COMMANDS, main
+from tokaut.documents.files import write_new_document
+from tokaut.terminal import CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
@@ -73,6 +77,58 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: list[str]
     environ = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1), "_TOKAUT_COMPLETE": "bash_complete"}
     result = CliRunner().invoke(main, [], prog_name="tokaut", env=environ)
     assert [line.partition(",")[2] for line in result.output.splitlines()] == offered
+
+
+@pytest.mark.parametrize("command", [["--help"], ["keys", "--help"], ["readiness", "--country", "vu"]])
+def test_a_full_disk_behind_the_output_is_one_line(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tokaut", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
+
+
+@pytest.mark.parametrize("command", ["deliveries show", "staff list", "staff end", "message put", "backup", "nope"])
+def test_an_argument_that_is_not_text_is_refused_before_anything_is_done(command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable.encode(), b"-m", b"tokaut", *command.encode().split(), b"a\xff\x1b[31m"],
+        env={**os.environ, "TOKAUT_DATA": str(tmp_path)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == "a[U+DCFF]␛[31m is not text in UTF-8. Type it again; nothing was done.\n"
+
+
+@pytest.mark.parametrize("words", [["staff", "end", "x"], ["deliveries", "list", "--state"], ["check"], []])
+def test_no_terminal_obeys_what_click_says_of_an_argument(words: list[str]) -> None:
+    result = CliRunner().invoke(main, [*words, "\x1b]0;X\a"])
+    assert result.exit_code == 2
+    assert "]0;X" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_a_file_that_no_command_expects_to_fail_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    fails = click.Command("fails", callback=(tmp_path / "file" / "x").read_text)
+    result = CliRunner().invoke(CommandGroup(commands=[fails]), ["fails"])
+    assert (result.exit_code, result.output) == (1, f"{tmp_path}/file/x cannot be used (Not a directory).\n")
+
+
+@pytest.mark.parametrize("command", [["readiness", "--country", "vu", "--out"], ["locales", "sheet", "bi", "--out"]])
+def test_a_document_for_which_there_is_no_room_leaves_no_part_of_it(command: list[str], tmp_path: Path) -> None:
+    with no_room():
+        result = CliRunner().invoke(main, [*command, str(tmp_path / "x")])
+    assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_new_file_for_which_there_is_no_room_is_deleted_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    with no_room(), pytest.raises(OSError, match="File too large"):
+        write_new_document(tmp_path / "x", ["x" * 3000])
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "x").write_text("theirs")
+    with pytest.raises(FileExistsError):
+        write_new_document(tmp_path / "x", ["ours"])
+    assert (tmp_path / "x").read_text() == "theirs"
 
 
 def test_completing_the_first_word_loads_no_command() -> None:

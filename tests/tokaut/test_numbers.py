@@ -126,6 +126,14 @@ def test_a_file_that_is_written_another_way_is_left_to_a_person(own: Path) -> No
     assert "Put `withdrawn = true` beside the number by hand" in result.output
 
 
+def test_a_file_that_cannot_be_read_stops_no_other_country(own: Path) -> None:
+    (own / "ke.toml").write_bytes(b"# r\xe9gion\n")
+    result = run(own, "ke", "116")
+    assert (result.exit_code, f"{own}/ke.toml cannot be read: it is not UTF-8" in result.output) == (1, True)
+    assert "by hand" in result.output
+    assert run(own, "vu", "163").exit_code == 0
+
+
 def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"'''{value}'''"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.store.operations import maintenance
 from tests.docs.pages import ROOT
 from tests.tokaut.test_backup import Box, box
 
@@ -50,6 +51,42 @@ def test_no_old_wal_is_played_into_it(box: Box) -> None:
     assert box.names(box.database) == {"before"}
     (aside,) = box.data.glob("tokaut.db.before-*Z")
     assert "in the WAL" in box.names(aside)
+
+
+def test_undoing_a_restore_brings_back_the_last_commits(box: Box) -> None:
+    """They may be in the WAL beside the file that was put aside, and nowhere else."""
+    copy = copied(box)
+    holder = sqlite3.connect(box.database)
+    holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
+    holder.commit()
+    left = {ending: box.database.with_name(f"tokaut.db{ending}").read_bytes() for ending in ("", "-wal")}
+    holder.close()
+    for ending, data in left.items():
+        box.database.with_name(f"tokaut.db{ending}").write_bytes(data)
+    assert box.run("restore", str(copy))[0] == 0
+    (aside,) = box.data.glob("tokaut.db.before-*Z")
+    assert box.run("restore", str(aside))[0] == 0
+    assert box.names(box.database) == {"before", "after", "in the WAL"}
+    assert not list(box.data.glob("*.part*"))
+
+
+@pytest.mark.parametrize("wrong", ["a directory", "no folder", "full"])
+def test_a_database_that_cannot_be_written_is_one_line(
+    box: Box, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copied(box)
+    place = {"a directory": box.medium, "no folder": tmp_path / "file" / "tokaut.db", "full": box.database}[wrong]
+    (tmp_path / "file").touch()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    if wrong == "full":
+        monkeypatch.setattr(maintenance, "_write_copy", full)
+    status, said = box.run("restore", str(copy), DATABASE_URL=f"sqlite:///{place}")
+    assert status == 1 and len(said.splitlines()) == 1, said
+    assert {"a directory": "Is a directory", "no folder": "Not a directory", "full": "Make room"}[wrong] in said
+    assert box.names(box.database) == {"before", "after"}
 
 
 def test_not_while_a_process_has_it_open(box: Box) -> None:

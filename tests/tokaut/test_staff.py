@@ -36,6 +36,11 @@ def test_nobody_is_there_until_somebody_is_invited(settings: Mapping[str, str]) 
     assert run(settings, "list", "_operator").output == "Nobody.\n"
 
 
+def test_an_unknown_hotline_is_not_said_to_have_nobody(settings: Mapping[str, str]) -> None:
+    result = run(settings, "list", "vu-pikinni")
+    assert (result.exit_code, "Did you mean vu-pikinini?" in result.output) == (1, True), result.output
+
+
 def test_the_first_lead(settings: Mapping[str, str]) -> None:
     said = run(settings, "invite", "mere", "--hotline", "vu-pikinini")
     assert said.exit_code == 0, said.output

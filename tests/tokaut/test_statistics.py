@@ -20,6 +20,7 @@ from reports.statistics.svg_charts import WIDTH, bar_chart
 from reports.statistics.tables import CELL_LABELS
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from tests.support.no_room import no_room
 from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
@@ -55,6 +56,16 @@ def run(folder: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["statistics", *words], env={"TOKAUT_DATA": str(folder)})
 
 
+@pytest.mark.parametrize("words", [("show",), ("export", "page"), ("export", "page", "--example")])
+def test_an_unknown_country_is_refused(folder: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    result = run(folder, *words, "--country", "vv")
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1), result.output
+    assert "vu" in result.output
+    assert not Path("page").exists()
+    assert run(folder, "show", "--country", "ke").exit_code == 0
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8").removeprefix(spreadsheet.BOM))))
 
@@ -88,6 +99,42 @@ def test_an_export_is_in_the_audit_and_an_example_is_not(folder: Path) -> None:
         assert list(connection.execute(select(t.audit.c.act, t.audit.c.object_id))) == [
             ("exported:statistics", "figures")
         ]
+
+
+def test_each_file_of_an_example_says_that_it_is_one_and_none_stays_among_real_figures(folder: Path) -> None:
+    out = folder / "a"
+    run(folder, "export", str(out), "--example")
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert [path.name for path in files if "EXAMPLE" not in path.read_text(encoding="utf-8")] == []
+    assert {row["example"] for row in rows(out / "reports.csv")} == {"EXAMPLE: made up"}
+    theirs = out / "charts" / "logo.svg"
+    theirs.touch()
+    assert run(folder, "export", str(out)).exit_code == 0
+    left = [path for path in out.rglob("*") if path.is_file() and path != theirs]
+    assert theirs.exists()
+    assert not list(out.rglob(".*"))
+    assert [path.name for path in left if "EXAMPLE" in path.read_text(encoding="utf-8")] == []
+    assert {path.name[:10] for path in left if path.parent.name == "charts"} == {"vu-2026-q4"}
+
+
+def test_made_up_figures_replace_no_real_ones(folder: Path) -> None:
+    out = folder / "a"
+    run(folder, "export", str(out))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    result = run(folder, "export", str(out), "--example")
+    assert (result.exit_code, "has figures that are not made up" in result.output) == (1, True), result.output
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_an_export_that_fails_leaves_the_last_one_whole(folder: Path) -> None:
+    out = folder / "a"
+    run(folder, "export", str(out), "--example")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with no_room():
+        result = run(folder, "export", str(out), "--country", "vu", "--example")
+    assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_an_example_says_on_top_that_it_is_made_up(folder: Path) -> None:

@@ -242,3 +242,19 @@ def test_ctrl_c_ends_it(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(watch.time, "sleep", stop)
     result = CliRunner().invoke(main, ["watch"], env={"TOKAUT_DATA": str(tmp_path)})
     assert result.exit_code == 0, result.output
+
+
+def test_a_country_file_that_cannot_be_read_is_named_and_hides_no_hotline_of_another(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "ke.toml").write_bytes(b"# r\xe9gion\n")
+    environ = {
+        "TOKAUT_DATA": str(tmp_path),
+        "TOKAUT_COUNTRY_DIR": str(tmp_path),
+        "COUNTRIES": "ke,vu",
+        "HOTLINE_VU_POLICE_URL": "https://police.example/",
+    }
+    result = CliRunner().invoke(main, ["watch", "--once"], env=environ)
+    said = " ".join(result.output.split())
+    assert (result.exit_code, "ke.toml cannot be read: it is not UTF-8" in said) == (0, True), result.output
+    assert "vu-pikinini gets no reports" in said

@@ -22,6 +22,7 @@ from reports.countries.hotline import Hotline
 from reports.crypto.key_files import (
     SENDER_KEY,
     KeyFileError,
+    ListedKey,
     list_keys,
     load_private_keys,
     load_public_keys,
@@ -29,6 +30,7 @@ from reports.crypto.key_files import (
     refuse_private_keys,
 )
 from reports.crypto.phone_pepper import load_pepper
+from reports.store import audit_log
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
@@ -52,6 +54,8 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
+from tokaut.database import file_fault
+from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
 from workers.jobs.synthetic_calls import synthetic_call_faults
@@ -165,8 +169,8 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     if not any(name.startswith("HOTLINE_") for name in environ):
         return ()
     common, operator = common_settings(environ), operator_settings(environ)
-    countries, _ = read_countries(common, mode_of(environ))
-    hotlines = countries.hotlines if countries else ()
+    countries, _ = read_each_country(environ)
+    hotlines = [hotline for country in countries for hotline in country.hotlines.values()]
     return registry.unconfigured_hotlines(
         environ, hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
     )
@@ -203,6 +207,25 @@ def read_countries(
         return load_countries([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
     except CountryError as error:
         return None, error.lines
+
+
+def read_each_country(environ: Mapping[str, str]) -> tuple[tuple[Country, ...], tuple[str, ...]]:
+    """Return the configured countries whose files can be read, and the faults of the others."""
+    common, mode = common_settings(environ), mode_of(environ)
+    read = [read_countries(common, mode, iso) for iso in common.countries]
+    countries = tuple(country for loaded, _ in read if loaded for country in loaded)
+    return countries, tuple(fault for _, faults in read for fault in faults)
+
+
+def refuse_unknown_hotline(hotline: str, database: Database | None = None) -> None:
+    """Raise CommandError for a hotline of no configured country.
+
+    One that was taken out of its country file is still known while the database has deliveries to it.
+    """
+    countries, faults = read_each_country(os.environ)
+    configured = [hotline_id for country in countries for hotline_id in country.hotlines]
+    if hotline not in configured and not (database and audit_log.object_ids_of_hotline(database, hotline)):
+        raise unknown_hotline(hotline, configured, faults)
 
 
 def read_country(common: CommonSettings, iso: str) -> Country | None:
@@ -246,10 +269,22 @@ def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> I
             web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
             if not web_keys:
                 yield f"{folder}, the key folder of web, has no public key of {name}. Run: tokaut keys publish"
+            elif source_keys and _is_destroyed(web_keys[0].public.key_id, source_keys):
+                yield (
+                    f"web seals to a key of {name} whose private half is not under {agreed / 'private'}: nobody can "
+                    f"open these reports. Run tokaut keys publish, restart web, then restore that key from a copy or "
+                    f"its sheet: tokaut keys restore {name}"
+                )
             elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
                 yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
         yield str(fault)
+
+
+def _is_destroyed(key_id: str, source_keys: Iterable[ListedKey]) -> bool:
+    """Return whether the private half of a key is missing where another key of the hotline has its own."""
+    with_private_half = [key.public.key_id for key in source_keys if key.has_private_key]
+    return bool(with_private_half) and key_id not in with_private_half
 
 
 def _key_mode_faults(folder: Path, mode: Mode) -> Iterator[str]:
@@ -295,7 +330,9 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     except DatabaseUnavailable as unavailable:
         damaged = str(unavailable) == "DatabaseError"
         advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
+        yield file_fault(common.database_file) or (
+            f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
+        )
 
 
 def _chain_faults(database: Database) -> Iterator[str]:

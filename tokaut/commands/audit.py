@@ -15,9 +15,11 @@ from reports.store.operations import delivery_actions
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, load_settings
 from runtime.time_units import DAY
+from tokaut.checks.installation import refuse_unknown_hotline
 from tokaut.checks.stores import chained_rows, verify_chain
 from tokaut.database import open_database
 from tokaut.documents import audit_export
+from tokaut.documents.files import write_new_document
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHECKPOINT_MAX_AGE = 2 * DAY
@@ -81,16 +83,16 @@ def export(hotline: str, out: Path) -> None:
     """
     try:
         keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
-        with open_database() as (database, actor), out.open("x", encoding="ascii") as file:
+        with open_database() as (database, actor):
+            refuse_unknown_hotline(hotline, database)
             ids = audit_log.object_ids_of_hotline(database, hotline)
             head = audit_export.AuditExportHeader(
                 hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
             )
-            file.writelines(
-                audit_export.export_lines(
-                    head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
-                )
+            lines = audit_export.export_lines(
+                head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
             )
+            write_new_document(out, lines)
             delivery_actions.record_action(database, "audit_exported", hotline, actor)
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +17,21 @@ from rich.progress import Progress
 
 from reports.crypto.key_files import readable_private_keys
 from reports.erasure_journal import FOLDER_NAME, copy_journal, journal_folder
-from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
+from reports.store.operations.maintenance import (
+    PART_ENDING,
+    BackupError,
+    copy_database,
+    delete_unfinished_restore,
+    lock_copies,
+    marker_path,
+    touch_marker,
+)
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
 from tokaut.terminal import CommandError, echo
 
 LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
+MAX_DAYS = 36_500
 ENDING = ".tokaut.db"
 ROOM = "Take older copies to another disk, or name a larger one."
 SECRET_FILES = (
@@ -32,7 +44,13 @@ SECRET_FILES = (
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--days", default=35, show_default=True, help="Copies older than this are deleted; 0 keeps them all.")
+@click.option(
+    "--days",
+    default=35,
+    show_default=True,
+    type=click.IntRange(0, MAX_DAYS),
+    help="Copies older than this are deleted; 0 keeps them all.",
+)
 def backup(folder: Path, days: int) -> None:
     """Copy the embedded database into FOLDER, while everything runs.
 
@@ -54,8 +72,14 @@ def backup(folder: Path, days: int) -> None:
             raise CommandError(
                 f"There is no database {database}, so nothing was copied. `tokaut check` says what to do."
             )
-        _refuse_keys(folder.absolute(), settings)
-        copy = _copy(settings, database, folder)
+        if database.is_dir() or not os.access(database, os.R_OK):
+            cause = "it is a directory" if database.is_dir() else "this account may not read it"
+            raise CommandError(f"The database {database} cannot be copied: {cause}. Nothing was copied.")
+        _refuse_keys(_real(folder), settings)
+        with ended_by_sigterm(), lock_copies(database) as is_alone:
+            if is_alone:
+                _delete_leftovers(database, folder, settings.mode)
+            copy = _copy(settings, database, folder)
         touch_marker(marker_path(settings.database_url, settings.data))
     except (SettingError, BackupError) as error:
         raise CommandError(str(error)) from None
@@ -64,20 +88,41 @@ def backup(folder: Path, days: int) -> None:
             f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
         ) from None
     echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, whole")
-    _copy_journal(settings, folder)
-    if days and (deleted := _delete_older(folder, settings.mode, days)):
+    if days and (deleted := _delete_older(copy, settings.mode, days)):
         echo(f"{deleted} older than {days} days deleted.")
-    if folder.stat().st_dev == settings.data.stat().st_dev:
+    if folder.stat().st_dev == database.stat().st_dev:
         echo("This is the disk of the database itself. Take the copy to another one.")
+    _copy_journal(settings, folder)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """End with status 143 at SIGTERM, but first delete the files that are not complete."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _delete_leftovers(database: Path, folder: Path, mode: Mode) -> None:
+    """Delete what a backup or restore left that was killed: it may contain reports that were purged since."""
+    for pattern in (f"{mode}-*{ENDING}{PART_ENDING}*", f"{FOLDER_NAME}/*{PART_ENDING}"):
+        for path in folder.glob(pattern):
+            path.unlink()
+    delete_unfinished_restore(database)
 
 
 def _copy_journal(settings: InstallationSettings, folder: Path) -> None:
-    """Copy the journal of deletions. A failure is only printed: the copy of the database is complete without it."""
+    """Copy the journal of deletions. Raises CommandError; the copy of the database is complete without it."""
     journal = journal_folder(settings.database_url, settings.data)
     try:
         copy_journal(journal, folder / FOLDER_NAME)
     except OSError as error:
-        echo(f"{journal}, the journal of deletions, was not copied ({error.strerror}). May this account read it?")
+        raise CommandError(
+            f"{journal}, the journal of deletions, was not copied ({error.strerror}). May this account read it, and "
+            f"write {folder / FOLDER_NAME}?"
+        ) from None
 
 
 def embedded_database(place: InstallationSettings) -> Path:
@@ -89,14 +134,19 @@ def embedded_database(place: InstallationSettings) -> Path:
     )
 
 
+def _real(path: Path) -> Path:
+    """Return where a path leads, without links."""
+    return Path(os.path.realpath(path))
+
+
 def _refuse_keys(folder: Path, settings: InstallationSettings) -> None:
     """Refuse a folder with keys. Database and keys must never be on one medium."""
-    keys = settings.keys.absolute()
-    if folder == keys or keys in folder.parents or folder in keys.parents or folder == settings.data.absolute():
+    keys = _real(settings.keys)
+    if folder == keys or keys in folder.parents or folder in keys.parents or folder == _real(settings.data):
         raise CommandError(f"{folder} and the keys in {keys} are one place. Name a folder on another disk.")
     for name in SECRET_FILES:
         secret = os.environ.get(name, "").strip()
-        if secret and folder in Path(secret).absolute().parents:
+        if secret and folder in (*_real(Path(secret)).parents, _real(Path(secret).parent)):
             raise CommandError(f"{secret} ({name}) is in {folder}. Keys and backups are never kept together.")
     if folder.is_dir():
         for path in readable_private_keys(folder):
@@ -115,13 +165,14 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
     return target
 
 
-def _delete_older(folder: Path, mode: Mode, days: int) -> int:
-    """Delete the copies of this mode that are older, and return their number.
+def _delete_older(copy: Path, mode: Mode, days: int) -> int:
+    """Delete the copies of this mode beside `copy` that are older, and return their number.
 
     Called only once a new copy is complete. So purged reports are gone from the backups after that many days.
     """
     cutoff = time.time() - days * 86_400
-    old = [path for path in folder.glob(f"{mode}-*{ENDING}") if path.stat().st_mtime < cutoff]
+    copies = copy.parent.glob(f"{mode}-*{ENDING}")
+    old = [path for path in copies if path != copy and path.stat().st_mtime < cutoff]
     for path in old:
         path.unlink()
     return len(old)

@@ -22,6 +22,7 @@ from reports.store.outbox import StoredBody
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, load_settings
 from tokaut.database import open_database
+from tokaut.documents.files import write_new_document
 from tokaut.terminal import CommandError, echo
 
 
@@ -100,14 +101,9 @@ def _decrypted(report: case_view.ReadableReport, body: StoredBody, context: Seal
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a new file that only this account can read from the first moment on. It never overwrites a file.
-
-    Half of a surrogate pair cannot be encoded and is escaped.
-    """
+    """Write a new file that only this account can read from the first moment on. It never overwrites a file."""
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as sheet_file:
-            sheet_file.write(text.encode("utf-8", "backslashreplace"))
+        write_new_document(path, [text])
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written ({error.strerror}). Name a new file, in a folder of yours."

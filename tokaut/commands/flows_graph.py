@@ -17,6 +17,7 @@ from flows.model import FlowBook
 from flows.parser import FlowError
 from reports.countries.country import load_countries
 from runtime.settings import Mode
+from tokaut.documents.files import write_documents
 from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
 from tokaut.terminal import CommandError, echo
 
@@ -72,9 +73,10 @@ def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
         echo(mermaid(next(iter(graphs.values()))), nl=False)
         return
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in graph_files(graphs).items():
-        (out / name).write_text(text, encoding="utf-8")
-        echo(out / name)
+    texts = {out / name: text for name, text in graph_files(graphs).items()}
+    write_documents(texts)
+    for path in texts:
+        echo(path)
 
 
 def flow_name(book: FlowBook, given: str) -> str:

@@ -25,6 +25,7 @@ from runtime.settings import (
     load_all_settings,
     load_settings,
 )
+from tokaut.checks import installation
 from tokaut.conformance import ConformanceResult, DrillPayloads, check_callbacks, check_deliveries, text_notifier
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo, unknown_hotline
@@ -57,6 +58,7 @@ def revive(hotline_id: str) -> None:
     Next: `tokaut deliveries list` shows within seconds whether it accepts them.
     """
     with open_database() as (database, actor):
+        installation.refuse_unknown_hotline(hotline_id, database)
         count = delivery_actions.revive_hotline(database, hotline_id, actor)
     echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
 

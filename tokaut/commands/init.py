@@ -76,16 +76,12 @@ def init(
         names = channels or _channels(no_input=no_input)
         ask = _default if no_input else _prompt
         plan = plan_installation(folder, Mode(mode), of, names, given=_assignments(given), ask=ask)
-        write_installation(plan)
+        _write(plan)
         _print_result(plan)
         if sheets:
             _print_sheets(plan)
     except (CannotInstall, CountryError, KeyFileError) as fault:
         raise CommandError(str(fault)) from None
-    except OSError as fault:
-        raise CommandError(
-            f"{fault.filename} cannot be written ({fault.strerror}). Remove {folder}, and run this again."
-        ) from None
 
 
 def _country(iso: str | None, *, no_input: bool) -> Country:
@@ -135,6 +131,16 @@ def _parser(setting: Setting) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _write(plan: NewInstallation) -> None:
+    try:
+        write_installation(plan)
+    except OSError as fault:
+        what = f"Remove {plan.folder}" if fault.filename else "Remove it"
+        raise CommandError(
+            f"{fault.filename or plan.folder} cannot be written ({fault.strerror}). {what}, and run this again."
+        ) from None
 
 
 def _print_result(plan: NewInstallation) -> None:

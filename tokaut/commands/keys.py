@@ -29,8 +29,9 @@ from reports.crypto.key_files import destroy_private_key as destroy_key
 from reports.crypto.key_files import publish_public_keys as publish_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
-from reports.store.operations import delivery_actions
+from reports.store.operations import delivery_actions, spool_status
 from reports.store.operations.key_rotation import count_by_key, count_outdated, rewrap_rows
+from reports.store.operations.spool_status import SpoolStatus
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, PepperSettings, SettingError, WebKeySettings, load_settings
 from runtime.settings.parsers import new_secret, new_webhook_secret
@@ -95,12 +96,12 @@ def publish(folder: Path | None) -> None:
         if target is None:
             raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
         changed = publish_keys(settings.keys, target)
+        if not hotlines_with_keys(target):
+            raise CommandError(
+                f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
+            )
     except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
-    if not hotlines_with_keys(target):
-        raise CommandError(
-            f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
-        )
     echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
 
 
@@ -112,12 +113,18 @@ def list_() -> None:
     """
     settings = _settings()
     try:
-        for hotline in hotlines_with_keys(settings.keys):
+        hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
+        if not hotlines and not audit_keys:
+            raise CommandError(
+                f"There is no key under {settings.keys}. Set TOKAUT_KEYS as the services have it, or make a pair: "
+                "tokaut keys new HOTLINE"
+            )
+        for hotline in hotlines:
             for rank, key in enumerate(list_keys(settings.keys, hotline)):
                 use = "current" if rank == 0 else "older"
                 private_key = "private key here" if key.has_private_key else "private key not here"
                 echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
-        for key_id in audit.load_verify_keys(settings.keys):
+        for key_id in audit_keys:
             echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
     except KeyFileError as fault:
         raise CommandError(str(fault)) from None
@@ -184,26 +191,39 @@ def restore(hotline: str) -> None:
 @keys.command()
 @click.argument("hotline")
 @click.argument("key_id")
-def destroy(hotline: str, key_id: str) -> None:
+@click.option(
+    "--restarted", is_flag=True, help="web on every host, and the console, were restarted with the newer key."
+)
+def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     """Destroy an older private key of HOTLINE that no row names any more.
 
-    After that nothing that was sealed to it can be opened from an older backup. Do it when no row has named the key for
-    35 days, or at once if what backups contain must be gone at once. The recovery sheet is a copy: burn it too. The
-    console may have one: remove it.
+    After that nothing that was sealed to it can be opened, also not from an older backup. Do it when no row has named
+    the key for 35 days, or at once if what backups contain must be gone at once. It is refused while the public keys of
+    web have no newer one, and while a spool may hold reports. The recovery sheet is a copy: burn it too. The console
+    may have one: remove it.
 
     \b
-    Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
+    Example:  tokaut keys destroy vu-pikinini 0123456789abcdef --restarted
     """
     settings = _settings()
     try:
+        web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
         with open_database() as (database, actor):
             if rows := count_by_key(database, key_id):
                 raise CommandError(
                     f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
                 )
+            _refuse_key_of_web(web_keys, hotline, key_id)
+            _refuse_filled_spool(spool_status.list_statuses(database), key_id)
+            if not restarted:
+                raise CommandError(
+                    f"A process that was not restarted since the newer key still seals to {key_id}, and nobody could "
+                    f"open that. Restart web on every host, and the console if it has keys of {hotline}. Then repeat "
+                    "this with --restarted."
+                )
             destroy_key(settings.keys, hotline, key_id)
             delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
-    except KeyFileError as fault:
+    except (KeyFileError, SettingError) as fault:
         raise CommandError(str(fault)) from None
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
 
@@ -220,6 +240,28 @@ def secret(webhook: bool) -> None:
         TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     echo(new_webhook_secret() if webhook else new_secret())
+
+
+def _refuse_key_of_web(folder: Path, hotline: str, key_id: str) -> None:
+    """Refuse the key to which web seals by its folder of public keys. Raises KeyFileError."""
+    if key_id in [key.public.key_id for key in list_keys(folder, hotline)[:1]]:
+        raise CommandError(
+            f"web seals to {key_id}, the newest key of {hotline} in {folder}. If there is no newer one: tokaut keys "
+            f"rotate {hotline}. Then tokaut keys publish, restart web on every host, and tokaut keys rotate {hotline} "
+            "--rewrap-only."
+        )
+
+
+def _refuse_filled_spool(statuses: Iterable[SpoolStatus], key_id: str) -> None:
+    """Refuse while the spool of a host may hold reports that only this key opens."""
+    for status in statuses:
+        is_silent = status.host.endswith(f"/{spool_status.WEB}") and status.unseen > 2 * spool_status.REPORT_SECONDS
+        if status.may_hold or is_silent:
+            fact = f"may hold {status.may_hold}" if status.may_hold else f"was last seen {status.unseen} s ago"
+            raise CommandError(
+                f"{status.host} {fact}; what is in its spool may be sealed to {key_id}. Wait until it runs and its "
+                "spool is empty, or sign it off: tokaut hosts list"
+            )
 
 
 def _new_signer(folder: Path, *, first: bool) -> None:

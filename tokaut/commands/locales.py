@@ -34,6 +34,7 @@ from reports.countries.country import Countries, Country, load_countries, shippe
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode
+from tokaut.documents.files import write_documents
 from tokaut.documents.review_sheet import ReadSheet, SheetRow, read_sheet, review_sheet_html
 from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, TextState, catalogue_coverage, signature_text
 from tokaut.screens.coverage import screen_coverage as lines_of
@@ -148,7 +149,7 @@ def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> No
         printed_on=today,
     )
     try:
-        path.write_text(text, encoding="utf-8")
+        write_documents({path: text})
     except OSError as error:
         raise CommandError(f"{path} cannot be written ({error.strerror}). Name another file: --out FILE") from None
     echo(
@@ -211,7 +212,7 @@ def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, wit
     path = FOLDER / f"{tag}{SIGNATURES}"
     block = write_signature(tag, replace(signature, texts=new))
     try:
-        path.write_text((signature_text(tag) or HEADER.format(tag=tag)) + block, encoding="utf-8")
+        write_documents({path: (signature_text(tag) or HEADER.format(tag=tag)) + block})
     except OSError as error:
         raise CommandError(f"{path} cannot be written ({error.strerror}). Run it in a checkout of your own.") from None
     total, both = len(english_by_key), len(load(FOLDER)[tag].signed)

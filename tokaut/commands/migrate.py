@@ -14,6 +14,7 @@ from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
+from tokaut.database import file_fault
 from tokaut.terminal import CommandError, echo
 
 
@@ -45,7 +46,10 @@ def migrate() -> None:
             "to run `tokaut roles` again (docs/operating/postgresql.md)."
         ) from None
     except DatabaseUnavailable as unavailable:
-        raise CommandError(f"The database does not answer ({unavailable}). Start it, then run this again.") from None
+        raise CommandError(
+            file_fault(settings.database_file)
+            or f"The database does not answer ({unavailable}). Start it, then run this again."
+        ) from None
     echo("The database has the schema of this release.")
     for line in faults:
         echo(f"  x {line}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reports.countries.country import SHIPPED_FOLDER, CountryError, load_country, shipped_countries
+from reports.countries.country import SHIPPED_FOLDER, CountryError, country_text, load_country, shipped_countries
 from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
@@ -43,8 +43,8 @@ def withdraw(country: str, number: str) -> None:
     Next: `tokaut check --country vu` says what the country lacks now.
     """
     path = _country_file(country)
-    text = (path if path.exists() else SHIPPED_FOLDER / path.name).read_text(encoding="utf-8")
     try:
+        text = country_text(country, path.parent)
         changed, services = mark_withdrawn(text, number)
         load_country(country, changed, Mode.DEMO)
     except NumberNotFound as known_numbers:
@@ -54,7 +54,7 @@ def withdraw(country: str, number: str) -> None:
     except UnsafeEdit:
         raise CommandError(f"{path} is written in a way that is not safe to change by program. {BY_HAND}") from None
     except CountryError as error:
-        raise CommandError(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
+        raise CommandError(f"{error}\n{path} was not changed. {BY_HAND}") from None
     _replace(path, changed)
     echo(f"{number} ({', '.join(services)}) is withdrawn in {path}.")
     echo("Every web process of this host shows it no more within a minute; no restart is needed.")

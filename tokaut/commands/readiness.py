@@ -15,6 +15,7 @@ from reports.countries.country import CountryError, shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.settings import Mode
+from tokaut.documents.files import write_documents
 from tokaut.documents.pages import CountrySheet, readiness_html
 from tokaut.terminal import CommandError, echo
 
@@ -46,7 +47,7 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
                 echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.summary}")
         return
     try:
-        out.write_text(readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
+        write_documents({out: readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}")})
     except OSError as error:
         raise CommandError(f"{out} cannot be written ({error.strerror}). Name a file in a folder of yours.") from None
     echo(f"{out}: {len(sheets)} {'country' if len(sheets) == 1 else 'countries'}. Open it in a browser, or print it.")

@@ -8,10 +8,10 @@ from typing import Final
 
 import click
 
-from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, restore_backup
+from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, lock_copies, restore_backup
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, SettingError, load_settings
-from tokaut.commands.backup import embedded_database
+from tokaut.commands.backup import embedded_database, ended_by_sigterm
 from tokaut.terminal import CommandError, echo
 
 PROCESSES: Final = "web, urgent, standard, clock and console"
@@ -40,9 +40,17 @@ def restore(file: Path) -> None:
         if is_in_use(database):
             raise CommandError(f"{database} is in use. Stop {PROCESSES}, then run this again.")
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        aside = restore_backup(file, database)
+        with ended_by_sigterm(), lock_copies(database) as is_alone:
+            if not is_alone:
+                raise CommandError(f"A backup or restore of {database} runs. Wait until it has ended.")
+            aside = restore_backup(file, database)
     except (SettingError, BackupError) as error:
         raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or database} cannot be used ({error.strerror}). Correct TOKAUT_DATA or DATABASE_URL, or "
+            "run this under an account that may write it."
+        ) from None
     echo(f"{database} is now {file.name}.")
     if aside:
         echo(f"What was there is kept as {aside}.")

@@ -7,15 +7,15 @@ import os
 import click
 
 from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
-from reports.countries.country import CountryError, load_countries
 from reports.store.cases import case_view
 from reports.store.privileges.rights import CONSOLE
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from runtime.hardening import harden
 from runtime.settings import ConsoleSettings, SettingError, load_settings
+from tokaut.checks import installation
 from tokaut.database import open_database
-from tokaut.terminal import CommandError, CommandGroup, echo, unknown_hotline
+from tokaut.terminal import CommandError, CommandGroup, echo
 
 
 @click.group(cls=CommandGroup)
@@ -60,7 +60,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
             "A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator."
         )
     if hotline:
-        _refuse_unknown(settings, hotline)
+        installation.refuse_unknown_hotline(hotline)
     with open_database(CONSOLE) as (database, operator):
         inviter = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
         link = invite(
@@ -91,6 +91,8 @@ def list_(hotline: str) -> None:
     for account in people:
         echo(f"{account.name:<24} {account.role:<9} {'has left' if account.ended_at else ''}".rstrip())
     if not people:
+        if hotline != OPERATOR_HOTLINE:
+            installation.refuse_unknown_hotline(hotline)
         echo("Nobody.")
 
 
@@ -119,13 +121,3 @@ def _settings() -> ConsoleSettings:
         return load_settings(ConsoleSettings, os.environ)
     except SettingError as error:
         raise CommandError(str(error)) from None
-
-
-def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
-    try:
-        countries = load_countries(settings.countries, settings.mode, settings.country_dir)
-    except CountryError as error:
-        raise CommandError(str(error)) from None
-    known = [known_hotline.id for known_hotline in countries.hotlines]
-    if hotline not in known:
-        raise unknown_hotline(hotline, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from reports.countries import country
 from reports.countries.language_names import LANGUAGE_NAMES
+from reports.spreadsheet import with_column
 from reports.statistics.aggregation import PublishedFigure
 from reports.statistics.dictionary import dictionary_csv
 from reports.statistics.examples import EXAMPLE, example_figures
@@ -26,10 +28,13 @@ from reports.statistics.tables import (
 from reports.store.operations import delivery_actions, quarterly_figures
 from runtime.settings import Mode
 from tokaut.database import open_database
+from tokaut.documents.files import write_documents
 from tokaut.documents.pages import statistics_html
-from tokaut.terminal import CommandError, CommandGroup, echo
+from tokaut.terminal import CommandError, CommandGroup, did_you_mean, echo
 
 CHARTS = "charts"
+CHART_FILE = re.compile(r"[a-z]{2}-\d{4}-q[1-4]-[\w-]+\.(svg|csv)")
+EXAMPLE_MARK = "EXAMPLE"
 OF_COUNTRY = click.option("--country", "isos", multiple=True, metavar="vu", help="Only this country; may be repeated.")
 MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, as an example.")
 
@@ -74,7 +79,8 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     The page is self-contained: it can be put on any web server, mailed or printed. reports.csv has all tables, and
     dictionary.csv says what they mean. payments.csv counts reports by the kind of payment that was asked for or made,
     for bank coalitions. It contains no card or account numbers. child-helpline.csv has the categories in the terms of
-    Child Helpline International. charts/ has each chart as SVG and as CSV. The audit records the export.
+    Child Helpline International. charts/ has each chart as SVG and as CSV. The audit records the export. It replaces an
+    earlier export in FOLDER as a whole. Each file of an example says that it is one, and none replaces real figures.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut
@@ -82,6 +88,8 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     Next: look at index.html, and read the lines at its top before you pass it on.
     """
     figures = _figures(isos, made_up, "exported:statistics")
+    if made_up and (real := _real_figures(folder)):
+        raise CommandError(f"{real} has figures that are not made up. Name another folder for the example.")
     quarters = group_by_quarter(figures, LANGUAGE_NAMES)
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
@@ -95,25 +103,58 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
         f"{CHARTS}/{sheet.id}.{kind}": text
         for quarter in quarters
         for sheet in quarter.shown
-        for kind, text in (("svg", standalone(chart_svg(sheet))), ("csv", chart_csv(sheet)))
+        for kind, text in (
+            ("svg", standalone(chart_svg(sheet), EXAMPLE_MARK if made_up else "")),
+            ("csv", chart_csv(sheet)),
+        )
     }
+    texts = {folder / name: text for name, text in (files | charts).items()}
+    if made_up:
+        texts = {path: _as_example(path, text) for path, text in texts.items()}
     try:
         (folder / CHARTS).mkdir(parents=True, exist_ok=True)
-        for name, text in (files | charts).items():
-            (folder / name).write_text(text, encoding="utf-8")
+        earlier = [path for path in (folder / CHARTS).iterdir() if CHART_FILE.fullmatch(path.name)]
+        write_documents(texts, [path for path in earlier if path not in texts])
     except OSError as error:
-        raise CommandError(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
+        raise CommandError(f"{error.filename} cannot be written ({error.strerror}). Name a folder of yours.") from None
     echo(f"{folder}: {', '.join(files)} and {len(charts) // 2} charts, of {len(quarters)} quarters.")
+
+
+def _real_figures(folder: Path) -> Path | None:
+    """Return a file of an earlier export that was not an example, or None. Raises CommandError."""
+    path = folder / "index.html"
+    try:
+        return None if not path.exists() or EXAMPLE in path.read_text("utf-8", "replace") else path
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read ({error.strerror}). Name a folder of yours.") from None
+
+
+def _as_example(path: Path, text: str) -> str:
+    return with_column(text, "example", f"{EXAMPLE_MARK}: made up") if path.suffix == ".csv" else text
 
 
 def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
     countries = [iso.upper() for iso in isos]
     if made_up:
+        _refuse_unknown(countries, [])
         return example_figures(country.load_countries(countries or ["vu", "ke"], Mode.DEMO).all)
     with open_database() as (database, actor):
+        figures = quarterly_figures.list_published(database, countries)
+        _refuse_unknown(countries, figures)
         if audit_action:
             delivery_actions.record_action(database, audit_action, "figures", actor)
-        return quarterly_figures.list_published(database, countries)
+        return figures
+
+
+def _refuse_unknown(countries: Sequence[str], figures: Sequence[PublishedFigure]) -> None:
+    """Refuse a country that is not shipped and has no figures."""
+    known = {iso.upper() for iso in country.shipped_countries()} | {figure.country for figure in figures}
+    for iso in countries:
+        if iso not in known:
+            raise CommandError(
+                f"There is no country {iso.lower()}.{did_you_mean(iso, known)} It is one of "
+                f"{', '.join(sorted(known)).lower()}."
+            )
 
 
 def _country_names() -> dict[str, str]:

@@ -27,7 +27,7 @@ from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import SyntheticCallStatus
 from runtime.hardening import harden
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from tokaut.checks.installation import hotlines_left_out
+from tokaut.checks.installation import hotlines_left_out, read_each_country
 from tokaut.database import open_database
 from workers.delivery.outcomes import DELIVERY_ADVICE
 
@@ -178,8 +178,9 @@ LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: toka
 class WatchSnapshot:
     """The unacknowledged reports and the next action at one moment.
 
-    hidden: how many more reports wait than are shown. left_out: hotlines that the worker could not set up. calls: the
-    synthetic calls to each network. quiet: channels with unusually few calls.
+    hidden: how many more reports wait than are shown. left_out: a sentence for each hotline that the worker could not
+    set up, and for each country file that cannot be read. calls: the synthetic calls to each network. quiet: channels
+    with unusually few calls.
     """
 
     rows: tuple[WatchRow, ...]
@@ -208,7 +209,8 @@ def watch(once: bool, every: int) -> None:
     """
     harden()
     with open_database() as (database, _):
-        left_out = hotlines_left_out(os.environ)
+        _, unreadable = read_each_country(os.environ)
+        left_out = (*unreadable, *(f"{hotline} {LEFT_OUT}" for hotline in hotlines_left_out(os.environ)))
         if once:
             snapshot = take_snapshot(database, at_most=200, left_out=left_out)
             Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(snapshot))
@@ -255,7 +257,7 @@ def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     parts: list[RenderableType] = [Text(snapshot.next_action, "bold")]
-    parts += [Text(f"{hotline} {LEFT_OUT}", "bold red") for hotline in snapshot.left_out]
+    parts += [Text(sentence, "bold red") for sentence in snapshot.left_out]
     if snapshot.rows:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
         for row in snapshot.rows:

@@ -24,6 +24,7 @@ from runtime.settings.processes import sqlite_file
 MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
 PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
+PART_ENDING = ".part"  # of a file that is not complete yet
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
@@ -36,28 +37,59 @@ def copy_database(source: Path, target: Path, progress: Callable[[int, int], Non
 
     `progress` is called with the pages that are done and all pages.
     """
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(target.name + PART_ENDING)
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with (
-            closing(_open(source, "ro")) as origin,
-            closing(sqlite3.connect(part, isolation_level=None)) as destination,
-        ):
-            with _snapshot(origin):
-                origin.backup(
-                    destination,
-                    pages=PAGES_PER_STEP,
-                    progress=lambda _, remaining, total: progress(total - remaining, total),
-                )
-            destination.execute("PRAGMA journal_mode=DELETE")  # a single file without a WAL
-        filesystem.sync(part)
+        _write_copy(source, part, progress)
         check_backup(part)
         part.rename(target)
         filesystem.sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"The copy could not be made ({_reason(error)}); the incomplete copy was deleted.") from None
     finally:
-        part.unlink(missing_ok=True)
+        _delete_database(part)
+
+
+@contextmanager
+def lock_copies(database: Path) -> Iterator[bool]:
+    """Hold the lock of backups and restores of a database. Yields False without it: another one of them runs."""
+    try:
+        descriptor = os.open(database.parent, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_alone = True
+        except OSError:
+            is_alone = False
+        yield is_alone
+    finally:
+        os.close(descriptor)
+
+
+def delete_unfinished_restore(database: Path) -> None:
+    """Delete what a restore left that was killed. Call it under `lock_copies`. Raises OSError."""
+    _delete_database(database.with_name(database.name + PART_ENDING))
+
+
+def _write_copy(source: Path, part: Path, progress: Callable[[int, int], None]) -> None:
+    """Copy a database with the commits in its WAL into a new file, and sync it. Raises OSError and sqlite3.Error."""
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(_open(source, "ro")) as origin, closing(sqlite3.connect(part, isolation_level=None)) as destination:
+        with _snapshot(origin):
+            origin.backup(
+                destination,
+                pages=PAGES_PER_STEP,
+                progress=lambda _, remaining, total: progress(total - remaining, total),
+            )
+        destination.execute("PRAGMA journal_mode=DELETE")  # a single file without a WAL
+    filesystem.sync(part)
+
+
+def _delete_database(path: Path) -> None:
+    for suffix in FILE_SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def check_backup(path: Path) -> str:
@@ -98,24 +130,25 @@ def is_in_use(database: Path) -> bool:
 def restore_backup(backup: Path, database: Path) -> Path | None:
     """Replace the database by a backup. Returns where the old database was moved, None if there was none.
 
-    The old WAL is moved as well: SQLite would apply it to the new file. Raises BackupError.
+    The backup may be such a moved database; its last commits are in the WAL beside it. The old WAL is moved as well:
+    SQLite would apply it to the new file. Call it under `lock_copies`. Raises BackupError.
     """
-    part = database.with_name(database.name + ".part")
+    part = database.with_name(database.name + PART_ENDING)
     try:
-        part.unlink(missing_ok=True)
-        with (
-            backup.open("rb") as origin,
-            os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as destination,
-        ):
-            shutil.copyfileobj(origin, destination, 1 << 20)
-        filesystem.sync(part)
+        delete_unfinished_restore(database)
+        _write_copy(backup, part, lambda *_: None)
         check_backup(part)
         _copy_ownership(part, database)
         old_path = _move_aside(database)
         part.rename(database)
         filesystem.sync(database.parent)
-    except OSError as error:
-        raise BackupError(f"{database} could not be written ({_reason(error)}).") from None
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(
+            f"{database} could not be written ({_reason(error)}). Make room there, or run this under an account that "
+            "may write it."
+        ) from None
+    finally:
+        _delete_database(part)
     return old_path
 
 
