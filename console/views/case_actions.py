@@ -49,6 +49,11 @@ NOT_TO_THEM = (
 WITH_ANOTHER_HOTLINE = (
     "This report went to another hotline, and only that hotline writes to the reporter now. Nothing was sent."
 )
+NOT_A_READER = "Nothing was hidden: {name} opens no reports. A report can be hidden only from staff and leads."
+NOBODY_ELSE = (
+    "Nothing was hidden: another lead must be able to open this report, or a member of staff if you are the only lead. "
+    "Invite one first, or ask the operator to, by tokaut staff invite; or transfer the report to another hotline."
+)
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 
 Action = Callable[[StaffRequest, str], Response]
@@ -278,14 +283,19 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
 def set_access(me: StaffRequest, report_id: str) -> Response:
     """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26).
 
-    A report that they hold goes back into the queue.
+    A report that they hold goes back into the queue. Somebody else must be able to open it: another lead, or a member
+    of staff if there is no other lead. Nothing is hidden from an auditor.
     """
-    staff_id = me.form.get("who", "")
-    staff_ids = {account.staff_id for account in accounts.list_accounts(services.database, me.account.hotline)}
-    if staff_id not in staff_ids or staff_id == me.account.staff_id:
+    colleague = accounts.find_by_id(services.database, me.form.get("who", ""))
+    if colleague is None or colleague.hotline != me.account.hotline or colleague.staff_id == me.account.staff_id:
         abort(400)
     is_excluded = me.form.get("do") != "back"
-    is_put_back = case_view.set_access(
-        services.database, me.account, report_id, staff_id, me.idempotency_key, away=is_excluded
-    )
+    if is_excluded and (colleague.ended_at is not None or colleague.role not in READERS):
+        return case_page(me, report_id, ActionResult(error=NOT_A_READER, fields={"name": colleague.name}))
+    try:
+        is_put_back = case_view.set_access(
+            services.database, me.account, report_id, colleague.staff_id, me.idempotency_key, away=is_excluded
+        )
+    except case_view.NobodyElse:
+        return case_page(me, report_id, ActionResult(error=NOBODY_ELSE))
     return redirect_with_message(f"/reports/{report_id}", "away_put_back" if is_put_back else "away")

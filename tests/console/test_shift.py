@@ -164,7 +164,7 @@ def test_a_report_that_is_hidden_from_its_holder_waits_for_somebody_again(
     assert json.loads(nia.get("/waiting").html)["urgent"] == len(ids), "as one that nobody has taken"
     assert f"row-{ids[0]}" in nia.get("/?tab=unassigned").html and f"row-{ids[0]}" not in nia.get("/?tab=others").html
     log = ana.get(f"/audit?report={ids[0]}").text
-    assert log.count("ana put the report back into the queue.") == log.count("ana hid the report from a colleague.") == 1
+    assert log.count("ana put the report back into the queue.") == log.count("ana hid the report from mere.") == 1
     assert mere.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
     ana.post(f"{path}/away", who | {"do": "back"}, at=path)
     assert holders(filed) == {("", "ana")}, "and who may see it again does not get it back unasked"
