@@ -75,19 +75,25 @@ def session_attempt(cipher: RecordCipher, session_hash: bytes) -> LoginAttempt:
 def client_address(request: Request) -> str:
     """Return the address of the browser; the /64 network for IPv6, `unknown` if it is invalid.
 
-    X-Forwarded-For counts only if the proxy runs on this machine.
+    An IPv4 address that was mapped to IPv6 is that IPv4 address. X-Forwarded-For counts only if the proxy runs on this
+    machine.
     """
     peer = request.environ.get("REMOTE_ADDR", "")
     forwarded = request.headers.get("X-Forwarded-For", "")
     try:
-        if forwarded and (not peer or ipaddress.ip_address(peer).is_loopback):
+        if forwarded and (not peer or _parse_address(peer).is_loopback):
             peer = forwarded.rpartition(",")[2].strip()
-        address = ipaddress.ip_address(peer)
+        address = _parse_address(peer)
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def console_site() -> passkeys.Site | None:

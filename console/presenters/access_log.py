@@ -39,6 +39,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "answered": "{who} sent a message to the reporter.",
     "kept_away": "{who} hid the report from a colleague.",
     "let_near": "{who} showed the report to a colleague again.",
+    "hidden_from": "{who} hid the report from {about}.",
+    "shown_to": "{who} showed the report to {about} again.",
     "logged_in": "{who} logged in.",
     "logged_out": "{who} logged out.",
     "logged_out_everywhere": "{who} logged out everywhere.",
@@ -108,7 +110,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "written": ("Messages and notes", ("answered", "noted", "reply_")),
     "passed": ("Passed on, transferred, declined", ("passed_on", "put_back", "hand_over_", "handed_on", "rejected")),
     "closed": ("Closed, false report", ("closed", "closed:", "close_undone", "hoax_")),
-    "hidden": ("Hidden from colleagues", ("kept_away", "let_near")),
+    "hidden": ("Hidden from colleagues", ("kept_away", "let_near", "hidden_from", "shown_to")),
     "people": (
         "People and accounts",
         (
@@ -143,4 +145,5 @@ def subject(one: LoggedAct, names: Mapping[str, str]) -> str:
 
     `names`: account id → name.
     """
-    return names.get(one.object_id) or one.object_id.rpartition("/")[2]
+    name = one.object_id.rpartition("/")[2]
+    return names.get(name, name)

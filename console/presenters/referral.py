@@ -5,7 +5,7 @@ The same parts are made into JSON (docs/contracts/cop-referral-1.0.schema.json) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,10 +42,14 @@ BASES: Final[Mapping[str, str]] = {
 }
 GIVERS: Final[Mapping[str, str]] = {"child": "The child", "carer": "A parent or carer", "reporter": "The reporter"}
 NO_TO, NO_PURPOSE = "Enter the service that gets this referral.", "Enter what the service is asked to do."
+LEFT_OUT = (
+    "The reporter left this hotline out: no form is made for it. Enter another service. If your law names this one, "
+    "decide with a lead and call them yourself."
+)
 NO_BASIS, NO_GIVER = "Choose on what basis you refer.", "Choose who gave the consent."
 NO_SECTION = "Choose at least one part of the report."
 NUMBER_NOT_SAFE = "The number is not given outside the safe hours, or without the reporter's leave."
-PROBLEMS = (NO_TO, NO_PURPOSE, NO_BASIS, NO_GIVER, NO_SECTION, NUMBER_NOT_SAFE)
+PROBLEMS = (NO_TO, LEFT_OUT, NO_PURPOSE, NO_BASIS, NO_GIVER, NO_SECTION, NUMBER_NOT_SAFE)
 TITLE, CONFIDENTIAL = "Referral form", "Confidential. For the service named here only. Do not copy or forward it."
 LINES = ("From", "To", "Made", "Made by", "Report", "Purpose", "Basis", "Consent given by", "Not passed on")
 LABELS = ("What happened", "Danger", "Priority", "Why", "Age", "Place", "Contact", "Safe hours", "Number")
@@ -81,11 +85,14 @@ class ReferralRequest:
     sections: tuple[str, ...]
     number: str = ""
 
-    @property
-    def problems(self) -> Mapping[str, str]:
-        """Return the field → sentence of each missing choice, in the order of the form."""
+    def problems(self, left_out: Collection[str]) -> Mapping[str, str]:
+        """Return the field → sentence of each missing or wrong choice, in the order of the form.
+
+        `left_out`: ids and names of the hotlines that the reporter left out.
+        """
+        is_left_out = any(_letters(name) in _letters(self.to) for name in left_out)
         problems_by_field = {
-            "to": "" if self.to else NO_TO,
+            "to": (LEFT_OUT if is_left_out else "") if self.to else NO_TO,
             "purpose": "" if self.purpose else NO_PURPOSE,
             "basis": "" if self.basis in BASES else NO_BASIS,
             "given_by": NO_GIVER if self.basis == "consent" and self.given_by not in GIVERS else "",
@@ -104,6 +111,11 @@ class ReferralRequest:
             given_by=form.get("given_by", "") if basis == "consent" else "",
             sections=tuple(name for name in SECTIONS if form.get(f"section.{name}")),
         )
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a name, to find it in however somebody types it."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ PEOPLES_ACTS: Final = (
 # act of the audit log → sentence
 ACTS: Final[Mapping[str, str]] = {
     **{act: access_log.SENTENCES[act] for act in PEOPLES_ACTS},
+    # Only the access log says from whom.
+    "hidden_from": access_log.SENTENCES["kept_away"],
+    "shown_to": access_log.SENTENCES["let_near"],
     "handed_on": "The report was transferred to another hotline.",
     "hand_over_refused": "The transfer to another hotline was not possible.",
     "delivered": "The system of the hotline received the report.",

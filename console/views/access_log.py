@@ -29,7 +29,6 @@ bp = Blueprint("access_log", __name__)
 
 CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
 FILE_NAME = "access-log.csv"
-ID_LENGTH = 36  # characters of a whole report id, with its hyphens
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def _wanted(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
 
 def _digits(asked: str) -> str:
     """Return a whole id, or the digits of a reference as the pages show it: `DF0 675`."""
-    return asked.lower() if len(asked) == ID_LENGTH else parse_reference(asked) or asked.lower()
+    return asked.lower() if len(asked) == access_log.ID_LENGTH else parse_reference(asked) or asked.lower()
 
 
 def _zone(me: StaffRequest) -> ZoneInfo:
@@ -171,5 +170,5 @@ def _sentence(one: LoggedAct, names: Mapping[str, str], catalogue: Catalogue) ->
 def _csv_row(me: StaffRequest, one: LoggedAct, names: Mapping[str, str]) -> tuple[str, ...]:
     fields = {"who": _who(one), "about": presenter.subject(one, names), "act": presenter.act_words(one.act)}
     words = fill_placeholders(presenter.sentence(one.act), fields)
-    about = "" if one.report_id else presenter.subject(one, names)
+    about = "" if one.report_id and "/" not in one.object_id else presenter.subject(one, names)
     return format_time(one.at, _zone(me)), _who(one), one.act, words, one.report_id, about

@@ -25,7 +25,7 @@ from console.views.case import (
     require_current_revision,
     theirs,
 )
-from reports.case_state import ACTIVE, HANDLING_STATES, Handling
+from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
@@ -42,6 +42,18 @@ TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
 TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at the status, then decide."
 PASSED_MEANWHILE = "{who} passed this report to {holder} {ago} ago. Nothing was done."
 CLOSED_MEANWHILE = "{who} closed or transferred this report {ago} ago. Nothing was done."
+NOT_TO_THEM = (
+    "{name} cannot get this report: their account has ended, or they may not open it. Nothing was passed. Choose "
+    "another colleague."
+)
+WITH_ANOTHER_HOTLINE = (
+    "This report went to another hotline, and only that hotline writes to the reporter now. Nothing was sent."
+)
+NOT_A_READER = "Nothing was hidden: {name} opens no reports. A report can be hidden only from staff and leads."
+NOBODY_ELSE = (
+    "Nothing was hidden: another lead must be able to open this report, or a member of staff if you are the only lead. "
+    "Invite one first, or ask the operator to, by tokaut staff invite; or transfer the report to another hotline."
+)
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 
 Action = Callable[[StaffRequest, str], Response]
@@ -151,6 +163,8 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
     if reason := bodies.unreachable_reason(target):
         return case_page(me, report_id, ActionResult(error=reason, form="message"))
+    if handling == Handling.REJECTED:
+        return case_page(me, report_id, ActionResult(error=WITH_ANOTHER_HOTLINE, form="message"))
     if me.form.get("ready") and me.form.get("do") in (None, "put"):
         return case_page(
             me,
@@ -177,7 +191,7 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
     message_fields = {
         "answer": answer,
         "notes": (sealer.note("answer", text, answer.answer_id),),
-        "unless_in": HANDLING_STATES,
+        "unless_in": ACKNOWLEDGED,
     }
     is_reassigned = case_view.load_holding(services.database, me.account, report_id)["handed_by"] is not None
     if is_free:
@@ -202,7 +216,7 @@ def assign(me: StaffRequest, report_id: str) -> Response:
     """Assign the report to a colleague, or put it back into the queue, with a note. Its deadline stays the same."""
     name = me.form.get("to", "")
     if name and name not in possible_holders(me, report_id):
-        abort(400)
+        return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
     note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
     _save_change(me, report_id, assignment(me, name), note_text)
     return redirect_with_message(f"/reports/{report_id}", "passed")
@@ -230,6 +244,9 @@ def assignment(me: StaffRequest, name: str) -> CaseChange:
 def decline(me: StaffRequest, report_id: str) -> Response:
     """Transfer the report to the next hotline that the reporter was shown before Send; its deadline still runs."""
     reason = me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
+    _, handling = mailbox(me, report_id)
+    if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
+        return case_page(me, report_id, ActionResult(error=NOT_NOW))
     if problem := ("" if reason else NO_REASON) or missing_confirmation(me):
         return case_page(me, report_id, ActionResult(error=problem, form="decline"))
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
@@ -266,14 +283,19 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
 def set_access(me: StaffRequest, report_id: str) -> Response:
     """Exclude a colleague from a report, or let them back in: they may be named in it or know the family (S-26).
 
-    A report that they hold goes back into the queue.
+    A report that they hold goes back into the queue. Somebody else must be able to open it: another lead, or a member
+    of staff if there is no other lead. Nothing is hidden from an auditor.
     """
-    staff_id = me.form.get("who", "")
-    staff_ids = {account.staff_id for account in accounts.list_accounts(services.database, me.account.hotline)}
-    if staff_id not in staff_ids or staff_id == me.account.staff_id:
+    colleague = accounts.find_by_id(services.database, me.form.get("who", ""))
+    if colleague is None or colleague.hotline != me.account.hotline or colleague.staff_id == me.account.staff_id:
         abort(400)
     is_excluded = me.form.get("do") != "back"
-    is_put_back = case_view.set_access(
-        services.database, me.account, report_id, staff_id, me.idempotency_key, away=is_excluded
-    )
+    if is_excluded and (colleague.ended_at is not None or colleague.role not in READERS):
+        return case_page(me, report_id, ActionResult(error=NOT_A_READER, fields={"name": colleague.name}))
+    try:
+        is_put_back = case_view.set_access(
+            services.database, me.account, report_id, colleague.staff_id, me.idempotency_key, away=is_excluded
+        )
+    except case_view.NobodyElse:
+        return case_page(me, report_id, ActionResult(error=NOBODY_ELSE))
     return redirect_with_message(f"/reports/{report_id}", "away_put_back" if is_put_back else "away")

@@ -59,7 +59,7 @@ def make_referral(me: StaffRequest, report_id: str) -> Response:
         abort(400)
     chosen = ReferralRequest.of(me.form)
     report = _open(me, report_id)
-    problems = dict(chosen.problems)
+    problems = dict(chosen.problems(_left_out(report)))
     if me.form.get("number"):
         chosen = replace(chosen, number=_number(me, report_id, report), sections=(*chosen.sections, "contact"))
         problems |= {} if chosen.number else {"number": referral.NUMBER_NOT_SAFE}
@@ -83,6 +83,13 @@ def _open(me: StaffRequest, report_id: str) -> Mapping[str, Any]:
     if report is None:
         raise NotFound
     return report
+
+
+def _left_out(report: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids and names of the hotlines that the reporter left out."""
+    ids = bodies.complete_report(report)["routing"]["avoid"]
+    hotlines = [one for one in services.countries.hotlines if one.id in ids]
+    return frozenset((*ids, *(name for one in hotlines for name in (one.name, one.screen_name))))
 
 
 def _number(me: StaffRequest, report_id: str, report: Mapping[str, Any]) -> str:
@@ -136,6 +143,7 @@ def _form_page(
     problems: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     country = services.countries.country_of_hotline(me.account.hotline) or abort(404)
+    not_offered = {me.account.hotline, *_left_out(report)}
     return page(
         "referral.html",
         400 if problems else 200,
@@ -146,6 +154,6 @@ def _form_page(
         problems=problems,
         form=referral,
         recorded=referral.recorded_consent(report),
-        offices=[one.name for one in country.hotlines.values() if one.id != me.account.hotline],
+        offices=[one.name for one in country.hotlines.values() if one.id not in not_offered],
         may_give_number=bool(_number(me, report_id, report)),
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Blueprint, Response
+from werkzeug.exceptions import NotFound
 
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import REPORT_ID, message_sealer
@@ -28,7 +29,8 @@ from reports.store.staff import accounts
 
 bp = Blueprint("shift", __name__)
 
-MAX_REPORTS = 45  # reports on the page; a form has two fields for each
+MAX_REPORTS = 45  # held reports on the page, and passed ones; a form has two fields for each
+MAX_COUNTED = 1000  # reports of one person
 GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
 NO_REPORT = "Tick the reports that you give."
 NO_COLLEAGUE = "Choose a colleague."
@@ -55,7 +57,9 @@ def show_shift(me: StaffRequest) -> Response:
 
 
 def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **fields: str) -> Response:
-    held_reports = [_held_report(me, row) for row in _own_rows(me)]
+    rows, _ = case_list.list_cases(services.database, me.account, CaseFilter(ListTab.MINE), MAX_COUNTED)
+    passed = [row for row in rows if row.handed_by is not None]
+    held = [row for row in rows if row.handed_by is None]
     colleagues = [
         account
         for account in accounts.list_accounts(services.database, me.account.hotline)
@@ -68,15 +72,12 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
         confirmation=confirmation,
         error=error,
         fields=fields,
-        passed=[one for one in held_reports if one.row.handed_by is not None],
-        held=[one for one in held_reports if one.row.handed_by is None],
+        passed=[_held_report(me, row) for row in passed[:MAX_REPORTS]],
+        more_passed=len(passed[MAX_REPORTS:]),
+        held=[_held_report(me, row) for row in held[:MAX_REPORTS]],
+        more_held=len(held[MAX_REPORTS:]),
         colleagues=colleagues,
     )
-
-
-def _own_rows(me: StaffRequest) -> list[CaseRow]:
-    rows, _ = case_list.list_cases(services.database, me.account, CaseFilter(ListTab.MINE), MAX_REPORTS)
-    return rows
 
 
 def _held_report(me: StaffRequest, row: CaseRow) -> HeldReport:
@@ -91,7 +92,7 @@ def _held_report(me: StaffRequest, row: CaseRow) -> HeldReport:
 def give_reports(me: StaffRequest) -> Response:
     """Pass the ticked reports to a colleague, each with the same note, sealed for each report."""
     name = me.form.get("to", "")
-    ids = [theirs(me, one) for one in _ticked_ids(me)]
+    ids = list(_ticked_ids(me))
     if not ids:
         return _shift_page(me, error=NO_REPORT)
     if not name:
@@ -110,10 +111,17 @@ def _ticked_ids(me: StaffRequest) -> Iterator[str]:
 
 
 def _give(me: StaffRequest, report_id: str, name: str) -> bool:
-    """Pass one report on and return True; False if this person does not hold it any more, or the colleague may not."""
+    """Pass one report on and return True; False if this person does not hold it any more, or the colleague may not.
+
+    A report that went away meanwhile, or was hidden from this person, must not keep the others from being passed.
+    """
     key = _key_for(me, report_id)
     if idempotency_keys.was_key_used(services.database, key):
         return True
+    try:
+        theirs(me, report_id)
+    except NotFound:
+        return False
     holding = case_view.load_holding(services.database, me.account, report_id)
     if name not in possible_holders(me, report_id) or holding["holder"] != me.account.name:
         return False

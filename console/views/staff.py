@@ -32,6 +32,7 @@ ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # operators are invited on the comman
 LOGINS_SHOWN = 5
 NO_NAME = "A name has 2 to 24 small letters and digits, and begins with a letter. Dots and hyphens may be between them."
 TAKEN = "This name is in use, or was used before. Choose another one."
+SAME_ROLE = "They have this role already. Nothing was changed."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
 AGAIN = "You have asked for this already. Another lead has to approve it within 24 hours."
 ASKED = "Your request is saved. Another lead has to approve it within 24 hours, on their page People."
@@ -158,6 +159,8 @@ def revoke_invitation(me: StaffRequest) -> Response:
 def change_role(me: StaffRequest, staff_id: str) -> Response:
     """Give a colleague another role; another lead must confirm it if one of the two is lead."""
     colleague, role = _colleague(me, staff_id), _role_in_form(me) or abort(400)
+    if role == colleague.role:  # to set it again would end the colleague's sessions and requests
+        return _render_people(me, SAME_ROLE)
     if colleague.role == LEAD != role:
         if refusal := _request_demotion(me, colleague, role):
             return refusal

@@ -95,13 +95,17 @@ def _in_code() -> Iterator[str]:
     yield from staff.PASSKEY_MESSAGES.values()
     yield from (getattr(operator, name) for name in NEEDS)
     yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE, invitations.INVALID_CODE)
-    yield from (staff.NO_NAME, staff.TAKEN, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
+    yield from (staff.NO_NAME, staff.TAKEN, staff.SAME_ROLE, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
     yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED, staff.REVOKED)
     yield from (
         case_actions.NO_WORDS,
         case_actions.NO_REASON,
         case_actions.NOT_NOW,
         case_actions.NOT_SURE,
+        case_actions.NOT_TO_THEM,
+        case_actions.WITH_ANOTHER_HOTLINE,
+        case_actions.NOT_A_READER,
+        case_actions.NOBODY_ELSE,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)

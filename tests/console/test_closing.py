@@ -11,7 +11,7 @@ from console.views import closing as views
 from reports.store.cases import case_view
 from reports.store.escalation import steps
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE
+from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.hotline_clients import first_delivery, rows
@@ -244,6 +244,34 @@ def test_a_report_that_is_closed_or_transferred_is_neither_marked_nor_closed_aga
     assert refused.status == 400 and "This is how it stands now." in refused.text
     assert (held(filed).outcome, held(filed).hoax_by, handling(filed)) == (closed_as, None, before)
     assert held(filed).handed_by is None
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["who declined it", "a colleague"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *(("message", {"words": "We read it.", "do": do}) for do in ("send", "look", "put")),
+        ("message", {"words": "", "ready": "1"}),
+        ("decline", {"reason": "not ours either", "sure": "1"}),
+        ("hand-over", {"to": OTHER, "reason": "theirs", "sure": "1"}),
+        ("follow-up", {"do": "removed"}),
+        *((name, {}) for name in ("take", "work", "withdraw-false-report", "undo-close")),
+    ],
+)
+def test_an_older_page_does_nothing_with_a_report_that_was_declined(
+    filed: Filed, people: tuple[Person, Person], name: str, form: dict[str, str], *, is_own: bool
+) -> None:
+    one = people[0] if is_own else people[1]
+    act(people[0], filed, "take")
+    kept_page = one.get(f"/reports/{filed.id}")
+    act(people[0], filed, "decline", {"reason": "not ours", "sure": "1"})
+    tables = t.answer, t.note, t.holding, t.handover, t.delivery
+    before = [rows(filed.database, table) for table in tables]
+    page = one.post(f"/reports/{filed.id}/{name}", {**kept_page.marks, **form})
+    assert page.status == 400 and 'id="said"' in page.html
+    if name == "message":
+        assert "This report went to another hotline" in page.text and "Nothing was sent." in page.text
+    assert [rows(filed.database, table) for table in tables] == before
 
 
 def test_undo_is_refused_where_nothing_was_closed(filed: Filed, people: tuple[Person, Person]) -> None:

@@ -282,7 +282,7 @@ def test_who_is_kept_out_of_its_report_finds_no_row(house: House) -> None:
     house.plan("danger_now")
     house.go_on()
     (drill,) = house.drills()
-    ben = joined(house.console.flask, house.desk, "ben", "lead", HOTLINE)
+    ben, _ = (joined(house.console.flask, house.desk, name, "lead", HOTLINE) for name in ("ben", "cora"))
     ben.log_in()
     with house.desk.read() as connection:
         staff_id = connection.execute(select(t.staff.c.staff_id).where(t.staff.c.name == "ben")).scalar_one()

@@ -135,6 +135,7 @@ def test_a_page_links_what_its_reader_may_open_and_nothing_else(console: Console
         hidden, cancelled = stored((HOTLINE, "primary")), stored((HOTLINE, "primary"))
         shown = stored((HOTLINE, "primary"), (OTHER, "also"), earlier=(ours, both, theirs, behind, with_number))
         more = stored((HOTLINE, "primary"), earlier=(hidden, cancelled, EARLIER, "x", ours))
+    joined(console.flask, console.parts.database, "nia")
     account = accounts.find_by_name(console.parts.database, "mere")
     assert account
     case_view.set_access(console.parts.database, account, hidden, account.staff_id, away=True)

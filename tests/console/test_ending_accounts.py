@@ -114,3 +114,18 @@ def test_what_was_asked_ends_after_a_day(console: Console, ana: Person) -> None:
     eve.log_in()
     assert "the account is to end" not in eve.get("/people").text
     assert "Another lead has to approve it" in ended(console, eve, "ben").text
+
+
+@pytest.mark.parametrize("act", ["end", "role"])
+def test_nothing_is_passed_to_somebody_who_has_left_meanwhile_and_the_page_says_why(
+    console: Console, ana: Person, mere: Person, report: str, act: str
+) -> None:
+    someone(console, "nia", "staff")
+    path = f"/reports/{report}"
+    marks = mere.get(path).marks
+    form = {"sure": "1", "role": "auditor"}
+    ana.post(f"/people/{account(console, 'nia').staff_id}/{act}", form, at="/people")
+    page = mere.post(f"{path}/pass", {**marks, "to": "nia", "pass_note": "The aunt rings at six"})
+    assert page.status == 400 and "nia cannot get this report: their account has ended" in page.text
+    assert "The aunt rings at six" in page.text, "the note is still there"
+    assert [row.holder for row in rows(console.parts.database, t.holding) if row.holder] == []

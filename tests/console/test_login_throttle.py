@@ -143,6 +143,10 @@ def test_a_proxy_tells_whose_address_it_is_and_a_stranger_tells_nothing(console:
     assert seen("", "192.0.2.5") == "192.0.2.5"
     assert seen("198.51.100.7", "192.0.2.5") == "198.51.100.7"
     assert seen("2001:db8:1:2:3::9") == seen("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert seen("127.0.0.1", "::ffff:192.0.2.5") == seen("::ffff:192.0.2.5") == "192.0.2.5", (
+        "IPv4 behind an IPv6 socket"
+    )
+    assert seen("::ffff:127.0.0.1", "192.0.2.5") == "192.0.2.5"
     assert seen("127.0.0.1", "no address") == "unknown"
     del console
 

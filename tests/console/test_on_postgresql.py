@@ -169,9 +169,14 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
     )
     assert "No act fits this filter." in eti.get(f"/audit?report={report_id[-6:]}").text
     assert ana.get(f"{path}/export").status == 200
-    who = next(one.staff_id for one in accounts.list_accounts(database, "vu-pikinini") if one.name == "mere")
-    assert ana.post(f"{path}/away", {"who": who}, at=path).status == 303
+    joined(console.flask, database, "nia")
+    people = {one.name: one for one in accounts.list_accounts(database, "vu-pikinini")}
+    assert ana.post(f"{path}/away", {"who": people["mere"].staff_id}, at=path).status == 303
     assert mere.get(path).status == 404
+    assert "ana hid the report from mere." in ana.get(f"/audit?report={report_id}&act=hidden").text
+    for name in ("nia", "ana"):  # as `tokaut staff end` does
+        accounts.deactivate(database, people[name], "staff:_operator/oper")
+    assert mere.get(path).status == 200, "nobody else could open it"
 
 
 @pytest.mark.rule("X-10")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 from console.presenters import pdf
 from locales import FOLDER
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE
+from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_safe_hours import told
 from tests.house.files import ROOT
 from tests.reports.judge import Draft202012Validator, FormatChecker, closed
@@ -192,6 +193,24 @@ def test_what_is_missing_is_said(
 ) -> None:
     page = make(ana, path, "pdf", **wrong)
     assert page.status == 400 and sentence in page.text
+    assert [one.act for one in rows(console.parts.database, t.audit) if one.act.startswith("referral")] == []
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("typed", [None, "VU-POLICE", "the  {name}, Vila", "{name}"])
+def test_no_form_is_made_for_a_hotline_that_the_reporter_left_out(
+    console: Console, made: StackPlan, ana: Person, typed: str | None
+) -> None:
+    country = console.parts.countries.country_of_hotline(HOTLINE)
+    assert country
+    path = told(console, made, CONTACT, routing={"recipients": [], "avoid": ["vu-police"]})
+    name = country.hotlines["vu-police"].name
+    if typed is None:
+        offered = ana.get(f"{path}/referral").html.partition("<datalist")[2].partition("</datalist>")[0]
+        assert unescape(offered).count("<option") == 1 and country.hotlines[OTHER].name in unescape(offered)
+        return
+    page = make(ana, path, "json", to=typed.replace("{name}", name))
+    assert page.status == 400 and "The reporter left this hotline out" in page.text
     assert [one.act for one in rows(console.parts.database, t.audit) if one.act.startswith("referral")] == []
 
 

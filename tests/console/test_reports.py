@@ -276,6 +276,7 @@ def test_handed_to_a_colleague_in_two_steps_and_to_another_hotline_with_a_reason
 @pytest.mark.rule("S-26")
 def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
     report_id = desk.file()
+    desk.someone("nia")  # somebody besides the lead must be able to open it
     who = next(row.staff_id for row in desk.app.rows(t.staff) if row.name == "mere")
     assert desk.ana.post(path(report_id, "away"), {"who": who}, at=path(report_id)).status == 303
     nowhere = desk.mere.get(path("01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"))

@@ -125,3 +125,51 @@ def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: StackPlan,
     assert first_delivery(database, report, HOTLINE).handling == "none"
     assert mere.post(f"{path}/close", form, at=path).leads_to == f"/?said=closed&closed={report}#said"
     assert first_delivery(database, report, HOTLINE).handling == "closed"
+
+
+def test_the_role_that_somebody_has_changes_nothing_and_cancels_no_request(
+    console: Console, ana: Person, ben: Person
+) -> None:
+    invited(ana, "luk", "staff")
+    ben.post(f"/people/{account(console, 'ana').staff_id}/role", {"role": "staff"}, at="/people")
+    for person, name in ((ana, "ben"), (ana, "ana"), (ben, "ana")):
+        page = raised(console, person, name)
+        assert page.status == 400 and "They have this role already. Nothing was changed." in page.text
+    assert ben.get("/people").status == ana.get("/people").status == 200, "nobody was logged out"
+    assert "ana : is to become: staff · asked by ben" in ben.get("/people").text
+    assert [one.name for one in accounts.list_invitations(console.parts.database, HOTLINE)] == ["luk"]
+
+
+@pytest.mark.parametrize("act", ["role", "end", "recover"])
+def test_what_a_lead_asked_about_another_survives_their_own_end(
+    console: Console, ana: Person, ben: Person, act: str
+) -> None:
+    """ben asks something about ana; ana and cora end ben's account first."""
+    cora, ids = someone(console, "cora"), {name: account(console, name).staff_id for name in ("ana", "ben")}
+    form = {"role": "staff", "sure": "1"}
+    ben.post(f"/people/{ids['ana']}/{act}", form, at="/people")
+    for lead in (ana, cora):
+        lead.post(f"/people/{ids['ben']}/end", {"sure": "1"}, at="/people")
+    assert account(console, "ben").ended_at and "asked by ben" in cora.get("/people").text
+    confirmed = cora.post(f"/people/{ids['ana']}/{act}", form, at="/people")
+    assert confirmed.status == (200 if act == "recover" else 303)
+    found = account(console, "ana")
+    assert {"role": found.role == "staff", "end": found.ended_at, "recover": link_on(confirmed)}[act]
+
+
+@pytest.mark.parametrize("act", ["end", "role"])
+def test_the_slip_of_a_reset_ends_with_the_account_or_its_role(
+    console: Console, ana: Person, ben: Person, act: str
+) -> None:
+    mere = someone(console, "mere", "staff")
+    path = f"/people/{account(console, 'mere').staff_id}"
+    ana.post(f"{path}/recover", at="/people")
+    link = link_on(ben.post(f"{path}/recover", at="/people"))
+    ana.post(f"{path}/recover", at="/people")
+    assert link and ana.post(f"{path}/{act}", {"sure": "1", "role": "auditor"}, at="/people").status == 303
+    if act == "end":
+        ana.post(f"{path}/undo", at="/people")
+    stranger = Person(console.flask, console.parts.database, "mere", "another long password")
+    assert stranger.open_invitation(link).status == 404
+    assert "Approve reset" not in ben.get("/people").text
+    assert mere.log_in().status == 303, "its owner logs in as before"

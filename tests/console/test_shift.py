@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from console.presenters.case_rows import reference
+from console.views import shift
 from reports.store.cases import case_list, case_view
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
@@ -84,6 +85,39 @@ def test_what_a_colleague_took_meanwhile_is_not_given(
     assert holders(filed) == {("nia", "None"), ("nia", "mere")}
 
 
+@pytest.mark.rule("S-26")
+def test_one_that_was_hidden_meanwhile_is_named_and_the_rest_is_given(
+    filed: Filed, ids: list[str], people: tuple[Person, Person], ana: Person
+) -> None:
+    mere, nia = people
+    take(mere, ids)
+    page = mere.get("/shift")
+    ana.post(f"/reports/{ids[1]}/away", {"who": staff_id(filed, "mere")}, at=f"/reports/{ids[1]}")
+    refused = mere.post("/shift/give", form(page, to="nia", note=NOTE))
+    assert refused.status == 400 and f"These reports were not given: {reference(ids[1])}." in refused.text
+    assert nia.get("/shift").html.count("/accept#said") == 2
+    assert holders(filed) == {("nia", "mere"), ("", "ana")}
+
+
+def test_neither_passed_nor_held_reports_hide_the_others(
+    filed: Filed, ids: list[str], people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shift, "MAX_REPORTS", 2)
+    mere, nia = people
+    take(mere, ids)
+    page = mere.get("/shift")
+    assert page.html.count('name="give-') == 2 and "1 more not shown here." in page.text
+    assert 'href="/?tab=mine"' in page.html
+    mere.post("/shift/give", form(page, to="nia"))
+    assert mere.get("/shift").html.count('name="give-') == 1, "the next ones follow"
+    mere.post("/shift/give", form(mere.get("/shift"), to="nia"))
+    own = store_report(filed.database, filed.keys, [(HOTLINE, "primary")], priority="P4")
+    take(nia, [own])
+    shown = nia.get("/shift")
+    assert shown.html.count("/accept#said") == 2 and "1 more not shown here." in shown.text
+    assert f'name="give-{own}"' in shown.html and "You hold no report." not in shown.text
+
+
 @pytest.mark.parametrize(("more", "said"), [({"to": ""}, "Choose a colleague."), ({"to": "nobody"}, "were not given")])
 def test_it_says_what_is_missing(
     filed: Filed, ids: list[str], people: tuple[Person, Person], more: dict[str, str], said: str
@@ -130,9 +164,7 @@ def test_a_report_that_is_hidden_from_its_holder_waits_for_somebody_again(
     assert json.loads(nia.get("/waiting").html)["urgent"] == len(ids), "as one that nobody has taken"
     assert f"row-{ids[0]}" in nia.get("/?tab=unassigned").html and f"row-{ids[0]}" not in nia.get("/?tab=others").html
     log = ana.get(f"/audit?report={ids[0]}").text
-    assert (
-        log.count("ana put the report back into the queue.") == log.count("ana hid the report from a colleague.") == 1
-    )
+    assert log.count("ana put the report back into the queue.") == log.count("ana hid the report from mere.") == 1
     assert mere.post(f"/shift/{ids[0]}/accept", at="/me").status == 404
     ana.post(f"{path}/away", who | {"do": "back"}, at=path)
     assert holders(filed) == {("", "ana")}, "and who may see it again does not get it back unasked"

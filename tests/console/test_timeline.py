@@ -151,10 +151,12 @@ def test_a_note_is_not_lost_if_the_report_was_not_passed(filed: Filed, people: t
 
 
 @pytest.mark.rule("S-26")
-def test_a_report_is_not_passed_to_who_is_kept_out_of_it(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_report_is_not_passed_to_who_is_kept_out_of_it(
+    filed: Filed, people: tuple[Person, Person], ana: Person
+) -> None:
     mere, path = people[0], f"/reports/{filed.id}"
-    known = accounts.list_accounts(filed.database, HOTLINE)
-    lead, nia = known[0], next(one for one in known if one.name == "nia")
+    known = {one.name: one for one in accounts.list_accounts(filed.database, HOTLINE)}
+    lead, nia = known[ana.name], known["nia"]
     case_view.set_access(filed.database, lead, filed.id, nia.staff_id, away=True)
     assert mere.post(f"{path}/pass", {"to": "nia"}, at=path).status == 400
     assert "Passed to" not in mere.get(path).text

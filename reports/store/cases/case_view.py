@@ -25,6 +25,7 @@ from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
+from reports.store.staff import hidden_reports
 from reports.store.staff.accounts import Account
 from runtime.settings import Mode
 from runtime.time_units import HOUR
@@ -236,7 +237,8 @@ def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any,
     a, d = t.audit.c, t.delivery.c
     own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
     is_own = or_(not_(a.actor.startswith("staff:")), a.actor.startswith(f"staff:{hotline}/", autoescape=True))
-    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(own_delivery_ids)), is_own)
+    is_about = or_(a.object_id == report_id, a.object_id.startswith(f"{report_id}/"), a.object_id.in_(own_delivery_ids))
+    query = select(a.at, a.actor, a.act).where(is_about, is_own)
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
@@ -313,13 +315,17 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
 
 
+class NobodyElse(Exception):
+    """Nobody but this lead could open the report then: no other lead, or no member of staff if there is none."""
+
+
 def set_access(
     database: Database, lead: Account, report_id: str, staff_id: str, key: bytes | None = None, *, away: bool
 ) -> bool:
     """Exclude a person from a report and delete their drafts for it, or let them see it again (S-26).
 
     If the excluded person holds the report, it goes back into the queue, as by *Pass on…*. Return whether it did.
-    `key`: idempotency key of the form.
+    `key`: idempotency key of the form. Raises NobodyElse.
     """
     k, now = t.kept_away.c, database.now()
     case_ref = CaseRef(lead.hotline, report_id, lead.actor)
@@ -332,12 +338,22 @@ def set_access(
             connection.execute(database.insert_or_ignore(t.kept_away).values(report_id=report_id, staff_id=staff_id))
         else:
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
-        act = "kept_away" if away else "let_near"
-        audit_log.append(connection, lead.actor, act, report_id, now)
+        act = "hidden_from" if away else "shown_to"
+        audit_log.append(connection, lead.actor, act, f"{report_id}/{staff_id}", now)
+        if away and not _another_can_read(connection, lead, report_id):
+            raise NobodyElse
         is_put_back = away and _is_held_by(connection, case_ref, staff_id)
         if is_put_back:
             _put_back(connection, database, case_ref)
     return is_put_back
+
+
+def _another_can_read(connection: Connection, lead: Account, report_id: str) -> bool:
+    """Return whether another lead, or a member of staff if there is no other lead, can open the report."""
+    hidden_reports.lock_accounts(connection, lead.hotline)
+    excluded = select(t.kept_away.c.staff_id).where(t.kept_away.c.report_id == report_id)
+    others = hidden_reports.list_keepers(connection, lead.hotline, without=lead.staff_id)
+    return not set(others) <= set(connection.execute(excluded).scalars())
 
 
 def put_back_reports(database: Database, holder: Account, by: str) -> int:

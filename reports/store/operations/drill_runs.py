@@ -17,6 +17,7 @@ from reports.store.privileges.row_security import read_as, reveal_report, write_
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
+from reports.store.staff.hidden_reports import hidden_from
 from runtime.time_units import DAY, HOUR
 
 MAX_DELAY = HOUR  # if web was down for longer, the drill is missed: it must not alert people at an unplanned time
@@ -102,7 +103,7 @@ def cancel(database: Database, account: Account, drill_id: str) -> bool:
 def list_drills(database: Database, account: Account) -> list[Drill]:
     """Return the drills of the account's hotline, newest first, without reports that are hidden from the account."""
     d, now, hotline = t.drill.c, database.now(), account.hotline
-    hidden_reports = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == account.staff_id)
+    hidden_reports = hidden_from(account.staff_id, account.role)
     query = select(d.drill_id, d.script, d.actor, d.at, d.report_id).where(d.hotline == hotline)
     query = query.where(or_(d.report_id.is_(None), d.report_id.not_in(hidden_reports)))
     with read_as(database, hotline) as connection:

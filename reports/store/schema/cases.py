@@ -97,7 +97,7 @@ holding = Table(
     Index("ix_holding_holder", "hotline", "holder"),
 )
 
-# An account that sees no trace of a report: neither its row nor in a count (S-26).
+# An account that sees no trace of a report: neither its row nor in a count (S-26). An auditor's row has no effect.
 kept_away = Table(
     "kept_away",
     metadata,

@@ -1,7 +1,8 @@
 """The access log of a hotline: the acts of its staff and its own systems, newest first, filtered and in pages.
 
 One act may have written several audit entries: taking a report changes each delivery of it and its holder. They are one
-line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26).
+line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26); auditors
+get every line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
+from reports.store.staff.hidden_reports import hidden_from
 from runtime.time_units import SECOND
 
 PAGE_SIZE = 50
@@ -30,6 +32,7 @@ CLOSED_WITH: Final = "closed:"  # written with the handling state; the outcome f
 LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, even if no such report exists
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
 REFERENCE_LENGTH = 6
+ID_LENGTH: Final = 36  # of a report; a slash and the id of an account follow if the act concerned a person, too
 # Where a hotline's reports are found; of a purged one only a receipt is left.
 _REPORT_IDS = ((t.delivery, t.delivery.c.report_id), (t.receipt, t.receipt.c.report_id))
 
@@ -141,19 +144,21 @@ def _covers(line: LoggedAct, entry: LoggedAct) -> bool:
 def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
     """Select the newest entries, and then the report that each one is about."""
     a, d = t.audit.c, t.delivery.c
-    excluded = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader.staff_id)
+    excluded = hidden_from(reader.staff_id, reader.role)
     excluded_deliveries = select(d.delivery_id).where(d.report_id.in_(excluded), d.hotline == reader.hotline)
     newest = select(a.at, a.audit_id, a.actor, a.act, a.object_id).where(
         a.actor.startswith(f"staff:{reader.hotline}/", autoescape=True),
         a.act.not_in(NOT_LISTED),
-        a.object_id.not_in(excluded),
+        _object_id(a.object_id).not_in(excluded),
         a.object_id.not_in(excluded_deliveries),
         not_(and_(a.act == LOOKED_FOR, _ends_excluded_id(reader))),
         *_conditions(reader.hotline, log_filter),
     )
     page = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
     candidates = (
-        select(table.c.report_id).where(table.c.hotline == reader.hotline, column == page.c.object_id).limit(1)
+        select(table.c.report_id)
+        .where(table.c.hotline == reader.hotline, column == _object_id(page.c.object_id))
+        .limit(1)
         for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
     )
     report_id = func.coalesce(*(one.correlate(page).scalar_subquery() for one in candidates))
@@ -162,9 +167,13 @@ def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
 
 def _ends_excluded_id(reader: Account) -> ColumnElement[bool]:
     """Match entries whose object is the end of the id of a report that the reader is excluded from."""
-    k = t.kept_away.c
-    is_end = func.replace(k.report_id, "-", "").endswith(t.audit.c.object_id)
-    return exists(select(k.report_id).where(k.staff_id == reader.staff_id, is_end).correlate(t.audit))
+    is_end = func.replace(t.kept_away.c.report_id, "-", "").endswith(t.audit.c.object_id)
+    return exists(hidden_from(reader.staff_id, reader.role).where(is_end).correlate(t.audit))
+
+
+def _object_id(column: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the id of an object without the person whom the act concerned, too."""
+    return func.substr(column, 1, ID_LENGTH)
 
 
 def _conditions(hotline: str, log_filter: AccessFilter) -> Iterator[ColumnElement[bool]]:
@@ -172,7 +181,7 @@ def _conditions(hotline: str, log_filter: AccessFilter) -> Iterator[ColumnElemen
     if log_filter.person:
         yield a.actor == f"staff:{hotline}/{log_filter.person}"
     if log_filter.reference:
-        yield a.object_id.in_(_ids_of_report(hotline, log_filter.reference))
+        yield _object_id(a.object_id).in_(_ids_of_report(hotline, log_filter.reference))
     if log_filter.acts:
         yield or_(
             *(a.act.startswith(act, autoescape=True) if act[-1] in ":_" else a.act == act for act in log_filter.acts)
@@ -197,8 +206,8 @@ def _ids_of_report(hotline: str, reference: str) -> Any:
 
 def list_visible(database: Database, reader: Account, report_ids: Collection[str]) -> frozenset[str]:
     """Return those of the reports that this person may open, for the links of a page."""
-    d, k = t.delivery.c, t.kept_away.c
-    excluded = select(k.report_id).where(k.staff_id == reader.staff_id)
+    d = t.delivery.c
+    excluded = hidden_from(reader.staff_id, reader.role)
     is_visible = and_(
         d.hotline == reader.hotline,
         d.type.in_(REPORT_TYPES),

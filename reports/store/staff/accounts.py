@@ -18,6 +18,7 @@ from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.schema.staff import StaffRole
+from reports.store.staff import hidden_reports
 from runtime.time_units import DAY
 
 ASKED: Final = "asked"
@@ -228,10 +229,12 @@ def reactivate(database: Database, account: Account, by: str) -> bool:
     """Restore an account within a day of its end; return False if it is too late, or if it is active."""
     now, c = database.now(), s.staff.c
     recently_ended = update(s.staff).where(c.staff_id == account.staff_id, c.ended_at > now - DAY)
-    with write_as(database, _hotline_of(by)) as connection:
+    with write_as(database, _hotline_of(by), account.hotline) as connection:
+        hidden_reports.lock_accounts(connection, account.hotline)
         if connection.execute(recently_ended.values(ended_at=None)).rowcount != 1:
             return False
         audit_log.append(connection, by, "staff_restored", account.staff_id, now)
+        hidden_reports.show_unreadable(connection, account.hotline, by, now)
     return True
 
 
@@ -263,21 +266,27 @@ def _change(
 
     `kept_passkeys`: passkeys that are not removed; None: all.
 
-    `revoke_requests`: also delete its invitations and the open requests by or about it. Otherwise the person could get
-    back in by a link of their own.
+    `revoke_requests`: also delete the invitations and the open requests by or about it. Otherwise the person could get
+    back in by a link of their own, or somebody else by the slip of a reset. But what the person asked about another
+    lead stays: that lead could cancel it by ending or changing this account. A report that no lead of the hotline could
+    open then is shown to them again.
     """
     now = database.now()
-    with write_as(database, _hotline_of(changed_by)) as connection:
+    with write_as(database, _hotline_of(changed_by), account.hotline) as connection:
+        if revoke_requests:
+            hidden_reports.lock_accounts(connection, account.hotline)
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
         connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
         if revoke_requests:
-            connection.execute(delete(s.invitation).where(s.invitation.c.made_by == account.actor))
-            connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
-            r, own_id = s.raising.c, account.staff_id
-            connection.execute(delete(s.raising).where(or_(r.asked_by == own_id, r.about == own_id)))
-            demotion = s.lowering.c
-            connection.execute(delete(s.lowering).where(or_(demotion.asked_by == own_id, demotion.staff_id == own_id)))
+            own_id, i, recovery, promotion = account.staff_id, s.invitation.c, s.recovery.c, s.raising.c
+            connection.execute(delete(s.invitation).where(or_(i.made_by == account.actor, i.staff_id == own_id)))
+            leads = select(s.staff.c.staff_id).where(s.staff.c.role == StaffRole.LEAD)
+            is_asked = and_(recovery.asked_by == own_id, recovery.staff_id.not_in(leads))
+            connection.execute(delete(s.recovery).where(or_(is_asked, recovery.staff_id == own_id)))
+            connection.execute(delete(s.raising).where(or_(promotion.asked_by == own_id, promotion.about == own_id)))
+            connection.execute(delete(s.lowering).where(s.lowering.c.staff_id == own_id))
+            hidden_reports.show_unreadable(connection, account.hotline, changed_by, now)
         audit_log.append(connection, changed_by, act, account.staff_id, now)
         if kept_passkeys is not None:
             others = s.passkey.c.staff_id == account.staff_id, s.passkey.c.credential_id.not_in(kept_passkeys)
