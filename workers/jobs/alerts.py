@@ -132,8 +132,7 @@ class AlertSender:
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
-        faults = dict.fromkeys((channel, why) for channel, why, _ in rows)
-        due = [(channel, why) for channel, why in faults if self._is_due(why, channel, HOUR)]
+        due = [(channel, why) for channel, why in rows if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
