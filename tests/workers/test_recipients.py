@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import delete, event, update
@@ -17,6 +20,7 @@ from reports.store.migrations import upgrade
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
+from tests.support import databases
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import retry_policy
 from workers.jobs.recipients import next_fallback
@@ -104,6 +108,25 @@ def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None
     assert leased is not None
     assert leased.body is not None, "the fallback needs no key but its own"
     assert desk.acts(rows[TWO].delivery_id) == ["made"]
+
+
+def test_after_a_restore_the_fallback_has_another_key_and_the_same_report_and_revision(tmp_path: Path) -> None:
+    """As docs/operating/restore.md and the hotline kit say. On SQLite."""
+    database = databases.migrated_database("sqlite", cast(pytest.FixtureRequest, None), tmp_path)
+    desk = Desk.at(database, tmp_path / "keys")
+    desk.file(CHAIN)
+    [report] = desk.reports()
+    with closing(sqlite3.connect(tmp_path / "tokaut.db")) as file:
+        file.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
+    restored = replace(desk, database=Database(f"sqlite:///{tmp_path}/backup.db"))
+    made = []
+    for each in (desk, restored):
+        delivery = fallbacks.add_fallback(each.database, report.report_id, TWO, "NO_RECEIPT")
+        assert delivery is not None
+        made.append(each.delivery(delivery[0]))
+        each.database.close()
+    assert made[0].delivery_id != made[1].delivery_id
+    assert [(row.report_id, row.revision) for row in made] == [(report.report_id, 1)] * 2
 
 
 def test_one_after_the_other(desk: Desk) -> None:
