@@ -172,7 +172,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
     mode = parts.common.mode
     texts = _sms_notifier(parts, operator)
     notifier = Notifier(mail_server(operator), operator.on_call, mode, parts.metrics, texts.send if texts else None)
-    alert_sender = AlertSender(parts.database, notifier)
+    alert_sender = AlertSender(parts.database, notifier, parts.countries.names)
     retention_job = RetentionJob(
         parts.database, retention_policy(parts.countries), parts.common.keys, alert_sender, parts.metrics
     )

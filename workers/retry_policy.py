@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -122,11 +122,17 @@ def parse_retry_after(value: str | None, now: int) -> int | None:
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 9 else 999_999_999  # int() raises on thousands of digits
+    moment = parse_http_date(text)
+    return None if moment is None else max(0, moment - now // SECOND)
+
+
+def parse_http_date(text: str) -> int | None:
+    """Return the Unix time in seconds of a date of HTTP; None if it is not valid. Without a zone it is UTC."""
     try:
         moment: datetime = parsedate_to_datetime(text)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return max(0, int(moment.timestamp()) - now // SECOND)
 
 
 def random_jitter() -> float:

@@ -382,9 +382,9 @@ def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str
     """
     d, h = t.delivery.c, t.hotline_state.c
     query = select(d.delivery_id, d.report_id).join_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
-    query = query.where(d.state == DeliveryState.DUE, h.dead_since.is_not(None)).limit(at_most)
+    query = query.where(d.state == DeliveryState.DUE, h.dead_since.is_not(None)).order_by(d.priority, d.created_at)
     with database.read() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(query.limit(at_most)).all()
     return [
         row.delivery_id
         for row in rows
@@ -400,7 +400,8 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
     d = t.delivery.c
     is_old = and_(d.state == DeliveryState.DUE, d.created_at <= database.now_sql() - older_than)
     with database.read() as connection:
-        rows = connection.execute(select(d.delivery_id, d.report_id).where(is_old).limit(at_most)).all()
+        query = select(d.delivery_id, d.report_id).where(is_old).order_by(d.priority, d.created_at)
+        rows = connection.execute(query.limit(at_most)).all()
     return [row.delivery_id for row in rows if _end(database, row, DeliveryState.PARKED, "parked", is_old)]
 
 

@@ -90,6 +90,27 @@ def test_a_parked_one_is_sent_again(tmp_path: Path, database: Database) -> None:
     assert state_of(database, parked) == "due"
 
 
+def pause(database: Database, **values: Any) -> None:
+    row = {"hotline": "vu-one", "failures": 5, "open_until": 0, "opened_times": 1, "dead_since": None}
+    with database.write() as connection:
+        connection.execute(insert(t.hotline_state).values(row | values))
+
+
+def test_a_retry_says_how_long_a_paused_hotline_is_left_alone(tmp_path: Path, database: Database) -> None:
+    pause(database, open_until=database.now() + 599_000_000)
+    waits = run(tmp_path, "retry", put(database, 1)).output
+    assert "paused, so it goes out in 9 min at the earliest" in waits
+    assert "it goes out within seconds" in run(tmp_path, "retry", put(database, 2, priority="P1")).output
+
+
+def test_a_retry_at_a_hotline_that_is_gone_is_not_done(tmp_path: Path, database: Database) -> None:
+    pause(database, dead_since=database.now())
+    refused = put(database, 1, state="refused", last_class="gone", last_status=410)
+    result = run(tmp_path, "retry", refused)
+    assert (result.exit_code, "tokaut hotline revive vu-one" in result.output) == (1, True)
+    assert state_of(database, refused) == "refused"
+
+
 def test_an_order_is_in_the_audit_with_the_account(tmp_path: Path, database: Database) -> None:
     run(tmp_path, "park", put(database, 1))
     with database.read() as connection:
@@ -137,11 +158,11 @@ def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Pa
     assert shown.exit_code == 0, shown.output
     assert f"report {report_id}  VU  P2  complete  queued, {TWO}" in shown.output
     assert f"route   {ONE} (primary, CATEGORY), {TWO} (fallback, CATEGORY)" in shown.output
-    assert f"created 1 to {ONE}  primary, CATEGORY  due, rejected" in shown.output
+    assert f"created 1 to {ONE}  primary, CATEGORY  cancelled, rejected" in shown.output
     assert f"created 1 to {TWO}  fallback, HANDED_ON  due, none" in shown.output
     assert f"handed_on  created 1 to {ONE}" in shown.output
     again = run(tmp_path, "handover", report_id, "--from", ONE, "--to", TWO)
-    assert (again.exit_code, again.output.startswith("Nothing was done: it is rejected")) == (1, True)
+    assert (again.exit_code, again.output.startswith(f"Nothing was done: {ONE} was not given this report")) == (1, True)
     assert given not in again.output
     gone = run(tmp_path, "show", "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e")
     assert (gone.exit_code, "There is no report" in gone.output) == (1, True)

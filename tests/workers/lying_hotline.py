@@ -33,6 +33,7 @@ class Answer:
     how: How = "plainly"
     echo_id: bool = False  # return the request's webhook-id
     keeps: bool = False  # accept another request on the same connection
+    parts: tuple[bytes, ...] = ()  # sent instead of all this, with a pause after each
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,11 @@ class LyingHotline:
                 while (taken := _read(line)) is not None:
                     self.taken.append(taken)
                     answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                    self._give(line, answer, taken)
+                    for part in answer.parts:
+                        line.sendall(part)
+                        self.release.wait(0.1)
+                    if not answer.parts:
+                        self._give(line, answer, taken)
                     if not answer.keeps:
                         return
 

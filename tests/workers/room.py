@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from tests.workers.filings import ONE, SECOND, TWO, Desk
+from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers.clock.jobs import ClockJobs
 from workers.clock.scheduler import Scheduler
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, HotlineConnector
@@ -114,7 +115,8 @@ class Room:
             metrics=self.metrics,
             monotonic=Time(),  # never moves: queued deliveries stay with the workers, however slow the machine
         )
-        self.alert_sender = AlertSender(database, self.notifier, self.time)  # type: ignore[arg-type]  # a fake
+        self.known = {ONE, TWO, THREE}  # hotlines of the country files
+        self.alert_sender = self._alert_sender()
         self.escalation = NoLadder()
         self.clock = Scheduler(
             database=database,
@@ -136,10 +138,14 @@ class Room:
         self.time.now += seconds
         self.desk.database.offset += int(seconds * SECOND)
 
+    def _alert_sender(self) -> AlertSender:
+        fake: Any = self.notifier
+        return AlertSender(self.desk.database, fake, self.known, self.time)
+
     def tell(self) -> list[Alert]:
         """Send the alerts that are due, and return them."""
         before = len(self.notifier.alerts)
         self.alert_sender.tell()
         self.alert_sender.finish()
-        self.alert_sender = AlertSender(self.desk.database, self.notifier, self.time)  # type: ignore[arg-type]  # a fake
+        self.alert_sender = self._alert_sender()
         return self.notifier.alerts[before:]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
+
 import pytest
+from sqlalchemy import update
 
 from reports.store import outbox
 from reports.store import submissions as web
+from reports.store.deliveries import update_report_state
 from reports.store.mailboxes.pin_throttle import DEFAULT_LIMIT, PinGuess, verify_pair
 from reports.store.outbox import DeliveryFailure
+from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
-from tests.workers.filings import ONE, Desk
+from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.room import Room
 from workers.notifications.texts import Alert
 
@@ -108,6 +113,74 @@ def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room)
     room.alert_sender.finish()
     [alert] = room.notifier.alerts
     assert (alert.reason, alert.reports) == ("needs_person", (held.report_id,))
+
+
+def decline(desk: Desk, delivery_id: str) -> None:
+    """Record that the hotline's staff declined a report that it has."""
+    d = t.delivery.c
+    with desk.database.write() as connection:
+        declined = update(t.delivery).where(d.delivery_id == delivery_id).values(state="delivered", handling="rejected")
+        connection.execute(declined)
+        update_report_state(connection, desk.delivery(delivery_id).report_id, desk.database.now())
+
+
+def told_once_more(room: Room) -> list[Alert]:
+    """Run two rounds of the same process, which remembers what it has told; return the alerts of these rounds."""
+    before = len(room.notifier.alerts)
+    for _ in range(2):
+        room.alert_sender.tell()
+        wait(room.alert_sender._pool._busy)
+    return room.notifier.alerts[before:]
+
+
+@pytest.mark.parametrize("priority", ["P1", "P2", "P3", "P4"])
+def test_a_report_that_all_hotlines_declined_is_told_at_once(room: Room, priority: str) -> None:
+    decline(room.desk, room.desk.file(priority=priority)[0])
+    [alert] = told_once_more(room)
+    [report] = room.desk.reports()
+    assert (alert.reason, alert.priority, alert.reports) == ("needs_person", priority, (report.report_id,))
+    assert alert.subject() == f"Tokaut: {priority}, 1 report without a hotline"
+
+
+def test_a_declined_report_that_becomes_more_urgent_is_told_again_at_once(room: Room) -> None:
+    decline(room.desk, room.desk.file(priority="P4")[0])
+    told_once_more(room)
+    with room.desk.database.write() as connection:
+        connection.execute(update(t.report).values(priority="P1"))
+    assert [alert.priority for alert in told_once_more(room)] == ["P1"]
+
+
+def test_a_report_that_one_refused_and_the_other_declined_is_told_at_once(room: Room) -> None:
+    refused, _ = room.desk.file(((ONE, "primary"), (TWO, "also")), priority="P3")
+    leased = outbox.lease(room.desk.database, refused, "w/urgent/1")
+    assert leased is not None
+    outbox.mark_failed(room.desk.database, leased, DeliveryFailure("refused", 422, None), "w/urgent/1", "worker")
+    assert [alert.reason for alert in told_once_more(room)] == ["refused"]
+    decline(room.desk, room.desk.deliveries()[1].delivery_id)
+    assert [alert.reason for alert in told_once_more(room)] == ["needs_person"]
+
+
+def test_a_declined_report_that_goes_to_a_fallback_is_told_to_nobody(room: Room) -> None:
+    decline(room.desk, room.desk.file(((ONE, "primary"), (TWO, "fallback")))[0])
+    assert room.tell() == []
+    room.jobs.fallbacks()
+    assert room.tell() == []
+    assert room.desk.reports()[0].state == "queued"
+
+
+def test_a_report_whose_hotline_left_the_country_file_is_told_at_once(room: Room) -> None:
+    first, _ = (room.desk.file(priority=priority)[0] for priority in ("P3", "P3"))
+    room.jobs._delivery_runner.drain(("P3",))
+    assert told_once_more(room) == []
+    room.known.discard(ONE)
+    [alert] = told_once_more(room)
+    assert (alert.reason, alert.reports) == ("needs_person", tuple(row.report_id for row in room.desk.reports()))
+    with room.desk.database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == first).values(handling="accepted"))
+        update_report_state(connection, room.desk.delivery(first).report_id, room.desk.database.now())
+    room.pass_time(86_401)
+    [again] = told_once_more(room)
+    assert again.reports == (room.desk.reports()[1].report_id,), "the other one somebody has acknowledged"
 
 
 @pytest.mark.rule("B-58")

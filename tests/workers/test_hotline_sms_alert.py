@@ -343,6 +343,19 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
     assert phone.told == list(NUMBERS)
 
 
+def test_those_whose_numbers_were_all_texted_take_no_place_of_others(phone: Phone) -> None:
+    """A hundred of them once stopped the second number of all others."""
+    oldest, new = (phone.desk.file()[0] for _ in range(2))
+    phone.deliver(oldest)
+    for _ in NUMBERS:
+        phone.wait(301)
+        phone.duty_phone_notifier.go_on()
+    phone.deliver(new)
+    phone.wait(301)
+    unanswered = duty_phones.list_unanswered(phone.desk.database, ANSWER_TIMEOUTS, {ONE: len(NUMBERS)}, at_most=1)
+    assert [one.delivery_id for one in unanswered] == [new]
+
+
 @pytest.mark.parametrize(("status", "told"), [("failed", 2), ("delivered", 1), ("sent", 1), ("unknown", 1)])
 def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
     [delivery] = phone.desk.file()

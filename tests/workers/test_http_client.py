@@ -74,6 +74,56 @@ def test_a_long_head_is_no_answer() -> None:
         post(hotline)
 
 
+@pytest.mark.rule("F23")
+@pytest.mark.parametrize("number", [98, 99, 100, 400])
+def test_a_status_stands_however_many_headers_come_with_it(number: int) -> None:
+    with LyingHotline([Answer(200, {f"X-{n}": "x" for n in range(number)})]) as hotline:
+        assert post(hotline).status == 200
+    assert len(hotline.taken) == 1
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n"
+REFUSAL, RECEIPT = (b"HTTP/1.1 %s Said\r\nContent-Length: 0\r\n\r\n" % status for status in (b"500", b"200"))
+
+
+def in_parts(*parts: bytes) -> Answer:
+    return Answer(parts=parts, keeps=True)
+
+
+@pytest.mark.rule("F23")
+@pytest.mark.parametrize("interim", [INTERIM, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"])
+def test_an_interim_answer_is_not_the_answer(interim: bytes) -> None:
+    with LyingHotline([in_parts(interim, REFUSAL), in_parts(interim, RECEIPT)]) as hotline:
+        client = keeping()
+        assert [client.post(to(hotline), b"{}", {}).status for _ in range(2)] == [500, 200]
+        del client
+
+
+@pytest.mark.rule("F23")
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (in_parts(INTERIM * 1000 + RECEIPT), "reset"),
+        (in_parts(*[INTERIM] * 15), "timeout"),
+        (replace(in_parts(INTERIM), keeps=False), "reset"),
+    ],
+)
+def test_interim_answers_without_end_are_no_answer(answer: Answer, why: str) -> None:
+    with LyingHotline([answer]) as hotline, pytest.raises(NoResponse) as caught:
+        post(hotline, replace(SHORT, total=0.8))
+    assert caught.value.reason == why
+
+
+def test_a_change_of_protocol_is_an_answer_that_refuses() -> None:
+    with LyingHotline(
+        [in_parts(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", RECEIPT), KEEPS]
+    ) as hotline:
+        client = keeping()
+        assert [client.post(to(hotline), b"{}", {}).status for _ in range(2)] == [101, 204]
+        del client
+        assert hotline.connections == 2
+
+
 @pytest.mark.rule("A-05")
 @pytest.mark.rule("X-18")
 @pytest.mark.parametrize("where", ["http://169.254.169.254/", "/again", "http://127.0.0.1/", "http://[", "\x00\xff"])
@@ -236,6 +286,55 @@ def test_a_connection_with_an_answer_that_is_not_whole_is_not_kept(how: str) -> 
         with suppress(NoResponse):
             client.post(to(hotline), b"{}", {})
         assert client.post(to(hotline), b"{}", {}).status == 204
+        del client
+        assert hotline.connections == 2
+
+
+def test_a_connection_is_kept_after_an_answer_in_chunks() -> None:
+    chunked = in_parts(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n")
+    with LyingHotline([chunked, KEEPS]) as hotline:
+        client = keeping()
+        assert [client.post(to(hotline), b"{}", {}).status for _ in range(2)] == [200, 204]
+        del client
+        assert hotline.connections == 1
+
+
+@pytest.mark.rule("F23")
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 304 Not\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n",  # it may not have read the request
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokZZZ\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: x\r\n" * 150 + b"Content-Length: 0\r\n\r\n",
+        RECEIPT + b"x",
+        RECEIPT + RECEIPT,
+        RECEIPT + INTERIM,
+    ],
+)
+def test_a_connection_is_closed_if_another_answer_may_follow_on_it(head: bytes) -> None:
+    with LyingHotline([in_parts(head, RECEIPT), KEEPS]) as hotline:
+        client = keeping()
+        client.post(to(hotline), b"{}", {})
+        assert client.post(to(hotline), b"{}", {}).status == 204
+        del client
+        assert hotline.connections == 2
+
+
+def test_an_answer_after_its_time_is_nobody_elses() -> None:
+    with LyingHotline([in_parts(b"", *[b"HTTP/1.1 "] * 12, RECEIPT), Answer(503)]) as hotline:
+        client = HttpClient(limits=replace(SHORT, total=0.5), keep=2)
+        with pytest.raises(NoResponse, match="timeout"):
+            client.post(to(hotline), b"{}", {})
+        assert client.post(to(hotline), b"{}", {}).status == 503
         del client
         assert hotline.connections == 2
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import delete, event, update
 
 from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
@@ -17,6 +20,7 @@ from reports.store.migrations import upgrade
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
+from tests.support import databases
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import retry_policy
 from workers.jobs.recipients import next_fallback
@@ -104,6 +108,25 @@ def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None
     assert leased is not None
     assert leased.body is not None, "the fallback needs no key but its own"
     assert desk.acts(rows[TWO].delivery_id) == ["made"]
+
+
+def test_after_a_restore_the_fallback_has_another_key_and_the_same_report_and_revision(tmp_path: Path) -> None:
+    """As docs/operating/restore.md and the hotline kit say. On SQLite."""
+    database = databases.migrated_database("sqlite", cast(pytest.FixtureRequest, None), tmp_path)
+    desk = Desk.at(database, tmp_path / "keys")
+    desk.file(CHAIN)
+    [report] = desk.reports()
+    with closing(sqlite3.connect(tmp_path / "tokaut.db")) as file:
+        file.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
+    restored = replace(desk, database=Database(f"sqlite:///{tmp_path}/backup.db"))
+    made = []
+    for each in (desk, restored):
+        delivery = fallbacks.add_fallback(each.database, report.report_id, TWO, "NO_RECEIPT")
+        assert delivery is not None
+        made.append(each.delivery(delivery[0]))
+        each.database.close()
+    assert made[0].delivery_id != made[1].delivery_id
+    assert [(row.report_id, row.revision) for row in made] == [(report.report_id, 1)] * 2
 
 
 def test_one_after_the_other(desk: Desk) -> None:
@@ -209,6 +232,41 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
     later = desk.later(seconds=40)
     assert len(fallbacks.list_stuck(later.database, WAITS, at_most=1)) == 1
     assert fall_back(later) == [TWO]
+
+
+def test_those_that_wait_for_a_person_first_take_no_place_of_others(desk: Desk) -> None:
+    """A refused P3 or P4 gets its fallback after hours: 200 of these once stopped the fallbacks of all others."""
+    for _ in range(3):
+        fail(desk, desk.file(CHAIN, priority="P4")[0], DeliveryFailure("refused", 422, None))
+    fail(desk, desk.file(CHAIN, priority="P1")[0], DeliveryFailure("refused", 422, None))
+    [_, _, _, urgent] = desk.reports()
+    assert fallbacks.list_stuck(desk.database, WAITS) == [urgent.report_id]
+
+
+def test_the_most_urgent_and_oldest_come_first(desk: Desk) -> None:
+    for priority in ("P3", "P4", "P2", "P3", "P1"):
+        desk.file(CHAIN, priority=priority)
+    later = desk.later(days=2)
+    priorities = {row.report_id: row.priority for row in desk.reports()}
+    stuck = fallbacks.list_stuck(later.database, WAITS, at_most=3)
+    assert [priorities[report_id] for report_id in stuck] == ["P1", "P2", "P3"]
+    assert stuck[2] == desk.reports()[0].report_id
+
+
+def test_a_fallback_that_is_left_out_since_or_has_no_body_is_not_waited_for(desk: Desk) -> None:
+    desk.file(CHAIN)
+    b = t.report_body.c
+    with desk.database.write() as connection:
+        connection.execute(delete(t.report_body).where(b.recipient == TWO))
+    assert fallbacks.list_stuck(desk.later(hours=1).database, WAITS) == []
+    desk.file(CHAIN)
+    newest = desk.reports()[-1]
+    pending_submissions.schedule_pending(
+        desk.database, desk.sealed(((ONE, "primary"),), before=newest, revision=2), "update", desk.database.now()
+    )
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
+    assert fallbacks.list_stuck(desk.later(hours=1).database, WAITS) == []
 
 
 def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:

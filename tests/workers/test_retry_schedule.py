@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,11 +74,22 @@ def test_retry_after_is_a_lower_bound_within_reason(priority: str, asked: int, h
         ("Wed, 25 Nov 2026 07:00:00 GMT", 0),
         ("Wed, 25 Nov 2036 08:00:00 GMT", 315_619_200),
         ("Wed, 99 Nov 2026 08:00:00 GMT", None),
+        ("Wed, 25 Nov 2026 08:10:00", 600),
+        ("Wed, 25 Nov 2026 08:10:00 -0000", 600),
+        ("Fri, 31 Dec 9999 23:59:59", 251_606_707_199),
     ],
 )
-def test_retry_after_in_seconds_as_a_date_and_as_nonsense(header: str | None, seconds: int | None) -> None:
+def test_retry_after_in_seconds_as_a_date_and_as_nonsense(
+    header: str | None, seconds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC-11")  # as in Vanuatu
+    time.tzset()
     eight_o_clock = 1_795_593_600 * SECOND  # 2026-11-25T08:00:00Z
-    assert retry_policy.parse_retry_after(header, eight_o_clock) == seconds
+    try:
+        assert retry_policy.parse_retry_after(header, eight_o_clock) == seconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("priority", DELAYS)

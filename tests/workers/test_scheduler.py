@@ -9,8 +9,10 @@ from prometheus_client import Gauge
 from sqlalchemy import select, update
 
 from reports.audit import chain_rows, verify_chain
+from reports.escalation import Priority
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
 from reports.store.sms import messages
 from runtime.queue import DELIVER_JOB
@@ -341,3 +343,24 @@ def test_a_hotline_that_rests_is_shown_until_something_is_taken(room: Room) -> N
 def shown(gauge: Gauge, *labels: str) -> dict[tuple[str, ...], float]:
     [family] = gauge.collect()
     return {tuple(sample.labels[name] for name in labels): sample.value for sample in family.samples}
+
+
+def test_reports_that_get_no_fallback_do_not_stop_the_others(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.clock.jobs.FALLBACKS_AT_ONCE", 2)
+    for _ in range(5):
+        room.desk.file([(ONE, "primary"), (TWO, "fallback")])
+    room.pass_time(31)
+    bad = {row.report_id for row in room.desk.reports()[:3]}
+    real = fallbacks.add_fallback
+
+    def fails(database: Database, report_id: str, *given: str) -> tuple[str, Priority] | None:
+        if report_id in bad:
+            raise ValueError("a row that this program cannot read")
+        return real(database, report_id, *given)
+
+    monkeypatch.setattr("workers.clock.jobs.fallbacks.add_fallback", fails)
+    while room.jobs.fallbacks():
+        pass
+    assert {row.report_id for row in room.desk.deliveries() if row.hotline == TWO} == {
+        row.report_id for row in room.desk.reports()[3:]
+    }

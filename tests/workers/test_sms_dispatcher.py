@@ -273,9 +273,8 @@ def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
     post.provider.outcome = RetryLater("credit")
     post.sms_dispatcher().send(post.put())
     since = post.desk.database.now() - 3600 * SECOND
-    assert [(row[0], row[1]) for row in messages.list_failures(post.desk.database, ("credit",), since)] == [
-        ("africastalking", "credit")
-    ]
+    post.sms_dispatcher().send(post.put())
+    assert messages.list_failures(post.desk.database, ("credit",), since) == [("africastalking", "credit")]
 
 
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:

@@ -116,7 +116,9 @@ def test_a_duty_phone_is_not_taken_for_just_texted(desk: Desk) -> None:
     with desk.database.write() as connection:
         connection.execute(insert(t.page), row | {"created_at": desk.database.now() + AHEAD})
     assert not duty_phones.was_paged_within(desk.database, delivery, MINUTE)
-    assert [one.delivery_id for one in duty_phones.list_unanswered(desk.database, {"P1": 5 * MINUTE})] == [delivery]
+    assert [one.delivery_id for one in duty_phones.list_unanswered(desk.database, {"P1": 5 * MINUTE}, {ONE: 2})] == [
+        delivery
+    ]
 
 
 def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:

@@ -7,11 +7,15 @@ import threading
 import pytest
 from sqlalchemy import update
 
+from reports.escalation import PRIORITIES
+from reports.store import outbox
 from reports.store.escalation import fallbacks, steps
 from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ActionNotPossible
+from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.room import Room
 from tests.workers.test_reporter_messages import messages, say, sent_report, tick
 from workers.jobs.recipients import next_fallback
 
@@ -105,3 +109,35 @@ def test_two_at_once_hand_it_on_once(desk: Desk) -> None:
         thread.join(20)
     assert sorted(map(bool, came)) == [False, True]
     assert len([row for row in desk.deliveries() if row.hotline == TWO]) == 1
+
+
+def test_what_the_first_hotline_has_not_received_is_sent_there_no_more(desk: Desk) -> None:
+    report_id, given = sent_report(desk)
+    say(desk, report_id)
+    tick(desk)
+    delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    first = [row for row in desk.deliveries() if row.hotline == ONE]
+    assert [(row.type, row.state) for row in first] == [("created", "cancelled"), ("message", "cancelled")]
+    assert desk.acts(given)[-2:] == ["handed_on", "cancelled:handed_over"]
+    room = Room(desk)
+    room.jobs.receipts()
+    room.jobs._delivery_runner.drain(PRIORITIES)
+    assert {parcel.hotline for parcel in room.hotline.parcels} == {TWO}
+    assert desk.delivery(given).state == "cancelled"
+    assert (desk.reports()[0].state, desk.reports()[0].desk) == ("delivered", TWO)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_request_under_way_counts_as_delivered_only_if_it_arrives(desk: Desk, arrives: bool) -> None:
+    report_id, given = sent_report(desk)
+    leased = outbox.lease(desk.database, given, "w/urgent/1")
+    assert leased is not None
+    delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    if arrives:
+        assert outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    else:
+        assert not outbox.mark_failed(desk.database, leased, DeliveryFailure("busy", 503, 0), "w/urgent/1", "worker")
+    row = desk.delivery(given)
+    assert (row.state, row.handling) == ("delivered" if arrives else "cancelled", "rejected")
+    assert (desk.reports()[0].state, desk.reports()[0].desk) == ("queued", TWO)
+    assert outbox.lease(desk.database, given, "w/urgent/1") is None

@@ -100,9 +100,17 @@ def retry(delivery_ids: tuple[str, ...]) -> None:
     \b
     Example:  tokaut deliveries retry 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
 
-    Next: `tokaut deliveries list` shows within seconds whether it arrived.
+    Next: `tokaut deliveries list` shows within seconds whether it arrived. While a hotline that fails is paused, only
+    P1 goes to it; the command says for how long the others wait.
     """
-    _for_each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
+
+    def order(database: Database, delivery_id: str, actor: str) -> str:
+        pause = delivery_actions.retry(database, delivery_id, actor)
+        if not pause:
+            return "is due now; it goes out within seconds."
+        return f"is due now; its hotline fails and is paused, so it goes out in {_duration(pause)} at the earliest."
+
+    _for_each(delivery_ids, order)
 
 
 @deliveries.command()
@@ -115,7 +123,12 @@ def park(delivery_ids: tuple[str, ...]) -> None:
 
     Next: `tokaut deliveries retry` starts it again, for another two weeks.
     """
-    _for_each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
+
+    def order(database: Database, delivery_id: str, actor: str) -> str:
+        delivery_actions.park(database, delivery_id, actor)
+        return "is parked; it is kept, and tried no more until you retry it."
+
+    _for_each(delivery_ids, order)
 
 
 @deliveries.command()
@@ -130,10 +143,11 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
     Example:  tokaut deliveries cancel --reason handed_over 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
     """
 
-    def order(database: Database, delivery_id: str, actor: str) -> None:
+    def order(database: Database, delivery_id: str, actor: str) -> str:
         delivery_actions.cancel(database, delivery_id, actor, reason)
+        return "is cancelled; the audit says by whom and why."
 
-    _for_each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
+    _for_each(delivery_ids, order)
 
 
 @deliveries.command()
@@ -162,9 +176,11 @@ def show(report_id: str) -> None:
 def hand_over(report_id: str, giver: str, taker: str) -> None:
     """Transfer a report from one hotline to another that the reporter was shown before Send.
 
-    Nothing more is asked of the first hotline. The time to acknowledge keeps running until the other one acknowledges
-    the report. Messages under My report are transferred too. A report cannot go to anybody else: it is not sealed to
-    them, and the reporter has not agreed to them. If others must be told, the hotline that has the report calls them.
+    Nothing more is asked of the first hotline. If it has not received the report, its delivery is cancelled; a
+    request that is under way may still arrive, and is then shown as delivered. The time to acknowledge keeps
+    running until the other one acknowledges the report. Messages under My report are transferred too. A report
+    cannot go to anybody else: it is not sealed to them, and the reporter has not agreed to them. If others must be
+    told, the hotline that has the report calls them.
 
     \b
     Example:  tokaut deliveries handover 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
@@ -176,11 +192,11 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
             delivery_id, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
         except delivery_actions.ActionNotPossible as reason:
             raise CommandError(f"Nothing was done: {reason}.") from None
-    echo(f"{taker} gets it, as {delivery_id}; the worker or the clock sends it within a second.")
+    echo(f"{taker} gets it, as {delivery_id}; it goes out within seconds, unless {taker} fails too.")
 
 
-def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str], None], done: str) -> None:
-    """Apply an action to each delivery.
+def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str], str]) -> None:
+    """Apply an action to each delivery. `act` returns what was done.
 
     Deliveries for which it is not possible are printed, and the exit status is then 1.
     """
@@ -188,8 +204,7 @@ def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str],
     with open_database() as (database, actor):
         for delivery_id in delivery_ids:
             try:
-                act(database, delivery_id, actor)
-                echo(f"{delivery_id} {done}")
+                echo(f"{delivery_id} {act(database, delivery_id, actor)}")
             except delivery_actions.ActionNotPossible as reason:
                 echo(f"{delivery_id}: nothing was done: {reason}.", err=True)
                 failed = True

@@ -16,7 +16,7 @@ from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
 from reports.store.cases import case_actions, drafts
-from reports.store.engine.database import Database
+from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
@@ -34,7 +34,7 @@ from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
 CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; a signature is valid for minutes only
-PENDING_AT_ONCE, CHAINED_AT_ONCE = 50, 500  # rows of one round; the other jobs run in between
+PENDING_AT_ONCE, FALLBACKS_AT_ONCE, CHAINED_AT_ONCE = 50, 200, 500  # rows of one round; the other jobs run in between
 TOMBSTONES_KEPT = 400 * DAY  # a host's disk, with its spool, may come back after months
 CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
 CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
@@ -141,15 +141,36 @@ class ClockJobs:
         if count := case_actions.mark_handled_delivered(self._database):
             log.info("acknowledged", count=count)
 
-    def fallbacks(self) -> None:
-        """Deliver a report to the next fallback if the hotlines before it did not accept it."""
+    def fallbacks(self) -> bool:
+        """Deliver reports to their next fallback if the hotlines before it did not accept them.
+
+        Returns whether there may be more.
+        """
         waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
-        for report_id in fallbacks.list_stuck(self._database, waits):
+        skipped = 0
+        while True:
+            page = fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skipped)
+            given = sum(self._give_to_fallback(report_id) for report_id in page)
+            if given or len(page) < FALLBACKS_AT_ONCE:
+                return len(page) == FALLBACKS_AT_ONCE
+            skipped += len(page)
+
+    def _give_to_fallback(self, report_id: str) -> bool:
+        """Return whether the report was given to its next fallback. A failure does not stop the others."""
+        try:
             fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
             delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None
-            if fallback and delivery:
-                log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
-                self.put([delivery])
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            self._metrics.faults.labels("fallbacks").inc()
+            log.exception("job_failed", job="fallbacks", report_id=report_id)
+            return False
+        if not fallback or not delivery:
+            return False
+        log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
+        self.put([delivery])
+        return True
 
     def refuse_gone(self) -> None:
         """Refuse the due deliveries to hotlines that answered 410 (gone)."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import structlog
 from standardwebhooks.webhooks import Webhook as Signer
@@ -23,7 +22,7 @@ from workers.delivery.registry import HotlineDependencies, HttpsSettings
 from workers.delivery.under_way import AT_ONCE_EACH
 from workers.network.allowlist import Target, parse_hotline_target
 from workers.network.http_client import ClientResponse, HttpClient, NoResponse
-from workers.retry_policy import parse_retry_after
+from workers.retry_policy import parse_http_date, parse_retry_after
 
 SIGNATURE_REFUSED = (400, 401, 403)  # the statuses of receivers that reject a signature
 
@@ -101,10 +100,8 @@ class WebhookConnector:
         hotline would refuse every report for as long. The Date header comes over TLS from the holder of the same
         secret.
         """
-        try:
-            ahead = int(parsedate_to_datetime(reply.headers.get("Date", "")).timestamp() - self._now())
-        except (TypeError, ValueError, OverflowError):
-            return 0
+        date = parse_http_date(reply.headers.get("Date", ""))
+        ahead = 0 if date is None else int(date - self._now())
         return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
     def _outcome(self, reply: ClientResponse, request: DeliveryRequest) -> DeliveryOutcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -39,12 +39,20 @@ log = structlog.get_logger()
 class AlertSender:
     """Sends alerts to the operator's on-call contacts.
 
-    Alerts that have no row to mark are remembered in memory; after a restart they are sent once more.
+    Alerts that have no row to mark are remembered in memory; after a restart they are sent once more. `hotlines`: those
+    of the country files.
     """
 
-    def __init__(self, database: Database, notifier: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        hotlines: Collection[str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._notifier = notifier
+        self._hotlines = hotlines
         self._monotonic = monotonic
         self._pool = BackgroundPool(1)
         self._not_before = 0.0
@@ -90,12 +98,18 @@ class AlertSender:
         if alert.deliveries:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
-            self._told_at[alert.reason, alert.reports[0] if alert.reports else alert.subject_id] = self._monotonic()
+            subjects = [_subject(report_id, alert.priority) for report_id in alert.reports] or [alert.subject_id]
+            self._told_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
 
     def _unroutable(self) -> list[Alert]:
-        rows = delivery_alerts.list_unroutable(self._database)
-        due = [row for row in rows if self._is_due("needs_person", row[0], POLICIES[row[1]].notify_interval)]
-        return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
+        due: dict[Priority, list[str]] = {}
+        for report_id, priority in delivery_alerts.list_unroutable(self._database, self._hotlines):
+            if self._is_due("needs_person", _subject(report_id, priority), POLICIES[priority].notify_interval):
+                due.setdefault(priority, []).append(report_id)
+        return [
+            Alert("", "needs_person", priority, NO_HOTLINE, tuple(reports), problem="without a hotline")
+            for priority, reports in due.items()
+        ]
 
     def _pin_failures(self) -> list[Alert]:
         """Alert if many pairs of code and PIN were tried, or PINs are locked.
@@ -132,8 +146,7 @@ class AlertSender:
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
-        faults = dict.fromkeys((channel, why) for channel, why, _ in rows)
-        due = [(channel, why) for channel, why in faults if self._is_due(why, channel, HOUR)]
+        due = [(channel, why) for channel, why in rows if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
@@ -143,3 +156,8 @@ class AlertSender:
     def finish(self) -> None:
         """Wait until the alerts in progress are sent."""
         self._pool.finish()
+
+
+def _subject(report_id: str, priority: Priority) -> str:
+    """Return the name under which an alert of a report is remembered: a more urgent report is told anew."""
+    return f"{report_id} {priority}"

@@ -5,13 +5,16 @@ is not resolved again. No redirect is followed, no cookie and no proxy is used.
 
 A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than the
 rest of a delivery. The other end may close it at any time; then the request is sent once more over a new one.
-Therefore such a client may send only requests that may arrive twice, under one idempotency key.
+Therefore such a client may send only requests that may arrive twice, under one idempotency key. A connection is kept
+only after a success whose end is beyond doubt: what follows on it would count as the answer to the next request.
 """
 
 from __future__ import annotations
 
 import functools
 import http.client
+import io
+import re
 import socket
 import ssl
 import threading
@@ -19,8 +22,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from urllib3 import HTTPHeaderDict
 from urllib3.util import Url, parse_url
@@ -35,44 +39,73 @@ HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
-MAX_RESPONSE_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = MAX_HEAD_BYTES = 64 * 1024
+MAX_INTERIM = 20  # interim responses to one request
+MAX_HEADERS = 100  # lines of a head that the library reads; further headers are left out, and the connection is closed
 KEEP_SECONDS = 4.0  # an idle connection; common servers close one after five seconds or more
 MAX_RESOLVING = 32  # names resolved at once by one client, including those for which the resolver hangs
 
 Resolver = Callable[[str, int], Iterable[str]]
 
 
-class _CompleteHeadResponse(http.client.HTTPResponse):
-    """A response whose headers must be complete.
+class _FinalResponse(http.client.HTTPResponse):
+    """The final response to a request, with a complete head.
 
-    The library accepts truncated headers; a hotline that crashed while it sent them has not answered.
+    The library takes each interim response (103 Early Hints) but 100 for the final one, accepts a head that breaks off,
+    and refuses one with many headers.
     """
 
     def begin(self) -> None:
-        """Read the headers. Raises RemoteDisconnected if they break off."""
+        """Read the head. Raises RemoteDisconnected if it breaks off."""
         fp = self.fp
-        reader: Any = _HeadReader(fp)
-        self.fp = reader
+        head: Any = io.BytesIO(_read_final_head(fp))
+        self.fp = head
         try:
             super().begin()
         finally:
-            self.fp = fp if self.fp is reader else self.fp
-        if reader.last not in (b"\r\n", b"\n"):
-            reader.close()
+            self.fp = fp if self.fp is head else self.fp
+
+    @property
+    def has_clear_end(self) -> bool:
+        """Return whether both ends agree where this response ends, and that another may follow."""
+        lengths = self.headers.get_all("Content-Length", [])
+        encodings = [encoding.strip().lower() for encoding in self.headers.get_all("Transfer-Encoding", [])]
+        options = ",".join(self.headers.get_all("Connection", [])).lower()
+        if self.version != 11 or "close" in options:
+            return False
+        if self.status == HTTPStatus.NO_CONTENT:
+            return not encodings and lengths in ([], ["0"])
+        if encodings:
+            return encodings == ["chunked"] and not lengths
+        return len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
+
+
+def _read_final_head(fp: Any) -> bytes:
+    """Read heads until one that is not of an interim response, and return it. Raises HTTPException, OSError."""
+    for _ in range(MAX_INTERIM + 1):
+        lines = _read_head(fp)
+        if not re.match(rb"HTTP/\S+\s+1(?!01)\d\d\s", lines[0]):  # after a 101 another protocol would follow
+            if len(lines) > MAX_HEADERS:  # the status stands
+                lines[MAX_HEADERS - 2 :] = [b"Connection: close\r\n", b"\r\n"]
+            return b"".join(lines)
+    raise http.client.HTTPException("too many interim responses")
+
+
+def _read_head(fp: Any) -> list[bytes]:
+    """Read the lines of one head. Raises HTTPException if it is none, is too long or breaks off, and OSError."""
+    lines: list[bytes] = []
+    size = 0
+    while not lines or lines[-1] not in (b"\r\n", b"\n"):
+        line = fp.readline(MAX_HEAD_BYTES + 1)
+        size += len(line)
+        if size > MAX_HEAD_BYTES:
+            raise http.client.LineTooLong("head")
+        if not line.endswith(b"\n"):
             raise http.client.RemoteDisconnected("the connection ended within the headers")
-
-
-class _HeadReader:
-    def __init__(self, fp: Any) -> None:
-        self.fp = fp
-        self.last = b""
-
-    def readline(self, limit: int) -> bytes:
-        self.last = self.fp.readline(limit)
-        return self.last
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.fp, name)
+        if not lines and not line.startswith(b"HTTP/"):
+            raise http.client.BadStatusLine(line.decode("iso-8859-1"))
+        lines.append(line)
+    return lines
 
 
 class NoResponse(Exception):
@@ -179,9 +212,9 @@ class HttpClient:
             response = connection.ask(request, self._tls, self._limits)
             connection.socket.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
             headers = HTTPHeaderDict(response.getheaders())
-            answer = ClientResponse(response.status, headers, _read(response, request.largest))
-            is_done = connection.is_done(response)
-            return answer
+            body, is_whole = _read(response, request.largest)
+            is_done = is_whole and connection.is_done(response)
+            return ClientResponse(response.status, headers, body)
         except (http.client.HTTPException, OSError, ValueError) as error:
             why = connection.why(error)
             raise NoResponse(why, sent=connection.is_open and why != "tls") from None
@@ -217,7 +250,7 @@ class _Connection:
 
     def __post_init__(self) -> None:
         self._http = http.client.HTTPConnection(self.server[1], self.server[2])
-        self._http.response_class = _CompleteHeadResponse
+        self._http.response_class = _FinalResponse
         self._http.auto_open = 0  # otherwise it would connect by itself, without TLS and to an unchecked address
 
     @property
@@ -232,7 +265,7 @@ class _Connection:
         """Return whether it was opened."""
         return self._socket is not None
 
-    def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> http.client.HTTPResponse:
+    def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> _FinalResponse:
         """Send a request and read the headers of its response. Raises OSError, HTTPException, ValueError."""
         url = parse_url(request.target.url)
         if self._socket is None:
@@ -240,7 +273,8 @@ class _Connection:
         self.socket.deadline = request.deadline
         headers = {"Host": _host(url), **request.headers}
         self._http.request(request.method, url.request_uri, request.body or None, headers)
-        return self._http.getresponse()
+        response: Any = self._http.getresponse()
+        return cast(_FinalResponse, response)
 
     def _open(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> None:
         connection = dial(self.addresses, self.server[2], deadline=request.deadline, step=limits.connect)
@@ -259,9 +293,13 @@ class _Connection:
             return "timeout"
         return "tls" if isinstance(error, ssl.SSLError) else "reset"
 
-    def is_done(self, response: http.client.HTTPResponse) -> bool:
-        """Return whether the response was read to its end, and the server keeps the connection open."""
-        return response.isclosed() and not response.will_close and response.length in (0, None)
+    def is_done(self, response: _FinalResponse) -> bool:
+        """Return whether a response was read to its end, and nothing of it can be taken for the next one.
+
+        A server that reports an error may not have read the request, and would answer its rest.
+        """
+        is_success = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
+        return is_success and response.isclosed() and not response.will_close and response.has_clear_end
 
     def close(self) -> None:
         """Close the connection."""
@@ -342,8 +380,9 @@ def allowed_addresses(
     return resolved
 
 
-def _read(response: http.client.HTTPResponse, largest: int) -> bytes:
+def _read(response: http.client.HTTPResponse, largest: int) -> tuple[bytes, bool]:
+    """Return the body, and whether it could be read; otherwise it is empty."""
     try:
-        return response.read(largest)
+        return response.read(largest), True
     except (http.client.HTTPException, OSError, ValueError):
-        return b""
+        return b"", False

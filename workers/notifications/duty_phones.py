@@ -92,10 +92,9 @@ class DutyPhoneNotifier:
         A number is texted again if it answered an older text, from before the report became more urgent. Raises
         DatabaseUnavailable.
         """
-        for about in duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS):
-            phones = self.registered_phones.get(about.hotline)
-            if phones is not None and about.count < len(phones.numbers):
-                self._text(about)
+        numbers = {hotline: len(phones.numbers) for hotline, phones in self.registered_phones.items()}
+        for about in duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers):
+            self._text(about)
         for about, rank in duty_phones.list_superseded(self.database):
             if about.hotline in self.registered_phones:
                 self._text(about, rank)

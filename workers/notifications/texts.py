@@ -31,7 +31,10 @@ ALERT_RULES = AlertRules(
 )
 NEXT_STEP = "Next: tokaut watch"
 CALL_HOTLINE = "The hotline does not answer. Call them."
-NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliveries list"
+NO_HOTLINE = (
+    "No hotline can take or keep it: all declined it, or no country file names them any more. Decide who gets it, and "
+    "look at: tokaut deliveries show"
+)
 CLOCK_JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
 ALERT_ADVICE = {
     "not_told": "Nobody at the desk could be told that a report waits. Call them; correct the addresses in their card.",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 
-from reports.case_state import ReportState
-from reports.delivery import DeliveryState
+from reports.case_state import Handling, ReportState
+from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.escalation import Priority
 from reports.store.audit_log import entry_row
+from reports.store.deliveries import is_on_latest_route
 from reports.store.engine.database import Database
+from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
 
 
@@ -79,14 +81,31 @@ def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[
         return [DueAlert(*row) for row in connection.execute(query)]
 
 
-def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, Priority]]:
-    """Return (report_id, priority) of reports that no hotline could be given: there is no delivery to alert about."""
+def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple[str, Priority]]:
+    """Return (report_id, priority) of reports that no hotline can have or keep, the most urgent first.
+
+    All their hotlines declined them and no fallback is left, no hotline could be given them, or those that have them
+    are not among `hotlines`, the ones of the country files. Refused and parked deliveries have alerts of their own.
+    """
     d, r = t.delivery.c, t.report.c
-    query = select(r.report_id, r.priority).where(
-        r.state == ReportState.NEEDS_PERSON, ~exists().where(d.report_id == r.report_id)
+    of_report = (d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
+    is_stopped = exists().where(*of_report, d.state.in_((DeliveryState.REFUSED, DeliveryState.PARKED)))
+    is_declined = exists().where(*of_report, d.handling == Handling.REJECTED)
+    has_nobody = and_(
+        r.state == ReportState.NEEDS_PERSON,
+        or_(is_declined, ~is_stopped),
+        ~fallbacks.has_remaining(r.report_id),
     )
+    is_kept = exists().where(
+        *of_report,
+        d.state.in_((DeliveryState.DUE, DeliveryState.DELIVERED)),
+        d.handling != Handling.REJECTED,
+        d.hotline.in_(hotlines),
+        is_on_latest_route(d),
+    )
+    query = select(r.report_id, r.priority).where(or_(has_nobody, and_(r.state == ReportState.DELIVERED, ~is_kept)))
     with database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority).limit(at_most))]
+        return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority, r.created_at))]
 
 
 def mark_alerted(database: Database, delivery_ids: Sequence[str]) -> None:

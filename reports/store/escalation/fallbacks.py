@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select, tuple_
 
 from reports.case_state import Handling
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
-from reports.escalation import Priority
+from reports.escalation import URGENT, Priority
 from reports.store import outbox
 from reports.store.deliveries import new_delivery
 from reports.store.engine.database import Database
@@ -48,39 +48,58 @@ class FallbackChain:
     remaining: tuple[str, ...]
 
 
-def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200) -> list[str]:
-    """Return ids of reports that may need a fallback: no hotline of the chain has them, and a fallback is left.
+def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200, skip: int = 0) -> list[str]:
+    """Return ids of reports whose next fallback is due, as by `next_fallback`; the most urgent and oldest first.
 
-    `waits`: priority → microseconds without a receipt.
+    No hotline of the chain has them, and a fallback is left. `waits`: priority → microseconds without a receipt.
+    `skip`: how many are left out, because they could not be given to their fallback.
     """
-    d, r = t.delivery.c, t.route.c
-    other_delivery = t.delivery.alias("other").c
-    is_given = exists().where(
-        other_delivery.report_id == r.report_id,
-        other_delivery.hotline == r.hotline,
-        other_delivery.type == DeliveryType.CREATED,
-    )
-    has_fallback = exists().where(r.report_id == d.report_id, r.role == RecipientRole.FALLBACK, ~is_given)
-    now = database.now_sql()
-    in_chain = and_(d.type == DeliveryType.CREATED, d.role.in_((RecipientRole.PRIMARY, RecipientRole.FALLBACK)))
-    newer_delivery = t.delivery.alias("newer").c
-    is_waiting = or_(d.handling == Handling.REJECTED, _is_stuck(d, now, waits))
-    is_waiting |= exists().where(*_is_missing_update(d, newer_delivery), _is_stuck(newer_delivery, now, waits))
-    is_received = exists().where(
+    d, r, other_delivery = t.delivery.c, t.report.c, t.delivery.alias("other").c
+    is_last = ~exists().where(
         other_delivery.report_id == d.report_id,
-        other_delivery.type == DeliveryType.CREATED,
-        other_delivery.role != RecipientRole.ALSO,
-        *_has_latest(other_delivery),
+        *_in_chain(other_delivery),
+        tuple_(other_delivery.created_at, other_delivery.delivery_id) > tuple_(d.created_at, d.delivery_id),
     )
-    query = select(d.report_id).where(in_chain, is_waiting, has_fallback, ~is_received)
+    now = database.now_sql()
+    newer_delivery = t.delivery.alias("newer").c
+    is_waiting = or_(d.handling == Handling.REJECTED, _is_late(d, now, waits))
+    is_waiting |= exists().where(*_is_missing_update(d, newer_delivery), _is_late(newer_delivery, now, waits))
+    is_received = exists().where(
+        other_delivery.report_id == d.report_id, *_in_chain(other_delivery), *_has_latest(other_delivery)
+    )
+    query = (
+        select(d.report_id)
+        .join_from(t.delivery, t.report, r.report_id == d.report_id)
+        .where(*_in_chain(d), is_last, is_waiting, has_remaining(d.report_id), ~is_received)
+        .order_by(r.priority, d.created_at, d.report_id)
+    )
     with database.read() as connection:
-        return list(connection.execute(query.distinct().limit(at_most)).scalars())
+        return list(connection.execute(query.limit(at_most).offset(skip)).scalars())
 
 
-def _is_stuck(c: Any, now: ColumnElement[int], delays: Mapping[Priority, int]) -> ColumnElement[bool]:
-    """Match deliveries that were refused, parked, or have no receipt in time."""
-    overdue = (and_(c.priority == priority, c.created_at <= now - delay) for priority, delay in delays.items())
-    return or_(c.state.in_((DeliveryState.REFUSED, DeliveryState.PARKED)), c.last_class.like("refused%"), *overdue)
+def _in_chain(c: Any) -> tuple[ColumnElement[bool], ...]:
+    return c.type == DeliveryType.CREATED, c.role != RecipientRole.ALSO
+
+
+def has_remaining(report_id: Any) -> ColumnElement[bool]:
+    """Match reports that can be given to a fallback: one of the latest route that was not given them, with a body."""
+    r, b, newer_route, given = t.route.c, t.report_body.c, t.route.alias("newer_route").c, t.delivery.alias("given").c
+    return exists().where(
+        r.report_id == report_id,
+        r.role == RecipientRole.FALLBACK,
+        ~exists().where(newer_route.report_id == r.report_id, newer_route.revision > r.revision),
+        ~exists().where(given.report_id == r.report_id, given.hotline == r.hotline, given.type == DeliveryType.CREATED),
+        exists().where(b.report_id == r.report_id, b.recipient == r.hotline),
+    )
+
+
+def _is_late(c: Any, now: ColumnElement[int], delays: Mapping[Priority, int]) -> ColumnElement[bool]:
+    """Match deliveries of reports that have to go to the next hotline now, unless this one has received them."""
+    r, h = t.report.c, t.hotline_state.c
+    is_gone = or_(c.last_class == "gone", exists().where(h.hotline == c.hotline, h.dead_since.is_not(None)))
+    is_refused = or_(c.state == DeliveryState.REFUSED, c.last_class.like("refused%"))
+    overdue = (and_(r.priority == priority, c.created_at <= now - delay) for priority, delay in delays.items())
+    return or_(is_gone, and_(r.priority.in_(URGENT), is_refused), *overdue)
 
 
 def _has_latest(c: Any) -> tuple[ColumnElement[bool], ...]:

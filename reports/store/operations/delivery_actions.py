@@ -39,9 +39,25 @@ def list_deliveries(database: Database, states: Sequence[str] = UNDELIVERED, at_
         return list(connection.execute(query))
 
 
-def retry(database: Database, delivery_id: str, actor: str) -> None:
-    """Make an undelivered delivery due now, with the same idempotency key. Raises ActionNotPossible."""
+def retry(database: Database, delivery_id: str, actor: str) -> int:
+    """Make an undelivered delivery due now, with the same idempotency key. Raises ActionNotPossible.
+
+    Returns for how long it waits all the same, in microseconds: P2 to P4 wait while a hotline that fails is paused.
+    """
+    d, h = t.delivery.c, t.hotline_state.c
+    query = select(d.hotline, d.priority, h.open_until, h.dead_since)
+    query = query.outerjoin_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
+    with database.read() as connection:
+        row = connection.execute(query.where(d.delivery_id == delivery_id, d.state.in_(UNDELIVERED))).first()
+    if row is not None and row.dead_since is not None:
+        raise ActionNotPossible(
+            f"{row.hotline} answered that it takes no reports any more; if that is wrong: tokaut hotline revive "
+            f"{row.hotline}"
+        )
     _execute(database, delivery_id, DeliveryState.DUE, UNDELIVERED, act="retried", actor=actor)
+    if row is None or row.priority == Priority.P1:
+        return 0
+    return max(0, (row.open_until or 0) - database.now())
 
 
 def park(database: Database, delivery_id: str, actor: str) -> None:
@@ -163,11 +179,30 @@ class Transfer:
 def transfer_report(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, Priority]:
     """Transfer a report; return (delivery_id, priority) of the new delivery. Raises ActionNotPossible.
 
-    At `giver` the report counts as rejected, and the escalation continues. `taker` must be a hotline that was shown to
-    the reporter before Send: only those have a body sealed to them. A hotline that the reporter left out was not shown.
+    At `giver` the report counts as rejected, and the escalation continues. What `giver` has not received is cancelled,
+    unless it has the report itself; a request that is under way may still arrive, and then counts as delivered. `taker`
+    must be a hotline that was shown to the reporter before Send: only those have a body sealed to them. A hotline that
+    the reporter left out was not shown.
     """
     with database.write() as connection:
-        return _transfer(connection, database, Transfer(report_id, giver, taker, actor))
+        delivery = _transfer(connection, database, Transfer(report_id, giver, taker, actor))
+        _withdraw(connection, database, report_id, giver, actor)
+        return delivery
+
+
+def _withdraw(connection: Connection, database: Database, report_id: str, hotline: str, actor: str) -> None:
+    """Cancel the deliveries of a report to a hotline that has not received the report."""
+    d = t.delivery.c
+    of_hotline = and_(d.report_id == report_id, d.hotline == hotline)
+    is_received = and_(of_hotline, d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED)
+    if connection.execute(select(d.delivery_id).where(is_received).limit(1)).first() is not None:
+        return
+    cancelling = update(t.delivery).where(of_hotline, d.state.in_(UNDELIVERED))
+    values = {"state": DeliveryState.CANCELLED, "lease_by": None, "lease_until": None}
+    for delivery_id in connection.execute(cancelling.values(values).returning(d.delivery_id)).scalars().all():
+        outbox.record_change(
+            connection, delivery_id, report_id, act="cancelled:handed_over", actor=actor, now=database.now()
+        )
 
 
 def list_requested_transfers(database: Database, at_most: int = 50) -> list[Transfer]:
@@ -208,7 +243,7 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
     rows = _deliveries_of(connection, report_id, giver)
     if not rows:
-        raise ActionNotPossible(f"{giver} was not given this report")
+        raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")
     if not may_change(rows[-1].handling, Handling.REJECTED) or rows[-1].handling == Handling.REJECTED:
         raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; a report in that state is not handed over")
     delivery = fallbacks.insert_fallback(

@@ -72,14 +72,20 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
     return True
 
 
-def list_unanswered(database: Database, timeouts: Mapping[str, int], at_most: int = 100) -> list[PagedDelivery]:
+def list_unanswered(
+    database: Database, timeouts: Mapping[str, int], numbers: Mapping[str, int], at_most: int = 100
+) -> list[PagedDelivery]:
     """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
 
-    `timeouts`: priority → microseconds. `count` of each is the rank of the next text.
+    `timeouts`: priority → microseconds. `numbers`: hotline → how many numbers it has; deliveries of which each was
+    texted are left out. `count` of each is the rank of the next text.
     """
+    if not numbers:
+        return []
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
     last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
     limit = case({name: literal(time) for name, time in timeouts.items()}, value=d.priority, else_=0)
+    count = case({name: literal(number) for name, number in numbers.items()}, value=d.hotline, else_=0)
     is_lost = or_(o.status == "failed", o.state.in_((SmsState.FAILED, SmsState.EXPIRED)))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
@@ -87,7 +93,7 @@ def list_unanswered(database: Database, timeouts: Mapping[str, int], at_most: in
         .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last_page.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)
-        .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)))
+        .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)), p.rank + 1 < count)
         .order_by(d.priority, p.created_at)
     )
     with database.read() as connection:

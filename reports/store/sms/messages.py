@@ -239,16 +239,16 @@ def expire_old(database: Database) -> ExpiredTexts:
     return ExpiredTexts(len(expired) - by_ussd, by_ussd)
 
 
-def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str, int]]:
-    """Return (channel, class, created_at) of SMS created after `since`, in microseconds, that failed.
+def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str]]:
+    """Return (channel, class), each once, of SMS created after `since`, in microseconds, that failed; the oldest first.
 
     `classes`: the classes of failure, such as those that only the operator can repair.
     """
     o = t.outgoing.c
-    query = select(o.channel, o.last_class, o.created_at)
-    query = query.where(o.last_class.in_(classes), o.created_at > since).order_by(o.created_at)
+    query = select(o.channel, o.last_class).where(o.last_class.in_(classes), o.created_at > since)
+    query = query.group_by(o.channel, o.last_class).order_by(func.min(o.created_at))
     with database.read() as connection:
-        return [(row[0], row[1], row[2]) for row in connection.execute(query.limit(500))]
+        return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def delete_old_outgoing(database: Database, older_than: int) -> int:
