@@ -151,12 +151,12 @@ def test_a_declined_report_that_becomes_more_urgent_is_told_again_at_once(room: 
 
 
 def test_a_report_that_one_refused_and_the_other_declined_is_told_at_once(room: Room) -> None:
-    refused, _ = room.desk.file(((ONE, "primary"), (TWO, "also")), priority="P3")
+    refused, declined = room.desk.file(((ONE, "primary"), (TWO, "also")), priority="P3")
     leased = outbox.lease(room.desk.database, refused, "w/urgent/1")
     assert leased is not None
     outbox.mark_failed(room.desk.database, leased, DeliveryFailure("refused", 422, None), "w/urgent/1", "worker")
     assert [alert.reason for alert in told_once_more(room)] == ["refused"]
-    decline(room.desk, room.desk.deliveries()[1].delivery_id)
+    decline(room.desk, declined)
     assert [alert.reason for alert in told_once_more(room)] == ["needs_person"]
 
 
