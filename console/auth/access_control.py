@@ -201,8 +201,11 @@ def locked_session() -> tuple[StaffSession, Account] | None:
 
 
 def csrf_token(session: StaffSession) -> str:
-    """Return the CSRF token for the forms of this session."""
-    return services.cipher.mac("form", session.session_hash).hex()
+    """Return the CSRF token for the forms of this session.
+
+    It outlives each new id that the session gets: the pages in other tabs stay valid.
+    """
+    return services.cipher.mac("form", session.staff_id, str(session.created_at)).hex()
 
 
 def page_csrf_token(browser: cookies.Browser) -> str:
