@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined
 from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
+from console.form_drafts import text_digest
 from console.presenters.case_rows import reference
 from console.presenters.earlier_wordings import EARLIER_TEXTS
 from console.presenters.report import fill_placeholders as fill_screen_placeholders
@@ -124,6 +125,7 @@ def attach(
             "who_changed": actor_name,
             "dead": inert_text,
             "reference_of": reference,
+            "text_digest": text_digest,
             "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
             "handling_said": staff_labels.STATUSES,
             "roles_said": ROLE_LABELS,

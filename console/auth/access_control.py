@@ -165,6 +165,8 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
         return responses.redirect(locked_address("" if _may_change() or rule.quiet else request.path))
     if account.role not in roles:
         abort(404)
+    if form_drafts.DRAFT_OF in form:
+        form_drafts.save(account, form)
     is_fresh = now - session.checked_at < RECHECK_WINDOW
     if rule.fresh and not is_fresh:
         return_path = rule.back.format_map(url_values) or request.path
@@ -172,8 +174,6 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
     is_quiet = rule.quiet or (rule.reloads and b"renewed=1" in request.query_string.split(b"&"))
     if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
         staff_sessions.touch(services.database, session.session_hash, IDLE_TIMEOUT)
-    if form_drafts.DRAFT_OF in form:
-        form_drafts.save(account, form)
     return StaffRequest(account, session, csrf_token(session), form, is_fresh, _idempotency_key(account, form))
 
 

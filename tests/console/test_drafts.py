@@ -54,6 +54,19 @@ def test_they_survive_whatever_else_is_done_on_the_page(filed: Filed, mere: Pers
     assert areas(mere.get(path)) == ("", "")
 
 
+def test_the_note_for_who_takes_it_is_kept_until_it_is_passed_on(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+
+    def shown() -> str:
+        found = re.search(r'<textarea id="pass-note"[^>]*>([^<]*)<', mere.get(path).html)
+        return found[1] if found else ""
+
+    mere.post(f"{path}/note", written(mere, path) | {"pass_note": "Call the aunt at six"})
+    assert shown() == "Call the aunt at six"
+    mere.post(f"{path}/pass", written(mere, path) | {"pass_note": "Call the aunt at six", "to": ""})
+    assert shown() == "" and "Call the aunt at six" in mere.get(path).text
+
+
 def test_they_survive_the_language_and_the_lock(filed: Filed, mere: Person) -> None:
     path = f"/reports/{filed.id}"
     there = mere.post("/language", written(mere, path) | {"language": "fr", "then": path})
