@@ -21,7 +21,7 @@ DRAFT_FIELDS: Mapping[DraftKind, str] = {
     drafts.MESSAGE: "words",
     drafts.NOTE: "note",
     drafts.CLOSING: "done",
-    drafts.PASS: "pass_note",
+    drafts.PASSING: "pass_note",
 }
 MAX_DRAFT_LENGTH = 4000  # characters
 ENTRY = "entry"  # in place of a report's id: a report that is being entered

@@ -12,7 +12,6 @@ from console.auth.access_control import (
     IDLE_TIMEOUT,
     Form,
     StaffRequest,
-    csrf_token,
     found_session,
     known_page,
     locked_address,
@@ -104,13 +103,13 @@ def can_use_passkey(account: Account) -> bool:
 @public
 def login_page(_: Form) -> Response:
     """Show the form to log in."""
-    return render_login()
+    return render_login(current_query())
 
 
-def render_login(refused: str = "") -> Response:
+def render_login(form: Form, refused: str = "") -> Response:
     """Return the page with the form to log in. `refused`: the sentence after a failed login."""
     browser = cookies.Browser.of(request)
-    words = {"token": page_csrf_token(browser), "refused": refused}
+    words = {"token": page_csrf_token(browser), "refused": refused, "then": known_page(form.get("then", ""))}
     response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
     browser.set_on(response)
     if cookies.read(request, cookies.SESSION):
@@ -140,16 +139,16 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
     attempts = [] if slots is credentials.KNOWN_BROWSERS else [address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)):
         # Above its limit an address causes no more password hashing, and no further row in the database.
-        return render_login(LOGIN_REFUSED)
+        return render_login(form, LOGIN_REFUSED)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
     if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
-        return render_login(LOGIN_REFUSED)
+        return render_login(form, LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
-    response = redirect("/")
+    response = redirect(known_page(form.get("then", ""), account))
     start_session(account, response)
     browser.having(cipher, name).set_on(response)
     return response
@@ -239,13 +238,13 @@ def render_locked(form: Form, refused: str = "") -> Response:
     current = locked_session()
     if current is None:
         return redirect("/")
-    session, account = current
+    _, account = current
     urgent_counts = case_list.count_urgent(services.database, account)
     status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
     words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
     words["for_you"] = case_list.count_passed_to(services.database, account)
-    has_passkey = can_use_passkey(account)
-    return page("locked.html", status, token=csrf_token(session), refused=refused, has_passkey=has_passkey, **words)
+    has_passkey, token = can_use_passkey(account), page_csrf_token(cookies.Browser.of(request))
+    return page("locked.html", status, token=token, refused=refused, has_passkey=has_passkey, **words)
 
 
 @bp.post("/locked")

@@ -205,7 +205,7 @@ def assign(me: StaffRequest, report_id: str) -> Response:
         abort(400)
     note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
     _save_change(me, report_id, assignment(me, name), note_text)
-    discard_sent(me.account, me.form, report_id, drafts.PASS)
+    discard_sent(me.account, me.form, report_id, drafts.PASSING)
     return redirect_with_message(f"/reports/{report_id}", "passed")
 
 

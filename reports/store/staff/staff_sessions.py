@@ -61,12 +61,18 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
         audit_log.append(connection, account.actor, "logged_in", account.staff_id, now)
 
 
-def find(database: Database, session_hash: bytes) -> tuple[StaffSession, Account] | None:
-    """Return the session and its account; None if either has ended."""
+def find(database: Database, session_hash: bytes, *, ended_within: int = 0) -> tuple[StaffSession, Account] | None:
+    """Return the session and its account; None if either has ended.
+
+    `ended_within`: a session is also returned if its time was over less than so many microseconds ago and no login has
+    deleted it since.
+    """
     c = s.staff_session.c
     query = select(s.staff_session, *(column.label(f"of_{column.name}") for column in s.staff.c))
     query = query.join(s.staff, s.staff.c.staff_id == c.staff_id)
-    query = query.where(c.session_hash == session_hash, c.until > database.now(), s.staff.c.ended_at.is_(None))
+    query = query.where(
+        c.session_hash == session_hash, c.until > database.now() - ended_within, s.staff.c.ended_at.is_(None)
+    )
     with database.read() as connection:
         row = connection.execute(query).first()
     if row is None:
