@@ -458,7 +458,7 @@ function moveRow(by) {
 const KEYS = {
   j: () => moveRow(1),
   k: () => moveRow(-1),
-  a: () => document.querySelector("button[formaction$='/take']")?.click(),
+  a: () => isSent || document.querySelector("button[data-free]")?.click(), // never a colleague's, nor while a form is on its way
   n: () => focusField(document.getElementById("note")),
   "/": () => focusField(document.getElementById("reference")),
   "?": () => keysDialog.showModal(),

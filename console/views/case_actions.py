@@ -88,18 +88,20 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
         problem = CLOSED_MEANWHILE
     elif conflict.holder and conflict.holder != conflict.by:
         problem = PASSED_MEANWHILE
+    if problem == TAKE_OVER:
+        fields["asked_over"] = "1"
     return ActionResult(error=problem, fields=fields, draft=draft)
 
 
 def _set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
     """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
+    more = {"seen_status": me.status} | more
     action_data = CaseAction(
         me.account.hotline,
         report_id,
         to_,
         me.account.actor,
         idempotency_key=me.idempotency_key,
-        seen_status=me.status,
         **more,
     )
     return case_actions.perform(services.database, action_data)
@@ -117,13 +119,29 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
     return CaseChange("holds", {"holder": me.account.name, **values})
 
 
+def _agreed_status(me: StaffRequest, report_id: str) -> str:
+    """Return the key of the status in which this form may take the report; empty if it must ask first.
+
+    What a colleague has accepted is taken over only by the form that says so.
+    """
+    status = case_view.load_status(services.database, me.account, report_id)
+    is_held = status.handling in ACTIVE and status.handed_by is None
+    return "" if is_held and not me.form.get("over") else me.status
+
+
 @bp.post("/reports/<report_id>/take")
 @requires(*READERS)
 @case_action(conflict=TAKE_OVER)
 def acknowledge(me: StaffRequest, report_id: str) -> Response:
-    """Acknowledge the report, also a colleague's, who sees it in the history; not if it is transferred or closed."""
+    """Acknowledge the report; a colleague's after a question. Not if it is transferred or closed."""
     _set_handling(
-        me, report_id, Handling.ACCEPTED, column_changes=_held_by_me(me), seen_revision=me.seen, unless_in=ACTIVE
+        me,
+        report_id,
+        Handling.ACCEPTED,
+        column_changes=_held_by_me(me),
+        seen_revision=me.seen,
+        unless_in=ACTIVE,
+        seen_status=_agreed_status(me, report_id),
     )
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
@@ -132,13 +150,14 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
 @requires(*READERS)
 @case_action(conflict=TAKE_OVER)
 def start_work(me: StaffRequest, report_id: str) -> Response:
-    """Mark the report as in progress; this reopens a closed one."""
+    """Mark the report as in progress; this reopens a closed one, and asks before it takes over a colleague's."""
     _set_handling(
         me,
         report_id,
         Handling.IN_PROGRESS,
         column_changes=_held_by_me(me, outcome=None, hoax_by=None, hoax_at=None),
         seen_revision=me.seen,
+        seen_status=_agreed_status(me, report_id),
     )
     return redirect_with_message(f"/reports/{report_id}", "working")
 
@@ -163,7 +182,9 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
         return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
     discard_sent(me.account, me.form, report_id, drafts.MESSAGE)
-    return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
+    if new_state == Handling.NONE:
+        return redirect_with_message(f"/reports/{report_id}", "left_alone")
+    return redirect_with_message(f"/reports/{report_id}", "left", at="words")
 
 
 def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
@@ -258,7 +279,7 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
         services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.idempotency_key
     )
     discard_sent(me.account, me.form, report_id, drafts.NOTE)
-    return redirect_with_message(f"/reports/{report_id}", "noted")
+    return redirect_with_message(f"/reports/{report_id}", "noted", at="note")
 
 
 @bp.post("/reports/<report_id>/away")
