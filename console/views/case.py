@@ -16,7 +16,7 @@ from console.form_drafts import DRAFT_FIELDS, REPORT_ID
 from console.presenters import closing, earlier_reports, message_notices, reachability, report, timeline
 from console.presenters.case_rows import CaseListItem, list_item
 from console.presenters.deadlines import deadlines
-from console.presenters.follow_up import date_and_time, suggested_times
+from console.presenters.follow_up import SuggestedTime, date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
 from console.responses import current_query, page
@@ -243,9 +243,19 @@ def _timeline_fields(case: CaseView, decrypted: DecryptedReport, presented: Pres
 def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
     """Return the fields of the form for a follow-up date."""
     zone = hotline_zone(me.account.hotline)
-    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
-    times = suggested_times(now, zone, contact)
+    times = _suggested_times(decrypted, now, zone)
     return {"suggested_times": times, "proposed": date_and_time(times[1].at, zone), "zone_name": zone.key}
+
+
+def _suggested_times(decrypted: DecryptedReport, now: int, zone: ZoneInfo) -> tuple[SuggestedTime, ...]:
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    return suggested_times(now, zone, contact)
+
+
+def suggested_for(me: StaffRequest, report_id: str, now: int) -> tuple[SuggestedTime, ...]:
+    """Return the times suggested for a follow-up at this moment. The audit records that the report is opened."""
+    _, decrypted = _open(me, report_id, is_read=False)
+    return _suggested_times(decrypted, now, hotline_zone(me.account.hotline))
 
 
 def hotline_zone(hotline: str) -> ZoneInfo:
