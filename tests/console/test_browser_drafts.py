@@ -80,6 +80,22 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
     assert kept == dict.fromkeys(kept, (WORDS, NOTE)) | {"Save note": (WORDS, "")}
 
 
+@pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
+def test_enter_in_a_choice_locks_nothing(desk: Desk, chromium: Any, script: bool) -> None:
+    context = desk.context(chromium, "mere", java_script_enabled=script)
+    page = context.new_page()
+    report = f"/reports/{desk.report(told(), TOP)}"
+    for path, choice in ((report, 'name="to"'), ("/enter", 'name="danger"'), (f"{report}/referral", 'name="basis"')):
+        page.goto(desk.address + path)
+        if path == report:
+            page.get_by_text("Pass on…").click()
+        page.locator(f"input[{choice}]").last.check()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)
+        assert page.url == desk.address + path
+    context.close()
+
+
 def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
     address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
     context = desk.context(chromium, "luk", java_script_enabled=False)

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.slow
 WHO = {"mere": "staff", "ana": "lead", "ben": "auditor", "oto": "operator", "sia": "staff", "luk": "staff"}
 LONG = "Sheislocked" * 30  # one word, wider than any screen
 MESSAGE = "Hello. We have read it. When can you talk?"
-FREE = "select, textarea, summary, a[href], button, input:not([type=hidden]), [tabindex='0']"
+FREE = "select, textarea, summary, a[href], button:not([tabindex='-1']), input:not([type=hidden]), [tabindex='0']"
 
 
 class Desk:
