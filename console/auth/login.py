@@ -190,7 +190,7 @@ def start_session(account: Account, response: Response) -> None:
     """Start a session of this account, with its cookie on the response."""
     token, now = cookies.new_session(), services.database.now()
     if previous := found_session():  # a locked session that the next person takes over
-        staff_sessions.end(services.database, previous[1], previous[0].session_hash)
+        staff_sessions.end(services.database, previous[1], previous[0].session_hash, keeps_drafts=True)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
     staff_sessions.start(services.database, account, session)
@@ -270,7 +270,7 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
     session, account = current
     attempt = session_attempt(services.cipher, session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, account, session.session_hash)
+        staff_sessions.end(services.database, account, session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not is_right(session, account):
         login_throttle.record_failure(services.database, account, is_shown=False)
@@ -307,7 +307,7 @@ def check(me: StaffRequest) -> Response:
     next_path = known_page(me.form.get("then", ""))
     attempt = session_attempt(services.cipher, me.session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, me.account, me.session.session_hash)
+        staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
         is_shown = credentials_match(me.account, me.form, is_name_allowed=True)

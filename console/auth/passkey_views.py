@@ -143,7 +143,7 @@ def check(me: StaffRequest) -> Response:
     next_path = known_page(me.form.get("then", ""))
     attempt = session_attempt(services.cipher, me.session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, me.account, me.session.session_hash)
+        staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not _has_own(Purpose.CHECK, me.session, me.account, me.form):
         login_throttle.record_failure(services.database, me.account)

@@ -117,6 +117,29 @@ def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, 
     assert {row.kind for row in rows(filed.database, t.draft)} == {"message", "note"}
 
 
+def test_a_log_out_elsewhere_or_another_login_here_leaves_them(filed: Filed, console: Console, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/draft", written(mere, path))
+    elsewhere = mere.another_browser()
+    elsewhere.log_in()
+    elsewhere.post("/logout", at="/me")
+    assert areas(mere.get(path)) == (WORDS, NOTE), "this browser is still at work on them"
+    mere.step = elsewhere.step
+    for name in ("mere", "nia", "mere"):
+        mere.post("/lock", at="/me")
+        if name == "nia":
+            other = joined(console.flask, console.parts.database, "nia")
+            other.client = mere.client
+            other.log_in()
+        else:
+            if mere.get("/").leads_to == "/":
+                mere.post("/lock", at="/me")
+            mere.log_in()
+            assert areas(mere.get(path)) == (WORDS, NOTE), "whoever logs in on the locked page"
+    mere.post("/logout", at="/me")
+    assert rows(filed.database, t.draft) == [], "the last session is over"
+
+
 def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Console, mere: Person) -> None:
     path = f"/reports/{filed.id}"
     mere.post(f"{path}/draft", written(mere, path))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from reports.store import audit_log
 from reports.store.engine.database import Database
@@ -114,10 +114,11 @@ def list_sessions(database: Database, staff_id: str) -> tuple[StaffSession, ...]
         return tuple(StaffSession(**row._mapping) for row in connection.execute(query))
 
 
-def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
+def end(database: Database, account: Account, session_hash: bytes | None = None, *, keeps_drafts: bool = False) -> None:
     """End one session or, without `session_hash`, all sessions of an account.
 
-    The account's drafts are deleted, and colleagues do not see it at any report any more.
+    Colleagues do not see the account at any report any more. Its drafts are deleted if it has no other session.
+    `keeps_drafts`: not then either, because the person did not log out.
     """
     c = s.staff_session.c
     deletion = delete(s.staff_session).where(c.staff_id == account.staff_id)
@@ -125,7 +126,9 @@ def end(database: Database, account: Account, session_hash: bytes | None = None)
         deletion = deletion.where(c.session_hash == session_hash)
     with write_as(database, account.hotline) as connection:
         connection.execute(deletion)
-        connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
+        is_left = exists().where(c.staff_id == account.staff_id, c.until > database.now())
+        if not keeps_drafts:
+            connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id, ~is_left))
         connection.execute(delete(t.presence).where(t.presence.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         audit_log.append(connection, account.actor, act, account.staff_id, database.now())
