@@ -126,6 +126,12 @@ function leave() {
   location.replace(`/locked?then=${encodeURIComponent(document.body.dataset.here)}`);
 }
 
+// The open report is not here for this person any more: a page that says so, without asking for the report again.
+function gone(status) {
+  blank();
+  location.replace(status === 410 ? document.body.dataset.here : "/?said=gone#said");
+}
+
 async function hide() {
   blank();
   tabs?.postMessage("blank");
@@ -204,6 +210,7 @@ async function renew(list) {
   try {
     const seen = document.hidden && list.matches(".newsbar") ? "&hidden=1" : ""; // nobody looks at the report just now
     const answer = await fetch(list.dataset.live + seen, { redirect: "manual" });
+    if (list.matches(".newsbar") && [404, 410].includes(answer.status)) return gone(answer.status);
     if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -543,6 +550,13 @@ for (const one of document.querySelectorAll("[data-print-button]")) {
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.addEventListener("submit", askPasskey);
   form.hidden = !("PublicKeyCredential" in window);
+}
+
+// What an act has done is said once, not again when the page is loaded again.
+const query = new URLSearchParams(location.search);
+if (query.has("said") && !query.has("closed")) {
+  query.delete("said");
+  history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : "") + location.hash);
 }
 
 if (token) {
