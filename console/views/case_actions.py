@@ -95,13 +95,13 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
 
 def _set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
     """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
-    more = {"seen_status": me.status} | more
     action_data = CaseAction(
         me.account.hotline,
         report_id,
         to_,
         me.account.actor,
         idempotency_key=me.idempotency_key,
+        seen_status=me.status,
         **more,
     )
     return case_actions.perform(services.database, action_data)
@@ -119,14 +119,13 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
     return CaseChange("holds", {"holder": me.account.name, **values})
 
 
-def _agreed_status(me: StaffRequest, report_id: str) -> str:
-    """Return the key of the status in which this form may take the report; empty if it must ask first.
-
-    What a colleague has accepted is taken over only by the form that says so.
-    """
+def _ask_before_taking_over(me: StaffRequest, report_id: str) -> None:
+    """Raise StatusConflict if a colleague has accepted the report, unless the form says to take it over."""
     status = case_view.load_status(services.database, me.account, report_id)
-    is_held = status.handling in ACTIVE and status.handed_by is None
-    return "" if is_held and not me.form.get("over") else me.status
+    is_accepted = status.handling in ACTIVE and status.handed_by is None
+    if is_accepted and status.holder not in (me.account.name, UNASSIGNED) and not me.form.get("over"):
+        ago = max(0, services.database.now() - status.changed_at)
+        raise StatusConflict(status.holder or status.changed_by or "", status.handling, status.holder, ago)
 
 
 @bp.post("/reports/<report_id>/take")
@@ -134,6 +133,7 @@ def _agreed_status(me: StaffRequest, report_id: str) -> str:
 @case_action(conflict=TAKE_OVER)
 def acknowledge(me: StaffRequest, report_id: str) -> Response:
     """Acknowledge the report; a colleague's after a question. Not if it is transferred or closed."""
+    _ask_before_taking_over(me, report_id)
     _set_handling(
         me,
         report_id,
@@ -141,7 +141,6 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
         column_changes=_held_by_me(me),
         seen_revision=me.seen,
         unless_in=ACTIVE,
-        seen_status=_agreed_status(me, report_id),
     )
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
@@ -151,13 +150,13 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
 @case_action(conflict=TAKE_OVER)
 def start_work(me: StaffRequest, report_id: str) -> Response:
     """Mark the report as in progress; this reopens a closed one, and asks before it takes over a colleague's."""
+    _ask_before_taking_over(me, report_id)
     _set_handling(
         me,
         report_id,
         Handling.IN_PROGRESS,
         column_changes=_held_by_me(me, outcome=None, hoax_by=None, hoax_at=None),
         seen_revision=me.seen,
-        seen_status=_agreed_status(me, report_id),
     )
     return redirect_with_message(f"/reports/{report_id}", "working")
 
