@@ -19,6 +19,7 @@ from console.api import load_signatures
 from console.auth import access_control, invitations, login, passkey_views
 from console.auth.access_control import exempt
 from console.bodies import ReportDecryptor
+from console.form_drafts import DRAFT_FIELDS, MAX_DRAFT_LENGTH
 from console.presenters.report import ChoiceLabels
 from console.services import ConsoleServices
 from console.views import (
@@ -55,7 +56,8 @@ from runtime.security_headers import HEADERS
 from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
-MAX_BODY_BYTES = 64 * 1024
+# The largest form is that of a report's page: its texts at full length, of letters that take 12 bytes in a form.
+MAX_BODY_BYTES = 12 * MAX_DRAFT_LENGTH * len(DRAFT_FIELDS) + 64 * 1024
 PAGES = (
     login.bp,
     passkey_views.bp,

@@ -17,30 +17,47 @@ from reports.store.staff.accounts import Account
 
 DRAFT_OF = "draft_of"  # field of a form that carries a draft: the id of its report
 # Kind of draft → field of the page's form.
-DRAFT_FIELDS: Mapping[DraftKind, str] = {drafts.MESSAGE: "words", drafts.NOTE: "note", drafts.CLOSING: "done"}
+DRAFT_FIELDS: Mapping[DraftKind, str] = {
+    drafts.MESSAGE: "words",
+    drafts.NOTE: "note",
+    drafts.CLOSING: "done",
+    drafts.PASSING: "pass_note",
+}
 MAX_DRAFT_LENGTH = 4000  # characters
 ENTRY = "entry"  # in place of a report's id: a report that is being entered
-NOT_IN_DRAFT = frozenset((DRAFT_OF, "once", "then", "do", "token"))
+DRAFT_KIND = "draft_kind"  # field of a form that is a draft as a whole: its kind
+NOT_IN_DRAFT = frozenset((DRAFT_OF, DRAFT_KIND, "once", "then", "do", "token"))
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def save(account: Account, form: Mapping[str, str]) -> None:
-    """Save the drafts that a form carries, sealed to the hotline. An empty text deletes its draft."""
+    """Save the drafts that a form carries, sealed to the hotline. An empty text deletes its draft.
+
+    A text that is still as its page showed it changes nothing: another tab may have saved a newer one.
+    """
     report_id = form.get(DRAFT_OF, "")
     if report_id == ENTRY:
         _save_entry(account, form)
         return
     if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(services.database, account, report_id):
         return
+    if form.get(DRAFT_KIND) == drafts.REFERRAL:
+        _save_form(account, message_sealer(account, report_id), drafts.REFERRAL, form)
+        return
     for kind, name in DRAFT_FIELDS.items():
         text = form.get(name)
-        if text is None:
+        if text is None or form.get(f"shown.{name}") == text_digest(text):
             continue
         if text.strip():
             note = message_sealer(account, report_id).note(kind, text[:MAX_DRAFT_LENGTH])
             drafts.save(services.database, account, note, _page_key(account, form, kind))
         else:
             drafts.discard(services.database, account, report_id, kind)
+
+
+def text_digest(text: str) -> str:
+    """Return by what a form tells whether its text is still the draft that its page showed."""
+    return hashlib.sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def discard_sent(account: Account, form: Mapping[str, str], report_id: str, kind: DraftKind) -> None:
@@ -67,20 +84,28 @@ def _save_entry(account: Account, form: Mapping[str, str]) -> None:
     key = services.keys.get(account.hotline)
     if key is None:  # for example an operator
         return
-    fields = {name: value for name, value in form.items() if value and name not in NOT_IN_DRAFT}
-    if fields.get("contact", "none") == "none":
-        fields.pop("number", None)
-    now, staff_id = services.database.now(), account.staff_id
+    if form.get("contact", "none") == "none":
+        form = {name: value for name, value in form.items() if name != "number"}
     target = AnswerTarget("", services.settings.mode, None, ())
-    sealer = MessageSealer(account.hotline, staff_id, target, key, now)
-    note = sealer.note(drafts.ENTRY, json_bytes(fields).decode())
-    drafts.save(services.database, account, note, _page_key(account, form, drafts.ENTRY))
+    sealer = MessageSealer(account.hotline, account.staff_id, target, key, services.database.now())
+    _save_form(account, sealer, drafts.ENTRY, form)
+
+
+def _save_form(account: Account, sealer: MessageSealer, kind: DraftKind, form: Mapping[str, str]) -> None:
+    fields = {name: value for name, value in form.items() if value and name not in NOT_IN_DRAFT}
+    note = sealer.note(kind, json_bytes(fields).decode())
+    drafts.save(services.database, account, note, _page_key(account, form, kind))
 
 
 def load_entry(account: Account) -> Mapping[str, str]:
     """Return the fields of this person's unfinished report; empty if there is none."""
-    rows = drafts.list_drafts(services.database, account, account.staff_id)
-    text = services.decryptor.drafts(rows, account.staff_id, account.hotline).get(drafts.ENTRY)
+    return load_form(account, account.staff_id, drafts.ENTRY)
+
+
+def load_form(account: Account, report_id: str, kind: DraftKind) -> Mapping[str, str]:
+    """Return the fields of this person's draft of a whole form; empty if there is none."""
+    rows = drafts.list_drafts(services.database, account, report_id)
+    text = services.decryptor.drafts(rows, report_id, account.hotline).get(kind)
     fields: Mapping[str, str] = json.loads(text) if text else {}
     return fields
 

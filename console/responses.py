@@ -115,6 +115,11 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
     "close_undone": ("The closing is undone. The report is as it was before.", ""),
     "follow_up_set": ("The follow-up date is set.", "follow-up"),
     "follow_up_done": ("The follow-up is done. Choose the next date, or close the report.", "follow-up"),
+    "gone": (
+        "The report that was open here is not here for you any more: it was deleted, or a lead hides it from you. "
+        "Nothing was done.",
+        "",
+    ),
     "follow_up_removed": ("The follow-up date is removed. Choose another one, or close the report.", "follow-up"),
 }
 

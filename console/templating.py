@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined
 from console.auth import cookies
 from console.auth.access_control import exempt
 from console.auth.credentials import TooManyLogins
+from console.form_drafts import text_digest
 from console.presenters.case_rows import reference
 from console.presenters.earlier_wordings import EARLIER_TEXTS
 from console.presenters.report import fill_placeholders as fill_screen_placeholders
@@ -48,6 +49,7 @@ NAMELESS = (SOMEBODY, OWN_SYSTEM, PHONE)  # shown in place of a name
 BRACES = re.compile(r"\{([a-z]+)\}")
 # Languages with all sentences of the pages; others are offered if the operator names them.
 COMPLETE_LANGUAGES = (ENGLISH, "fr")
+ONLY_ONCE = ("said", "closed", "renewed")  # fields of a query that belong to one opening of the page
 API_PATHS = ("/hotlines/", "/healthz")  # for machines: their errors are plain text
 CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -112,7 +114,8 @@ def attach(
             "screen": lambda words: screen_text(words, catalogue, screens, page_messages),
             "filled_question": fill_screen_placeholders,
             "mode": mode,
-            "here_at": current_path(),
+            "here_at": current_page(),
+            "not_sent": b"said=not_sent" in request.query_string.split(b"&"),  # a form, because of a lock or the end
             "passed_to": lambda account: case_list.count_passed_to(services.database, account),
             "alarm_ways": cookies.read(request, cookies.ALARM),
             "keys_off": cookies.read(request, cookies.KEYS) == "off",
@@ -124,6 +127,7 @@ def attach(
             "who_changed": actor_name,
             "dead": inert_text,
             "reference_of": reference,
+            "text_digest": text_digest,
             "filled": lambda words, fields: fill_placeholders(words, _translate_stand_ins(fields, catalogue)),
             "handling_said": staff_labels.STATUSES,
             "roles_said": ROLE_LABELS,
@@ -144,12 +148,16 @@ def attach(
         app.register_error_handler(error, lambda _: page("fault.html", 503, kind=503))
 
 
-def current_path() -> str:
-    """Return the path of the current page; for a POST, the path of the page with the form.
+def current_page() -> str:
+    """Return the address of the current page, without the messages about an act; for a POST, of the page with the form.
 
     Callers check that such a page exists.
     """
-    return request.path if request.method == "GET" else request.path.rpartition("/")[0] or "/"
+    if request.method != "GET":
+        return request.path.rpartition("/")[0] or "/"
+    fields = request.query_string.decode("ascii", "replace").split("&")
+    query = "&".join(field for field in fields if field and field.partition("=")[0] not in ONLY_ONCE)
+    return f"{request.path}?{query}" if query else request.path
 
 
 def screen_text(

@@ -27,6 +27,7 @@ from console import form_drafts, responses
 from console.auth import cookies
 from console.responses import InvalidForm, MissingCookie, parse_form
 from console.services import services
+from reports.store.cases import case_list, drafts
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import staff_sessions
 from reports.store.staff.accounts import Account
@@ -148,23 +149,35 @@ def protect(app: Flask) -> None:
 
 
 def _check_form() -> Form:
-    form = _read_form(page_csrf_token(cookies.Browser.of(request))) if _may_change() else {}
-    if form_drafts.DRAFT_OF in form and (unlocked := open_session()):
-        form_drafts.save(unlocked[1], form)
+    if not _may_change():
+        return {}
+    current = found_session()
+    if current is None:
+        form, _ = _read_form(page_csrf_token(cookies.Browser.of(request)))
+        return form
+    session, account = current
+    own_token = csrf_token(session)
+    form, token = _read_form(own_token, _locked_csrf_token(session))
+    if form_drafts.DRAFT_OF in form and token == own_token:
+        form_drafts.save(account, form)
     return form
 
 
 def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[str, str]) -> StaffRequest | Response:
     current = found_session()
     if current is None:
-        return responses.redirect("/login")
+        return responses.redirect(_login_address(rule, url_values))
     session, account = current
-    form = _read_form(csrf_token(session)) if _may_change() else {}
+    form: Form = _read_form(csrf_token(session))[0] if _may_change() else {}
     now = services.database.now()
     if now - session.seen_at >= IDLE_TIMEOUT:
-        return responses.redirect(locked_address("" if _may_change() or rule.quiet else request.path))
+        if form_drafts.DRAFT_OF in form:
+            form_drafts.save(account, form)
+        return responses.redirect(locked_address(_way_back(rule, url_values, form)))
     if account.role not in roles:
         abort(404)
+    if form_drafts.DRAFT_OF in form:
+        form_drafts.save(account, form)
     is_fresh = now - session.checked_at < RECHECK_WINDOW
     if rule.fresh and not is_fresh:
         return_path = rule.back.format_map(url_values) or request.path
@@ -172,9 +185,37 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
     is_quiet = rule.quiet or (rule.reloads and b"renewed=1" in request.query_string.split(b"&"))
     if not is_quiet and now - session.seen_at > TOUCH_INTERVAL:
         staff_sessions.touch(services.database, session.session_hash, IDLE_TIMEOUT)
-    if form_drafts.DRAFT_OF in form:
-        form_drafts.save(account, form)
     return StaffRequest(account, session, csrf_token(session), form, is_fresh, _idempotency_key(account, form))
+
+
+def _way_back(rule: AccessRule, url_values: Mapping[str, str], form: Form) -> str:
+    """Return the page to open after the login: for a form that was not carried out its page, which then says so."""
+    if rule.quiet:
+        return ""
+    if not _may_change():
+        return request.full_path.removesuffix("?")
+    pages = (rule.back.format_map(url_values) or request.path.rpartition("/")[0], request.path)
+    page = next((path for path in pages if known_page(path) != "/"), "")
+    return f"{page}?said=not_sent#said" if page else form.get("then", "")
+
+
+def _login_address(rule: AccessRule, url_values: Mapping[str, str]) -> str:
+    """Return the address of the login page after a session has ended. Texts of a form of that session are kept.
+
+    Only its writer finds them, after a login.
+    """
+    token = cookies.read(request, cookies.SESSION)
+    if not token or not _may_change():
+        return "/login"
+    form: Form = {}
+    ended = staff_sessions.find(services.database, cookies.token_hash(token), ended_within=drafts.LIFETIME)
+    if ended:
+        session, account = ended
+        form, _ = _read_form(csrf_token(session))
+        if form_drafts.DRAFT_OF in form:
+            form_drafts.save(account, form)
+    page = known_page(_way_back(rule, url_values, form))
+    return "/login" if page == "/" else f"/login?then={quote(page, safe='/')}"
 
 
 def _may_change() -> bool:
@@ -188,12 +229,6 @@ def found_session() -> tuple[StaffSession, Account] | None:
     return staff_sessions.find(services.database, cookies.token_hash(token)) if token else None
 
 
-def open_session() -> tuple[StaffSession, Account] | None:
-    """Return session and account of this request; None without a session, or if it is locked."""
-    current = found_session()
-    return current if current and services.database.now() - current[0].seen_at < IDLE_TIMEOUT else None
-
-
 def locked_session() -> tuple[StaffSession, Account] | None:
     """Return session and account of this request if the session is locked, else None."""
     current = found_session()
@@ -201,45 +236,71 @@ def locked_session() -> tuple[StaffSession, Account] | None:
 
 
 def csrf_token(session: StaffSession) -> str:
-    """Return the CSRF token for the forms of this session."""
-    return services.cipher.mac("form", session.session_hash).hex()
+    """Return the CSRF token for the forms of this session.
+
+    It outlives each new id that the session gets: the pages in other tabs stay valid.
+    """
+    return services.cipher.mac("form", session.staff_id, str(session.created_at)).hex()
+
+
+def _locked_csrf_token(session: StaffSession) -> str:
+    """Return the CSRF token for the pages of a locked session: whoever sits there may save no draft with it."""
+    return services.cipher.mac("locked form", session.staff_id, str(session.created_at)).hex()
 
 
 def page_csrf_token(browser: cookies.Browser) -> str:
     """Return the CSRF token for a form that needs no login; it is bound to the session if there is one."""
+    if current := locked_session():
+        return _locked_csrf_token(current[0])
     current = found_session()
     return csrf_token(current[0]) if current else services.cipher.mac("form", browser.nonce).hex()
 
 
-def known_page(path: str) -> str:
-    """Return `path` if it is a page of ours, else `/`: redirects never leave the console."""
-    if not path.isprintable():  # no line break gets into a header
+def known_page(address: str, account: Account | None = None) -> str:
+    """Return `address` if it is a page of ours, with its query, else `/`: redirects never leave the console.
+
+    `account`: who wants to go there; `/` also if they may not.
+    """
+    if not address.isascii() or not address.isprintable():  # no line break gets into a header
         return "/"
+    path = address.partition("#")[0].partition("?")[0]
     try:
-        endpoint, _ = current_app.url_map.bind("").match(path, method="GET")
+        endpoint, url_values = current_app.url_map.bind("").match(path, method="GET")
     except HTTPException:
         return "/"
     rule = access_rule(endpoint)
-    return path if rule.roles and not rule.quiet and path.startswith("/") else "/"
+    if not rule.roles or rule.quiet or not path.startswith("/"):
+        return "/"
+    if account is not None and not _may_open(account, rule.roles, url_values):
+        return "/"
+    return address
 
 
-def locked_address(path: str) -> str:
-    """Return the address of the locked page, which leads back to `path` if that is a page of ours."""
-    page_path = known_page(path)
-    return "/locked" if page_path == "/" else f"/locked?then={quote(page_path, safe='/')}"
+def _may_open(account: Account, roles: frozenset[str], url_values: Mapping[str, str]) -> bool:
+    report_id = url_values.get("report_id")
+    return account.role in roles and (report_id is None or case_list.may_see(services.database, account, report_id))
 
 
-def _read_form(token: str) -> Form:
+def locked_address(address: str) -> str:
+    """Return the address of the locked page, which leads back to `address` if that is a page of ours."""
+    page = known_page(address)
+    return "/locked" if page == "/" else f"/locked?then={quote(page, safe='/')}"
+
+
+def _read_form(*tokens: str) -> tuple[Form, str]:
+    """Read the form, and return it with its token, which must be one of `tokens`."""
     if not is_same_origin(request):
         raise BadRequest
     try:
         form = dict(parse_form(request))
     except InvalidForm:
         raise BadRequest from None
-    if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
+    sent = form.pop("token", "").encode()
+    token = next((token for token in tokens if hmac.compare_digest(sent, token.encode())), None)
+    if token is None:
         has_cookie = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
         raise BadRequest if has_cookie else MissingCookie
-    return form
+    return form, token
 
 
 def _idempotency_key(account: Account, form: Form) -> bytes | None:

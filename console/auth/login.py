@@ -12,7 +12,6 @@ from console.auth.access_control import (
     IDLE_TIMEOUT,
     Form,
     StaffRequest,
-    csrf_token,
     found_session,
     known_page,
     locked_address,
@@ -110,13 +109,13 @@ def can_use_passkey(account: Account) -> bool:
 @public
 def login_page(_: Form) -> Response:
     """Show the form to log in."""
-    return render_login()
+    return render_login(current_query())
 
 
-def render_login(refused: str = "") -> Response:
+def render_login(form: Form, refused: str = "") -> Response:
     """Return the page with the form to log in. `refused`: the sentence after a failed login."""
     browser = cookies.Browser.of(request)
-    words = {"token": page_csrf_token(browser), "refused": refused}
+    words = {"token": page_csrf_token(browser), "refused": refused, "then": known_page(form.get("then", ""))}
     response = page("login.html", 403 if refused else 200, has_passkeys=console_site() is not None, **words)
     browser.set_on(response)
     if cookies.read(request, cookies.SESSION):
@@ -146,16 +145,16 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
     attempts = [] if slots is credentials.KNOWN_BROWSERS else [address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)):
         # Above its limit an address causes no more password hashing, and no further row in the database.
-        return render_login(LOGIN_REFUSED)
+        return render_login(form, LOGIN_REFUSED)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
     account = accounts.find_by_name(database, name)
     if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
-        return render_login(LOGIN_REFUSED)
+        return render_login(form, LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
-    response = redirect("/")
+    response = redirect(known_page(form.get("then", ""), account))
     start_session(account, response)
     browser.having(cipher, name).set_on(response)
     return response
@@ -197,7 +196,7 @@ def start_session(account: Account, response: Response) -> None:
     """Start a session of this account, with its cookie on the response."""
     token, now = cookies.new_session(), services.database.now()
     if previous := found_session():  # a locked session that the next person takes over
-        staff_sessions.end(services.database, previous[1], previous[0].session_hash)
+        staff_sessions.end(services.database, previous[1], previous[0].session_hash, keeps_drafts=True)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
     staff_sessions.start(services.database, account, session)
@@ -245,13 +244,13 @@ def render_locked(form: Form, refused: str = "") -> Response:
     current = locked_session()
     if current is None:
         return redirect("/")
-    session, account = current
+    _, account = current
     urgent_counts = case_list.count_urgent(services.database, account)
     status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
     words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
     words["for_you"] = case_list.count_passed_to(services.database, account)
-    has_passkey = can_use_passkey(account)
-    return page("locked.html", status, token=csrf_token(session), refused=refused, has_passkey=has_passkey, **words)
+    has_passkey, token = can_use_passkey(account), page_csrf_token(cookies.Browser.of(request))
+    return page("locked.html", status, token=token, refused=refused, has_passkey=has_passkey, **words)
 
 
 @bp.post("/locked")
@@ -277,7 +276,7 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
     session, account = current
     attempt = session_attempt(services.cipher, session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, account, session.session_hash)
+        staff_sessions.end(services.database, account, session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not is_right(session, account):
         login_throttle.record_failure(services.database, account, is_shown=False)
@@ -314,7 +313,7 @@ def check(me: StaffRequest) -> Response:
     next_path = known_page(me.form.get("then", ""))
     attempt = session_attempt(services.cipher, me.session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, me.account, me.session.session_hash)
+        staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
         is_shown = credentials_match(me.account, me.form, is_name_allowed=True)

@@ -94,16 +94,16 @@ def login(form: Form) -> Response:
     is_known_browser = account is not None and browser.knows(cipher, account.name)
     attempts = [] if is_known_browser else [address_attempt(cipher, request)]
     if not all(login_throttle.count_attempts(database, *attempts)) or passkey is None or account is None:
-        return render_login(PASSKEY_REFUSED)
+        return render_login(form, PASSKEY_REFUSED)
     attempts.append(name_attempt(cipher, browser, account.name))
     if login_throttle.count_attempts(database, attempts[-1]) != (True,):
-        return render_login(PASSKEY_REFUSED)
+        return render_login(form, PASSKEY_REFUSED)
     is_active = account.ended_at is None and one.user_handle is not None
     if not is_active or not _is_right(ceremony, one, passkey, account):
         login_throttle.record_failure(database, account)
-        return render_login(PASSKEY_REFUSED)
+        return render_login(form, PASSKEY_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
-    response = redirect("/")
+    response = redirect(known_page(form.get("then", ""), account))
     start_session(account, response)
     browser.having(cipher, account.name).set_on(response)
     return response
@@ -143,7 +143,7 @@ def check(me: StaffRequest) -> Response:
     next_path = known_page(me.form.get("then", ""))
     attempt = session_attempt(services.cipher, me.session.session_hash)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
-        staff_sessions.end(services.database, me.account, me.session.session_hash)
+        staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not _has_own(Purpose.CHECK, me.session, me.account, me.form):
         login_throttle.record_failure(services.database, me.account)

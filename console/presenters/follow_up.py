@@ -12,8 +12,9 @@ from console.presenters.reachability import ContactOption, reach
 from reports.follow_up import MAX_FOLLOW_UP
 from runtime.time_units import DAY, HOUR, SECOND
 
-IN_HOURS, TOMORROW, IN_A_WEEK = "In 4 hours", "Tomorrow 09:00", "In a week"
-MORNING: Final = time(9, 0)
+IN_HOURS, TODAY, TOMORROW, IN_A_WEEK = "In 4 hours", "Today 09:00", "Tomorrow 09:00", "In a week"
+MORNING, NIGHT_ENDS = time(9, 0), time(6, 0)
+FROM_NOW: Final = "from_now"  # value of a form: four hours after it was sent
 NO_TIME = "Choose a date and a time. Nothing was changed."
 IN_THE_PAST = "This time is over. Choose a later one. Nothing was changed."
 CHANGED_MEANWHILE = "A colleague changed the follow-up date meanwhile. Nothing was done. Look at the date, then decide."
@@ -28,11 +29,21 @@ class SuggestedTime:
     at: int
     is_moved: bool
 
+    @property
+    def value(self) -> str:
+        """Return the value of a form that chooses this time; hours are counted from when it is sent."""
+        return FROM_NOW if self.label == IN_HOURS else str(self.at)
+
 
 def suggested_times(now: int, zone: ZoneInfo, contact: Mapping[str, Any] | None) -> tuple[SuggestedTime, ...]:
-    """Return the suggested times. `zone`: of the hotline. `contact`: of the report; None if it is not known."""
-    tomorrow = datetime.combine(_local(now, zone).date() + timedelta(days=1), MORNING, zone)
-    times = ((IN_HOURS, now + 4 * HOUR), (TOMORROW, _microseconds(tomorrow)), (IN_A_WEEK, now + 7 * DAY))
+    """Return the suggested times. `zone`: of the hotline. `contact`: of the report; None if it is not known.
+
+    The next morning is that of the same day if it is still night.
+    """
+    local = _local(now, zone)
+    label, days = (TODAY, 0) if local.time() < NIGHT_ENDS else (TOMORROW, 1)
+    morning = datetime.combine(local.date() + timedelta(days=days), MORNING, zone)
+    times = ((IN_HOURS, now + 4 * HOUR), (label, _microseconds(morning)), (IN_A_WEEK, now + 7 * DAY))
     return tuple(_in_safe_hours(label, at, contact) for label, at in times)
 
 

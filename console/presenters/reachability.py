@@ -172,13 +172,21 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
 
 
 def _closes_at(hours: _Hours, now: int) -> int:
-    """Return the next end of the safe hours after `now`."""
+    """Return the next end of the safe hours after `now`, which is inside them.
+
+    In a night of clock change it may come twice, or be skipped: then they end where the clock jumps.
+    """
     today: date = hours.desk.local(now).date()
-    for day in (today, today + timedelta(days=1)):
-        end = int(datetime.combine(day, hours.end, hours.desk.zone).timestamp()) * SECOND
-        if end > now:
-            return end
-    return now
+    times = [
+        datetime.combine(today + timedelta(days=days), hours.end.replace(fold=fold), hours.desk.zone)
+        for days in (0, 1, 2)
+        for fold in (0, 1)
+    ]
+    ends = sorted(int(moment.timestamp()) * SECOND for moment in times)
+    end = next(end for end in ends if end > now and not hours.desk.is_open(end))
+    while end - MINUTE > now and not hours.desk.is_open(end - MINUTE):
+        end -= MINUTE
+    return end
 
 
 def format_wait(microseconds: int) -> str:

@@ -40,41 +40,72 @@ function unsent() {
   }
   if (!areas.length || !writing) return {};
   const { draft_of, once } = writing.elements; // `once` names the page: what it has sent, it does not save again
-  return { draft_of: draft_of.value, once: once.value, ...Object.fromEntries(areas.map((area) => [area.name, area.value])) };
+  return { draft_of: draft_of.value, once: once.value, ...Object.fromEntries(areas.filter(isTouched).map((area) => [area.name, area.value])) };
 }
 
+// What nobody has changed here is not sent: another tab may have saved a newer text.
+const isTouched = (area) => "touched" in area.dataset || area.value !== area.defaultValue;
+
+// Returns whether everything that was written here is on the server.
 async function keep() {
   const now = JSON.stringify(unsent());
-  if (now === saved || isSent) return;
-  const answer = await say(entering ? "/enter/draft" : `/reports/${writing.elements.draft_of.value}/draft`);
-  if (answer.status === 204) saved = now;
+  if (now === saved || isSent) {
+    sayUnsaved(false);
+    return true;
+  }
+  const answer = await say(entering ? entering.dataset.entry : `/reports/${writing.elements.draft_of.value}/draft`).catch(() => null);
+  if (answer?.type === "opaqueredirect") leave(); // locked, which keeps the draft, or over
+  const isKept = answer?.status === 204;
+  if (isKept) saved = now;
+  sayUnsaved(!isKept && !isSent);
+  return isKept;
+}
+
+function sayUnsaved(isUnsaved) {
+  for (const said of document.querySelectorAll("[data-unsaved]")) {
+    const area = areas.find(({ name }) => name === said.dataset.unsaved);
+    const words = isUnsaved && (!area || isTouched(area)) ? said.dataset.words : "";
+    if (said.textContent !== words) said.textContent = words;
+  }
 }
 
 function keepDrafts() {
   saved = JSON.stringify(unsent());
   let waits = 0;
+  let held = null; // the link that was pressed while the text could not be kept
+  const autosave = async () => {
+    if (!(await keep())) waits = setTimeout(autosave, POLL);
+  };
   for (const area of entering ? [entering] : areas) {
     area.addEventListener("input", () => {
+      area.dataset.touched = "";
       isSent = false;
+      held = null;
       clearTimeout(waits);
-      waits = setTimeout(() => keep().catch(() => {}), 1000);
+      waits = setTimeout(autosave, 1000);
     });
   }
-  addEventListener("pagehide", () => keep().catch(() => {}));
+  addEventListener("pagehide", keep);
   // Whatever form of this page is sent carries it, too.
   document.addEventListener("formdata", ({ formData }) => {
     saved = JSON.stringify(unsent());
     isSent = true; // an older autosave whose answer comes now must not make the page save again
     clearTimeout(waits);
+    for (const area of areas.filter(isTouched)) formData.delete(`shown.${area.name}`);
     if (entering && formData.has("draft_of")) return; // the form itself
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
-  // The page behind a link shows what was written here: so it is kept before that is asked for.
+  // The page behind a link shows what was written here: so it is kept before that is asked for. If it cannot be kept, the
+  // page says so, and only a second press leaves.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || JSON.stringify(unsent()) === saved) return;
     event.preventDefault();
-    keep().catch(() => {}).finally(() => location.assign(link.href));
+    keep().then((isKept) => {
+      if (isKept || held === link) return location.assign(link.href);
+      held = link;
+      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
+    });
   });
 }
 
@@ -95,6 +126,12 @@ function leave() {
   location.replace(`/locked?then=${encodeURIComponent(document.body.dataset.here)}`);
 }
 
+// The open report is not here for this person any more: a page that says so, without asking for the report again.
+function gone(status) {
+  blank();
+  location.replace(status === 410 ? document.body.dataset.here : "/?said=gone#said");
+}
+
 async function hide() {
   blank();
   tabs?.postMessage("blank");
@@ -106,7 +143,12 @@ function touched() {
   lastTouch = Date.now();
   if (lastTouch - lastWord > ALIVE) {
     lastWord = lastTouch;
-    say("/alive").catch(() => {});
+    say("/alive").then(({ type, status }) => {
+      if (type === "opaqueredirect") leave();
+      else if (status !== 204) throw new Error();
+    }).catch(() => {
+      lastWord -= ALIVE - 3 * POLL; // soon once more
+    });
   }
 }
 
@@ -168,6 +210,7 @@ async function renew(list) {
   try {
     const seen = document.hidden && list.matches(".newsbar") ? "&hidden=1" : ""; // nobody looks at the report just now
     const answer = await fetch(list.dataset.live + seen, { redirect: "manual" });
+    if (list.matches(".newsbar") && [404, 410].includes(answer.status)) return gone(answer.status);
     if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -422,7 +465,7 @@ function moveRow(by) {
 const KEYS = {
   j: () => moveRow(1),
   k: () => moveRow(-1),
-  a: () => document.querySelector("button[formaction$='/take']")?.click(),
+  a: () => isSent || document.querySelector("button[data-free]")?.click(), // never a colleague's, nor while a form is on its way
   n: () => focusField(document.getElementById("note")),
   "/": () => focusField(document.getElementById("reference")),
   "?": () => keysDialog.showModal(),
@@ -507,6 +550,13 @@ for (const one of document.querySelectorAll("[data-print-button]")) {
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.addEventListener("submit", askPasskey);
   form.hidden = !("PublicKeyCredential" in window);
+}
+
+// What an act has done is said once, not again when the page is loaded again.
+const query = new URLSearchParams(location.search);
+if (query.has("said") && !query.has("closed")) {
+  query.delete("said");
+  history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : "") + location.hash);
 }
 
 if (token) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort
@@ -16,7 +16,7 @@ from console.form_drafts import DRAFT_FIELDS, REPORT_ID
 from console.presenters import closing, earlier_reports, message_notices, reachability, report, timeline
 from console.presenters.case_rows import CaseListItem, list_item
 from console.presenters.deadlines import deadlines
-from console.presenters.follow_up import date_and_time, suggested_times
+from console.presenters.follow_up import SuggestedTime, date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
 from console.responses import current_query, page
@@ -121,27 +121,35 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
     return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 
 
-def theirs(me: StaffRequest, report_id: str) -> str:
-    """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit."""
+def theirs(me: StaffRequest, report_id: str, *, by_script: bool = False) -> str:
+    """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit.
+
+    Who has read the report before is told that it is not here for them any more, with 410 if its reporter deleted it.
+    `by_script`: a page asks by itself; that is no attempt if the person has opened the report before.
+    """
     if not REPORT_ID.fullmatch(report_id):
         abort(404)
     if not case_list.may_see(services.database, me.account, report_id):
-        accounts.record_act(services.database, me.account, "not_given", report_id)
-        abort(404)
+        _refuse(me, report_id, by_script=by_script)
     return report_id
+
+
+def _refuse(me: StaffRequest, report_id: str, *, by_script: bool) -> NoReturn:
+    if case_view.was_deleted_by_reporter(services.database, me.account, report_id):
+        abort(page("deleted.html", 410, me=me, report_id=report_id))
+    was_read = case_view.has_read(services.database, me.account, report_id)
+    if not (by_script and was_read):
+        accounts.record_act(services.database, me.account, "not_given", report_id)
+    abort(page("fault.html", 404, kind="gone") if was_read else 404)
 
 
 @bp.get("/reports/<report_id>")
 @requires(*READERS)
 def show_case(me: StaffRequest, report_id: str) -> Response:
     """Show the page of a report; if its reporter has deleted it, a page that says so, with status 410."""
-    if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(services.database, me.account, report_id):
-        return page("deleted.html", 410, me=me, report_id=report_id)
     presence.record(services.database, me.account, theirs(me, report_id))
-    if (key := responses.message_key()) is None:
-        return case_page(me, report_id, is_read=True)
-    sentence, at = responses.MESSAGES.get(key, ("", ""))
-    return case_page(me, report_id, ActionResult(confirmation=sentence, form=at))
+    sentence, at = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
+    return case_page(me, report_id, ActionResult(confirmation=sentence, form=at), is_read=True)
 
 
 @bp.get("/reports/<report_id>/news")
@@ -155,7 +163,8 @@ def news(me: StaffRequest, report_id: str) -> Response:
     since = query.get("since", "")
     if not (since.isascii() and since.isdigit()):
         abort(400)
-    is_any = case_view.has_additions(services.database, me.account, theirs(me, report_id), int(since[:18]))
+    theirs(me, report_id, by_script=True)
+    is_any = case_view.has_additions(services.database, me.account, report_id, int(since[:18]))
     status = case_view.load_status(services.database, me.account, report_id)
     changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
     if "hidden" not in query:  # a tab in the background does not count as a viewer
@@ -243,9 +252,19 @@ def _timeline_fields(case: CaseView, decrypted: DecryptedReport, presented: Pres
 def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) -> dict[str, Any]:
     """Return the fields of the form for a follow-up date."""
     zone = hotline_zone(me.account.hotline)
-    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
-    times = suggested_times(now, zone, contact)
+    times = _suggested_times(decrypted, now, zone)
     return {"suggested_times": times, "proposed": date_and_time(times[1].at, zone), "zone_name": zone.key}
+
+
+def _suggested_times(decrypted: DecryptedReport, now: int, zone: ZoneInfo) -> tuple[SuggestedTime, ...]:
+    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
+    return suggested_times(now, zone, contact)
+
+
+def suggested_for(me: StaffRequest, report_id: str, now: int) -> tuple[SuggestedTime, ...]:
+    """Return the times suggested for a follow-up at this moment. The audit records that the report is opened."""
+    _, decrypted = _open(me, report_id, is_read=False)
+    return _suggested_times(decrypted, now, hotline_zone(me.account.hotline))
 
 
 def hotline_zone(hotline: str) -> ZoneInfo:
@@ -324,7 +343,7 @@ def _earlier_reports(me: StaffRequest, row: CaseRow, now: int) -> tuple[CaseList
 @requires(*READERS)
 def save_draft(me: StaffRequest, report_id: str) -> Response:
     """Answer a script that saves a draft while somebody types; the access control has already saved it."""
-    theirs(me, report_id)
+    theirs(me, report_id, by_script=True)
     return Response(status=204)
 
 

@@ -100,6 +100,8 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
         problem = CLOSED_MEANWHILE
     elif conflict.holder and conflict.holder != conflict.by:
         problem = PASSED_MEANWHILE
+    if problem == TAKE_OVER:
+        fields["asked_over"] = "1"
     return ActionResult(error=problem, fields=fields, draft=draft)
 
 
@@ -129,13 +131,28 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
     return CaseChange("holds", {"holder": me.account.name, **values})
 
 
+def _ask_before_taking_over(me: StaffRequest, report_id: str) -> None:
+    """Raise StatusConflict if a colleague has accepted the report, unless the form says to take it over."""
+    status = case_view.load_status(services.database, me.account, report_id)
+    is_accepted = status.handling in ACTIVE and status.handed_by is None
+    if is_accepted and status.holder not in (me.account.name, UNASSIGNED) and not me.form.get("over"):
+        ago = max(0, services.database.now() - status.changed_at)
+        raise StatusConflict(status.holder or status.changed_by or "", status.handling, status.holder, ago)
+
+
 @bp.post("/reports/<report_id>/take")
 @requires(*READERS)
 @case_action(conflict=TAKE_OVER)
 def acknowledge(me: StaffRequest, report_id: str) -> Response:
-    """Acknowledge the report, also a colleague's, who sees it in the history; not if it is transferred or closed."""
+    """Acknowledge the report; a colleague's after a question. Not if it is transferred or closed."""
+    _ask_before_taking_over(me, report_id)
     _set_handling(
-        me, report_id, Handling.ACCEPTED, column_changes=_held_by_me(me), seen_revision=me.seen, unless_in=ACTIVE
+        me,
+        report_id,
+        Handling.ACCEPTED,
+        column_changes=_held_by_me(me),
+        seen_revision=me.seen,
+        unless_in=ACTIVE,
     )
     return redirect_with_message(f"/reports/{report_id}", "taken")
 
@@ -144,7 +161,8 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
 @requires(*READERS)
 @case_action(conflict=TAKE_OVER)
 def start_work(me: StaffRequest, report_id: str) -> Response:
-    """Mark the report as in progress; this reopens a closed one."""
+    """Mark the report as in progress; this reopens a closed one, and asks before it takes over a colleague's."""
+    _ask_before_taking_over(me, report_id)
     _set_handling(
         me,
         report_id,
@@ -177,7 +195,9 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
         return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
     new_state = _save_message(me, report_id, text, is_free=handling == Handling.NONE)
     discard_sent(me.account, me.form, report_id, drafts.MESSAGE)
-    return redirect_with_message(f"/reports/{report_id}", "left_alone" if new_state == Handling.NONE else "left")
+    if new_state == Handling.NONE:
+        return redirect_with_message(f"/reports/{report_id}", "left_alone")
+    return redirect_with_message(f"/reports/{report_id}", "left", at="words")
 
 
 def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:
@@ -219,6 +239,7 @@ def assign(me: StaffRequest, report_id: str) -> Response:
         return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
     note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
     _save_change(me, report_id, assignment(me, name), note_text)
+    discard_sent(me.account, me.form, report_id, drafts.PASSING)
     return redirect_with_message(f"/reports/{report_id}", "passed")
 
 
@@ -274,7 +295,7 @@ def add_note(me: StaffRequest, report_id: str) -> Response:
         services.database, me.account, message_sealer(me.account, report_id).note("note", text), me.idempotency_key
     )
     discard_sent(me.account, me.form, report_id, drafts.NOTE)
-    return redirect_with_message(f"/reports/{report_id}", "noted")
+    return redirect_with_message(f"/reports/{report_id}", "noted", at="note")
 
 
 @bp.post("/reports/<report_id>/away")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.presenters.follow_up import CHANGED_MEANWHILE, chosen_time, time_problem
+from console.presenters.follow_up import CHANGED_MEANWHILE, FROM_NOW, chosen_time, time_problem
 from console.responses import redirect_with_message
 from console.services import services
-from console.views.case import ActionResult, case_page, hotline_zone
+from console.views.case import ActionResult, case_page, hotline_zone, suggested_for
 from console.views.case_actions import case_action
 from reports.store.cases import follow_ups
 
@@ -23,7 +23,10 @@ def set_follow_up(me: StaffRequest, report_id: str) -> Response:
     if (do := me.form.get("do")) in ("done", "removed"):
         return _save(me, report_id, None, f"follow_up_{do}")
     now = services.database.now()
-    at = chosen_time(me.form, now, hotline_zone(me.account.hotline))
+    if me.form.get("at") == FROM_NOW:
+        at: int | None = suggested_for(me, report_id, now)[0].at
+    else:
+        at = chosen_time(me.form, now, hotline_zone(me.account.hotline))
     if problem := time_problem(at, now):
         return case_page(me, report_id, ActionResult(error=problem, form="follow-up"))
     return _save(me, report_id, at, "follow_up_set")

@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from console import bodies, templating
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.form_drafts import message_sealer
+from console.form_drafts import load_form, message_sealer
 from console.presenters import pdf, reachability, referral
 from console.presenters.case_rows import reference
 from console.presenters.reachability import ContactOption
@@ -28,7 +28,7 @@ from console.services import services
 from console.templating import screen_text, select_catalogue
 from console.views.case import mailbox, theirs
 from reports.json_bodies import json_bytes
-from reports.store.cases import case_view
+from reports.store.cases import case_view, drafts
 from reports.store.staff import accounts
 from runtime.settings import Mode
 from runtime.time_units import SECOND
@@ -43,9 +43,10 @@ NOTE = "Referral form made for {to}. Purpose: {purpose}"
 @bp.get("/reports/<report_id>/referral")
 @requires(*READERS, fresh=True)
 def show_form(me: StaffRequest, report_id: str) -> Response:
-    """Show the form. Opening it counts as reading the report."""
+    """Show the form, with this person's draft. Opening it counts as reading the report."""
     theirs(me, report_id)
-    chosen = {f"section.{name}": "1" for name in referral.AS_A_RULE}
+    draft = load_form(me.account, report_id, drafts.REFERRAL)
+    chosen = draft or {f"section.{name}": "1" for name in referral.AS_A_RULE}
     return _form_page(me, report_id, _open(me, report_id), chosen)
 
 
@@ -68,6 +69,7 @@ def make_referral(me: StaffRequest, report_id: str) -> Response:
     act = f"referral:{kind}:number" if chosen.number else f"referral:{kind}"
     accounts.record_act(services.database, me.account, act, report_id)
     _leave_note(me, report_id, chosen)
+    drafts.discard(services.database, me.account, report_id, drafts.REFERRAL)
     make = _pdf if kind == "pdf" else _json
     body = make(_origin(me, report_id), chosen, report)
     response = Response(body, content_type=FORMATS[kind], headers=HEADERS)

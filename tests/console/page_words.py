@@ -57,7 +57,7 @@ def _in_code() -> Iterator[str]:
     yield from (getattr(closing_views, name) for name in CLOSING)
     yield from (question for question, _ in closing.CHILD.values())
     yield "Closed"
-    yield from (follow_up.IN_HOURS, follow_up.TOMORROW, follow_up.IN_A_WEEK)
+    yield from (follow_up.IN_HOURS, follow_up.TODAY, follow_up.TOMORROW, follow_up.IN_A_WEEK)
     yield from (follow_up.NO_TIME, follow_up.IN_THE_PAST, follow_up.TOO_FAR, follow_up.CHANGED_MEANWHILE)
     yield case.WROTE_MORE
     for labels in (case_rows.TAB_LABELS, case_rows.DANGER_LABELS, case_rows.ABOUT_LABELS):

@@ -155,7 +155,7 @@ def test_the_former_holder_s_page_says_who_took_it_over(desk: Desk, chromium: An
     meres.get_by_text("Taken by: mere").wait_for()
     sias.get_by_role("button", name="Take this report").click()
     sias.get_by_text("Take it over?").wait_for()
-    sias.get_by_role("button", name="Take over from mere").click()
+    sias.get_by_role("button", name="Yes, take over from mere").click()
     sias.get_by_text("Taken by: sia").wait_for()
     meres.get_by_text("sia took this report over from you").wait_for(timeout=60_000)
     assert PASSWORD not in meres.content()

@@ -13,7 +13,7 @@ import pytest
 from console.presenters.case_rows import reference
 from reports.json_bodies import json_bytes
 from tests.console.test_browser import looked_at
-from tests.console.test_every_page import Desk, told
+from tests.console.test_every_page import Desk, held_by, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -98,6 +98,38 @@ def test_ten_rows_fit_and_the_keys_go_through_them(
         for width in (768, 360):
             page.set_viewport_size({"width": width, "height": 740})
             looked_at(page, "queue-rows", width, folder)
+
+
+def test_no_key_takes_a_colleague_s_report_nor_letters_that_are_typed(desk: Desk, chromium: Any) -> None:
+    held = held_by(desk, desk.report(told(), b"{}"), "luk")
+    free = desk.report(told(), b"{}")
+    with closing(desk.context(chromium, "mere")) as context:
+        page = context.new_page()
+        page.goto(f"{desk.address}/reports/{held}")
+        page.wait_for_selector("body[data-ready]")
+        page.keyboard.press("a")
+        page.wait_for_timeout(500)
+        assert page.get_by_text("Taken by: luk").is_visible() and page.get_by_text("Take it over?").count() == 0
+        page.get_by_role("button", name="Take over from luk").click()
+        page.get_by_text("Take it over?").wait_for()
+        page.wait_for_selector("body[data-ready]")
+        page.locator("main").focus()
+        page.keyboard.press("a")
+        page.wait_for_timeout(500)
+        assert page.get_by_text("Taken by: luk").is_visible()
+        page.get_by_role("button", name="Yes, take over from luk").click()
+        page.get_by_text("Taken by: mere").wait_for()
+        for field, button in (("note", "Save note"), ("words", "Send message")):
+            page.goto(f"{desk.address}/reports/{free}")
+            page.wait_for_selector("body[data-ready]")
+            page.locator(f"#{field}").fill("We have read it.")
+            page.get_by_role("button", name=button).click()
+            page.wait_for_url(f"**#{field}")
+            page.wait_for_selector("body[data-ready]")
+            page.keyboard.type("call aunt")
+            assert page.locator(f"#{field}").input_value() == "call aunt", "who types on types where they were"
+            if field == "note":
+                assert page.get_by_text("Not taken yet").first.is_visible()
 
 
 def test_keys_that_are_switched_off_do_nothing(desk: Desk, reports: list[str], chromium: Any) -> None:

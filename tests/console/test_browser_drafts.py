@@ -80,6 +80,22 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
     assert kept == dict.fromkeys(kept, (WORDS, NOTE)) | {"Save note": (WORDS, "")}
 
 
+@pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
+def test_enter_in_a_choice_locks_nothing(desk: Desk, chromium: Any, script: bool) -> None:
+    context = desk.context(chromium, "mere", java_script_enabled=script)
+    page = context.new_page()
+    report = f"/reports/{desk.report(told(), TOP)}"
+    for path, choice in ((report, 'name="to"'), ("/enter", 'name="danger"'), (f"{report}/referral", 'name="basis"')):
+        page.goto(desk.address + path)
+        if path == report:
+            page.get_by_text("Pass on…").click()
+        page.locator(f"input[{choice}]").last.check()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)
+        assert page.url == desk.address + path
+    context.close()
+
+
 def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
     address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
     context = desk.context(chromium, "luk", java_script_enabled=False)
@@ -130,4 +146,27 @@ def test_code_and_pin_are_printed_only_when_somebody_asks(desk: Desk, chromium: 
     assert page.evaluate("window.printed") == 0
     page.get_by_role("button", name="Print the slip").click()
     assert page.evaluate("window.printed") == 1
+    context.close()
+
+
+def test_a_draft_that_cannot_be_kept_is_said_beside_its_field(desk: Desk, chromium: Any) -> None:
+    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    context = desk.context(chromium, "sia")
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    unsaved = {name: page.locator(f'[role=alert][data-unsaved="{name}"]') for name in ("words", "note")}
+    for answer in (lambda route: route.abort(), lambda route: route.fulfill(status=413, body="")):
+        page.route("**/draft", answer)
+        page.locator("#note").fill(NOTE + str(answer))
+        page.get_by_text("Not kept as a draft").wait_for()
+        assert unsaved["note"].inner_text().startswith("Not kept") and unsaved["words"].inner_text() == ""
+        page.get_by_role("link", name="All reports").click()
+        page.wait_for_timeout(500)
+        assert page.url == address, "what was typed does not leave with the page unasked"
+        page.unroute("**/draft", answer)
+        page.locator("#note").fill(NOTE)
+        until(lambda: unsaved["note"].inner_text() == "", "a draft that is kept is still called lost")
+    page.goto(address)
+    assert areas(page)[1] == NOTE
     context.close()

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
+from reports.store.schema import tables as t
 from tests.console.test_every_page import FREE, Desk, told
 
 pytestmark = pytest.mark.slow
@@ -46,6 +48,29 @@ def test_a_usual_report_is_two_screens_and_its_status_stays_in_sight(
     assert 0 <= box["y"] <= 800 - box["height"], "taken without going back to the top"
     acts = page.locator(".acts").bounding_box()
     assert acts["y"] >= page.locator("#status").bounding_box()["y"] + page.locator("#status").bounding_box()["height"]
+
+
+def test_what_was_done_is_said_once(desk: Desk, page: Any) -> None:
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.get_by_role("button", name="Take this report").click()
+    page.get_by_text("You have taken this report.").wait_for()
+    page.wait_for_selector("body[data-ready]")
+    page.reload()
+    page.get_by_text("Taken by: mere").wait_for()
+    assert page.get_by_text("You have taken this report.").count() == 0
+
+
+def test_a_report_that_is_hidden_while_it_is_open_says_so(desk: Desk, page: Any) -> None:
+    report_id = desk.report(told(), TOP)
+    page.goto(f"{desk.address}/reports/{report_id}")
+    page.wait_for_selector("body[data-ready]")
+    page.locator("#note").fill("Ask the aunt first")
+    mere = select(t.staff.c.staff_id).where(t.staff.c.name == "mere").scalar_subquery()
+    desk.change(insert(t.kept_away).values(report_id=report_id, staff_id=mere))
+    page.get_by_text("The report that was open here is not here for you any more").wait_for(timeout=60_000)
+    acts = select(t.audit.c.act).where(t.audit.c.object_id == report_id)
+    with desk.database.read() as connection:
+        assert "not_given" not in connection.execute(acts).scalars().all()
 
 
 def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:

@@ -39,6 +39,8 @@ def test_the_reporter_deleted_it(console: Console, database: Database, mere: Per
     assert page.status == 410
     assert DELETED in page.text
     assert "made up" not in page.html, "words of the report"
+    sent = mere.post(f"/reports/{report}/message", {"words": "Hello", "do": "send"}, at="/me")
+    assert sent.status == 410 and DELETED in sent.text, "nor does a form end without a reason"
     other = stranger.get(f"/reports/{report}")
     assert other.status == 404
     assert DELETED not in other.text

@@ -54,6 +54,19 @@ def test_they_survive_whatever_else_is_done_on_the_page(filed: Filed, mere: Pers
     assert areas(mere.get(path)) == ("", "")
 
 
+def test_the_note_for_who_takes_it_is_kept_until_it_is_passed_on(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+
+    def shown() -> str:
+        found = re.search(r'<textarea id="pass-note"[^>]*>([^<]*)<', mere.get(path).html)
+        return found[1] if found else ""
+
+    mere.post(f"{path}/note", written(mere, path) | {"pass_note": "Call the aunt at six"})
+    assert shown() == "Call the aunt at six"
+    mere.post(f"{path}/pass", written(mere, path) | {"pass_note": "Call the aunt at six", "to": ""})
+    assert shown() == "" and "Call the aunt at six" in mere.get(path).text
+
+
 def test_they_survive_the_language_and_the_lock(filed: Filed, mere: Person) -> None:
     path = f"/reports/{filed.id}"
     there = mere.post("/language", written(mere, path) | {"language": "fr", "then": path})
@@ -102,6 +115,29 @@ def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, 
         assert areas(mere.get(path)) == left, act
     assert "12345" not in re.findall(r'<textarea id="done"[^>]*>([^<]*)<', mere.get(path).html)
     assert {row.kind for row in rows(filed.database, t.draft)} == {"message", "note"}
+
+
+def test_a_log_out_elsewhere_or_another_login_here_leaves_them(filed: Filed, console: Console, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/draft", written(mere, path))
+    elsewhere = mere.another_browser()
+    elsewhere.log_in()
+    elsewhere.post("/logout", at="/me")
+    assert areas(mere.get(path)) == (WORDS, NOTE), "this browser is still at work on them"
+    mere.step = elsewhere.step
+    for name in ("mere", "nia", "mere"):
+        mere.post("/lock", at="/me")
+        if name == "nia":
+            other = joined(console.flask, console.parts.database, "nia")
+            other.client = mere.client
+            other.log_in()
+        else:
+            if mere.get("/").leads_to == "/":
+                mere.post("/lock", at="/me")
+            mere.log_in()
+            assert areas(mere.get(path)) == (WORDS, NOTE), "whoever logs in on the locked page"
+    mere.post("/logout", at="/me")
+    assert rows(filed.database, t.draft) == [], "the last session is over"
 
 
 def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Console, mere: Person) -> None:

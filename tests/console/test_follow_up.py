@@ -65,10 +65,41 @@ def test_suggestions_are_moved_into_the_safe_hours() -> None:
     safe = {"from": "16:00", "to": "18:00", "tz": "Pacific/Efate"}
     contact = {"allowed": True, "how": "call", "msisdn": "+6785550101", "safe_hours": safe}
     found = [(local(one.at), one.is_moved) for one in suggested_times(NOW, EFATE, contact)]
-    assert found == [("29 16:00", True), ("30 16:00", True), ("06 16:00", True)]
+    assert found == [("29 16:00", True), ("29 16:00", True), ("06 16:00", True)]
     for nothing in (None, {"allowed": False, "how": "none", "safe_hours": None}):
         found = [(local(one.at), one.is_moved) for one in suggested_times(NOW, EFATE, nothing)]
-        assert found == [("29 07:10", False), ("30 09:00", False), ("06 03:10", False)]
+        assert found == [("29 07:10", False), ("29 09:00", False), ("06 03:10", False)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "label", "morning"),
+    [
+        (0, "Today 09:00", "29 09:00"),
+        (2, "Today 09:00", "29 09:00"),
+        (3, "Tomorrow 09:00", "30 09:00"),
+        (20, "Tomorrow 09:00", "30 09:00"),
+        (21, "Today 09:00", "30 09:00"),
+    ],
+)
+def test_at_night_the_next_morning_is_that_of_the_same_day(hours: int, label: str, morning: str) -> None:
+    one = suggested_times(NOW + hours * HOUR, EFATE, None)[1]
+    assert (one.label, local(one.at)) == (label, morning)
+
+
+def test_a_button_says_its_date_and_hours_count_from_the_press(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, _ = people
+    act(mere, filed, "take")
+    page = mere.get(f"/reports/{filed.id}")
+    buttons = re.findall(
+        r'name="at" value="(\w+)">(?:In 4 hours|To\w+ 09:00|In a week)( <span[^>]*>→ [^<]*</span>)?<', page.html
+    )
+    assert [value == "from_now" for value, _ in buttons] == [True, False, False]
+    for value, shown in buttons[1:]:
+        assert f"→ {datetime.fromtimestamp(int(value) / SECOND, EFATE):%Y-%m-%d %H:%M}" in shown
+    form = {"at": "from_now", **page.marks, **shown_date(page)}
+    later(filed, 3 * 3600, mere)
+    mere.post(f"/reports/{filed.id}/follow-up", form)
+    assert abs(held(filed).follow_up_at - filed.database.now() - 4 * HOUR) < MINUTE
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,38 @@ def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdra
     return reach(bodies.complete_report(report)["contact"], bodies.no_mailbox_reason(mailbox), now)
 
 
+WHOLE_DAY = {"from": "02:30", "to": "02:15", "tz": "Pacific/Auckland"}  # but for minutes that one night does not have
+
+
+def test_safe_hours_whose_pause_the_clock_skips_go_on_for_a_day() -> None:
+    contact = {"allowed": True, "how": "call", "msisdn": NUMBER, "safe_hours": WHOLE_DAY}
+    at = int(datetime(2026, 9, 26, 10, tzinfo=UTC).timestamp()) * SECOND
+    assert reach(contact, "", at).closes_at == int(datetime(2026, 9, 27, 13, 15, tzinfo=UTC).timestamp()) * SECOND
+
+
+CHANGES = {  # the two nights of a year in which the clock changes, by its zone
+    "Pacific/Auckland": ("2026-09-26T10:00", "2027-04-03T09:00"),
+    "Australia/Sydney": ("2026-10-03T10:00", "2027-04-03T09:00"),
+    "Australia/Lord_Howe": ("2026-10-03T10:00", "2027-04-03T09:00"),
+}
+
+
+@pytest.mark.parametrize("end", ["02:00", "02:15", "02:30", "03:00", "03:30"])
+@pytest.mark.parametrize(("zone", "evening"), [(zone, one) for zone, both in CHANGES.items() for one in both])
+def test_safe_hours_end_at_their_minute_in_a_night_of_clock_change(zone: str, evening: str, end: str) -> None:
+    hours = {"from": "21:00", "to": end, "tz": zone}
+    contact = {"allowed": True, "how": "call", "msisdn": NUMBER, "safe_hours": hours}
+    now = int(datetime.fromisoformat(f"{evening}+00:00").timestamp()) * SECOND
+    for minute in range(0, 8 * 60, 5):
+        at = now + minute * MINUTE
+        found = reach(contact, "", at)
+        if is_safe(hours, at):
+            later = range(at + MINUTE, at + 24 * HOUR, MINUTE)
+            assert found.closes_at == next(one for one in later if not is_safe(hours, one)), minute
+        else:
+            assert found.closes_at is None
+
+
 @given(contacts(), MAILBOX, NOWS, st.booleans())
 def test_one_decision_holds_for_all_that_can_be_allowed(
     contact: dict[str, Any], mailbox: bytes | None, now: int, withdrawn: bool

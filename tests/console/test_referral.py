@@ -231,3 +231,20 @@ def test_a_long_text_goes_on_on_further_pages() -> None:
     assert len(reader.pages) > 3
     assert {number: text.count(f"Sentence {number}.") for number in range(20)} == dict.fromkeys(range(20), 40)
     assert all("Foot" in one.extract_text() for one in reader.pages)
+
+
+def test_what_was_chosen_is_still_there_after_the_repeated_check_of_the_login(
+    console: Console, ana: Person, path: str
+) -> None:
+    page = ana.get(f"{path}/referral")
+    drafted = {"draft_of": path.rpartition("/")[2], "draft_kind": "referral"}
+    pass_time(console.parts.database, 6 * 60)
+    asked = ana.post(f"{path}/referral", {**page.marks, **CHOSEN, **drafted, "section.words": "1", "do": "pdf"})
+    assert asked.leads_to == f"/check?then={path}/referral"
+    right = {"password": ana.password, "code": ana.code(), "then": f"{path}/referral"}
+    assert ana.post("/check", right, at="/check").leads_to == f"{path}/referral"
+    back = ana.get(f"{path}/referral").html
+    assert 'name="draft_kind" value="referral"' in back and CHOSEN["to"] in back and CHOSEN["purpose"] in back
+    assert 'name="basis" value="consent" checked' in back and 'name="section.words" value="1" checked' in back
+    assert make(ana, path, "pdf").status == 200
+    assert CHOSEN["purpose"] not in ana.get(f"{path}/referral").html, "what was made is no draft any more"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from console import api
 from console.app import MAX_BODY_BYTES
 from tests.deploy.desk_proxy import ConsoleInstallation
 from tests.support.wait import until
@@ -67,5 +68,5 @@ def test_a_body_of_more_than_the_limit_is_refused_unread(installation: ConsoleIn
 
 def test_a_body_without_a_length_is_read_up_to_the_limit(installation: ConsoleInstallation) -> None:
     head = (POST.format(CALL_BACK) + CHUNKED).encode()
-    assert asked(installation, head + chunks(MAX_BODY_BYTES))[9:12] == b"401"
-    assert asked(installation, head + chunks(MAX_BODY_BYTES + 1))[9:12] == b"413"
+    assert asked(installation, head + chunks(api.MAX_BODY_BYTES))[9:12] == b"401"
+    assert asked(installation, head + chunks(api.MAX_BODY_BYTES + 1))[9:12] == b"413"

@@ -62,8 +62,8 @@ def test_a_report_that_somebody_took_is_not_taken_unasked(
     assert asked.status == 400 and "mere took this report 22 s ago. Take it over?" in asked.text
     assert holder(filed) == "mere", "nothing was done"
     meres = mere.get(path)
-    assert "Take over from mere" in asked.text
-    took = after(sam, sam.post(f"{path}/take", asked.marks))
+    assert "Yes, take over from mere" in asked.text and 'name="over" value="1"' in asked.html
+    took = after(sam, sam.post(f"{path}/take", asked.marks | {"over": "1"}))
     assert "Taken by: sam" in took.text and holder(filed) == "sam"
     news = re.search(r'data-live="([^"]+)"', meres.html)
     assert news
@@ -72,6 +72,24 @@ def test_a_report_that_somebody_took_is_not_taken_unasked(
     assert (
         "took this report" not in sam.get(re.findall(r'data-live="([^"]+)"', took.html)[0].replace("&amp;", "&")).text
     )
+
+
+@pytest.mark.parametrize("act", ["take", "work"])
+def test_what_a_colleague_holds_is_taken_over_only_after_a_question(
+    filed: Filed, people: tuple[Person, Person], act: str
+) -> None:
+    """The page shows the colleague's name, and one press is still too little: a key could press the button."""
+    mere, sam = people
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    page = sam.get(path)
+    assert "Take over from mere" in page.text and "data-free" not in page.html
+    assert "Mark as in progress" not in page.text and "Mark as in progress" in mere.get(path).text
+    asked = sam.post(f"{path}/{act}", page.marks)
+    assert asked.status == 400 and "Take it over?" in asked.text and holder(filed) == "mere"
+    assert sam.post(f"{path}/take", asked.marks).status == 400, "nor does the same form sent again"
+    assert sam.post(f"{path}/take", asked.marks | {"over": "1"}).status == 303 and holder(filed) == "sam"
+    assert mere.post(f"{path}/take", asked.marks | {"over": "1"}).status == 400, "the answer is for what was asked"
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,21 @@ def test_a_message_and_a_note_need_no_second_look(
         assert mere.post(f"{path}/{act}", {**form, **marks}).status == 303
 
 
+def test_a_page_after_an_act_that_is_loaded_again_counts_as_read(
+    made: StackPlan, console: Console, mere: Person, report_id: str
+) -> None:
+    """It shows the new words: the alarm about them must not go on."""
+    path = f"/reports/{report_id}"
+    after = mere.post(f"{path}/take", mere.get(path).marks).leads_to.partition("#")[0]
+    assert "?said=" in after
+    more(made, console, report_id)
+    with console.parts.database.write() as connection:  # as the worker does
+        connection.execute(update(t.delivery).values(state="delivered", delivered_at=t.delivery.c.created_at))
+    assert "the reporter wrote more" in mere.get("/").text
+    assert "New words from the reporter:" in mere.get(after).text
+    assert "the reporter wrote more" not in mere.get("/").text
+
+
 def said_to(console: Console, report_id: str) -> int:
     """Return the number of answers to the reporter."""
     with console.parts.database.read() as connection:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from console.app import MAX_BODY_BYTES
 from console.responses import CSP
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
@@ -80,7 +81,7 @@ def test_a_call_back_comes_through_and_acts(installation: ConsoleInstallation) -
 
 
 def test_the_largest_form_is_read_and_one_more_byte_is_not(installation: ConsoleInstallation) -> None:
-    for size, status in ((65_536, 400), (65_537, 413)):
+    for size, status in ((MAX_BODY_BYTES, 400), (MAX_BODY_BYTES + 1, 413)):
         body = b"name=" + b"a" * (size - 5)
         answer = installation.get("/login", FORM, f"Content-Length: {size}", method="POST", body=body)
         assert read(answer)[0] == status, size  # 400: without a token it is not one of our forms

@@ -48,7 +48,7 @@ class OutdatedRevision(Exception):
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
 CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
-DraftKind = Literal["message", "note", "closing", "entry"]
+DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,6 +296,14 @@ def account_predates_report(database: Database, account: Account, report_id: str
     return report_created_at is not None and account.created_at < report_created_at
 
 
+def has_read(database: Database, account: Account, report_id: str) -> bool:
+    """Return whether this person has ever opened the report."""
+    a = t.audit.c
+    query = select(a.audit_id).where(a.object_id == report_id, a.actor == account.actor, a.act == "read").limit(1)
+    with read_as(database, account.hotline) as connection:
+        return connection.execute(query).first() is not None
+
+
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
     """Return whether this hotline had the report and its reporter deleted it; no data of it is left."""
     p, r = t.purged.c, t.receipt.c

@@ -23,6 +23,8 @@ LIFETIME = 10 * HOUR  # the longest that a session lasts
 MESSAGE: Final = "message"
 NOTE: Final = "note"
 CLOSING: Final = "closing"
+PASSING: Final = "passing"
+REFERRAL: Final = "referral"
 ENTRY: Final = "entry"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 

@@ -39,7 +39,7 @@ draft = Table(
     metadata,
     Column("staff_id", ID, primary_key=True),
     Column("report_id", ID, primary_key=True),
-    # message, note, closing; entry: a report that is being entered, and report_id is that of its writer
+    # message, note, closing, passing, referral; entry: a report that is being entered, under the id of its writer
     Column("kind", String(8), primary_key=True),
     Column("recipient", String(64), nullable=False),
     Column("note_id", ID, nullable=False),  # the body is sealed for this id

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from reports.store import audit_log
 from reports.store.engine.database import Database
@@ -61,12 +61,18 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
         audit_log.append(connection, account.actor, "logged_in", account.staff_id, now)
 
 
-def find(database: Database, session_hash: bytes) -> tuple[StaffSession, Account] | None:
-    """Return the session and its account; None if either has ended."""
+def find(database: Database, session_hash: bytes, *, ended_within: int = 0) -> tuple[StaffSession, Account] | None:
+    """Return the session and its account; None if either has ended.
+
+    `ended_within`: a session is also returned if its time was over less than so many microseconds ago and no login has
+    deleted it since.
+    """
     c = s.staff_session.c
     query = select(s.staff_session, *(column.label(f"of_{column.name}") for column in s.staff.c))
     query = query.join(s.staff, s.staff.c.staff_id == c.staff_id)
-    query = query.where(c.session_hash == session_hash, c.until > database.now(), s.staff.c.ended_at.is_(None))
+    query = query.where(
+        c.session_hash == session_hash, c.until > database.now() - ended_within, s.staff.c.ended_at.is_(None)
+    )
     with database.read() as connection:
         row = connection.execute(query).first()
     if row is None:
@@ -108,10 +114,11 @@ def list_sessions(database: Database, staff_id: str) -> tuple[StaffSession, ...]
         return tuple(StaffSession(**row._mapping) for row in connection.execute(query))
 
 
-def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
+def end(database: Database, account: Account, session_hash: bytes | None = None, *, keeps_drafts: bool = False) -> None:
     """End one session or, without `session_hash`, all sessions of an account.
 
-    The account's drafts are deleted, and colleagues do not see it at any report any more.
+    Colleagues do not see the account at any report any more. Its drafts are deleted if it has no other session.
+    `keeps_drafts`: not then either, because the person did not log out.
     """
     c = s.staff_session.c
     deletion = delete(s.staff_session).where(c.staff_id == account.staff_id)
@@ -119,7 +126,9 @@ def end(database: Database, account: Account, session_hash: bytes | None = None)
         deletion = deletion.where(c.session_hash == session_hash)
     with write_as(database, account.hotline) as connection:
         connection.execute(deletion)
-        connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
+        is_left = exists().where(c.staff_id == account.staff_id, c.until > database.now())
+        if not keeps_drafts:
+            connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id, ~is_left))
         connection.execute(delete(t.presence).where(t.presence.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         audit_log.append(connection, account.actor, act, account.staff_id, database.now())
