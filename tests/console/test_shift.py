@@ -79,7 +79,7 @@ def test_what_a_colleague_took_meanwhile_is_not_given(
     mere, nia = people
     take(mere, ids)
     page = mere.get("/shift")
-    nia.post(f"/reports/{ids[0]}/take", nia.get(f"/reports/{ids[0]}").marks)
+    nia.post(f"/reports/{ids[0]}/take", nia.get(f"/reports/{ids[0]}").marks | {"over": "1"})
     refused = mere.post("/shift/give", form(page, to="nia", note=NOTE))
     assert refused.status == 400 and f"These reports were not given: {reference(ids[0])}." in refused.text
     assert holders(filed) == {("nia", "None"), ("nia", "mere")}

@@ -220,5 +220,5 @@ def test_i_have_it_holds_though_it_was_given_back_in_between(
     token = mere.get(path).token
     monkeypatch.setattr("reports.store.cases.case_actions.row_security.write_as", late)
     monkeypatch.setattr("reports.store.cases.case_view.write_as", late)
-    assert mere.post(f"{path}/take", {"token": token}).status == 303
+    assert mere.post(f"{path}/take", {"token": token, "over": "1"}).status == 303
     assert first_delivery(database, report_id, HOTLINE).handling == "accepted"
