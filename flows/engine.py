@@ -26,7 +26,16 @@ from flows.model import (
     TypedInput,
     UnpromptedText,
 )
-from flows.pagination import MAX_CHOICE_CHARS, MORE, ScreenLimit, as_stored, fold, is_free_text, to_ascii_digits
+from flows.pagination import (
+    MAX_CHOICE_CHARS,
+    MORE,
+    ScreenLimit,
+    as_stored,
+    fold,
+    is_free_text,
+    is_sentence,
+    to_ascii_digits,
+)
 from flows.renderer import (
     MAX_WRONG_REPLIES,
     RenderedScreen,
@@ -220,12 +229,13 @@ class _Turn(Struct, frozen=True):
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
-        A continuation of earlier text (`more`) is stored and not counted.
+        In danger two words are enough. A continuation of earlier text (`more`) is stored and not counted.
         """
         state = self.state
+        in_danger = state.values.get("danger") == "now"
         texts = (
             (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
-            if self.more or is_free_text(self.reply)
+            if self.more or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
             else ()
         )
         wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)

@@ -269,7 +269,7 @@ class Reducer:
         A report with danger = now stays scheduled: leaving is handled like a dropped call.
         """
         report = record.report
-        if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
+        if report is None or report.is_submitted or not report.is_pending or in_danger(record):
             return record
         await self._run_blocking(self._submitter.withdraw, report)
         return replace(record, report=after_event(report, SubmissionEvent.CANCEL), words=None)
@@ -418,8 +418,11 @@ class Reducer:
     # The report
 
     def _with_report(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
-        """Begin a report once the category is answered, or continue an earlier session's draft, which is not shown."""
-        if record.report or not record.state.values.get("category"):
+        """Begin a report once the category is answered, or in danger once words came.
+
+        With a category an earlier session's draft is continued instead, which is not shown.
+        """
+        if record.report or not (record.state.values.get("category") or in_danger(record)):
             return record
         report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
@@ -454,7 +457,7 @@ class Reducer:
         )
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
-        danger, has_words = in_danger(record.state), record.words is not None
+        danger, has_words = in_danger(record), record.words is not None
         if (danger or has_words) and (
             route := request.render_context.recipients(record.state, Completeness.INCOMPLETE)
         ):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from flows.engine import prepend_answers
 from flows.model import Answer
-from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text
+from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
 from gateway.conversation.contact_requests import ContactRequests
@@ -198,7 +198,7 @@ class SmsConversation:
         """
         await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record, screen)
-        if in_danger(record.state) or (record.report and record.report.is_submitted):
+        if in_danger(record) or (record.report and record.report.is_submitted):
             return home_record
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
         state = replace(prepend_answers(home_record.state, answers), unasked=record.state.unasked)
@@ -245,7 +245,7 @@ class SmsConversation:
         """Return whether the text is words, no keyword, and came within the time that typing takes."""
         if request.now - record.at > PART_SECONDS or not self._is_words(request, text):
             return False
-        return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
+        return self._keywords(request).exact(text) is None and (is_free_text(text) or is_sentence(text))
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
@@ -306,8 +306,9 @@ class SmsConversation:
         """Return whether unexpected words would reach nobody: no report is begun, and none is open under My report."""
         if record.state.screen == HOME["sms"]:
             return True
-        flow = record.state.screen.partition(".")[0]
-        return record.report is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
+        flow, danger = record.state.screen.partition(".")[0], record.state.values.get("danger")
+        is_outside = flow in ASIDE or (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
+        return record.report is None and is_outside
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
@@ -368,10 +369,6 @@ def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:
     if record_before is None:
         return ReplyLoop()
     return after_pause(record_before.loop, seconds=request.now - record_before.at)
-
-
-def _is_sentence(text: str) -> bool:
-    return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
 
 
 # A reply from a hotline's duty phone: `OK` and the six digits of our notification. Only such replies are handled here.

@@ -148,9 +148,10 @@ class Record(Struct, frozen=True):
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
 
 
-def in_danger(state: FlowState) -> bool:
-    """Return whether danger = now and a category are answered: a dropped call then leads to a report (S-12)."""
-    return state.values.get("danger") == "now" and bool(state.values.get("category"))
+def in_danger(record: Record) -> bool:
+    """Return whether danger = now is answered, and a category or words came: a dropped call leads to a report (S-12)."""
+    values = record.state.values
+    return values.get("danger") == "now" and bool(values.get("category") or record.words or record.state.unasked)
 
 
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
