@@ -16,6 +16,8 @@ from gateway.sessions.record import Record
 from gateway.sessions.store import Sessions
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
+from reports.facts import Completeness
+from reports.report import CONTACT_CHOICES
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
@@ -160,8 +162,25 @@ class Actions:
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
         """Store or withdraw a request to be called. The chosen hours are removed from the session."""
         chosen = record.state.values["call_hours"] or "none"
+        if chosen in CONTACT_CHOICES:
+            record = await self._submit_before_call(request, record)
         outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
         return outcome, replace(record, state=forgotten(record.state))
+
+    async def _submit_before_call(self, request: TurnRequest, record: Record) -> Record:
+        """Submit a report that is not sent as INCOMPLETE, for the hotline that is asked to call.
+
+        The request to be called names it to staff: the wish for a call belongs to this report. Raises NotSent.
+        """
+        report, recipients = record.report, request.render_context.recipients(record.state, Completeness.INCOMPLETE)
+        if report is None or report.is_submitted or not recipients:
+            return record
+        content = report_input(request, record, self._flow_version)
+        report = await self._run_blocking(self._submitter.schedule_unsent_text, content, report, recipients)
+        await self._run_blocking(self._submitter.make_due_now, report)
+        hotlines = tuple(recipient.hotline for recipient in recipients)
+        named = SentReport(report.report_id, hotlines, with_number=True, sent_at=request.now)
+        return replace(record, report=report, earlier=(*record.earlier, named))
 
     async def _record(self, request: TurnRequest, record: Record) -> Outcome:
         """Let the provider record the reporter's words after the next screen, if a recording could be stored."""

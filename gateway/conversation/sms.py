@@ -49,6 +49,7 @@ FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
 CALL_ME = "contact_request.ask_sms"
+CALL_DURING_REPORT = "contact_request.ask_during"
 OPENS = {  # keyword of a first text → its screen, with the emergency number and the notice that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
@@ -149,7 +150,7 @@ class SmsConversation:
         text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
-            return StepResult(await self._home_again(request, record, record.last, CALL_ME))
+            return StepResult(await self._ask_for_hours(request, record))
         if late and (keyword or is_answer):
             # the word "Send" works like its key
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
@@ -215,9 +216,20 @@ class SmsConversation:
         if record is None or not is_live:
             await self._reducer.make_gathered_due(record, [])
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
-        if record.state.screen == CALL_ME and request.now - record.at <= PART_SECONDS:
-            return StepResult(replace(record, last=last_turn, answer=SILENCE), accepted=False)
-        return StepResult(await self._home_again(request, record, last_turn, CALL_ME), accepted=False)
+        record = replace(record, last=last_turn)
+        if record.state.screen in (CALL_ME, CALL_DURING_REPORT) and request.now - record.at <= PART_SECONDS:
+            return StepResult(replace(record, answer=SILENCE), accepted=False)
+        return StepResult(await self._ask_for_hours(request, record), accepted=False)
+
+    async def _ask_for_hours(self, request: TurnRequest, record: Record) -> Record:
+        """Ask at which hours to call. A report that is not sent stays open, and Back returns to its question."""
+        state, is_sent = record.state, record.report is not None and record.report.is_submitted
+        if is_sent or not (record.report or state.values.get("danger")) or state.screen == CALL_ME:
+            return await self._home_again(request, record, record.last, CALL_ME)
+        if state.screen != CALL_DURING_REPORT:
+            asked_at = (*state.trail, (state.screen, -1))
+            state = replace(state.at(CALL_DURING_REPORT), trail=asked_at)
+        return await self._reducer.show_current(request, replace(record, state=state, at=request.now))
 
     # After Send
 

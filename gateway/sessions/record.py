@@ -149,9 +149,13 @@ class Record(Struct, frozen=True):
 
 
 def in_danger(record: Record) -> bool:
-    """Return whether danger = now is answered, and a category or words came: a dropped call leads to a report (S-12)."""
+    """Return whether danger = now is answered, with a category or words: a dropped call then leads to a report (S-12).
+
+    The wish to be called counts as words.
+    """
     values = record.state.values
-    return values.get("danger") == "now" and bool(values.get("category") or record.words or record.state.unasked)
+    has_content = values.get("category") or values.get("call_hours") or record.words or record.state.unasked
+    return values.get("danger") == "now" and bool(has_content)
 
 
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
