@@ -169,6 +169,8 @@ class _Turn(Struct, frozen=True):
         if screen.zero:
             advanced = self.advance(screen.zero, None)
             return advanced if advanced.effect else replace(advanced, state=_returned(self.book, advanced.state))
+        if screen.start and screen.leave.variants:
+            return self.wrong()  # leaving has a name of its own here, and is more than leaving
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
         previous = state.trail[-1][0]

@@ -45,6 +45,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
+SEND = "report.send"
 CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
 
 
@@ -254,6 +255,14 @@ class Reducer:
         """
         await self._run_blocking(self._mailbox.add, request, record, words)
         return await self._shown(request, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
+
+    async def delete(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
+        """Delete a report that is not sent, as the choice on the Send screen does, and say so."""
+        try:
+            at_send = replace(record, state=record.state.at(SEND))
+            return await self._run_effect(request, at_send, drafts, "delete")
+        except DatabaseUnavailable:
+            return self._failed(request, record, drafts, not_sent=False)
 
     async def again(self, request: TurnRequest, record: Record) -> Record:
         """Show the screen again, without code and PIN: these are shown only once."""

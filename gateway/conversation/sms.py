@@ -147,6 +147,8 @@ class SmsConversation:
 
         It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
+        if record.state.screen == FIRST_WORDS and self._keywords(request).refuses(text) and not late:
+            return await self._reducer.delete(request, record, drafts)
         text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
