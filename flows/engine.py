@@ -6,6 +6,7 @@ number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -29,12 +30,12 @@ from flows.model import (
 from flows.pagination import (
     MAX_CHOICE_CHARS,
     MORE,
+    SKIP,
     ScreenLimit,
     as_stored,
     fold,
     is_free_text,
     is_sentence,
-    to_ascii_digits,
 )
 from flows.renderer import (
     MAX_WRONG_REPLIES,
@@ -54,6 +55,7 @@ __all__ = [
     "RenderedScreen",
     "apply_outcome",
     "initial_state",
+    "is_exit",
     "is_free_text",
     "prepend_answers",
     "render",
@@ -63,6 +65,9 @@ __all__ = [
 
 ContextFor = Callable[[FlowState], ScreenContext]
 Index = Annotated[int, Meta(ge=0)]
+SIGNS = " .,:;!?()[]"  # around a key or a label they do not count, as in `1)`
+_LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the screen shows it: `1 Malampa`, `1 = skip`
+_EXIT = re.compile(r"[0o] ?[0o]")
 
 
 class EngineStep(Struct, frozen=True):
@@ -115,6 +120,16 @@ def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
     return replace(state, trail=trail, answers=earlier + state.answers)
 
 
+def is_exit(reply: str) -> bool:
+    """Return whether a reply is the quick exit `00`, also as `00.`, `0 0` or `OO`."""
+    return len(reply) <= MAX_CHOICE_CHARS and _EXIT.fullmatch(_bare(reply)) is not None
+
+
+def _bare(reply: str) -> str:
+    """Return a reply folded, without signs and blanks around it. Never store the result."""
+    return fold(reply).strip(SIGNS)
+
+
 class _Turn(Struct, frozen=True):
     book: FlowBook
     state: FlowState
@@ -126,11 +141,7 @@ class _Turn(Struct, frozen=True):
 
     def step(self) -> EngineStep:
         screen = self.book.screens[self.state.screen]
-        key = to_ascii_digits(self.reply) if len(self.reply) <= MAX_CHOICE_CHARS else ""
-        if screen.typed is None:
-            key = self.key_for(screen, key.strip())
-        elif screen.typed.secret:
-            key = key.strip()
+        key = self.key_for(screen) if len(self.reply) <= MAX_CHOICE_CHARS else ""
         if key == "00" or screen.end:
             return EngineStep(self.state, has_left=True)
         if notice := overlay_of(self.book, self.state):
@@ -141,17 +152,31 @@ class _Turn(Struct, frozen=True):
             return EngineStep(replace(self.state, page=self.state.page + 1, wrong=0))
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
 
-    def key_for(self, screen: Screen, reply: str) -> str:
-        """Return the key if the label of `0`, `00` or `98` was typed, else the reply. Not used for typed input."""
-        if not reply[:1].isalpha():
-            return reply
-        context = self.context_for(self.state)
-        labels = (
-            ("00", leave_label(screen, context)),
-            ("0", zero_label(screen, context)),
-            ("98", context.translate(MORE)),
-        )
-        return next((key for key, label in labels if label and fold(label) == fold(reply)), reply)
+    def key_for(self, screen: Screen) -> str:
+        """Return the key that the reply stands for, else the reply.
+
+        The line of `0`, `00`, `98` or of the skip key counts as its key, and where no words are asked for, its label.
+        """
+        bare = _bare(self.reply)
+        if bare.isdecimal():
+            return bare
+        if is_exit(self.reply):
+            return "00"
+        context, typed = self.context_for(self.state), screen.typed
+        labels = {
+            "00": leave_label(screen, context),
+            "0": zero_label(screen, context),
+            "98": context.translate(MORE),
+        }
+        if typed and typed.skip:
+            labels[typed.skip] = context.translate(SKIP)
+        named = _LINE.fullmatch(bare)
+        is_label_enough = {key for key in labels if typed is None or key == typed.skip}
+        for key, label in labels.items():
+            words = _bare(label)
+            if words and ((named and named.groups() == (key, words)) or (key in is_label_enough and bare == words)):
+                return key
+        return self.reply.strip()
 
     def layout_of(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
@@ -199,7 +224,7 @@ class _Turn(Struct, frozen=True):
 
         If numbers start again on each page, the keys are those of this page.
         """
-        if not (folded := fold(reply)):
+        if not (folded := _bare(reply)):
             return None
         if constant_choice := _constant_choice(screen, folded):
             return constant_choice
@@ -212,6 +237,8 @@ class _Turn(Struct, frozen=True):
             keys = {offer.key: offer for offer in offers}
         if folded in keys:
             return keys[folded].choice
+        if (line := _LINE.fullmatch(folded)) and (named := keys.get(line[1])) and _is_label(named, line[2]):
+            return named.choice
         matching = (offer.choice for offer in offers if folded in offer.choice.also or _is_label(offer, folded))
         return next(matching, None)
 
@@ -263,8 +290,7 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
 
 
 def _is_label(offer: OfferedChoice, folded: str) -> bool:
-    labels = {fold(say) for say in offer.say}
-    return folded in labels or folded in {f"{offer.key} {label}" for label in labels}
+    return folded in {_bare(say) for say in offer.say}
 
 
 def _returned(book: FlowBook, state: FlowState) -> FlowState:

@@ -155,7 +155,9 @@ class Vocabulary:
                 for part in label.split(" / ")
             }
             own_words |= {
-                word: keyword for word, keyword in context.language.keywords.items() if keyword not in (STOP, CALL, DELETE)
+                word: keyword
+                for word, keyword in context.language.keywords.items()
+                if keyword not in (STOP, CALL, DELETE)
             }
             refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in context.language.keywords.items() if keyword == DELETE}

@@ -200,7 +200,7 @@ class Reducer:
                 record = replace(record, report=report)
             return await self._shown(request, record, drafts, sorry=result.is_invalid, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
-            if reply.strip() == "00":
+            if engine.is_exit(reply):
                 return await self.leave(request, record_before)
             not_begun = isinstance(error, NoThreadInTime)
             retry = await self._same_screen(request, record_before, drafts) if not_begun else None

@@ -85,7 +85,17 @@ def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
 
 
 REFUSALS = [
-    *("DELETE", "delete it!", "Delete", "no", "No.", "dont send", "Don\u2019t send it", "please dont send", "00 Delete it"),
+    *(
+        "DELETE",
+        "delete it!",
+        "Delete",
+        "no",
+        "No.",
+        "dont send",
+        "Don\u2019t send it",
+        "please dont send",
+        "00 Delete it",
+    ),
     *("non", "effacer", "supprimer", "no sendem", "Tekemaot", "delete pls"),
 ]
 
