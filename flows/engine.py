@@ -140,12 +140,16 @@ class _Turn(Struct, frozen=True):
     more: bool
 
     def step(self) -> EngineStep:
+        """Process the reply. At the notice that covers a screen, its choice and Back both show that screen again."""
         screen = self.book.screens[self.state.screen]
         key = self.key_for(screen) if len(self.reply) <= MAX_CHOICE_CHARS else ""
         if key == "00" or screen.end:
             return EngineStep(self.state, has_left=True)
-        if notice := overlay_of(self.book, self.state):
-            return self.show_current(notice, key)
+        notice = overlay_of(self.book, self.state)
+        if notice and (key == "0" or self.find_choice(notice, key, 0)):
+            return EngineStep(replace(self.state, wrong=0))
+        if notice and self.context_for(self.state).facts.get("channel") != "sms":
+            return self.wrong()  # by SMS the covered screen stays in the thread, and can be answered
         if key == "0":
             return self.zero(screen)
         if key == "98" and self.state.page < len(self.layout_of(screen).pages) - 1:
@@ -180,12 +184,6 @@ class _Turn(Struct, frozen=True):
 
     def layout_of(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
-
-    def show_current(self, notice: Screen, key: str) -> EngineStep:
-        """Process a reply to the notice that covers a screen: its choice and Back both show that screen again."""
-        if key.strip() == "0" or self.find_choice(notice, key, 0):
-            return EngineStep(replace(self.state, wrong=0))
-        return self.wrong()
 
     def zero(self, screen: Screen) -> EngineStep:
         state = self.state

@@ -154,16 +154,13 @@ class Vocabulary:
                 for label in choice_labels
                 for part in label.split(" / ")
             }
-            own_words |= {
-                word: keyword
-                for word, keyword in context.language.keywords.items()
-                if keyword not in (STOP, CALL, DELETE)
-            }
+            further = context.language.keywords.items()
+            own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE)}
             refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
-            refusals |= {word for word, keyword in context.language.keywords.items() if keyword == DELETE}
-            calls = {word for word, keyword in context.language.keywords.items() if keyword == CALL}
+            refusals |= {word for word, keyword in further if keyword == DELETE}
+            calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
-            stop_words |= {word for word, keyword in context.language.keywords.items() if keyword == STOP}
+            stop_words |= {word for word, keyword in further if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
             for word in (*own_words, *calls, *context.language.greetings):
                 tags.setdefault(word, set()).add(tag)
