@@ -126,7 +126,11 @@ class SmsConversation:
         request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
-        record = replace(record, last=last_turn, media=add_media(record.media, request.inbound.media))
+        last_turn_before, record = record.last, replace(record, last=last_turn)
+        record = replace(record, media=add_media(record.media, request.inbound.media))
+        if not is_free_text(text) and turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at):
+            record = replace(record, last=replace(last_turn, text=""))
+            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if fold(text) == GO_ON and record.answer == self._no_pictures(request):
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):

@@ -102,6 +102,7 @@ class LastTurn(Struct, frozen=True, array_like=True):
     turn_id: str  # its idempotency key; for a path, a digest of the whole path
     path_length: int = 0  # the path's length in characters; else the provider's number of the turn
     prefix_length: int = 0  # how many characters at the path's start are the service code, not a reply
+    text: str = ""  # a digest of an SMS, to recognise that it is sent again
 
 
 class Draft(Struct, frozen=True, array_like=True):
