@@ -128,17 +128,16 @@ class SmsConversation:
             return StepResult(await self._home_again(request, record, last_turn))
         last_turn_before, record = record.last, replace(record, last=last_turn)
         record = replace(record, media=add_media(record.media, request.inbound.media))
-        if not is_free_text(text) and turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at):
-            record = replace(record, last=replace(last_turn, text=""))
+        is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
+        is_repeat = turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at)
+        if (is_late and keywords.is_key(text)) or (is_repeat and not is_free_text(text)):
+            # a key for a menu that its sender has not seen
+            record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if fold(text) == GO_ON and record.answer == self._no_pictures(request):
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
-        is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
-        if is_late and keywords.is_key(text):
-            # a key for a menu that its sender has not seen
-            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)

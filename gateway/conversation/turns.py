@@ -167,7 +167,7 @@ def is_early_repeat(inbound: Inbound, before: LastTurn, last: LastTurn, answered
     that is slow makes every repeat look early, so a repeat that was recognised must not count as the text before.
     """
     is_early = inbound.sent_at is not None and inbound.sent_at <= answered_at + EARLY_SECONDS
-    return is_early and bool(before.text) and before.text == last.text
+    return is_early and bool(before.text) and before.text == last.text and before.turn_id != last.turn_id
 
 
 def is_unguessable(session: str) -> bool:

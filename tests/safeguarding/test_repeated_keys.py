@@ -69,6 +69,12 @@ def test_another_key_and_a_later_one_count(app: App, phone: KannelTexts) -> None
     assert say(phone, "1", -EARLY_SECONDS - 1).startswith(SEND)
 
 
+def test_after_sent_another_text_of_a_slow_clock_is_taken_once(app: App, phone: KannelTexts) -> None:
+    """Words after Sent show the home screen in place of it; the next text is handled there."""
+    thread(phone, *TO_WORDS, "1", "No", "Send", "He follows me on the way to school")
+    assert say(phone, "Tips", 600).startswith("In danger? Call police 111.\nTips. Who for?")
+
+
 @pytest.mark.rule("S-11")
 def test_without_a_time_of_the_provider_a_repeat_counts(app: App) -> None:
     """Nothing shows then when it was typed."""
