@@ -67,6 +67,8 @@ ContextFor = Callable[[FlowState], ScreenContext]
 Index = Annotated[int, Meta(ge=0)]
 SIGNS = " .,:;!?()[]"  # around a key or a label they do not count, as in `1)`
 _LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the screen shows it: `1 Malampa`, `1 = skip`
+AGE_QUESTION = "age_band"
+YOUNGEST_AGE, OLDEST_CHILD, OLDEST_AGE = 10, 17, 97  # of two digits, and not the key 98
 _EXIT = re.compile(r"[0o] ?[0o]")
 
 
@@ -214,7 +216,7 @@ class _Turn(Struct, frozen=True):
         return self.advance(Choice("", screen.words, do=screen.do), answer)
 
     def chosen(self, screen: Screen, key: str) -> EngineStep:
-        choice = self.find_choice(screen, key, self.state.page)
+        choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
@@ -285,6 +287,27 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
         if len(candidates) == 1 and candidates[0].when is ALWAYS and candidates[0].say.is_constant
         else None
     )
+
+
+def _age_choice(screen: Screen, reply: str) -> Choice | None:
+    """Return the choice of the band of a typed age, as in `14` or `I am 14`; None elsewhere.
+
+    The age is the only number, and has two digits: one digit is a key. Beside words the age of an adult is not taken,
+    as it may be another person's, and in free text none is.
+    """
+    if screen.question != AGE_QUESTION or is_free_text(reply) or len(reply) > MAX_CHOICE_CHARS:
+        return None
+    numbers = re.findall(r"[0-9]+", fold(reply))
+    oldest = OLDEST_AGE if _bare(reply).isdecimal() else OLDEST_CHILD
+    if len(numbers) != 1 or len(numbers[0]) != 2 or not YOUNGEST_AGE <= int(numbers[0]) <= oldest:
+        return None
+    return next((choice for choice in screen.choices if _is_within(int(numbers[0]), choice.value or "")), None)
+
+
+def _is_within(age: int, band: str) -> bool:
+    """Return whether an age is in a band such as `13-15` or `18+`; False for `unknown`."""
+    first, _, last = band.replace("+", f"-{OLDEST_AGE}").partition("-")
+    return first.isdecimal() and last.isdecimal() and int(first) <= age <= int(last)
 
 
 def _is_label(offer: OfferedChoice, folded: str) -> bool:

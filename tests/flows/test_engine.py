@@ -80,6 +80,33 @@ def test_ninety_eight_acts_only_where_it_is_shown() -> None:
     assert step(book(), at("report.danger"), "98", lambda _: world(), limit=USSD, now=NOON).is_invalid
 
 
+@pytest.mark.parametrize("screen", ["report.age", "report.age_me"])
+@pytest.mark.parametrize(
+    ("reply", "band"),
+    [
+        *(("10", "10-12"), ("12", "10-12"), ("13", "13-15"), ("14", "13-15"), ("16", "16-17"), ("17", "16-17")),
+        *(("18", "18+"), ("45", "18+"), ("97", "18+"), ("I am 14", "13-15"), ("14 years", "13-15")),
+        *(("14yrs old", "13-15"), ("١٤", "13-15"), ("im 9 or 10", None), ("9", None), ("109", None), ("98", None)),
+        *(
+            ("he is 45 and hurts me", None),
+            ("09", None),
+            ("my dad is 45", None),
+            ("4", "13-15"),
+            ("16-17", "16-17"),
+            ("14-15", None),
+        ),
+    ],
+)
+def test_an_age_of_two_digits_is_its_band(screen: str, reply: str, band: str | None) -> None:
+    found = step(book(), at(screen), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.state.values == ({"age_band": band} if band else {})
+    assert found.accepted is (band is not None)
+
+
+def test_a_number_elsewhere_is_no_age() -> None:
+    assert step(book(), at("report.danger"), "14", lambda _: world(), limit=USSD, now=NOON).is_invalid
+
+
 # Typed answers
 
 
