@@ -30,7 +30,6 @@ from flows.model import (
 from flows.pagination import (
     MAX_CHOICE_CHARS,
     MORE,
-    SKIP,
     ScreenLimit,
     as_stored,
     fold,
@@ -47,6 +46,7 @@ from flows.renderer import (
     overlay_of,
     render,
     render_notice,
+    skip_lines,
     zero_label,
 )
 
@@ -169,18 +169,18 @@ class _Turn(Struct, frozen=True):
         if is_exit(self.reply):
             return "00"
         context, typed = self.context_for(self.state), screen.typed
-        labels = {
-            "00": leave_label(screen, context),
-            "0": zero_label(screen, context),
-            "98": context.translate(MORE),
-        }
+        labels = [
+            ("00", leave_label(screen, context)),
+            ("0", zero_label(screen, context)),
+            ("98", context.translate(MORE)),
+        ]
         if typed and typed.skip:
-            labels[typed.skip] = context.translate(SKIP)
+            lines = skip_lines(screen, self.state.values, context)
+            labels += [(typed.skip, line.rpartition(f"{typed.skip} = ")[2]) for line in lines]
         named = _LINE.fullmatch(bare)
-        is_label_enough = {key for key in labels if typed is None or key == typed.skip}
-        for key, label in labels.items():
-            words = _bare(label)
-            if words and ((named and named.groups() == (key, words)) or (key in is_label_enough and bare == words)):
+        for key, label in labels:
+            words, is_enough = _bare(label), typed is None or key == typed.skip
+            if words and ((named and named.groups() == (key, words)) or (is_enough and bare == words)):
                 return key
         return self.reply.strip()
 

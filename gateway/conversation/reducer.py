@@ -39,7 +39,7 @@ from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
 from gateway.threads import NoThreadInTime, RunBlocking
-from reports.access_codes import format_code
+from reports.access_codes import format_code, split_pair
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
@@ -172,7 +172,14 @@ class Reducer:
 
         `quiet`: the turn was taken before and is only replayed; its answer is not stored again; nor is any of a
         synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay.
+
+        Code and PIN in one text answer both screens, and are one attempt.
         """
+        pair = split_pair(reply) if self._asks_for_code(record) else None
+        if pair:
+            result = await self.step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)
+            drafts = drafts if result.drafts is None else result.drafts
+            return await self.step(request, result.record, drafts, pair[1], quiet=quiet, may_act=may_act)
         record_before = record = code_seen(record)
         quiet = quiet or request.inbound.synthetic
         try:
@@ -316,6 +323,10 @@ class Reducer:
         return engine.step(
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now
         ).accepted
+
+    def _asks_for_code(self, record: Record) -> bool:
+        screen = self.book.screen(record.state.screen)
+        return screen.question == "code" and screen.typed is not None and not overlay_of(self.book, record.state)
 
     def asks_for_words(self, record: Record, reply: str) -> bool:
         """Return whether the screen asks for typed words that are not secret, and `reply` is none of its keys."""
