@@ -175,11 +175,14 @@ class Reducer:
 
         Code and PIN in one text answer both screens, and are one attempt.
         """
-        pair = split_pair(reply) if self._asks_for_code(record) else None
-        if pair:
-            result = await self.step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)
-            drafts = drafts if result.drafts is None else result.drafts
-            return await self.step(request, result.record, drafts, pair[1], quiet=quiet, may_act=may_act)
+        if self._asks_for_code(record) and (pair := split_pair(reply)):
+            record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
+            reply = pair[1]
+        return await self._step(request, record, drafts, reply, quiet=quiet, may_act=may_act)
+
+    async def _step(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], reply: str, *, quiet: bool, may_act: bool
+    ) -> StepResult:
         record_before = record = code_seen(record)
         quiet = quiet or request.inbound.synthetic
         try:
