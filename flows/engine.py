@@ -206,14 +206,23 @@ class _Turn(Struct, frozen=True):
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
         """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
 
-        A secret consists of digits: a text in its place is a message, so it is stored as free text.
+        A secret consists of digits: a text in its place is a message, so it is stored as free text. If skipping leads
+        to a screen for words, that screen follows, with the sign that they were not taken.
         """
+        if typed.secret and typed.skip and self.is_message():
+            for_words = self.advance(Choice("", screen.words, do=screen.do), self.answer(screen, None, typed=False))
+            state = replace(for_words.state, unasked=self.wrong().state.unasked)
+            return EngineStep(state, accepted=False, is_invalid=True)
         too_long = typed.limit is not None and len(self.reply) > typed.limit
         if not self.reply.strip() or too_long or (typed.secret and is_free_text(self.reply)):
             return self.wrong()
         skipped = typed.skip is not None and key == typed.skip
         answer = self.answer(screen, None if skipped else as_stored(self.reply), typed=not skipped)
         return self.advance(Choice("", screen.words, do=screen.do), answer)
+
+    def is_message(self) -> bool:
+        """Return whether the reply is words, and no code with words around it."""
+        return is_free_text(self.reply) or (is_sentence(self.reply) and not any(map(str.isdecimal, self.reply)))
 
     def chosen(self, screen: Screen, key: str) -> EngineStep:
         choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)
