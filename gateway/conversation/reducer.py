@@ -36,6 +36,7 @@ from gateway.sessions.record import (
 )
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS, Sessions
+from gateway.sms import OptOuts
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
 from gateway.threads import NoThreadInTime, RunBlocking
@@ -81,6 +82,7 @@ class Reducer:
         run_blocking: RunBlocking,
         contact_requests: ContactRequests,
         spoken_words: SpokenWords,
+        optouts: OptOuts,
     ) -> None:
         self.book = book
         self._submitter = submitter
@@ -93,6 +95,7 @@ class Reducer:
             reporter_mailbox,
             contact_requests,
             spoken_words=spoken_words,
+            optouts=optouts,
             flow_version=self._flow_version,
             sessions=sessions,
             run_blocking=run_blocking,
