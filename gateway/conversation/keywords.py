@@ -40,6 +40,13 @@ PLEASE = frozenset({"please", "pls", "plz"})
 REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
 REFUSING_LABELS = ("Delete it", "Delete", "No")
 
+# Words that are near a keyword and mean something else; greetings of the offered languages are added.
+OTHER_WORDS = frozenset({
+    *("come", "cold", "core", "cod", "hell", "lawn", "lips", "loan", "port", "trip", "leave"),  # English
+    *("conseil", "cote", "idee", "aider", "lange"),  # French
+    *("malo", "leqa", "lala", "laa", "lua", "sawa", "saada"),
+})  # fmt: skip
+
 # A network's free "call me" text is one of these and a number. A text with any further word is a person's own (S-22).
 CALL_ME = frozenset(
     f"{please}{call}{after}"
@@ -75,7 +82,7 @@ class Keywords:
     `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
     name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
     country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words. `refusals`:
-    texts by which words that are not sent are deleted.
+    texts by which words that are not sent are deleted. `others`: words with another meaning, never a typing error.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +91,7 @@ class Keywords:
     stops: frozenset[str] = frozenset()
     call_me: frozenset[tuple[str, ...]] = frozenset()
     refusals: frozenset[str] = frozenset()
+    others: frozenset[str] = OTHER_WORDS
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
@@ -101,7 +109,7 @@ class Keywords:
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
         typed_word = _stripped(text)
-        if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags:
+        if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags or typed_word in self.others:
             return None
         candidates = [word for word in self.words if len(word) >= SHORTEST]
         return next(
@@ -144,6 +152,7 @@ class Vocabulary:
         tags: dict[str, set[str]] = {}
         stop_words: set[str] = set()
         refusals = set(REFUSALS)
+        others = set(OTHER_WORDS)
         call_phrases = {tuple(phrase.split()) for phrase in CALL_ME if phrase.endswith(ENDS_OF_CALL_ME)}
         for tag, context in render_context.country_contexts.items():
             labels_by_keyword = self._named(tag, render_context)
@@ -162,6 +171,7 @@ class Vocabulary:
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
+            others |= {part for greeting in context.language.greetings for part in greeting.split()}
             for word in (*own_words, *calls, *context.language.greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
@@ -170,7 +180,13 @@ class Vocabulary:
             if len(word_tags) == 1 and word not in labels["en"]
         }
         return Keywords(
-            words, labels, single_language, frozenset(stop_words), frozenset(call_phrases), frozenset(refusals)
+            words,
+            labels,
+            single_language,
+            frozenset(stop_words),
+            frozenset(call_phrases),
+            refusals=frozenset(refusals),
+            others=frozenset(others),
         )
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:

@@ -141,7 +141,7 @@ def test_start_takes_it_back_and_what_somebody_asks_is_answered_all_the_while(
 
 @WAYS
 def test_who_chooses_to_be_texted_after_stop_is_texted(app: App, stop: Stop) -> None:
-    """The choice says that an SMS will come; of an earlier report nothing is texted because of it."""
+    """The choice says that an SMS will come."""
     stop(app)
     assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
     [report] = app.rows(t.report)
