@@ -87,13 +87,19 @@ class SmsConversation:
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
         carrier_word = request.inbound.word or keywords.word(request.inbound.text)
-        if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
+        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
+        if carrier_word == "stop" or (
+            carrier_word is None
+            and self._keywords(request).is_stop(request.inbound.text)
+            # "Keep" in Samoan
+            and not (record and is_live and await self._reducer.takes(request, record, request.inbound.text))
+        ):
             return await self._stop(request, record, last)
         if carrier_word == "start":
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
-        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
+        if record is None or not is_live:
             result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
