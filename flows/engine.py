@@ -67,6 +67,7 @@ ContextFor = Callable[[FlowState], ScreenContext]
 Index = Annotated[int, Meta(ge=0)]
 SIGNS = " .,:;!?()[]"  # around a key or a label they do not count, as in `1)`
 _LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the screen shows it: `1 Malampa`, `1 = skip`
+SKIPPED = "skipped"  # the outcome of an effect whose question was skipped
 AGE_QUESTION = "age_band"
 YOUNGEST_AGE, OLDEST_CHILD, OLDEST_AGE = 10, 17, 97  # of two digits, and not the key 98
 _EXIT = re.compile(r"[0o] ?[0o]")
@@ -111,8 +112,12 @@ def step(
 
 
 def apply_outcome(book: FlowBook, state: FlowState, outcome: str, context_for: ContextFor) -> FlowState:
-    """Return the state after an effect. Raises KeyError for an outcome that the screen does not have."""
-    return _next_asked(book, state, book.screens[state.screen].outcomes[outcome], context_for)
+    """Return the state after an effect. Raises KeyError for an outcome that the screen does not have.
+
+    After a question that was skipped, `0` leads to the screen before it, and not to the question again.
+    """
+    after = _next_asked(book, state, book.screens[state.screen].outcomes[outcome], context_for)
+    return _returned(book, after) if outcome == SKIPPED else after
 
 
 def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:

@@ -83,6 +83,16 @@ def test_code_and_pin_in_one_text_open_the_report(app: App, told: Told, form: st
     assert walk(app.ussd(number(72)), "My report", typed)[-1].startswith("Code or PIN is not right.")
 
 
+def test_back_after_keep_and_after_a_skipped_question_leads_before_the_state(told: Told) -> None:
+    """Back never shows the deletion again, nor the screen for words, where a key would be sent as words."""
+    [asked] = walk(told.app.ussd(number(70)), "My report", told.code)[2:]
+    for replies in (("Delete", "Keep"), ("Delete", "0"), ("Write", "1"), ("Write", "1 = skip")):
+        state, *_, again, before = told.opened(*replies, "0")
+        assert again == state and before.splitlines()[-2:] == asked.splitlines()[-2:], replies
+        assert before != told.opened(replies[0])[1], replies
+    assert told.messages() == []
+
+
 @pytest.fixture
 def told(app: App) -> Iterator[Told]:
     yield sent(app)
