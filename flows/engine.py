@@ -6,6 +6,7 @@ number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -26,7 +27,15 @@ from flows.model import (
     TypedInput,
     UnpromptedText,
 )
-from flows.pagination import MAX_CHOICE_CHARS, MORE, ScreenLimit, as_stored, fold, is_free_text, to_ascii_digits
+from flows.pagination import (
+    MAX_CHOICE_CHARS,
+    MORE,
+    ScreenLimit,
+    as_stored,
+    fold,
+    is_free_text,
+    is_sentence,
+)
 from flows.renderer import (
     MAX_WRONG_REPLIES,
     RenderedScreen,
@@ -37,6 +46,7 @@ from flows.renderer import (
     overlay_of,
     render,
     render_notice,
+    skip_lines,
     zero_label,
 )
 
@@ -45,6 +55,7 @@ __all__ = [
     "RenderedScreen",
     "apply_outcome",
     "initial_state",
+    "is_exit",
     "is_free_text",
     "prepend_answers",
     "render",
@@ -54,6 +65,12 @@ __all__ = [
 
 ContextFor = Callable[[FlowState], ScreenContext]
 Index = Annotated[int, Meta(ge=0)]
+SIGNS = " .,:;!?()[]"  # around a key or a label they do not count, as in `1)`
+_LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the screen shows it: `1 Malampa`, `1 = skip`
+SKIPPED = "skipped"  # the outcome of an effect whose question was skipped
+AGE_QUESTION = "age_band"
+YOUNGEST_AGE, OLDEST_CHILD, OLDEST_AGE = 10, 17, 97  # of two digits, and not the key 98
+_EXIT = re.compile(r"[0o] ?[0o]")
 
 
 class EngineStep(Struct, frozen=True):
@@ -95,8 +112,12 @@ def step(
 
 
 def apply_outcome(book: FlowBook, state: FlowState, outcome: str, context_for: ContextFor) -> FlowState:
-    """Return the state after an effect. Raises KeyError for an outcome that the screen does not have."""
-    return _next_asked(book, state, book.screens[state.screen].outcomes[outcome], context_for)
+    """Return the state after an effect. Raises KeyError for an outcome that the screen does not have.
+
+    After a question that was skipped, `0` leads to the screen before it, and not to the question again.
+    """
+    after = _next_asked(book, state, book.screens[state.screen].outcomes[outcome], context_for)
+    return _returned(book, after) if outcome == SKIPPED else after
 
 
 def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
@@ -104,6 +125,16 @@ def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
     shift = len(earlier)
     trail = tuple((name, index + shift if index >= 0 else index) for name, index in state.trail)
     return replace(state, trail=trail, answers=earlier + state.answers)
+
+
+def is_exit(reply: str) -> bool:
+    """Return whether a reply is the quick exit `00`, also as `00.`, `0 0` or `OO`."""
+    return len(reply) <= MAX_CHOICE_CHARS and _EXIT.fullmatch(_bare(reply)) is not None
+
+
+def _bare(reply: str) -> str:
+    """Return a reply folded, without signs and blanks around it. Never store the result."""
+    return fold(reply).strip(SIGNS)
 
 
 class _Turn(Struct, frozen=True):
@@ -116,42 +147,50 @@ class _Turn(Struct, frozen=True):
     more: bool
 
     def step(self) -> EngineStep:
+        """Process the reply. At the notice that covers a screen, its choice and Back both show that screen again."""
         screen = self.book.screens[self.state.screen]
-        key = to_ascii_digits(self.reply) if len(self.reply) <= MAX_CHOICE_CHARS else ""
-        if screen.typed is None:
-            key = self.key_for(screen, key.strip())
-        elif screen.typed.secret:
-            key = key.strip()
+        key = self.key_for(screen) if len(self.reply) <= MAX_CHOICE_CHARS else ""
         if key == "00" or screen.end:
             return EngineStep(self.state, has_left=True)
-        if notice := overlay_of(self.book, self.state):
-            return self.show_current(notice, key)
+        notice = overlay_of(self.book, self.state)
+        if notice and (key == "0" or self.find_choice(notice, key, 0)):
+            return EngineStep(replace(self.state, wrong=0))
+        if notice and self.context_for(self.state).facts.get("channel") != "sms":
+            return self.wrong()  # by SMS the covered screen stays in the thread, and can be answered
         if key == "0":
             return self.zero(screen)
         if key == "98" and self.state.page < len(self.layout_of(screen).pages) - 1:
             return EngineStep(replace(self.state, page=self.state.page + 1, wrong=0))
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
 
-    def key_for(self, screen: Screen, reply: str) -> str:
-        """Return the key if the label of `0`, `00` or `98` was typed, else the reply. Not used for typed input."""
-        if not reply[:1].isalpha():
-            return reply
-        context = self.context_for(self.state)
-        labels = (
+    def key_for(self, screen: Screen) -> str:
+        """Return the key that the reply stands for, else the reply.
+
+        The line of `0`, `00`, `98` or of the skip key counts as its key, and where no words are asked for, its label.
+        """
+        bare = _bare(self.reply)
+        if bare.isdecimal():
+            return bare
+        if is_exit(self.reply):
+            return "00"
+        context, typed = self.context_for(self.state), screen.typed
+        labels = [
             ("00", leave_label(screen, context)),
             ("0", zero_label(screen, context)),
             ("98", context.translate(MORE)),
-        )
-        return next((key for key, label in labels if label and fold(label) == fold(reply)), reply)
+        ]
+        if typed and typed.skip:
+            lines = skip_lines(screen, self.state.values, context)
+            labels += [(typed.skip, line.rpartition(f"{typed.skip} = ")[2]) for line in lines]
+        named = _LINE.fullmatch(bare)
+        for key, label in labels:
+            words, is_enough = _bare(label), typed is None or key == typed.skip
+            if words and ((named and named.groups() == (key, words)) or (is_enough and bare == words)):
+                return key
+        return self.reply.strip()
 
     def layout_of(self, screen: Screen) -> ScreenLayout:
         return lay_out(screen, self.state.values, self.context_for(self.state), self.limit)
-
-    def show_current(self, notice: Screen, key: str) -> EngineStep:
-        """Process a reply to the notice that covers a screen: its choice and Back both show that screen again."""
-        if key.strip() == "0" or self.find_choice(notice, key, 0):
-            return EngineStep(replace(self.state, wrong=0))
-        return self.wrong()
 
     def zero(self, screen: Screen) -> EngineStep:
         state = self.state
@@ -160,6 +199,8 @@ class _Turn(Struct, frozen=True):
         if screen.zero:
             advanced = self.advance(screen.zero, None)
             return advanced if advanced.effect else replace(advanced, state=_returned(self.book, advanced.state))
+        if screen.start and screen.leave.variants:
+            return self.wrong()  # leaving has a name of its own here, and is more than leaving
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
         previous = state.trail[-1][0]
@@ -170,8 +211,13 @@ class _Turn(Struct, frozen=True):
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
         """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
 
-        A secret consists of digits: a text in its place is a message, so it is stored as free text.
+        A secret consists of digits: a text in its place is a message, so it is stored as free text. If skipping leads
+        to a screen for words, that screen follows, with the sign that they were not taken.
         """
+        if typed.secret and typed.skip and self.is_message():
+            for_words = self.advance(Choice("", screen.words, do=screen.do), self.answer(screen, None, typed=False))
+            state = replace(for_words.state, unasked=self.wrong().state.unasked)
+            return EngineStep(state, accepted=False, is_invalid=True)
         too_long = typed.limit is not None and len(self.reply) > typed.limit
         if not self.reply.strip() or too_long or (typed.secret and is_free_text(self.reply)):
             return self.wrong()
@@ -179,8 +225,12 @@ class _Turn(Struct, frozen=True):
         answer = self.answer(screen, None if skipped else as_stored(self.reply), typed=not skipped)
         return self.advance(Choice("", screen.words, do=screen.do), answer)
 
+    def is_message(self) -> bool:
+        """Return whether the reply is words, and no code with words around it."""
+        return is_free_text(self.reply) or (is_sentence(self.reply) and not any(map(str.isdecimal, self.reply)))
+
     def chosen(self, screen: Screen, key: str) -> EngineStep:
-        choice = self.find_choice(screen, key, self.state.page)
+        choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
@@ -188,7 +238,7 @@ class _Turn(Struct, frozen=True):
 
         If numbers start again on each page, the keys are those of this page.
         """
-        if not (folded := fold(reply)):
+        if not (folded := _bare(reply)):
             return None
         if constant_choice := _constant_choice(screen, folded):
             return constant_choice
@@ -201,6 +251,8 @@ class _Turn(Struct, frozen=True):
             keys = {offer.key: offer for offer in offers}
         if folded in keys:
             return keys[folded].choice
+        if (line := _LINE.fullmatch(folded)) and (named := keys.get(line[1])) and _is_label(named, line[2]):
+            return named.choice
         matching = (offer.choice for offer in offers if folded in offer.choice.also or _is_label(offer, folded))
         return next(matching, None)
 
@@ -220,12 +272,13 @@ class _Turn(Struct, frozen=True):
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
-        A continuation of earlier text (`more`) is stored and not counted.
+        In danger two words are enough. A continuation of earlier text (`more`) is stored and not counted.
         """
         state = self.state
+        in_danger = state.values.get("danger") == "now"
         texts = (
             (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
-            if self.more or is_free_text(self.reply)
+            if self.more or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
             else ()
         )
         wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)
@@ -250,9 +303,29 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
     )
 
 
+def _age_choice(screen: Screen, reply: str) -> Choice | None:
+    """Return the choice of the band of a typed age, as in `14` or `I am 14`; None elsewhere.
+
+    The age is the only number, and has two digits: one digit is a key. Beside words the age of an adult is not taken,
+    as it may be another person's, and in free text none is.
+    """
+    if screen.question != AGE_QUESTION or is_free_text(reply) or len(reply) > MAX_CHOICE_CHARS:
+        return None
+    numbers = re.findall(r"[0-9]+", fold(reply))
+    oldest = OLDEST_AGE if _bare(reply).isdecimal() else OLDEST_CHILD
+    if len(numbers) != 1 or len(numbers[0]) != 2 or not YOUNGEST_AGE <= int(numbers[0]) <= oldest:
+        return None
+    return next((choice for choice in screen.choices if _is_within(int(numbers[0]), choice.value or "")), None)
+
+
+def _is_within(age: int, band: str) -> bool:
+    """Return whether an age is in a band such as `13-15` or `18+`; False for `unknown`."""
+    first, _, last = band.replace("+", f"-{OLDEST_AGE}").partition("-")
+    return first.isdecimal() and last.isdecimal() and int(first) <= age <= int(last)
+
+
 def _is_label(offer: OfferedChoice, folded: str) -> bool:
-    labels = {fold(say) for say in offer.say}
-    return folded in labels or folded in {f"{offer.key} {label}" for label in labels}
+    return folded in {_bare(say) for say in offer.say}
 
 
 def _returned(book: FlowBook, state: FlowState) -> FlowState:

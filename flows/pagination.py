@@ -308,3 +308,8 @@ def as_stored(typed: str) -> str:
 def is_free_text(text: str) -> bool:
     """Return whether a reply that is not a choice was meant as a message."""
     return sum(map(str.isalpha, text)) >= MIN_LETTERS
+
+
+def is_sentence(text: str) -> bool:
+    """Return whether a reply has two words or more."""
+    return sum(any(map(str.isalpha, word)) for word in text.split()) > 1

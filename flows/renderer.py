@@ -109,7 +109,7 @@ def _lay_out_uncached(
     words = fill_all(screen.words, values, context)
     foot = fill_all(screen.foot, values, context)
     beside = fill_all(screen.beside, values, context)
-    skip = _skip_lines(screen, values, context)
+    skip = skip_lines(screen, values, context)
     levels = max(len(words), len(foot), len(beside), len(skip), *[len(offer.say) for offer in offers], 1)
     base = _menu(screen, context)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
@@ -228,7 +228,7 @@ def _below(screen: Screen, leave: str, context: ScreenContext) -> tuple[str, ...
     return (leave if screen.start else f"0 {zero_label(screen, context)}",)
 
 
-def _skip_lines(screen: Screen, values: Mapping[str, str | None], context: ScreenContext) -> tuple[str, ...]:
+def skip_lines(screen: Screen, values: Mapping[str, str | None], context: ScreenContext) -> tuple[str, ...]:
     """Return the line about skipping typed input, from the longest to the shortest; () if there is none."""
     if screen.typed is None or screen.typed.skip is None:
         return ()

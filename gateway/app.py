@@ -208,6 +208,7 @@ def _assemble(config: _Configuration) -> Services:
     admission = AdmissionControl()
     blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     contact_requests = ContactRequests(submitter, mailbox, database)
+    optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     spoken_words = SpokenWords(submitter, database, record_cipher, config.sender_key, common.mode, count)
     reducer = Reducer(
         config.book,
@@ -218,8 +219,8 @@ def _assemble(config: _Configuration) -> Services:
         run_blocking=blocking.run,
         contact_requests=contact_requests,
         spoken_words=spoken_words,
+        optouts=optouts,
     )
-    optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     inbox, loop = SmsInbox(database, record_cipher, config.pepper), BackgroundLoop()
     dispatcher = _dispatcher(config, record_cipher)(
         conversation=ConversationHandler(

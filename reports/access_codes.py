@@ -21,7 +21,6 @@ _DAMM: Final = (
     (9, 4, 3, 8, 6, 1, 7, 2, 0, 5),
     (2, 5, 8, 1, 4, 3, 6, 7, 9, 0),
 )
-_SEPARATOR_CATEGORIES: Final = frozenset({"Zs", "Pd", "Cf"})  # blanks, hyphens of any kind, invisible marks
 
 
 def derive_code(mac: bytes) -> str:
@@ -43,7 +42,7 @@ def format_code(code: str) -> str:
 def parse_code(text: str) -> str | None:
     """Return the 8 digits of a code; None if the length or the check digit is wrong.
 
-    Digits of any script are accepted, with blanks and hyphens anywhere.
+    Digits of any script are accepted, whatever else is around them, as in `Code 4821 9303.`
     """
     digits = _digits(text)
     return digits if len(digits) == 8 and _damm(digits) == 0 else None
@@ -53,6 +52,12 @@ def parse_pin(text: str) -> str | None:
     """Return the 4 digits of a PIN, typed as a code may be; None if it has another length."""
     digits = _digits(text)
     return digits if len(digits) == 4 else None
+
+
+def split_pair(text: str) -> tuple[str, str] | None:
+    """Return code and PIN of a text that has both, as the Sent screen shows them; None for any other text."""
+    digits = _digits(text)
+    return (digits[:8], digits[8:]) if len(digits) == 12 else None
 
 
 def check_digit(digits: str) -> str:
@@ -68,12 +73,6 @@ def _damm(digits: str) -> int:
 
 
 def _digits(text: str) -> str:
-    """Return the digits in ASCII; "" if other characters than digits, blanks, hyphens and invisible marks are there."""
-    decimals = []
-    for character in unicodedata.normalize("NFKC", text):
-        value = unicodedata.decimal(character, None)
-        if value is not None:
-            decimals.append(str(value))
-        elif not (character.isspace() or unicodedata.category(character) in _SEPARATOR_CATEGORIES):
-            return ""
-    return "".join(decimals)
+    """Return the digits of any script in ASCII."""
+    values = (unicodedata.decimal(character, None) for character in unicodedata.normalize("NFKC", text))
+    return "".join(str(value) for value in values if value is not None)

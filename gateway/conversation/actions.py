@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -14,13 +15,18 @@ from gateway.conversation.recordings import SpokenWords
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
 from gateway.sessions.store import Sessions
+from gateway.sms import OptOuts
 from gateway.submission.submitter import DeleteOutcome, Submitter
 from gateway.threads import RunBlocking
+from reports.facts import Completeness
+from reports.report import CONTACT_CHOICES
+from reports.store.engine.database import DatabaseUnavailable
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
 BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitable[Record]]
 
+TEXT_CHOICES = frozenset(choice for choice in CONTACT_CHOICES if choice.startswith("sms_"))
 ADD_SECONDS = 60 * 60  # time after Send in which the same phone may add words without code and PIN
 
 
@@ -37,6 +43,7 @@ class Actions:
         contact_requests: ContactRequests,
         *,
         spoken_words: SpokenWords,
+        optouts: OptOuts,
         flow_version: int,
         sessions: Sessions,
         run_blocking: RunBlocking,
@@ -51,6 +58,7 @@ class Actions:
         self._sessions = sessions
         self._contact_requests = contact_requests
         self._spoken_words = spoken_words
+        self._optouts = optouts
         self._table: Mapping[str, Effect] = {
             "send": self._send,
             "delete": self._delete,
@@ -83,6 +91,8 @@ class Actions:
         with_code = request.is_call
         sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
         hotlines = tuple(recipient.hotline for recipient in recipients)
+        if content.with_number:
+            await self._allow_texts(request, record.state.values["contact"])
         just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now)
         return "sent", replace(record, report=sent_report, just_sent=just_sent)
 
@@ -155,13 +165,40 @@ class Actions:
     async def _contact(self, request: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"
         await self._run_blocking(self._mailbox.set_contact, request, record, chosen)
+        await self._allow_texts(request, chosen)
         return "noted", replace(record, state=forgotten(record.state))
+
+    async def _allow_texts(self, request: TurnRequest, contact: str | None) -> None:
+        """Withdraw the opt-out of a reporter who has chosen to be texted: they ask for these SMS.
+
+        A carrier may still block them. Without the database the opt-out stays.
+        """
+        if contact in TEXT_CHOICES:
+            with suppress(DatabaseUnavailable):
+                await self._run_blocking(self._optouts.take_back, request.sender.key)
 
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
         """Store or withdraw a request to be called. The chosen hours are removed from the session."""
         chosen = record.state.values["call_hours"] or "none"
+        if chosen in CONTACT_CHOICES:
+            record = await self._submit_before_call(request, record)
         outcome = await self._run_blocking(self._contact_requests.place, request, record, chosen)
         return outcome, replace(record, state=forgotten(record.state))
+
+    async def _submit_before_call(self, request: TurnRequest, record: Record) -> Record:
+        """Submit a report that is not sent as INCOMPLETE, for the hotline that is asked to call.
+
+        The request to be called names it to staff: the wish for a call belongs to this report. Raises NotSent.
+        """
+        report, recipients = record.report, request.render_context.recipients(record.state, Completeness.INCOMPLETE)
+        if report is None or report.is_submitted or not recipients:
+            return record
+        content = report_input(request, record, self._flow_version)
+        report = await self._run_blocking(self._submitter.schedule_unsent_text, content, report, recipients)
+        await self._run_blocking(self._submitter.make_due_now, report)
+        hotlines = tuple(recipient.hotline for recipient in recipients)
+        named = SentReport(report.report_id, hotlines, with_number=True, sent_at=request.now)
+        return replace(record, report=report, earlier=(*record.earlier, named))
 
     async def _record(self, request: TurnRequest, record: Record) -> Outcome:
         """Let the provider record the reporter's words after the next screen, if a recording could be stored."""

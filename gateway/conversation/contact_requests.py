@@ -136,5 +136,6 @@ def _content(request: TurnRequest, record: Record, chosen: str) -> ReportInput:
         msisdn=request.sender.e164 if request.sender.valid else None,
         repeat_of=None,
         now=request.now,
+        earlier=record.earlier,
         flow=CONTACT_REQUEST,
     )

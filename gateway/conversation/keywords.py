@@ -23,6 +23,7 @@ CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; carriers do not know its translations
 CALL = "call"  # a request to be called
+DELETE = "delete"  # another word for the choice that deletes words that are not sent
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -32,6 +33,19 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("start", "yes", "unstop"), "start"),
     **dict.fromkeys(("help", "info"), "help"),
 }
+
+# Words of courtesy; around a word with a meaning they do not count.
+PLEASE = frozenset({"please", "pls", "plz"})
+# A refusal to send words that are not sent yet, beside the labels of the choices in each offered language.
+REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
+REFUSING_LABELS = ("Delete it", "Delete", "No")
+
+# Words that are near a keyword and mean something else; greetings of the offered languages are added.
+OTHER_WORDS = frozenset({
+    *("come", "cold", "core", "cod", "hell", "lawn", "lips", "loan", "port", "trip", "leave"),  # English
+    *("conseil", "cote", "idee", "aider", "lange"),  # French
+    *("malo", "leqa", "lala", "laa", "lua", "sawa", "saada"),
+})  # fmt: skip
 
 # A network's free "call me" text is one of these and a number. A text with any further word is a person's own (S-22).
 CALL_ME = frozenset(
@@ -44,6 +58,7 @@ ENDS_OF_CALL_ME = ("me", "callme")  # the other forms are recognised without typ
 FORMS_OF_ME = frozenset({"me", "mi", "m"})
 MAX_CALL_ME_CHARS = 160
 LONG_WORD = 4  # letters; a typing error is recognised only in words of this length or more
+_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bc`")
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
@@ -66,7 +81,8 @@ class Keywords:
 
     `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
     name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
-    country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words.
+    country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words. `refusals`:
+    texts by which words that are not sent are deleted. `others`: words with another meaning, never a typing error.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -74,10 +90,17 @@ class Keywords:
     tags: Mapping[str, str] = field(default_factory=dict)
     stops: frozenset[str] = frozenset()
     call_me: frozenset[tuple[str, ...]] = frozenset()
+    refusals: frozenset[str] = frozenset()
+    others: frozenset[str] = OTHER_WORDS
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
-        return _stripped(text) in self.stops
+        return _without_please(text) in self.stops
+
+    def refuses(self, text: str) -> bool:
+        """Return whether the whole text says that words must not be sent, or is the line of `00` that deletes them."""
+        words = _without_please(text).translate(_NO_APOSTROPHES)
+        return words.removeprefix("00 ") in self.refusals
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none."""
@@ -86,7 +109,7 @@ class Keywords:
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
         typed_word = _stripped(text)
-        if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags:
+        if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags or typed_word in self.others:
             return None
         candidates = [word for word in self.words if len(word) >= SHORTEST]
         return next(
@@ -128,6 +151,8 @@ class Vocabulary:
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
         stop_words: set[str] = set()
+        refusals = set(REFUSALS)
+        others = set(OTHER_WORDS)
         call_phrases = {tuple(phrase.split()) for phrase in CALL_ME if phrase.endswith(ENDS_OF_CALL_ME)}
         for tag, context in render_context.country_contexts.items():
             labels_by_keyword = self._named(tag, render_context)
@@ -138,13 +163,15 @@ class Vocabulary:
                 for label in choice_labels
                 for part in label.split(" / ")
             }
-            own_words |= {
-                word: keyword for word, keyword in context.language.keywords.items() if keyword not in (STOP, CALL)
-            }
-            calls = {word for word, keyword in context.language.keywords.items() if keyword == CALL}
+            further = context.language.keywords.items()
+            own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE)}
+            refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
+            refusals |= {word for word, keyword in further if keyword == DELETE}
+            calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
-            stop_words |= {word for word, keyword in context.language.keywords.items() if keyword == STOP}
+            stop_words |= {word for word, keyword in further if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
+            others |= {part for greeting in context.language.greetings for part in greeting.split()}
             for word in (*own_words, *calls, *context.language.greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
@@ -152,7 +179,15 @@ class Vocabulary:
             for word, word_tags in tags.items()
             if len(word_tags) == 1 and word not in labels["en"]
         }
-        return Keywords(words, labels, single_language, frozenset(stop_words), frozenset(call_phrases))
+        return Keywords(
+            words,
+            labels,
+            single_language,
+            frozenset(stop_words),
+            frozenset(call_phrases),
+            refusals=frozenset(refusals),
+            others=frozenset(others),
+        )
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
         """Return each keyword with its choice's labels in that language, the shortest last."""
@@ -178,6 +213,16 @@ def _stripped(text: str) -> str:
     return folded[begin:end]
 
 
+def _without_please(text: str) -> str:
+    """Return a text folded and stripped, without words of courtesy around it, as in `Stop, please!`."""
+    words = _stripped(text).split()
+    while len(words) > 1 and words[-1] in PLEASE:
+        words.pop()
+    while len(words) > 1 and words[0] in PLEASE:
+        words.pop(0)
+    return _stripped(" ".join(words))
+
+
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
 
@@ -191,8 +236,14 @@ def is_key(text: str) -> bool:
 
 
 def word(text: str) -> CarrierWord | None:
-    """Return which carrier's word the whole text is; None for any other text, such as "stop him"."""
-    return WORDS.get(_plain(text)) if len(text) <= 64 else None
+    """Return which carrier's word the whole text is; None for any other text, such as "stop him".
+
+    Signs around the word do not count, and at STOP and HELP a "please" does not.
+    """
+    if len(text) > 64:
+        return None
+    meant = WORDS.get(_without_please(text))
+    return meant if meant != "start" or _stripped(text) in WORDS else None
 
 
 def is_call_me(text: str) -> bool:

@@ -36,15 +36,17 @@ from gateway.sessions.record import (
 )
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS, Sessions
+from gateway.sms import OptOuts
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
 from gateway.threads import NoThreadInTime, RunBlocking
-from reports.access_codes import format_code
+from reports.access_codes import format_code, split_pair
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
+SEND = "report.send"
 CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
 
 
@@ -80,6 +82,7 @@ class Reducer:
         run_blocking: RunBlocking,
         contact_requests: ContactRequests,
         spoken_words: SpokenWords,
+        optouts: OptOuts,
     ) -> None:
         self.book = book
         self._submitter = submitter
@@ -92,6 +95,7 @@ class Reducer:
             reporter_mailbox,
             contact_requests,
             spoken_words=spoken_words,
+            optouts=optouts,
             flow_version=self._flow_version,
             sessions=sessions,
             run_blocking=run_blocking,
@@ -171,7 +175,17 @@ class Reducer:
 
         `quiet`: the turn was taken before and is only replayed; its answer is not stored again; nor is any of a
         synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay.
+
+        Code and PIN in one text answer both screens, and are one attempt.
         """
+        if self._asks_for_code(record) and (pair := split_pair(reply)):
+            record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
+            reply = pair[1]
+        return await self._step(request, record, drafts, reply, quiet=quiet, may_act=may_act)
+
+    async def _step(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], reply: str, *, quiet: bool, may_act: bool
+    ) -> StepResult:
         record_before = record = code_seen(record)
         quiet = quiet or request.inbound.synthetic
         try:
@@ -204,7 +218,7 @@ class Reducer:
                     record = replace(record, report=report)
             return await self._shown(request, record, drafts, sorry=result.is_invalid, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
-            if reply.strip() == "00":
+            if engine.is_exit(reply):
                 return await self.leave(request, record_before)
             not_begun = isinstance(error, NoThreadInTime)
             retry = await self._same_screen(request, record_before, drafts) if not_begun else None
@@ -260,6 +274,14 @@ class Reducer:
         await self._run_blocking(self._mailbox.add, request, record, words)
         return await self._shown(request, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
+    async def delete(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
+        """Delete a report that is not sent, as the choice on the Send screen does, and say so."""
+        try:
+            at_send = replace(record, state=record.state.at(SEND))
+            return await self._run_effect(request, at_send, drafts, "delete")
+        except DatabaseUnavailable:
+            return self._failed(request, record, drafts, not_sent=False)
+
     async def again(self, request: TurnRequest, record: Record) -> Record:
         """Show the screen again, without code and PIN: these are shown only once."""
         return await self.show_current(request, code_seen(record))
@@ -274,7 +296,7 @@ class Reducer:
         A report with danger = now stays scheduled: leaving is handled like a dropped call.
         """
         report = record.report
-        if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
+        if report is None or report.is_submitted or not report.is_pending or in_danger(record):
             return record
         await self._run_blocking(self._submitter.withdraw, report)
         return replace(record, report=after_event(report, SubmissionEvent.CANCEL), words=None)
@@ -312,6 +334,10 @@ class Reducer:
         return engine.step(
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now
         ).accepted
+
+    def _asks_for_code(self, record: Record) -> bool:
+        screen = self.book.screen(record.state.screen)
+        return screen.question == "code" and screen.typed is not None and not overlay_of(self.book, record.state)
 
     def asks_for_words(self, record: Record, reply: str) -> bool:
         """Return whether the screen asks for typed words that are not secret, and `reply` is none of its keys."""
@@ -423,8 +449,11 @@ class Reducer:
     # The report
 
     def _with_report(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
-        """Begin a report once the category is answered, or continue an earlier session's draft, which is not shown."""
-        if record.report or not record.state.values.get("category"):
+        """Begin a report once the category is answered, or in danger once words came.
+
+        With a category an earlier session's draft is continued instead, which is not shown.
+        """
+        if record.report or not (record.state.values.get("category") or in_danger(record)):
             return record
         report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
@@ -459,7 +488,7 @@ class Reducer:
         )
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
-        danger, has_words = in_danger(record.state), record.words is not None
+        danger, has_words = in_danger(record), record.words is not None
         if (danger or has_words) and (
             route := request.render_context.recipients(record.state, Completeness.INCOMPLETE)
         ):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from flows.engine import prepend_answers
 from flows.model import Answer
-from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text
+from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
 from gateway.conversation.contact_requests import ContactRequests
@@ -49,6 +49,7 @@ FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
 CALL_ME = "contact_request.ask_sms"
+CALL_DURING_REPORT = "contact_request.ask_during"
 OPENS = {  # keyword of a first text → its screen, with the emergency number and the notice that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
@@ -86,13 +87,19 @@ class SmsConversation:
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
         carrier_word = request.inbound.word or keywords.word(request.inbound.text)
-        if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
+        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
+        if carrier_word == "stop" or (
+            carrier_word is None
+            and self._keywords(request).is_stop(request.inbound.text)
+            # "Keep" in Samoan
+            and not (record and is_live and await self._reducer.takes(request, record, request.inbound.text))
+        ):
             return await self._stop(request, record, last)
         if carrier_word == "start":
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
-        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
+        if record is None or not is_live:
             result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
@@ -125,15 +132,18 @@ class SmsConversation:
         request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
-        record = replace(record, last=last_turn, media=add_media(record.media, request.inbound.media))
+        last_turn_before, record = record.last, replace(record, last=last_turn)
+        record = replace(record, media=add_media(record.media, request.inbound.media))
+        is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
+        is_repeat = turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at)
+        if (is_late and keywords.is_key(text)) or (is_repeat and not is_free_text(text)):
+            # a key for a menu that its sender has not seen
+            record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
+            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if fold(text) == GO_ON and record.answer == self._no_pictures(request):
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
-        is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
-        if is_late and keywords.is_key(text):
-            # a key for a menu that its sender has not seen
-            return StepResult(await self._reducer.without_code(request, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
@@ -146,10 +156,12 @@ class SmsConversation:
 
         It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
+        if record.state.screen == FIRST_WORDS and self._keywords(request).refuses(text) and not late:
+            return await self._reducer.delete(request, record, drafts)
         text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
-            return StepResult(await self._home_again(request, record, record.last, CALL_ME))
+            return StepResult(await self._ask_for_hours(request, record))
         if late and (keyword or is_answer):
             # the word "Send" works like its key
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
@@ -198,7 +210,7 @@ class SmsConversation:
         """
         await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record, screen)
-        if in_danger(record.state) or (record.report and record.report.is_submitted):
+        if in_danger(record) or (record.report and record.report.is_submitted):
             return home_record
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
         state = replace(prepend_answers(home_record.state, answers), unasked=record.state.unasked)
@@ -215,9 +227,20 @@ class SmsConversation:
         if record is None or not is_live:
             await self._reducer.make_gathered_due(record, [])
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
-        if record.state.screen == CALL_ME and request.now - record.at <= PART_SECONDS:
-            return StepResult(replace(record, last=last_turn, answer=SILENCE), accepted=False)
-        return StepResult(await self._home_again(request, record, last_turn, CALL_ME), accepted=False)
+        record = replace(record, last=last_turn)
+        if record.state.screen in (CALL_ME, CALL_DURING_REPORT) and request.now - record.at <= PART_SECONDS:
+            return StepResult(replace(record, answer=SILENCE), accepted=False)
+        return StepResult(await self._ask_for_hours(request, record), accepted=False)
+
+    async def _ask_for_hours(self, request: TurnRequest, record: Record) -> Record:
+        """Ask at which hours to call. A report that is not sent stays open, and Back returns to its question."""
+        state, is_sent = record.state, record.report is not None and record.report.is_submitted
+        if is_sent or not (record.report or state.values.get("danger")) or state.screen == CALL_ME:
+            return await self._home_again(request, record, record.last, CALL_ME)
+        if state.screen != CALL_DURING_REPORT:
+            asked_at = (*state.trail, (state.screen, -1))
+            state = replace(state.at(CALL_DURING_REPORT), trail=asked_at)
+        return await self._reducer.show_current(request, replace(record, state=state, at=request.now))
 
     # After Send
 
@@ -245,7 +268,7 @@ class SmsConversation:
         """Return whether the text is words, no keyword, and came within the time that typing takes."""
         if request.now - record.at > PART_SECONDS or not self._is_words(request, text):
             return False
-        return self._keywords(request).exact(text) is None and (is_free_text(text) or _is_sentence(text))
+        return self._keywords(request).exact(text) is None and (is_free_text(text) or is_sentence(text))
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
@@ -306,8 +329,9 @@ class SmsConversation:
         """Return whether unexpected words would reach nobody: no report is begun, and none is open under My report."""
         if record.state.screen == HOME["sms"]:
             return True
-        flow = record.state.screen.partition(".")[0]
-        return record.report is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
+        flow, danger = record.state.screen.partition(".")[0], record.state.values.get("danger")
+        is_outside = flow in ASIDE or (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
+        return record.report is None and is_outside
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
@@ -368,10 +392,6 @@ def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:
     if record_before is None:
         return ReplyLoop()
     return after_pause(record_before.loop, seconds=request.now - record_before.at)
-
-
-def _is_sentence(text: str) -> bool:
-    return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
 
 
 # A reply from a hotline's duty phone: `OK` and the six digits of our notification. Only such replies are handled here.

@@ -20,6 +20,7 @@ from runtime.telephony import CALL_KINDS
 MOST_PARTS = 100  # replies in a replayed path; no session of 180 s has more
 LEAST_KINDS, LEAST_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
+EARLY_SECONDS = 5  # nobody reads an SMS and answers it sooner; also how much a provider's clock may be fast
 STALE = 15 * 60  # seconds after which a message no longer acts as a key
 MENU_KEYS = frozenset({"00", "98"})
 
@@ -100,9 +101,10 @@ def after(kind: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> 
     For `OutOfOrder` and `Duplicate` no turn is taken: keep the last one.
     """
     path_length = len(inbound.text) if inbound.path else _number(inbound.id)
+    text = _digest("text", inbound.text) if inbound.kind == "sms" else ""
     if isinstance(kind, NewSession | Replay):
-        return LastTurn(key, path_length, kind.skip)
-    return LastTurn(key, path_length, last.prefix_length if last else 0)
+        return LastTurn(key, path_length, kind.skip, text)
+    return LastTurn(key, path_length, last.prefix_length if last else 0, text)
 
 
 def starts(code: str) -> Iterator[str]:
@@ -156,6 +158,16 @@ def is_stale(sent_at: int | None, now: int) -> bool:
     It must not act as a key in a menu that its sender did not see. Words are stored all the same.
     """
     return sent_at is not None and now - sent_at > STALE
+
+
+def is_early_repeat(inbound: Inbound, before: LastTurn, last: LastTurn, answered_at: int) -> bool:
+    """Return whether an SMS repeats the one before it, and was sent before anybody could read the answer to that one.
+
+    `before`: the turn of the earlier text, `last`: its own. False if the provider names no time. A clock of a provider
+    that is slow makes every repeat look early, so a repeat that was recognised must not count as the text before.
+    """
+    is_early = inbound.sent_at is not None and inbound.sent_at <= answered_at + EARLY_SECONDS
+    return is_early and bool(before.text) and before.text == last.text and before.turn_id != last.turn_id
 
 
 def is_unguessable(session: str) -> bool:

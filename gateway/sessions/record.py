@@ -102,6 +102,7 @@ class LastTurn(Struct, frozen=True, array_like=True):
     turn_id: str  # its idempotency key; for a path, a digest of the whole path
     path_length: int = 0  # the path's length in characters; else the provider's number of the turn
     prefix_length: int = 0  # how many characters at the path's start are the service code, not a reply
+    text: str = ""  # a digest of an SMS, to recognise that it is sent again
 
 
 class Draft(Struct, frozen=True, array_like=True):
@@ -148,9 +149,14 @@ class Record(Struct, frozen=True):
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
 
 
-def in_danger(state: FlowState) -> bool:
-    """Return whether danger = now and a category are answered: a dropped call then leads to a report (S-12)."""
-    return state.values.get("danger") == "now" and bool(state.values.get("category"))
+def in_danger(record: Record) -> bool:
+    """Return whether danger = now is answered, with a category or words: a dropped call then leads to a report (S-12).
+
+    The wish to be called counts as words.
+    """
+    values = record.state.values
+    has_content = values.get("category") or values.get("call_hours") or record.words or record.state.unasked
+    return values.get("danger") == "now" and bool(has_content)
 
 
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:

@@ -23,7 +23,7 @@ TIMES = {
     },
     "docs/report.md": {
         "danger = now with a category": f"{USSD} min after the last answer; by SMS {SMS} min",
-        "a first SMS of words is never confirmed": f"{TEXT} min",
+        "words by SMS, before danger = now": f"{TEXT} min",
         "words are typed after Send": "at once",
         "further answers of *Add more*": f"{GATHER_ANSWERS_SECONDS} s",
     },

@@ -21,7 +21,7 @@ from twilio.request_validator import RequestValidator
 
 from tests.faults.client import JSON, Answer, Request
 from tests.faults.sms_provider import SmsProvider
-from tests.support.handsets import session_id
+from tests.support.handsets import READING, session_id
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
 REPLY_WITHIN = 20.0  # seconds until an SMS arrives; its worker may have been killed
@@ -158,7 +158,7 @@ class AfricasTalkingSms:
 
     def say(self, reply: str) -> Request:
         self.had = len(self.access.inbox.to(self.phone))
-        date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        date = (datetime.now(UTC) + READING).strftime("%Y-%m-%dT%H:%M:%SZ")
         form = {"from": self.phone, "to": SMS_CODE, "text": reply, "date": date, "id": f"ATXid_{next(NUMBERS)}"}
         return Request(f"/hooks/africastalking/{self.access.secrets['africastalking']}/sms", urlencode(form).encode())
 

@@ -40,7 +40,7 @@ def test_a_category_is_taken_on_either_page(reply: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["01", "001", "1.5", "1.", "-1", "99", " ", "", "*", "#", "1 1", "9" * 4301, "½", "hurt", "\ud800", "\0"],
+    ["01", "001", "1.5", "-1", "99", " ", "", "*", "#", "1 1", "9" * 4301, "½", "hurt", "\ud800", "\0"],
 )
 def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
     found = step(book(), at("report.category"), reply, lambda _: world(), limit=USSD, now=NOON)
@@ -80,13 +80,47 @@ def test_ninety_eight_acts_only_where_it_is_shown() -> None:
     assert step(book(), at("report.danger"), "98", lambda _: world(), limit=USSD, now=NOON).is_invalid
 
 
+@pytest.mark.parametrize("screen", ["report.age", "report.age_me"])
+@pytest.mark.parametrize(
+    ("reply", "band"),
+    [
+        *(("10", "10-12"), ("12", "10-12"), ("13", "13-15"), ("14", "13-15"), ("16", "16-17"), ("17", "16-17")),
+        *(("18", "18+"), ("45", "18+"), ("97", "18+"), ("I am 14", "13-15"), ("14 years", "13-15")),
+        *(("14yrs old", "13-15"), ("١٤", "13-15"), ("im 9 or 10", None), ("9", None), ("109", None), ("98", None)),
+        *(("he is 45 and hurts me", None), ("my dad is 45", None), ("09", None), ("14-15", None)),
+        *(("4", "13-15"), ("16-17", "16-17")),
+    ],
+)
+def test_an_age_of_two_digits_is_its_band(screen: str, reply: str, band: str | None) -> None:
+    found = step(book(), at(screen), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.state.values == ({"age_band": band} if band else {})
+    assert found.accepted is (band is not None)
+
+
+def test_a_number_elsewhere_is_no_age() -> None:
+    assert step(book(), at("report.danger"), "14", lambda _: world(), limit=USSD, now=NOON).is_invalid
+
+
 # Typed answers
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        *("98", "1 ", " 1", "0 ", "00 ", "01", "at home * at school", "  leading blanks", "help", "STOP"),
+        *(
+            "98",
+            "1 day",
+            "0 1",
+            "00 x",
+            "01",
+            "o",
+            "back",
+            "leave",
+            "at home * at school",
+            "  leading blanks",
+            "help",
+            "STOP",
+        ),
         *("\u202eabc", "\u200b\u200bx", "\U0001f600", "\ud83d", "4111 1111 1111 1111", "a b " * 16384),
         *("{emergency} %s {0}", "x\r\ny", "9" * 4301),
     ],
@@ -102,7 +136,7 @@ def test_nul_alone_is_replaced() -> None:
     assert took("report.words", "a\0b").values == {"narrative": "a\ufffdb"}
 
 
-@pytest.mark.parametrize("reply", ["1", "１", "١"])
+@pytest.mark.parametrize("reply", ["1", "１", "١", " 1 ", "1.", "1)", "1 = skip", "1=Skip", "skip", "Skip."])
 def test_one_skips_where_the_screen_says_so(reply: str) -> None:
     state = took("report.words", reply)
     assert state.values == {"narrative": None}
@@ -166,12 +200,51 @@ def test_back_goes_through_pages_first() -> None:
 
 
 def test_zero_leaves_where_a_conversation_begins() -> None:
-    for screen in ("home.home", "home.home_sms", "home.first_words"):
+    for screen in ("home.home", "home.home_sms"):
         assert step(book(), initial_state(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).has_left
         passed = FlowState(screen, trail=(("language.choose", -1),))
         assert step(book(), passed, "0", lambda _: world(), limit=USSD, now=NOON).has_left
     phone = Phone()
     assert phone.types("1", "0", "0") == "Thank you. Goodbye."
+
+
+@pytest.mark.rule("S-12")
+def test_zero_deletes_nothing_where_leaving_would() -> None:
+    found = step(book(), initial_state(book(), "home.first_words"), "0", lambda _: world(), limit=USSD, now=NOON)
+    assert found.is_invalid and not found.has_left
+
+
+@pytest.mark.parametrize(
+    ("screen", "line", "key"),
+    [
+        ("report.danger", "1 Now", "1"),
+        ("report.danger", "1. now", "1"),
+        ("report.danger", "(1)", "1"),
+        ("report.danger", "0 Back", "0"),
+        ("report.category", "98 More", "98"),
+        ("report.place", "1 Malampa", "1"),
+        ("report.place", "2) Penama", "2"),
+        ("report.place", "0 Back", "0"),
+        ("report.sent_menu", "0 Done", "0"),
+        ("report.words", "0 Back", "0"),
+        ("report.sent", "0 Done", "0"),
+        ("report.sent", "1 = skip", "1"),
+        ("my.code_or_words", "1 = add words", "1"),
+        ("my.later_on", "1 = done", "1"),
+        ("my.later_on", "done", "1"),
+        ("report.words", "00 Leave", "00"),
+    ],
+)
+def test_a_line_as_shown_is_its_key(screen: str, line: str, key: str) -> None:
+    by_line, by_key = (
+        step(book(), at(screen), reply, lambda _: world(), limit=USSD, now=NOON) for reply in (line, key)
+    )
+    assert by_line == by_key and by_line.accepted
+
+
+@pytest.mark.parametrize("reply", ["2 Malampa", "1 Penama", "1 Malampa please", "5 Back"])
+def test_another_key_before_a_label_is_not_guessed_at(reply: str) -> None:
+    assert step(book(), at("report.place"), reply, lambda _: world(), limit=USSD, now=NOON).is_invalid
 
 
 @pytest.mark.rule("S-07")

@@ -74,8 +74,10 @@ STOP = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CA
     [
         (STOP, "stop"),
         (["START", "YES", "UNSTOP"], "start"),
-        (["HELP", "INFO", "help", " Help ", "ＨＥＬＰ"], "help"),
-        (["STOP PLEASE", "please stop him", "help me", "stop.", "0", "", "REPORT", "stop" * 60_000], None),
+        (["STOP PLEASE", "please stop", "Stop, pls!", "stop.", "(STOP)", "end!"], "stop"),
+        (["HELP", "INFO", "help", " Help ", "ＨＥＬＰ", "help!", "help please"], "help"),
+        (["please stop him", "stop it please", "yes please", "help me", "please", "0", "", "REPORT"], None),
+        (["stop" * 60_000], None),
     ],
 )
 def test_carriers_words_act_only_as_the_whole_message(texts: list[str], word: str | None) -> None:

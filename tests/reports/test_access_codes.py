@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.access_codes import check_digit, derive_code, derive_pin, format_code, parse_code, parse_pin
+from reports.access_codes import check_digit, derive_code, derive_pin, format_code, parse_code, parse_pin, split_pair
 
 MAC = hashlib.sha256(b"a report").digest()
 DIGITS = st.text("0123456789", min_size=7, max_size=7)
@@ -33,6 +33,10 @@ def test_the_check_digit_of_the_example() -> None:
         "4 8 2 1 9 3 0 3",
         "4821–9303",
         "4821\u200b9303\n",
+        "Code 4821 9303",
+        "48219303!",
+        "4821.9303",
+        "my code is 48219303 ok",
     ],
 )
 def test_a_right_code_in_any_dress(typed: str) -> None:
@@ -48,10 +52,9 @@ def test_a_right_code_in_any_dress(typed: str) -> None:
         "48219304",
         "84219303",
         "4821 93O3",
-        "code 48219303",
-        "4821.9303",
-        "48219303a",
-        "+48219303",
+        "code 48219304",
+        "4821 9303 7350",
+        "4821 930x",
     ],
 )
 def test_what_is_no_code(typed: str) -> None:
@@ -98,6 +101,7 @@ def test_codes_are_spread_evenly() -> None:
     [
         ("7350", "7350"),
         (" 73 50", "7350"),
+        ("PIN 7350.", "7350"),
         ("７３５０", "7350"),
         ("735", None),
         ("73500", None),
@@ -107,3 +111,17 @@ def test_codes_are_spread_evenly() -> None:
 )
 def test_a_pin(typed: str, read: str | None) -> None:
     assert parse_pin(typed) == read
+
+
+@pytest.mark.parametrize(
+    ("typed", "pair"),
+    [
+        ("Code 4821 9303, PIN 7350", ("48219303", "7350")),
+        ("482193037350", ("48219303", "7350")),
+        ("4821 9303", None),
+        ("4821 9303 735", None),
+        ("Code 4821 9303, PIN 7350, call 5550101", None),
+    ],
+)
+def test_code_and_pin_in_one_text(typed: str, pair: tuple[str, str] | None) -> None:
+    assert split_pair(typed) == pair

@@ -18,7 +18,7 @@ from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
 from tests.support.app import App
-from tests.support.handsets import COUNTER
+from tests.support.handsets import COUNTER, READING
 from tests.support.handsets_kannel import KannelTexts
 
 # Each is a new call. The first answers are those that a child, and the next person, give most often.
@@ -61,7 +61,7 @@ class RelayedTexts:
     until: int = 0  # rows read so far
 
     def text(self, words: str) -> None:
-        date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        date = (datetime.now(UTC) + READING).strftime("%Y-%m-%dT%H:%M:%SZ")
         form = {"from": self.phone, "to": self.code, "text": words, "date": date, "id": f"ATXid_{next(COUNTER)}"}
         door = f"/hooks/africastalking/{self.app.plan.secrets.africastalking}/sms"
         assert self.app.http.post(door, data=form).status_code == 200

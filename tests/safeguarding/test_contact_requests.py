@@ -12,12 +12,12 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto import SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import read_private_key
 from reports.store.schema import tables as t
 from tests.reports.judge import SHUT
 from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import CHANNELS, PHONE, number, thread, walk
+from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App, DecryptedRevision
 
 pytestmark = pytest.mark.slow
@@ -207,3 +207,77 @@ def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten
     app.parts.housekeeping.once()
     assert len(requests(app)) == 1
     assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
+
+
+def incomplete(app: App) -> list[DecryptedRevision]:
+    app.pass_time(0)
+    return [kept for kept in app.bodies() if kept.data["completeness"] == "incomplete"]
+
+
+TYPED = "It happens on the way home every day"
+DURING = {
+    "first words": (TYPED,),
+    "danger": (TYPED, "1"),
+    "about": ("hi", "Report", "Soon", "Asks photos, money", TYPED),
+    "contact": ("hi", *TO_SEND_SMS[:-1]),
+    "send": ("hi", *TO_SEND_SMS),
+    "in danger": ("hi", "Report", "Now", "Go on", "Asks photos, money", TYPED),
+    "in danger, words only": ("hi", "Report", "Now", TYPED),
+    "after HELP": ("hi", *TO_SEND_SMS, "HELP"),
+}
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("before", DURING)
+def test_a_call_asked_for_during_a_report_takes_the_report_along(app: App, before: str) -> None:
+    """What was typed goes at once, without the number, and the request to be called names it."""
+    phone = app.sms(PHONE)
+    thread(phone, *DURING[before])
+    assert thread(phone, "call me")[0].startswith(ASKED)
+    assert incomplete(app) == [] == requests(app)
+    assert thread(phone, "Call 8am-4pm") == [PLACED]
+    [report], [asked] = incomplete(app), requests(app)
+    assert TYPED in (report.data["narrative"], *(said["text"] for said in report.data["unasked"]))
+    assert PHONE not in json.dumps(report.data) and asked.data["contact"]["msisdn"] == PHONE
+    assert linked(app, asked)[0] == report.report_id
+    if before in ("about", "contact", "send", "in danger"):
+        assert report.data["category"] == "luring"
+    app.pass_time(1801)
+    assert len({body.report_id for body in app.bodies()}) == 2
+
+
+def linked(app: App, body: DecryptedRevision) -> list[str]:
+    """Return the ids of earlier reports that staff see beside this one."""
+    [row] = [row for row in app.rows(t.report_body) if row.report_id == body.report_id]
+    context = SealContext("demo", row.report_id, row.revision, row.recipient)
+    sealed_body = SealedBody(row.key_id, row.wrap, row.head, row.sealed)
+    return json.loads(open_head(read_private_key(app.keys, row.recipient, row.key_id), context, sealed_body))["earlier"]
+
+
+@pytest.mark.rule("S-12")
+def test_now_and_call_me_without_a_word_says_so_to_staff(app: App) -> None:
+    thread(app.sms(PHONE), "hi", "Report", "Now", "call me", "2")
+    [report], [_] = incomplete(app), requests(app)
+    assert (report.data["danger"], report.data["category"]) == ("now", None)
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("reply", ["0", "Back"])
+@pytest.mark.parametrize("before", ["first words", "about", "contact", "in danger"])
+def test_back_from_the_question_about_a_call_returns_to_the_report(app: App, before: str, reply: str) -> None:
+    phone = app.sms(PHONE)
+    question = thread(phone, *DURING[before])[-1].removeprefix("Sorry, try again.\n")
+    pending = app.count(t.pending)
+    assert thread(phone, "call me", reply)[-1] == question
+    assert app.count(t.pending) == pending
+
+
+@pytest.mark.rule("S-12")
+def test_no_call_after_all_keeps_the_report(app: App) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "hi", *TO_SEND_SMS[:-1], "call me", "No")
+    assert requests(app) == [] and app.count(t.pending) == 0
+    answers = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
+    assert thread(phone, *answers)[-1].startswith("Sent to ")
+    assert any(TYPED in json.dumps(body.data) for body in app.bodies())

@@ -154,9 +154,7 @@ def test_one_leaves_from_there_in_silence(app: App, reply: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.rule("S-38")
-@pytest.mark.parametrize(
-    "typed", ["Snd", "Sned", "Sendd", "SEN", "Delet", "Delte", "Who els", "o", "OO", "O0", "9o", "I"]
-)
+@pytest.mark.parametrize("typed", ["Snd", "Sned", "Sendd", "SEN", "Delet", "Delte", "Who els", "o", "9o", "I"])
 def test_nothing_is_sent_or_deleted_for_a_near_miss(app: App, typed: str) -> None:
     phone = app.sms(PHONE)
     send = thread(phone, *TO_CONTACT, "No")[-1]
@@ -168,7 +166,7 @@ def test_nothing_is_sent_or_deleted_for_a_near_miss(app: App, typed: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.rule("S-12")
-@pytest.mark.parametrize("typed", ["Delet it", "Dlete it", "Leav", "STPO", "stopp", "Snd now", "oo", "REPRT"])
+@pytest.mark.parametrize("typed", ["Delet it", "Dlete it", "Leav", "STPO", "stopp", "Snd now", "o", "REPRT"])
 def test_words_that_wait_are_not_taken_back_by_a_near_miss(app: App, typed: str) -> None:
     phone = app.sms(PHONE)
     reply = thread(phone, "my cousin is in trouble pls", typed)[-1]
@@ -281,4 +279,13 @@ def test_a_word_means_one_thing_in_a_country(country: Country, catalogues: dict[
 def test_a_greeting_is_no_typing_error(country: Country, catalogues: dict[str, Catalogue]) -> None:
     known = keywords(country, catalogues)
     greetings = {word for tag in country.languages if tag in catalogues for word in catalogues[tag].greetings}
-    assert [word for word in (*greetings, "hello", "hi") if known.near(word)] == []
+    parts = {part for greeting in greetings for part in greeting.split()}
+    assert [word for word in (*greetings, *parts, "hello", "hi") if known.near(word)] == []
+
+
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_a_word_of_another_meaning_is_no_typing_error(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    known = keywords(country, catalogues)
+    words = ("come", "cold", "hell", "lips", "trip", "loan", "leave", "conseil", "malo", "sawa", "idee")
+    assert [word for word in words if known.near(word)] == []
+    assert known.near("coed") == "code"

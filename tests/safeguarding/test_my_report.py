@@ -71,6 +71,28 @@ class Told:
         return list(found.values())
 
 
+@pytest.mark.rule("S-35")
+@pytest.mark.parametrize("form", ["Code {}, PIN {}", "{}{}", "{} {}!"])
+def test_code_and_pin_in_one_text_open_the_report(app: App, told: Told, form: str) -> None:
+    typed = form.format(told.code, told.pin)
+    opened = thread(app.sms(number(70)), "CODE", typed)[-1]
+    assert opened == walk(app.ussd(number(71)), "My report", typed)[-1] == told.opened()[0]
+    wrong = form.format(told.code, f"{(int(told.pin) + 1) % 10_000:04}")
+    for n in range(5):  # each text is one attempt
+        assert thread(app.sms(number(80 + n)), "CODE", wrong)[-1].startswith("Code or PIN is not right.")
+    assert walk(app.ussd(number(72)), "My report", typed)[-1].startswith("Code or PIN is not right.")
+
+
+def test_back_after_keep_and_after_a_skipped_question_leads_before_the_state(told: Told) -> None:
+    """Back never shows the deletion again, nor the screen for words, where a key would be sent as words."""
+    [asked] = walk(told.app.ussd(number(70)), "My report", told.code)[2:]
+    for replies in (("Delete", "Keep"), ("Delete", "0"), ("Write", "1"), ("Write", "1 = skip")):
+        state, *_, again, before = told.opened(*replies, "0")
+        assert again == state and before.splitlines()[-2:] == asked.splitlines()[-2:], replies
+        assert before != told.opened(replies[0])[1], replies
+    assert told.messages() == []
+
+
 @pytest.fixture
 def told(app: App) -> Iterator[Told]:
     yield sent(app)

@@ -18,7 +18,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.spool import SpoolWriteError
-from tests.safeguarding.away import database_away, redis_away
+from tests.safeguarding.away import code_and_pin, database_away, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
@@ -139,6 +139,34 @@ def test_start_takes_it_back_and_what_somebody_asks_is_answered_all_the_while(
     assert app.count(t.outgoing) == 1
 
 
+@WAYS
+def test_who_chooses_to_be_texted_after_stop_is_texted(app: App, stop: Stop) -> None:
+    """The choice says that an SMS will come."""
+    stop(app)
+    assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    [report] = app.rows(t.report)
+    answered(app, str(report.report_id))
+    assert app.count(t.outgoing) == 1
+
+
+def test_who_chooses_it_in_my_report_has_taken_stop_back(app: App) -> None:
+    sent = walk(app.ussd(PHONE), *TO_SEND, "Send")[-1]
+    app.parts.housekeeping.once()
+    by_text(app)
+    code, pin = code_and_pin(sent)
+    assert app.count(t.optout) == 1
+    walk(app.ussd(PHONE), "My report", code, pin, "Contact", "SMS 7am-9pm")
+    assert app.count(t.optout) == 0
+
+
+@pytest.mark.parametrize("contact", ["No", "Call 7am-9pm"])
+def test_another_choice_takes_no_stop_back(app: App, reported: str, contact: str) -> None:
+    by_text(app)
+    walk(app.ussd(PHONE), *TO_SEND[:-1], contact, "Send")
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+
+
 def test_another_numbers_stop_is_no_ones_else(app: App, reported: str) -> None:
     phone = texts(app)
     phone.phone = number(7)
@@ -257,3 +285,19 @@ def test_stop_after_send_files_what_was_gathered(app: App) -> None:
     phone.text("STOP")
     app.pass_time(0)
     assert app.count(t.pending) == 0
+
+
+def test_a_choice_that_is_spelled_as_stop_is_that_choice(redis_url: str) -> None:
+    """In Samoan "Keep" is a word for STOP: who keeps a report must not be opted out."""
+    app = App(redis_url, {"COUNTRIES": "ws", "TOKAUT_DRAFT_LANGUAGES": "sm"})
+    try:
+        phone = app.sms("+6857212345", "285")
+        sent = walk(app.ussd("+6857212346", code="*384*285#"), "Report", "No", "9", "1", "1", "1", "1", "1", "1")
+        code, pin = code_and_pin(next(screen for screen in sent if "PIN" in screen))
+        thread(phone, "hi", "5", "2", "CODE", code, pin, "4")
+        assert "0 Taofi" in phone.replies()[-1]
+        assert thread(phone, "Taofi")[-1] != ""
+        assert app.count(t.optout) == 0
+        assert thread(phone, "Taofi") == [""] and app.count(t.optout) == 1
+    finally:
+        app.close()

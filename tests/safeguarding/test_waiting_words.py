@@ -84,6 +84,61 @@ def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
 # Withdrawn
 
 
+REFUSALS = [
+    *(
+        "DELETE",
+        "delete it!",
+        "Delete",
+        "no",
+        "No.",
+        "dont send",
+        "Don\u2019t send it",
+        "please dont send",
+        "00 Delete it",
+    ),
+    *("non", "effacer", "supprimer", "no sendem", "Tekemaot", "delete pls"),
+]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("reply", REFUSALS)
+def test_a_clear_refusal_deletes_the_words_and_says_so(app: App, reply: str) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, WORDS, reply)[-1] == "Deleted."
+    assert app.count(t.pending) == 0
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == []
+    assert thread(phone, "hi")[0].startswith("In danger? Call police 111.\n1 Report")
+
+
+@pytest.mark.rule("S-12")
+def test_a_refusal_that_could_not_be_stored_is_not_confirmed(app: App) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, WORDS)
+    with database_away(app):
+        assert thread(phone, "delete")[0].startswith("Not working now.")
+    assert thread(phone, "delete") == ["Deleted."]
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("reply", ["0", "2", "98"])
+def test_a_key_that_is_not_offered_deletes_nothing_and_gets_the_sign(app: App, reply: str) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, WORDS, reply)[-1].startswith("Sorry, try again.")
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("more", ["no one helps me at home", "dont send him back to me", "he will delete my photos"])
+def test_more_words_are_no_refusal(app: App, more: str) -> None:
+    thread(app.sms(PHONE), WORDS, more)
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [more], "incomplete")]
+
+
 @pytest.mark.rule("S-12")
 @pytest.mark.rule("S-08")
 @pytest.mark.parametrize("away", ["when they come", "when they are deleted", "both times"])

@@ -365,3 +365,18 @@ def test_where_no_hotline_gets_words_without_a_report_code_and_pin_are_needed(re
         assert seen == "Type your 8-digit code.\n0 Back\n00 Leave"
     finally:
         app.close()
+
+
+@pytest.mark.parametrize("words", [WORDS, "he hits me"])
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_words_at_the_code_prompt_open_the_screen_for_words(app: App, channel: str, words: str) -> None:
+    """The sign says that they were not taken: before any word is sent, the screen names who gets it (S-12)."""
+    asked = walk(app.ussd(number(1), channel), *LATER)[-1]
+    phone = app.ussd(PHONE, channel)
+    seen = walk(phone, "My report", words)[-1]
+    again = asked.replace(" Type a few words.", "").replace("\n00 Leave", "")  # they give way to the sign
+    assert seen == f"Sorry, try again.\n{again}" and "Pikinini Helpline gets them" in seen
+    assert app.count(t.report) == app.count(t.pending) == 0
+    assert phone.type(words).text == AGAIN
+    [report] = heard(app)
+    assert report["narrative"] == words

@@ -6,7 +6,7 @@ import itertools
 import json
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import requests
 
@@ -15,6 +15,8 @@ from tests.support.provider import Provider
 
 REPLY_TIMEOUT = 30  # seconds to wait for a response; tests do not measure time, and the machine may be busy
 REPEATS = 5  # attempts to send a text while the response is 503, "not stored now, send it again"
+
+READING = timedelta(seconds=10)  # a person reads a text before answering it; the tests do not wait
 
 COUNTER = itertools.count(1)
 
@@ -157,7 +159,7 @@ class AfricasTalkingTexts:
             "from": self.phone,
             "to": self.code,
             "text": words,
-            "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "date": (datetime.now(UTC) + READING).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "id": f"ATXid_{next(COUNTER)}_{id(self)}",
         }
 

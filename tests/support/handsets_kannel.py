@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.support.handsets import COUNTER, REPLY_TIMEOUT, Screen, connection
+from tests.support.handsets import COUNTER, READING, REPLY_TIMEOUT, Screen, connection
 
 
 @dataclass
@@ -111,7 +111,7 @@ def kannel_says(phone: str, code: str, words: str, meta: str = "") -> dict[str, 
         "smsc": "OPERATOR",
         "from": phone.removeprefix("+"),
         "to": code,
-        "ts": str(int(time.time())),
+        "ts": str(int(time.time() + READING.total_seconds())),
         "coding": "0",
         "charset": "UTF-8",
         "text": words,

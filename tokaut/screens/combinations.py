@@ -20,7 +20,7 @@ from gateway.channels.simulator import Channel
 from gateway.conversation.context import ROUTED as ROUTED_FACTS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
-from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
+from gateway.conversation.sms import CALL_DURING_REPORT, DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from gateway.messaging import speech
 from reports.countries.country import Country
 from reports.countries.referral import service_placeholders
@@ -39,7 +39,9 @@ YES_NO = ("yes", "no")
 CHANNEL_SCREENS: Mapping[ChannelKind, frozenset[str]] = {
     "ussd": frozenset({HOME["ussd"]}),
     "voice": frozenset({HOME["voice"]}),
-    "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
+    "sms": frozenset(
+        {HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), CALL_DURING_REPORT, NO_PICTURES, "home.how_to_delete"}
+    ),
 }
 SERVICE_FIELDS = ("service_name", "service_phone", "service_hours", "service_checked")
 DECIDING_QUESTIONS = ("danger", "category", "about", "about_missing", "age_band", "place", "send")

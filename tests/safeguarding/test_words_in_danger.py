@@ -1,0 +1,123 @@
+"""Words that a person types instead of a choice: in danger they are delivered even without a category."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.store.schema import tables as t
+from tests.reports.judge import SHUT
+from tests.safeguarding.walks import CHANNELS, PHONE, thread, walk
+from tests.support.app import App, DecryptedRevision
+
+pytestmark = pytest.mark.slow
+
+KNIFE = "he has a knife come now"
+SHORT = "my dad hits"  # too short for free text elsewhere
+UNCLE = "My uncle hurts me every night"
+RESCUE_USSD, RESCUE_SMS, UNCONFIRMED = 121, 601, 1801  # seconds
+
+
+def helpline(app: App) -> list[DecryptedRevision]:
+    """Return what the child helpline received, oldest first."""
+    bodies = app.bodies()
+    assert {body.hotline for body in bodies} <= {"vu-pikinini"}
+    for body in bodies:
+        SHUT.validate(body.data)
+    return bodies
+
+
+def unasked(body: DecryptedRevision) -> list[str]:
+    return [said["text"] for said in body.data["unasked"]]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("words", [KNIFE, SHORT])
+@pytest.mark.parametrize("before", [("Report", "Now"), ("Report", "Now", "Go on")], ids=["numbers", "category"])
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_by_ussd_words_after_now_are_delivered_without_a_category(
+    app: App, channel: str, before: tuple[str, ...], words: str
+) -> None:
+    walk(app.ussd(PHONE, channel), *before, words)
+    app.pass_time(RESCUE_USSD - 10)
+    assert helpline(app) == []
+    app.pass_time(RESCUE_USSD)
+    [body] = helpline(app)
+    assert unasked(body) == [words]
+    assert (body.data["danger"], body.data["category"], body.data["completeness"]) == ("now", None, "incomplete")
+    assert body.data["triage"]["priority"] == "P1" and body.data["contact"]["allowed"] is False
+
+
+@pytest.mark.rule("S-12")
+def test_by_ussd_words_at_the_question_about_danger_go_with_the_answer_now(app: App) -> None:
+    walk(app.ussd(PHONE), "Report", KNIFE, "Now")
+    app.pass_time(RESCUE_USSD)
+    [body] = helpline(app)
+    assert unasked(body) == [KNIFE]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("last", [(), ("00",), ("STOP",)], ids=["silence", "00", "STOP"])
+def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, last: tuple[str, ...]) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "hello", "1", "1", UNCLE, KNIFE, *last)
+    app.pass_time(RESCUE_SMS - 10)
+    assert helpline(app) == []
+    app.pass_time(RESCUE_SMS)
+    [body] = helpline(app)
+    assert unasked(body) == [UNCLE, KNIFE]
+
+
+@pytest.mark.rule("S-12")
+def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -> None:
+    thread(app.sms(PHONE), UNCLE, "1", "Now")
+    app.pass_time(RESCUE_SMS)
+    [body] = helpline(app)
+    assert (body.data["narrative"], body.data["danger"]) == (UNCLE, "now")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("before", [(), ("Soon",), ("No",)], ids=["danger", "soon", "no"])
+def test_by_sms_words_before_a_report_is_begun_are_as_a_first_text(app: App, before: tuple[str, ...]) -> None:
+    phone = app.sms(PHONE)
+    seen = thread(phone, "hello", "1", *before, UNCLE)
+    assert seen[-1].startswith("Not sent yet.") and "gets it in 30 min" in seen[-1]
+    app.pass_time(UNCONFIRMED)
+    [body] = helpline(app)
+    assert (body.data["narrative"], body.data["triage"]["flags"]) == (UNCLE, ["INCOMPLETE", "NO_CONTACT", "WORDS_ONLY"])
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("danger", ["Soon", "No", "Not sure"])
+def test_by_ussd_words_at_another_danger_wait_for_send(app: App, danger: str) -> None:
+    """No screen promises that they are delivered without Send."""
+    seen = walk(app.ussd(PHONE), "Report", danger, UNCLE)
+    assert seen[-1].startswith("Sorry, try again.") and "gets it" not in "".join(seen)
+    assert app.count(t.pending) == 0
+
+
+@pytest.mark.rule("S-12")
+def test_the_answer_now_without_words_and_category_delivers_nothing(app: App) -> None:
+    walk(app.ussd(PHONE), "Report", "Now", "nwo")
+    assert app.count(t.pending) == 0
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("kind", ["ussd", "sms"])
+def test_words_without_a_category_and_the_whole_report_after_them_are_one_report(app: App, kind: str) -> None:
+    if kind == "ussd":
+        walk(app.ussd(PHONE), "Report", "Now", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "No", "Send")
+    else:
+        thread(app.sms(PHONE), "hi", "1", "1", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "1", "No", "Send")
+    app.pass_time(UNCONFIRMED)
+    reports = {body.report_id for body in app.bodies()}
+    assert len(reports) == 1 and all(unasked(body) == [KNIFE] for body in app.bodies())
+    assert {body.data["completeness"] for body in app.bodies()} == {"complete"}
+
+
+@pytest.mark.rule("S-12")
+def test_back_from_now_takes_the_promise_back_and_now_gives_it_again(app: App) -> None:
+    phone = app.ussd(PHONE)
+    walk(phone, "Report", "Now", KNIFE, "0")
+    assert app.count(t.pending) == 0
+    phone.type("Now")
+    assert app.count(t.pending) == 1
