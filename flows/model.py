@@ -52,7 +52,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "rescue": frozenset({"yes", "other", "no"}),
     "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, according to a source
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: the reporter left out all possible recipients
-    "police_named": YES_NO,  # one of the two named on the Send screen is the police
+    "police_named": YES_NO,  # the police are named on the Send screen
     "words_before_send": YES_NO,  # USSD only; by SMS the text always comes before Send
     "recordings": YES_NO,  # voice only: the country file lets callers speak their words, and the provider records
     "report_state": frozenset(

@@ -21,7 +21,7 @@ FIELDS = {
     "emergency": "police 111",
     "law_specific": "Sexual pictures of children are against the law here.",
     "law_computer": "The law is about phones too.",
-    "law_possession": "In 2014 it was against the law to keep them.",
+    "law_possession": "By 2014 it was against the law to keep them.",
     "helpline": "helpline 163",
     "now": "helpline 163",
     "helpline_name": "Pikinini Helpline",
