@@ -180,7 +180,10 @@ class _Turn(Struct, frozen=True):
         return self.advance(Choice("", screen.words, do=screen.do), answer)
 
     def chosen(self, screen: Screen, key: str) -> EngineStep:
-        choice = self.find_choice(screen, key, self.state.page)
+        """Take a choice; on a page that the question fills, before its choices, there is none."""
+        layout = self.layout_of(screen)
+        page = layout.pages[min(self.state.page, len(layout.pages) - 1)]
+        choice = self.find_choice(screen, key, self.state.page) if page.lines else None
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:

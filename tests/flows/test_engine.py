@@ -57,6 +57,19 @@ def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None
     assert took("more.alone_now", "YES ").values == {"alone_now": "yes"}
 
 
+@pytest.mark.parametrize("reply", ["1", "Send", "1 Send", "9"])
+def test_nothing_is_chosen_on_a_page_that_shows_no_choice(reply: str) -> None:
+    """In an alphabet of 70 letters a page "Send to ..." may be all question: nobody has read yet what 1 does."""
+    phone = Phone(world(translate=lambda words: words.replace("Send to", "ʻAve ki he")), at="report.send")
+    assert "98 More" in phone.text and "1 Send" not in phone.text
+    phone.types(reply)
+    assert phone.state.screen == "report.send" and phone.effects == []
+    while "1 Send" not in phone.text:
+        phone.types("98")
+    phone.types("1")
+    assert phone.effects == ["send"]
+
+
 def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "Back").screen == "home.home"
     assert took("report.category", "more").page == 1
@@ -138,7 +151,7 @@ def test_back_shows_the_screen_before_and_keeps_the_answer_out_of_force() -> Non
 
 @pytest.mark.parametrize(
     ("end", "menu"),
-    [("my.written", "my.state"), ("my.spoken", "my.state"), ("tips_parents.all_well", "tips_parents.menu")],
+    [("my.written", "my.state"), ("my.spoken", "my.state")],
 )
 def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, menu: str) -> None:
     before, between = ("home.home", -1), ("my.write", -1)
@@ -146,6 +159,14 @@ def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, 
     back = step(book(), there, "0", lambda _: world(), limit=USSD, now=NOON).state
     assert (back.screen, back.trail) == (menu, (before,))
     assert step(book(), back, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
+
+
+@pytest.mark.parametrize("reply", ["1", "2"])
+def test_back_after_the_five_questions_shows_the_fifth_again(reply: str) -> None:
+    phone = Phone(at="tips_parents.five")
+    fifth = phone.types("1", *[reply] * 4)
+    phone.types(reply, "0")
+    assert phone.text == fifth and "(5 of 5)" in fifth
 
 
 def test_back_to_a_screen_that_was_passed_keeps_what_was_answered_before_it() -> None:
