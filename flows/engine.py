@@ -162,9 +162,11 @@ class _Turn(Struct, frozen=True):
             return advanced if advanced.effect else replace(advanced, state=_returned(self.book, advanced.state))
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
-        previous = state.trail[-1][0]
+        previous, index = state.trail[-1]
         if again := self.book.screens[previous].again:
             return EngineStep(state.at(again))
+        typed = self.book.screens[previous].typed
+        state = _without_text(state, index) if typed and typed.removed_by_back else state
         return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(previous)))
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
@@ -223,11 +225,13 @@ class _Turn(Struct, frozen=True):
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
-        A continuation of earlier text (`more`) is stored and not counted.
+        A continuation of earlier text (`more`) is stored with that text's screen, and not counted.
         """
         state = self.state
+        continued, index = state.trail[-1] if self.more and state.trail else (state.screen, -1)
+        screen = continued if index >= 0 and state.answers[index].typed else state.screen
         texts = (
-            (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
+            (UnpromptedText(self.now, screen, as_stored(self.reply)),)
             if self.more or is_free_text(self.reply)
             else ()
         )
@@ -256,6 +260,14 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
 def _is_label(offer: OfferedChoice, folded: str) -> bool:
     labels = {fold(say) for say in offer.say}
     return folded in labels or folded in {f"{offer.key} {label}" for label in labels}
+
+
+def _without_text(state: FlowState, index: int) -> FlowState:
+    """Return the state without the text of an answer and the texts that continued it: the reporter takes it back."""
+    answers, taken_back = state.answers, state.answers[index]
+    emptied = replace(taken_back, value=None, typed=False)
+    unasked = tuple([text for text in state.unasked if text.screen != taken_back.screen or text.at < taken_back.at])
+    return replace(state, answers=(*answers[:index], emptied, *answers[index + 1 :]), unasked=unasked)
 
 
 def _returned(book: FlowBook, state: FlowState) -> FlowState:

@@ -257,6 +257,7 @@ class TypedInput:
     skip_line: ScreenText = ScreenText()
     limit: int | None = None  # a longer reply is wrong
     secret: bool = False  # deleted when Back passes it, or when the session leaves its flow
+    removed_by_back: bool = False  # deleted when Back passes it, because nothing has it yet; it counts as skipped
 
 
 @dataclass(frozen=True, slots=True)
