@@ -231,9 +231,7 @@ class _Turn(Struct, frozen=True):
         continued, index = state.trail[-1] if self.more and state.trail else (state.screen, -1)
         screen = continued if index >= 0 and state.answers[index].typed else state.screen
         texts = (
-            (UnpromptedText(self.now, screen, as_stored(self.reply)),)
-            if self.more or is_free_text(self.reply)
-            else ()
+            (UnpromptedText(self.now, screen, as_stored(self.reply)),) if self.more or is_free_text(self.reply) else ()
         )
         wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)
         state = replace(state, unasked=state.unasked + texts, wrong=wrong)
