@@ -151,7 +151,7 @@ def test_back_shows_the_screen_before_and_keeps_the_answer_out_of_force() -> Non
 
 @pytest.mark.parametrize(
     ("end", "menu"),
-    [("my.written", "my.state"), ("my.spoken", "my.state")],
+    [("my.written", "my.state"), ("my.spoken", "my.state"), ("tips_parents.all_well", "tips_parents.menu")],
 )
 def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, menu: str) -> None:
     before, between = ("home.home", -1), ("my.write", -1)
@@ -162,11 +162,10 @@ def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, 
 
 
 @pytest.mark.parametrize("reply", ["1", "2"])
-def test_back_after_the_five_questions_shows_the_fifth_again(reply: str) -> None:
+def test_after_the_five_questions_0_names_the_menu_that_it_shows(reply: str) -> None:
     phone = Phone(at="tips_parents.five")
-    fifth = phone.types("1", *[reply] * 4)
-    phone.types(reply, "0")
-    assert phone.text == fifth and "(5 of 5)" in fifth
+    assert "\n0 For parents" in phone.types("1", *[reply] * 5)
+    assert phone.types("0").startswith("For parents\n1 Signs")
 
 
 def test_back_to_a_screen_that_was_passed_keeps_what_was_answered_before_it() -> None:
