@@ -320,4 +320,4 @@ def test_who_fears_for_a_person_alone_reads_whom_to_call_for_that_person(about: 
 
 def test_nothing_written_is_not_said_to_be_added() -> None:
     assert forms("more", {"addition": None})["more.added"].startswith("Thank you.\n")
-    assert forms("more", {"addition": "words"})["more.added"].startswith("Added. Staff will see it.")
+    assert forms("more", {"addition": "words"})["more.added"].startswith("Added. It goes to staff.")
