@@ -203,9 +203,11 @@ class _Turn(Struct, frozen=True):
             return self.wrong()  # leaving has a name of its own here, and is more than leaving
         if screen.start or not state.trail:
             return EngineStep(state, has_left=True)
-        previous = state.trail[-1][0]
+        previous, index = state.trail[-1]
         if again := self.book.screens[previous].again:
             return EngineStep(state.at(again))
+        typed = self.book.screens[previous].typed
+        state = _without_text(state, index) if typed and typed.removed_by_back else state
         return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(previous)))
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
@@ -230,7 +232,10 @@ class _Turn(Struct, frozen=True):
         return is_free_text(self.reply) or (is_sentence(self.reply) and not any(map(str.isdecimal, self.reply)))
 
     def chosen(self, screen: Screen, key: str) -> EngineStep:
-        choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)
+        """Take a choice; on a page that the question fills, before its choices, there is none."""
+        layout = self.layout_of(screen)
+        page = layout.pages[min(self.state.page, len(layout.pages) - 1)]
+        choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key) if page.lines else None
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
@@ -272,12 +277,15 @@ class _Turn(Struct, frozen=True):
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
-        In danger two words are enough. A continuation of earlier text (`more`) is stored and not counted.
+        In danger two words are enough. A continuation of earlier text (`more`) is stored with that text's screen, and
+        not counted.
         """
         state = self.state
+        continued, index = state.trail[-1] if self.more and state.trail else (state.screen, -1)
+        screen = continued if index >= 0 and state.answers[index].typed else state.screen
         in_danger = state.values.get("danger") == "now"
         texts = (
-            (UnpromptedText(self.now, state.screen, as_stored(self.reply)),)
+            (UnpromptedText(self.now, screen, as_stored(self.reply)),)
             if self.more or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
             else ()
         )
@@ -326,6 +334,14 @@ def _is_within(age: int, band: str) -> bool:
 
 def _is_label(offer: OfferedChoice, folded: str) -> bool:
     return folded in {_bare(say) for say in offer.say}
+
+
+def _without_text(state: FlowState, index: int) -> FlowState:
+    """Return the state without the text of an answer and the texts that continued it: the reporter takes it back."""
+    answers, taken_back = state.answers, state.answers[index]
+    emptied = replace(taken_back, value=None, typed=False)
+    unasked = tuple([text for text in state.unasked if text.screen != taken_back.screen or text.at < taken_back.at])
+    return replace(state, answers=(*answers[:index], emptied, *answers[index + 1 :]), unasked=unasked)
 
 
 def _returned(book: FlowBook, state: FlowState) -> FlowState:

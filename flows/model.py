@@ -52,7 +52,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "rescue": frozenset({"yes", "other", "no"}),
     "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, according to a source
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: the reporter left out all possible recipients
-    "police_named": YES_NO,  # one of the two named on the Send screen is the police
+    "police_named": YES_NO,  # the police are named on the Send screen
     "words_before_send": YES_NO,  # USSD only; by SMS the text always comes before Send
     "recordings": YES_NO,  # voice only: the country file lets callers speak their words, and the provider records
     "report_state": frozenset(
@@ -257,6 +257,7 @@ class TypedInput:
     skip_line: ScreenText = ScreenText()
     limit: int | None = None  # a longer reply is wrong
     secret: bool = False  # deleted when Back passes it, or when the session leaves its flow
+    removed_by_back: bool = False  # deleted when Back passes it, because nothing has it yet; it counts as skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ CARRIER_WORDS = frozenset(
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In danger? Call police 111." is one
-LONG_NUMBER = re.compile(r"\b(?!20\d\d\b)\d\d")  # a number to call or to write down: no key, and no year
+# A number to call or to write down: no key, no year, and not the 10 minutes of a notice.
+LONG_NUMBER = re.compile(r"\b(?!20\d\d\b|10\b)\d\d")
 MIN_LETTERS = 12  # a reply with at least this many letters is free text
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded

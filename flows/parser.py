@@ -335,7 +335,7 @@ class ElementParser:
 
     def typed(self, place: YamlNode) -> TypedInput:
         """Parse how a screen accepts typed text."""
-        parts = place.keys(["skip", "skip_line", "limit", "secret"])
+        parts = place.keys(["skip", "skip_line", "limit", "secret", "removed_by_back"])
         if "skip_line" in parts and "skip" not in parts:
             parts["skip_line"].wrong("`skip_line:` says how to skip; add `skip:` too")
         return TypedInput(
@@ -343,6 +343,7 @@ class ElementParser:
             skip_line=self.words(parts.get("skip_line")),
             limit=parts["limit"].whole() if "limit" in parts else None,
             secret="secret" in parts and parts["secret"].flag(),
+            removed_by_back="removed_by_back" in parts and parts["removed_by_back"].flag(),
         )
 
 

@@ -122,7 +122,9 @@ def _lay_out_uncached(
         menu = replace(base, heading=heading, below=below, **shown)
         if len(laid_pages := pages(_with_drill_mark(menu, drill), limit)) == 1:
             break
-    if drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
+    if len(laid_pages) > 1 and (screen.end or screen.id == OVERLAY_SCREEN):  # nobody can ask for its second page
+        laid_pages = _on_one_page(menu, drill, limit) or laid_pages
+    elif drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
         laid_pages = _shortened(menu, drill, limit) or laid_pages
     return ScreenLayout(screen, offers, laid_pages)
 
@@ -138,6 +140,14 @@ def _drill_marks(screen: Screen, context: ScreenContext) -> tuple[str, ...]:
 def _with_drill_mark(menu: Menu, drill: str) -> Menu:
     """Put the drill mark at the beginning of a training screen."""
     return replace(menu, above=drill + menu.above) if menu.above else replace(menu, heading=drill + menu.heading)
+
+
+def _on_one_page(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, ...]:
+    """Return one page without some sentences that have no number, the last left out first; () if none fits."""
+    shorter = (
+        pages(_with_drill_mark(replace(menu, heading=one), drill), limit) for one in shorter_headings(menu.heading)
+    )
+    return next((laid_pages for laid_pages in shorter if len(laid_pages) == 1), ())
 
 
 def _shortened(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, ...]:

@@ -98,8 +98,6 @@ def derive_facts(given: Sequence[GivenAnswer]) -> Facts:
     about, missing_kind = answers.get("about"), None
     if category == "missing":
         about, missing_kind = MISSING_ANSWERS.get(answers.get("about_missing") or "", (None, None))
-    elif category == "self_harm":
-        about = about or "me"
     if missing_kind:
         extras = {"missing_kind": missing_kind, **extras}
     counted = [answer for answer in given if answer.counts]

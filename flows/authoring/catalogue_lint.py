@@ -42,8 +42,12 @@ def catalogue_faults(tag: str, text: str, english: str) -> Iterator[str]:
         return
     yield from (f"locales/{tag}.po: {line}" for line in _messages(po, polib.pofile(english)))
     plain = po.metadata.get("X-Alphabet") == "gsm7"
+    keywords = dict(_keywords(po.metadata.get("X-Keywords", "")))
     for entry in po:
         if entry.msgstr and not entry.obsolete:
+            if (keyword := keywords.get(fold(entry.msgstr))) and entry.msgid != "Call me":
+                place = f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}"
+                yield f"{place}: typed, it is {keyword.upper()}: see X-Keywords"
             for line in (*_entry(entry.msgid, entry.msgstr, plain=plain), *spelling_faults(tag, entry.msgstr)):
                 yield f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}: {line}"
 
@@ -64,6 +68,13 @@ def _header(tag: str, po: polib.POFile) -> Iterator[str]:
         yield "X-Alphabet: it has to be gsm7 or ucs2, as the language is properly written: people decide, no program"
     if "X-Reviewed" in head:
         yield "X-Reviewed: take it out; who has read what is in the file of signatures"
+
+
+def _keywords(pairs: str) -> Iterator[tuple[str, str]]:
+    """Yield each word of X-Keywords that is read before the choices of the open screen, and what it means."""
+    for keyword, _, word in (pair.strip().partition("=") for pair in pairs.split(",")):
+        if keyword in ("stop", "help", "call"):
+            yield fold(word), keyword
 
 
 def _plural(form: str) -> Iterator[str]:

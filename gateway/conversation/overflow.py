@@ -1,7 +1,6 @@
 """Limit the words in one session: the excess is submitted separately at once, and a mark stays in the session.
 
-Words sent where a choice was asked, and words typed again after Back, are never dropped. Without a limit one phone
-could fill Redis.
+Words sent where a choice was asked are never dropped. Without a limit one phone could fill Redis.
 """
 
 from __future__ import annotations

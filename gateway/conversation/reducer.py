@@ -510,7 +510,7 @@ def _can_store_later(request: TurnRequest, before: Record, after: Record) -> boo
     would take the second one at the next screen. What waits to be sent must not change its recipients.
     """
     report = after.report
-    if not request.inbound.path or report is None or report.is_submitted or not in_danger(after.state):
+    if not request.inbound.path or report is None or report.is_submitted or not in_danger(after):
         return False
     recipients = [
         request.render_context.recipients(record.state, Completeness.INCOMPLETE) for record in (before, after)

@@ -17,19 +17,19 @@ CriterionStatus = Literal["yes", "yes_2014", "not", "unknown"]
 LAW_SENTENCES: Mapping[str, Mapping[CriterionStatus, str]] = {
     "specific": {
         "yes": "Sexual pictures of children are against the law here.",
-        "yes_2014": "In 2014 sexual pictures of children were against the law here.",
+        "yes_2014": "By 2014 sexual pictures of children were against the law here.",
         "not": "In {law_year} the law did not name sexual pictures of children.",
         "unknown": "We do not know if the law names sexual pictures of children.",
     },
     "computer": {
         "yes": "The law is about phones too.",
-        "yes_2014": "In 2014 it was about phones too.",
+        "yes_2014": "By 2014 it was about phones too.",
         "not": "In {law_year} it did not name phones.",
         "unknown": "We do not know if it is about phones.",
     },
     "possession": {
         "yes": "It is against the law to keep such pictures.",
-        "yes_2014": "In 2014 it was against the law to keep them.",
+        "yes_2014": "By 2014 it was against the law to keep them.",
         "not": "In {law_year} it did not name keeping such pictures.",
         "unknown": "We do not know if it is against the law to keep them.",
     },

@@ -21,7 +21,7 @@ FIELDS = {
     "emergency": "police 111",
     "law_specific": "Sexual pictures of children are against the law here.",
     "law_computer": "The law is about phones too.",
-    "law_possession": "In 2014 it was against the law to keep them.",
+    "law_possession": "By 2014 it was against the law to keep them.",
     "helpline": "helpline 163",
     "now": "helpline 163",
     "helpline_name": "Pikinini Helpline",
@@ -54,7 +54,7 @@ FACTS = {
     "duty": "may",
     "send_to": "one",
     "report_code": "new",
-    "police_named": "yes",
+    "police_named": "no",
     "words_before_send": "no",
     "law": "known",
     "help_near": "yes",
@@ -108,7 +108,11 @@ def routed(state: FlowState, base: ScreenContext) -> ScreenContext:
     """Return the context as the gateway makes it: without hotlines left out; the police also get missing children."""
     left = [Option(*one) for one in CHAIN if one[0] not in state.many("avoid")]
     two = state.values.get("category") == "missing" and len(left) > 1 and left[-1].value == "vu-police"
-    facts = {**base.facts, "send_to": "two" if two else "one" if left else "nobody"}
+    facts = {
+        **base.facts,
+        "send_to": "two" if two else "one" if left else "nobody",
+        "police_named": "yes" if two else "no",
+    }
     fields = {**base.fields, **({"send_to_1": left[0].say} if left else {})}
     return replace(base, facts=facts, fields=fields, lists={**base.lists, "who_else": tuple(left)})
 

@@ -55,6 +55,9 @@ def planted(tag: str, old: str, new: str) -> list[str]:
         ('"Ripotem"', '"Bilong"', "'bilong' is written 'blong' in this language"),
         ('"Ripotem"', '"Stop"', "it is a word that the network answers in our place"),
         ('"Ripotem"', '"Help"', "it is a word that the network answers in our place"),
+        ('"Holem"', '"Stap"', "'Keep': typed, it is STOP: see X-Keywords"),
+        ('"Ripotem"', '"helpem"', "'Report': typed, it is HELP: see X-Keywords"),
+        ('"Ripotem"', '"Kolem mi"', "'Report': typed, it is CALL: see X-Keywords"),
     ],
 )
 def test_each_fault_is_found_and_named(old: str, new: str, found: str) -> None:

@@ -19,7 +19,8 @@ from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-40")]
 
-NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b)\d[\d ]*\d(?![*#\d])")  # neither a service code nor a year
+# No service code, no year, and not the 10 minutes of a notice.
+NUMBER = re.compile(r"(?<![*\d])(?!20\d\d\b|10\b)\d[\d ]*\d(?![*#\d])")
 FAREWELLS = {"home.goodbye", "home.how_to_delete", "report.deleted", "my.erased"}
 
 

@@ -57,6 +57,19 @@ def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None
     assert took("more.alone_now", "YES ").values == {"alone_now": "yes"}
 
 
+@pytest.mark.parametrize("reply", ["1", "Send", "1 Send", "9"])
+def test_nothing_is_chosen_on_a_page_that_shows_no_choice(reply: str) -> None:
+    """In an alphabet of 70 letters a page "Send to ..." may be all question: nobody has read yet what 1 does."""
+    phone = Phone(world(translate=lambda words: words.replace("Send to", "ʻAve ki he")), at="report.send")
+    assert "98 More" in phone.text and "1 Send" not in phone.text
+    phone.types(reply)
+    assert phone.state.screen == "report.send" and phone.effects == []
+    while "1 Send" not in phone.text:
+        phone.types("98")
+    phone.types("1")
+    assert phone.effects == ["send"]
+
+
 def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "Back").screen == "home.home"
     assert took("report.category", "more").page == 1
@@ -180,6 +193,13 @@ def test_back_to_a_screen_that_was_passed_does_not_lead_forward_again(end: str, 
     back = step(book(), there, "0", lambda _: world(), limit=USSD, now=NOON).state
     assert (back.screen, back.trail) == (menu, (before,))
     assert step(book(), back, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
+
+
+@pytest.mark.parametrize("reply", ["1", "2"])
+def test_after_the_five_questions_0_names_the_menu_that_it_shows(reply: str) -> None:
+    phone = Phone(at="tips_parents.five")
+    assert "\n0 For parents" in phone.types("1", *[reply] * 5)
+    assert phone.types("0").startswith("For parents\n1 Signs")
 
 
 def test_back_to_a_screen_that_was_passed_keeps_what_was_answered_before_it() -> None:

@@ -89,8 +89,8 @@ def test_an_arrow_has_the_keys_that_lead_on() -> None:
     assert labels["send", "sent_sms"] == "1: sent SMS"
 
 
-def test_words_that_begin_with_a_number_are_no_choice() -> None:
-    assert "<br>1 of 5. Do you know" in drawn_nodes(mermaid(graphs()["tips_parents"]))["five_1"]
+def test_words_with_a_number_are_no_choice() -> None:
+    assert "and with whom? (1 of 5)<br>1 Yes, mostly" in drawn_nodes(mermaid(graphs()["tips_parents"]))["five_1"]
 
 
 def test_boxes_differ_where_a_conversation_begins_and_ends() -> None:

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 import locales
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load, messages, needed_messages, safety_messages
 from flows.pagination import ENGINE_MESSAGES, MORE, PLACEHOLDER, fits, fold
-from flows.renderer import leave_label, offered_choices, zero_label
+from flows.renderer import OVERLAY_SCREEN, fill_all, leave_label, offered_choices, zero_label
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.law import LAW_MESSAGES
 from reports.countries.validation import TRANSLATED_WORDS
@@ -28,7 +29,7 @@ LANGUAGES = (*PLAIN_LETTERS, "to")
 SIGNED: frozenset[str] = frozenset()
 TRANSLATED = ("home.", "report.", "language.", "my.", "law.")
 ONE_PAGE = ("home.", "report.danger", "report.emergency", "report.care", "report.send", "report.sent", "my.")
-BOTH = {"emergency", "helpline_named", "helpline", "code", "pin"}
+BOTH = {"emergency", "helpline_named", "helpline", "helpline_number", "code", "pin"}
 
 Shown = list[tuple[ScreenVariant, PhoneProfile, PhoneProfile]]
 
@@ -125,6 +126,19 @@ def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
     says = form.screen.words.says(form.values, form.facts)
     named = [set(PLACEHOLDER.findall(say)) for say in says]
     return {own.context.fields[name] for name in set.intersection(*named) & BOTH}
+
+
+@pytest.mark.rule("S-01")
+@pytest.mark.parametrize("drill", ["no", "yes"])
+def test_a_last_screen_and_a_notice_are_one_page_with_every_number(tag: str, drill: str) -> None:
+    """Nobody can ask for a second page: the session is over, or each reply is read as one to the notice."""
+    for of, own, _ in phones(tag):
+        facts = {**own.context.facts, "drill": drill, "call_key": "yes"}
+        for form in screen_variants(book(), replace(own, context=replace(own.context, facts=facts))):
+            if form.screen.end or form.screen.id == OVERLAY_SCREEN:
+                assert len(form.text) == 1, (of.iso, form.screen.id, form.text)
+                words = fill_all(form.screen.words, form.values, own.context)
+                assert words == ("",) or all(number in form.text[0] for number in _numbers(form, own)), form.text
 
 
 @pytest.mark.rule("S-05")

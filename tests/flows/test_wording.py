@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -84,11 +86,11 @@ APPROVED = {
     "|We do not see the number of this phone. Staff can only be told not to contact you.",
     "language": "{language_word}|In danger? Call {emergency}.\n{language_word}",
     # for parents: the answers are not stored
-    "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",
-    "five_2": "2 of 5. If something bad happened online, would your child come to you without fear?",
-    "five_3": "3 of 5. Does the phone have a lock code, and are the accounts private?",
-    "five_4": "4 of 5. Does your child know one more safe adult to tell, if not you?",
-    "five_5": "5 of 5. Do you know which numbers to call for help?",
+    "five_1": "Do you know what your child likes to do on the phone, and with whom? (1 of 5)",
+    "five_2": "If something bad happened online, would your child come to you without fear? (2 of 5)",
+    "five_3": "Does the phone have a lock code, and are the accounts private? (3 of 5)",
+    "five_4": "Does your child know one more safe adult to tell, if not you? (4 of 5)",
+    "five_5": "Do you know which numbers to call for help? (5 of 5)",
 }
 # "send" names the recipients, and so do the Sent screens: their words are in the table of screens
 NOT_QUESTIONS = {"send"}
@@ -205,7 +207,7 @@ ONESELF = [
 ]
 
 
-def forms(flow: str, answers: dict[str, str], **facts: str) -> dict[str, str]:
+def forms(flow: str, answers: Mapping[str, str | None], **facts: str) -> dict[str, str]:
     """Return the first page of each screen of a flow that is shown after these answers."""
     here = world(facts, lists={"places_in_group": (Option("KE-14", "Kilifi"),)})
     return {
@@ -259,3 +261,63 @@ def test_when_and_where_a_child_was_last_seen_are_asked_once(about: str) -> None
     shown = [text.split("\n")[0] for text in forms("more", answers).values()]
     assert len([text for text in shown if "When" in text]) == 1
     assert len([text for text in shown if "last seen" in text and "Where" in text]) <= 1
+
+
+ABOUT = ("my_child", "child_i_know", "other", None)
+OTHERS: list[dict[str, str | None]] = [
+    *({"category": category, "about": about} for category in NOT_MISSING for about in ABOUT),
+    *({"category": "missing", "about_missing": about} for about in ("my_child", "child_i_know", "sighting", None)),
+]
+# To the reporter as the person who reports, and not about the person who needs help.
+TO_THE_REPORTER = re.compile(
+    r"your number|your own words|your words|contact you|leave that one out|Who are you|You can write more|Thank you"
+    r"|you want to add|even if you hang up|You can call|It stays in your texts|You do not send the picture in"
+    r"|if you know it|When did you see|your voice|If you can, get someone",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("danger", ["now", "no"])
+@pytest.mark.parametrize("answers", OTHERS, ids=lambda one: "-".join(map(str, one.values())))
+def test_who_reports_for_another_is_asked_about_that_person(danger: str, answers: dict[str, str | None]) -> None:
+    """Otherwise staff read of the reporter what they take as said of the child: somebody is near, or nobody."""
+    before = {"report.danger", "report.emergency", "report.care", "report.age_me", "report.place_me"}
+    for channel, extra in itertools.product(("ussd", "sms"), ({}, {"with_someone": "no", "harm_kind": "both"})):
+        values = {"danger": danger, "harm_when": "last_3_days", "image_who": "known", **extra, **answers}
+        shown = forms("report", values, channel=channel) | forms("more", values, channel=channel)
+        for name in shown.keys() - before - {"more.care_end"}:
+            speaks = [
+                line for line in shown[name].split("\n") if re.search(r"\byour?\b", TO_THE_REPORTER.sub("", line), re.I)
+            ]
+            assert not speaks, (name, speaks)
+
+
+def test_no_heading_looks_like_a_choice() -> None:
+    """ "2 of 5." above "2 Not yet" reads as a key."""
+    headed = [screen for screen in book().screens.values() if screen.choices]
+    words = [say for screen in headed for variant in screen.words.variants for say in variant.says]
+    assert words and not [say for say in words if re.match(r"\d+ ", say)]
+
+
+@pytest.mark.rule("S-37")
+@pytest.mark.parametrize("contact", ["none", "call_07_21"])
+@pytest.mark.parametrize("send_to", ["one", "two"])
+def test_the_police_do_not_have_to_tell_the_police(send_to: str, contact: str) -> None:
+    shown = forms("report", {"contact": contact}, send_to=send_to, police_named="yes")["report.send"]
+    assert "They may have to tell child welfare too." in shown
+    shown = forms("report", {"contact": contact}, send_to=send_to, police_named="no")["report.send"]
+    assert "They may have to tell police or child welfare" in shown
+
+
+@pytest.mark.parametrize("about", ABOUT)
+def test_who_fears_for_a_person_alone_reads_whom_to_call_for_that_person(about: str | None) -> None:
+    values = {"category": "self_harm", "about": about, "with_someone": "no"}
+    for facts in ({}, {"helpline_texts": "yes"}):
+        text = forms("more", values, **facts)["more.care"]
+        assert all(words in text for words in ("stay with that person", "police 111", "Pikinini Helpline 163")), text
+    assert "police 111" in forms("more", values, has_helpline="no")["more.care"]
+
+
+def test_nothing_written_is_not_said_to_be_added() -> None:
+    assert forms("more", {"addition": None})["more.added"].startswith("Thank you.\n")
+    assert forms("more", {"addition": "words"})["more.added"].startswith("Added. It goes to staff.")

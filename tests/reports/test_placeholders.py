@@ -32,7 +32,7 @@ def test_the_words_of_vanuatu() -> None:
         "now": "helpline 163",
         "law_specific": "Sexual pictures of children are against the law here.",
         "law_computer": "The law is about phones too.",
-        "law_possession": "In 2014 it was against the law to keep them.",
+        "law_possession": "By 2014 it was against the law to keep them.",
     }
 
 

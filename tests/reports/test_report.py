@@ -120,7 +120,7 @@ def test_who_is_missing_says_whom_it_is_about(choice: str | None, about: str | N
         ((("report.about", "child_i_know"),), "unknown"),
         ((("report.about", "child_i_know"), ("more.role", "professional")), "professional"),
         ((("report.about", "other"), ("more.role", "community")), "community"),
-        ((("report.category", "self_harm"), ("report.age", "13-15")), "child"),
+        ((("report.category", "self_harm"), ("report.about", None), ("report.age", "13-15")), "unknown"),
     ],
 )
 def test_who_reports(rows: tuple[tuple[str, str], ...], role: str) -> None:

@@ -13,7 +13,7 @@ from flows.catalogues import ENGLISH_CATALOGUE, Catalogue, load
 from flows.loader import load as load_book
 from flows.pagination import CARRIER_WORDS, NAVIGATION_KEYS
 from gateway.conversation.context import CountryContext, RenderContext
-from gateway.conversation.keywords import HELP, Keywords, Vocabulary
+from gateway.conversation.keywords import HELP, Keywords, Vocabulary, word
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
@@ -259,9 +259,9 @@ def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
 def test_no_keyword_is_a_carriers_word_nor_near_one(country: Country, catalogues: dict[str, Catalogue]) -> None:
     known = keywords(country, catalogues)
-    for word in (CARRIER_WORDS | NAVIGATION_KEYS) - {HELP}:
-        assert known.exact(word) is None, word
-        assert known.near(word) in (None, HELP), word
+    for one in (CARRIER_WORDS | NAVIGATION_KEYS) - {HELP}:
+        assert known.exact(one) is None, one
+        assert known.near(one) in (None, HELP), one
 
 
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
@@ -271,8 +271,8 @@ def test_a_word_means_one_thing_in_a_country(country: Country, catalogues: dict[
         for keyword, label in labels.items():
             assert known.exact(keyword) == keyword
             assert known.exact(label) == keyword, label
-    for word, keyword in known.words.items():
-        assert known.exact(f" {word.upper()}. ") == keyword, word
+    for one, keyword in known.words.items():
+        assert known.exact(f" {one.upper()}. ") == keyword, one
 
 
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
@@ -289,3 +289,21 @@ def test_a_word_of_another_meaning_is_no_typing_error(country: Country, catalogu
     words = ("come", "cold", "hell", "lips", "trip", "loan", "leave", "conseil", "malo", "sawa", "idee")
     assert [word for word in words if known.near(word)] == []
     assert known.near("coed") == "code"
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_no_label_is_a_word_that_acts_before_the_choice(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    """STOP, START, HELP and "call me" act on every screen; a keyword may only lead where its label leads."""
+    book, known = load_book(pathlib.Path(flows.__file__).parent), keywords(country, catalogues)
+    home = {choice.also[0]: choice.go for choice in book.screen("home.home_sms").choices}
+    for tag in ("en", *country.languages):
+        language = catalogues.get(tag, ENGLISH_CATALOGUE)
+        for screen in book.screens.values():
+            for choice in filter(None, (*screen.choices, screen.zero)):
+                for variant in choice.say.variants:
+                    for label in map(language.say, () if "voice" in str(variant.when) else variant.says):
+                        assert not known.is_stop(label) and word(label) is None, (tag, screen.id, label)
+                        assert variant.says == ("Call me",) or not known.asks_for_call(label), (tag, screen.id, label)
+                        keyword = known.exact(label) if screen.flow != "home" else None
+                        assert keyword is None or home[keyword] == choice.go, (tag, screen.id, label)

@@ -180,7 +180,7 @@ def test_words_go_to_every_hotline_of_the_report_and_close_nothing(told: Told) -
     state_, asks, added, more, again, after = told.opened("2", "all is well now", "1", WORDS, "0")
     assert asks.startswith("Write what you want to add. Please do not send photos.")
     assert added == again
-    assert added.startswith("Added. Staff will see it. In danger? Call police 111.\n1 Write more\n0 Back")
+    assert added.startswith("Added. It goes to staff. In danger? Call police 111.\n1 Write more\n0 Back")
     assert (more, after) == (asks, state_)
     assert [one["text"] for one in told.messages()] == ["all is well now", WORDS]
     assert {row.recipient for row in told.app.rows(t.message)} == {row.hotline for row in told.app.rows(t.route)}
@@ -212,7 +212,7 @@ def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tupl
     told.put(READ)
     replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, *way, WORDS, "and ever")
     assert [one["text"] for one in told.messages()] == [*way[1:], WORDS, "and ever"]
-    assert replies[-2].startswith("Added. Staff will see it. In danger? Call police 111.\n1 Write more")
+    assert replies[-2].startswith("Added. It goes to staff. In danger? Call police 111.\n1 Write more")
     assert replies[-1] == replies[-2]
 
 

@@ -110,3 +110,23 @@ def test_a_friend_is_asked_about_as_somebody_else(app: App) -> None:
 def test_danger_now_asks_where_help_is_needed_whoever_it_is_about(app: App) -> None:
     seen = walk(app.ussd(PHONE), *WAYS["in danger"])
     assert any(text.startswith("Pikinini Helpline 163\nWhere is help needed?") for text in seen)
+
+
+ABOUT = {"My child": "my_child", "A child I know": "child_i_know", "Another child": "other", "Skip": None}
+
+
+@pytest.mark.parametrize("label", ABOUT)
+def test_in_danger_the_person_it_is_about_is_not_left_alone(app: App, label: str) -> None:
+    """Staff read `with_someone` of the person it is about: the reporter is not asked who is near the reporter."""
+    before = ("Report", "Now", "Go on", LABEL, "Shefa", label, "No", "Send", "1", "Not sure")
+    asked, care = walk(app.ussd(PHONE, "africastalking"), *before, "No")[-2:]
+    assert asked.startswith("Pikinini Helpline 163\nIs someone with that person now?")
+    assert all(words in care for words in ("stay with that person", "police 111", "Pikinini Helpline 163"))
+    thread(
+        app.sms(number(2)), "REPORT", "1", *before[1:6], "1", "No", "Send", "Add more", "1", "Not sure", "Someone is"
+    )
+    app.pass_time(60)
+    kept = sorted(app.bodies(), key=lambda one: one.revision)
+    told = {one.data["channel"]: one.data for one in kept if one.hotline == "vu-pikinini"}
+    assert {one["about"] for one in told.values()} == {ABOUT[label]}
+    assert [told[channel]["extras"]["with_someone"] for channel in ("ussd", "simulator")] == ["no", "yes"]

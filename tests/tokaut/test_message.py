@@ -112,7 +112,7 @@ def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> Non
         phone = installation.ussd_phone("ussd", number(31))
         screens = walk(phone, "My report", *found.groups(), "1", "1", "On Monday in the morning")
         assert screens[4].startswith(WORDS)
-        assert screens[6].startswith("Added. Staff will see it.")
+        assert screens[6].startswith("Added. It goes to staff.")
         phone.again()
         installation.until_received(lambda lines: len(lines) == 2, "the words never came")
         [_, line] = installation.received()

@@ -1,0 +1,61 @@
+"""Words that the reporter took back before Send go to nobody; words of an interrupted report are not lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.safeguarding.walks import PHONE, TO_SEND, thread
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-11")]
+
+TO_WORDS = ("REPORT", "1", *TO_SEND[1:6])  # by SMS the words are asked for before Send
+FIRST, PART, SECOND = "My uncle Samuel comes at night", "and he has a key to the house", "Somebody comes at night"
+
+
+def sent(app: App, *texts: str) -> Any:
+    replies = thread(app.sms(PHONE), *texts)
+    assert any(reply.startswith("Sent to ") for reply in replies), replies
+    return next(one.data for one in app.bodies() if one.hotline == "vu-pikinini" and one.data["sent_at"])
+
+
+@pytest.mark.parametrize(
+    ("then", "narrative"),
+    [
+        (("0", "1"), None),
+        (("0", SECOND), SECOND),
+        (("0", "0", "Tafea", SECOND), SECOND),
+        (("0", "0", "Tafea", "1"), None),
+        (("No", "0", "0", SECOND), SECOND),
+        ((PART, "0", SECOND), SECOND),
+    ],
+    ids=["skipped", "typed again", "with the place", "place and skipped", "from Send", "two texts"],
+)
+def test_words_taken_back_are_nowhere_in_the_report(app: App, then: tuple[str, ...], narrative: str | None) -> None:
+    data = sent(app, *TO_WORDS, FIRST, *then, "No", "Send")
+    assert data["narrative"] == narrative
+    assert "Samuel" not in json.dumps(data) and PART not in json.dumps(data)
+
+
+def test_words_that_were_not_taken_back_go_with_their_continuation(app: App) -> None:
+    data = sent(app, *TO_WORDS, FIRST, PART, "No", "0", "No", "Send")
+    assert data["narrative"] == FIRST
+    assert [(one["screen"], one["text"]) for one in data["unasked"]] == [("report.words", PART)]
+
+
+@pytest.mark.parametrize(("taken_back", "narrative"), [((), FIRST), (("0",), None), (("0", SECOND), SECOND)])
+def test_words_of_an_interrupted_report_are_sent_unless_they_were_taken_back(
+    app: App, taken_back: tuple[str, ...], narrative: str | None
+) -> None:
+    thread(app.sms(PHONE), *TO_WORDS, FIRST, *taken_back, "00")
+    data = sent(app, *TO_WORDS, "1", "No", "Send")
+    assert data["narrative"] == narrative
+    assert ("Samuel" in json.dumps(data)) == (narrative == FIRST)
+
+
+def test_after_back_the_words_are_asked_for_as_if_none_had_come(app: App) -> None:
+    asked = thread(app.sms(PHONE), *TO_WORDS)[-1]
+    assert thread(app.sms(PHONE), FIRST, "0")[-1] == asked
