@@ -144,10 +144,10 @@ def _with_drill_mark(menu: Menu, drill: str) -> Menu:
 
 def _on_one_page(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, ...]:
     """Return one page without some sentences that have no number, the last left out first; () if none fits."""
-    shorter = (
-        pages(_with_drill_mark(replace(menu, heading=one), drill), limit) for one in shorter_headings(menu.heading)
-    )
-    return next((laid_pages for laid_pages in shorter if len(laid_pages) == 1), ())
+    for heading in filter(None, shorter_headings(menu.heading)):
+        if len(laid_pages := pages(_with_drill_mark(replace(menu, heading=heading), drill), limit)) == 1:
+            return laid_pages
+    return ()
 
 
 def _shortened(menu: Menu, drill: str, limit: ScreenLimit) -> tuple[ScreenPage, ...]:
@@ -226,7 +226,7 @@ def _menu(screen: Screen, context: ScreenContext) -> Menu:
         heading="",
         renumber=bool(screen.lists),
         below=_below(screen, leave, context),
-        more=f"98 {context.translate(MORE)}",
+        more="" if screen.end else f"98 {context.translate(MORE)}",
         leave="" if screen.start else leave,
     )
 

@@ -70,6 +70,12 @@ def test_nothing_is_chosen_on_a_page_that_shows_no_choice(reply: str) -> None:
     assert phone.effects == ["send"]
 
 
+def test_a_last_screen_that_fits_on_no_page_offers_no_more() -> None:
+    too_long = world({"channel": "sms"}, translate=lambda words: "ʻĀ " * 40 if words.startswith("Thank") else words)
+    text = render_notice(book(), "home.how_to_delete", too_long, LIMITS["sms"]).text
+    assert text.startswith("ʻĀ ʻĀ") and "98" not in text
+
+
 def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "Back").screen == "home.home"
     assert took("report.category", "more").page == 1

@@ -21,7 +21,7 @@ PARTS = (LONG[:153], LONG[153:306], "at home.", "OK", "no way", "and then he")
 
 def heard(app: App) -> list[str | None]:
     [body] = [kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"]
-    assert all(one["screen"] in ("report.contact", "home.first_words") for one in body["unasked"])
+    assert all(one["screen"] in ("report.words", "home.first_words") for one in body["unasked"])
     return [body["narrative"], *(one["text"] for one in body["unasked"])]
 
 
