@@ -175,7 +175,7 @@ class Actions:
         """
         if contact in TEXT_CHOICES:
             with suppress(DatabaseUnavailable):
-                await self._run_blocking(self._optouts.take_back, request.sender.key)
+                await self._run_blocking(self._optouts.take_back_if_any, request.sender.key)
 
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
         """Store or withdraw a request to be called. The chosen hours are removed from the session."""
