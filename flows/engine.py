@@ -206,14 +206,18 @@ class _Turn(Struct, frozen=True):
         previous, index = state.trail[-1]
         if again := self.book.screens[previous].again:
             return EngineStep(state.at(again))
+        return EngineStep(self.back(state, previous, index))
+
+    def back(self, state: FlowState, previous: str, index: int) -> FlowState:
+        """Return to the screen before, whose answer has this index, without words that Back takes back."""
         typed = self.book.screens[previous].typed
         returned = _forget(self.book, replace(state, trail=state.trail[:-1]).at(previous))
         if state.values.get("danger") == "now":
             # The screen has promised the words; they go once they are replaced or skipped, or the promise ends.
-            return EngineStep(returned if returned.values.get("danger") == "now" else self.taken_back(returned, index))
+            return returned if returned.values.get("danger") == "now" else self.taken_back(returned, index)
         # index -1: "call me" opened a question above this one, and no words were typed yet
         is_words = index >= 0 and typed is not None and typed.removed_by_back
-        return EngineStep(_without_text(returned, index) if is_words else returned)
+        return _without_text(returned, index) if is_words else returned
 
     def taken_back(self, state: FlowState, since: int) -> FlowState:
         """Return the state without the words that Back passed, as far as they came after the answer `since`."""
