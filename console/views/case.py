@@ -225,7 +225,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         **_row_fields(me, report_id, now),
         "viewers": _viewers(me, report_id),
         "people": colleagues,
-        "away": case_view.list_excluded(services.database, report_id),
+        "away": case_view.list_excluded(services.database, me.account, report_id),
         **_follow_up_fields(me, decrypted, now),
         **closing_fields(me, report_id, case, decrypted, target),
         "now": now,

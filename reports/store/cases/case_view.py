@@ -397,8 +397,8 @@ def _is_held_by(connection: Connection, case_ref: CaseRef, staff_id: str) -> boo
     return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 
 
-def list_excluded(database: Database, report_id: str) -> frozenset[str]:
-    """Return the ids of the accounts that are excluded from a report."""
-    with database.read() as connection:
+def list_excluded(database: Database, account: Account, report_id: str) -> frozenset[str]:
+    """Return the ids of the accounts that are excluded from a report of this account's hotline."""
+    with read_as(database, account.hotline) as connection:
         query = select(t.kept_away.c.staff_id).where(t.kept_away.c.report_id == report_id)
         return frozenset(connection.execute(query).scalars())
