@@ -305,12 +305,20 @@ def has_read(database: Database, account: Account, report_id: str) -> bool:
 
 
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this hotline had the report and its reporter deleted it; no data of it is left."""
-    p, r = t.purged.c, t.receipt.c
+    """Return whether this hotline had the report and its reporter deleted it; no data of it is left.
+
+    False for a person from whom the report was hidden: they learn nothing about it (S-26).
+    """
+    a, p, r = t.audit.c, t.purged.c, t.receipt.c
     had_report = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
     query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had_report)
+    # `kept_away` was deleted with the report; the audit is kept.
+    is_about = (a.object_id == f"{report_id}/{account.staff_id}", a.act.in_(("hidden_from", "shown_to")))
+    access_query = select(a.act).where(*is_about).order_by(a.at.desc(), a.audit_id.desc()).limit(1)
     with read_as(database, account.hotline) as connection:
-        return connection.execute(query).first() is not None
+        if connection.execute(query).first() is None:
+            return False
+        return connection.execute(access_query).scalar() != "hidden_from"
 
 
 def add_note(database: Database, account: Account, note: SealedNote, key: bytes | None = None) -> None:
