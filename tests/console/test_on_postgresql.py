@@ -182,7 +182,16 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
     assert ana.post(f"{path}/away", {"who": people["mere"].staff_id}, at=path).status == 303
     for name in ("nia", "ana"):  # as `tokaut staff end` does
         accounts.deactivate(database, people[name], "staff:_operator/oper")
-    assert mere.get(path).status == 200, "nobody else could open it"
+    seen = mere.get(path)
+    assert seen.status == 200, "nobody else could open it"
+    assert "oper showed the report to a colleague again." in seen.text
+    for name, expected in (("mere", True), ("eti", False)):
+        reader = accounts.find_by_name(database, name)
+        assert reader
+        shown_by = {
+            one.actor for one in access_log.list_all_acts(database, reader, AccessFilter()) if one.act == "shown_to"
+        }
+        assert ("staff:_operator/oper" in shown_by) is expected
 
 
 @pytest.mark.rule("X-10")

@@ -233,12 +233,16 @@ def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[st
 
 
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
-    """Return the audit entries about the report, without those of another hotline's staff."""
+    """Return the audit entries about the report, without those of another hotline's staff.
+
+    That the operator's act showed it again to somebody of this hotline is among them.
+    """
     a, d = t.audit.c, t.delivery.c
     own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
     is_own = or_(not_(a.actor.startswith("staff:")), a.actor.startswith(f"staff:{hotline}/", autoescape=True))
     is_about = or_(a.object_id == report_id, a.object_id.startswith(f"{report_id}/"), a.object_id.in_(own_delivery_ids))
-    query = select(a.at, a.actor, a.act).where(is_about, is_own)
+    is_listed = or_(is_own, hidden_reports.is_shown_to_staff_of(hotline))
+    query = select(a.at, a.actor, a.act).where(is_about, is_listed)
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
