@@ -135,9 +135,9 @@ def theirs(me: StaffRequest, report_id: str, *, by_script: bool = False) -> str:
 
 
 def _refuse(me: StaffRequest, report_id: str, *, by_script: bool) -> NoReturn:
-    if case_view.was_deleted_by_reporter(services.database, me.account, report_id):
-        abort(page("deleted.html", 410, me=me, report_id=report_id))
     was_read = case_view.has_read(services.database, me.account, report_id)
+    if was_read and case_view.was_deleted_by_reporter(services.database, me.account, report_id):
+        abort(page("deleted.html", 410, me=me, report_id=report_id))
     if not (by_script and was_read):
         accounts.record_act(services.database, me.account, "not_given", report_id)
     abort(page("fault.html", 404, kind="gone") if was_read else 404)
@@ -225,7 +225,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         **_row_fields(me, report_id, now),
         "viewers": _viewers(me, report_id),
         "people": colleagues,
-        "away": case_view.list_excluded(services.database, report_id),
+        "away": case_view.list_excluded(services.database, me.account, report_id),
         **_follow_up_fields(me, decrypted, now),
         **closing_fields(me, report_id, case, decrypted, target),
         "now": now,

@@ -245,7 +245,7 @@ def assign(me: StaffRequest, report_id: str) -> Response:
 
 def possible_holders(me: StaffRequest, report_id: str) -> frozenset[str]:
     """Return the names of the colleagues who can hold this report: readers who are not excluded from it (S-26)."""
-    excluded = case_view.list_excluded(services.database, report_id)
+    excluded = case_view.list_excluded(services.database, me.account, report_id)
     return frozenset(
         account.name
         for account in accounts.list_accounts(services.database, me.account.hotline)

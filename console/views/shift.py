@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException
 
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import REPORT_ID, message_sealer
@@ -120,7 +120,7 @@ def _give(me: StaffRequest, report_id: str, name: str) -> bool:
         return True
     try:
         theirs(me, report_id)
-    except NotFound:
+    except HTTPException:  # whoever has read it is refused with a whole page, which is no NotFound
         return False
     holding = case_view.load_holding(services.database, me.account, report_id)
     if name not in possible_holders(me, report_id) or holding["holder"] != me.account.name:

@@ -113,6 +113,10 @@ def test_no_report_is_left_that_no_lead_can_open(
     assert readers(report, ben) == {"ben"}
     shown = [(one.actor, one.object_id) for one in rows(database, t.audit) if one.act == "shown_to"]
     assert shown == [(OPERATOR, f"{report}/{account(console, 'ben').staff_id}")]
+    assert "oper showed the report to ben again." in sentences(ben.get(f"/audit?report={report}&act=hidden"))
+    assert "oper showed the report to a colleague again." in ben.get(f"/reports/{report}").text
+    eti = someone(console, "eti", "lead", "vu-police")
+    assert "showed the report" not in eti.get("/audit").text
     del cora
 
 

@@ -174,9 +174,24 @@ def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> 
     assert ana.post(f"{path}/away", {"who": people["mere"].staff_id}, at=path).status == 303
     assert mere.get(path).status == 404
     assert "ana hid the report from mere." in ana.get(f"/audit?report={report_id}&act=hidden").text
+    shown = ana.get(path).text
+    assert "Show this report to mere again" in shown and "Hide this report from nia" in shown
+    assert "mere cannot get this report" in ana.post(f"{path}/pass", {"to": "mere"}, at=path).text
+    assert ana.post(f"{path}/away", {"who": people["mere"].staff_id, "do": "back"}, at=path).status == 303
+    assert mere.get(path).status == 200 and "Hide this report from mere" in ana.get(path).text
+    assert ana.post(f"{path}/away", {"who": people["mere"].staff_id}, at=path).status == 303
     for name in ("nia", "ana"):  # as `tokaut staff end` does
         accounts.deactivate(database, people[name], "staff:_operator/oper")
-    assert mere.get(path).status == 200, "nobody else could open it"
+    seen = mere.get(path)
+    assert seen.status == 200, "nobody else could open it"
+    assert "oper showed the report to a colleague again." in seen.text
+    for name, expected in (("mere", True), ("eti", False)):
+        reader = accounts.find_by_name(database, name)
+        assert reader
+        shown_by = {
+            one.actor for one in access_log.list_all_acts(database, reader, AccessFilter()) if one.act == "shown_to"
+        }
+        assert ("staff:_operator/oper" in shown_by) is expected
 
 
 @pytest.mark.rule("X-10")

@@ -86,11 +86,15 @@ def test_what_a_colleague_took_meanwhile_is_not_given(
 
 
 @pytest.mark.rule("S-26")
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "unread"])
 def test_one_that_was_hidden_meanwhile_is_named_and_the_rest_is_given(
-    filed: Filed, ids: list[str], people: tuple[Person, Person], ana: Person
+    filed: Filed, ids: list[str], people: tuple[Person, Person], ana: Person, *, is_read: bool
 ) -> None:
     mere, nia = people
     take(mere, ids)
+    if not is_read:  # as if it had been passed to mere and accepted in the list
+        with filed.database.write() as connection:
+            connection.execute(t.audit.delete().where(t.audit.c.act == "read"))
     page = mere.get("/shift")
     ana.post(f"/reports/{ids[1]}/away", {"who": staff_id(filed, "mere")}, at=f"/reports/{ids[1]}")
     refused = mere.post("/shift/give", form(page, to="nia", note=NOTE))

@@ -233,12 +233,16 @@ def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[st
 
 
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
-    """Return the audit entries about the report, without those of another hotline's staff."""
+    """Return the audit entries about the report, without those of another hotline's staff.
+
+    That the operator's act showed it again to somebody of this hotline is among them.
+    """
     a, d = t.audit.c, t.delivery.c
     own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
     is_own = or_(not_(a.actor.startswith("staff:")), a.actor.startswith(f"staff:{hotline}/", autoescape=True))
     is_about = or_(a.object_id == report_id, a.object_id.startswith(f"{report_id}/"), a.object_id.in_(own_delivery_ids))
-    query = select(a.at, a.actor, a.act).where(is_about, is_own)
+    is_listed = or_(is_own, hidden_reports.is_shown_to_staff_of(hotline))
+    query = select(a.at, a.actor, a.act).where(is_about, is_listed)
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
@@ -305,12 +309,20 @@ def has_read(database: Database, account: Account, report_id: str) -> bool:
 
 
 def was_deleted_by_reporter(database: Database, account: Account, report_id: str) -> bool:
-    """Return whether this hotline had the report and its reporter deleted it; no data of it is left."""
-    p, r = t.purged.c, t.receipt.c
+    """Return whether this hotline had the report and its reporter deleted it; no data of it is left.
+
+    False for a person from whom the report was hidden: they learn nothing about it (S-26).
+    """
+    a, p, r = t.audit.c, t.purged.c, t.receipt.c
     had_report = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
     query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had_report)
+    # `kept_away` was deleted with the report; the audit is kept.
+    is_about = (a.object_id == f"{report_id}/{account.staff_id}", a.act.in_(("hidden_from", "shown_to")))
+    access_query = select(a.act).where(*is_about).order_by(a.at.desc(), a.audit_id.desc()).limit(1)
     with read_as(database, account.hotline) as connection:
-        return connection.execute(query).first() is not None
+        if connection.execute(query).first() is None:
+            return False
+        return connection.execute(access_query).scalar() != "hidden_from"
 
 
 def add_note(database: Database, account: Account, note: SealedNote, key: bytes | None = None) -> None:
@@ -397,8 +409,8 @@ def _is_held_by(connection: Connection, case_ref: CaseRef, staff_id: str) -> boo
     return handling in (Handling.NONE, *ACTIVE) and name is not None and status.holder == name
 
 
-def list_excluded(database: Database, report_id: str) -> frozenset[str]:
-    """Return the ids of the accounts that are excluded from a report."""
-    with database.read() as connection:
+def list_excluded(database: Database, account: Account, report_id: str) -> frozenset[str]:
+    """Return the ids of the accounts that are excluded from a report of this account's hotline."""
+    with read_as(database, account.hotline) as connection:
         query = select(t.kept_away.c.staff_id).where(t.kept_away.c.report_id == report_id)
         return frozenset(connection.execute(query).scalars())

@@ -203,6 +203,11 @@ NOT_STAFF = "NOT starts_with(actor, 'staff:')"
 ABOUT_OWN_DELIVERIES = (
     f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
 )
+# Also if the operator ended an account and so did it.
+SHOWN_TO_OWN_STAFF = (
+    f"act = 'shown_to' AND EXISTS (SELECT FROM staff s WHERE s.hotline = ANY ({HOTLINES}) "
+    "AND s.staff_id = substr(object_id, 38))"
+)
 NOT_WEB = "right(name, 4) <> '/web'"
 ALL_ROWS = "true"
 # Audit entries are kept for three years, except in training; by the database's own clock, which no setting moves.
@@ -311,7 +316,9 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     "audit": {
         (CLOCK, "UPDATE"): RowPolicy("seq IS NULL", "seq IS NOT NULL"),  # a chained entry is never changed
         (CLOCK, "DELETE"): RowPolicy(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),
-        (CONSOLE, "SELECT"): RowPolicy(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES}"),
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES} OR {SHOWN_TO_OWN_STAFF}"
+        ),
         (CONSOLE, "INSERT"): RowPolicy(OWN_STAFF),
     },
     # A worker writes only its own row: web's row has the state of the spool.

@@ -1,8 +1,8 @@
 """The access log of a hotline: the acts of its staff and its own systems, newest first, filtered and in pages.
 
 One act may have written several audit entries: taking a report changes each delivery of it and its holder. They are one
-line here. Lines about reports that the reader is excluded from are left out, and so is their number (S-26); auditors
-get every line.
+line here. Of an operator's acts only those are listed that showed a report to the hotline's staff again. Lines about
+reports that the reader is excluded from are left out, and so is their number (S-26); auditors get every line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
-from reports.store.staff.hidden_reports import hidden_from
+from reports.store.staff.hidden_reports import hidden_from, is_shown_to_staff_of
 from runtime.time_units import SECOND
 
 PAGE_SIZE = 50
@@ -147,7 +147,10 @@ def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
     excluded = hidden_from(reader.staff_id, reader.role)
     excluded_deliveries = select(d.delivery_id).where(d.report_id.in_(excluded), d.hotline == reader.hotline)
     newest = select(a.at, a.audit_id, a.actor, a.act, a.object_id).where(
-        a.actor.startswith(f"staff:{reader.hotline}/", autoescape=True),
+        or_(
+            a.actor.startswith(f"staff:{reader.hotline}/", autoescape=True),
+            is_shown_to_staff_of(reader.hotline),
+        ),
         a.act.not_in(NOT_LISTED),
         _object_id(a.object_id).not_in(excluded),
         a.object_id.not_in(excluded_deliveries),

@@ -6,13 +6,15 @@ hotline has no lead.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, false, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, false, func, select
 
 from reports.store import audit_log
 from reports.store.schema import tables as t
 from reports.store.schema.staff import StaffRole
+
+ACCOUNT_AT: Final = 38  # where the id of the account begins in the object of an entry, `report/account`
 
 
 def hidden_from(staff_id: str, role: StaffRole) -> Select[Any]:
@@ -20,6 +22,13 @@ def hidden_from(staff_id: str, role: StaffRole) -> Select[Any]:
     k = t.kept_away.c
     query = select(k.report_id).where(k.staff_id == staff_id)
     return query.where(false()) if role == StaffRole.AUDITOR else query
+
+
+def is_shown_to_staff_of(hotline: str) -> ColumnElement[bool]:
+    """Match audit entries about a report that was shown again to somebody of a hotline, even if the operator did it."""
+    a, c = t.audit.c, t.staff.c
+    staff_id = func.substr(a.object_id, ACCOUNT_AT)
+    return and_(a.act == "shown_to", staff_id.in_(select(c.staff_id).where(c.hotline == hotline)))
 
 
 def lock_accounts(connection: Connection, hotline: str) -> None:
