@@ -167,10 +167,12 @@ class SmsConversation:
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
             return await self._show_keyword(keyword, request, record, drafts)
-        is_continuation = self._continues_words(record, text, request.now)
+        # "No" beside "In danger?": neither words nor a refusal
+        is_no = record.state.screen == FIRST_WORDS and self._keywords(request).is_no(text)
+        is_continuation = not is_no and self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
             return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
-        misread_result = await self._take_unknown(request, record, drafts, text)
+        misread_result = None if is_no else await self._take_unknown(request, record, drafts, text)
         return misread_result or await self._reducer.step(request, record, drafts, text)
 
     async def _show_keyword(

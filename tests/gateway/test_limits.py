@@ -74,8 +74,9 @@ STOP = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CA
     [
         (STOP, "stop"),
         (["START", "YES", "UNSTOP"], "start"),
-        (["STOP PLEASE", "please stop", "Stop, pls!", "stop.", "(STOP)", "end!"], "stop"),
-        (["HELP", "INFO", "help", " Help ", "ＨＥＬＰ", "help!", "help please"], "help"),
+        (["stop.", "Stop!", "(STOP)", "end!"], "stop"),
+        (["HELP", "INFO", "help", " Help ", "ＨＥＬＰ", "help!"], "help"),
+        (["STOP PLEASE", "please stop", "Stop, pls!", "end please", "please cancel", "plz quit", "help please"], None),
         (["please stop him", "stop it please", "yes please", "help me", "please", "0", "", "REPORT"], None),
         (["stop" * 60_000], None),
     ],
