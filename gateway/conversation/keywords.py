@@ -246,11 +246,6 @@ def _is_letter(char: str) -> bool:
 # The words that carriers and networks use in an SMS: STOP, START, HELP, "call me". Pure.
 
 
-def is_key(text: str) -> bool:
-    """Return whether a text holds only digits of any script: an answer to a menu, not words."""
-    return _plain(text).isdecimal()
-
-
 def word(text: str) -> CarrierWord | None:
     """Return which carrier's word the whole text is; None for any other text, such as "stop him".
 
