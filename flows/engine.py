@@ -219,9 +219,27 @@ class _Turn(Struct, frozen=True):
         previous, index = state.trail[-1]
         if again := self.book.screens[previous].again:
             return EngineStep(state.at(again))
+        return EngineStep(self.back(state, previous, index))
+
+    def back(self, state: FlowState, previous: str, index: int) -> FlowState:
+        """Return to the screen before, whose answer has this index, without words that Back takes back."""
         typed = self.book.screens[previous].typed
-        state = _without_text(state, index) if typed and typed.removed_by_back else state
-        return EngineStep(_forget(self.book, replace(state, trail=state.trail[:-1]).at(previous)))
+        returned = _forget(self.book, replace(state, trail=state.trail[:-1]).at(previous))
+        if state.values.get("danger") == "now":
+            # The screen has promised the words; they go once they are replaced or skipped, or the promise ends.
+            return returned if returned.values.get("danger") == "now" else self.taken_back(returned, index)
+        # index -1: "call me" opened a question above this one, and no words were typed yet
+        is_words = index >= 0 and typed is not None and typed.removed_by_back
+        return _without_text(returned, index) if is_words else returned
+
+    def taken_back(self, state: FlowState, since: int) -> FlowState:
+        """Return the state without the words that Back passed, as far as they came after the answer `since`."""
+        in_force = state.in_force
+        for index in range(max(since, 0), len(state.answers)):
+            typed = self.book.screens[state.answers[index].screen].typed
+            if typed and typed.removed_by_back and index not in in_force:
+                state = _without_text(state, index)
+        return state
 
     def typed(self, screen: Screen, typed: TypedInput, key: str) -> EngineStep:
         """Store the reply as it is. The screen's skip key skips the question only if it is the whole reply.
@@ -238,6 +256,10 @@ class _Turn(Struct, frozen=True):
             return self.wrong()
         skipped = typed.skip is not None and key == typed.skip
         answer = self.answer(screen, None if skipped else as_stored(self.reply), typed=not skipped)
+        if typed.removed_by_back and self.state.values.get("danger") == "now":
+            since = next(index for _, index in self.state.trail if index >= 0)
+            turn = replace(self, state=self.taken_back(self.state, since))
+            return turn.advance(Choice("", screen.words, do=screen.do), answer)
         return self.advance(Choice("", screen.words, do=screen.do), answer)
 
     def is_message(self) -> bool:

@@ -230,6 +230,11 @@ class OptOuts:
             self._put_in_spool(START, number)  # a STOP may be queued there, and the last message counts
         self._journal.record("start", keys=self._cipher.macs(LABEL, number))
 
+    def take_back_if_any(self, number: str) -> None:
+        """Withdraw the opt-out of a number that has one in the database. Raises DatabaseUnavailable."""
+        if self.has(number):
+            self.take_back(number)
+
     def share_keys(self) -> None:
         """Store the hash keys, sealed to the SMS worker, once for each process. Raises DatabaseUnavailable."""
         if not self._are_keys_saved:

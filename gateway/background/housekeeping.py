@@ -108,7 +108,7 @@ class Housekeeping:
         self._holder = f"{self._host}/{secrets.token_hex(4)}"
         self._threads = [
             threading.Thread(target=self._run, name="housekeeping", daemon=True),
-            threading.Thread(target=self._renew_keys, name="session-keys", daemon=True),
+            threading.Thread(target=self._run_renewal, name="session-keys", daemon=True),
         ]
 
     def start(self) -> None:
@@ -180,12 +180,16 @@ class Housekeeping:
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)
 
-    def _renew_keys(self) -> None:
+    def renew_keys(self) -> None:
+        """Renew the session keys once."""
+        try:
+            self._renew()
+        except Exception:  # the thread must go on: old keys have to be deleted
+            log.exception("crashed")
+
+    def _run_renewal(self) -> None:
         while not self._stop.is_set():
-            try:
-                self._renew()
-            except Exception:  # the thread must go on: old keys have to be deleted
-                log.exception("crashed")
+            self.renew_keys()
             self._stop.wait(EVERY_SECONDS)
 
 

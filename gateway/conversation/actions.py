@@ -27,6 +27,7 @@ Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
 BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitable[Record]]
 
 TEXT_CHOICES = frozenset(choice for choice in CONTACT_CHOICES if choice.startswith("sms_"))
+CALL_DURING_REPORT = "contact_request.ask_during"
 ADD_SECONDS = 60 * 60  # time after Send in which the same phone may add words without code and PIN
 
 
@@ -175,7 +176,7 @@ class Actions:
         """
         if contact in TEXT_CHOICES:
             with suppress(DatabaseUnavailable):
-                await self._run_blocking(self._optouts.take_back, request.sender.key)
+                await self._run_blocking(self._optouts.take_back_if_any, request.sender.key)
 
     async def _call_me(self, request: TurnRequest, record: Record) -> Outcome:
         """Store or withdraw a request to be called. The chosen hours are removed from the session."""
@@ -188,8 +189,12 @@ class Actions:
     async def _submit_before_call(self, request: TurnRequest, record: Record) -> Record:
         """Submit a report that is not sent as INCOMPLETE, for the hotline that is asked to call.
 
-        The request to be called names it to staff: the wish for a call belongs to this report. Raises NotSent.
+        The request to be called names it to staff: the wish for a call belongs to this report. Only the question asked
+        during a report says so and names that hotline: asked elsewhere, nothing of an open report is sent. Raises
+        NotSent.
         """
+        if record.state.screen != CALL_DURING_REPORT:
+            return record
         report, recipients = record.report, request.render_context.recipients(record.state, Completeness.INCOMPLETE)
         if report is None or report.is_submitted or not recipients:
             return record

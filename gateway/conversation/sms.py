@@ -15,6 +15,7 @@ from flows.model import Answer
 from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
+from gateway.conversation.actions import CALL_DURING_REPORT
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import TurnRequest
 from gateway.conversation.keywords import CALL, HELP, Keywords, Vocabulary
@@ -40,6 +41,7 @@ from gateway.threads import RunBlocking
 from reports.access_codes import split_pair
 from reports.countries.country import Countries
 from reports.crypto import RecordCipher
+from reports.facts import Completeness
 from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.duty_phones import record_reply
@@ -50,7 +52,7 @@ FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"
 CALL_ME = "contact_request.ask_sms"
-CALL_DURING_REPORT = "contact_request.ask_during"
+NOBODY_CALLS = "contact_request.nobody"
 OPENS = {  # keyword of a first text → its screen, with the emergency number and the notice that texts stay on the phone
     "tips": TIPS,
     "law": "law.by_sms",
@@ -238,13 +240,21 @@ class SmsConversation:
         return StepResult(await self._ask_for_hours(request, record), accepted=False)
 
     async def _ask_for_hours(self, request: TurnRequest, record: Record) -> Record:
-        """Ask at which hours to call. A report that is not sent stays open, and Back returns to its question."""
+        """Ask at which hours to call. At a question of a report that is not sent, Back returns to that question.
+
+        There the screen names the hotline that calls and gets the report. If there is none, or the reporter left it
+        out, nothing is asked.
+        """
         state, is_sent = record.state, record.report is not None and record.report.is_submitted
-        if is_sent or not (record.report or state.values.get("danger")) or state.screen == CALL_ME:
+        is_begun = record.report is not None or bool(state.values.get("danger"))
+        is_asked = state.screen in (CALL_DURING_REPORT, NOBODY_CALLS) and bool(state.trail)
+        in_report = is_asked or state.screen == FIRST_WORDS or state.screen.startswith("report.")
+        if is_sent or not (is_begun and in_report):
             return await self._home_again(request, record, record.last, CALL_ME)
-        if state.screen != CALL_DURING_REPORT:
+        if not is_asked:
+            callers = request.render_context.recipients(state, Completeness.INCOMPLETE)
             asked_at = (*state.trail, (state.screen, -1))
-            state = replace(state.at(CALL_DURING_REPORT), trail=asked_at)
+            state = replace(state.at(CALL_DURING_REPORT if callers else NOBODY_CALLS), trail=asked_at)
         return await self._reducer.show_current(request, replace(record, state=state, at=request.now))
 
     # After Send

@@ -152,11 +152,13 @@ class Record(Struct, frozen=True):
 def in_danger(record: Record) -> bool:
     """Return whether danger = now is answered, with a category or words: a dropped call then leads to a report (S-12).
 
-    The wish to be called counts as words.
+    The wish to be called counts as words. So do words that Back has passed: the screen has promised to deliver them.
     """
-    values = record.state.values
-    has_content = values.get("category") or values.get("call_hours") or record.words or record.state.unasked
-    return values.get("danger") == "now" and bool(has_content)
+    values, state = record.state.values, record.state
+    if values.get("danger") != "now":
+        return False
+    has_content = values.get("category") or values.get("call_hours") or record.words or state.unasked
+    return bool(has_content) or any(answer.question == "narrative" and answer.value for answer in state.answers)
 
 
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:

@@ -144,7 +144,7 @@ def test_stop_in_the_middle_of_a_report_in_danger(row: Row) -> None:
 
 
 @pytest.mark.rule("B-41")
-@pytest.mark.parametrize("words", ["STOP PLEASE", "please stop him", "help me", "Stop.", "end it", "STOP\nSTOP"])
+@pytest.mark.parametrize("words", ["STOP PLEASE", "please stop him", "help me", "end it", "STOP\nSTOP"])
 def test_a_carriers_word_among_others_is_words(row: Row, words: str) -> None:
     row.texts().walk(*TO_WORDS_SMS, words, "No", "Send")
     assert row.report()["narrative"] == words

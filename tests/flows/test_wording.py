@@ -40,6 +40,9 @@ APPROVED = {
     "call_hours": "May {incomplete_name} call this phone? Only if nobody else answers it."
     "|May staff call this phone? Only if nobody else answers it."
     "|In danger? Call {emergency}.\nMay we call? Only if nobody else answers."
+    "|In danger? Call {emergency}.\nMay {incomplete_name} call? Only if nobody else answers. "
+    "They also get what you told us."
+    "|In danger? Call {emergency}.\nMay {incomplete_name} call? They also get what you told us."
     "|In danger? Call {emergency}.\nMay we call?",
     "avoid": "These may get it if one does not answer. Type a number to leave that one out."
     "|Type a number to leave that one out."

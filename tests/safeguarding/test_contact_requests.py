@@ -12,18 +12,24 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
+from reports.countries.country import load_countries, shipped_countries
 from reports.crypto import SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import read_private_key
+from reports.routing import incomplete_hotline
 from reports.store.schema import tables as t
 from tests.reports.judge import SHUT
 from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, number, thread, walk
+from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, dialled, number, thread, walk
 from tests.support.app import App, DecryptedRevision
 
 pytestmark = pytest.mark.slow
 
 KENYA, KENYA_SMS = "*384*123#", "22384"
 ASKED = "In danger? Call police 111.\nMay we call? Only if nobody else answers."
+ASKED_DURING = (
+    "In danger? Call police 111.\nMay Pikinini Helpline call? Only if nobody else answers. "
+    "They also get what you told us."
+)
 PLACED = "Done. Staff are told. In danger? Call police 111."
 # Words that no text except the emergency number may contain: another person may read it on this phone.
 TOPIC = re.compile(r"abuse|sex|child|hurt|report|safe|help|hotline|pikinini|protect|case|violence|crime|threat", re.I)
@@ -223,7 +229,6 @@ DURING = {
     "send": ("hi", *TO_SEND_SMS),
     "in danger": ("hi", "Report", "Now", "Go on", "Asks photos, money", TYPED),
     "in danger, words only": ("hi", "Report", "Now", TYPED),
-    "after HELP": ("hi", *TO_SEND_SMS, "HELP"),
 }
 
 
@@ -234,7 +239,7 @@ def test_a_call_asked_for_during_a_report_takes_the_report_along(app: App, befor
     """What was typed goes at once, without the number, and the request to be called names it."""
     phone = app.sms(PHONE)
     thread(phone, *DURING[before])
-    assert thread(phone, "call me")[0].startswith(ASKED)
+    assert thread(phone, "call me")[0].startswith(ASKED_DURING)
     assert incomplete(app) == [] == requests(app)
     assert thread(phone, "Call 8am-4pm") == [PLACED]
     [report], [asked] = incomplete(app), requests(app)
@@ -281,3 +286,64 @@ def test_no_call_after_all_keeps_the_report(app: App) -> None:
     answers = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
     assert thread(phone, *answers)[-1].startswith("Sent to ")
     assert any(TYPED in json.dumps(body.data) for body in app.bodies())
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("iso", ["ws", "sb"])
+def test_the_question_names_the_hotline_that_gets_what_was_typed_and_no_other_gets_it(redis_url: str, iso: str) -> None:
+    """Send would go to the police only; the request to be called goes to a hotline that no other screen named."""
+    country = next(one for one in load_countries(shipped_countries(), "demo").all if one.iso == iso.upper())
+    caller = country.hotlines[str(incomplete_hotline(country))]
+    app = App(redis_url, {"COUNTRIES": iso})
+    try:
+        phone = app.sms(PHONE, dialled(country, "sms"))
+        send = thread(phone, "hi", "Report", "No", "Photos online", "Me", "13-15", "1", TYPED, "1")[-1]
+        assert caller.screen_name not in send
+        asked = thread(phone, "call me")[0]
+        assert f"May {caller.screen_name} call?" in asked and "They also get what you told us." in asked
+        thread(phone, "Call 8am-4pm")
+        app.pass_time(1801)
+        assert {body.hotline for body in app.bodies()} == {caller.id}
+    finally:
+        app.close()
+
+
+@pytest.mark.rule("S-11")
+def test_who_left_out_the_hotline_that_calls_is_told_that_nobody_can_call(app: App) -> None:
+    phone = app.sms(PHONE)
+    send = thread(phone, "hi", *TO_SEND_SMS, "Leave one out", "Pikinini Helpline")[-1]
+    nobody = thread(phone, "call me")[0]
+    assert nobody.startswith("Nobody can call you now.") and "Pikinini" not in nobody.partition("You can call")[0]
+    assert thread(phone, "0") == [send]
+    app.pass_time(1801)
+    assert app.bodies() == []
+
+
+ABANDONED = {
+    "tips": ("hi", "Report", "No", "Photos online", TYPED, *["0"] * 4, "tips"),
+    "after HELP": ("hi", *TO_SEND_SMS, "HELP"),
+    "a keyword": ("hi", *TO_SEND_SMS, "tips"),
+}
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("before", ABANDONED)
+def test_a_call_asked_for_outside_a_report_takes_nothing_along_by_sms(app: App, before: str) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, *ABANDONED[before])
+    assert thread(phone, "call me", "2")[0].startswith(ASKED)
+    app.pass_time(1801)
+    assert incomplete(app) == [] and len(requests(app)) == 1
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize(
+    "keys", [("1", "2", "7", "1", "4", *["0"] * 5), ("1", "2", "1", "My teacher touches me at school", *["0"] * 3)]
+)
+def test_a_call_asked_for_outside_a_report_takes_nothing_along_by_ussd(app: App, keys: tuple[str, ...]) -> None:
+    phone = app.ussd("+254711000111", "africastalking", KENYA)
+    phone.dial()
+    seen = [phone.type(key).text for key in (*keys, "6", "2")]
+    assert seen[-1].startswith(PLACED.partition(" In")[0])
+    app.pass_time(1801)
+    assert incomplete(app) == [] and len(requests(app)) == 1

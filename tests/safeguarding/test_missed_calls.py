@@ -115,3 +115,34 @@ def test_a_call_while_redis_is_away_is_refused_and_texted_nothing_late(app: App)
         ring(app)
     app.parts.housekeeping.once()
     assert sent(app) == []
+
+
+TO_WORDS = ("hello", "Report", "Soon", "Asks photos, money", "Me", "13-15", "Torba")
+MISSING = ("hello", "Report", "Soon", "Missing child", "My child", "13-15", "Torba")
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("how", ["ring", "call me"])
+@pytest.mark.parametrize("before", [TO_WORDS, MISSING], ids=["words", "missing"])
+def test_back_after_a_missed_call_at_the_words_takes_no_other_answer_away(
+    app: App, before: tuple[str, ...], how: str
+) -> None:
+    asked = _texts(app, *before)
+    if how == "ring":
+        ring(app)
+    else:  # there it is an answer in words
+        _texts(app, how)
+    assert _texts(app, "0") == asked
+    _texts(app, "He waits at school every day", "No", "Send")
+    data = next(body.data for body in app.bodies() if body.data["completeness"] == "complete")
+    questions = [answer["question"] for answer in data["answers"]]
+    assert data["place"] and data["child"]["age_band"] == "13-15"
+    assert data["narrative"] == "He waits at school every day"
+    assert len(questions) == len(set(questions)) + (how == "call me")
+
+
+def _texts(app: App, *words: str) -> str:
+    """Text the words, and return the last answer."""
+    for each in words:
+        text(app, each, id_=f"m{len(sent(app))}-{each[:9]}")
+    return sent(app)[-1][1]

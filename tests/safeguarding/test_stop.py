@@ -285,19 +285,3 @@ def test_stop_after_send_files_what_was_gathered(app: App) -> None:
     phone.text("STOP")
     app.pass_time(0)
     assert app.count(t.pending) == 0
-
-
-def test_a_choice_that_is_spelled_as_stop_is_that_choice(redis_url: str) -> None:
-    """In Samoan "Keep" is a word for STOP: who keeps a report must not be opted out."""
-    app = App(redis_url, {"COUNTRIES": "ws", "TOKAUT_DRAFT_LANGUAGES": "sm"})
-    try:
-        phone = app.sms("+6857212345", "285")
-        sent = walk(app.ussd("+6857212346", code="*384*285#"), "Report", "No", "9", "1", "1", "1", "1", "1", "1")
-        code, pin = code_and_pin(next(screen for screen in sent if "PIN" in screen))
-        thread(phone, "hi", "5", "2", "CODE", code, pin, "4")
-        assert "0 Taofi" in phone.replies()[-1]
-        assert thread(phone, "Taofi")[-1] != ""
-        assert app.count(t.optout) == 0
-        assert thread(phone, "Taofi") == [""] and app.count(t.optout) == 1
-    finally:
-        app.close()

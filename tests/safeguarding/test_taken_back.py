@@ -59,3 +59,54 @@ def test_words_of_an_interrupted_report_are_sent_unless_they_were_taken_back(
 def test_after_back_the_words_are_asked_for_as_if_none_had_come(app: App) -> None:
     asked = thread(app.sms(PHONE), *TO_WORDS)[-1]
     assert thread(app.sms(PHONE), FIRST, "0")[-1] == asked
+
+
+IN_DANGER = ("hi", "Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me")
+
+
+def after_silence(app: App, *texts: str) -> Any:
+    thread(app.sms(PHONE), *IN_DANGER, *texts)
+    app.pass_time(601)
+    [body] = app.bodies()
+    return body.data
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize(
+    ("then", "narrative"),
+    [
+        (("0",), FIRST),
+        (("0", "0"), FIRST),
+        (("0", "0", "0", "0"), FIRST),
+        (("0", "00"), FIRST),
+        (("0", "1"), None),
+        (("0", "0", "Me", "1"), None),
+        (("0", SECOND), SECOND),
+        (("0", SECOND, "0", "1"), None),
+    ],
+)
+def test_in_danger_words_stay_until_they_are_replaced_or_skipped(
+    app: App, then: tuple[str, ...], narrative: str | None
+) -> None:
+    """The screen has promised: the helpline gets it even if you are cut off."""
+    data = after_silence(app, FIRST, *then)
+    assert data["narrative"] == narrative
+    assert ("Samuel" in json.dumps(data)) == (narrative == FIRST)
+    questions = [one["question"] for one in data["answers"] if one["question"] == "narrative"]
+    assert len(questions) == 1 + then.count("1") + then.count(SECOND)
+
+
+@pytest.mark.rule("S-12")
+def test_back_from_now_takes_the_words_back_with_the_promise(app: App) -> None:
+    thread(app.sms(PHONE), *IN_DANGER, FIRST, *["0"] * 6)
+    app.pass_time(1801)
+    assert app.bodies() == []
+    data = sent(app, "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
+    assert data["narrative"] is None and "Samuel" not in json.dumps(data)
+
+
+@pytest.mark.rule("S-12")
+def test_words_of_an_interrupted_report_in_danger_stay(app: App) -> None:
+    thread(app.sms(PHONE), *IN_DANGER, FIRST, "0", "00")
+    data = sent(app, *IN_DANGER, "1", "No", "Send")
+    assert data["narrative"] == FIRST

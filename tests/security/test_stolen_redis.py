@@ -125,7 +125,7 @@ def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Pat
 
         for _ in range(LONGEST_SECONDS // 300):
             clock.shift(timedelta(seconds=300))
-            app.parts.housekeeping.once()
+            app.parts.housekeeping.renew_keys()
         later = Thief(app, own_valkey, tmp_path / "later")
         assert later.sealed() >= sealed, "the server still has every version on its disk"
         assert later.opened(later.sealed() | sealed) == []
@@ -138,7 +138,7 @@ def test_what_goes_on_stays_readable_to_web_alone_while_keys_are_renewed(app: Ap
         seen = [thread(phone, "hello")[0]]
         for reply in (*TO_SEND_SMS, "Send"):
             clock.shift(timedelta(minutes=14))
-            app.parts.housekeeping.once()
+            app.parts.housekeeping.renew_keys()
             seen += thread(phone, reply)
         assert seen[-1].startswith("Sent to ")
 
@@ -149,7 +149,7 @@ def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> 
         phone = app.ussd(number(1), "ussd")
         home = walk(phone, *TO_SEND[:4])[0]
         clock.shift(timedelta(seconds=LONGEST_SECONDS + 1))
-        app.parts.housekeeping.once()
+        app.parts.housekeeping.renew_keys()
         seen = phone.type("1")
         assert (seen.text, seen.expects_reply) == (home, True)
         assert [phone.type(reply).text for reply in TO_SENT][-1].startswith("Sent to ")
@@ -160,10 +160,10 @@ def test_a_clock_set_fifteen_days_ahead_for_a_minute_stops_no_new_call(app: App)
         running = app.ussd(number(1), "ussd")
         walk(running, *TO_SEND[:4])
         clock.shift(timedelta(days=15))
-        app.parts.housekeeping.once()
+        app.parts.housekeeping.renew_keys()
         assert walk(app.ussd(number(2), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
         clock.shift(timedelta(days=-15, minutes=1))
         assert walk(app.ussd(number(3), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
-        app.parts.housekeeping.once()
+        app.parts.housekeeping.renew_keys()
         assert running.type("1").expects_reply
         assert walk(app.ussd(number(4), "ussd"), *TO_SENT)[-1].startswith("Sent to ")

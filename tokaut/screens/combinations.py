@@ -17,10 +17,11 @@ from flows.model import FlowBook, FlowState, Option, ScreenContext
 from flows.pagination import CONTEXT_SEPARATOR, ScreenLimit
 from flows.renderer import OVERLAY_SCREEN
 from gateway.channels.simulator import Channel
+from gateway.conversation.actions import CALL_DURING_REPORT
 from gateway.conversation.context import ROUTED as ROUTED_FACTS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
-from gateway.conversation.sms import CALL_DURING_REPORT, DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
+from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from gateway.messaging import speech
 from reports.countries.country import Country
 from reports.countries.referral import service_placeholders

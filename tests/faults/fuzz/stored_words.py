@@ -20,6 +20,7 @@ from runtime.settings import CommonSettings, WebSecrets, load_all_settings
 from tests.support.installation import Installation
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
+MESSAGES = "SELECT rowid, report_id, message_id, recipient, key_id, wrap, sealed FROM message WHERE rowid > ?"
 OVERLAP = 200  # rows of `pending` are deleted, and later rows reuse their ids
 
 
@@ -46,6 +47,7 @@ class StoredWords:
         self._sessions = Sessions(settings[CommonSettings].session_redis, vault, keys)
         self._runner = asyncio.Runner()
         self._last = {"report_body": 0, "pending": 0}
+        self._last_message = 0
 
     def close(self) -> None:
         """Close its connections."""
@@ -74,6 +76,14 @@ class StoredWords:
                     if (row[0], row[1]) not in seen:  # one recipient is enough
                         seen.add((row[0], row[1]))
                         yield from _strings(self._opened(*row))
+            for rowid, *row in database.execute(MESSAGES, (0 if everything else self._last_message,)):
+                self._last_message = max(self._last_message, rowid)
+                yield from _strings(self._opened_message(*row))
+
+    def _opened_message(self, report_id: str, message_id: str, hotline: str, key_id: str, *sealed: bytes) -> Any:
+        private = read_private_key(self._folder / "keys", hotline, key_id)
+        context = SealContext.of_message("demo", report_id, message_id, hotline)
+        return json.loads(open_body(private, context, SealedBody(key_id, sealed[0], b"", sealed[1])))
 
     def _opened(self, report_id: str, revision: int, hotline: str, key_id: str, *sealed: bytes) -> Any:
         private = read_private_key(self._folder / "keys", hotline, key_id)
