@@ -57,6 +57,7 @@ __all__ = [
     "initial_state",
     "is_exit",
     "is_free_text",
+    "is_key",
     "prepend_answers",
     "render",
     "render_notice",
@@ -70,6 +71,7 @@ _LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the s
 SKIPPED = "skipped"  # the outcome of an effect whose question was skipped
 AGE_QUESTION = "age_band"
 YOUNGEST_AGE, OLDEST_CHILD, OLDEST_AGE = 10, 17, 97  # of two digits, and not the key 98
+_AGE = re.compile(r"(?:i am |i'?m |s?he is |s?he'?s )?([0-9]{2})(?: ?(?:years?|yrs?)(?: old)?)?")
 _EXIT = re.compile(r"[0o] ?[0o]")
 
 
@@ -130,6 +132,17 @@ def prepend_answers(state: FlowState, earlier: tuple[Answer, ...]) -> FlowState:
 def is_exit(reply: str) -> bool:
     """Return whether a reply is the quick exit `00`, also as `00.`, `0 0` or `OO`."""
     return len(reply) <= MAX_CHOICE_CHARS and _EXIT.fullmatch(_bare(reply)) is not None
+
+
+def is_key(book: FlowBook, state: FlowState, reply: str, context_for: ContextFor, limit: ScreenLimit) -> bool:
+    """Return whether a reply is digits, or stands for a key that any screen or this one's typed input has.
+
+    A choice by its label is none; whether a reply is a choice, `step` finds out.
+    """
+    if len(reply) > MAX_CHOICE_CHARS:
+        return False
+    turn = _Turn(book, _without_open_answer(state), reply, context_for, limit, now=0, more=False)
+    return turn.key_for(book.screens[turn.state.screen]).isdecimal()
 
 
 def _bare(reply: str) -> str:
@@ -336,16 +349,16 @@ def _constant_choice(screen: Screen, key: str) -> Choice | None:
 def _age_choice(screen: Screen, reply: str) -> Choice | None:
     """Return the choice of the band of a typed age, as in `14` or `I am 14`; None elsewhere.
 
-    The age is the only number, and has two digits: one digit is a key. Beside words the age of an adult is not taken,
-    as it may be another person's, and in free text none is.
+    The age has two digits: one digit is a key. Other words beside a number may make it months or a school year. Beside
+    words the age of an adult is not taken, as it may be another person's.
     """
-    if screen.question != AGE_QUESTION or is_free_text(reply) or len(reply) > MAX_CHOICE_CHARS:
+    if screen.question != AGE_QUESTION or len(reply) > MAX_CHOICE_CHARS:
         return None
-    numbers = re.findall(r"[0-9]+", fold(reply))
-    oldest = OLDEST_AGE if _bare(reply).isdecimal() else OLDEST_CHILD
-    if len(numbers) != 1 or len(numbers[0]) != 2 or not YOUNGEST_AGE <= int(numbers[0]) <= oldest:
+    typed = _AGE.fullmatch(_bare(reply).replace("\u2019", "'"))
+    oldest = OLDEST_AGE if typed and typed[1] == typed[0] else OLDEST_CHILD
+    if not typed or not YOUNGEST_AGE <= int(typed[1]) <= oldest:
         return None
-    return next((choice for choice in screen.choices if _is_within(int(numbers[0]), choice.value or "")), None)
+    return next((choice for choice in screen.choices if _is_within(int(typed[1]), choice.value or "")), None)
 
 
 def _is_within(age: int, band: str) -> bool:

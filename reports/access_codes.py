@@ -5,6 +5,7 @@ A code is 7 digits and a Damm check digit, which detects every single wrong digi
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -21,6 +22,7 @@ _DAMM: Final = (
     (9, 4, 3, 8, 6, 1, 7, 2, 0, 5),
     (2, 5, 8, 1, 4, 3, 6, 7, 9, 0),
 )
+PAIRS: Final = ([8, 4], [4, 4, 4], [12])  # how many digits stand together in code and PIN
 
 
 def derive_code(mac: bytes) -> str:
@@ -55,9 +57,15 @@ def parse_pin(text: str) -> str | None:
 
 
 def split_pair(text: str) -> tuple[str, str] | None:
-    """Return code and PIN of a text that has both, as the Sent screen shows them; None for any other text."""
+    """Return code and PIN of a text that has both, as the Sent screen shows them; None for any other text.
+
+    In words with other numbers, as of a phone, the digits are grouped otherwise or are no possible code.
+    """
+    runs = re.findall(r"\d+", unicodedata.normalize("NFKC", text))
     digits = _digits(text)
-    return (digits[:8], digits[8:]) if len(digits) == 12 else None
+    is_grouped = [len(run) for run in runs] in PAIRS and "+" not in unicodedata.normalize("NFKC", text)
+    code = parse_code(digits[:8]) if is_grouped else None
+    return (code, digits[8:]) if code else None
 
 
 def check_digit(digits: str) -> str:

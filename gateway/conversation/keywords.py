@@ -34,11 +34,13 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# Words of courtesy; around a word with a meaning they do not count.
+# Words of courtesy; around a refusal or a keyword with a typing error they do not count. A carrier's word with them is
+# words: the carrier does not answer those in our place.
 PLEASE = frozenset({"please", "pls", "plz"})
 # A refusal to send words that are not sent yet, beside the labels of the choices in each offered language.
 REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
-REFUSING_LABELS = ("Delete it", "Delete", "No")
+REFUSING_LABELS = ("Delete it", "Delete")
+NO = "No"  # as its label is translated; beside "In danger?" it answers that question
 
 # Words that are near a keyword and mean something else; greetings of the offered languages are added.
 OTHER_WORDS = frozenset({
@@ -58,7 +60,8 @@ ENDS_OF_CALL_ME = ("me", "callme")  # the other forms are recognised without typ
 FORMS_OF_ME = frozenset({"me", "mi", "m"})
 MAX_CALL_ME_CHARS = 160
 LONG_WORD = 4  # letters; a typing error is recognised only in words of this length or more
-_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bc`")
+# Keypads often lack the glottal stop and the long vowels of a language.
+_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bb\u02bc`")
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
@@ -82,7 +85,8 @@ class Keywords:
     `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
     name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
     country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words. `refusals`:
-    texts by which words that are not sent are deleted. `others`: words with another meaning, never a typing error.
+    texts by which words that are not sent are deleted, and `noes`: "No" in each language, both without
+    marks. `others`: words with another meaning, never a typing error.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -91,16 +95,20 @@ class Keywords:
     stops: frozenset[str] = frozenset()
     call_me: frozenset[tuple[str, ...]] = frozenset()
     refusals: frozenset[str] = frozenset()
+    noes: frozenset[str] = frozenset()
     others: frozenset[str] = OTHER_WORDS
 
     def is_stop(self, text: str) -> bool:
         """Return whether the whole text is a word for STOP."""
-        return _without_please(text) in self.stops
+        return _stripped(text) in self.stops
 
     def refuses(self, text: str) -> bool:
         """Return whether the whole text says that words must not be sent, or is the line of `00` that deletes them."""
-        words = _without_please(text).translate(_NO_APOSTROPHES)
-        return words.removeprefix("00 ") in self.refusals
+        return _without_marks(_without_please(text)).removeprefix("00 ") in self.refusals
+
+    def is_no(self, text: str) -> bool:
+        """Return whether the whole text is "No"."""
+        return _without_marks(_stripped(text)) in self.noes
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none."""
@@ -108,7 +116,7 @@ class Keywords:
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
-        typed_word = _stripped(text)
+        typed_word = _without_please(text)
         if len(typed_word) < SHORTEST or is_free_text(text) or typed_word in self.tags or typed_word in self.others:
             return None
         candidates = [word for word in self.words if len(word) >= SHORTEST]
@@ -151,7 +159,7 @@ class Vocabulary:
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
         stop_words: set[str] = set()
-        refusals = set(REFUSALS)
+        refusals, noes = set(REFUSALS), set[str]()
         others = set(OTHER_WORDS)
         call_phrases = {tuple(phrase.split()) for phrase in CALL_ME if phrase.endswith(ENDS_OF_CALL_ME)}
         for tag, context in render_context.country_contexts.items():
@@ -167,6 +175,7 @@ class Vocabulary:
             own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE)}
             refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
+            noes.add(_without_marks(_stripped(context.language.say(NO))))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}
@@ -185,7 +194,8 @@ class Vocabulary:
             single_language,
             frozenset(stop_words),
             frozenset(call_phrases),
-            refusals=frozenset(refusals),
+            refusals=frozenset(map(_without_marks, refusals)),
+            noes=frozenset(noes),
             others=frozenset(others),
         )
 
@@ -214,13 +224,19 @@ def _stripped(text: str) -> str:
 
 
 def _without_please(text: str) -> str:
-    """Return a text folded and stripped, without words of courtesy around it, as in `Stop, please!`."""
+    """Return a text folded and stripped, without words of courtesy around it, as in `Delete, please!`."""
     words = _stripped(text).split()
     while len(words) > 1 and words[-1] in PLEASE:
         words.pop()
     while len(words) > 1 and words[0] in PLEASE:
         words.pop(0)
     return _stripped(" ".join(words))
+
+
+def _without_marks(folded: str) -> str:
+    """Return a folded text without apostrophes, and without marks on letters: `tamatei` for Tongan `tāmateʻi`."""
+    letters = unicodedata.normalize("NFD", folded.translate(_NO_APOSTROPHES))
+    return "".join(char for char in letters if unicodedata.category(char) != "Mn")
 
 
 def _is_letter(char: str) -> bool:
@@ -230,20 +246,12 @@ def _is_letter(char: str) -> bool:
 # The words that carriers and networks use in an SMS: STOP, START, HELP, "call me". Pure.
 
 
-def is_key(text: str) -> bool:
-    """Return whether a text holds only digits of any script: an answer to a menu, not words."""
-    return _plain(text).isdecimal()
-
-
 def word(text: str) -> CarrierWord | None:
     """Return which carrier's word the whole text is; None for any other text, such as "stop him".
 
-    Signs around the word do not count, and at STOP and HELP a "please" does not.
+    Signs around the word do not count. With a "please" it is words: carriers do not answer them in our place.
     """
-    if len(text) > 64:
-        return None
-    meant = WORDS.get(_without_please(text))
-    return meant if meant != "start" or _stripped(text) in WORDS else None
+    return WORDS.get(_stripped(text)) if len(text) <= 64 else None
 
 
 def is_call_me(text: str) -> bool:

@@ -176,10 +176,12 @@ class Reducer:
         `quiet`: the turn was taken before and is only replayed; its answer is not stored again; nor is any of a
         synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay.
 
-        Code and PIN in one text answer both screens, and are one attempt.
+        Code and PIN in one text answer both screens, and are one attempt; at the second screen only the PIN counts.
         """
-        if self._asks_for_code(record) and (pair := split_pair(reply)):
-            record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
+        question = self._secret_asked(record)
+        if question and (pair := split_pair(reply)):
+            if question == "code":
+                record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
             reply = pair[1]
         return await self._step(request, record, drafts, reply, quiet=quiet, may_act=may_act)
 
@@ -335,9 +337,19 @@ class Reducer:
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now
         ).accepted
 
-    def _asks_for_code(self, record: Record) -> bool:
+    async def is_key(self, request: TurnRequest, record: Record, reply: str) -> bool:
+        """Return whether a reply stands for a key of the current screen. False while the database is unavailable."""
+        try:
+            render_context = await self._render_context(request, record)
+        except DatabaseUnavailable:
+            return False  # then the step shows the notice
+        return engine.is_key(self.book, record.state, reply, render_context, request.limit)
+
+    def _secret_asked(self, record: Record) -> str | None:
+        """Return the question of a screen that asks for code or PIN; None of any other screen."""
         screen = self.book.screen(record.state.screen)
-        return screen.question == "code" and screen.typed is not None and not overlay_of(self.book, record.state)
+        is_asked = screen.typed is not None and screen.typed.secret and not overlay_of(self.book, record.state)
+        return screen.question if is_asked else None
 
     def asks_for_words(self, record: Record, reply: str) -> bool:
         """Return whether the screen asks for typed words that are not secret, and `reply` is none of its keys."""

@@ -38,6 +38,7 @@ from gateway.sessions.record import (
 from gateway.sessions.store import SMS_SECONDS
 from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
+from reports.access_codes import split_pair
 from reports.countries.country import Countries
 from reports.crypto import RecordCipher
 from reports.facts import Completeness
@@ -138,7 +139,7 @@ class SmsConversation:
         record = replace(record, media=add_media(record.media, request.inbound.media))
         is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
         is_repeat = turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at)
-        if (is_late and keywords.is_key(text)) or (is_repeat and not is_free_text(text)):
+        if (is_repeat and not is_free_text(text)) or (is_late and await self._reducer.is_key(request, record, text)):
             # a key for a menu that its sender has not seen
             record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
@@ -147,7 +148,8 @@ class SmsConversation:
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         typed = self._reducer.book.screen(record.state.screen).typed
-        if typed and not (typed.secret and (is_free_text(text) or self._keywords(request).exact(text))):
+        is_message = is_free_text(text) and split_pair(text) is None  # code and PIN with words are never a message
+        if typed and not (typed.secret and (is_message or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
         return await self._take_choice(request, record, drafts, text, late=is_late)
 
@@ -169,10 +171,12 @@ class SmsConversation:
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
             return await self._show_keyword(keyword, request, record, drafts)
-        is_continuation = self._continues_words(record, text, request.now)
+        # "No" beside "In danger?": neither words nor a refusal
+        is_no = record.state.screen == FIRST_WORDS and self._keywords(request).is_no(text)
+        is_continuation = not is_no and self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
             return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
-        misread_result = await self._take_unknown(request, record, drafts, text)
+        misread_result = None if is_no else await self._take_unknown(request, record, drafts, text)
         return misread_result or await self._reducer.step(request, record, drafts, text)
 
     async def _show_keyword(
@@ -188,7 +192,8 @@ class SmsConversation:
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str
     ) -> StepResult | None:
         """Handle words for a report, or a typing error to ask back about; None for any other text."""
-        if record.state.screen in SENT and not keywords.is_key(text) and (text.strip() or not request.inbound.media):
+        is_words = (text.strip() or not request.inbound.media) and not await self._reducer.is_key(request, record, text)
+        if record.state.screen in SENT and is_words:
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
         if self._is_for_report(request, text) and self._reaches_nobody(record):

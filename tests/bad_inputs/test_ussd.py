@@ -165,15 +165,16 @@ def asks_again(said: str, shown: str) -> bool:
 
 
 @pytest.mark.rule("B-19")
-@pytest.mark.parametrize("reply", ["01", "001", "1.5", "-1", "+1", "99", " ", "1,", "1 2", "0x1", "one"])
+@pytest.mark.parametrize("reply", ["01", "001", "1.5", "-1", "+1", "99", " ", "1,2", "1 2", "0x1", "one"])
 def test_nothing_is_guessed(row: Row, reply: str) -> None:
     shown, said = at_category(row, reply)
     assert asks_again(said, shown)
 
 
 @pytest.mark.rule("B-20")
-@pytest.mark.parametrize("reply", ["1 ", " 1", "１", "١", "१", "\t1\n"])
+@pytest.mark.parametrize("reply", ["1 ", " 1", "１", "١", "१", "\t1\n", "1,", "1."])
 def test_a_digit_is_a_digit_in_any_script(row: Row, reply: str) -> None:
+    """Blanks and signs around it do not count, as by SMS: it can mean no other key."""
     _, said = at_category(row, reply)
     assert said.startswith("CON Who is this about?")
     assert at_category(row, "Hurt, touched, forced")[1] == said

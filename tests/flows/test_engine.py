@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from flows.engine import apply_outcome, initial_state, is_free_text, prepend_answers, render, render_notice, step
+from flows.engine import (
+    apply_outcome,
+    initial_state,
+    is_free_text,
+    is_key,
+    prepend_answers,
+    render,
+    render_notice,
+    step,
+)
 from flows.model import Answer, FlowState, Option, ScreenContext
 from tests.flows.phone import FIELDS, LIMITS, NOON, OUTCOMES, Phone, book, world
 
-USSD = LIMITS["ussd"]
+USSD, SMS = LIMITS["ussd"], LIMITS["sms"]
 
 
 def at(screen: str, page: int = 0, wrong: int = 0) -> FlowState:
@@ -107,13 +116,30 @@ def test_ninety_eight_acts_only_where_it_is_shown() -> None:
         *(("18", "18+"), ("45", "18+"), ("97", "18+"), ("I am 14", "13-15"), ("14 years", "13-15")),
         *(("14yrs old", "13-15"), ("١٤", "13-15"), ("im 9 or 10", None), ("9", None), ("109", None), ("98", None)),
         *(("he is 45 and hurts me", None), ("my dad is 45", None), ("09", None), ("14-15", None)),
-        *(("4", "13-15"), ("16-17", "16-17")),
+        *(("4", "13-15"), ("16-17", "16-17"), ("14.", "13-15"), ("I'm 14", "13-15"), ("I\u2019m 14!", "13-15")),
+        *(("she is 12", "10-12"), ("He is 16 years old", "16-17"), ("12 yrs", "10-12"), ("I am 14 years old", "13-15")),
+        *(("10 months", None), ("Year 12", None), ("grade 11", None), ("class 10", None), ("12 times", None)),
+        *(("13 kids", None), ("she is 35", None), ("12 years ago", None), ("since 12", None)),
     ],
 )
 def test_an_age_of_two_digits_is_its_band(screen: str, reply: str, band: str | None) -> None:
     found = step(book(), at(screen), reply, lambda _: world(), limit=USSD, now=NOON)
     assert found.state.values == ({"age_band": band} if band else {})
     assert found.accepted is (band is not None)
+
+
+@pytest.mark.parametrize(
+    ("screen", "reply", "key"),
+    [
+        *(("report.words", reply, True) for reply in ("1", "1.", "(1)", "1 = skip", "skip", "Skip.", "0.", "0 = Back")),
+        *(("report.words", reply, True) for reply in ("00.", "0 0", "00 Leave", "\uff11", "\u0661", " 00\n", "7")),
+        *(("report.words", reply, False) for reply in ("", "one", "1.5", "1 man", "Back", "he is 12", "0" * 201)),
+        *(("report.danger", reply, True) for reply in ("1", "1)", "00", "Leave", "Back")),
+        *(("report.danger", reply, False) for reply in ("Now", "help me")),
+    ],
+)
+def test_a_key_is_what_the_screen_would_take_as_one(screen: str, reply: str, key: bool) -> None:
+    assert is_key(book(), at(screen), reply, lambda _: world({"channel": "sms"}), SMS) is key
 
 
 def test_a_number_elsewhere_is_no_age() -> None:

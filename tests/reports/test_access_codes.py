@@ -121,6 +121,16 @@ def test_a_pin(typed: str, read: str | None) -> None:
         ("4821 9303", None),
         ("4821 9303 735", None),
         ("Code 4821 9303, PIN 7350, call 5550101", None),
+        ("My code is 48219303 and my PIN 7350 thanks", ("48219303", "7350")),
+        ("Code 4821-9303 PIN 7350", ("48219303", "7350")),
+        ("\u0664\u0668\u0662\u0661 \u0669\u0663\u0660\u0663 \u0667\u0663\u0665\u0660", ("48219303", "7350")),
+        ("4821 9304 7350", None),
+        ("+482193037350", None),
+        ("My father beats me every night call +254712345678", None),
+        ("My father beats me every night call 254712345678", None),
+        ("call 555123 or 555124", None),
+        ("482193 037350", None),
+        ("7350 48219303", None),
     ],
 )
 def test_code_and_pin_in_one_text(typed: str, pair: tuple[str, str] | None) -> None:

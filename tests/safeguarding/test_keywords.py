@@ -291,6 +291,22 @@ def test_a_word_of_another_meaning_is_no_typing_error(country: Country, catalogu
     assert known.near("coed") == "code"
 
 
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("sign", ["\u02bb", "\u02bc", "\u2018", "\u2019", "'", "`", ""])
+def test_a_glottal_stop_may_be_written_as_any_apostrophe_or_left_out(
+    sign: str, catalogues: dict[str, Catalogue]
+) -> None:
+    tonga, samoa = (keywords(next(one for one in ALL if one.iso == iso), catalogues) for iso in ("TO", "WS"))
+    assert (
+        tonga.refuses(f"T\u0101mate{sign}i")
+        and tonga.refuses(f"tamate{sign}i.")
+        and tonga.refuses(f"00 T\u0101mate{sign}i")
+    )
+    for no in (f"{sign}Ikai", "No", "no."):
+        assert tonga.is_no(no) and not tonga.refuses(no)
+    assert samoa.is_no("Leai!") and not samoa.refuses("Leai")
+
+
 @pytest.mark.rule("S-09")
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
 def test_no_label_is_a_word_that_acts_before_the_choice(country: Country, catalogues: dict[str, Catalogue]) -> None:

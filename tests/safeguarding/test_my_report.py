@@ -72,7 +72,7 @@ class Told:
 
 
 @pytest.mark.rule("S-35")
-@pytest.mark.parametrize("form", ["Code {}, PIN {}", "{}{}", "{} {}!"])
+@pytest.mark.parametrize("form", ["Code {}, PIN {}", "{}{}", "{} {}!", "My code is {} and my PIN {} thanks"])
 def test_code_and_pin_in_one_text_open_the_report(app: App, told: Told, form: str) -> None:
     typed = form.format(told.code, told.pin)
     opened = thread(app.sms(number(70)), "CODE", typed)[-1]
@@ -81,6 +81,30 @@ def test_code_and_pin_in_one_text_open_the_report(app: App, told: Told, form: st
     for n in range(5):  # each text is one attempt
         assert thread(app.sms(number(80 + n)), "CODE", wrong)[-1].startswith("Code or PIN is not right.")
     assert walk(app.ussd(number(72)), "My report", typed)[-1].startswith("Code or PIN is not right.")
+
+
+@pytest.mark.parametrize("word", ["CODE", "My report"])
+@pytest.mark.parametrize("first", [(), ("code",)], ids=["both at once", "both at the PIN"])
+def test_code_and_pin_with_words_are_never_stored_as_words(
+    app: App, told: Told, word: str, first: tuple[str, ...]
+) -> None:
+    typed = f"My code is {told.code[:4]} {told.code[4:]} and my PIN {told.pin}"
+    opened = thread(app.sms(number(70)), "hello", word, *(told.code for _ in first), typed)[-1]
+    assert "\n1 Messages" in opened
+    app.pass_time(31 * 60)
+    assert {row.report_id for row in app.rows(t.report)} == {told.report_id}
+    assert told.messages() == []
+
+
+@pytest.mark.rule("S-22")
+def test_words_with_numbers_are_no_code_and_pin(app: App) -> None:
+    """By USSD they go to the screen for words; by SMS they are a report's first words."""
+    texts = ("My father beats me every night call +254712345678", "He hits me, call 555123 or 555124")
+    for n, said in enumerate(texts):
+        asked = walk(app.ussd(number(70 + n)), "My report", said)[-1]
+        assert "your words go with it" in asked, said
+        assert "Not sent yet." in thread(app.sms(number(80 + n)), "hello", "My report", said)[-1]
+    assert not thread(app.sms(number(90)), "CODE", "+254712345678")[-1].startswith("Code or PIN is not right.")
 
 
 def test_back_after_keep_and_after_a_skipped_question_leads_before_the_state(told: Told) -> None:

@@ -43,6 +43,21 @@ def test_a_repeat_from_before_our_answer_shows_the_screen_again(app: App, phone:
 
 
 @pytest.mark.rule("S-11")
+@pytest.mark.parametrize("late", ["1", "1.", "1 = skip", "skip", "0", "0.", "0 = Back", "00.", "OO", "00 Leave"])
+def test_a_late_key_answers_nothing_however_it_is_written(app: App, phone: KannelTexts, late: str) -> None:
+    """Its sender saw another screen; at the question for own words a key would skip it."""
+    asked = thread(phone, *TO_WORDS)[-1]
+    assert say(phone, late, 1000) == asked
+    assert thread(phone, "He follows me on the way to school", "No", "Send")[-1].startswith("Sent to ")
+    assert [body.data["narrative"] for body in app.bodies()][:1] == ["He follows me on the way to school"]
+
+
+def test_late_words_are_stored(app: App, phone: KannelTexts) -> None:
+    thread(phone, *TO_WORDS)
+    assert say(phone, "1 man follows me", 1000).startswith(CONTACT)
+
+
+@pytest.mark.rule("S-11")
 def test_three_keys_at_once_do_not_send(app: App, phone: KannelTexts) -> None:
     thread(phone, *TO_WORDS)
     seen = [say(phone, "1", 20)[:8] for _ in range(3)]

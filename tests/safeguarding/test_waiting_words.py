@@ -89,14 +89,13 @@ REFUSALS = [
         "DELETE",
         "delete it!",
         "Delete",
-        "no",
-        "No.",
         "dont send",
         "Don\u2019t send it",
         "please dont send",
+        "no send",
         "00 Delete it",
     ),
-    *("non", "effacer", "supprimer", "no sendem", "Tekemaot", "delete pls"),
+    *("effacer", "supprimer", "no sendem", "Tekemaot", "delete pls"),
 ]
 
 
@@ -109,6 +108,16 @@ def test_a_clear_refusal_deletes_the_words_and_says_so(app: App, reply: str) -> 
     app.pass_time(HALF_AN_HOUR)
     assert heard(app) == []
     assert thread(phone, "hi")[0].startswith("In danger? Call police 111.\n1 Report")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("reply", ["No", "no.", "NO!", "non"])
+def test_no_answers_whether_there_is_danger_and_deletes_nothing(app: App, reply: str) -> None:
+    """The screen asks "In danger?", so that is what "no" answers; it is not passed to staff as words."""
+    phone = app.sms(PHONE)
+    assert thread(phone, WORDS, reply)[-1].startswith("Sorry, try again.\nNot sent yet. In danger?")
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
 
 
 @pytest.mark.rule("S-12")
@@ -137,6 +146,28 @@ def test_more_words_are_no_refusal(app: App, more: str) -> None:
     thread(app.sms(PHONE), WORDS, more)
     app.pass_time(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [more], "incomplete")]
+
+
+PLEASES = ["Please stop", "end please", "please cancel", "plz quit", "Stop, please!", "help please"]
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("said", PLEASES)
+def test_a_plea_is_words_and_no_opt_out(app: App, said: str) -> None:
+    """No carrier answers it in our place, so silence would be all that its sender gets."""
+    assert "Not sent yet." in thread(app.sms(PHONE), WORDS, said)[-1]
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [said], "incomplete")]
+    assert app.count(t.optout) == 0
+    assert "In danger? Call police 111." in thread(app.sms(number(71)), said)[0]
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("said", ["Please stop", "Help please"])
+def test_a_plea_at_the_question_for_words_is_stored(app: App, said: str) -> None:
+    to_words = TO_SEND_SMS[: TO_SEND_SMS.index("It happens on the way home every day")]
+    assert thread(app.sms(PHONE), "hi", *to_words, said, "No", "Send")[-1].startswith("Sent to ")
+    assert heard(app) == [(said, [], "complete")]
 
 
 @pytest.mark.rule("S-12")

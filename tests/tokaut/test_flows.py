@@ -137,7 +137,7 @@ def test_play_asks_until_the_conversation_is_over() -> None:
 
 
 def test_play_goes_through_send_in_another_language_and_country() -> None:
-    done = tokaut("play", "--country", "to", "--language", "to", "--keys", "1,1,1,9,1,5,1,1")
+    done = tokaut("play", "--country", "to", "--language", "to", "--keys", "1,1,1,9,1,5,98,1,98,1")
     assert re.search(r"report\.sent, page 1 of \d: \d+ of 70 units, after send", done.stdout), done.stdout
 
 
