@@ -150,14 +150,15 @@ def test_a_declined_report_that_becomes_more_urgent_is_told_again_at_once(room: 
     assert [alert.priority for alert in told_once_more(room)] == ["P1"]
 
 
-def test_a_report_that_one_refused_and_the_other_declined_is_told_at_once(room: Room) -> None:
+def test_a_report_that_one_refused_and_the_other_declined_has_one_alert(room: Room) -> None:
     refused, declined = room.desk.file(((ONE, "primary"), (TWO, "also")), priority="P3")
+    decline(room.desk, declined)
     leased = outbox.lease(room.desk.database, refused, "w/urgent/1")
     assert leased is not None
     outbox.mark_failed(room.desk.database, leased, DeliveryFailure("refused", 422, None), "w/urgent/1", "worker")
     assert [alert.reason for alert in told_once_more(room)] == ["refused"]
-    decline(room.desk, declined)
-    assert [alert.reason for alert in told_once_more(room)] == ["needs_person"]
+    room.pass_time(86_401)
+    assert [alert.reason for alert in told_once_more(room)] == ["refused"], "nobody has it: again, until somebody acts"
 
 
 def test_a_declined_report_that_goes_to_a_fallback_is_told_to_nobody(room: Room) -> None:
