@@ -99,7 +99,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
         d.hotline.in_(hotlines),
         is_on_latest_route(d),
     )
-    query = select(r.report_id, r.priority).where(or_(has_nobody, and_(r.state == ReportState.DELIVERED, ~is_kept)))
+    is_lost = and_(r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS)), ~is_kept)
+    query = select(r.report_id, r.priority).where(or_(has_nobody, is_lost))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority, r.created_at))]
 
