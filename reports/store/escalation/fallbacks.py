@@ -70,7 +70,7 @@ def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int =
     query = (
         select(d.report_id)
         .join_from(t.delivery, t.report, r.report_id == d.report_id)
-        .where(*_in_chain(d), is_last, is_waiting, has_remaining(d.report_id), ~is_received)
+        .where(*_in_chain(d), ~is_received, is_waiting, is_last, has_remaining(d.report_id))  # the quickest first
         .order_by(r.priority, d.created_at, d.report_id)
     )
     with database.read() as connection:
