@@ -150,6 +150,30 @@ def test_a_hotline_that_it_was_taken_from_unreceived_gets_nothing_more_of_it(des
     assert sent_to(desk, TWO) == [("created", 1, "due"), ("updated", 2, "due"), ("message", 1, "due")]
 
 
+@pytest.mark.parametrize("revised", [False, True])
+@pytest.mark.parametrize(("state", "handling"), [("due", "none"), ("refused", "none"), ("delivered", "rejected")])
+def test_a_transfer_of_an_unreceived_report_can_be_undone(
+    desk: Desk, state: str, handling: str, *, revised: bool
+) -> None:
+    report_id, given = sent_report(desk)
+    say(desk, report_id)
+    tick(desk)
+    made, _ = delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    has(desk, made, handling, state)
+    assert fallbacks.load_chain(desk.database, report_id).remaining == (), "the escalation does not undo it"
+    if revised:
+        update_report(desk)
+    back, _ = delivery_actions.transfer_report(desk.database, report_id, TWO, ONE, WHO)
+    assert (back == given) is not revised
+    [report] = desk.reports()
+    assert (report.state, report.desk) == ("queued", ONE)
+    due = [(kind, revision) for kind, revision, is_now in sent_to(desk, ONE) if is_now == "due"]
+    assert sorted(due) == [("created", 2 if revised else 1), ("message", 1)]
+    assert (desk.delivery(back).handling, desk.delivery(back).attempt) == ("none", 0)
+    with pytest.raises(ActionNotPossible, match="it can go to" if state != "delivered" else "nobody is left"):
+        delivery_actions.transfer_report(desk.database, report_id, ONE, ONE, WHO)
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_request_under_way_counts_as_delivered_only_if_it_arrives(desk: Desk, arrives: bool) -> None:
     report_id, given = sent_report(desk)
