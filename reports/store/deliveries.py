@@ -63,6 +63,21 @@ def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     return or_(exists(select(w.hotline).where(is_routed)), has_no_route)
 
 
+def was_taken_from(report_id: Any, hotline: Any) -> ColumnElement[bool]:
+    """Match hotlines from which the report was transferred before they received it: they get nothing more of it."""
+    taken, kept = (t.delivery.alias(name).c for name in ("taken", "kept"))
+    is_taken = (taken.state == DeliveryState.CANCELLED, taken.handling == Handling.REJECTED)
+    return and_(
+        exists().where(taken.report_id == report_id, taken.hotline == hotline, taken.type.in_(REPORT_TYPES), *is_taken),
+        ~exists().where(
+            kept.report_id == report_id,
+            kept.hotline == hotline,
+            kept.type.in_(REPORT_TYPES),
+            kept.state != DeliveryState.CANCELLED,
+        ),
+    )
+
+
 ROLE_ORDER = tuple(RecipientRole)
 
 

@@ -150,14 +150,15 @@ def test_a_declined_report_that_becomes_more_urgent_is_told_again_at_once(room: 
     assert [alert.priority for alert in told_once_more(room)] == ["P1"]
 
 
-def test_a_report_that_one_refused_and_the_other_declined_is_told_at_once(room: Room) -> None:
+def test_a_report_that_one_refused_and_the_other_declined_has_one_alert(room: Room) -> None:
     refused, declined = room.desk.file(((ONE, "primary"), (TWO, "also")), priority="P3")
+    decline(room.desk, declined)
     leased = outbox.lease(room.desk.database, refused, "w/urgent/1")
     assert leased is not None
     outbox.mark_failed(room.desk.database, leased, DeliveryFailure("refused", 422, None), "w/urgent/1", "worker")
     assert [alert.reason for alert in told_once_more(room)] == ["refused"]
-    decline(room.desk, declined)
-    assert [alert.reason for alert in told_once_more(room)] == ["needs_person"]
+    room.pass_time(86_401)
+    assert [alert.reason for alert in told_once_more(room)] == ["refused"], "nobody has it: again, until somebody acts"
 
 
 def test_a_declined_report_that_goes_to_a_fallback_is_told_to_nobody(room: Room) -> None:
@@ -168,19 +169,19 @@ def test_a_declined_report_that_goes_to_a_fallback_is_told_to_nobody(room: Room)
     assert room.desk.reports()[0].state == "queued"
 
 
-def test_a_report_whose_hotline_left_the_country_file_is_told_at_once(room: Room) -> None:
-    first, _ = (room.desk.file(priority=priority)[0] for priority in ("P3", "P3"))
+@pytest.mark.parametrize("handling", ["none", "accepted", "in_progress", "closed"])
+def test_a_report_whose_hotline_left_the_country_file_is_told_until_closed(room: Room, handling: str) -> None:
+    room.desk.file(priority="P3")
     room.jobs._delivery_runner.drain(("P3",))
+    [report] = room.desk.reports()
+    with room.desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(handling=handling))
+        update_report_state(connection, report.report_id, room.desk.database.now())
     assert told_once_more(room) == []
     room.known.discard(ONE)
-    [alert] = told_once_more(room)
-    assert (alert.reason, alert.reports) == ("needs_person", tuple(row.report_id for row in room.desk.reports()))
-    with room.desk.database.write() as connection:
-        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == first).values(handling="accepted"))
-        update_report_state(connection, room.desk.delivery(first).report_id, room.desk.database.now())
-    room.pass_time(86_401)
-    [again] = told_once_more(room)
-    assert again.reports == (room.desk.reports()[1].report_id,), "the other one somebody has acknowledged"
+    alerts = told_once_more(room)
+    expected = [] if handling == "closed" else [("needs_person", (report.report_id,))]
+    assert [(alert.reason, alert.reports) for alert in alerts] == expected
 
 
 @pytest.mark.rule("B-58")

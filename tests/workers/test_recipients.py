@@ -166,6 +166,8 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) ->
     assert scanned.startswith("SCAN delivery")
     assert others
     assert all("(report_id=?" in line for line in others), others
+    order = [next(n for n, line in enumerate(plan) if f" {name} " in line) for name in ("lacking", "route")]
+    assert order == sorted(order), "most reports are received, and need no further look"
 
 
 def test_a_receipt_needs_no_fallback(desk: Desk) -> None:

@@ -7,8 +7,8 @@ import threading
 import pytest
 from sqlalchemy import update
 
-from reports.escalation import PRIORITIES
-from reports.store import outbox
+from reports.escalation import PRIORITIES, PendingKind
+from reports.store import outbox, pending_submissions
 from reports.store.escalation import fallbacks, steps
 from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ActionNotPossible
@@ -16,7 +16,7 @@ from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.room import Room
-from tests.workers.test_reporter_messages import messages, say, sent_report, tick
+from tests.workers.test_reporter_messages import ROUTE, messages, say, sent_report, tick
 from workers.jobs.recipients import next_fallback
 
 pytestmark = pytest.mark.slow
@@ -125,6 +125,53 @@ def test_what_the_first_hotline_has_not_received_is_sent_there_no_more(desk: Des
     assert {parcel.hotline for parcel in room.hotline.parcels} == {TWO}
     assert desk.delivery(given).state == "cancelled"
     assert (desk.reports()[0].state, desk.reports()[0].desk) == ("delivered", TWO)
+
+
+def update_report(desk: Desk) -> None:
+    """Submit a further revision of the only report, as web does after Send."""
+    revision = desk.sealed(ROUTE, priority="P2", revision=2, before=desk.reports()[0])
+    pending_submissions.schedule_pending(desk.database, revision, PendingKind.UPDATE, desk.database.now())
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
+
+
+def sent_to(desk: Desk, hotline: str) -> list[tuple[str, int, str]]:
+    return [(row.type, row.revision, row.state) for row in desk.deliveries() if row.hotline == hotline]
+
+
+@pytest.mark.rule("S-26")
+def test_a_hotline_that_it_was_taken_from_unreceived_gets_nothing_more_of_it(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    update_report(desk)
+    say(desk, report_id)
+    tick(desk)
+    assert sent_to(desk, ONE) == [("created", 1, "cancelled")]
+    assert sent_to(desk, TWO) == [("created", 1, "due"), ("updated", 2, "due"), ("message", 1, "due")]
+
+
+@pytest.mark.parametrize("revised", [False, True])
+@pytest.mark.parametrize(("state", "handling"), [("due", "none"), ("refused", "none"), ("delivered", "rejected")])
+def test_a_transfer_of_an_unreceived_report_can_be_undone(
+    desk: Desk, state: str, handling: str, *, revised: bool
+) -> None:
+    report_id, given = sent_report(desk)
+    say(desk, report_id)
+    tick(desk)
+    made, _ = delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    has(desk, made, handling, state)
+    assert fallbacks.load_chain(desk.database, report_id).remaining == (), "the escalation does not undo it"
+    if revised:
+        update_report(desk)
+    back, _ = delivery_actions.transfer_report(desk.database, report_id, TWO, ONE, WHO)
+    assert (back == given) is not revised
+    [report] = desk.reports()
+    assert (report.state, report.desk) == ("queued", ONE)
+    due = [(kind, revision) for kind, revision, is_now in sent_to(desk, ONE) if is_now == "due"]
+    assert sorted(due) == [("created", 2 if revised else 1), ("message", 1)]
+    assert (desk.delivery(back).handling, desk.delivery(back).attempt) == ("none", 0)
+    with pytest.raises(ActionNotPossible, match="it can go to" if state != "delivered" else "nobody is left"):
+        delivery_actions.transfer_report(desk.database, report_id, ONE, ONE, WHO)
 
 
 @pytest.mark.parametrize("arrives", [True, False])

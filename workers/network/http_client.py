@@ -45,6 +45,8 @@ MAX_HEADERS = 100  # lines of a head that the library reads; further headers are
 KEEP_SECONDS = 4.0  # an idle connection; common servers close one after five seconds or more
 MAX_RESOLVING = 32  # names resolved at once by one client, including those for which the resolver hangs
 
+_FIELD = re.compile(rb"[^\s:]+:")  # at other lines servers and libraries disagree: they may hide a length
+
 Resolver = Callable[[str, int], Iterable[str]]
 
 
@@ -55,10 +57,13 @@ class _FinalResponse(http.client.HTTPResponse):
     and refuses one with many headers.
     """
 
+    is_well_formed = False  # each line of the head is a header
+
     def begin(self) -> None:
         """Read the head. Raises RemoteDisconnected if it breaks off."""
         fp = self.fp
         head: Any = io.BytesIO(_read_final_head(fp))
+        self.is_well_formed = all(_FIELD.match(line) for line in head.getvalue().splitlines()[1:-1])
         self.fp = head
         try:
             super().begin()
@@ -71,7 +76,7 @@ class _FinalResponse(http.client.HTTPResponse):
         lengths = self.headers.get_all("Content-Length", [])
         encodings = [encoding.strip().lower() for encoding in self.headers.get_all("Transfer-Encoding", [])]
         options = ",".join(self.headers.get_all("Connection", [])).lower()
-        if self.version != 11 or "close" in options:
+        if not self.is_well_formed or self.version != 11 or "close" in options:
             return False
         if self.status == HTTPStatus.NO_CONTENT:
             return not encodings and lengths in ([], ["0"])

@@ -85,17 +85,13 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
     """Return (report_id, priority) of reports that no hotline can have or keep, the most urgent first.
 
     All their hotlines declined them and no fallback is left, no hotline could be given them, or those that have them
-    are not among `hotlines`, the ones of the country files. Refused and parked deliveries have alerts of their own.
+    are not among `hotlines`, the ones of the country files. A report with a refused or parked delivery is left out: that
+    delivery has an alert of its own.
     """
     d, r = t.delivery.c, t.report.c
     of_report = (d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
     is_stopped = exists().where(*of_report, d.state.in_((DeliveryState.REFUSED, DeliveryState.PARKED)))
-    is_declined = exists().where(*of_report, d.handling == Handling.REJECTED)
-    has_nobody = and_(
-        r.state == ReportState.NEEDS_PERSON,
-        or_(is_declined, ~is_stopped),
-        ~fallbacks.has_remaining(r.report_id),
-    )
+    has_nobody = and_(r.state == ReportState.NEEDS_PERSON, ~is_stopped, ~fallbacks.has_remaining(r.report_id))
     is_kept = exists().where(
         *of_report,
         d.state.in_((DeliveryState.DUE, DeliveryState.DELIVERED)),
@@ -103,7 +99,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
         d.hotline.in_(hotlines),
         is_on_latest_route(d),
     )
-    query = select(r.report_id, r.priority).where(or_(has_nobody, and_(r.state == ReportState.DELIVERED, ~is_kept)))
+    is_lost = and_(r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS)), ~is_kept)
+    query = select(r.report_id, r.priority).where(or_(has_nobody, is_lost))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority, r.created_at))]
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select, tuple_, update
 
 from reports.case_state import Handling
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import URGENT, Priority
 from reports.store import outbox
-from reports.store.deliveries import new_delivery
+from reports.store.deliveries import new_delivery, was_taken_from
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -70,7 +70,7 @@ def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int =
     query = (
         select(d.report_id)
         .join_from(t.delivery, t.report, r.report_id == d.report_id)
-        .where(*_in_chain(d), is_last, is_waiting, has_remaining(d.report_id), ~is_received)
+        .where(*_in_chain(d), ~is_received, is_waiting, is_last, has_remaining(d.report_id))  # the quickest first
         .order_by(r.priority, d.created_at, d.report_id)
     )
     with database.read() as connection:
@@ -200,21 +200,64 @@ def _remaining_query() -> Select[Any]:
 _REMAINING = _remaining_query()
 
 
+def returnable_hotlines(connection: Connection, report_id: str) -> tuple[str, ...]:
+    """Return the hotlines from which the report was transferred before they received it, in order.
+
+    Only a person may give it to them again: the escalation does not undo what a person has decided.
+    """
+    r = t.route.c
+    newest_revision = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
+    query = select(r.hotline).where(r.report_id == report_id, r.revision == newest_revision)
+    return tuple(connection.execute(query.where(was_taken_from(r.report_id, r.hotline)).order_by(r.rank)).scalars())
+
+
 def insert_fallback(
-    connection: Connection, database: Database, report_id: str, hotline: str, why: str, *, actor: str = "clock"
+    connection: Connection,
+    database: Database,
+    report_id: str,
+    hotline: str,
+    why: str,
+    *,
+    actor: str = "clock",
+    may_return: bool = False,
 ) -> tuple[str, Priority] | None:
-    """Do as `add_fallback`, within the caller's transaction. `actor`: for the audit entry."""
+    """Do as `add_fallback`, within the caller's transaction. `actor`: for the audit entry.
+
+    `may_return`: the hotline may also be one of `returnable_hotlines`.
+    """
     b = t.report_body.c
     revision_query = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
     chain = _chain(connection, database, report_id)
     revision = connection.execute(revision_query).scalar()
-    if hotline not in chain.remaining or revision is None:
+    is_returned = may_return and hotline in returnable_hotlines(connection, report_id)
+    if not (is_returned or hotline in chain.remaining) or revision is None:
         return None
     now = database.moment(connection)
     row = new_delivery(
         report_id, hotline, kind=DeliveryType.CREATED, revision=revision, priority=chain.priority, now=now
     )
-    connection.execute(insert(t.delivery), row | {"role": RecipientRole.FALLBACK, "why": why})
-    outbox.record_change(connection, str(row["delivery_id"]), report_id, act="made", actor=actor, now=now)
+    made = str(row["delivery_id"])
+    again = _send_again(connection, row) if is_returned else None
+    if again is None:
+        connection.execute(insert(t.delivery), row | {"role": RecipientRole.FALLBACK, "why": why})
+    outbox.record_change(
+        connection, again or made, report_id, act="retried" if again else "made", actor=actor, now=now
+    )
     correspondence.deliver_missing_messages(connection, database, report_id, hotline, now)
-    return str(row["delivery_id"]), chain.priority
+    return again or made, chain.priority
+
+
+def _send_again(connection: Connection, row: Mapping[str, Any]) -> str | None:
+    """Make the cancelled delivery that is the same as `row` due, and the cancelled messages; return the delivery's id.
+
+    None if there is none: it was of an earlier revision.
+    """
+    d = t.delivery.c
+    of_hotline = (d.report_id == row["report_id"], d.hotline == row["hotline"], d.state == DeliveryState.CANCELLED)
+    names = ("state", "handling", "priority", "attempt", "next_at", "created_at")
+    values = {name: row[name] for name in names} | {"last_class": None, "last_status": None, "told_at": None}
+    again = update(t.delivery).where(*of_hotline).values(values)
+    connection.execute(again.where(d.type == DeliveryType.MESSAGE))
+    is_same = (d.type == row["type"], d.revision == row["revision"])
+    delivery_id = connection.execute(again.where(*is_same).returning(d.delivery_id)).scalar()
+    return None if delivery_id is None else str(delivery_id)

@@ -182,7 +182,8 @@ def transfer_report(database: Database, report_id: str, giver: str, taker: str, 
     At `giver` the report counts as rejected, and the escalation continues. What `giver` has not received is cancelled,
     unless it has the report itself; a request that is under way may still arrive, and then counts as delivered. `taker`
     must be a hotline that was shown to the reporter before Send: only those have a body sealed to them. A hotline that
-    the reporter left out was not shown.
+    the reporter left out was not shown. A hotline from which the report was transferred before it was received may be
+    given it again, even if `giver` has declined it.
     """
     with database.write() as connection:
         delivery = _transfer(connection, database, Transfer(report_id, giver, taker, actor))
@@ -244,13 +245,16 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
     rows = _deliveries_of(connection, report_id, giver)
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")
-    if not may_change(rows[-1].handling, Handling.REJECTED) or rows[-1].handling == Handling.REJECTED:
+    returnable = fallbacks.returnable_hotlines(connection, report_id)
+    is_declined = rows[-1].handling == Handling.REJECTED and transfer.taker not in returnable  # the escalation goes on
+    if is_declined or not may_change(rows[-1].handling, Handling.REJECTED):
         raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; a report in that state is not handed over")
     delivery = fallbacks.insert_fallback(
-        connection, database, report_id, transfer.taker, TRANSFERRED, actor=transfer.actor
+        connection, database, report_id, transfer.taker, TRANSFERRED, actor=transfer.actor, may_return=True
     )
     if delivery is None:
-        raise ActionNotPossible(_why_not(transfer.taker, fallbacks.remaining_fallbacks(connection, report_id)))
+        remaining = fallbacks.remaining_fallbacks(connection, report_id) + returnable
+        raise ActionNotPossible(_why_not(transfer.taker, remaining))
     for row in rows:
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
         connection.execute(statement.values(handling=Handling.REJECTED))
