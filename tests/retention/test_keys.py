@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from reports.crypto import DecryptError, SealContext, SealedBody, open_body
 from reports.crypto.key_files import KeyFileError, create_key_pair, load_private_keys
 from reports.store import submissions
 from reports.store.engine.database import Database
+from reports.store.operations import spool_status
 from reports.store.operations.maintenance import copy_database
+from reports.store.operations.spool_status import SpoolStatus
+from reports.store.schema import tables as t
 from tests.support.prepared import migrate
 from tests.workers.filings import ONE, WORDS, Desk
 from tokaut.__main__ import main
@@ -67,11 +71,24 @@ def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
 
 
 def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) -> None:
-    assert "rows still name" in site.run("destroy", ONE, site.key_id).output
-    create_key_pair(site.folder / "keys", "vu-other")
-    current = next((site.folder / "keys" / "public" / "vu-other").glob("*.pub")).stem
-    assert "web seals to" in site.run("destroy", "vu-other", current, "--restarted").output
+    assert "web seals to" in site.run("destroy", ONE, site.key_id, "--restarted").output
+    create_key_pair(site.folder / "keys", ONE)
+    assert "rows still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db")
+
+
+def test_rows_that_came_from_a_spool_in_the_meantime_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drain commits a report before the spool says that it is empty."""
+    site.run("rotate", ONE)
+
+    def drain(database: Database) -> list[SpoolStatus]:
+        with database.write() as connection:
+            connection.execute(update(t.report_body).values(key_id=site.key_id))
+        return []
+
+    monkeypatch.setattr(spool_status, "list_statuses", drain)
+    assert "rows still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
+    assert list((site.folder / "keys" / "private").rglob(f"{site.key_id}.key"))
 
 
 @pytest.mark.parametrize("key_id", ["0" * 16, "../../x", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,56 @@ def test_nothing_is_deleted_of_a_backup_that_runs(box: Box) -> None:
         assert is_alone
         assert box.run("backup", str(box.medium))[0] == 0
     assert all(path.exists() for path in left)
+
+
+def test_what_others_named_like_a_part_stays(box: Box) -> None:
+    """`split` gives such names to the pieces of a copy that is taken to a smaller disk."""
+    name = "training-20260101T000000.000000Z.tokaut.db"
+    (box.medium / f"{name}.parts").mkdir(parents=True)
+    (box.medium / f"{name}.part").mkdir()
+    (box.medium / "training-kept.tokaut.db").mkdir()
+    os.utime(box.medium / "training-kept.tokaut.db", (0, 0))
+    for theirs in (f"{name}.part-aa", f"{name}.part-wal2", "training-ours.tokaut.db.part"):
+        (box.medium / theirs).touch()
+    before = set(box.backups())
+    status, said = box.run("backup", str(box.medium))
+    assert status == 0, said
+    assert before < set(box.backups())
+
+
+def test_the_copy_of_another_installation_that_runs_stays(box: Box, tmp_path: Path) -> None:
+    """Both write to one folder. A third backup may begin once the one that found them both has ended."""
+    other = Box(tmp_path / "other")
+    other.medium = box.medium
+    assert other.run("migrate")[0] == 0
+    left = [path for path in leftovers(box) if path.is_relative_to(box.medium)]
+    with maintenance.share_folder(box.medium, lambda _: None):
+        assert other.run("backup", str(box.medium))[0] == 0
+        assert all(path.exists() for path in left)
+    assert other.run("backup", str(box.medium))[0] == 0
+    assert not any(path.exists() for path in left)
+
+
+def test_a_folder_without_locks_keeps_only_what_may_still_be_written(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [path for path in leftovers(box) if path.is_relative_to(box.medium)]
+    os.utime(left[0], (0, time.time() - 2 * 86_400))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS for a folder
+
+    monkeypatch.setattr("tokaut.commands.backup.lock_copies", lambda _: nullcontext(True))
+    monkeypatch.setattr(maintenance.fcntl, "flock", refuse)
+    assert box.run("backup", str(box.medium))[0] == 0
+    assert [path.exists() for path in left] == [False, True, True]
+
+
+def test_the_folder_of_the_database_itself_has_one_lock(box: Box, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{box.database}", "TOKAUT_DATA": str(tmp_path / "none")}
+    left = box.data / "training-20260101T000000.000000Z.tokaut.db.part"
+    for path in (left, box.data / "tokaut.db.part"):
+        path.touch()
+    assert box.run("backup", str(box.data), **settings)[0] == 0
+    assert not list(box.data.glob("*.part"))
 
 
 def test_a_backup_that_is_ended_leaves_nothing(box: Box) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,14 +17,16 @@ import click
 from rich.progress import Progress
 
 from reports.crypto.key_files import readable_private_keys
-from reports.erasure_journal import FOLDER_NAME, copy_journal, journal_folder
+from reports.erasure_journal import FILE_SUFFIX, FOLDER_NAME, copy_journal, journal_folder
 from reports.store.operations.maintenance import (
+    FILE_SUFFIXES,
     PART_ENDING,
     BackupError,
     copy_database,
     delete_unfinished_restore,
     lock_copies,
     marker_path,
+    share_folder,
     touch_marker,
 )
 from runtime.hardening import harden
@@ -76,9 +79,8 @@ def backup(folder: Path, days: int) -> None:
             cause = "it is a directory" if database.is_dir() else "this account may not read it"
             raise CommandError(f"The database {database} cannot be copied: {cause}. Nothing was copied.")
         _refuse_keys(_real(folder), settings)
-        with ended_by_sigterm(), lock_copies(database) as is_alone:
-            if is_alone:
-                _delete_leftovers(database, folder, settings.mode)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with ended_by_sigterm(), _locked(database, folder, settings.mode):
             copy = _copy(settings, database, folder)
         touch_marker(marker_path(settings.database_url, settings.data))
     except (SettingError, BackupError) as error:
@@ -105,12 +107,49 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _delete_leftovers(database: Path, folder: Path, mode: Mode) -> None:
-    """Delete what a backup or restore left that was killed: it may contain reports that were purged since."""
-    for pattern in (f"{mode}-*{ENDING}{PART_ENDING}*", f"{FOLDER_NAME}/*{PART_ENDING}"):
-        for path in folder.glob(pattern):
-            path.unlink()
-    delete_unfinished_restore(database)
+@contextmanager
+def _locked(database: Path, folder: Path, mode: Mode) -> Iterator[None]:
+    """Delete what a backup or restore left that was killed, then hold the locks of the database and of the folder.
+
+    Another backup may run, also one of another installation that copies to the same folder: its files stay.
+    """
+    with ExitStack() as stack:
+        is_one_folder = folder.samefile(database.parent)  # and one lock
+        is_alone = is_one_folder or stack.enter_context(lock_copies(database))
+
+        def delete_leftovers(least_age: float) -> None:
+            if is_alone:
+                _delete_leftovers(folder, mode, least_age)
+            if is_one_folder and not least_age:
+                delete_unfinished_restore(database)
+
+        if is_alone and not is_one_folder:
+            delete_unfinished_restore(database)
+        stack.enter_context(share_folder(folder, delete_leftovers))
+        yield
+
+
+def _delete_leftovers(folder: Path, mode: Mode, least_age: float) -> None:
+    """Delete what a backup left that was killed: it may contain reports that were purged since."""
+    endings = "|".join(FILE_SUFFIXES)
+    left = _written(folder, f"{_copy_name(mode)}{re.escape(PART_ENDING)}({endings})")
+    left += _written(folder / FOLDER_NAME, rf"\d{{8}}-.*{re.escape(FILE_SUFFIX + PART_ENDING)}")
+    now = time.time()
+    for path in left:
+        with suppress(FileNotFoundError):
+            if not least_age or now - path.stat().st_mtime > least_age:
+                path.unlink()
+
+
+def _copy_name(mode: Mode) -> str:
+    """Return the pattern of the names that `_copy` gives."""
+    return rf"{mode}-\d{{8}}T\d{{6}}\.\d{{6}}Z{re.escape(ENDING)}"
+
+
+def _written(folder: Path, pattern: str) -> list[Path]:
+    """Return the files in a folder whose whole name is like the pattern; nothing else there was written by a backup."""
+    named = [path for path in folder.glob("*") if re.fullmatch(pattern, path.name)]
+    return [path for path in named if path.is_file() and not path.is_symlink()]
 
 
 def _copy_journal(settings: InstallationSettings, folder: Path) -> None:
@@ -154,7 +193,6 @@ def _refuse_keys(folder: Path, settings: InstallationSettings) -> None:
 
 
 def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
@@ -171,7 +209,7 @@ def _delete_older(copy: Path, mode: Mode, days: int) -> int:
     Called only once a new copy is complete. So purged reports are gone from the backups after that many days.
     """
     cutoff = time.time() - days * 86_400
-    copies = copy.parent.glob(f"{mode}-*{ENDING}")
+    copies = _written(copy.parent, _copy_name(mode))
     old = [path for path in copies if path != copy and path.stat().st_mtime < cutoff]
     for path in old:
         path.unlink()

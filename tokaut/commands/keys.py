@@ -209,10 +209,6 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     try:
         web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
         with open_database() as (database, actor):
-            if rows := count_by_key(database, key_id):
-                raise CommandError(
-                    f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
-                )
             _refuse_key_of_web(web_keys, hotline, key_id)
             _refuse_filled_spool(spool_status.list_statuses(database), key_id)
             if not restarted:
@@ -220,6 +216,10 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
                     f"A process that was not restarted since the newer key still seals to {key_id}, and nobody could "
                     f"open that. Restart web on every host, and the console if it has keys of {hotline}. Then repeat "
                     "this with --restarted."
+                )
+            if rows := count_by_key(database, key_id):
+                raise CommandError(
+                    f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
                 )
             destroy_key(settings.keys, hotline, key_id)
             delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)

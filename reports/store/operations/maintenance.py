@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
 PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 PART_ENDING = ".part"  # of a file that is not complete yet
+LEFTOVER_AGE = 86_400  # seconds; no copy is written for so long
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
@@ -64,6 +65,31 @@ def lock_copies(database: Path) -> Iterator[bool]:
         except OSError:
             is_alone = False
         yield is_alone
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def share_folder(folder: Path, delete_leftovers: Callable[[float], None]) -> Iterator[None]:
+    """Hold a shared lock of a folder of backups, so that no other backup deletes what this one is writing.
+
+    Before that `delete_leftovers` is called with the age in seconds from which a file there is surely nobody's: 0 while
+    no other backup writes to the folder, a day where the file system has no such lock. Raises OSError.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            least_age: float | None = 0
+        except BlockingIOError:
+            least_age = None
+        except OSError:
+            least_age = LEFTOVER_AGE
+        if least_age is not None:
+            delete_leftovers(least_age)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
         os.close(descriptor)
 
