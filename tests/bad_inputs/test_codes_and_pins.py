@@ -47,7 +47,17 @@ def test_a_right_code_however_it_is_written(row: Row, channel: str) -> None:
     wide = code.translate({ord("0") + n: 0xFF10 + n for n in range(10)})
     arabic = code.translate({ord("0") + n: 0x0660 + n for n in range(10)})
     spaced, dashed = f"{code[:4]} {code[4:]}", f"{code[:4]}-{code[4:]}"
-    for written in (code, spaced, dashed, f" {code} ", wide, arabic, f"{code[:4]}\u2013{code[4:]}", " ".join(code)):
+    for written in (
+        code,
+        spaced,
+        dashed,
+        f" {code} ",
+        wide,
+        arabic,
+        f"{code[:4]}\u2013{code[4:]}",
+        " ".join(code),
+        f"Code {code}.",
+    ):
         assert is_open(opened(row, written, pin, channel)), written
     assert is_open(opened(row, code, f" {pin} ", channel))
 
@@ -69,7 +79,7 @@ def test_a_code_that_cannot_be_one_is_answered_like_a_wrong_pin_and_is_no_try(ro
     [(tries,)] = row.inside.rows(GUESSES)
     swaps = {code[:n] + code[n + 1] + code[n] + code[n + 2 :] for n in range(7)} - {code}
     slips = {code[:n] + str((int(code[n]) + 3) % 10) + code[n + 1 :] for n in range(8)}
-    others = {code[:7], code + "0", "", "lukaotem", "123456789", code[:4] + "." + code[4:]}
+    others = {code[:7], code + "0", "", "lukaotem", "123456789"}
     assert all(parse_code(one) is None for one in swaps | slips | others)
     for one in sorted(swaps | slips | others - {""}):
         assert opened(row, one, pin) == answer, one

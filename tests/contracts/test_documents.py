@@ -200,7 +200,7 @@ def test_the_words_of_the_schemas_are_those_of_the_code() -> None:
 
 
 def test_the_files_of_the_statistics_are_those_of_the_export(tmp_path: Path) -> None:
-    """Files, columns and chart names agree; each column is in the dictionary."""
+    """Files, columns and chart names agree; each column is in the dictionary. An example has one column more."""
     result = CliRunner().invoke(main, ["statistics", "export", str(tmp_path), "--example", "--country", "vu"])
     assert result.exit_code == 0, result.output
     found = {f"/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*") if path.is_file()}
@@ -214,5 +214,5 @@ def test_the_files_of_the_statistics_are_those_of_the_export(tmp_path: Path) -> 
         if columns := operation.get("x-columns"):
             one = path if path in plain else next(chart for chart in charts if chart.endswith(".csv"))
             with (tmp_path / one.removeprefix("/")).open(encoding="utf-8-sig", newline="") as file:
-                assert next(csv.reader(file)) == columns
+                assert next(csv.reader(file)) == [*columns, "example"]
             assert path == "/dictionary.csv" or set(columns) <= COLUMNS.keys()
