@@ -85,8 +85,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
     """Return (report_id, priority) of reports that no hotline can have or keep, the most urgent first.
 
     All their hotlines declined them and no fallback is left, no hotline could be given them, or those that have them
-    are not among `hotlines`, the ones of the country files. A report with a refused or parked delivery is left out: that
-    delivery has an alert of its own.
+    are not among `hotlines`, the ones of the country files. A report without a hotline is left out while a delivery of
+    it is refused or parked: that delivery has an alert of its own.
     """
     d, r = t.delivery.c, t.report.c
     of_report = (d.report_id == r.report_id, d.type.in_(REPORT_TYPES))

@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from reports.case_state import Handling
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
@@ -240,9 +253,7 @@ def insert_fallback(
     again = _send_again(connection, row) if is_returned else None
     if again is None:
         connection.execute(insert(t.delivery), row | {"role": RecipientRole.FALLBACK, "why": why})
-    outbox.record_change(
-        connection, again or made, report_id, act="retried" if again else "made", actor=actor, now=now
-    )
+    outbox.record_change(connection, again or made, report_id, act="retried" if again else "made", actor=actor, now=now)
     correspondence.deliver_missing_messages(connection, database, report_id, hotline, now)
     return again or made, chain.priority
 
