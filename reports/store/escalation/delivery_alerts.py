@@ -99,7 +99,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
         d.hotline.in_(hotlines),
         is_on_latest_route(d),
     )
-    is_lost = and_(r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS)), ~is_kept)
+    is_with_hotline = r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS))
+    is_lost = and_(is_with_hotline, r.desk.not_in(hotlines), ~is_kept)  # `desk` alone rules out almost all, quickly
     query = select(r.report_id, r.priority).where(or_(has_nobody, is_lost))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority, r.created_at))]
