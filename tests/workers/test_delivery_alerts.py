@@ -142,6 +142,18 @@ def test_a_report_that_all_hotlines_declined_is_told_at_once(room: Room, priorit
     assert alert.subject() == f"Tokaut: {priority}, 1 report without a hotline"
 
 
+def test_after_the_first_day_a_report_without_a_hotline_is_told_once_a_day(room: Room) -> None:
+    decline(room.desk, room.desk.file(priority="P1")[0])
+    counts = []
+    for _ in range(3):
+        before = len(room.notifier.alerts)
+        for _ in range(24):
+            told_once_more(room)
+            room.pass_time(3600)
+        counts.append(len(room.notifier.alerts) - before)
+    assert counts == [24, 1, 1]
+
+
 def test_a_declined_report_that_becomes_more_urgent_is_told_again_at_once(room: Room) -> None:
     decline(room.desk, room.desk.file(priority="P4")[0])
     told_once_more(room)

@@ -177,10 +177,10 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
     """Transfer a report from one hotline to another that the reporter was shown before Send.
 
     Nothing more is asked of the first hotline. If it has not received the report, its delivery is cancelled; a
-    request that is under way may still arrive, and is then shown as delivered. The time to acknowledge keeps
-    running until the other one acknowledges the report. Messages under My report are transferred too. A report
-    cannot go to anybody else: it is not sealed to them, and the reporter has not agreed to them. If others must be
-    told, the hotline that has the report calls them.
+    request that is under way may still arrive, and is then shown as delivered. Until it has, you can transfer the
+    report back to it. The time to acknowledge keeps running until the other one acknowledges the report. Messages
+    under My report are transferred too. A report cannot go to anybody else: it is not sealed to them, and the
+    reporter has not agreed to them. If others must be told, the hotline that has the report calls them.
 
     \b
     Example:  tokaut deliveries handover 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police

@@ -59,6 +59,7 @@ class AlertSender:
         self._told_at: dict[tuple[str, str], float] = {}
         self._waiting: list[Alert] = []
         self._away_since: dict[str, float] = {}
+        self._lost_since: dict[str, float] = {}
 
     def add(self, alert: Alert) -> None:
         """Queue an alert of a single event; it stays queued until somebody was notified."""
@@ -103,8 +104,12 @@ class AlertSender:
 
     def _unroutable(self) -> list[Alert]:
         due: dict[Priority, list[str]] = {}
-        for report_id, priority in delivery_alerts.list_unroutable(self._database, self._hotlines):
-            if self._is_due("needs_person", _subject(report_id, priority), POLICIES[priority].notify_interval):
+        now = self._monotonic()
+        lost = {_subject(*row): row for row in delivery_alerts.list_unroutable(self._database, self._hotlines)}
+        self._lost_since = {subject: self._lost_since.get(subject, now) for subject in lost}
+        for subject, (report_id, priority) in lost.items():
+            is_new = now - self._lost_since[subject] < DAY / SECOND
+            if self._is_due("needs_person", subject, POLICIES[priority].notify_interval if is_new else DAY):
                 due.setdefault(priority, []).append(report_id)
         return [
             Alert("", "needs_person", priority, NO_HOTLINE, tuple(reports), problem="without a hotline")

@@ -85,8 +85,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
     """Return (report_id, priority) of reports that no hotline can have or keep, the most urgent first.
 
     All their hotlines declined them and no fallback is left, no hotline could be given them, or those that have them
-    are not among `hotlines`, the ones of the country files. A report with a refused or parked delivery is left out,
-    as that delivery has an alert of its own.
+    are not among `hotlines`, the ones of the country files. A report without a hotline is left out while a delivery of
+    it is refused or parked: that delivery has an alert of its own.
     """
     d, r = t.delivery.c, t.report.c
     of_report = (d.report_id == r.report_id, d.type.in_(REPORT_TYPES))
@@ -99,7 +99,8 @@ def list_unroutable(database: Database, hotlines: Collection[str]) -> list[tuple
         d.hotline.in_(hotlines),
         is_on_latest_route(d),
     )
-    is_lost = and_(r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS)), ~is_kept)
+    is_with_hotline = r.state.in_((ReportState.DELIVERED, ReportState.ACCEPTED, ReportState.IN_PROGRESS))
+    is_lost = and_(is_with_hotline, r.desk.not_in(hotlines), ~is_kept)  # `desk` alone rules out almost all, quickly
     query = select(r.report_id, r.priority).where(or_(has_nobody, is_lost))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority, r.created_at))]
