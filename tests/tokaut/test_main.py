@@ -9,8 +9,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from reports.store.engine.database import Database
+from tests.house.files import ROOT
 from tests.support.commands import commands
 from tests.support.no_room import no_room
+from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
 from tokaut.documents.files import write_new_document
 from tokaut.terminal import CommandGroup
@@ -86,6 +89,22 @@ def test_a_full_disk_behind_the_output_is_one_line(command: list[str]) -> None:
             [sys.executable, "-m", "tokaut", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+@pytest.mark.parametrize("command", ["flows graph --out /proc/nope", "backup medium"])
+def test_a_closed_output_ends_no_command_with_a_traceback(command: str, closed: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKAUT_MODE": "demo", "TOKAUT_DATA": str(tmp_path / "data")}
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'tokaut.db'}")
+    (tmp_path / "data").mkdir()
+    migrate(database, "demo")
+    database.close()
+    line = f"exec {sys.executable} -m tokaut {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    fails = command.startswith("flows")
+    said = "/proc/nope cannot be used (No such file or directory).\n" if fails and closed == ">&-" else ""
+    assert (done.returncode, done.stderr) == (int(fails), said)
+    assert len(list(tmp_path.glob("medium/*.tokaut.db"))) == int(not fails)
 
 
 @pytest.mark.parametrize("command", ["deliveries show", "staff list", "staff end", "message put", "backup", "nope"])
