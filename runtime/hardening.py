@@ -54,13 +54,14 @@ def _run_and_exit(check: Callable[[], object]) -> None:
         check()
         code = 0
     except SystemExit as error:
-        if isinstance(error.code, str):
+        if isinstance(error.code, str) and sys.stderr is not None:
             sys.stderr.write(f"{error.code}\n")
         elif isinstance(error.code, int):
             code = error.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # None if the shell has closed it
+                stream.flush()
         os._exit(code)

@@ -123,6 +123,8 @@ def _refuse_bytes(arguments: Iterable[str]) -> None:
 
 def _drop_output() -> None:
     """Discard what cannot be written to stdout: Python would try again at its end, and print an error of its own."""
+    if sys.stdout is None:  # the shell has closed it
+        return
     try:
         sys.stdout.flush()
     except OSError:

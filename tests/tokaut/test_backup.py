@@ -237,7 +237,7 @@ def test_a_folder_without_locks_keeps_only_what_may_still_be_written(box: Box, m
         raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS for a folder
 
     monkeypatch.setattr("tokaut.commands.backup.lock_copies", lambda _: nullcontext(True))
-    monkeypatch.setattr(maintenance.fcntl, "flock", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse)
     assert box.run("backup", str(box.medium))[0] == 0
     assert [path.exists() for path in left] == [False, True, True]
 

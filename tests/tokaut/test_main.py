@@ -1,5 +1,6 @@
 """Behaviour that all commands share."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from reports.store.engine.database import Database
+from tests.house.files import ROOT
 from tests.support.commands import commands
 from tests.support.no_room import no_room
+from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
-from tokaut.documents.files import write_new_document
+from tokaut.documents.files import write_documents, write_new_document
 from tokaut.terminal import CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
@@ -88,6 +92,22 @@ def test_a_full_disk_behind_the_output_is_one_line(command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
 
 
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+@pytest.mark.parametrize("command", ["flows graph --out /proc/nope", "backup medium"])
+def test_a_closed_output_ends_no_command_with_a_traceback(command: str, closed: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKAUT_MODE": "demo", "TOKAUT_DATA": str(tmp_path / "data")}
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'tokaut.db'}")
+    (tmp_path / "data").mkdir()
+    migrate(database, "demo")
+    database.close()
+    line = f"exec {sys.executable} -m tokaut {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    fails = command.startswith("flows")
+    said = "/proc/nope cannot be used (No such file or directory).\n" if fails and closed == ">&-" else ""
+    assert (done.returncode, done.stderr) == (int(fails), said)
+    assert len(list(tmp_path.glob("medium/*.tokaut.db"))) == int(not fails)
+
+
 @pytest.mark.parametrize("command", ["deliveries show", "staff list", "staff end", "message put", "backup", "nope"])
 def test_an_argument_that_is_not_text_is_refused_before_anything_is_done(command: str, tmp_path: Path) -> None:
     done = subprocess.run(
@@ -129,6 +149,33 @@ def test_a_new_file_for_which_there_is_no_room_is_deleted_and_one_that_is_there_
     with pytest.raises(FileExistsError):
         write_new_document(tmp_path / "x", ["ours"])
     assert (tmp_path / "x").read_text() == "theirs"
+
+
+def test_a_document_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
+    theirs = tmp_path / ".page.html.part"
+    theirs.write_text("theirs")
+    longest = tmp_path / ("x" * 255)
+    write_documents({tmp_path / "page.html": "ours", longest: "ours"})
+    assert (theirs.read_text(), longest.read_text()) == ("theirs", "ours")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_document_is_written_where_no_new_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "page.html").write_text("a longer earlier text")
+    create = os.open
+
+    def refuse(path: os.PathLike[str] | str, flags: int, mode: int = 0o777, **more: int) -> int:
+        if flags & os.O_CREAT and not Path(path).exists():  # as root a test cannot lose the right to write a folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return create(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    write_documents({tmp_path / "page.html": "ours"})
+    assert (tmp_path / "page.html").read_text() == "ours"
+    with pytest.raises(PermissionError, match=r"new\.html"):
+        write_documents({tmp_path / "page.html": "never", tmp_path / "new.html": "ours"})
+    assert (tmp_path / "page.html").read_text() == "ours"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_completing_the_first_word_loads_no_command() -> None:

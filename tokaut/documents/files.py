@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+NEW_MODE = 0o666  # less the umask, as any new document
 
 
 def write_new_document(path: Path, lines: Iterable[str]) -> None:
@@ -25,9 +28,11 @@ def write_new_document(path: Path, lines: Iterable[str]) -> None:
 def write_documents(texts: Mapping[Path, str], obsolete: Iterable[Path] = ()) -> None:
     """Write texts to files, all of them or none. Raises OSError with the name of the file.
 
-    `obsolete`: files that are deleted once all texts are on the disk. A pipe or a device is written as it is.
+    `obsolete`: files that are deleted once all texts are on the disk. A pipe or a device is written as it is, and so is
+    a file in a folder that takes no new file; that one is written last, and only it may be left incomplete.
     """
     parts: dict[Path, Path] = {}
+    direct: list[Path] = []
     path = Path()
     try:
         for path, text in texts.items():
@@ -35,12 +40,21 @@ def write_documents(texts: Mapping[Path, str], obsolete: Iterable[Path] = ()) ->
             if path.exists() and not target.is_file():
                 path.write_text(text, encoding="utf-8")
                 continue
-            part = target.with_name(f".{target.name}.part")
+            part = target.with_name(f".{secrets.token_hex(8)}.part")
+            try:
+                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, NEW_MODE)
+            except OSError:
+                if not os.access(target, os.W_OK):
+                    raise
+                direct.append(path)
+                continue
             parts[part] = target
-            with part.open("w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 if target.exists():
                     os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
                 file.write(text)
+        for path in direct:
+            path.write_text(texts[path], encoding="utf-8")
         for path in obsolete:
             path.unlink(missing_ok=True)
         for part, path in parts.items():
