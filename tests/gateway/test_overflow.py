@@ -97,7 +97,7 @@ def test_words_that_were_filed_are_not_called_deleted(
     for text in (*TO_WORDS, "a" * 150, "b" * 150, "No", "Delete"):
         phone.text(text)
     assert phone.replies()[-1].startswith(answer)
-    assert unread(app) == (["a" * 150] if most == FEW else [])
+    assert unread(app) == (["b" * 150] if most == FEW else [])
 
 
 def test_who_left_the_helpline_out_is_not_told_of_to_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
