@@ -37,9 +37,8 @@ def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
     assert copy.exists()
 
 
-def test_no_old_wal_is_played_into_it(box: Box) -> None:
-    """As after a power cut, the WAL has the last commits."""
-    copy = copied(box)
+def cut_power(box: Box) -> None:
+    """Leave the database as a power cut does: the last commits are in the WAL beside it."""
     holder = sqlite3.connect(box.database)
     holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
     holder.commit()
@@ -47,6 +46,11 @@ def test_no_old_wal_is_played_into_it(box: Box) -> None:
     holder.close()
     for ending, data in left.items():
         box.database.with_name(f"tokaut.db{ending}").write_bytes(data)
+
+
+def test_no_old_wal_is_played_into_it(box: Box) -> None:
+    copy = copied(box)
+    cut_power(box)
     assert box.run("restore", str(copy))[0] == 0
     assert box.names(box.database) == {"before"}
     (aside,) = box.data.glob("tokaut.db.before-*Z")
@@ -56,13 +60,7 @@ def test_no_old_wal_is_played_into_it(box: Box) -> None:
 def test_undoing_a_restore_brings_back_the_last_commits(box: Box) -> None:
     """They may be in the WAL beside the file that was put aside, and nowhere else."""
     copy = copied(box)
-    holder = sqlite3.connect(box.database)
-    holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
-    holder.commit()
-    left = {ending: box.database.with_name(f"tokaut.db{ending}").read_bytes() for ending in ("", "-wal")}
-    holder.close()
-    for ending, data in left.items():
-        box.database.with_name(f"tokaut.db{ending}").write_bytes(data)
+    cut_power(box)
     assert box.run("restore", str(copy))[0] == 0
     (aside,) = box.data.glob("tokaut.db.before-*Z")
     assert box.run("restore", str(aside))[0] == 0
