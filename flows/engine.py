@@ -270,7 +270,7 @@ class _Turn(Struct, frozen=True):
         """Take a choice; on a page that the question fills, before its choices, there is none."""
         layout = self.layout_of(screen)
         page = layout.pages[min(self.state.page, len(layout.pages) - 1)]
-        choice = self.find_choice(screen, key, self.state.page) or _age_choice(screen, key) if page.lines else None
+        choice = (self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)) if page.lines else None
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
     def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
