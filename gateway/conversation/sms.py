@@ -90,19 +90,13 @@ class SmsConversation:
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
         carrier_word = request.inbound.word or keywords.word(request.inbound.text)
-        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
-        if carrier_word == "stop" or (
-            carrier_word is None
-            and self._keywords(request).is_stop(request.inbound.text)
-            # "Keep" in Samoan
-            and not (record and is_live and await self._reducer.takes(request, record, request.inbound.text))
-        ):
+        if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
             return await self._stop(request, record, last)
         if carrier_word == "start":
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
-        if record is None or not is_live:
+        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
             result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
@@ -171,7 +165,7 @@ class SmsConversation:
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
         if keyword and not is_answer:
             return await self._show_keyword(keyword, request, record, drafts)
-        # "No" beside "In danger?": neither words nor a refusal
+        # "No" answers "In danger?" there: it is neither words nor a refusal.
         is_no = record.state.screen == FIRST_WORDS and self._keywords(request).is_no(text)
         is_continuation = not is_no and self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
@@ -192,8 +186,8 @@ class SmsConversation:
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str
     ) -> StepResult | None:
         """Handle words for a report, or a typing error to ask back about; None for any other text."""
-        is_words = (text.strip() or not request.inbound.media) and not await self._reducer.is_key(request, record, text)
-        if record.state.screen in SENT and is_words:
+        has_text = bool(text.strip()) or not request.inbound.media
+        if record.state.screen in SENT and has_text and not await self._reducer.is_key(request, record, text):
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
         if self._is_for_report(request, text) and self._reaches_nobody(record):
