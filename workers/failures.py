@@ -27,7 +27,7 @@ DeliveryFailureClass = Literal[
 ]
 RecordingFailure = Literal[
     NetworkFailure, "moved", "locked_out", "not_found", "too_large", "not_sound", "foreign_address", "no_key",
-    "no_channel", "not_deleted",
+    "no_channel", "not_deleted", "our_fault",
 ]  # fmt: skip
 SmsFailure = Literal[
     NetworkFailure, "credit", "sender_id", "locked_out", "account", "bad_number", "opt_out", "provider", "no_key",

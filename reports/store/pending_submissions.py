@@ -64,12 +64,16 @@ class RevisionEffect:
     urgent: bool = False
 
 
-def list_due(database: Database, at_most: int = 50) -> list[bytes]:
-    """Return the origin keys of pending revisions that are due, oldest first. Call `submit_due` with each."""
+def list_due(database: Database, at_most: int = 50, skip: int = 0) -> list[bytes]:
+    """Return the origin keys of pending revisions that are due, oldest first. Call `submit_due` with each.
+
+    `skip`: how many are left out, because they could not be submitted.
+    """
     p = t.pending.c
     with database.read() as connection:
-        query = select(p.origin_key, p.due_at).where(_is_due(database)).distinct().order_by(p.due_at)
-        return list(dict.fromkeys(row.origin_key for row in connection.execute(query.limit(at_most * 3))))[:at_most]
+        query = select(p.origin_key, p.due_at).where(_is_due(database)).distinct().order_by(p.due_at, p.origin_key)
+        rows = connection.execute(query.limit((skip + at_most) * 3))
+        return list(dict.fromkeys(row.origin_key for row in rows))[skip : skip + at_most]
 
 
 def _is_due(database: Database) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
 from reports.store import pending_submissions
 from reports.store.cases import case_actions
+from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.operations import key_rotation
 from reports.store.schema import tables as t
@@ -343,3 +344,21 @@ def test_two_clocks_send_it_once(desk: Desk, notices_job: AnswerNotices) -> None
         clock.go_on()
     assert len(texts(desk)) == 1
     assert correspondence.load_mailbox(desk.database, report_id) is not None
+
+
+def test_an_answer_that_raises_keeps_no_other_from_being_told_of(
+    desk: Desk, notices_job: AnswerNotices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, good = (sent_report(desk, ALWAYS)[0] for _ in range(2))
+    for report_id in (broken, good):
+        answer(desk, report_id)
+    real = answer_notices.load_facts
+
+    def fails(database: Database, report_id: str) -> answer_notices.NoticeFacts | None:
+        if report_id == broken:
+            raise ValueError("a row that this program cannot read")
+        return real(database, report_id)
+
+    monkeypatch.setattr(answer_notices, "load_facts", fails)
+    notices_job.go_on()
+    assert [text["yes"]["report_id"] for text in texts(desk)] == [good]

@@ -7,6 +7,7 @@ from concurrent.futures import wait
 import pytest
 from sqlalchemy import update
 
+from reports.escalation import Priority
 from reports.store import outbox
 from reports.store import submissions as web
 from reports.store.deliveries import update_report_state
@@ -232,3 +233,19 @@ def test_delivered_is_not_told(room: Room) -> None:
     room.jobs.finish()
     room.pass_time(3600)
     assert room.tell() == []
+
+
+def test_an_alert_that_raises_stops_no_other(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason in ("disk_full", "clock_jumped"):
+        room.alert_sender.add(Alert("", reason, Priority.P2, "Look."))
+    tell = room.notifier.tell
+
+    def fails(alert: Alert) -> bool:
+        if alert.reason == "disk_full":
+            raise ValueError("an alert that this program cannot send")
+        return tell(alert)
+
+    monkeypatch.setattr(room.notifier, "tell", fails)
+    room.alert_sender.tell()
+    room.alert_sender.finish()
+    assert [alert.reason for alert in room.notifier.alerts] == ["clock_jumped"]

@@ -17,8 +17,10 @@ from reports.countries.hotline import PartnerCard
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store import outbox
 from reports.store.cases import case_status
+from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.sms import duty_phones, messages
+from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_escalation_revisions import filed_later
@@ -92,7 +94,9 @@ class Phone:
 
     def say(self, word: str, *hotlines: str, answer_id: str = "a-1") -> list[tuple[str, str]]:
         duty_phones.record_reply(self.desk.database, answer_id, hotlines or (ONE,), word)
-        return duty_phones.accept_replies(self.desk.database)
+        replies = duty_phones.list_replies(self.desk.database)
+        accepted = [(duty_phones.accept_reply(self.desk.database, reply), reply.hotline) for reply in replies]
+        return [(report_id, hotline) for report_id, hotline in accepted if report_id]
 
 
 @pytest.fixture
@@ -456,3 +460,20 @@ def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: P
     assert phone.say(phone.word()) == [(report_id, ONE)]
     phone.wait(61)
     assert not phone.duty_phone_notifier.again(report_id, ONE), "a person has it"
+
+
+def test_a_report_that_raises_keeps_no_next_number_from_another(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, good = (phone.desk.file()[0] for _ in range(2))
+    for delivery in (broken, good):
+        phone.deliver(delivery)
+    phone.wait(10 * 60)
+    real = duty_phones.add_page
+
+    def fails(database: Database, sms: OutgoingSms, about: duty_phones.PagedDelivery, word: str) -> bool:
+        if about.delivery_id == broken:
+            raise ValueError("a row that this program cannot read")
+        return real(database, sms, about, word)
+
+    monkeypatch.setattr(duty_phones, "add_page", fails)
+    phone.duty_phone_notifier.go_on()
+    assert phone.told == [FIRST, FIRST, SECOND_ONE]

@@ -531,3 +531,24 @@ def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(line: Li
         [taken] = hotline.taken
     assert taken.data["data"]["kind"] == "recording"
     assert "base64" not in taken.data["data"]["recording"]
+
+
+def test_a_step_that_raises_stops_no_other_recording_and_somebody_is_told(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.provider.twilio(SID)
+    broken, good = line.spoken(), line.spoken()
+    real = RecordingJob._step
+
+    def fails(job: RecordingJob, due: recordings.DueRecording) -> None:
+        if due.recording_id == broken:
+            raise ValueError("a row that this program cannot read")
+        real(job, due)
+
+    monkeypatch.setattr(RecordingJob, "_step", fails)
+    line.run(2)
+    assert line.state(good) == ("done", "gone")
+    assert line.state(broken) == ("due", "our_fault") and line.alerts.reasons == []
+    line.pass_time(2 * HOUR)
+    line.run()
+    assert line.alerts.reasons == ["recording_missing"]

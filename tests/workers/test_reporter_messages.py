@@ -14,8 +14,10 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import create_key_pair, load_private_keys
+from reports.escalation import Priority
 from reports.json_bodies import NO_CONTACT, message_json
 from reports.store import submissions as web
+from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage
@@ -25,6 +27,7 @@ from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.room import Room
 from tests.workers.test_deliver import SECRET, delivery_runner
 
 pytestmark = pytest.mark.slow
@@ -223,3 +226,23 @@ def test_a_rotated_key_opens_what_was_said_before(desk: Desk, hotline: LyingHotl
     assert key_rotation.count_by_key(desk.database, old.key_id) == 0
     delivery_runner(desk, hotline).deliver(made)
     assert [taken.data["data"]["text"] for taken in hotline.taken] == ["more"]
+
+
+def test_a_message_that_raises_stops_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.clock.jobs.MESSAGES_AT_ONCE", 1)
+    broken, good = (sent_report(desk)[0] for _ in range(2))
+    for report_id in (broken, good):
+        say(desk, report_id)
+    real = correspondence.deliver_message
+
+    def fails(database: Database, message_id: str, report_id: str) -> list[tuple[str, Priority]]:
+        if report_id == broken:
+            raise ValueError("a row that this program cannot read")
+        return list(real(database, message_id, report_id))
+
+    monkeypatch.setattr(correspondence, "deliver_message", fails)
+    room = Room(desk)
+    while room.jobs.messages():
+        pass
+    room.jobs.finish()
+    assert [report_id for _, report_id in correspondence.list_undelivered_messages(desk.database)] == [broken]

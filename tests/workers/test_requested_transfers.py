@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select
 
+from reports.escalation import Priority
+from reports.store.engine.database import Database
+from reports.store.operations import delivery_actions
+from reports.store.operations.delivery_actions import Transfer
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_reporter_messages import sent_report
@@ -48,3 +52,27 @@ def test_one_that_cannot_be_holds_up_no_other(desk: Desk) -> None:
     found = {row.report_id: row.outcome for row in rows_now}
     assert found == {refused: "refused", wanted: "done"}
     room.jobs.finish()
+
+
+def test_one_that_raises_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.clock.jobs.TRANSFERS_AT_ONCE", 1)
+    broken, wanted = (sent_report(desk)[0] for _ in range(2))
+    rows = [
+        {"report_id": one, "giver": ONE, "taker": TWO, "actor": f"staff:{ONE}/mere", "asked_at": at}
+        for at, one in enumerate((broken, wanted))
+    ]
+    with desk.database.write() as connection:
+        connection.execute(insert(t.handover), rows)
+    real = delivery_actions.execute_transfer
+
+    def fails(database: Database, transfer: Transfer) -> tuple[str, Priority] | None:
+        if transfer.report_id == broken:
+            raise ValueError("a row that this program cannot read")
+        return real(database, transfer)
+
+    monkeypatch.setattr(delivery_actions, "execute_transfer", fails)
+    room = Room(desk)
+    while room.jobs.transfers():
+        pass
+    room.jobs.finish()
+    assert [one.report_id for one in delivery_actions.list_requested_transfers(desk.database)] == [broken]

@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from sqlalchemy import select, update
 
 from reports.audit import chain_rows, verify_chain
-from reports.escalation import Priority
+from reports.escalation import PendingKind, Priority
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import fallbacks
@@ -364,3 +364,27 @@ def test_reports_that_get_no_fallback_do_not_stop_the_others(room: Room, monkeyp
     assert {row.report_id for row in room.desk.deliveries() if row.hotline == TWO} == {
         row.report_id for row in room.desk.reports()[3:]
     }
+
+
+def test_a_pending_revision_that_cannot_be_submitted_stops_no_other(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.clock.jobs.PENDING_AT_ONCE", 2)
+    for number in range(5):
+        due_at = room.desk.database.now() + number * SECOND
+        submission = room.desk.sealed(completeness="incomplete", priority="P1")
+        pending_submissions.schedule_pending(room.desk.database, submission, PendingKind.RESCUE, due_at)
+    room.pass_time(200)
+    bad = pending_submissions.list_due(room.desk.database)[:3]
+    real = pending_submissions.submit_due
+
+    def fails(database: Database, origin_key: bytes) -> list[tuple[str, Priority]]:
+        if origin_key in bad:
+            raise ValueError("a row that this program cannot read")
+        return real(database, origin_key)
+
+    monkeypatch.setattr("workers.clock.jobs.pending_submissions.submit_due", fails)
+    while room.jobs.submit_pending():
+        pass
+    assert len(room.desk.reports()) == 2
+    assert pending_submissions.list_due(room.desk.database) == bad, "they stay, for a program that can"

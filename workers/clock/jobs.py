@@ -6,8 +6,9 @@ Each job may run twice, or in two schedulers at once: unique keys, leases and de
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
+from typing import TypeVar
 
 import structlog
 
@@ -16,12 +17,14 @@ from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
 from reports.store.cases import case_actions, drafts
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
 from reports.store.operations.call_hours import QuietChannel
+from reports.store.operations.delivery_actions import Transfer
 from reports.store.sms import duty_phones, messages
+from reports.store.sms.duty_phones import PhoneReply
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
@@ -30,15 +33,19 @@ from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.recipients import next_fallback
 from workers.metrics import WorkerMetrics
 from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
 CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; a signature is valid for minutes only
-PENDING_AT_ONCE, FALLBACKS_AT_ONCE, CHAINED_AT_ONCE = 50, 200, 500  # rows of one round; the other jobs run in between
+# Rows of one round; the other jobs run in between.
+PENDING_AT_ONCE, MESSAGES_AT_ONCE, TRANSFERS_AT_ONCE, FALLBACKS_AT_ONCE, CHAINED_AT_ONCE = 50, 200, 50, 200, 500
 TOMBSTONES_KEPT = 400 * DAY  # a host's disk, with its spool, may come back after months
 CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
 CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
 SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS and late delivery reports
+
+Row = TypeVar("Row")
 
 log = structlog.get_logger()
 
@@ -102,9 +109,12 @@ class ClockJobs:
 
     def text_duty_phones(self) -> None:
         """Process the replies of duty phones, then text the next number where no reply came in time."""
-        for report_id, hotline in duty_phones.accept_replies(self._database):
-            log.info("acknowledged", report_id=report_id, hotline=hotline)
+        self._process_each("on_call", duty_phones.list_replies(self._database), self._accept_reply)
         self._duty_phone_pool.do(self._duty_phone_notifier.go_on)
+
+    def _accept_reply(self, reply: PhoneReply) -> None:
+        if report_id := duty_phones.accept_reply(self._database, reply):
+            log.info("acknowledged", report_id=report_id, hotline=reply.hotline)
 
     def answer_notices(self) -> None:
         """Schedule and send the SMS that ask reporters to dial, because a hotline has answered."""
@@ -116,25 +126,49 @@ class ClockJobs:
 
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
         """
-        due = pending_submissions.list_due(self._database, PENDING_AT_ONCE)
-        for origin_key in due:
-            deliveries = pending_submissions.submit_due(self._database, origin_key)
-            self.put(deliveries)
-        return len(due) == PENDING_AT_ONCE
+        return self._process_pages(
+            "submit_pending",
+            lambda skip: pending_submissions.list_due(self._database, PENDING_AT_ONCE, skip),
+            PENDING_AT_ONCE,
+            self._submit_pending,
+        )
 
-    def messages(self) -> None:
-        """Create the deliveries of messages from "My report", for each hotline that has the report."""
-        for message_id, report_id in correspondence.list_undelivered_messages(self._database):
-            self.put(correspondence.deliver_message(self._database, message_id, report_id))
+    def _submit_pending(self, origin_key: bytes) -> bool:
+        self.put(pending_submissions.submit_due(self._database, origin_key))
+        return True
 
-    def transfers(self) -> None:
-        """Carry out the transfers to another hotline that staff asked for."""
-        for transfer in delivery_actions.list_requested_transfers(self._database):
-            if delivery := delivery_actions.execute_transfer(self._database, transfer):
-                log.info(
-                    "report_transferred", report_id=transfer.report_id, hotline=transfer.taker, priority=delivery[1]
-                )
-                self.put([delivery])
+    def messages(self) -> bool:
+        """Create the deliveries of messages from "My report", for each hotline that has the report.
+
+        Returns whether there may be more.
+        """
+        return self._process_pages(
+            "messages",
+            lambda skip: correspondence.list_undelivered_messages(self._database, MESSAGES_AT_ONCE, skip),
+            MESSAGES_AT_ONCE,
+            self._deliver_message,
+            lambda row: {"report_id": row[1]},
+        )
+
+    def _deliver_message(self, row: tuple[str, str]) -> bool:
+        self.put(correspondence.deliver_message(self._database, *row))
+        return True
+
+    def transfers(self) -> bool:
+        """Carry out the transfers to another hotline that staff asked for. Returns whether there may be more."""
+        return self._process_pages(
+            "transfers",
+            lambda skip: delivery_actions.list_requested_transfers(self._database, TRANSFERS_AT_ONCE, skip),
+            TRANSFERS_AT_ONCE,
+            self._execute_transfer,
+            lambda transfer: {"report_id": transfer.report_id},
+        )
+
+    def _execute_transfer(self, transfer: Transfer) -> bool:
+        if delivery := delivery_actions.execute_transfer(self._database, transfer):
+            log.info("report_transferred", report_id=transfer.report_id, hotline=transfer.taker, priority=delivery[1])
+            self.put([delivery])
+        return True
 
     def receipts(self) -> None:
         """Mark a delivery as received if the hotline's staff work on the report although no receipt came."""
@@ -147,30 +181,53 @@ class ClockJobs:
         Returns whether there may be more.
         """
         waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
-        skipped = 0
-        while True:
-            page = fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skipped)
-            given = sum(self._give_to_fallback(report_id) for report_id in page)
-            if given or len(page) < FALLBACKS_AT_ONCE:
-                return len(page) == FALLBACKS_AT_ONCE
-            skipped += len(page)
+        return self._process_pages(
+            "fallbacks",
+            lambda skip: fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skip),
+            FALLBACKS_AT_ONCE,
+            self._give_to_fallback,
+            lambda report_id: {"report_id": report_id},
+        )
 
     def _give_to_fallback(self, report_id: str) -> bool:
-        """Return whether the report was given to its next fallback. A failure does not stop the others."""
-        try:
-            fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
-            delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None
-        except DatabaseUnavailable:
-            raise
-        except Exception:
-            self._metrics.faults.labels("fallbacks").inc()
-            log.exception("job_failed", job="fallbacks", report_id=report_id)
-            return False
+        """Return whether the report was given to its next fallback."""
+        fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
+        delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None
         if not fallback or not delivery:
             return False
         log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
         self.put([delivery])
         return True
+
+    def _process_pages(
+        self,
+        job: str,
+        list_page: Callable[[int], Sequence[Row]],
+        page_size: int,
+        process: Callable[[Row], bool],
+        ids: Callable[[Row], Mapping[str, str]] = lambda _: {},
+    ) -> bool:
+        """Process one page of rows; return whether there may be more.
+
+        `list_page`: returns a page of the rows that wait, without the first so many. `process`: returns whether the row
+        waits no longer. A page of which every row still waits, as after a fault, is followed by the next one.
+        """
+        skipped = 0
+        while True:
+            page = list_page(skipped)
+            processed = self._process_each(job, page, process, ids)
+            if processed or len(page) < page_size:
+                return len(page) == page_size
+            skipped += len(page)
+
+    def _process_each(
+        self,
+        job: str,
+        rows: Sequence[Row],
+        process: Callable[[Row], object],
+        ids: Callable[[Row], Mapping[str, str]] = lambda _: {},
+    ) -> int:
+        return process_each(job, rows, process, ids=ids, on_fault=lambda _: self._metrics.faults.labels(job).inc())
 
     def refuse_gone(self) -> None:
         """Refuse the due deliveries to hotlines that answered 410 (gone)."""

@@ -26,6 +26,7 @@ from workers.notifications.texts import (
     host_away,
 )
 from workers.retry_policy import POLICIES
+from workers.row_isolation import process_each
 from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 
@@ -85,14 +86,13 @@ class AlertSender:
 
     def _send_all(self, alerts: list[Alert]) -> None:
         try:
-            for alert in alerts:
-                self._send(alert)
+            process_each("alert", alerts, self._send, on_fault=lambda _: self._postpone())
         except DatabaseUnavailable:
             log.warning("database_unavailable")
 
     def _send(self, alert: Alert) -> None:
         if not self._notifier.tell(alert):
-            self._not_before = self._monotonic() + RETRY_SECONDS
+            self._postpone()
             return
         if alert in self._waiting:
             self._waiting.remove(alert)
@@ -101,6 +101,9 @@ class AlertSender:
         else:
             subjects = [_subject(report_id, alert.priority) for report_id in alert.reports] or [alert.subject_id]
             self._told_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
+
+    def _postpone(self) -> None:
+        self._not_before = self._monotonic() + RETRY_SECONDS
 
     def _unroutable(self) -> list[Alert]:
         due: dict[Priority, list[str]] = {}

@@ -29,8 +29,9 @@ from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.outbox import StoredBody
 from reports.store.sms import answer_notices, opt_outs
-from reports.store.sms.answer_notices import NoticeFacts, NoticePermission
+from reports.store.sms.answer_notices import DueNotice, NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
+from workers.row_isolation import process_each
 from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
 
@@ -74,23 +75,38 @@ class AnswerNotices:
         keys = self._optout_keys()
         if not keys:
             return
-        for answer_id, report_id in answer_notices.list_undecided(self.database):
-            notice = self._notice(report_id, keys)
-            answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
+        process_each(
+            "answer_notices",
+            answer_notices.list_undecided(self.database),
+            lambda row: self._decide(*row, keys),
+            ids=lambda row: {"report_id": row[1]},
+        )
         if count := answer_notices.reopen_failed_ussd(self.database):
             log.info("ussd_not_shown", count=count)
         notified = set[str]()
-        for answer_id, report_id, ussd_failed in answer_notices.list_due(self.database):
-            if report_id in notified:
-                continue  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
-            notice = self._notice(report_id, keys, by_sms=ussd_failed)
-            if notice is None and ussd_failed:
-                answer_notices.close_ussd(self.database, answer_id)
-            elif notice is None or notice.due_at > self.database.now():
-                answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
-            else:
-                self._send(answer_id, report_id, notice)
-                notified.add(report_id)
+        process_each(
+            "answer_notices",
+            answer_notices.list_due(self.database),
+            lambda due: self._send_due(due, keys, notified),
+            ids=lambda due: {"report_id": due.report_id},
+        )
+
+    def _decide(self, answer_id: str, report_id: str, keys: Sequence[bytes]) -> None:
+        notice = self._notice(report_id, keys)
+        answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
+
+    def _send_due(self, due: DueNotice, keys: Sequence[bytes], notified: set[str]) -> None:
+        """Send a due notice, if it may still be sent, and add its report to `notified`."""
+        if due.report_id in notified:
+            return  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
+        notice = self._notice(due.report_id, keys, by_sms=due.ussd_failed)
+        if notice is None and due.ussd_failed:
+            answer_notices.close_ussd(self.database, due.answer_id)
+        elif notice is None or notice.due_at > self.database.now():
+            answer_notices.schedule(self.database, due.answer_id, due.report_id, notice.due_at if notice else None)
+        else:
+            self._send(due.answer_id, due.report_id, notice)
+            notified.add(due.report_id)
 
     def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> None:
         mode = self.sms_dispatcher.mode

@@ -30,7 +30,7 @@ from reports.escalation import (
     escalation_times,
 )
 from reports.store.cases import follow_ups
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState, EscalationStep
 from runtime.time_units import MINUTE, SECOND
@@ -40,6 +40,7 @@ from workers.notifications import texts
 from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
+from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool
 
 CLAIM_SECONDS = 120  # time to notify all people of one step; after that another process may claim it
@@ -106,14 +107,13 @@ class EscalationJob:
 
         Raises DatabaseUnavailable.
         """
-        for step in due:
-            try:
-                do(step)
-            except DatabaseUnavailable:
-                raise
-            except Exception:
-                log.exception("job_failed")
-                steps.postpone(self.database, step, steps.database_time(self.database) + again)
+        process_each(
+            "escalate",
+            due,
+            do,
+            ids=lambda step: {"report_id": step.report_id},
+            on_fault=lambda step: steps.postpone(self.database, step, steps.database_time(self.database) + again),
+        )
 
     def figures(self) -> None:
         """Set the metrics of overdue reports, overdue follow-ups and late steps. Raises DatabaseUnavailable."""

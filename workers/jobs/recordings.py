@@ -40,6 +40,7 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
 from workers.notifications.texts import ALERT_ADVICE, Alert
+from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool
 
 THREADS = 2  # a provider that does not answer must not delay another
@@ -81,15 +82,30 @@ class RecordingJob:
 
     def run(self) -> None:
         """Run the next step of each due recording. Raises DatabaseUnavailable."""
-        for due in recordings.list_due(self._database):
-            if self._stopping.is_set():
-                return
-            if self._claim(due.recording_id):
-                try:
-                    self._step(due)
-                finally:
-                    with self._lock:
-                        self._under_way.discard(due.recording_id)
+        process_each(
+            "recordings",
+            recordings.list_due(self._database),
+            self._step_once,
+            ids=lambda due: {"channel": due.channel},
+            on_fault=self._not_done,
+        )
+
+    def _step_once(self, due: DueRecording) -> None:
+        """Run the next step, unless the job is stopping or another thread runs it."""
+        if self._stopping.is_set() or not self._claim(due.recording_id):
+            return
+        try:
+            self._step(due)
+        finally:
+            with self._lock:
+                self._under_way.discard(due.recording_id)
+
+    def _not_done(self, due: DueRecording) -> None:
+        """Postpone a step that a bug stopped. If it has waited for long, alert the operator."""
+        recordings.postpone(self._database, due, "our_fault")
+        if self._database.now() - due.created_at > ALERT_AFTER:
+            is_stored = due.state == RecordingState.REMOVING
+            self._alert(due, "recording_not_deleted" if is_stored else "recording_missing", Priority.P2)
 
     def _claim(self, recording_id: str) -> bool:
         with self._lock:

@@ -25,6 +25,7 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, Notify
+from workers.row_isolation import process_each
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
@@ -93,11 +94,16 @@ class DutyPhoneNotifier:
         DatabaseUnavailable.
         """
         numbers = {hotline: len(phones.numbers) for hotline, phones in self.registered_phones.items()}
-        for about in duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers):
-            self._text(about)
-        for about, rank in duty_phones.list_superseded(self.database):
-            if about.hotline in self.registered_phones:
-                self._text(about, rank)
+        unanswered = duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers)
+        process_each("on_call", unanswered, self._text, ids=lambda about: {"delivery_id": about.delivery_id})
+        superseded = [
+            (about, rank)
+            for about, rank in duty_phones.list_superseded(self.database)
+            if about.hotline in self.registered_phones
+        ]
+        process_each(
+            "on_call", superseded, lambda row: self._text(*row), ids=lambda row: {"delivery_id": row[0].delivery_id}
+        )
 
     def again(self, report_id: str, hotline: str) -> bool:
         """Text the next number once more, from the first one on. Returns True if a provider accepted a text just now.

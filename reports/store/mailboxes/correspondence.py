@@ -249,13 +249,16 @@ def delete_unreadable_answers(database: Database) -> int:
 MadeDeliveries = list[tuple[str, Priority]]  # delivery_id, priority
 
 
-def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tuple[str, str]]:
-    """Return (message_id, report_id) of messages for which no delivery was made yet, oldest first."""
+def list_undelivered_messages(database: Database, at_most: int = 200, skip: int = 0) -> list[tuple[str, str]]:
+    """Return (message_id, report_id) of messages for which no delivery was made yet, oldest first.
+
+    `skip`: how many are left out, because no delivery could be made for them.
+    """
     m = t.message.c
     query = select(m.message_id, m.report_id, func.min(m.created_at)).where(m.number.is_(None))
-    query = query.group_by(m.message_id, m.report_id).order_by(func.min(m.created_at), m.message_id).limit(at_most)
+    query = query.group_by(m.message_id, m.report_id).order_by(func.min(m.created_at), m.message_id)
     with database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query)]
+        return [(row[0], row[1]) for row in connection.execute(query.limit(at_most).offset(skip))]
 
 
 def deliver_message(database: Database, message_id: str, report_id: str) -> MadeDeliveries:

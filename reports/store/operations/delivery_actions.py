@@ -206,12 +206,16 @@ def _withdraw(connection: Connection, database: Database, report_id: str, hotlin
         )
 
 
-def list_requested_transfers(database: Database, at_most: int = 50) -> list[Transfer]:
-    """Return the transfers that staff have requested and that are not executed yet, oldest first."""
+def list_requested_transfers(database: Database, at_most: int = 50, skip: int = 0) -> list[Transfer]:
+    """Return the transfers that staff have requested and that are not executed yet, oldest first.
+
+    `skip`: how many are left out, because they could not be executed.
+    """
     h = t.handover.c
     query = select(h.report_id, h.giver, h.taker, h.actor).where(h.outcome.is_(None))
     with database.read() as connection:
-        return [Transfer(*row) for row in connection.execute(query.order_by(h.asked_at).limit(at_most))]
+        query = query.order_by(h.asked_at, h.report_id, h.giver, h.taker)
+        return [Transfer(*row) for row in connection.execute(query.limit(at_most).offset(skip))]
 
 
 def execute_transfer(database: Database, one: Transfer) -> tuple[str, Priority] | None:

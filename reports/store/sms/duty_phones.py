@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
@@ -138,26 +138,37 @@ def record_reply(database: Database, answer_id: str, hotlines: Collection[str], 
             connection.execute(database.insert_or_ignore(t.phone_answer).values(row | {"hotline": hotline}))
 
 
-def accept_replies(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """Acknowledge reports by the replies of duty phones; return (report_id, hotline). The scheduler calls this.
+class PhoneReply(NamedTuple):
+    """The reply of a duty phone: `OK` and a word, stored at `at` (microseconds)."""
+
+    answer_id: str
+    hotline: str
+    word: str
+    at: int
+
+
+def list_replies(database: Database, at_most: int = 100) -> list[PhoneReply]:
+    """Return the replies of duty phones that were not processed yet, oldest first. Call `accept_reply` with each."""
+    a = t.phone_answer.c
+    query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at, a.answer_id)
+    with database.read() as connection:
+        return [PhoneReply(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def accept_reply(database: Database, reply: PhoneReply) -> str | None:
+    """Acknowledge the report that a reply names; return its id. Returns None if the reply acknowledges nothing.
 
     A reply to a text that was made before its report became P1 or P2 acknowledges nothing: see `list_superseded`.
     """
     a = t.phone_answer.c
-    query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at).limit(at_most)
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-    acknowledged = []
-    for row in rows:
-        with database.write() as connection:
-            report_id, refusal = _accept_reply(connection, row.hotline, row.word, row.at)
-            this_reply = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
-            if refusal:
-                connection.execute(update(t.phone_answer).where(this_reply).values(wrong=refusal))
-                continue
-            connection.execute(delete(t.phone_answer).where(this_reply))
-            acknowledged.append((report_id, row.hotline))
-    return acknowledged
+    this_reply = and_(a.answer_id == reply.answer_id, a.hotline == reply.hotline)
+    with database.write() as connection:
+        report_id, refusal = _accept_reply(connection, reply.hotline, reply.word, reply.at)
+        if refusal:
+            connection.execute(update(t.phone_answer).where(this_reply).values(wrong=refusal))
+            return None
+        connection.execute(delete(t.phone_answer).where(this_reply))
+    return report_id
 
 
 def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> tuple[str, int]:
