@@ -62,6 +62,16 @@ def state_of(database: Database, delivery_id: str) -> str:
         return str(connection.execute(query).scalar_one())
 
 
+def test_a_list_that_is_cut_says_so(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokaut.commands.deliveries.MOST_LISTED", 2)
+    for number in (1, 2):
+        put(database, number)
+    assert len(run(tmp_path, "list").output.splitlines()) == 2
+    put(database, 3)
+    lines = run(tmp_path, "list").output.splitlines()
+    assert lines[2:] == ["There are more: only the 2 most urgent and oldest are listed."]
+
+
 def test_the_list_shows_what_waits_and_why(tmp_path: Path, database: Database) -> None:
     due = put(database, 1)
     parked = put(database, 2, state="parked", priority="P1", told_at=database.now())
