@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -143,9 +143,20 @@ class FaultyInstallation(Installation, OpenWork):
         finally:
             self.start(name)
 
-    def frozen(self, name: str) -> AbstractContextManager[None]:
-        """Freeze a process during the block."""
-        return frozen(self.pid(name))
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Freeze a process during the block, and not while it holds SQLite's write lock: then all would wait for it."""
+        while True:
+            with frozen(self.pid(name)):
+                if self.postgres or self._is_writable():
+                    yield
+                    return
+
+    def _is_writable(self) -> bool:
+        """Return whether SQLite's write lock is free, now or when a running process releases it."""
+        with suppress(sqlite3.OperationalError), self.locked(timeout=5):
+            return True
+        return False
 
     def move_time(self, seconds: int, names: Sequence[str] = SCHEDULED_PROCESSES) -> None:
         """Restart these processes with a clock that is `seconds` further ahead. It never goes back."""
@@ -188,15 +199,17 @@ class FaultyInstallation(Installation, OpenWork):
         return len(list((self.plan.folder.inside / "spool").glob("*.box")))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the database's write lock in another process during the block."""
-        holder = sqlite3.connect(self.database, isolation_level=None, timeout=20)
-        holder.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            holder.execute("ROLLBACK")
-            holder.close()
+    def locked(self, timeout: float = 20) -> Iterator[None]:
+        """Hold the database's write lock in this process during the block.
+
+        `timeout`: seconds until another process must have released it; then sqlite3.OperationalError is raised.
+        """
+        with closing(sqlite3.connect(self.database, isolation_level=None, timeout=timeout)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                holder.execute("ROLLBACK")
 
     def overdue_rows(self) -> list[str]:
         """Return a line for each row that is scheduled further ahead of the true time than its own period."""
