@@ -71,6 +71,14 @@ def test_leaving_after_two_texts_at_once_deletes_both(app: App) -> None:
     assert told(app) == []
 
 
+def is_taken(app: App, words: str, id_: str) -> bool:
+    """Post one SMS, as its provider does again after 503; return whether it was accepted."""
+    with suppress(NotTaken):
+        text(app, words, id_)
+        return True
+    return False
+
+
 def at_once(app: App, texts: Sequence[str]) -> set[str]:
     """Post all at once, and return the accepted ones; the provider sends the others again."""
     together = threading.Barrier(len(texts))
@@ -78,8 +86,7 @@ def at_once(app: App, texts: Sequence[str]) -> set[str]:
 
     def send(n: int) -> None:
         together.wait(30)
-        with suppress(NotTaken):
-            text(app, texts[n], f"t{n}")
+        if is_taken(app, texts[n], f"t{n}"):
             taken.add(texts[n])
 
     threads = [threading.Thread(target=send, args=(n,)) for n in range(len(texts))]
@@ -88,14 +95,6 @@ def at_once(app: App, texts: Sequence[str]) -> set[str]:
     for thread_ in threads:
         thread_.join()
     return taken
-
-
-def is_taken(app: App, words: str, id_: str) -> bool:
-    """Post one SMS, as its provider does again after 503; return whether it was accepted."""
-    with suppress(NotTaken):
-        text(app, words, id_)
-        return True
-    return False
 
 
 def settle(app: App) -> None:
