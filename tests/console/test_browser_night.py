@@ -1,7 +1,7 @@
 """A night of 20 reports at one hotline: three people in three browsers, real processes, reporters by webhook.
 
 At the end each report is in exactly one place, its timeline has each act once, and each page that a person has open
-agrees with the store. The presses of each task are counted (docs/console.md has the table).
+agrees with the store. The presses of each task are counted (docs/console-design.md has the table).
 """
 
 from __future__ import annotations
