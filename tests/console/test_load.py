@@ -1,4 +1,4 @@
-"""The load test of the console runs and returns every figure. docs/console.md has the figures."""
+"""The load test of the console runs and returns every figure. docs/performance.md has the figures."""
 
 from __future__ import annotations
 
