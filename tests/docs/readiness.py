@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
-from reports.countries.readiness import READINESS_NAMES, READINESS_TITLES
+from reports.countries.readiness import CRITERION_SENTENCES, READINESS_NAMES, READINESS_TITLES, ReadinessItem
 from tokaut.commands.readiness import country_sheets
 from tokaut.documents.pages import overview_rows
 
-ALIKE = (
-    "to find out: ",
-    "not in the law: ",
-    "to confirm, it was so in 2014: ",
-    "an agreement with ",
-    "a translation into ",
-)
+ALIKE = ("an agreement with ", "the number of ", "the hours of ")
 
 
 def table() -> str:
@@ -26,18 +20,29 @@ def table() -> str:
 
 
 def missing() -> str:
-    """Return what each country lacks; `tokaut readiness --out` lists the single numbers."""
-    lines = []
-    for of, pillars in country_sheets():
-        lines.append(f"**{of.name}**\n")
-        for one in pillars:
-            if one.missing and one.name != "numbers":
-                lines.append(f"* {one.title}: {'; '.join(_together(one.missing))}")
-        lines.append("")
-    return "\n".join(lines)
+    """Return what every country lacks, then what single countries lack besides."""
+    lacking = {of.name: list(_shown_here(pillars)) for of, pillars in country_sheets()}
+    everywhere = [item for item in next(iter(lacking.values())) if all(item in items for items in lacking.values())]
+    lines = [f"* **Every country**: {'; '.join(everywhere)}"]
+    for name, items in lacking.items():
+        lines.append(f"* **{name}**: {'; '.join(_together(items, everywhere))}")
+    return "\n".join(lines) + "\n"
 
 
-def _together(missing: Iterable[str]) -> Iterator[str]:
+def _shown_here(pillars: Iterable[ReadinessItem]) -> Iterator[str]:
+    """Yield what is missing and is in no table of docs/countries.md."""
+    in_table = tuple(CRITERION_SENTENCES.values())
+    for pillar in pillars:
+        if pillar.name not in ("numbers", "languages"):
+            yield from (item for item in pillar.missing if not item.endswith(in_table))
+
+
+def _together(items: Iterable[str], without: Collection[str]) -> Iterator[str]:
     """Yield items with a common beginning as one, which names the beginning once."""
-    for start, several in groupby(missing, key=lambda one: next((same for same in ALIKE if one.startswith(same)), "")):
-        yield start + (", " if start else "; ").join(one.removeprefix(start) for one in several)
+
+    def start_of(item: str) -> str:
+        return next((start for start in ALIKE if item.startswith(start)), "")
+
+    others = sorted((item for item in items if item not in without), key=start_of, reverse=True)
+    for start, several in groupby(others, key=start_of):
+        yield start + (", " if start else "; ").join(item.removeprefix(start) for item in several)
