@@ -11,6 +11,7 @@ from console.views import board as view
 from reports.escalation import Priority
 from reports.store.cases import board
 from reports.store.cases.board import Board, TakenToday, Waiting
+from reports.store.cases.case_list import ListTab
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
@@ -63,6 +64,7 @@ def test_what_waits_is_counted_by_priority_with_the_oldest(database: Database, a
     ana.log_in()
     page = ana.get("/board")
     assert "Overdue reports that nobody has taken: 1" in page.text and "P1 2 1 16 min" in page.text
+    assert f'href="/?tab={ListTab.UNASSIGNED}&amp;priority=P1"' in page.html
 
 
 def test_who_holds_what(database: Database, ana: Person, mere: Person, store: Store) -> None:
