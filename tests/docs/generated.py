@@ -15,7 +15,7 @@ import workers.senders
 from console.api import CallbackSettings
 from gateway.metrics import COUNTED
 from reports.retention import RETENTION_RULES
-from reports.store.privileges.rights import HOTLINES, RIGHTS, ROLES, ROW_POLICIES
+from reports.store.privileges.rights import HOTLINES, ONE_REPORT, RIGHTS, ROLES, ROW_POLICIES, RowPolicy
 from runtime.logs import EVENTS, FIELDS, REASONS
 from runtime.settings import (
     SHARED_SETTINGS,
@@ -152,13 +152,26 @@ def rights_table() -> str:
 
 
 def rows_table() -> str:
-    rows = ["| table | role | may | where |", "|---|---|---|---|"]
+    rows = ["| table | role | may | rows |", "|---|---|---|---|"]
     for table, limited in ROW_POLICIES.items():
-        for (role, privilege), (there, made) in limited.items():
-            where = f"`{there}`" + (f", to rows of `{made}`" if made else "")
-            where = where.replace(HOTLINES, "the hotlines")
-            rows.append(f"| `{table}` | {role.removeprefix('tokaut_')} | {privilege} | {where} |")
+        privileges: dict[tuple[str, RowPolicy], list[str]] = {}
+        for (role, privilege), policy in limited.items():
+            privileges.setdefault((role, policy), []).append(privilege)
+        for (role, policy), names in privileges.items():
+            where = f"`{_shortened(policy.there)}`"
+            if policy.made:
+                where += f"; written as `{_shortened(policy.made.replace(policy.there, '…'))}`"
+            rows.append(f"| `{table}` | {role.removeprefix('tokaut_')} | {', '.join(names)} | {where} |")
     return "\n".join(rows) + "\n"
+
+
+def _shortened(condition: str) -> str:
+    """Return a condition of a row policy with the functions that the page explains in place of its SQL."""
+    condition = condition.replace(HOTLINES, "hotlines").replace(f"report_id = {ONE_REPORT}", "this_report()")
+    given = r"EXISTS \(SELECT FROM delivery d WHERE d\.report_id = \w+\.report_id AND d\.hotline = (?:\w+\.)?(.+?)\)"
+    condition = condition.replace("ANY (hotlines)", "hotlines")
+    condition = re.sub(given, r"given(\1)", condition).replace("= hotlines", "IN hotlines")
+    return condition.replace("|", r"\|")  # not the end of a cell
 
 
 def retention_table() -> str:
@@ -180,8 +193,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/reference/alerts.md", "classes"): classes,
     ("docs/retention.md", "rules"): retention_table,
     ("docs/submission.md", "transitions"): submissions.table,
-    ("docs/store.md", "rights"): rights_table,
-    ("docs/store.md", "rows"): rows_table,
+    ("docs/reference/database.md", "rights"): rights_table,
+    ("docs/reference/database.md", "rows"): rows_table,
     ("docs/safeguarding.md", "proofs"): rules.table,
     ("docs/reliability.md", "faults"): faults.table,
     ("docs/clocks.md", "clocks"): nights.times,

@@ -15,8 +15,8 @@ def roles(database: str) -> None:
     """Print the SQL that creates the roles of Tokaut in PostgreSQL, and its database.
 
     It changes nothing: pipe it into psql, as the administrator. There are five roles: tokaut_owner migrates and runs no
-    process; tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each have the rights that docs/store.md lists.
-    It sets no password.
+    process; tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each have the rights that
+    docs/reference/database.md lists. It sets no password.
 
     \b
     Example:  tokaut roles | sudo -u postgres psql --no-psqlrc --set ON_ERROR_STOP=1

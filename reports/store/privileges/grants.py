@@ -270,7 +270,10 @@ def _grant_faults(connection: Connection) -> Iterator[str]:
         for table, column, role, privilege in sorted(rights):
             by_role_and_table[role, table].append(f"{verb} {privilege}{f' ({column})' if column else ''}")
     for (role, table), differences in sorted(by_role_and_table.items()):
-        yield f"The rights of {role} on {table} are not those of docs/store.md: {', '.join(differences)}. {RUN_MIGRATE}"
+        yield (
+            f"The rights of {role} on {table} are not those of docs/reference/database.md: {', '.join(differences)}. "
+            f"{RUN_MIGRATE}"
+        )
 
 
 def _row_policy_faults(connection: Connection) -> Iterator[str]:

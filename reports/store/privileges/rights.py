@@ -1,4 +1,4 @@
-"""The privileges of each role in PostgreSQL. SQL, docs/store.md, `tokaut check` and the tests are made from this table.
+"""The privileges of each role in PostgreSQL. The SQL, the documentation, `tokaut check` and the tests use this table.
 
 `web` is reachable from outside, so it can write what it must never read. `clock` has every right of `worker`: the
 operator's commands run with the settings of `clock`. Revoke a right one release after the code that needed it.
