@@ -49,6 +49,14 @@ class Erasure:
     message_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class JournalReading:
+    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be."""
+
+    erasures: list[Erasure]
+    fault: OSError | None
+
+
 def journal_folder(address: str, data: Path) -> Path:
     """Return the folder of the journal: beside an embedded database, where backups can read it; else in `data`."""
     database_file = sqlite_file(address)
@@ -120,10 +128,20 @@ class ErasureJournal:
         if is_new:
             filesystem.sync(self.folder)
 
-    def since(self, at: int) -> list[Erasure]:
-        """Return the erasures of all hosts from this time on, oldest first. Raises OSError."""
-        entries = [entry for path in _files(self.folder) for entry in _lines(path) if entry.at >= at]
-        return sorted(entries, key=lambda entry: entry.at)
+    def since(self, at: int) -> JournalReading:
+        """Return the erasures of all hosts from this time on. A file that cannot be read hides no other."""
+        fault: OSError | None = None
+        erasures: list[Erasure] = []
+        try:
+            files = _files(self.folder)
+        except OSError as error:
+            return JournalReading([], error)
+        for path in files:
+            try:
+                erasures += [erasure for erasure in _lines(path) if erasure.at >= at]
+            except OSError as error:
+                fault = error
+        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault)
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
@@ -164,13 +182,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[Erasure]:
-    """Yield the erasures of a file, without lines left incomplete by a power failure."""
+    """Yield the erasures of a file, without lines left incomplete by a power failure or damaged otherwise."""
     for line in path.read_bytes().splitlines():
         try:
             row = json.loads(line)
-            yield Erasure(**{**row, "keys": tuple(row["keys"])})
+            erasure = Erasure(**{**row, "at": int(row["at"]), "keys": tuple(map(str, row["keys"]))})
         except (ValueError, TypeError, KeyError):
             continue
+        yield erasure
 
 
 def _day(at: int) -> str:

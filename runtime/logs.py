@@ -90,7 +90,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "entry_code_unreadable": "The access code of a report that staff entered cannot be decrypted: the reporter "
     "has no My report.",
     "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
-    "erasures_not_applied": "The journal of deletions cannot be read: repair it, then restart web.",
+    "erasures_not_applied": "A file of the journal of deletions, or its folder, cannot be read: repair it; web tries "
+    "again every 5 s.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",
     "spool_not_drained": "Entries of the spool were not submitted (`count` wait); `class` says why. See the database.",
     "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",

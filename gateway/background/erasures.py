@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import structlog
@@ -19,6 +20,7 @@ from reports.store.sms import opt_outs
 from runtime.time_units import HOUR
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
+WARN_SECONDS = 60  # between two warnings that a file cannot be read
 MARGIN = HOUR  # the journal's times are by this host's clock, the status row's by the database's
 
 log = structlog.get_logger()
@@ -34,6 +36,8 @@ class ErasureReplay:
         self._journal = journal
         self._reporter_mailbox = reporter_mailbox
         self._host = host
+        self._applied: set[Erasure] = set()
+        self._next_warning_at = 0.0
         self.is_done = False
 
     def reapply(self) -> None:
@@ -41,32 +45,36 @@ class ErasureReplay:
 
         In a restored database that status is older than the backup, so nothing since then is left out. Without a status
         the whole journal is applied.
+
+        While a file cannot be read, the others are applied, each line once, and the replay is not done: the next call
+        tries again. Until it is done the status must not be saved, or the time from which to apply would be lost.
         """
         if self.is_done:
             return
         seen_at = spool_status.last_seen(self._database, self._host)
         is_usable = seen_at is not None and seen_at <= self._database.now()  # the clock may have been set back since
-        try:
-            erasures = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
-        except OSError as error:
-            log.warning("erasures_not_applied", **{"class": type(error).__name__})
-            self.is_done = True  # this process tries once: it must go on to serve reporters
-            return
-        opted_in = {key for erasure in erasures if erasure.kind == "start" for key in erasure.keys}
-        for index, erasure in enumerate(erasures):
-            later = erasures[index + 1 :] if opted_in.intersection(erasure.keys) else ()
-            if erasure.kind == "stop" and any(
-                later_erasure.kind == "start" and set(later_erasure.keys) & set(erasure.keys) for later_erasure in later
-            ):
-                continue  # START came after this STOP
+        reading = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
+        for erasure in _in_force(reading.erasures):
+            if erasure in self._applied:
+                continue
             try:
                 self._apply(erasure)
             except DatabaseUnavailable:
                 raise
             except Exception:  # an entry that cannot be applied must not block the others
                 log.exception("crashed")
+            self._applied.add(erasure)
+        if reading.fault is not None:
+            self._warn(reading.fault)
+            return
         self.is_done = True
-        log.info("erasures_applied", count=len(erasures))
+        self._applied.clear()
+        log.info("erasures_applied", count=len(reading.erasures))
+
+    def _warn(self, fault: OSError) -> None:
+        if time.monotonic() >= self._next_warning_at:
+            log.warning("erasures_not_applied", **{"class": type(fault).__name__})
+            self._next_warning_at = time.monotonic() + WARN_SECONDS
 
     def forget(self) -> None:
         """Delete journal entries that are older than every backup."""
@@ -91,3 +99,17 @@ class ErasureReplay:
             pending_submissions.cancel_pending(self._database, *ids, buried=tombstones.ALL_REVISIONS)
         with suppress(MailboxClosed):
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
+
+
+def _in_force(erasures: list[Erasure]) -> list[Erasure]:
+    """Return the erasures without each STOP and START that a later one of the same number replaces."""
+    seen: set[str] = set()
+    kept = []
+    for erasure in reversed(erasures):
+        if erasure.kind in ("stop", "start"):
+            is_replaced = not seen.isdisjoint(erasure.keys)
+            seen.update(erasure.keys)
+            if is_replaced:
+                continue
+        kept.append(erasure)
+    return kept[::-1]

@@ -41,14 +41,14 @@ def ours(tmp_path: Path, days: Days) -> Iterator[ErasureJournal]:
 
 
 def kinds(ours: ErasureJournal, since: int = 0) -> list[str]:
-    return [one.kind for one in ours.since(since)]
+    return [one.kind for one in ours.since(since).erasures]
 
 
 def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: ErasureJournal, days: Days) -> None:
     ours.record("draft", report_id=REPORT, keys=(b"origin",), revision=3)
     days.now += DAY
     ours.record("stop", keys=(b"key",))
-    first, second = ours.since(0)
+    first, second = ours.since(0).erasures
     assert (first.kind, first.report_id, first.keys, first.revision) == ("draft", REPORT, (b"origin".hex(),), 3)
     assert second.keys == (b"key".hex(),)
     assert kinds(ours, NOW + 1) == ["stop"]
@@ -72,6 +72,24 @@ def test_a_line_that_a_power_cut_left_incomplete_takes_no_other_with_it(ours: Er
     path.write_bytes(path.read_bytes() + b'{"kind":"dra')
     ours.record("start")
     assert kinds(ours) == ["stop", "start"]
+
+
+@pytest.mark.parametrize("field", ["at", "keys"])
+def test_a_damaged_line_takes_no_other_with_it(ours: ErasureJournal, field: str) -> None:
+    ours.record("stop")
+    [path] = ours.folder.iterdir()
+    line = json.loads(path.read_text())
+    path.write_text(json.dumps({**line, field: None}) + "\n" + path.read_text())
+    ours.record("start")
+    assert kinds(ours) == ["stop", "start"]
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(ours: ErasureJournal) -> None:
+    ours.record("stop")
+    assert ours.since(0).fault is None
+    (ours.folder / "20260101-other.jsonl").mkdir()  # as root a test cannot lose the right to read a file
+    assert kinds(ours) == ["stop"]
+    assert isinstance(ours.since(0).fault, IsADirectoryError)
 
 
 @pytest.mark.parametrize(("is_shared", "modes"), [(True, (0o750, 0o640)), (False, (0o700, 0o600))])
@@ -121,8 +139,7 @@ def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, day
 def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "erasures").touch()  # as root a test cannot lose the right to read a folder
     unreadable = ErasureJournal(tmp_path / "erasures", "one", is_shared=False, now=lambda: 0, count=lambda _: None)
-    with pytest.raises(NotADirectoryError):
-        unreadable.since(0)
+    assert isinstance(unreadable.since(0).fault, NotADirectoryError)
     with pytest.raises(NotADirectoryError):
         unreadable.delete_expired()
     with pytest.raises(NotADirectoryError):
