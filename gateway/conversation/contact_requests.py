@@ -84,10 +84,20 @@ class ContactRequests:
             self.waiting.append((iso, sender, turn, now))
 
     def retry(self) -> None:
-        """Apply the waiting withdrawals. Raises DatabaseUnavailable."""
+        """Try each waiting withdrawal once; one that fails waits for the next call, after all others.
+
+        Raises its exception at the end.
+        """
+        fault: Exception | None = None
         for _ in range(len(self.waiting)):
-            self._withdraw(*self.waiting[0])
-            self.waiting.popleft()
+            withdrawal = self.waiting.popleft()
+            try:
+                self._withdraw(*withdrawal)
+            except Exception as error:
+                self.waiting.append(withdrawal)
+                fault = error
+        if fault:
+            raise fault
 
     def _withdraw(self, iso: str, sender: str, turn: tuple[str, ...], now: int) -> None:
         if open_id := _open_request(self._stored(iso, sender, now)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -140,8 +141,15 @@ class ReporterMailbox:
         self._send_message(record.opened_report, turn_of(request, record), request.now, kind, contact=contact)
 
     def withdraw_contact(self, report_id: str, turn: tuple[str, ...], now: int) -> None:
-        """Withdraw contact for a report. `turn`: the idempotency key. `now`: Unix seconds."""
-        self._send_message(report_id, turn, now, MessageKind.CONTACT_WITHDRAWN, contact=NO_CONTACT)
+        """Withdraw contact for a report. `turn`: the idempotency key. `now`: Unix seconds.
+
+        Nothing happens if the report was deleted: its contact has ended.
+        """
+        kind = MessageKind.CONTACT_WITHDRAWN
+        message_id = self._message_id(report_id, kind, turn)
+        with suppress(correspondence.MailboxClosed):
+            self._send(report_id, message_id, now, kind, contact=NO_CONTACT)
+        self.journal.record(JOURNALED[kind], report_id=report_id, message_id=message_id)
 
     def erase(self, request: TurnRequest, record: Record) -> None:
         """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
@@ -194,6 +202,8 @@ class ReporterMailbox:
     ) -> bool:
         """Store a message for the hotlines. Return whether any of them can read it.
 
+        If none can, nothing is stored, except that no number may be used if contact is withdrawn.
+
         Raises DatabaseUnavailable, MailboxClosed.
         """
         message = message_json(
@@ -208,6 +218,8 @@ class ReporterMailbox:
         )
         sealed_messages = self.builder.seal_messages(report_id, message_id, self._recipients(report_id), message)
         if not sealed_messages:
+            if kind == MessageKind.CONTACT_WITHDRAWN:
+                self.submitter.write(lambda: correspondence.withdraw_contact(self.database, report_id))
             return False
         allowed = None if contact is None else bool(contact["allowed"])
         closes_mailbox = kind == MessageKind.DELETE_ASKED

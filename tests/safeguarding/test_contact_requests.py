@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -213,6 +215,40 @@ def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten
     app.parts.housekeeping.once()
     assert len(requests(app)) == 1
     assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
+
+
+def reroute(app: App, report_id: str) -> None:
+    """Name a hotline of which web has no key as the only one of a report."""
+    with app.database.write() as connection:
+        connection.execute(update(t.route).where(t.route.c.report_id == report_id).values(hotline="vu-gone"))
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("is_available", [True, False])
+def test_stop_ends_contact_though_no_hotline_can_open_a_message(app: App, is_available: bool) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "call me", "2")
+    reroute(app, app.rows(t.report)[0].report_id)
+    with nullcontext() if is_available else database_away(app):
+        thread(phone, "STOP")
+    app.parts.housekeeping.once()
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+    assert messages(app) == []
+
+
+@pytest.mark.rule("S-13")
+def test_one_stop_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
+    first, second = app.sms(PHONE), app.sms(number(1))
+    thread(second, "call me", "2")
+    with database_away(app):
+        thread(first, "call me", "2")  # it stays in the spool, so its withdrawal has to wait
+        thread(first, "STOP")
+        thread(second, "STOP")
+    with patch.object(app.parts.spool, "drain", return_value=0):
+        app.parts.housekeeping.once()
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+    app.parts.housekeeping.once()
+    assert [row.allowed for row in app.rows(t.contact)] == [0, 0]
 
 
 def incomplete(app: App) -> list[DecryptedRevision]:

@@ -139,6 +139,19 @@ def save_message(
         audit_log.append(connection, "web", kind, report_id, now)
 
 
+def withdraw_contact(database: Database, report_id: str) -> None:
+    """Record that no number of this report may be used, without a message: no hotline could open one.
+
+    Raises MailboxClosed as `save_message`.
+    """
+    now = database.now()
+    with database.write() as connection:
+        if _is_closed(connection, report_id):
+            raise MailboxClosed
+        _note_contact(connection, database, report_id, allowed=False, now=now)
+        audit_log.append(connection, "web", MessageKind.CONTACT_WITHDRAWN, report_id, now)
+
+
 def _is_closed(connection: Connection, report_id: str) -> bool:
     """Return whether the mailbox is closed or gone, and lock its row against deletion.
 
