@@ -8,17 +8,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from msgspec.structs import asdict
 
 from gateway.messaging.model import Inbound
+from gateway.sessions.store import RedisUnavailable
 from reports.crypto import DecryptError, PhonePepper, PublicKey, RecordCipher, SealContext, keyed_hash, seal_body
 from reports.crypto.key_files import SENDER_KEY
 from reports.erasure_journal import ErasureJournal
 from reports.escalation import Priority
 from reports.facts import Completeness
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.row_isolation import process_each
 from reports.store.sms import messages, opt_outs
 from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
@@ -30,6 +33,7 @@ from runtime.telephony import DeliveryReportStatus
 
 AFTER_SECONDS = (5, 60, 600)  # seconds until each retry; if the last one fails, the message is not ours
 MOST = 1000
+RETRY_SECONDS = 60  # until an SMS of the inbox that failed is tried again
 LABEL = "optout"
 STOP, START = "optout", "optin"  # kinds of entries in the spool
 
@@ -57,6 +61,7 @@ class SmsInbox:
         self._database = database
         self._cipher = cipher
         self._pepper = pepper
+        self._retry_at: dict[bytes, float] = {}  # key of an SMS that failed → monotonic seconds
 
     def store(self, inbound: Inbound, sender: str) -> None:
         """Store an inbound SMS. Raises DatabaseUnavailable: then the provider has to send it again."""
@@ -64,26 +69,36 @@ class SmsInbox:
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
-    def play(self, take: Callable[[Inbound], bool]) -> int:
-        """Pass each stored SMS to `take`, oldest first, and return how many it accepted.
+    def play(self, take: Callable[[Inbound, int], bool]) -> int:
+        """Pass each stored SMS and its age in microseconds to `take`, oldest first; return how many it accepted.
 
-        An SMS that it refuses, or that cannot be opened, stays stored.
-
-        Raises DatabaseUnavailable, and any exception of `take`.
+        An SMS that it refuses, or that cannot be opened, stays stored. So does one for which it raises: that is logged,
+        the next SMS follows, and this one is tried again a minute later. Raises DatabaseUnavailable and
+        RedisUnavailable.
         """
-        accepted = 0
-        for row, inbound in self._rows():
-            # A row sealed with another key cannot be opened; it stays for the operator to see.
-            if inbound is not None and take(inbound):
-                messages.mark_processed(self._database, row.inbound_key)
-                accepted += 1
-        return accepted
+        return process_each(
+            "sms_inbox", self._rows(), partial(self._play, take), on_fault=self._postpone, outages=(RedisUnavailable,)
+        )
 
-    def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
+    def _play(self, take: Callable[[Inbound, int], bool], waiting: tuple[Any, Inbound]) -> bool:
+        row, inbound = waiting
+        if not take(inbound, self._database.now() - row.seen_at):
+            return False
+        messages.mark_processed(self._database, row.inbound_key)
+        self._retry_at.pop(row.inbound_key, None)
+        return True
+
+    def _postpone(self, waiting: tuple[Any, Inbound]) -> None:
+        self._retry_at[waiting[0].inbound_key] = time.monotonic() + RETRY_SECONDS
+
+    def _rows(self) -> Iterator[tuple[Any, Inbound]]:
         cursor: tuple[int, bytes] | None = None
         while page := messages.list_inbound(self._database, after=cursor):
             for row in page:
-                yield row, self._open(row)
+                # A row sealed with another key cannot be opened; it stays for the operator to see.
+                inbound = self._open(row)
+                if inbound is not None and self._retry_at.get(row.inbound_key, 0) <= time.monotonic():
+                    yield row, inbound
             cursor = (page[-1].seen_at, page[-1].inbound_key)
 
     def _open(self, row: Any) -> Inbound | None:

@@ -9,7 +9,7 @@ import ctypes
 import secrets
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,13 +123,7 @@ class Housekeeping:
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
         tasks = (self._erasing.reapply, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
-        for task in (*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals):
-            try:
-                task()
-            except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):
-                continue
-            except Exception:  # the thread must go on: the spool holds reports
-                log.exception("crashed")
+        _run_each((*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals))
 
     def _empty_spool(self) -> None:
         if not self._spool.names():
@@ -156,14 +150,18 @@ class Housekeeping:
     def _run_leased_tasks(self) -> None:
         """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this."""
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
-            if self._copies and (submitted := self._copies.submit(partial(submit_late, self._database))):
-                log.info("spool_copies_submitted", count=submitted)
-            if replayed := self._inbox.play(self._replay):
-                log.info("sms_inbox_replayed", count=replayed)
-            for task in self._chores:
-                task()
+            _run_each((self._submit_copies, self._play_inbox, *self._chores))
 
-    def _replay(self, inbound: Inbound) -> bool:
+    def _submit_copies(self) -> None:
+        if self._copies and (submitted := self._copies.submit(partial(submit_late, self._database))):
+            log.info("spool_copies_submitted", count=submitted)
+
+    def _play_inbox(self) -> None:
+        if replayed := self._inbox.play(self._replay):
+            log.info("sms_inbox_replayed", count=replayed)
+
+    def _replay(self, inbound: Inbound, age: int) -> bool:
+        del age
         channel = self._channels.get(inbound.channel)
         if channel is None:
             return False  # the channel is not configured now; the SMS stays queued
@@ -191,6 +189,17 @@ class Housekeeping:
         while not self._stop.is_set():
             self.renew_keys()
             self._stop.wait(EVERY_SECONDS)
+
+
+def _run_each(tasks: Iterable[Callable[[], object]]) -> None:
+    """Run each task, also after one that raised."""
+    for task in tasks:
+        try:
+            task()
+        except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):
+            continue
+        except Exception:  # the thread must go on: the spool holds reports
+            log.exception("crashed")
 
 
 # Read the country files again while `web` runs, so that a withdrawn number is no longer shown.

@@ -23,6 +23,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
 from reports.store.operations.call_hours import QuietChannel
 from reports.store.operations.delivery_actions import Transfer
+from reports.store.row_isolation import process_each
 from reports.store.sms import duty_phones, messages
 from reports.store.sms.duty_phones import PhoneReply
 from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
@@ -33,7 +34,6 @@ from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.recipients import next_fallback
 from workers.metrics import WorkerMetrics
 from workers.notifications.duty_phones import DutyPhoneNotifier
-from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}

@@ -13,6 +13,7 @@ from reports.store.escalation import delivery_alerts
 from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
 from reports.store.operations.spool_status import REPORT_SECONDS, SpoolStatus
+from reports.store.row_isolation import process_each
 from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
 from workers.notifications.notifier import Notifier
@@ -26,7 +27,6 @@ from workers.notifications.texts import (
     host_away,
 )
 from workers.retry_policy import POLICIES
-from workers.row_isolation import process_each
 from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 

@@ -28,10 +28,10 @@ from reports.crypto.key_files import SENDER_KEY, KeyFileError
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.outbox import StoredBody
+from reports.store.row_isolation import process_each
 from reports.store.sms import answer_notices, opt_outs
 from reports.store.sms.answer_notices import DueNotice, NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
-from workers.row_isolation import process_each
 from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
 

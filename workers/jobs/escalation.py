@@ -33,6 +33,7 @@ from reports.store.cases import follow_ups
 from reports.store.engine.database import Database
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState, EscalationStep
+from reports.store.row_isolation import process_each
 from runtime.time_units import MINUTE, SECOND
 from workers.jobs import recipients
 from workers.metrics import WorkerMetrics
@@ -40,7 +41,6 @@ from workers.notifications import texts
 from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
-from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool
 
 CLAIM_SECONDS = 120  # time to notify all people of one step; after that another process may claim it

@@ -33,6 +33,7 @@ from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.mailboxes.recordings import DueRecording, RecordingAtProvider, SealedRecording
+from reports.store.row_isolation import process_each
 from reports.store.schema.base import derived_id
 from runtime.time_units import SECOND
 from workers.jobs.alerts import AlertSender
@@ -40,7 +41,6 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
 from workers.notifications.texts import ALERT_ADVICE, Alert
-from workers.row_isolation import process_each
 from workers.thread_pool import BackgroundPool
 
 THREADS = 2  # a provider that does not answer must not delay another

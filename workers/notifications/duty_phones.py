@@ -18,6 +18,7 @@ from reports.crypto.key_files import KeyFileError
 from reports.delivery import DeliveryType
 from reports.escalation import ESCALATION_TIMES, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.row_isolation import process_each
 from reports.store.sms import duty_phones
 from reports.store.sms.duty_phones import DutyPhonePage, PagedDelivery
 from reports.store.sms.messages import SmsState
@@ -25,7 +26,6 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, Notify
-from workers.row_isolation import process_each
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 

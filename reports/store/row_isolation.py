@@ -21,17 +21,19 @@ def process_each(
     *,
     ids: Callable[[Row], Mapping[str, str]] = lambda _: {},
     on_fault: Callable[[Row], object] = lambda _: None,
+    outages: tuple[type[Exception], ...] = (),
 ) -> int:
     """Call `process` with each row; return for how many it returned something true.
 
     An exception is logged with the job's name and `ids(row)`, `on_fault` is called with the row, and the next row
-    follows. Raises DatabaseUnavailable: that fault is not the row's.
+    follows. Raises DatabaseUnavailable and `outages`: these faults are not the row's.
     """
+    services_away: tuple[type[Exception], ...] = (DatabaseUnavailable, *outages)
     processed = 0
     for row in rows:
         try:
             processed += bool(process(row))
-        except DatabaseUnavailable:
+        except services_away:
             raise
         except Exception:
             log.exception("job_failed", job=job, **ids(row))

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reports.store.engine.database import DatabaseUnavailable
-from workers.row_isolation import process_each
+from reports.store.row_isolation import process_each
 
 
 def test_the_rows_after_one_that_raises_are_processed() -> None:
@@ -27,13 +27,14 @@ def test_a_row_for_which_nothing_was_done_is_not_counted() -> None:
     assert process_each("a job", [True, False, None], lambda row: row) == 1
 
 
-def test_a_database_that_is_away_is_no_fault_of_the_row() -> None:
+@pytest.mark.parametrize("outage", [DatabaseUnavailable, ConnectionError])
+def test_a_service_that_is_away_is_no_fault_of_the_row(outage: type[Exception]) -> None:
     seen: list[int] = []
 
     def process(row: int) -> None:
         seen.append(row)
-        raise DatabaseUnavailable("away")
+        raise outage("away")
 
-    with capture_logs() as logs, pytest.raises(DatabaseUnavailable):
-        process_each("a job", [1, 2], process)
+    with capture_logs() as logs, pytest.raises(outage):
+        process_each("a job", [1, 2], process, outages=(ConnectionError,))
     assert (seen, logs) == ([1], [])

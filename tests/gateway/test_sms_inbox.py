@@ -1,0 +1,93 @@
+"""SMS that wait for Redis in the database: one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.messaging.model import Inbound
+from gateway.sessions.store import RedisUnavailable
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
+from tests.safeguarding.away import redis_away
+from tests.safeguarding.walks import PHONE, number, thread
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+WORDS = "somebody waits for me at the bus stop"
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    made = App(redis_url)
+    made.parts.housekeeping.once()
+    yield made
+    made.close()
+
+
+def text_without_redis(app: App, *phones: str, words: str = WORDS) -> None:
+    with redis_away(app):
+        for phone in phones:
+            thread(app.sms(phone), words)
+
+
+def waiting(app: App) -> int:
+    return sum(row.waiting is not None for row in app.rows(t.inbound))
+
+
+def failing(app: App, sender: str, error: Exception) -> Any:
+    """Let each SMS of this sender raise when it is replayed."""
+    replay = app.parts.dispatcher.replay
+
+    async def fail(channel: Any, inbound: Inbound, **options: Any) -> None:
+        if inbound.sender == sender:
+            raise error
+        await replay(channel, inbound, **options)
+
+    return patch.object(app.parts.dispatcher, "replay", fail)
+
+
+def test_one_sms_that_fails_stops_no_other_and_no_chore(app: App) -> None:
+    text_without_redis(app, *map(number, (1, 2, 3)))
+    ran: list[str] = []
+    with (
+        patch.object(app.parts.housekeeping, "_chores", [lambda: ran.append("a chore")]),
+        failing(app, number(1), KeyError("a fault of ours")),
+        capture_logs() as logs,
+    ):
+        for _ in range(2):
+            app.parts.housekeeping.once()
+    assert (waiting(app), ran) == (1, ["a chore", "a chore"])
+    failed = [line for line in logs if line["event"] == "job_failed"]
+    assert [line["job"] for line in failed] == ["sms_inbox"], "it is tried again a minute later"
+    app.parts.housekeeping._inbox._retry_at = dict.fromkeys(app.parts.housekeeping._inbox._retry_at, 0.0)
+    app.parts.housekeeping.once()
+    assert waiting(app) == 0
+
+
+@pytest.mark.parametrize("outage", [RedisUnavailable("away"), DatabaseUnavailable("away")])
+def test_while_a_service_is_away_all_wait_and_nothing_is_called_a_fault(app: App, outage: Exception) -> None:
+    text_without_redis(app, number(1), number(2))
+    with failing(app, number(1), outage), capture_logs() as logs:
+        app.parts.housekeeping.once()
+    assert waiting(app) == 2
+    assert [line for line in logs if line["event"] in ("job_failed", "crashed")] == []
+    app.parts.housekeeping.once()
+    assert waiting(app) == 0
+
+
+def test_one_chore_that_fails_stops_no_other_task(app: App) -> None:
+    text_without_redis(app, PHONE)
+    ran: list[str] = []
+
+    def fail() -> None:
+        raise KeyError("a fault of ours")
+
+    with patch.object(app.parts.housekeeping, "_chores", [fail, lambda: ran.append("another")]):
+        app.parts.housekeeping.once()
+    assert (waiting(app), ran) == (0, ["another"])
