@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import structlog
 from msgspec.structs import asdict
 
 from gateway.messaging.model import Inbound
@@ -30,6 +31,9 @@ from reports.time_limits import SMS_LIFETIME
 from runtime.queue import SEND_SMS_JOB, JobQueue
 from runtime.settings import Mode
 from runtime.telephony import DeliveryReportStatus
+from runtime.time_units import HOUR_SECONDS
+
+log = structlog.get_logger()
 
 AFTER_SECONDS = (5, 60, 600)  # seconds until each retry; if the last one fails, the message is not ours
 MOST = 1000
@@ -61,6 +65,8 @@ class SmsInbox:
         self._database = database
         self._cipher = cipher
         self._pepper = pepper
+        self._unreadable = 0
+        self._next_warning_at = 0.0
         self._retry_at: dict[bytes, float] = {}  # key of an SMS that failed → monotonic seconds
 
     def store(self, inbound: Inbound, sender: str) -> None:
@@ -76,9 +82,14 @@ class SmsInbox:
         the next SMS follows, and this one is tried again a minute later. Raises DatabaseUnavailable and
         RedisUnavailable.
         """
-        return process_each(
+        self._unreadable = 0
+        accepted = process_each(
             "sms_inbox", self._rows(), partial(self._play, take), on_fault=self._postpone, outages=(RedisUnavailable,)
         )
+        if self._unreadable and time.monotonic() >= self._next_warning_at:
+            log.warning("sms_inbox_unreadable", count=self._unreadable)
+            self._next_warning_at = time.monotonic() + HOUR_SECONDS
+        return accepted
 
     def _play(self, take: Callable[[Inbound, int], bool], waiting: tuple[Any, Inbound]) -> bool:
         row, inbound = waiting
@@ -95,9 +106,10 @@ class SmsInbox:
         cursor: tuple[int, bytes] | None = None
         while page := messages.list_inbound(self._database, after=cursor):
             for row in page:
-                # A row sealed with another key cannot be opened; it stays for the operator to see.
                 inbound = self._open(row)
-                if inbound is not None and self._retry_at.get(row.inbound_key, 0) <= time.monotonic():
+                if inbound is None:  # sealed with another key; its words are deleted by nobody but the operator
+                    self._unreadable += 1
+                elif self._retry_at.get(row.inbound_key, 0) <= time.monotonic():
                     yield row, inbound
             cursor = (page[-1].seen_at, page[-1].inbound_key)
 

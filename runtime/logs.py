@@ -96,7 +96,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "spool_not_drained": "Entries of the spool were not submitted (`count` wait); `class` says why. See the database.",
     "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",
     "spool_drained": "Entries of the spool were stored in the database (`count`).",
-    "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were answered (`count`).",
+    "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were taken (`count`). Those older than ten "
+    "minutes get no reply.",
+    "sms_inbox_unreadable": "SMS wait that no store key opens (`count`): docs/retention.md.",
     "drill_reported": "Web submitted the report of a drill, as its invented reporter.",
     "drill_failed": "Web could not create the report of a drill, or its follow-up. It tries again in the next round.",
     # the scheduler's synthetic calls

@@ -36,7 +36,7 @@ from reports.store.operations.call_hours import save_hours
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.operations.spool_status import REPORT_SECONDS, WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
-from reports.time_limits import LEASES
+from reports.time_limits import LEASES, SMS_LIFETIME
 from runtime.time_units import DAY, DAY_SECONDS, HOUR_SECONDS, SECOND
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
@@ -161,12 +161,17 @@ class Housekeeping:
             log.info("sms_inbox_replayed", count=replayed)
 
     def _replay(self, inbound: Inbound, age: int) -> bool:
-        del age
+        """Handle an SMS of the inbox; return whether that is done. `age`: in microseconds.
+
+        A late reply must not arrive at night, so an old SMS gets none, and its words are stored all the same.
+        """
+        is_old = age > SMS_LIFETIME
         channel = self._channels.get(inbound.channel)
-        if channel is None:
-            return False  # the channel is not configured now; the SMS stays queued
-        self._wait_for(self._dispatcher.replay(channel, inbound))
-        return True
+        if channel is not None:
+            self._wait_for(self._dispatcher.replay(channel, inbound, with_reply=not is_old))
+        elif is_old:  # the channel is switched off, perhaps for good
+            self._wait_for(self._dispatcher.store_for_staff(inbound))
+        return channel is not None or is_old
 
     def _run(self) -> None:
         tidy_at = 0.0

@@ -159,10 +159,25 @@ class Dispatcher:
         """Return the id of the screen at which the session of an inbound message is; "" if there is none."""
         return await self._conversation.current_screen(self._request(channel, inbound))
 
-    async def replay(self, channel: Channel, inbound: Inbound) -> None:
-        """Handle an SMS from the inbox and queue its reply. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
+    async def replay(self, channel: Channel, inbound: Inbound, *, with_reply: bool) -> None:
+        """Handle an SMS from the inbox, and queue its reply unless it comes too late for one.
+
+        Raises RedisUnavailable, DatabaseUnavailable, NotSent.
+        """
         request = replace(self._request(channel, inbound), late=True)
-        await self._send(request, await self._conversation.take(request))
+        turn = await self._conversation.take(request)
+        if with_reply:
+            await self._send(request, turn)
+
+    async def store_for_staff(self, inbound: Inbound) -> None:
+        """Store the words of an SMS from the inbox for staff, as a text that could not be read. Raises NotStored.
+
+        For a channel that is switched off: no conversation is possible. STOP was applied when it came.
+        """
+        if (inbound.word or keywords.word(inbound.text)) == "stop":
+            return
+        country, words = self.country(inbound.kind, inbound.code), inbound.text.encode("utf-8", "surrogatepass")
+        await self._store(self._unread.store, inbound.channel, country, words, "", idempotency_key(inbound))
 
     async def _recorded(self, channel: str, words: RecordedWords) -> None:
         """Store where a recording is. Raises NotStored."""

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from gateway.messaging.model import Inbound
 from gateway.sessions.store import RedisUnavailable
+from reports.crypto import RecordCipher
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
-from tests.safeguarding.away import redis_away
+from tests.safeguarding.away import later, redis_away
 from tests.safeguarding.walks import PHONE, number, thread
 from tests.support.app import App
 
@@ -91,3 +92,43 @@ def test_one_chore_that_fails_stops_no_other_task(app: App) -> None:
     with patch.object(app.parts.housekeeping, "_chores", [fail, lambda: ran.append("another")]):
         app.parts.housekeeping.once()
     assert (waiting(app), ran) == (0, ["another"])
+
+
+@pytest.mark.parametrize(("minutes", "replies"), [(9, 1), (11, 0), (60 * 24 * 30, 0)])
+def test_a_reply_never_comes_late_and_the_words_are_stored(app: App, minutes: int, replies: int) -> None:
+    text_without_redis(app, PHONE)
+    with later(minutes=minutes):
+        app.parts.housekeeping.once()
+        assert (waiting(app), app.count(t.outgoing), app.count(t.pending)) == (0, replies, 1)
+
+
+@pytest.mark.parametrize(("minutes", "stored"), [(9, 0), (11, 1)])
+def test_words_of_a_channel_that_is_switched_off_go_to_staff(app: App, minutes: int, stored: int) -> None:
+    text_without_redis(app, PHONE)
+    with later(minutes=minutes), patch.object(app.parts.housekeeping, "_channels", {}):
+        for _ in range(2):
+            app.parts.housekeeping.once()
+        assert (waiting(app), app.count(t.outgoing), app.count(t.pending)) == (1 - stored, 0, stored)
+        if stored:
+            assert [row.completeness for row in app.rows(t.pending)] == ["unread"]
+
+
+def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App) -> None:
+    text_without_redis(app, PHONE, words="STOP")
+    with later(minutes=11), patch.object(app.parts.housekeeping, "_channels", {}):
+        app.parts.housekeeping.once()
+    assert (waiting(app), app.count(t.pending), app.count(t.optout)) == (0, 0, 1)
+
+
+def test_what_no_key_opens_is_named_once_an_hour_and_never_deleted(app: App) -> None:
+    text_without_redis(app, PHONE)
+    inbox = app.parts.housekeeping._inbox
+    cipher = RecordCipher([b"another" + b"k" * 25])
+    with patch.object(inbox, "_cipher", cipher), capture_logs() as logs, later(days=900):
+        for _ in range(2):
+            app.parts.housekeeping.once()
+            app.pass_time(0)
+    assert [line["count"] for line in logs if line["event"] == "sms_inbox_unreadable"] == [1]
+    assert waiting(app) == 1
+    app.parts.housekeeping.once()
+    assert waiting(app) == 0
