@@ -93,7 +93,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "erasures_not_applied": "A file of the journal of deletions, or its folder, cannot be read: repair it; web tries "
     "again every 5 s.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",
-    "spool_not_drained": "Entries of the spool were not submitted (`count` wait); `class` says why. See the database.",
+    "spool_not_drained": "Entries of the spool were not submitted, or were and cannot be deleted (`count` wait); "
+    "`class` says why. See the database; for OSError, PermissionError and the like the disk of the spool.",
     "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",
     "spool_drained": "Entries of the spool were stored in the database (`count`).",
     "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were taken (`count`). Those older than ten "

@@ -128,9 +128,15 @@ class Housekeeping:
     def _empty_spool(self) -> None:
         if not self._spool.names():
             return
-        if drained := self._spool.drain(partial(submit_late, self._database)):
+        refusal: Exception | None
+        try:
+            drained = self._spool.drain(partial(submit_late, self._database))
+            refusal = self._spool.refusal
+        except OSError as error:
+            drained, refusal = 0, error
+        if drained:
             log.info("spool_drained", count=drained)
-        if (refusal := self._spool.refusal) and time.monotonic() >= self._next_warning_at:
+        if refusal and time.monotonic() >= self._next_warning_at:
             cause = getattr(refusal, "cause", "")
             name = f"{type(refusal).__name__} < {cause}" if cause else type(refusal).__name__
             log.warning("spool_not_drained", **{"class": name}, count=len(self._spool.names()))

@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import json
 import os
@@ -185,6 +186,7 @@ class Spool:
         self._listing = _Listing(float("-inf"), [], 0)
         self._first_seen: dict[str, float] = {}  # monotonic seconds
         self._refused: set[str] = set()  # names refused in an earlier round; they come after all others
+        self._submitted: set[str] = set()  # names that are submitted and could not be deleted
         self.refusal: Exception | None = None  # why the last round left an entry queued
         self._has_folders = False
         with suppress(OSError):  # a read-only disk: `put` fails, and reporters still get the emergency numbers
@@ -328,6 +330,9 @@ class Spool:
         same report. They come last in the next round. `MAX_REFUSED` such entries end this round. Only one process of
         the host drains at a time; the others return 0 at once. An error other than `DatabaseUnavailable` or `OSError`
         is raised at the end.
+
+        If the disk refuses to delete a submitted entry, later ones of its report are submitted all the same. `file` is
+        called with it again only after a restart or by another process, as for a copy that another host has submitted.
         """
         submitted, unexpected = 0, None
         refused, blocked = list[EntryName](), set[str]()
@@ -339,10 +344,16 @@ class Spool:
                 if any(name.report_id == earlier.report_id for earlier in refused):
                     blocked.add(name.text)
                     continue
-                file_path = self.folder / name.text
                 try:
-                    if entry := self._read(name.text):
+                    if name.text not in self._submitted:
+                        entry = self._read(name.text)
+                        if entry is None:
+                            self._set_aside(name.text)  # which does not hold up later entries of its report
+                            continue
                         file(entry)
+                        self._submitted.add(name.text)
+                        self._forget_copy(name.text)
+                        submitted += 1
                 except FileNotFoundError:
                     continue  # a later revision has superseded it
                 except Exception as error:
@@ -350,14 +361,14 @@ class Spool:
                     self.refusal = error
                     unexpected = unexpected if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
-                if entry is None:
-                    file_path.rename(self.folder / "bad" / name.text)  # never deleted: a person has to look at it
-                    continue
-                file_path.unlink(missing_ok=True)
-                filesystem.sync(self.folder)
-                self._forget_copy(name.text)
-                submitted += 1
-            self._refused = self._refused.intersection(self.names()) | {name.text for name in refused} | blocked
+                try:
+                    (self.folder / name.text).unlink(missing_ok=True)
+                    filesystem.sync(self.folder)
+                except OSError as error:
+                    self.refusal = error
+            left = self.names()
+            self._submitted.intersection_update(left)
+            self._refused = self._refused.intersection(left) | {name.text for name in refused} | blocked
         if unexpected:
             raise unexpected
         return submitted
@@ -375,15 +386,36 @@ class Spool:
         except (DecryptError, ValueError, KeyError, TypeError):
             return None
 
+    def _set_aside(self, name: str) -> None:
+        """Move an entry that cannot be read to `bad`. It is never deleted: a person has to look at it."""
+        bad = self.folder / "bad"
+        try:
+            bad.mkdir(mode=0o700, exist_ok=True)
+            (self.folder / name).rename(bad / name)
+        except OSError as error:
+            self.refusal = error
+
     @contextmanager
     def _drain_lock(self) -> Iterator[bool]:
-        with os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        lock = self._open_lock()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            has_lock = True
+        except BlockingIOError:
+            has_lock = False
+        try:
+            yield has_lock
+        finally:
+            os.close(lock)
+
+    def _open_lock(self) -> int:
+        """Open what the draining process locks: a file, or the folder if its disk is read-only and has no such file."""
+        try:
+            return os.open(self.folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _size(entry: os.DirEntry[str]) -> int:

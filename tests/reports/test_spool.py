@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -170,6 +171,66 @@ def test_what_the_disk_does_not_give_stays_and_holds_up_no_other(spool: Spool) -
     first.with_suffix(".aside").rename(first)
     assert spool.drain(out.append) == 1
     assert [entry.submission for entry in out] == [submission(2), submission(1)]
+
+
+@pytest.mark.rule("F21")
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_damaged_entry_that_cannot_be_put_aside_stops_no_other(spool: Spool, *, is_refused: bool) -> None:
+    """The folder `bad` is gone; with `is_refused` the disk does not take it again either."""
+    for n in range(1, 5):
+        spool.put(SpoolEntry(submission(n), "sent"))
+    (spool.folder / spool.names()[0]).write_bytes(b"damaged")
+    (spool.folder / "bad").rmdir()
+    if is_refused:
+        (spool.folder / "bad").touch()
+    out: list[SpoolEntry] = []
+    assert spool.drain(out.append) == 3
+    assert [entry.submission for entry in out] == [submission(n) for n in (2, 3, 4)]
+    if is_refused:
+        assert (len(spool.names()), type(spool.refusal)) == (1, FileExistsError)
+    else:
+        assert (spool.names(), spool.bad(), spool.refusal) == ([], 1, None)
+
+
+def read_only(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse all writes in the folder of a spool, as the kernel does after a fault of the disk."""
+    really_open = os.open
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def open_to_read(path: Path, flags: int, *mode: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR) or (flags & os.O_CREAT and not path.exists()):
+            refuse()
+        return really_open(path, flags, *mode)
+
+    monkeypatch.setattr(spool_module.os, "open", open_to_read)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+@pytest.mark.parametrize("has_lock_file", [True, False])
+def test_entries_on_a_disk_that_became_read_only_are_submitted_once(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, *, has_lock_file: bool
+) -> None:
+    if has_lock_file:
+        spool.drain(lambda _: None)
+    for n in range(1, 7):
+        spool.put(SpoolEntry(submission(n), "sent"))
+    spool.put(SpoolEntry(replace(submission(1), revision=3), "update"))
+    other = Spool(spool.folder, VAULT)
+    read_only(spool, monkeypatch)
+    out: list[SpoolEntry] = []
+
+    def file(entry: SpoolEntry) -> None:
+        assert other.drain(lambda _: pytest.fail("filed by two at once")) == 0
+        out.append(entry)
+
+    assert (spool.drain(file), len(spool.names()), type(spool.refusal)) == (7, 7, OSError)
+    assert spool.drain(file) == 0, "they were submitted before"
+    monkeypatch.undo()
+    assert (spool.drain(file), spool.names(), spool.refusal) == (0, [], None)
+    assert [(entry.kind, entry.submission.revision) for entry in out] == [*[("sent", 2)] * 6, ("update", 3)]
 
 
 def test_a_later_revision_takes_the_place_of_the_one_before_but_of_no_send(spool: Spool) -> None:
