@@ -20,10 +20,12 @@ from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import maintenance, spool_status
 from reports.store.operations.clock_skew import ClockSkew, format_duration, measure_skew
+from reports.store.operations.spool_status import SpoolStatus
 from reports.store.spool import Spool
 from runtime.time_units import SECOND
 
 OLDEST_P1_SECONDS = 600
+NO_SPOOL = "The folder of the spool is gone or cannot be read: without the database no report can be stored."
 
 
 class Health:
@@ -43,20 +45,22 @@ class Health:
     def ready(self) -> Response:
         """Return the state of all parts as JSON.
 
-        The status is 503 if the database or Redis is unavailable, a clock is wrong, there is no scheduler, or a P1
-        delivery waits too long; else 200. Other hosts that do not run are named, and do not change the status.
+        The status is 503 if the database, Redis or the folder of the spool is unavailable, a clock is wrong, there is
+        no scheduler, or a P1 delivery waits too long; else 200. Other hosts that do not run are named, and do not
+        change the status.
         """
-        oldest, skew = self._oldest(), self._clock_skew()
+        oldest, skew, spool = self._oldest(), self._clock_skew(), self._spool_status()
+        clock_faults = [] if skew is None else [*skew.faults(), *self._no_leader(skew)]
         status = {
             "database": oldest is not None,
             "redis": self._sessions.answers(),
-            "spool_entries": len(self._spool.names()),
-            "spool_oldest_seconds": round(self._spool.oldest_seconds()),
-            "spool_bad": self._spool.bad(),
+            "spool_entries": spool and spool.entries,
+            "spool_oldest_seconds": spool and spool.oldest,
+            "spool_bad": spool and spool.bad,
             "oldest_undelivered_seconds": oldest or {},
             "clock_leads": None if skew is None or skew.leader_until is None else not skew.has_no_leader,
             "hosts_away": self._missing_hosts(),
-            "wrong": [] if skew is None else [*skew.faults(), *self._no_leader(skew)],
+            "wrong": [*clock_faults, *([] if spool else [NO_SPOOL])],
         }
         is_up = status["database"] and status["redis"] and not status["wrong"]
         is_healthy = is_up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
@@ -66,12 +70,13 @@ class Health:
         """Return the metrics in the Prometheus text format."""
         lines = [
             f"tokaut_redis_up {int(self._sessions.answers())}",
-            f"tokaut_spool_entries {len(self._spool.names())}",
-            f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
-            f"tokaut_spool_unreadable_entries {self._spool.bad()}",
             f"tokaut_backup_age_seconds {_figure(maintenance.backup_age_seconds(self._backup))}",
-            f"tokaut_disk_free_bytes {self._free()}",
+            f"tokaut_disk_free_bytes {self._free() if (spool := self._spool_status()) else 0}",
         ]
+        if spool:
+            lines.append(f"tokaut_spool_entries {spool.entries}")
+            lines.append(f"tokaut_spool_oldest_seconds {spool.oldest}")
+            lines.append(f"tokaut_spool_unreadable_entries {spool.bad}")
         oldest = self._oldest()
         lines.append(f"tokaut_database_up {int(oldest is not None)}")
         lines += [
@@ -85,8 +90,21 @@ class Health:
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _free(self) -> int:
-        """Return the free bytes on the disk of the spool or of the embedded database, whichever has less."""
-        return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
+        """Return the free bytes on the disk of the spool or of the embedded database, whichever has less.
+
+        0 if a folder is gone: nothing can be stored there.
+        """
+        try:
+            return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
+        except OSError:
+            return 0
+
+    def _spool_status(self) -> SpoolStatus | None:
+        """Return what waits in the spool; None if its folder is gone or cannot be read."""
+        try:
+            return self._spool.standing("") if self._spool.folder.is_dir() else None
+        except OSError:
+            return None
 
     def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
         if skew.has_no_leader and (skew.leader_until or 0) < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -43,3 +44,22 @@ def test_the_disk_that_fills_first_is_shown(
     assert "tokaut_backup_age_seconds +Inf" in lines
     assert "tokaut_clock_skew_seconds 7200" in lines
     assert "tokaut_times_ahead 3" in lines
+
+
+def test_a_spool_whose_folder_is_gone_hides_no_other_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "oldest_ages", lambda _: {"P1": 61_000_000})
+    monkeypatch.setattr(health_module, "measure_skew", lambda _: None)
+    monkeypatch.setattr(health_module.spool_status, "list_statuses", lambda _: [])
+    kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
+    health = Health(None, Here(), kept, WebMetrics(), tmp_path / MARKER_NAME)  # type: ignore[arg-type]  # fakes
+    assert "tokaut_spool_entries 0" in health.figures().get_data(as_text=True).splitlines()
+    assert (health.ready().status_code, json.loads(health.ready().get_data())["spool_entries"]) == (200, 0)
+    shutil.rmtree(kept.folder)
+    lines = health.figures().get_data(as_text=True).splitlines()
+    assert "tokaut_disk_free_bytes 0" in lines, "the alert rule about a full disk applies"
+    assert "tokaut_database_up 1" in lines
+    assert not [line for line in lines if line.startswith("tokaut_spool_entries ")]
+    ready = health.ready()
+    assert (ready.status_code, len(json.loads(ready.get_data())["wrong"])) == (503, 1)
+    kept.folder.touch()
+    assert "tokaut_disk_free_bytes 0" in health.figures().get_data(as_text=True).splitlines()
