@@ -73,6 +73,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "event_loop_blocked": "A call that may block (disk, database) ran on an event loop. This is a bug in Tokaut: "
     "report it.",
     "metrics_folder_unwritable": "The folder of metrics is not writable: /metrics shows one process only.",
+    "metrics_file_unreadable": "A file of metrics is damaged; /metrics leaves it out. It is deleted when a process of "
+    "its kind starts.",
     # web
     "webhook_refused": "Requests had a wrong address, token or signature: `count` since the last such line.",
     "webhook_unreadable": "A provider's request could not be parsed; `reason` and `field` say why.",

@@ -48,9 +48,10 @@ from workers.jobs.synthetic_calls import (
     SyntheticCalls,
     make_synthetic_calls,
     synthetic_call_faults,
+    synthetic_networks,
 )
 from workers.keyring import KeyRing
-from workers.metrics import WorkerMetrics
+from workers.metrics import WorkerMetrics, is_current_label
 from workers.network.http_client import HttpClient
 from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.network.sound_fetch import RecordingSource
@@ -95,7 +96,8 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     if reason := check_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
     key_files.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
-    with metrics_files.claim_files(name.partition("-")[0]):
+    is_current = partial(is_current_label, hotlines=countries.names, networks=synthetic_networks(operator, countries))
+    with metrics_files.claim_files(name.partition("-")[0], is_current):
         metrics = WorkerMetrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = process_name(common.host, name)
@@ -168,6 +170,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         metrics=parts.metrics,
         notices_job=_answer_notices(parts),
         furthest=max_step_delays(each.clocks for each in parts.countries),
+        countries=parts.countries,
     )
     mode = parts.common.mode
     texts = _sms_notifier(parts, operator)

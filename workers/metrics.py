@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+QUIET = "tokaut_calls_unusually_few"
+BREAKER = "tokaut_circuit_breaker_open"
+SYNTHETIC = "tokaut_synthetic_call_timestamp_seconds"
 HISTOGRAM_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600, 14400, 86400)
 
 
@@ -30,7 +34,7 @@ class WorkerMetrics:
             "tokaut_undelivered_deliveries", "Deliveries without a receipt: due, refused, parked", ["state", "priority"]
         )
         self.breaker = gauge(
-            "tokaut_circuit_breaker_open",
+            BREAKER,
             "1 while a hotline is left alone after failures, or accepts nothing any more",
             ["hotline"],
         )
@@ -81,16 +85,30 @@ class WorkerMetrics:
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
         self.hosts_away = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
         self.synthetic_ok = gauge(
-            "tokaut_synthetic_call_timestamp_seconds",
+            SYNTHETIC,
             "When a synthetic call last came to Send, by the address's channel and the dialled code",
             ["channel", "code"],
         )
         self.quiet = gauge(
-            "tokaut_calls_unusually_few",
+            QUIET,
             "1 while a channel of a country has less than a tenth of its usual calls",
             ["country", "channel"],
         )
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
+
+
+def is_current_label(
+    metric: str, labels: Mapping[str, str], *, hotlines: Collection[str], networks: Collection[tuple[str, str]]
+) -> bool:
+    """Return whether a gauge of an earlier process continues in this one, which cannot delete it later.
+
+    `hotlines`: the ids in all country files. `networks`: channel and code of each synthetic call.
+    """
+    if metric == QUIET:  # the scheduler sets it again within a minute, for the channels that are in use
+        return False
+    if metric == BREAKER:
+        return labels["hotline"] in hotlines
+    return metric != SYNTHETIC or (labels["channel"], labels["code"]) in networks
 
 
 def _counter(registry: CollectorRegistry) -> partial[Counter]:

@@ -115,3 +115,60 @@ def test_without_a_folder_the_figures_are_its_own(monkeypatch: pytest.MonkeyPatc
         Counter("tokaut_trials", "Trials", registry=registry).inc()
     assert values.ValueClass is before
     assert b"tokaut_trials_total 1.0" in metrics_files.render(registry)
+
+
+# A process that sets a gauge for each of its labels, and lets only some labels continue.
+LABELLED = """
+import sys
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from runtime import metrics_files
+
+kind, current, *set_now = sys.argv[1:]
+registry = CollectorRegistry()
+with metrics_files.claim_files(kind, lambda name, labels: labels.get("hotline", current) == current):
+    events = Counter("tokaut_trials", "Trials", ["hotline"], registry=registry)
+    rests = Gauge("tokaut_rests", "Rests", ["hotline"], registry=registry, multiprocess_mode="mostrecent")
+    ticked = Gauge("tokaut_ticked", "Ticked", registry=registry, multiprocess_mode="mostrecent")
+for name in set_now:
+    events.labels(name).inc()
+    rests.labels(name).set(1)
+    ticked.set(5)
+sys.stdout.write(metrics_files.render(registry).decode())
+"""
+
+
+def run_labelled(folder: Path, kind: str, current: str, *set_now: str) -> dict[str, float]:
+    command_line = [sys.executable, "-c", LABELLED, kind, current, *set_now]
+    done = subprocess.run(command_line, env=settings(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return figures(done.stdout)
+
+
+def test_a_gauge_whose_label_is_gone_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+    events = {f'tokaut_trials_total{{hotline="{name}"}}': 1 for name in ("one", "two")}
+    rests = {f'tokaut_rests{{hotline="{name}"}}': 1 for name in ("one", "two")}
+    assert run_labelled(tmp_path, "clock", "one", "one", "two") == events | rests | {"tokaut_ticked": 5}
+    assert run_labelled(tmp_path, "urgent", "one") == events | rests | {"tokaut_ticked": 5}, "not its kind"
+    del rests['tokaut_rests{hotline="two"}']
+    assert run_labelled(tmp_path, "clock", "one") == events | rests | {"tokaut_ticked": 5}, "no counter begins anew"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_files_of_another_process_are_cleaned_only_after_its_end(tmp_path: Path) -> None:
+    run_labelled(tmp_path, "clock", "two", "two")
+    lock = metrics_files._try_lock(tmp_path / "clock-1.lock")
+    assert lock is not None
+    assert 'tokaut_rests{hotline="two"}' in run_labelled(tmp_path, "clock", "one")
+    os.close(lock)
+    for path in tmp_path.glob("*clock-1.db"):
+        path.rename(path.with_name(path.name.replace("clock-1", "clock-2")))
+    assert 'tokaut_rests{hotline="two"}' not in run_labelled(tmp_path, "clock", "one")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 100, b"\x40\0\0\0" + b"x" * 100])
+def test_a_damaged_file_hides_no_other_and_stops_no_process(tmp_path: Path, damage: bytes) -> None:
+    assert run(tmp_path, "urgent", 100)["tokaut_trials_total"] == 1
+    (tmp_path / "counter_clock-1.db").write_bytes(damage)
+    assert run(tmp_path, "urgent") == {"tokaut_trials_total": 2, "tokaut_ticked": 100, "tokaut_leads": 1}
+    assert (tmp_path / "counter_clock-1.db").exists(), "a process of another kind leaves it"
+    assert run(tmp_path, "clock")["tokaut_trials_total"] == 3

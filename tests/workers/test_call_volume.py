@@ -7,16 +7,17 @@ from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from reports.call_volume import WEEK_HOURS, CallVolume
+from reports.countries.country import load_countries
 from reports.store.operations import call_hours
 from reports.store.operations.call_hours import QuietChannel
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
 from tests.workers.filings import Desk
 from workers.clock.jobs import CALL_HOURS_KEPT, ClockJobs
-from workers.metrics import WorkerMetrics
+from workers.metrics import BREAKER, QUIET, SYNTHETIC, WorkerMetrics, is_current_label
 
 VU, FJ = ("VU", "africastalking"), ("FJ", "ussd")
 
@@ -98,3 +99,53 @@ def test_a_stored_hour_is_not_changed_and_an_old_one_is_deleted(clock: Clock) ->
     assert call_hours.delete_old(clock.database, clock.hour - CALL_HOURS_KEPT) == 0
     with clock.database.read() as connection:
         assert sorted(connection.execute(select(t.call_hour.c.number)).scalars()) == [5, 9, 9]
+
+
+def test_a_channel_that_is_not_used_any_more_is_not_called_quiet_for_ever(clock: Clock) -> None:
+    clock.weeks(VU, 12)
+    clock.calls(VU, 0, range(1, 25))
+    clock.jobs.call_volume()
+    assert clock.quiet(VU) == 1
+    with clock.database.write() as connection:
+        connection.execute(delete(t.call_hour))  # as a month later
+    clock.jobs.call_volume()
+    assert clock.quiet(VU) == 0
+
+
+def test_a_country_that_is_switched_off_has_no_metric_and_no_alert(clock: Clock) -> None:
+    clock.jobs._countries = load_countries(["fj"], "demo")
+    for line in (VU, FJ):
+        clock.weeks(line, 12)
+    clock.jobs.call_volume()
+    assert (clock.quiet(VU), clock.quiet(FJ)) == (None, 1)
+    assert [one.country for one in call_hours.list_quiet(clock.database)] == ["FJ"]
+
+
+def test_the_breaker_of_a_hotline_that_has_left_has_no_metric(clock: Clock) -> None:
+    clock.jobs._countries = load_countries(["fj"], "demo")
+    hotlines = ["vu-police", next(iter(clock.jobs._countries.names))]
+    with clock.database.write() as connection:
+        rows = [{"hotline": hotline, "failures": 9, "open_until": 0, "opened_times": 1} for hotline in hotlines]
+        connection.execute(insert(t.hotline_state), rows)
+    clock.jobs.undelivered()
+    shown = [clock.registry.get_sample_value(BREAKER, {"hotline": hotline}) for hotline in hotlines]
+    assert shown == [None, 1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "is_current"),
+    [
+        (QUIET, {"country": "VU", "channel": "africastalking"}, False),
+        (BREAKER, {"hotline": "vu-police"}, True),
+        (BREAKER, {"hotline": "vu-gone"}, False),
+        (SYNTHETIC, {"channel": "africastalking", "code": "*1#"}, True),
+        (SYNTHETIC, {"channel": "africastalking", "code": "*2#"}, False),
+        ("tokaut_reports_overdue", {"priority": "P1"}, True),
+        ("tokaut_scheduler_tick_timestamp_seconds", {}, True),
+    ],
+)
+def test_a_gauge_continues_after_a_restart_only_if_its_label_does(
+    metric: str, labels: dict[str, str], *, is_current: bool
+) -> None:
+    networks = {("africastalking", "*1#")}
+    assert is_current_label(metric, labels, hotlines={"vu-police"}, networks=networks) is is_current

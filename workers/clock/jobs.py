@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from reports import call_volume
+from reports.countries.country import Countries
 from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
@@ -66,8 +67,10 @@ class ClockJobs:
         metrics: WorkerMetrics,
         notices_job: AnswerNotices | None = None,
         furthest: Mapping[Priority, int] | None = None,
+        countries: Countries | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Create the jobs. `countries`: hotlines and countries that are not in them have no metrics; None: all have."""
         self._database = database
         self._delivery_runner = delivery_runner
         self._dispatcher = duty_phone_notifier.sms_dispatcher
@@ -80,6 +83,8 @@ class ClockJobs:
         self._sms_pool = BackgroundPool(1)
         self._duty_phone_pool = BackgroundPool(1)
         self._answer_notices = notices_job
+        self._countries = countries
+        self._lines: set[tuple[str, str]] = set()  # country and channel of each metric of call volume
         self._max_delays = furthest or max_step_delays(())
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
@@ -280,13 +285,20 @@ class ClockJobs:
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
         for hotline, is_open in circuit_breakers.list_states(self._database).items():
-            self._metrics.breaker.labels(hotline).set(is_open)
+            if self._countries is None or hotline in self._countries.names:  # nobody can repair one that has left
+                self._metrics.breaker.labels(hotline).set(is_open)
 
     def call_volume(self) -> None:
         """Find the channels on which unusually few calls came in until the last full hour that web has counted."""
         until = (self._database.now() - CALL_HOUR_MARGIN) // HOUR
         quiet = []
-        for (country, channel), counts in call_hours.load_hours(self._database, until - call_volume.HOURS_READ).items():
+        isos = None if self._countries is None else {country.iso for country in self._countries}
+        hours = call_hours.load_hours(self._database, until - call_volume.HOURS_READ)
+        lines = {line: counts for line, counts in hours.items() if isos is None or line[0] in isos}
+        for country, channel in self._lines - lines.keys():
+            self._metrics.quiet.labels(country, channel).set(0)  # no call for a month: it is no longer in use
+        self._lines = set(lines)
+        for (country, channel), counts in lines.items():
             volume = call_volume.measure(counts, until)
             is_quiet = volume is not None and volume.is_quiet
             self._metrics.quiet.labels(country, channel).set(is_quiet)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
@@ -201,14 +202,24 @@ def synthetic_call_faults(common: CommonSettings, operator: OperatorSettings) ->
             )
 
 
+def synthetic_networks(operator: OperatorSettings, countries: Iterable[Country]) -> set[Network]:
+    """Return the channel and the code of each synthetic call that the settings ask for."""
+    addresses = operator.synthetic_calls.reveal() if operator.synthetic_calls else ()
+    return set(product(map(channel_of, addresses), _ussd_codes(countries)))
+
+
 def make_synthetic_calls(
     common: CommonSettings, operator: OperatorSettings, countries: Iterable[Country], client: HttpClient
 ) -> SyntheticCalls | None:
     """Return the calls that the settings ask for; None if they ask for none."""
     if operator.synthetic_calls is None or common.synthetic_key is None:
         return None
-    codes = [code.code for country in countries for code in country.codes if code.channel == "ussd"]
+    codes = _ussd_codes(countries)
     return SyntheticCalls(operator.synthetic_calls.reveal(), common.synthetic_key.reveal()[0], codes, _post(client))
+
+
+def _ussd_codes(countries: Iterable[Country]) -> list[str]:
+    return [code.code for country in countries for code in country.codes if code.channel == "ussd"]
 
 
 class SyntheticCallJob:
