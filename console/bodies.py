@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import structlog
+
 from flows.staff_replies import Objection, Weight, check_reply
 from reports.countries.country import Country
 from reports.countries.numbers import permitted_numbers
@@ -33,22 +35,26 @@ from reports.store.outbox import StoredBody
 from reports.store.schema.base import new_id
 from runtime.settings import Mode
 
+log = structlog.get_logger()
+
 HEAD_CACHE_SIZE = 20_000  # decrypted heads
-# Default of each missing field; a list holds the defaults of each of its rows.
+# Default of each missing field. A list holds the defaults of each of its rows; an empty one has texts. None and ""
+# stand for a text, 0 for a number.
 REPORT_DEFAULTS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("danger", "category", "about", "reporter_role", "narrative", "repeat_of")),
+    **dict.fromkeys(("danger", "category", "about", "reporter_role", "narrative")),
+    "repeat_of": 0,
     "place": {"name": None, "group": None},
     "child": {"age_band": ""},
     "language": "",
     "channel": "",
-    "contact": NO_CONTACT,
     "extras": {},
     "unasked": [{"at": "", "text": ""}],
     "additions": [{"at": "", "text": ""}],
     "answers": [{"screen": "", "question": "", "value": None, "at": ""}],
     "attachments": {"count": 0, "links": []},
     "triage": {"priority": "", "flags": [], "reasons": []},
-    "routing": {"avoid": []},
+    "routing": {"avoid": [], "to": [{"name": "", "role": ""}]},
+    "flow": {"id": "", "version": 0},
 }
 CLOSING_FIELDS: Final = ("outcome", "told", "service")  # fields of a note on closing, beside its text
 MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
@@ -58,6 +64,7 @@ MESSAGE_DEFAULTS: Final[Mapping[str, Any]] = {
     "message_id": "",
     "without_code": False,
 }
+HEAD_TEXTS: Final = ("category", "danger", "about", "age_band")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,16 @@ class DecryptedReport:
     said: tuple[Mapping[str, Any], ...]
     notes: tuple[Mapping[str, Any], ...]
 
+    @property
+    def contact(self) -> Mapping[str, Any] | None:
+        """Return the contact of the report with all of its terms, or NO_CONTACT; None if the report does not open."""
+        return None if self.report is None else complete_report(self.report)["contact"]
+
+    @property
+    def language(self) -> str:
+        """Return the reporter's language; empty if it is not known."""
+        return "" if self.report is None else str(complete_report(self.report)["language"])
+
 
 class ReportDecryptor:
     """Decrypts data sealed to the hotlines of this console. Heads are cached, because the list shows many."""
@@ -82,7 +99,10 @@ class ReportDecryptor:
         self._cached_head = lru_cache(HEAD_CACHE_SIZE)(self._open_head)
 
     def head(self, row: CaseRow | CaseHead, hotline: str) -> Mapping[str, Any]:
-        """Return the head of a report, which the list shows; empty if there is none or it does not open."""
+        """Return the head of a report, which the list shows.
+
+        Empty if there is none, if it does not open, or if it has not the shape of a head, as after a rollback.
+        """
         if not row.head:
             return {}
         return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
@@ -93,12 +113,17 @@ class ReportDecryptor:
         key_id, wrap, head = sealed_parts
         try:
             context = SealContext(mode, report_id, revision, hotline)
-            content: Mapping[str, Any] = json.loads(
+            content = json.loads(
                 open_head(self._keys.of(hotline, key_id), context, SealedBody(key_id, wrap, head, b""))
             )
-        except (DecryptError, ValueError):
+        except DecryptError:
             return {}
-        return content
+        except (ValueError, RecursionError):
+            content = None
+        if not is_head(content):
+            log.error("head_unreadable", report_id=report_id, hotline=hotline)
+            return {}
+        return content  # type: ignore[no-any-return]
 
     def all(self, before: CaseView, report_id: str, hotline: str) -> DecryptedReport:
         """Decrypt report, messages and notes of a case. The contact of the latest message replaces the report's."""
@@ -141,10 +166,12 @@ class ReportDecryptor:
         except DecryptError:
             return None
         try:
-            content = json.loads(without_contact(plaintext) if withdrawn else plaintext)
-        except ValueError:
+            content = json.loads(plaintext)
+            if not isinstance(content, dict):
+                return None
+            return json.loads(without_contact(plaintext)) if withdrawn else content  # type: ignore[no-any-return]
+        except (ValueError, RecursionError):
             return None
-        return content if isinstance(content, dict) else None
 
     def _open_note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
         content = self._open_content(row, report_id, hotline)
@@ -162,22 +189,43 @@ class ReportDecryptor:
         return self._open_json(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
 
 
-# Complete decrypted bodies of earlier releases: fields that came later get a default. Pure.
+# Complete decrypted bodies of other releases: a field that is missing gets a default. Pure.
 #
-# A missing field means that the reporter gave no such answer. A number to call is used only if all of its terms are
-# there too.
+# A missing field means that the reporter gave no such answer. A text of another shape is shown as it is, as JSON: it
+# may be words of the reporter. A number to call is used only if all of its terms are there too.
+
+
+def is_head(content: Any) -> bool:
+    """Return whether decrypted JSON has the shape of a head. It may lack fields, and may have others."""
+    if not isinstance(content, dict):
+        return False
+    place, contact = (_mapping_or_none(content.get(name)) for name in ("place", "contact"))
+    if place is None or contact is None:
+        return False
+    texts = (*(content.get(name) for name in HEAD_TEXTS), place.get("name"), contact.get("how"))
+    allowed, safe_hours = contact.get("allowed", True), contact.get("safe_hours")
+    return (
+        all(text is None or isinstance(text, str) for text in texts)
+        and isinstance(allowed, bool)
+        and _mapping_or_none(safe_hours) is not None
+    )
+
+
+def _mapping_or_none(value: Any) -> Mapping[str, Any] | None:
+    """Return a JSON object, empty for null; None for anything else."""
+    return {} if value is None else value if isinstance(value, dict) else None
 
 
 def complete_report(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add the fields that a report lacks. A contact that lacks a term becomes NO_CONTACT."""
-    complete = _with_defaults(report, REPORT_DEFAULTS)
-    contact = complete["contact"]
+    contact = report.get("contact")
+    contact = contact if isinstance(contact, Mapping) else {}
     safe_hours = contact.get("safe_hours")
     safe_hours = safe_hours if isinstance(safe_hours, Mapping) else {}
-    has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
-    if not (has_terms and all(safe_hours.get(name) for name in ("from", "to", "tz"))):
-        complete["contact"] = NO_CONTACT
-    return complete
+    terms = (contact.get("how"), contact.get("msisdn"), *(safe_hours.get(name) for name in ("from", "to", "tz")))
+    has_terms = all(isinstance(term, str) and term for term in terms)
+    is_allowed = contact.get("allowed") is True and has_terms and contact["how"] != "none"
+    return {**_with_defaults(report, REPORT_DEFAULTS), "contact": contact if is_allowed else NO_CONTACT}
 
 
 def complete_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -191,10 +239,30 @@ def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
 
 def _value_or_default(value: Any, default: Any) -> Any:
     if isinstance(default, Mapping):
-        return _with_defaults(value if isinstance(value, Mapping) else {}, default)
-    if isinstance(default, list) and default:
-        return [_with_defaults(row, default[0]) for row in value or [] if isinstance(row, Mapping)]
-    return default if value is None else value
+        return _with_defaults(_fields_of(value, default), default)
+    if isinstance(default, list):
+        return _rows_or_texts(value if isinstance(value, list) else [value], default)
+    if value is None:
+        return default
+    if isinstance(default, bool):
+        return value is True
+    if isinstance(default, int):
+        return value if isinstance(value, int) else default
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _rows_or_texts(values: list[Any], default: list[Any]) -> list[Any]:
+    if not default:
+        return [text for text in values if isinstance(text, str)]
+    rows = ((value, _fields_of(value, default[0])) for value in values)
+    return [_with_defaults(fields, default[0]) for value, fields in rows if fields or isinstance(value, Mapping)]
+
+
+def _fields_of(value: Any, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a JSON object. Anything else becomes its text or its name, if such objects have one."""
+    if isinstance(value, Mapping):
+        return value
+    return next(({name: value} for name in ("text", "name") if name in defaults and value is not None), {})
 
 
 # Messages from a hotline to a reporter: checked before they are sent, then sealed to the mailbox.

@@ -20,7 +20,7 @@ from console.form_drafts import text_digest
 from console.presenters.case_rows import reference
 from console.presenters.earlier_wordings import EARLIER_TEXTS
 from console.presenters.report import fill_placeholders as fill_screen_placeholders
-from console.presenters.report import inert_text
+from console.presenters.report import inert_text, parse_time
 from console.presenters.timeline import PHONE
 from console.responses import HEADERS, MissingCookie, page
 from console.services import services
@@ -223,12 +223,9 @@ def format_recent_time(microseconds: int, now: int, zone: ZoneInfo | None) -> st
 
 
 def format_report_time(text: str, zone: ZoneInfo | None) -> str:
-    """Format an ISO 8601 time of a report on the hotline's local clock; other text is returned unchanged."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return format_time(int(moment.timestamp() * 1_000_000), zone)
+    """Format an ISO 8601 time of a report on the hotline's local clock; other text is only made inert."""
+    at = parse_time(text)
+    return format_time(at, zone) if at else inert_text(text)
 
 
 def _error_page(error: Exception) -> Response:

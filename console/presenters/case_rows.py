@@ -15,6 +15,7 @@ from reports.case_state import ACTIVE, Handling
 from reports.json_bodies import NO_CONTACT
 from reports.store.cases.case_list import MAX_COUNTED, CaseRow, ListTab
 from runtime.time_units import MINUTE
+from runtime.visible_text import safe_for_display
 
 TAB_LABELS: Final[Mapping[ListTab, str]] = {
     ListTab.OPEN: "All open",
@@ -119,16 +120,26 @@ def list_item(
     age = str(head.get("age_band") or "")
     return CaseListItem(
         row,
-        labels.of("category", head["category"]) if head.get("category") else "",
+        concern(head, labels),
         DANGER_LABELS.get(str(head.get("danger")), ""),
         ABOUT_LABELS.get(str(head.get("about")), ""),
-        "" if age == "unknown" else age.replace("-", "–"),
-        (head.get("place") or {}).get("name") or "",
+        "" if age == "unknown" else safe_for_display(age.replace("-", "–")),
+        place_name(head),
         max(0, now - row.created_at) // MINUTE,
         _reachability(row, head, now),
         next((deadline for deadline in deadlines(row, now) if deadline.what != RECEIVED), None),
         viewers,
     )
+
+
+def concern(head: Mapping[str, Any], labels: ChoiceLabels) -> str:
+    """Return the concern of a head; empty if it has none."""
+    return safe_for_display(labels.of("category", head["category"])) if head.get("category") else ""
+
+
+def place_name(head: Mapping[str, Any]) -> str:
+    """Return the name of the place in a head; empty if it has none."""
+    return safe_for_display((head.get("place") or {}).get("name") or "")
 
 
 def _reachability(row: CaseRow, head: Mapping[str, Any], now: int) -> Reachability | None:

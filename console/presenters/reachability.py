@@ -129,6 +129,8 @@ def withhold_numbers(export: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
     contact = part.get("contact")
+    if contact and not isinstance(contact, Mapping):  # of another release: it may be a number
+        return {**part, "contact": {"msisdn_withheld": True}}
     if not isinstance(contact, Mapping) or "msisdn" not in contact:
         return dict(part)
     others = {name: value for name, value in contact.items() if name != "msisdn"}

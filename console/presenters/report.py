@@ -22,6 +22,7 @@ from reports.triage import FLAG_LABELS, REASON_LABELS
 from runtime.time_units import SECOND
 from runtime.visible_text import safe_for_display
 
+LATEST_TIME = 32_503_680_000 * SECOND  # the year 3000
 OTHER, MAX_COMBINATIONS = "", 4096  # stands for values that no condition names; combinations that are tried
 PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
@@ -169,20 +170,15 @@ class ScreenValues:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> ScreenValues:
-        """Read the values from the answers and the route of a report."""
+        """Read the values from the answers and the route of a complete report."""
         values: dict[str, str | None] = {"contact": None}  # not asked if no number is known
         for row in data["answers"]:
             if "ref" not in row:
                 values[row["question"]] = row["value"]
-        # A report of an earlier release may lack any of these fields, or have null in them.
-        recipients = [recipient for recipient in (data["routing"] or {}).get("to") or () if recipient]
-        immediate = [
-            recipient.get("name") or "" for recipient in recipients if recipient.get("role") in IMMEDIATE_ROLES
-        ]
+        immediate = [recipient["name"] for recipient in data["routing"]["to"] if recipient["role"] in IMMEDIATE_ROLES]
         if immediate:
             values["send_to"] = "one" if len(immediate) == 1 else "two"
-        flow = data.get("flow") or {}
-        version = flow.get("version") if flow.get("id") == "report" else None
+        version = data["flow"]["version"] or None if data["flow"]["id"] == "report" else None
         return cls(values, {f"send_to_{n}": name for n, name in enumerate(immediate[:2], 1)}, version)
 
 
@@ -245,21 +241,25 @@ def present_report(report: Mapping[str, Any], labels: ChoiceLabels) -> Presented
     data = bodies.complete_report(report)
     triage = data["triage"]
     return PresentedReport(
-        title=labels.of("category", data["category"]),
-        priority=triage["priority"],
-        flags=tuple(FLAG_LABELS.get(code, code) for code in triage["flags"] if code not in FLAGS_SHOWN_ELSEWHERE),
+        title=inert_text(labels.of("category", data["category"])),
+        priority=safe_for_display(triage["priority"]),
+        flags=tuple(
+            FLAG_LABELS.get(code, safe_for_display(code))
+            for code in triage["flags"]
+            if code not in FLAGS_SHOWN_ELSEWHERE
+        ),
         restrictions=tuple(_restrictions(data)),
         facts=tuple((label, inert_text(answer)) for label, answer in _facts(data, labels) if answer),
-        why=tuple(REASON_LABELS.get(code, code) for code in triage["reasons"]),
+        why=tuple(REASON_LABELS.get(code, safe_for_display(code)) for code in triage["reasons"]),
         words=tuple((label, at, inert_text(text)) for label, at, text in _typed_texts(data)),
         asked=tuple(_answered_questions(data, labels)),
-        earlier=data["repeat_of"] or 0,
+        earlier=data["repeat_of"],
     )
 
 
 def _restrictions(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
     if data["routing"]["avoid"]:
-        yield AVOIDED_HOTLINES, {"who": ", ".join(data["routing"]["avoid"])}
+        yield AVOIDED_HOTLINES, {"who": safe_for_display(", ".join(data["routing"]["avoid"]))}
 
 
 def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str, str]]:
@@ -286,7 +286,8 @@ def _entry_facts(entry: object) -> Iterator[tuple[str, str]]:
     """Yield how staff got a report that they entered, and the consent."""
     if not isinstance(entry, Mapping):
         return
-    consent = entry.get("consent") or {}
+    consent = entry.get("consent")
+    consent = consent if isinstance(consent, Mapping) else {}
     values = [entry.get("how"), *(consent.get(name) for name in ("given_by", "storing", "referral"))]
     how, *agreed = (ENTRY_ANSWERS.get(str(value), NOT_SAID) for value in values)
     yield from zip(ENTRY_FACTS, (how, str(entry.get("entered_by") or NOT_SAID), *agreed), strict=True)
@@ -341,8 +342,9 @@ def is_newer(text: str, revised: int) -> bool:
 
 
 def parse_time(text: str) -> int:
-    """Return an ISO 8601 time of a report in microseconds; 0 if it is invalid."""
+    """Return an ISO 8601 time of a report in microseconds; 0 if it is invalid, or before 1970 or after 2999."""
     try:
-        return int(datetime.fromisoformat(text).timestamp() * SECOND)
-    except ValueError:
+        at = int(datetime.fromisoformat(text).timestamp() * SECOND)
+    except (ValueError, OverflowError):
         return 0
+    return at if 0 <= at < LATEST_TIME else 0

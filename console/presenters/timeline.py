@@ -117,7 +117,7 @@ def timeline(
     entries = [
         TimelineEntry(received_at, "act", RECEIVED),
         *_acts(list(acts)),
-        *(_message(bodies.complete_message(one), is_new=one.get("message_id") in new) for one in messages),
+        *(_message(message, is_new=message["message_id"] in new) for message in map(bodies.complete_message, messages)),
         *(_note(one) for one in notes),
         *(TimelineEntry(parse_time(at), "act", ADDED, is_new=is_new(at)) for _, at, _ in typed if at),
     ]

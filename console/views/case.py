@@ -257,8 +257,7 @@ def _follow_up_fields(me: StaffRequest, decrypted: DecryptedReport, now: int) ->
 
 
 def _suggested_times(decrypted: DecryptedReport, now: int, zone: ZoneInfo) -> tuple[SuggestedTime, ...]:
-    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
-    return suggested_times(now, zone, contact)
+    return suggested_times(now, zone, decrypted.contact)
 
 
 def suggested_for(me: StaffRequest, report_id: str, now: int) -> tuple[SuggestedTime, ...]:
@@ -304,8 +303,7 @@ def _reach_fields(
 ) -> dict[str, Any]:
     """Return how the reporter can be reached and the emergency numbers; the number only if it may be shown."""
     no_message = bodies.no_mailbox_reason(target.public_key)
-    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
-    result = reachability.reach(contact, no_message, now)
+    result = reachability.reach(decrypted.contact, no_message, now)
     is_shown = result.way is ContactOption.NOW or show_number
     country = services.countries.get(target.country)
     return {
@@ -363,7 +361,7 @@ def show_number(me: StaffRequest, report_id: str) -> Response:
 
 def _reply_catalogue(decrypted: DecryptedReport) -> Catalogue:
     """Return the reporter's language if a phone may show all ready sentences in it, else English."""
-    catalogue = services.screen_catalogues.get((decrypted.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+    catalogue = services.screen_catalogues.get(decrypted.language, ENGLISH_CATALOGUE)
     catalogue = catalogue.as_shown(services.settings.draft_languages or ())
     return ENGLISH_CATALOGUE if catalogue.lacks(REPLY_TEMPLATES) else catalogue
 
@@ -374,19 +372,18 @@ def _message_fields(
     """Return the fields of the form for a message: ready sentences, limits, and the notice to expect."""
     catalogue = _reply_catalogue(decrypted)
     facts = answer_notices.list_notices(services.database, me.account.hotline, report_id)
-    contact = None if decrypted.report is None else bodies.complete_report(decrypted.report)["contact"]
     country = services.countries.get(target.country)
     has_code = country is not None and any(code.channel == "ussd" for code in country.codes)
     return {
         "target": target,
         "ready": {
             **{key: ReadySentence(sentence, catalogue.say(sentence)) for key, sentence in READY_SENTENCES.items()},
-            **_own_replies(me.account.hotline, (decrypted.report or {}).get("language", "")),
+            **_own_replies(me.account.hotline, decrypted.language),
         },
         "tongue": catalogue,
         "limits": (MAX_SEPTETS, MAX_UNITS),
         "alphabets": TYPED_ALPHABETS,
-        "notice": message_notices.expected_notice(contact, facts, now, has_code=has_code),
+        "notice": message_notices.expected_notice(decrypted.contact, facts, now, has_code=has_code),
         "notices": {row.answer_id: message_notices.present_notice(row, now) for row in facts.rows},
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest
 
@@ -14,7 +15,7 @@ from console.auth import access_control, cookies
 from console.auth.access_control import AUDITOR, OPERATOR, READERS, Form, StaffRequest, public, requires
 from console.form_drafts import REPORT_ID
 from console.presenters import closing
-from console.presenters.case_rows import TAB_LABELS, CaseListItem, count_text, list_item
+from console.presenters.case_rows import TAB_LABELS, CaseListItem, count_text, list_item, place_name
 from console.presenters.deadlines import is_overdue
 from console.responses import HEADERS, InvalidForm, page, parse_query, redirect
 from console.services import services
@@ -27,6 +28,7 @@ from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
 
 bp = Blueprint("case_list", __name__)
+log = structlog.get_logger()
 
 MAX_HEADS_SEARCHED = 2000  # rows whose heads are opened to find a category or a place
 MAX_PAGE = 200
@@ -109,16 +111,16 @@ def _list_fields(me: StaffRequest, list_filter: ListFilter) -> dict[str, Any]:
 def list_items(me: StaffRequest, rows: Iterable[CaseRow], now: int) -> list[CaseListItem]:
     """Return the rows of the list as staff read them."""
     viewers = presence.list_viewers(services.database, me.account)
-    return [
-        list_item(
-            row,
-            services.decryptor.head(row, me.account.hotline),
-            services.labels,
-            now,
-            viewers.get(row.report_id, ()),
-        )
-        for row in rows
-    ]
+    return [_list_item(me, row, now, viewers.get(row.report_id, ())) for row in rows]
+
+
+def _list_item(me: StaffRequest, row: CaseRow, now: int, viewers: tuple[str, ...]) -> CaseListItem:
+    """Return one row; one that cannot be made from its head is shown as one that does not open."""
+    try:
+        return list_item(row, services.decryptor.head(row, me.account.hotline), services.labels, now, viewers)
+    except Exception:  # the other rows must be shown, and this one with its priority and its times
+        log.exception("row_failed", report_id=row.report_id, hotline=me.account.hotline)
+        return list_item(row, {}, services.labels, now, viewers)
 
 
 def _follow_up_fields(me: StaffRequest) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def _filter_by_head(
 def _matches(head: Mapping[str, Any], list_filter: ListFilter) -> bool:
     if list_filter.category and head.get("category") != list_filter.category:
         return False
-    return list_filter.place.casefold() in ((head.get("place") or {}).get("name") or "").casefold()
+    return list_filter.place.casefold() in place_name(head).casefold()
 
 
 def _read_filter() -> ListFilter:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import REPORT_ID, message_sealer
-from console.presenters.case_rows import reference
+from console.presenters.case_rows import concern, place_name, reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
 from console.views.case import theirs
@@ -82,9 +82,8 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
 
 def _held_report(me: StaffRequest, row: CaseRow) -> HeldReport:
     head = services.decryptor.head(row, me.account.hotline)
-    title = services.labels.of("category", head["category"]) if head.get("category") else ""
     status = case_view.load_status(services.database, me.account, row.report_id)
-    return HeldReport(row, title, (head.get("place") or {}).get("name", ""), status.key)
+    return HeldReport(row, concern(head, services.labels), place_name(head), status.key)
 
 
 @bp.post("/shift/give")
