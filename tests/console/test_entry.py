@@ -6,20 +6,26 @@ import json
 import logging
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import jsonschema
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from gateway.background.entry_codes import EntryMailboxes
 from reports import access_codes
-from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body, seal_answer
 from reports.crypto.key_files import load_private_keys
 from reports.store import mailbox_access, pending_submissions
 from reports.store.engine.database import Database
+from reports.store.mailboxes import entry_codes
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.submissions import MailboxRecord
 from runtime.time_units import HOUR
 from tests.console.conftest import HOTLINE, OTHER
 from tests.house.files import ROOT
@@ -307,3 +313,64 @@ def test_no_entry_changes_a_report_that_exists(database: Database, report: str) 
     assert before == repr(
         [rows(database, table) for table in (t.report, t.report_body, t.delivery, t.route, t.holding)]
     )
+
+
+OLD_KEY, TAKEN_BACK = RecordCipher([b"a" * 32]), RecordCipher([b"b" * 32, b"a" * 32])
+
+
+def start_web(database: Database, cipher: RecordCipher) -> list[str]:
+    """Start web, let it run for three rounds, and return what it counted."""
+    counted: list[str] = []
+    web = EntryMailboxes(database, cipher, "demo", counted.append)
+    for _ in range(3):
+        web.make()
+    return counted
+
+
+def hold_code(database: Database, report_id: str, pair: str = "12345678 1234") -> None:
+    """Seal a code to the newest key of web and hold it, as console and scheduler do."""
+    key = entry_codes.newest_key(database, HOTLINE)
+    assert key is not None
+    sealed = seal_answer(key, "demo", report_id, entry_codes.CODE_LABEL, pair)
+    with database.write() as connection:
+        entry_codes.hold(connection, report_id, sealed, database.now())
+
+
+@pytest.mark.parametrize("ahead", [0, HOUR], ids=["", "the clock was fast"])
+def test_a_code_opens_after_a_store_key_was_taken_back(database: Database, ahead: int) -> None:
+    start_web(database, OLD_KEY)
+    with patch.object(database, "now", lambda: time.time_ns() // 1000 + ahead):
+        start_web(database, TAKEN_BACK)
+    start_web(database, OLD_KEY)
+    hold_code(database, new_id(database.now()))
+    assert start_web(database, OLD_KEY) == ["entry_mailboxes_made"]
+
+
+@pytest.mark.parametrize("unreadable", [49, 50, 51, 120])
+def test_codes_that_do_not_open_hide_no_other(database: Database, unreadable: int) -> None:
+    start_web(database, TAKEN_BACK)
+    for _ in range(unreadable):
+        hold_code(database, new_id(database.now()))
+    start_web(database, OLD_KEY)
+    good = new_id(database.now())
+    hold_code(database, good)
+    counted = start_web(database, OLD_KEY)
+    assert counted.count("entry_codes_unreadable") == unreadable and "entry_mailboxes_made" in counted
+    assert [row.report_id for row in rows(database, t.mailbox)] == [good]
+    assert start_web(database, TAKEN_BACK) == ["entry_mailboxes_made"] * unreadable, "the key came back"
+
+
+def test_a_code_that_cannot_be_stored_hides_no_other(database: Database) -> None:
+    start_web(database, STORE_KEY)
+    bad, good = new_id(database.now()), new_id(database.now())
+    for report_id in (bad, good):
+        hold_code(database, report_id)
+    save = entry_codes.save_mailbox
+
+    def fail_once(where: Database, report_id: str, mailbox: MailboxRecord) -> None:
+        assert report_id != bad
+        save(where, report_id, mailbox)
+
+    with patch.object(entry_codes, "save_mailbox", fail_once), capture_logs() as logs:
+        assert start_web(database, STORE_KEY) == ["entry_mailboxes_made"]
+    assert {entry["report_id"] for entry in logs if entry["event"] == "job_failed"} == {bad}

@@ -8,10 +8,11 @@ scheduler holds a code only for a report that it stores now, and web only insert
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
@@ -19,20 +20,24 @@ from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
 
 CODE_LABEL = "code"  # replaces the id of an answer in the seal context
+PAGE_SIZE = 50
 
 
 def publish_key(database: Database, public_key: bytes) -> None:
-    """Publish web's public key, unless it is published already. Web calls this."""
+    """Publish web's public key as the newest one. Web calls this after each start.
+
+    It may be an older key than another one that is published: an operator may have taken a new store key back.
+    """
     k = t.entry_key.c
-    with database.read() as connection:
-        if connection.execute(select(k.public_key).where(k.public_key == public_key)).first() is not None:
-            return
     with database.write() as connection:
-        connection.execute(database.insert_or_ignore(t.entry_key).values(public_key=public_key, made_at=database.now()))
+        latest = connection.execute(select(func.max(k.made_at)).where(k.public_key != public_key)).scalar()
+        made_at = max(database.now(), (latest or 0) + 1)  # also after the clock was set back
+        connection.execute(database.insert_or_ignore(t.entry_key).values(public_key=public_key, made_at=made_at))
+        connection.execute(update(t.entry_key).where(k.public_key == public_key).values(made_at=made_at))
 
 
 def newest_key(database: Database, hotline: str) -> bytes | None:
-    """Return the public key to which the console seals a code; None if web has published none yet."""
+    """Return the key that web published last: the console seals codes to it; None if web has published none yet."""
     with read_as(database, hotline) as connection:
         query = select(t.entry_key.c.public_key).order_by(t.entry_key.c.made_at.desc()).limit(1)
         return connection.execute(query).scalar()
@@ -43,11 +48,21 @@ def hold(connection: Connection, report_id: str, sealed: bytes, now: int) -> Non
     connection.execute(insert(t.entry_code).values(report_id=report_id, sealed=sealed, held_at=now))
 
 
-def list_held(database: Database, at_most: int = 50) -> list[Any]:
-    """Return the rows (report_id, sealed) of codes without a mailbox, oldest first. Web calls this."""
+def list_held(database: Database) -> Iterator[Any]:
+    """Yield the rows (report_id, sealed, held_at) of codes without a mailbox, oldest first. Web calls this.
+
+    It reads a page at a time. Rows that cannot be opened stay, and must not hide the later ones.
+    """
     e = t.entry_code.c
-    with database.read() as connection:
-        return list(connection.execute(select(e.report_id, e.sealed).order_by(e.held_at).limit(at_most)).all())
+    query = select(e.report_id, e.sealed, e.held_at).order_by(e.held_at, e.report_id).limit(PAGE_SIZE)
+    page_query = query
+    while True:
+        with database.read() as connection:
+            page = connection.execute(page_query).all()
+        yield from page
+        if len(page) < PAGE_SIZE:
+            return
+        page_query = query.where(tuple_(e.held_at, e.report_id) > (page[-1].held_at, page[-1].report_id))
 
 
 def save_mailbox(database: Database, report_id: str, mailbox: MailboxRecord) -> None:

@@ -56,7 +56,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE",
         CONSOLE: "INSERT",  # reports that staff enter; the scheduler stores them
     },
-    "entry_key": {WEB: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "entry_key": {WEB: "SELECT; INSERT; UPDATE (made_at)", CONSOLE: "SELECT"},
     # Opens with web's store key only; the row is deleted when the mailbox is made.
     "entry_code": {WEB: "SELECT (report_id, sealed, held_at); DELETE", CLOCK: "SELECT (report_id); INSERT; DELETE"},
     "inbound": {
