@@ -268,7 +268,7 @@ def test_two_reports_with_one_reference_are_both_listed(console: Console, made: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_has_a_report_open_is_known_for_less_than_a_minute(
+def test_who_has_a_report_open_is_known_for_less_than_two_minutes(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     database = migrated_database(kind, request, tmp_path)
@@ -298,6 +298,16 @@ def test_who_has_a_report_open_is_known_for_less_than_a_minute(
     presence.record(database, sam, other)
     stored = {row.report_id for row in rows(database, t.presence) if row.staff_id == sam.staff_id}
     assert stored == {other}, "a person's old rows go with their next one"
+    database.offset += presence.LIFETIME - presence.RENEWED_AFTER
+    presence.record(database, mere, one)
+    presence.delete_old(database)
+    assert {(row.staff_id, row.report_id) for row in rows(database, t.presence)} == {
+        (mere.staff_id, one),
+        (sam.staff_id, other),
+    }
+    database.offset += presence.RENEWED_AFTER
+    presence.delete_old(database)
+    assert [row.staff_id for row in rows(database, t.presence)] == [mere.staff_id], "sam's browser was closed"
 
 
 def test_a_colleague_at_a_report_is_shown_in_the_list_and_on_its_page(

@@ -110,6 +110,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "delivery_actions",
         "delivery_alerts",
         "drafts.delete_old",
+        "presence.delete_old",
         "drill_runs.delete_missed",
         "fallbacks",
         "follow_ups.count_overdue",

@@ -6,11 +6,12 @@ import threading
 
 import pytest
 from prometheus_client import Gauge
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from reports.audit import chain_rows, verify_chain
 from reports.escalation import PendingKind, Priority
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
+from reports.store.cases import presence
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -292,6 +293,17 @@ def test_old_inbound_goes_and_words_that_wait_stay(room: Room) -> None:
     database.offset += 2 * HOUR
     room.jobs.delete_old()
     assert inbound(database) == [b"a" * 32]
+
+
+def test_who_had_a_report_open_goes_also_if_they_never_come_back(room: Room) -> None:
+    database = room.desk.database
+    for name, ago in (("gone", presence.LIFETIME), ("here", presence.LIFETIME - SECOND)):
+        row = {"staff_id": name, "report_id": name, "hotline": "vu-police", "seen_at": database.now() - ago}
+        with database.write() as connection:
+            connection.execute(insert(t.presence).values(row))
+    room.jobs.delete_old()
+    with database.read() as connection:
+        assert connection.execute(select(t.presence.c.staff_id)).scalars().all() == ["here"]
 
 
 def inbound(database: Database) -> list[bytes]:

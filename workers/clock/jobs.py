@@ -17,7 +17,7 @@ from reports.countries.country import Countries
 from reports.delivery import UNDELIVERED
 from reports.escalation import PRIORITIES, QUEUE_PRIORITIES, Priority, max_step_delays, queue_of
 from reports.store import audit_log, circuit_breakers, idempotency_keys, outbox, pending_submissions, tombstones
-from reports.store.cases import case_actions, drafts
+from reports.store.cases import case_actions, drafts, presence
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
@@ -262,6 +262,7 @@ class ClockJobs:
         correspondence.delete_unreadable_answers(self._database)
         idempotency_keys.delete_old_keys(self._database, CALLS_KEPT)
         drafts.delete_old(self._database)
+        presence.delete_old(self._database)
         duty_phones.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
         drill_runs.delete_missed(self._database)
         tombstones.delete_old(self._database, TOMBSTONES_KEPT)

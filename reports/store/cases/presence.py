@@ -1,4 +1,4 @@
-"""The colleagues of a hotline who have a report open now: ids and times, stored for less than a minute."""
+"""The colleagues of a hotline who have a report open now: ids and times, stored for less than two minutes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ def record(database: Database, account: Account, report_id: str) -> None:
         connection.execute(delete(t.presence).where(own, p.seen_at <= now - LIFETIME))
         connection.execute(database.insert_or_ignore(t.presence).values(row))
         connection.execute(update(t.presence).where(own, p.report_id == report_id).values(seen_at=now))
+
+
+def delete_old(database: Database) -> None:
+    """Delete the rows of pages that are closed or out of reach. The scheduler calls this each minute."""
+    is_old = t.presence.c.seen_at <= database.now_sql() - LIFETIME
+    with database.read() as connection:
+        if connection.execute(select(t.presence.c.report_id).where(is_old).limit(1)).first() is None:
+            return
+    with database.write() as connection:
+        connection.execute(delete(t.presence).where(is_old))
 
 
 def list_viewers(database: Database, account: Account, report_id: str = "") -> Mapping[str, tuple[str, ...]]:

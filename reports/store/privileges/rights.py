@@ -97,7 +97,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
     "presence": {
         CONSOLE: "SELECT; INSERT; UPDATE (seen_at); DELETE",
-        CLOCK: "SELECT (report_id); DELETE",
+        CLOCK: "SELECT (report_id, seen_at); DELETE",
     },
     "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at, ussd_id); DELETE", CONSOLE: "SELECT"},
     "message": {

@@ -50,7 +50,7 @@ draft = Table(
     Index("ix_draft_report_id", "report_id"),
 )
 
-# Who has a report open in the console, for less than a minute. It says nothing about the report.
+# Who has a report open in the console, for less than two minutes. It says nothing about the report.
 presence = Table(
     "presence",
     metadata,
