@@ -204,7 +204,13 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
             SyntheticCallJob(parts.database, _synthetic_calls(parts, operator), alert_sender, parts.metrics),
             _recordings_job(parts, environ, alert_sender),
-            ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, notifier),
+            ChangeDetectionJob(
+                parts.database,
+                parts.common.countries,
+                partial(_country, parts.common),
+                parts.common.keys,
+                notifier,
+            ),
         ),
     )
 
@@ -326,3 +332,7 @@ def can_send(channel: str) -> bool:
 
 def _countries(common: CommonSettings) -> country.Countries:
     return country.load_countries(common.countries, common.mode, common.country_dir)
+
+
+def _country(common: CommonSettings, name: str) -> country.Country:
+    return country.load_countries([name], common.mode, common.country_dir).all[0]

@@ -246,10 +246,14 @@ class CountryReload:
             self._renew(now)
 
     def _reloaded(self, country: Country) -> Country:
+        """Return the country with its withdrawn numbers; as it is if its file is half written or invalid."""
         try:
             withdrawn = self._withdrawn_in_file(country)
-        except (OSError, ValueError, CountryError):  # half written or invalid: keep the data read at the start
+        except (OSError, ValueError, CountryError):
             log.warning("country_unreadable", country=country.iso)
+            return country
+        except Exception:  # the other countries must be read: a number may be withdrawn there
+            log.exception("country_unreadable", country=country.iso)
             return country
         newly_withdrawn = withdrawn - withdrawn_ids(country)
         if not newly_withdrawn:

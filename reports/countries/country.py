@@ -68,16 +68,35 @@ def normalize_code(code: str) -> str:
     return _NON_KEY.sub("", code).strip("*")
 
 
+# Tables of a file that stand once, and those that stand once for each entry, with their fields of Country.
+SINGLE_TABLES = ("law", "retention", "call_back", "voice", "clocks")
+FIELD_BY_TABLE: Mapping[str, str] = {
+    "emergency": "emergency",
+    "code": "codes",
+    "place": "places",
+    "hotline": "hotlines",
+    "service": "services",
+}
+
+
 def normalize_tables(raw: dict[str, Any]) -> list[str]:
     """Turn the tables of the file into the fields of Country, in place.
 
-    Returns the faults that only a file can have.
+    Returns the faults that only a file can have. A table of another shape is left out of the fields.
     """
     faults = []
     if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
         faults.append('schema: must be "tokaut-country", version 1')
-    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines"), ("service", "services")):
-        raw[plural] = raw.pop(table, [])
+    for table in SINGLE_TABLES:
+        if not isinstance(raw.get(table, {}), dict):
+            faults.append(f"{table}: must be one table; write [{table}], once.")
+            del raw[table]
+    for table, field_name in FIELD_BY_TABLE.items():
+        entries = raw.pop(table, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            faults.append(f"{table}: must be a list of tables; write [[{table}]] above each.")
+            entries = []
+        raw[field_name] = entries
     hotlines: dict[str, Any] = {}
     for n, hotline in enumerate(raw["hotlines"], 1):
         name = str(hotline.get("id", n))
@@ -90,8 +109,8 @@ def normalize_tables(raw: dict[str, Any]) -> list[str]:
 
 def describe_fault(fault: Any) -> str:
     """Return a fault that pydantic found, as a line with the key as the file spells it."""
-    singular = {"codes": "code", "places": "place", "hotlines": "hotline", "services": "service"}
-    parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
+    table_by_field = {name: table for table, name in FIELD_BY_TABLE.items()}
+    parts = [table_by_field.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
     return f"{key}: {fault['msg']}"
 
@@ -366,7 +385,7 @@ def load_country(iso: str, text: str, mode: Mode) -> Country:
     file = f"{iso.lower()}.toml"
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CountryError([f"{file}: {error}"]) from error
     faults = normalize_tables(raw)
     raw["mode"] = mode

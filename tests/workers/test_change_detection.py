@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
-from reports.countries.country import Countries, Country
+from reports.countries.country import Country, CountryError
 from reports.crypto.key_files import create_key_pair
 from reports.store.schema import tables as t
 from tests.reports.lands import card
-from tests.reports.sample import VU
+from tests.reports.sample import KE, VU
 from tests.workers.filings import Desk
 from workers.jobs.statistics import ChangeDetectionJob
 from workers.notifications.texts import Notification
@@ -62,8 +63,19 @@ CHANGES = {
 
 
 def looked(desk: Desk, country: Country, *, is_there: bool = True) -> list[str]:
+    return checked(desk, {country.iso: country}, is_there=is_there)
+
+
+def checked(desk: Desk, countries: Mapping[str, Country | Exception], *, is_there: bool = True) -> list[str]:
+    """Check the countries, some of which cannot be read, and return those of which somebody was notified."""
+
+    def read(name: str) -> Country:
+        if isinstance(country := countries[name], Exception):
+            raise country
+        return country
+
     heard = Heard(is_there=is_there)
-    ChangeDetectionJob(desk.database, lambda: Countries((country,)), desk.keys, heard).check()  # type: ignore[arg-type]  # a fake
+    ChangeDetectionJob(desk.database, tuple(countries), read, desk.keys, heard).check()  # type: ignore[arg-type]  # a fake
     return [said.subject_id for said in heard.said]
 
 
@@ -84,6 +96,14 @@ def test_each_change_is_told_once(desk: Desk, change: str) -> None:
     assert looked(desk, after) == ["VU"]
     assert looked(desk, after) == []
     assert lines(desk) == 2
+
+
+@pytest.mark.parametrize("fault", [CountryError(["fj.toml: hotline"]), TypeError("a bug")], ids=["file", "bug"])
+def test_a_country_that_cannot_be_read_stops_no_other(desk: Desk, fault: Exception) -> None:
+    assert checked(desk, {"fj": fault, "vu": VU, "ke": KE}) == []
+    with capture_logs() as logs:
+        assert checked(desk, {"fj": fault, "vu": another_number(VU), "ke": another_number(KE)}) == ["VU", "KE"]
+    assert [entry["country"] for entry in logs if entry["event"] in ("country_unreadable", "job_failed")] == ["fj"]
 
 
 def test_a_new_key_in_the_folder_is_told(desk: Desk) -> None:

@@ -30,6 +30,7 @@ from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import ChildNote, CountedReport, CountProgress, ReportHead
+from reports.store.row_isolation import process_each
 from runtime.settings import Mode
 from runtime.telephony import CHANNEL_KINDS
 from runtime.time_units import DAY, HOUR
@@ -234,8 +235,17 @@ class ChangeDetectionJob:
 
     name, interval, start_delay, trusts_the_time = "swaps", 3600, 0, False
 
-    def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        database: Database,
+        names: Collection[str],
+        read: Callable[[str], Country],
+        keys: Path,
+        notifier: Notifier,
+    ) -> None:
+        """Create the job. `names`: of the countries. `read`: reads one; it may raise CountryError."""
         self._database = database
+        self._names = names
         self._read = read
         self._keys = keys
         self._notifier = notifier
@@ -250,19 +260,21 @@ class ChangeDetectionJob:
         self._pool.finish()
 
     def check(self) -> None:
-        """Check each country. Raises DatabaseUnavailable.
+        """Check each country; a fault of one does not stop the others. Raises DatabaseUnavailable.
 
         A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.
         """
+        process_each(self.name, self._names, self._check_country, ids=lambda name: {"country": name})
+
+    def _check_country(self, name: str) -> None:
         try:
-            countries = self._read()
+            country = self._read(name)
         except CountryError:
-            log.warning("country_unreadable")
+            log.warning("country_unreadable", country=name)
             return
-        for country in countries:
-            before, now = audit_log.latest_fingerprint(self._database, country.iso), country_digest(country, self._keys)
-            if before != now and (not before or self._notify(country)):
-                audit_log.record_fingerprint(self._database, country.iso, now)
+        before, now = audit_log.latest_fingerprint(self._database, country.iso), country_digest(country, self._keys)
+        if before != now and (not before or self._notify(country)):
+            audit_log.record_fingerprint(self._database, country.iso, now)
 
     def _notify(self, country: Country) -> bool:
         log.warning(ALERT_REASON, country=country.iso)
