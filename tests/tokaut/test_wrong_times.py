@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
-from reports.store import pending_submissions
+from reports.store import pending_submissions, submissions
 from reports.store.engine import leases
 from reports.store.operations import clock_skew
 from reports.store.operations.clock_skew import ClockSkew, format_duration
 from reports.store.schema import tables as t
+from reports.store.schema.base import derived_id
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support import databases
 from tests.workers.filings import Desk
@@ -86,6 +89,23 @@ def test_what_a_clock_that_was_ahead_has_left_is_seen(desk: Desk, ahead: int) ->
     assert len(list(found.faults())) == 2
     assert len(list(found.notes())) == 1
     assert all("docs/operating/clock-jumped.md" in said for said in (*found.faults(), *found.notes()))
+
+
+def test_ids_of_reports_are_no_times(desk: Desk) -> None:
+    """The id of a report by telephone is random in all of its bits (decision 109)."""
+    for n in range(20):
+        report_id = derived_id(hashlib.sha256(bytes([n])).digest())
+        submissions.commit(desk.database, replace(desk.sealed(), report_id=report_id, origin_key=bytes([n]) * 32))
+    found = clock_skew.measure_skew(desk.database)
+    assert -HOUR < found.newest <= 0 and list(found.notes()) == []
+
+
+def test_the_newest_report_is_found_by_an_index(desk: Desk) -> None:
+    if not desk.database.is_sqlite:
+        pytest.skip("PostgreSQL scans a table of this size")
+    with desk.database.read() as connection:
+        plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT max(created_at) FROM report")).all()
+    assert "ix_report_created_at" in str(plan)
 
 
 def test_an_attempt_beyond_its_period_is_counted_for_who_may_read_it(desk: Desk) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 
@@ -121,9 +120,8 @@ def _attempts(database: Database) -> Select[Any]:
 
 
 def _newest(connection: Connection, now: int) -> int:
-    """Return how far the newest report is ahead of now. Its id begins with the hour in which its session began."""
-    report_id = connection.execute(select(func.max(t.report.c.report_id))).scalar()
-    return (UUID(report_id).int >> 80) * 1000 - now if report_id else -now
+    """Return how far the newest report is ahead of now. Report ids hold no time (decision 109)."""
+    return (connection.execute(select(func.max(t.report.c.created_at))).scalar() or 0) - now
 
 
 def format_duration(microseconds: int) -> str:

@@ -74,6 +74,7 @@ report = Table(
     Column("changed_at", MICROSECONDS),  # when its state was last derived; NULL: not since it was submitted
     Column("closed_at", MICROSECONDS),  # when it was closed; NULL: it is not closed
     Column("delete_asked_at", MICROSECONDS),  # when the reporter asked to delete it; NULL: never
+    Index("ix_report_created_at", "created_at"),
     Index("ix_report_delete_asked_at", "delete_asked_at"),
 )
 
