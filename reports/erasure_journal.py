@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,23 +151,47 @@ class ErasureJournal:
                 path.unlink(missing_ok=True)
 
 
-def copy_journal(source: Path, target: Path) -> None:
-    """Copy the journal to the folder of the backups, and delete older files there. Raises OSError."""
-    names = {path.name for path in _files(source)}
-    if names:
+@dataclass(frozen=True, slots=True)
+class JournalFaults:
+    """The files of a journal that were not copied, and the older copies that were not deleted, each with its cause."""
+
+    not_copied: Mapping[Path, OSError]
+    not_deleted: Mapping[Path, OSError]
+
+
+def copy_journal(source: Path, target: Path) -> JournalFaults:
+    """Copy the journal to the folder of the backups, and delete older files there. One bad file stops no other.
+
+    Raises OSError if one of the folders cannot be used.
+    """
+    files = _files(source)
+    not_copied: dict[Path, OSError] = {}
+    not_deleted: dict[Path, OSError] = {}
+    if files:
         target.mkdir(mode=0o700, exist_ok=True)
-    for name in names:
-        part = target / (name + ".part")
-        with (source / name).open("rb") as reader, part.open("wb") as writer:
-            shutil.copyfileobj(reader, writer)
-            writer.flush()
-            os.fsync(writer.fileno())
-        part.rename(target / name)
-    if names:
+    for path in files:
+        try:
+            _copy_file(path, target)
+        except OSError as error:
+            not_copied[path] = error
+    if files:
         filesystem.sync(target)
     for path in _files(target):
-        if path.name < min(names, default=""):
-            path.unlink()
+        if files and path.name < files[0].name:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                not_deleted[path] = error
+    return JournalFaults(not_copied, not_deleted)
+
+
+def _copy_file(path: Path, target: Path) -> None:
+    part = target / (path.name + ".part")
+    with path.open("rb") as reader, part.open("wb") as writer:
+        shutil.copyfileobj(reader, writer)
+        writer.flush()
+        os.fsync(writer.fileno())
+    part.rename(target / path.name)
 
 
 def _files(folder: Path) -> list[Path]:

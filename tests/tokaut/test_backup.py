@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -279,6 +280,69 @@ def test_a_journal_of_deletions_that_cannot_be_read_fails_the_backup(
     status, said = box.run("backup", str(box.medium))
     assert (status, "journal of deletions, was not copied (Not a directory)" in said.splitlines()[-1]) == (1, True)
     assert len(box.backups()) == 1
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, act: str, name: str) -> None:
+    """Let an act of Path fail for files with this in their name: as root a test cannot lose a right."""
+    real = getattr(Path, act)
+
+    def refusing(path: Path, *more: Any, **named: Any) -> Any:
+        if name in path.name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *more, **named)
+
+    monkeypatch.setattr(Path, act, refusing)
+
+
+def journal_of(box: Box) -> Path:
+    """Make a journal of two days, and return its folder."""
+    journal = box.data / "erasures"
+    journal.mkdir()
+    for day in ("20260101", "20260102"):
+        (journal / f"{day}-one.jsonl").write_text("{}\n")
+    return journal
+
+
+@pytest.mark.parametrize("kept", ["old", "leftover", "journal"])
+def test_a_file_that_cannot_be_deleted_stops_nothing_else(box: Box, monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
+    journal = journal_of(box)
+    (box.medium / "erasures").mkdir(parents=True)
+    old = [box.medium / f"training-2020010{day}T000000.000000Z.tokaut.db" for day in range(1, 4)]
+    leftover = box.medium / "training-20210101T000000.000000Z.tokaut.db.part"
+    expired = [box.medium / "erasures" / f"2025010{day}-one.jsonl" for day in range(1, 4)]
+    for path in (*old, leftover, *expired):
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    stuck = {"old": old[1], "leftover": leftover, "journal": expired[1]}[kept]
+    refuse(monkeypatch, "unlink", stuck.name)
+    status, said = box.run("backup", str(box.medium))
+    assert (status, "whole" in said) == (1, True)
+    assert [path for path in (*old, leftover, *expired) if path.exists()] == [stuck]
+    assert f"{stuck} could not be deleted (Permission denied)." in said.splitlines()[-1]
+    assert "cannot be used" not in said and "was not copied" not in said
+    copied = {path.name for path in (box.medium / "erasures").iterdir()}
+    assert {path.name for path in journal.iterdir()} <= copied
+    assert box.age() < 60
+    monkeypatch.undo()
+    assert box.run("backup", str(box.medium))[0] == 0 and not stuck.exists()
+
+
+def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = journal_of(box)
+    refuse(monkeypatch, "open", "20260101")
+    status, said = box.run("backup", str(box.medium))
+    assert (status, "whole" in said) == (1, True)
+    assert f"{journal / '20260101-one.jsonl'}, the journal of deletions, was not copied" in said.splitlines()[-1]
+    assert [path.name for path in (box.medium / "erasures").iterdir()] == ["20260102-one.jsonl"]
+
+
+def test_the_journal_is_copied_though_the_database_is_not(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal_of(box)
+    monkeypatch.setattr("tokaut.commands.backup.LEAST_FREE", 1 << 60)
+    status, said = box.run("backup", str(box.medium))
+    assert (status, "too little room" in said) == (1, True)
+    assert len(list((box.medium / "erasures").iterdir())) == 2
 
 
 @pytest.mark.rule("X-09")

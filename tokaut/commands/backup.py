@@ -8,8 +8,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def backup(folder: Path, days: int) -> None:
     Next: `tokaut check` says how old the last backup is. To go back to one: `tokaut restore <file>`.
     """
     harden()
+    faults: list[str] = []  # what was not done, though the copy was made
     try:
         settings = load_settings(InstallationSettings, os.environ)
         database = embedded_database(settings)
@@ -80,21 +81,22 @@ def backup(folder: Path, days: int) -> None:
             raise CommandError(f"The database {database} cannot be copied: {cause}. Nothing was copied.")
         _refuse_keys(_real(folder), settings)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with ended_by_sigterm(), _locked(database, folder, settings.mode):
+        with ended_by_sigterm(), _locked(database, folder, settings.mode, faults):
+            faults += _copy_journal(settings, folder)
             copy = _copy(settings, database, folder)
         touch_marker(marker_path(settings.database_url, settings.data))
-    except (SettingError, BackupError) as error:
-        raise CommandError(str(error)) from None
+    except (SettingError, BackupError, CommandError) as error:
+        raise CommandError("\n".join((*faults, str(error)))) from None
     except OSError as error:
-        raise CommandError(
-            f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
-        ) from None
+        cause = f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
+        raise CommandError("\n".join((*faults, cause))) from None
     echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, whole")
-    if days and (deleted := _delete_older(copy, settings.mode, days)):
+    if days and (deleted := _delete_older(copy, settings.mode, days, faults)):
         echo(f"{deleted} older than {days} days deleted.")
     if folder.stat().st_dev == database.stat().st_dev:
         echo("This is the disk of the database itself. Take the copy to another one.")
-    _copy_journal(settings, folder)
+    if faults:
+        raise CommandError("\n".join(faults))
 
 
 @contextmanager
@@ -108,10 +110,11 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def _locked(database: Path, folder: Path, mode: Mode) -> Iterator[None]:
+def _locked(database: Path, folder: Path, mode: Mode, faults: list[str]) -> Iterator[None]:
     """Delete what a backup or restore left that was killed, then hold the locks of the database and of the folder.
 
-    Another backup may run, also one of another installation that copies to the same folder: its files stay.
+    Another backup may run, also one of another installation that copies to the same folder: its files stay. What cannot
+    be deleted is added to `faults`.
     """
     with ExitStack() as stack:
         is_one_folder = folder.samefile(database.parent)  # and one lock
@@ -119,26 +122,51 @@ def _locked(database: Path, folder: Path, mode: Mode) -> Iterator[None]:
 
         def delete_leftovers(least_age: float) -> None:
             if is_alone:
-                _delete_leftovers(folder, mode, least_age)
+                _delete_leftovers(folder, mode, least_age, faults)
             if is_one_folder and not least_age:
+                delete_unfinished()
+
+        def delete_unfinished() -> None:
+            try:
                 delete_unfinished_restore(database)
+            except OSError as error:
+                faults.append(_not_deleted(Path(error.filename or database), error))
 
         if is_alone and not is_one_folder:
-            delete_unfinished_restore(database)
+            delete_unfinished()
         stack.enter_context(share_folder(folder, delete_leftovers))
         yield
 
 
-def _delete_leftovers(folder: Path, mode: Mode, least_age: float) -> None:
+def _delete_leftovers(folder: Path, mode: Mode, least_age: float, faults: list[str]) -> None:
     """Delete what a backup left that was killed: it may contain reports that were purged since."""
     endings = "|".join(FILE_SUFFIXES)
     left = _written(folder, f"{_copy_name(mode)}{re.escape(PART_ENDING)}({endings})")
     left += _written(folder / FOLDER_NAME, rf"\d{{8}}-.*{re.escape(FILE_SUFFIX + PART_ENDING)}")
     now = time.time()
-    for path in left:
-        with suppress(FileNotFoundError):
-            if not least_age or now - path.stat().st_mtime > least_age:
+    _delete_each(left, lambda path: not least_age or now - path.stat().st_mtime > least_age, faults)
+
+
+def _delete_each(paths: Iterable[Path], is_old: Callable[[Path], bool], faults: list[str]) -> int:
+    """Delete the old ones of these files, and return their number. One that cannot be deleted is added to `faults`."""
+    deleted = 0
+    for path in paths:
+        try:
+            if is_old(path):
                 path.unlink()
+                deleted += 1
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            faults.append(_not_deleted(path, error))
+    return deleted
+
+
+def _not_deleted(path: Path, error: OSError) -> str:
+    return (
+        f"{path} could not be deleted ({error.strerror}). It may contain reports that were purged since: delete it, or "
+        "let this account delete it."
+    )
 
 
 def _copy_name(mode: Mode) -> str:
@@ -152,16 +180,22 @@ def _written(folder: Path, pattern: str) -> list[Path]:
     return [path for path in named if path.is_file() and not path.is_symlink()]
 
 
-def _copy_journal(settings: InstallationSettings, folder: Path) -> None:
-    """Copy the journal of deletions. Raises CommandError; the copy of the database is complete without it."""
-    journal = journal_folder(settings.database_url, settings.data)
+def _copy_journal(settings: InstallationSettings, folder: Path) -> list[str]:
+    """Copy the journal of deletions, and return what was not done; the database is copied without it, too."""
+    journal, copies = journal_folder(settings.database_url, settings.data), folder / FOLDER_NAME
     try:
-        copy_journal(journal, folder / FOLDER_NAME)
+        faults = copy_journal(journal, copies)
     except OSError as error:
-        raise CommandError(
-            f"{journal}, the journal of deletions, was not copied ({error.strerror}). May this account read it, and "
-            f"write {folder / FOLDER_NAME}?"
-        ) from None
+        return [_not_copied(journal, copies, error)]
+    not_copied = [_not_copied(path, copies, error) for path, error in faults.not_copied.items()]
+    return [*not_copied, *(_not_deleted(path, error) for path, error in faults.not_deleted.items())]
+
+
+def _not_copied(path: Path, copies: Path, error: OSError) -> str:
+    return (
+        f"{path}, the journal of deletions, was not copied ({error.strerror}). May this account read it, and write "
+        f"{copies}?"
+    )
 
 
 def embedded_database(place: InstallationSettings) -> Path:
@@ -204,14 +238,11 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
     return target
 
 
-def _delete_older(copy: Path, mode: Mode, days: int) -> int:
+def _delete_older(copy: Path, mode: Mode, days: int, faults: list[str]) -> int:
     """Delete the copies of this mode beside `copy` that are older, and return their number.
 
     Called only once a new copy is complete. So purged reports are gone from the backups after that many days.
     """
     cutoff = time.time() - days * 86_400
     copies = _written(copy.parent, _copy_name(mode))
-    old = [path for path in copies if path != copy and path.stat().st_mtime < cutoff]
-    for path in old:
-        path.unlink()
-    return len(old)
+    return _delete_each(copies, lambda path: path != copy and path.stat().st_mtime < cutoff, faults)
