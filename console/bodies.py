@@ -169,7 +169,7 @@ class ReportDecryptor:
             content = json.loads(plaintext)
             if not isinstance(content, dict):
                 return None
-            return json.loads(without_contact(plaintext)) if withdrawn else content  # type: ignore[no-any-return]
+            return json.loads(without_contact(plaintext)) if withdrawn else content
         except (ValueError, RecursionError):
             return None
 

@@ -166,6 +166,11 @@ ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
 CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
 
 
+def default_times(priority: Priority) -> EscalationTimes:
+    """Return the times of ESCALATION_TIMES; for a priority of another version those of the most urgent one."""
+    return ESCALATION_TIMES.get(priority, ESCALATION_TIMES[Priority.P1])
+
+
 def escalation_times(own_times: CountryTimes) -> Mapping[Priority, EscalationTimes]:
     """Return the times of each priority: the country's own, else those of ESCALATION_TIMES.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports.case_state import ACTIVE, Handling, ReportState
-from reports.escalation import ESCALATION_TIMES
+from reports.escalation import default_times
 from reports.store.cases.case_list import CaseRow
 from runtime.time_units import MINUTE
 
@@ -71,7 +71,7 @@ def is_overdue(row: CaseRow, now: int) -> bool:
 
 def _running(row: CaseRow) -> Iterator[tuple[str, int]]:
     if row.state == ReportState.QUEUED:
-        yield RECEIVED, row.created_at + ESCALATION_TIMES[row.priority].received
+        yield RECEIVED, row.created_at + default_times(row.priority).received
     if row.handling == Handling.NONE and row.state not in (ReportState.ACCEPTED, ReportState.IN_PROGRESS):
         yield TAKEN, row.overdue_at
     if row.handling in ACTIVE and row.follow_up_at is not None:

@@ -17,7 +17,6 @@ from flows.pagination import without_context
 from reports import exports, staff_labels
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.delivery import IMMEDIATE_ROLES
-from reports.escalation import Priority
 from reports.triage import FLAG_LABELS, REASON_LABELS
 from runtime.time_units import SECOND
 from runtime.visible_text import safe_for_display
@@ -99,7 +98,7 @@ class PresentedReport:
     """
 
     title: str
-    priority: Priority
+    priority: str
     flags: tuple[str, ...]
     restrictions: tuple[tuple[str, Mapping[str, str]], ...]
     facts: tuple[tuple[str, str], ...]

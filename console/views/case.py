@@ -218,7 +218,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "opened": decrypted,
         "told": presented,
         **_timeline_fields(case, decrypted, presented),
-        "may": HANDLING_TRANSITIONS[case.handling],
+        "may": HANDLING_TRANSITIONS.get(case.handling, ()),
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
         "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
         **_reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),

@@ -90,6 +90,20 @@ def test_a_row_that_cannot_be_made_hides_no_other(console: Console, made: StackP
     assert (failed["report_id"], failed["hotline"]) == (bad.id, HOTLINE)
 
 
+def test_a_priority_or_a_status_of_another_version_hides_no_other(
+    console: Console, made: StackPlan, mere: Person
+) -> None:
+    good, odd, moved = (Filed(console, made, None) for _ in range(3))
+    odd.is_now(t.delivery, priority="P0")
+    moved.is_now(t.delivery, handling="elsewhere")
+    for address in ("/", "/rows"):
+        page = mere.get(address)
+        assert page.status == 200 and "P0" in page.text, address
+        assert f"/reports/{good.id}" in page.html and f"/reports/{odd.id}" in page.html, address
+    for one in (good, odd, moved):
+        assert mere.get(f"/reports/{one.id}").status == 200
+
+
 def test_a_head_may_lack_fields_and_have_others() -> None:
     head = {"category": "harm", "place": None, "contact": {"how": "call", "safe_hours": HOURS}, "later": [1]}
     assert is_head({}) and is_head(head) and is_head({**head, "place": {"code": "VU-SEE", "name": None}})

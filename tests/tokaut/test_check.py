@@ -155,6 +155,16 @@ def test_one_country_alone(tmp_path: Path) -> None:
     assert "settings" not in result.output
 
 
+@pytest.mark.parametrize("text", [b"[hotline]\nid = 'x'\n", b"[[law]]\n", b"hotline = 5\n", b"name = '\xff'\n"])
+def test_a_country_file_of_another_shape_hides_no_other_finding(tmp_path: Path, text: bytes) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "vu.toml").write_bytes(text)
+    result = run(good(tmp_path) | {"COUNTRIES": "vu,fj", "TOKAUT_COUNTRY_DIR": str(own)})
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "vu.toml" in result.output and "Redis does not answer" in result.output and "backup" in result.output
+
+
 def test_a_code_of_two_countries_is_a_fault(tmp_path: Path) -> None:
     """A person who dials it could be sent to the other country's police."""
     own = tmp_path / "own"

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from reports.case_state import ACTIVE, CaseOutcome, Handling, ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType, RecipientRole
-from reports.escalation import ESCALATION_TIMES, URGENT, Priority, StepName
+from reports.escalation import URGENT, Priority, StepName, default_times
 from reports.facts import Completeness
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
@@ -449,7 +449,7 @@ def _join_page(query: Select[Any], page: Select[Any]) -> Select[Any]:
 
 
 def _case_row(row: Any) -> CaseRow:
-    overdue = row.due_at or row.created_at + ESCALATION_TIMES[row.priority].acknowledged
+    overdue = row.due_at or row.created_at + default_times(row.priority).acknowledged
     head = (row.key_id or "", row.wrap or b"", row.head or b"")
     delivery_fields = (row.report_id, row.priority, row.created_at, row.handling, row.type, row.role, row.why)
     holding_fields = (row.holder, row.handed_by, row.outcome, bool(row.news))
