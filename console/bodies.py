@@ -248,12 +248,16 @@ def _value_or_default(value: Any, default: Any) -> Any:
         return value is True
     if isinstance(default, int):
         return value if isinstance(value, int) else default
+    return _as_text(value)
+
+
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _rows_or_texts(values: list[Any], default: list[Any]) -> list[Any]:
     if not default:
-        return [text for text in values if isinstance(text, str)]
+        return [_as_text(value) for value in values if value is not None]
     rows = ((value, _fields_of(value, default[0])) for value in values)
     return [_with_defaults(fields, default[0]) for value, fields in rows if fields or isinstance(value, Mapping)]
 

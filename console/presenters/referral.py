@@ -90,7 +90,7 @@ class ReferralRequest:
 
         `left_out`: ids and names of the hotlines that the reporter left out.
         """
-        is_left_out = any(_letters(name) in _letters(self.to) for name in left_out)
+        is_left_out = any(letters in _letters(self.to) for letters in map(_letters, left_out) if letters)
         problems_by_field = {
             "to": (LEFT_OUT if is_left_out else "") if self.to else NO_TO,
             "purpose": "" if self.purpose else NO_PURPOSE,

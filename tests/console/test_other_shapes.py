@@ -154,6 +154,17 @@ def test_words_of_another_shape_are_shown(name: str, put: Any, shown: str) -> No
     assert shown in everything({**WHOLE, name: put})
 
 
+@pytest.mark.parametrize("put", ["vu-police", [{"id": "vu-police"}], [["vu-police"]]], ids=str)
+def test_a_hotline_that_the_reporter_left_out_is_named_in_any_shape(put: Any) -> None:
+    report = {**WHOLE, "routing": {**WHOLE["routing"], "avoid": put}}
+    ((_, fields),) = present_report(report, LABELS).restrictions
+    assert "vu-police" in fields["who"]
+
+
+def test_a_name_without_letters_leaves_no_service_out() -> None:
+    assert "to" not in EVERY_SECTION.problems(["", "[]"]) and "to" in EVERY_SECTION.problems(["clinic"])
+
+
 @pytest.mark.rule("S-03")
 @pytest.mark.parametrize("put", [*ODD, None], ids=lambda put: ascii(put)[:30])
 def test_a_number_whose_terms_have_another_shape_is_not_shown(put: Any) -> None:
