@@ -22,7 +22,7 @@ from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
 from reports.routing import Recipient
 from reports.store import mailbox_access, pending_submissions, submissions, tombstones
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 from reports.store.schema.base import derived_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
@@ -443,6 +443,8 @@ class Submitter:
             raise DatabaseUnavailable("the circuit breaker is open")
         try:
             return write()
+        except RowRefused:  # the database answers; other reports need not go to the spool
+            raise
         except DatabaseUnavailable:
             self._breaker.failed()
             raise

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
-from reports.store.engine.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable, RowRefused
 
 Row = TypeVar("Row")
 
 log = structlog.get_logger()
+_FAILED: Final = object()
 
 
 def process_each(
@@ -26,16 +27,25 @@ def process_each(
     """Call `process` with each row; return for how many it returned something true.
 
     An exception is logged with the job's name and `ids(row)`, `on_fault` is called with the row, and the next row
-    follows. Raises DatabaseUnavailable and `outages`: these faults are not the row's.
+    follows, also if `on_fault` raises. Raises DatabaseUnavailable, except RowRefused, and `outages`: these faults are
+    not the row's.
     """
     services_away: tuple[type[Exception], ...] = (DatabaseUnavailable, *outages)
     processed = 0
-    for row in rows:
+
+    def isolate(step: Callable[[Row], object], row: Row) -> object:
         try:
-            processed += bool(process(row))
-        except services_away:
-            raise
-        except Exception:
+            return step(row)
+        except Exception as error:
+            if isinstance(error, services_away) and not isinstance(error, RowRefused):
+                raise
             log.exception("job_failed", job=job, **ids(row))
-            on_fault(row)
+            return _FAILED
+
+    for row in rows:
+        result = isolate(process, row)
+        if result is _FAILED:
+            isolate(on_fault, row)
+        else:
+            processed += bool(result)
     return processed

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.circuit_breaker import CircuitBreaker
+from gateway.submission.submitter import Submitter
+from reports.store.engine.database import DatabaseUnavailable, RowRefused
 
 OPENED = {"log_level": "warning", "event": "circuit_breaker_opened", "reason": "redis_unavailable", "ms": 5000}
 
@@ -35,3 +40,26 @@ def test_each_opening_needs_failures_of_its_own() -> None:
             breaker.failed()
             assert breaker.is_open == (now in (2, 5))
     assert logged == 2 * [OPENED | {"ms": 1000}]
+
+
+def test_values_that_the_database_refuses_open_no_breaker() -> None:
+    """The database answers, so the reports of others need not go to the spool."""
+    nothing: Any = None
+    submitter = Submitter(
+        database=nothing,
+        spool=nothing,
+        cipher=nothing,
+        builder=nothing,
+        job_queue=nothing,
+        count=nothing,
+        journal=nothing,
+    )
+
+    def fails(error: Exception) -> None:
+        raise error
+
+    for error, tries, is_open in ((RowRefused("IntegrityError"), 9, False), (DatabaseUnavailable("away"), 3, True)):
+        for _ in range(tries):
+            with pytest.raises(type(error)):
+                submitter.write(partial(fails, error))
+        assert submitter._breaker.is_open == is_open

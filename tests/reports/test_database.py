@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import BigInteger, Select, insert, literal, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 
 from reports.store.engine import leases, sqlite
-from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, RowRefused
 from reports.store.engine.sqlite import begin_immediate
 from reports.store.engine.timeouts import BACKGROUND, INTERACTIVE, Timeouts
 from reports.store.schema import tables as t
@@ -215,6 +215,30 @@ def test_away_never_says_what_was_sent(database: Database) -> None:
         connection.execute(insert(t.lease).values(name="a", holder="a word that was sent", until=1))
     assert str(away.value) == "IntegrityError"
     assert away.value.__cause__ is None
+
+
+@pytest.mark.parametrize("values", [{"name": "a", "holder": "x", "until": 1}, {"name": "b", "until": 1}])
+def test_values_that_are_refused_are_told_from_an_outage(database: Database, values: dict[str, object]) -> None:
+    with pytest.raises(RowRefused, match="^IntegrityError$") as refused, database.write() as connection:
+        connection.execute(insert(t.lease).values(values))
+    assert isinstance(refused.value, DatabaseUnavailable), "what spools a report at an outage still does"
+    add_one(database)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_the_rows"),
+    [
+        (DataError("INSERT", {}, sqlite3.DataError("string or blob too big")), True),
+        (IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed")), True),
+        (StatementError("a value of another type", "INSERT", {}, TypeError()), True),
+        (OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked")), False),
+        (OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full")), False),
+    ],
+)
+def test_only_an_error_of_the_values_is_the_rows(database: Database, error: Exception, is_the_rows: bool) -> None:
+    with pytest.raises(DatabaseUnavailable) as raised, database.write():
+        raise error
+    assert isinstance(raised.value, RowRefused) == is_the_rows
 
 
 @pytest.mark.rule("B-73")

@@ -20,7 +20,7 @@ from sqlalchemy import func, insert, select, text, update
 from gateway.submission.submitter import Submitter
 from reports.crypto import RecordCipher
 from reports.store import mailbox_access, submissions
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
@@ -286,7 +286,7 @@ def test_of_statements_sent_together_one_that_fails_undoes_all(
 ) -> None:
     desk = Desk.at(database, tmp_path / "keys")
     twice = desk.sealed(((ONE, "primary"), (ONE, "also")))
-    with pytest.raises(DatabaseUnavailable, match="UniqueViolation"):
+    with pytest.raises(RowRefused, match="UniqueViolation"):
         submissions.commit(database, twice, box(1))
     with straight.read() as connection:
         for table in (t.report, t.report_body, t.delivery, t.mailbox, t.audit):

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from reports.store.engine import postgresql
@@ -75,6 +75,13 @@ class DatabaseUnavailable(Exception):
     """
 
     cause = ""
+
+
+class RowRefused(DatabaseUnavailable):
+    """The database refused the values of one row, and would refuse them again; it stores others meanwhile.
+
+    Work on many rows isolates it. Where one row is all there is, as at Send, it is an outage like any other.
+    """
 
 
 class PermissionDenied(DatabaseUnavailable):
@@ -331,7 +338,8 @@ class Database:
                 self._reopen()  # close all connections: SQLite shares the mode of its memory map within a process
             # Only the class, because the message of a driver may hold the values that were sent.
             cause = getattr(error, "orig", None) or error
-            unavailable = DatabaseUnavailable(type(cause).__name__)
+            refused = RowRefused if _refuses_values(error) else DatabaseUnavailable
+            unavailable = refused(type(cause).__name__)
             unavailable.cause = getattr(cause, "sqlite_errorname", type(cause).__name__)
             raise unavailable from None
 
@@ -351,6 +359,16 @@ class Database:
         self._reopen()
         if self._writer:
             self._writer.close()
+
+
+def _refuses_values(error: SQLAlchemyError) -> bool:
+    """Return whether an error is about the values that were sent, and not about the database.
+
+    A StatementError that is no error of the driver is a value that could not be converted.
+    """
+    if isinstance(error, DBAPIError):
+        return isinstance(error, IntegrityError | DataError) or postgresql.refuses_values(error)
+    return isinstance(error, StatementError)
 
 
 def _insert_new(database: Database, table: Table) -> Any:

@@ -50,6 +50,14 @@ def refused_privilege(error: SQLAlchemyError) -> str:
     return message if _REFUSALS.fullmatch(message) else "a right is missing"
 
 
+def refuses_values(error: SQLAlchemyError) -> bool:
+    """Return whether PostgreSQL refused the values: SQLSTATE 22 (data), 23 (a constraint), 54 (a limit).
+
+    The class of the exception says less: an error in a pipeline has none, and a limit is an OperationalError.
+    """
+    return (getattr(getattr(error, "orig", None), "sqlstate", None) or "")[:2] in ("22", "23", "54")
+
+
 def install_connector(engine: Engine, timeouts: Timeouts) -> None:
     """Make the engine open connections with deadlines. Only this loads the driver: processes with SQLite save 10 MB."""
     driver = importlib.import_module("reports.store.engine.postgresql_connection")
