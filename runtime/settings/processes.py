@@ -146,7 +146,7 @@ class RedisAddress:
     def database(self) -> int:
         """Return the number of the database."""
         number = urlsplit(self.url).path.strip("/")
-        return int(number) if number.isdigit() else 0
+        return int(number) if number.isascii() and number.isdigit() else 0
 
 
 @from_environment

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from reports.countries.country import load_countries
 from reports.crypto import SealContext, SealedBody, open_body, seal_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, read_private_key
 from reports.recordings import MOST_BYTES
+from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.recordings import RecordingAtProvider
 from reports.store.schema import tables as t
@@ -30,8 +32,8 @@ from tests.workers.lying_hotline import LyingHotline
 from tests.workers.test_deliver import SECRET, delivery_runner, webhook
 from workers.jobs.recordings import RecordingJob
 from workers.metrics import WorkerMetrics
-from workers.network.http_client import HttpClient
-from workers.network.sound_fetch import RecordingUnavailable
+from workers.network.http_client import ClientResponse, HttpClient
+from workers.network.sound_fetch import RecordingUnavailable, SoundClient
 from workers.recordings import africastalking_voice, twilio_voice
 
 pytestmark = pytest.mark.slow
@@ -403,7 +405,7 @@ def test_a_provider_that_does_not_say_what_it_has_is_asked_for_a_day(line: Line)
     line.run()
     assert line.state(expected) == ("expected", "busy")
     assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    for answer in (b"[]", b'{"recordings": 1}', b'{"recordings": [{"sid": "RE'):
+    for answer in (b"[]", b'{"recordings": 1}', b'{"recordings": [{"sid": "RE', b"[" * 60_000):
         line.provider.stored[folder] = Stored(answer)
         line.pass_time(HOUR)
         line.run()
@@ -552,3 +554,47 @@ def test_a_step_that_raises_stops_no_other_recording_and_somebody_is_told(
     line.pass_time(2 * HOUR)
     line.run()
     assert line.alerts.reasons == ["recording_missing"]
+
+
+def test_a_recording_that_the_database_always_refuses_stops_no_other(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.provider.twilio(SID)
+    refused, good = line.spoken(), line.spoken()
+    real = recordings.store
+
+    def store(database: Any, due: recordings.DueRecording, *arguments: Any) -> bool:
+        if due.recording_id == refused:
+            raise DatabaseUnavailable("the statement took too long")
+        return real(database, due, *arguments)
+
+    monkeypatch.setattr(recordings, "store", store)
+    line.run(2)
+    assert line.state(good) == ("done", "gone")
+    assert line.state(refused) == ("due", "our_fault")
+
+
+def test_a_database_that_is_away_ends_the_round(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.provider.twilio(SID)
+    line.spoken()
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("OperationalError")
+
+    monkeypatch.setattr(recordings, "store", away)
+    monkeypatch.setattr(recordings, "postpone", away)
+    with pytest.raises(DatabaseUnavailable):
+        line.run()
+    assert line.alerts.reasons == []
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "many", "-1"])
+def test_a_length_that_is_no_number_is_not_compared(length: str) -> None:
+    class Client:
+        def call(self, *_: object, **__: object) -> ClientResponse:
+            headers = Message()
+            headers["Content-Type"], headers["Content-Length"] = "audio/mpeg", length
+            return ClientResponse(200, headers, MP3)
+
+    client: Any = Client()
+    assert SoundClient("https://voice.example", {}, live=False, client=client).fetch("/a.mp3") == MP3

@@ -126,7 +126,13 @@ def test_no_recipients(api: LyingHotline, message: str, outcome: SmsOutcome) -> 
     assert ask(api, answered({"SMSMessageData": {"Message": message, "Recipients": []}})) == outcome
 
 
-@pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"{}", b'{"SMSMessageData": 7}', b"\xff\xfe"])
+INFINITE = b'{"SMSMessageData": {"Recipients": [{"statusCode": 1e999}]}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"ok", b"<html>", b"[]", b"{}", b'{"SMSMessageData": 7}', b"\xff\xfe", b"[" * 60_000, INFINITE],
+)
 def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
     assert ask(api, Answer(201, {}, body)) == Accepted(None)
 

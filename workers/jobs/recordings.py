@@ -29,7 +29,7 @@ from reports.recordings import (
     RecordingState,
     kind_of_sound,
 )
-from reports.store.engine.database import Database
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.mailboxes.recordings import DueRecording, RecordingAtProvider, SealedRecording
@@ -96,12 +96,17 @@ class RecordingJob:
             return
         try:
             self._step(due)
+        except RowRefused:
+            raise
+        except DatabaseUnavailable:  # the database is away, or it is this recording that is too large for it
+            self._not_done(due)  # raises the same if the database is away
+            log.warning("database_unavailable", job=self.name)
         finally:
             with self._lock:
                 self._under_way.discard(due.recording_id)
 
     def _not_done(self, due: DueRecording) -> None:
-        """Postpone a step that a bug stopped. If it has waited for long, alert the operator."""
+        """Postpone a step that a bug or the database stopped. If it has waited for long, alert the operator."""
         recordings.postpone(self._database, due, "our_fault")
         if self._database.now() - due.created_at > ALERT_AFTER:
             is_stored = due.state == RecordingState.REMOVING

@@ -66,10 +66,11 @@ class SoundClient:
         reply = self._call("GET", path, largest=MOST_BYTES + 1)
         if reply.status != 200:
             raise RecordingUnavailable(_reason(reply.status))
-        length = reply.headers.get("Content-Length", "")
-        if len(reply.body) > MOST_BYTES or (length.isdigit() and int(length) > MOST_BYTES):
+        stated = reply.headers.get("Content-Length", "")
+        length = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 16 else len(reply.body)
+        if max(len(reply.body), length) > MOST_BYTES:
             raise RecordingUnavailable("too_large", is_final=True)
-        if not reply.body or (length.isdigit() and int(length) != len(reply.body)):
+        if not reply.body or length != len(reply.body):
             raise RecordingUnavailable("reset")  # the connection broke within the body
         content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type not in TYPES or kind_of_sound(reply.body) is None:
@@ -89,8 +90,8 @@ class SoundClient:
             raise RecordingUnavailable(_reason(reply.status))
         try:
             return json.loads(reply.body)
-        except ValueError:
-            raise RecordingUnavailable("reset") from None  # cut off, or no JSON
+        except (ValueError, RecursionError):
+            raise RecordingUnavailable("reset") from None  # cut off, or no JSON, or nested too deep
 
     def _call(self, method: str, path: str, *, largest: int = 1024) -> ClientResponse:
         own = urlsplit(self._base).netloc if not self._live else ""

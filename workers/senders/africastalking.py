@@ -141,7 +141,7 @@ def _outcome_of_body(body: bytes) -> SmsOutcome:
         if not recipients:
             return MESSAGES.get(message, DoNotRetry("provider"))
         code, provider_id = int(recipients[0]["statusCode"]), recipients[0].get("messageId")
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError):
         return Accepted()  # accepted with 2xx; a response that cannot be parsed is no reason to send it twice
     outcome = CODES.get(code, DoNotRetry("provider"))
     return Accepted(_provider_id(provider_id)) if isinstance(outcome, Accepted) else outcome
