@@ -105,19 +105,19 @@ class ReportDecryptor:
         """
         if not row.head:
             return {}
-        return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
+        try:
+            return self._cached_head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
+        except DecryptError:  # not cached: the key may be put back
+            return {}
 
     def _open_head(
         self, hotline: str, mode: Mode, report_id: str, revision: int, *sealed_parts: Any
     ) -> Mapping[str, Any]:
         key_id, wrap, head = sealed_parts
+        context = SealContext(mode, report_id, revision, hotline)
+        opened = open_head(self._keys.of(hotline, key_id), context, SealedBody(key_id, wrap, head, b""))
         try:
-            context = SealContext(mode, report_id, revision, hotline)
-            content = json.loads(
-                open_head(self._keys.of(hotline, key_id), context, SealedBody(key_id, wrap, head, b""))
-            )
-        except DecryptError:
-            return {}
+            content = json.loads(opened)
         except (ValueError, RecursionError):
             content = None
         if not is_head(content):

@@ -43,12 +43,12 @@ bp = Blueprint("operator", __name__)
 
 @dataclass(frozen=True, slots=True)
 class HotlineKey:
-    """The current key of a hotline. `older`: how many earlier keys exist."""
+    """The current key of a hotline, or a question mark in each column. `older`: how many earlier keys exist."""
 
     hotline: str
     made_on: str
-    age_days: int
-    older: int
+    age_days: str
+    older: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def reload_state(me: StaffRequest) -> Response:
 
 
 def _render_state(template: str, me: StaffRequest) -> Response:
-    hotlines = sorted(services.keys)
+    hotlines = sorted(hotline.id for hotline in services.countries.hotlines)
     state = overview.load_overview(services.database, hotlines, LATE_AFTER)
     hosts = spool_status.list_statuses(services.database)
     spool, backup = _spool(services.settings.data / "spool"), _backup()
@@ -150,12 +150,16 @@ def _render_state(template: str, me: StaffRequest) -> Response:
 
 
 def _keys(hotlines: list[str]) -> list[HotlineKey]:
-    today, hotline_keys = datetime.now(UTC), []
-    for hotline in hotlines:
+    return [_key(hotline, datetime.now(UTC)) for hotline in hotlines]
+
+
+def _key(hotline: str, today: datetime) -> HotlineKey:
+    try:
         newest, *older = key_files.list_keys(services.settings.keys, hotline)
-        made_at = newest.made_at
-        hotline_keys.append(HotlineKey(hotline, f"{made_at:%Y-%m-%d}", max(0, (today - made_at).days), len(older)))
-    return hotline_keys
+    except (key_files.KeyFileError, ValueError):  # a file that cannot be read, or none
+        return HotlineKey(hotline, "?", "?", "?")
+    made_at = newest.made_at
+    return HotlineKey(hotline, f"{made_at:%Y-%m-%d}", str(max(0, (today - made_at).days)), str(len(older)))
 
 
 def _spool(folder: Path) -> int | None:

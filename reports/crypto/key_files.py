@@ -15,7 +15,7 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from reports.crypto import DecryptError, PrivateKey, PublicKey
+from runtime import filesystem
 from runtime.settings import Mode, SettingError, SettingFault
 
 SENDER_KEY: Final = "_sender"
@@ -55,21 +56,29 @@ class ListedKey:
 class PrivateKeySet:
     """The private keys that one process may use.
 
-    A key that was missing at start is looked for again when a row names it.
+    A key that was missing or unusable at start is read again when a row names it. `faults`: hotline → a sentence for
+    each file that cannot be used; the other keys of the hotline can.
     """
 
-    __slots__ = ("_folder", "_hotlines", "_keys")
+    __slots__ = ("_folder", "_hotlines", "_keys", "faults")
 
     def __init__(self, keys: Path, hotlines: Collection[str]) -> None:
         self._folder = keys
         self._hotlines = frozenset(hotlines)
         self._keys: dict[tuple[str, str], PrivateKey] = {}
+        self.faults: dict[str, list[str]] = {}
 
     def load(self) -> None:
-        """Load all existing keys. Raises KeyFileError if other accounts can read one, or if one is invalid."""
+        """Load all existing keys but those that are damaged or that other accounts can read. Raises KeyFileError.
+
+        It is raised only for a name that no hotline can have.
+        """
         for hotline in sorted(self._hotlines):
             for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
-                self._keys[hotline, path.stem] = _read_private(path)
+                try:
+                    self._keys[hotline, path.stem] = _read_private(path)
+                except KeyFileError as fault:
+                    self.faults.setdefault(hotline, []).append(str(fault))
 
     def of(self, hotline: str, key_id: str) -> PrivateKey:
         """Return a private key. Raises DecryptError if the key is not here.
@@ -82,7 +91,7 @@ class PrivateKeySet:
             try:
                 key = read_private_key(self._folder, hotline, key_id)
             except KeyFileError:
-                raise DecryptError("the private key is not on this machine") from None
+                raise DecryptError("the private key is not on this machine, or cannot be used") from None
             self._keys[hotline, key_id] = key
         return self._keys[hotline, key_id]
 
@@ -93,7 +102,7 @@ class PrivateKeySet:
             hotline
             for hotline in sorted(self._hotlines)
             if hotline not in hotlines_with_key
-            or any(not key.has_private_key for key in list_keys(self._folder, hotline)[:1])
+            or any((hotline, key.public.key_id) not in self._keys for key in list_keys(self._folder, hotline)[:1])
         )
 
 
@@ -110,10 +119,28 @@ def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, Publ
     return current
 
 
-def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
-    """Load the private keys for worker or clock. Raises KeyFileError.
+def load_usable_public_keys(keys: Path, hotlines_by_country: Iterable[Collection[str]]) -> Mapping[str, PublicKey]:
+    """Return the current public key of each hotline that has one which can be read.
 
-    A key that is missing does not stop the reports of other hotlines.
+    Raises KeyFileError if a country would have no such hotline.
+    """
+    current: dict[str, PublicKey] = {}
+    for hotlines in hotlines_by_country:
+        faults = []
+        for hotline in hotlines:
+            try:
+                current |= load_public_keys(keys, [hotline])
+            except KeyFileError as fault:
+                faults.append(fault)
+        if faults and len(faults) == len(hotlines):
+            raise faults[0]
+    return current
+
+
+def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
+    """Load the private keys for worker, clock or console. Raises KeyFileError for a name that no hotline can have.
+
+    A key that is missing or damaged does not stop the reports of other hotlines.
     """
     key_set = PrivateKeySet(keys, hotlines)
     key_set.load()
@@ -230,14 +257,19 @@ def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
     if key_id in [key.public.key_id for key in list_keys(keys, hotline)[:1]]:
         raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
     path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
+    # Under another name first: a run that is stopped leaves no damaged key, and a second run destroys the rest.
+    condemned = path.with_suffix(".destroyed")
     try:
-        size = path.stat().st_size
-        path.chmod(0o600)
-        with path.open("r+b") as file:
+        if path.exists() or not condemned.exists():
+            path.replace(condemned)
+            filesystem.sync(path.parent)
+        size = condemned.stat().st_size
+        condemned.chmod(0o600)
+        with condemned.open("r+b") as file:
             file.write(bytes(size))  # overwrites the key on disks that write in place
             file.flush()
             os.fsync(file.fileno())
-        path.unlink()
+        condemned.unlink()
     except OSError as error:
         raise KeyFileError(
             f"{path} cannot be destroyed ({error.strerror}); is it here, and this its account?"

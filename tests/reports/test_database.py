@@ -219,7 +219,7 @@ def test_away_never_says_what_was_sent(database: Database) -> None:
 
 @pytest.mark.parametrize("values", [{"name": "a", "holder": "x", "until": 1}, {"name": "b", "until": 1}])
 def test_values_that_are_refused_are_told_from_an_outage(database: Database, values: dict[str, object]) -> None:
-    with pytest.raises(RowRefused, match="^IntegrityError$") as refused, database.write() as connection:
+    with pytest.raises(RowRefused, match=r"^IntegrityError$") as refused, database.write() as connection:
         connection.execute(insert(t.lease).values(values))
     assert isinstance(refused.value, DatabaseUnavailable), "what spools a report at an outage still does"
     add_one(database)

@@ -14,10 +14,12 @@ from reports.crypto.key_files import (
     SENDER_KEY,
     KeyFileError,
     create_key_pair,
+    destroy_private_key,
     hotlines_with_keys,
     list_keys,
     load_private_keys,
     load_public_keys,
+    load_usable_public_keys,
     publish_public_keys,
     readable_private_keys,
     refuse_private_keys,
@@ -158,27 +160,7 @@ def test_a_private_key_among_the_public_ones_is_not_published(keys: Path, tmp_pa
         publish_public_keys(keys, tmp_path / "web-keys")
 
 
-@pytest.mark.parametrize("mode", [0o440, 0o404, 0o644])
-def test_a_private_key_that_others_can_read_stops_the_start(keys: Path, mode: int) -> None:
-    path = keys / "private" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.key"
-    path.chmod(mode)
-    with pytest.raises(KeyFileError) as raised:
-        load_private_keys(keys, ["vu-pikinini"])
-    assert str(raised.value) == f"{path} can be read by other accounts; chmod 0400 {path}"
-
-
-def test_a_private_key_that_is_none_stops_the_start(keys: Path) -> None:
-    path = keys / "private" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.key"
-    path.chmod(0o600)
-    path.write_bytes(b"no key")
-    with pytest.raises(KeyFileError, match="is not a private key in PKCS#8; put it back from its copy"):
-        load_private_keys(keys, ["vu-pikinini"])
-    path.write_bytes(PrivateKey.generate().pem())
-    with pytest.raises(KeyFileError, match="holds another key than its name says"):
-        load_private_keys(keys, ["vu-pikinini"])
-
-
-# A missing private key does not stop other hotlines' reports
+# A missing or unusable private key does not stop the reports sealed to other keys
 
 
 def test_a_missing_private_key_is_poison_for_its_hotline_alone_until_it_is_back(keys: Path) -> None:
@@ -192,6 +174,85 @@ def test_a_missing_private_key_is_poison_for_its_hotline_alone_until_it_is_back(
         private.of("vu-pikinini", gone.key_id)
     aside.rename(path)
     assert private.of("vu-pikinini", gone.key_id).key_id == gone.key_id
+
+
+def _damage(keys: Path, public: PublicKey, how: str) -> Path:
+    """Make a private key unusable, and return its path."""
+    path = keys / "private" / "vu-pikinini" / f"{public.key_id}.key"
+    path.chmod(0o600)
+    if how == "no key":
+        path.write_bytes(b"no key")
+    elif how == "another key":
+        path.write_bytes(PrivateKey.generate().pem())
+    else:
+        path.chmod(int(how, 8))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("no key", "{path} is not a private key in PKCS#8; put it back from its copy"),
+        ("another key", "{path} holds another key than its name says; put it back from its copy"),
+        ("0440", "{path} can be read by other accounts; chmod 0400 {path}"),
+        ("0404", "{path} can be read by other accounts; chmod 0400 {path}"),
+        ("0644", "{path} can be read by other accounts; chmod 0400 {path}"),
+    ],
+)
+def test_an_older_private_key_that_cannot_be_used_is_named_and_the_others_open(keys: Path, how: str, said: str) -> None:
+    old, new = make(keys, "vu-pikinini", 1), make(keys, "vu-pikinini", 2)
+    path = _damage(keys, old, how)
+    private = load_private_keys(keys, ["vu-pikinini"])
+    assert private.faults == {"vu-pikinini": [said.format(path=path)]}
+    assert private.of("vu-pikinini", new.key_id).key_id == new.key_id
+    assert private.missing() == ()
+    with pytest.raises(DecryptError, match="cannot be used"):
+        private.of("vu-pikinini", old.key_id)
+
+
+def test_a_current_private_key_that_cannot_be_used_counts_as_missing(keys: Path) -> None:
+    make(keys, "vu-pikinini", 1)
+    _damage(keys, make(keys, "vu-pikinini", 2), "no key")
+    assert load_private_keys(keys, ["vu-pikinini"]).missing() == ("vu-pikinini",)
+
+
+def test_a_hotline_whose_public_key_cannot_be_read_stops_only_a_country_without_another(keys: Path) -> None:
+    whole, damaged = create_key_pair(keys, "vu-police"), create_key_pair(keys, "vu-pikinini")
+    path = keys / "public" / "vu-pikinini" / f"{damaged.key_id}.pub"
+    path.chmod(0o600)
+    path.write_text("")
+    countries = [["vu-pikinini", "vu-police"], []]
+    assert {hotline: key.key_id for hotline, key in load_usable_public_keys(keys, countries).items()} == {
+        "vu-police": whole.key_id
+    }
+    with pytest.raises(KeyFileError, match=f"^{path} is not a readable public key"):
+        load_usable_public_keys(keys, [["vu-police"], ["vu-pikinini"]])
+
+
+# Destroying a key
+
+
+def test_a_destruction_that_is_stopped_leaves_no_damaged_key_and_can_be_repeated(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = make(keys, "vu-pikinini", 1), make(keys, "vu-pikinini", 2)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(_: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(os, "fsync", killed)
+        destroy_private_key(keys, "vu-pikinini", old.key_id)
+    folder = keys / "private" / "vu-pikinini"
+    assert load_private_keys(keys, ["vu-pikinini"]).faults == {}
+    assert not (folder / f"{old.key_id}.key").exists()
+    destroy_private_key(keys, "vu-pikinini", old.key_id)
+    assert [path.name for path in folder.iterdir() if old.key_id in path.name] == []
+    with pytest.raises(KeyFileError, match="cannot be destroyed"):
+        destroy_private_key(keys, "vu-pikinini", old.key_id)
 
 
 def test_a_key_made_after_the_start_is_found(keys: Path) -> None:

@@ -268,6 +268,21 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     assert "x web seals to a key of vu-police whose private half is not under" in " ".join(result.output.split())
 
 
+def test_a_damaged_key_is_named_also_an_older_one(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    [old] = (tmp_path / "keys" / "private" / "vu-police").iterdir()
+    create_key_pair(tmp_path / "keys", "vu-police")
+    [public] = (tmp_path / "keys" / "public" / "vu-womens-centre").iterdir()
+    for path in (old, public):
+        path.chmod(0o600)
+        path.write_text("damaged")
+        path.chmod(0o400)
+    said = " ".join(run(settings).output.split())
+    assert f"x {old} is not a private key in PKCS#8; put it back from its copy" in said
+    assert f"x {public} is not a readable public key; copy it again from where it was made" in said
+    assert "The private key of vu-police is not under" not in said
+
+
 @pytest.mark.parametrize("command", ["check", "watch --once", "migrate"])
 def test_a_database_that_this_account_cannot_use_is_named_with_the_cause(
     tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch

@@ -244,7 +244,8 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
     for hotline, agreed in agreed_ids.items():
         try:
             load_public_keys(folder, [hotline])
-            if load_private_keys(folder, [hotline]).missing():
+            yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
+            if not list_keys(folder, hotline)[0].has_private_key:
                 yield (
                     f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
                     f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
@@ -262,23 +263,30 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Yield what web will refuse in its key folder, and an advisory if it lacks a newer key of `agreed`."""
-    names = [*(hotline.id for hotline in hotlines), SENDER_KEY]
     try:
         refuse_private_keys(folder)
-        for name in names:
-            web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
-            if not web_keys:
-                yield f"{folder}, the key folder of web, has no public key of {name}. Run: tokaut keys publish"
-            elif source_keys and _is_destroyed(web_keys[0].public.key_id, source_keys):
-                yield (
-                    f"web seals to a key of {name} whose private half is not under {agreed / 'private'}: nobody can "
-                    f"open these reports. Run tokaut keys publish, restart web, then restore that key from a copy or "
-                    f"its sheet: tokaut keys restore {name}"
-                )
-            elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
-                yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
     except KeyFileError as fault:
         yield str(fault)
+        return
+    for name in (*(hotline.id for hotline in hotlines), SENDER_KEY):
+        try:
+            yield from _web_key_faults(folder, agreed, name)
+        except KeyFileError as fault:
+            yield str(fault)
+
+
+def _web_key_faults(folder: Path, agreed: Path, name: str) -> Iterator[str]:
+    web_keys, source_keys = list_keys(folder, name), list_keys(agreed, name)
+    if not web_keys:
+        yield f"{folder}, the key folder of web, has no public key of {name}. Run: tokaut keys publish"
+    elif source_keys and _is_destroyed(web_keys[0].public.key_id, source_keys):
+        yield (
+            f"web seals to a key of {name} whose private half is not under {agreed / 'private'}: nobody can "
+            f"open these reports. Run tokaut keys publish, restart web, then restore that key from a copy or "
+            f"its sheet: tokaut keys restore {name}"
+        )
+    elif source_keys and web_keys[0].public.key_id != source_keys[0].public.key_id:
+        yield Advisory(f"web still seals to an older key of {name}. Run tokaut keys publish, then restart web.")
 
 
 def _is_destroyed(key_id: str, source_keys: Iterable[ListedKey]) -> bool:
