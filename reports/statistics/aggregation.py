@@ -25,6 +25,7 @@ SETTLED_AFTER = 14 * DAY
 
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
+LONGEST_CODE = 32
 NOT_KNOWN = "not_known"  # staff recorded no fact of the child when they closed the report
 TOTAL = ("total", "reports")
 
@@ -178,20 +179,26 @@ def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Itera
     yield "month", month_of(filed)
     category = head.get("category")
     yield "category", category if category in CATEGORIES else CATEGORIES[-1]  # a request to be called is no category
-    yield "place", _place(head.get("place") or {}, country)
-    yield "age", head.get("age_band") or NOT_TOLD
-    yield "channel", head.get("channel") or NOT_TOLD
-    yield "language", head.get("language") or NOT_TOLD
-    yield "payment", head.get("payment_seen") or NOT_TOLD
+    yield "place", _place(head.get("place"), country)
+    for sheet, field in (("age", "age_band"), ("channel", "channel"), ("language", "language")):
+        yield sheet, _code(head.get(field)) or NOT_TOLD
+    yield "payment", _code(head.get("payment_seen")) or NOT_TOLD
 
 
-def _place(place: Mapping[str, Any], country: Country) -> str:
+def _code(value: object) -> str:
+    """Return a code of a head; "" for a value that is none, which no column could hold."""
+    return value if isinstance(value, str) and len(value) <= LONGEST_CODE and value.isprintable() else ""
+
+
+def _place(place: object, country: Country) -> str:
     """Return the group of the place if the country has groups, else the place.
 
     A name that is in no list, such as typed words, never becomes a cell.
     """
-    known_place = country.place(place.get("code")) if place.get("code") else None
-    name = (known_place.group or known_place.name) if known_place else place.get("group")
+    fields = place if isinstance(place, Mapping) else {}
+    code = _code(fields.get("code"))
+    known_place = country.place(code) if code else None
+    name = (known_place.group or known_place.name) if known_place else fields.get("group")
     return name if name in places_of(country) else NOT_TOLD
 
 

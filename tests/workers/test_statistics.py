@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
+from structlog.testing import capture_logs
 
 from console.bodies import MessageSealer
 from reports.countries import country
@@ -278,3 +279,45 @@ def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Ye
     year.at(9.5)
     clock.count()
     assert year.tally()["answered", "P1 late"] == 3
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"place": "Port Vila"},
+        {"place": {"code": ["VU-SEE"]}},
+        {"age_band": ["6-9"]},
+        {"age_band": 7},
+        {"language": "en\x00"},
+        {"channel": {"a": 1}},
+        {"category": ["harm"]},
+        {"payment_seen": "x" * 5000},
+    ],
+)
+def test_a_malformed_head_counts_as_a_report_that_says_nothing(year: Year, head: dict[str, Any]) -> None:
+    year.at(1).file(6)
+    year.file(1, **head)
+    year.file(6)
+    year.at(95).count()
+    counted = year.tally()
+    assert sum(number for (sheet, _), number in counted.items() if sheet == "category") == 13
+    assert sum(number for (sheet, _), number in counted.items() if sheet == "age") == 13
+
+
+def test_a_country_that_cannot_be_counted_stops_no_other(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    year.at(1).file(12)
+    job = year.counting(countries=country.load_countries(["fj", "vu"], "demo"))
+    real = StatisticsJob._count
+
+    def count(job: StatisticsJob, counted: country.Country, *arguments: Any) -> None:
+        if counted.iso == "FJ":
+            raise ValueError("a file that this program does not expect")
+        real(job, counted, *arguments)
+
+    monkeypatch.setattr(StatisticsJob, "_count", count)
+    year.at(95)
+    with capture_logs() as logs:
+        job.count()
+    assert year.tally()["category", "harm"] == 12
+    assert [(log["event"], log["country"]) for log in logs if log["event"] == "job_failed"] == [("job_failed", "FJ")]
+    assert job._metrics.faults.labels("statistics")._value.get() == 1

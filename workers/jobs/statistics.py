@@ -95,23 +95,38 @@ class StatisticsJob:
         try:
             self.count()
         except Exception:
-            self._metrics.faults.labels("statistics").inc()
+            self._add_fault()
             raise  # the thread pool logs it
 
+    def _add_fault(self) -> None:
+        self._metrics.faults.labels("statistics").inc()
+
     def count(self) -> None:
-        """Count the new reports of each country, and publish the quarters that are over."""
+        """Count the new reports of each country, and publish the quarters that are over. Raises DatabaseUnavailable.
+
+        A country that cannot be counted stops no other.
+        """
         now = self._database.now() - COMMIT_MARGIN
         progress = quarterly_figures.load_progress(self._database)
         progress |= {each.iso: CountProgress() for each in self._countries if each.iso not in progress}
         oldest = min(min(progress[each.iso].until, progress[each.iso].settled) for each in self._countries)
         submitted = quarterly_figures.list_submitted(self._database, oldest, now)
-        for country in self._countries:
+
+        def count_country(country: Country) -> None:
             reports = [report for report in submitted if report.country == country.iso]
             self._count(country, progress[country.iso].until, reports, now)
             self._settle(country, progress[country.iso].settled, reports, now - self._settled_after)
             for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
                 if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
                     self._publish(country, quarter)
+
+        process_each(
+            "statistics",
+            self._countries,
+            count_country,
+            ids=lambda country: {"country": country.iso},
+            on_fault=lambda _: self._add_fault(),
+        )
 
     def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> None:
         """Count in batches: one for each quarter that is over, and one for the new reports of this quarter."""
@@ -147,10 +162,17 @@ class StatisticsJob:
             heads.setdefault(row.report_id, []).append(row)
         counts: Counter[tuple[str, str, str]] = Counter()
         for report in reports:
-            head = self._open_head(heads.get(report.report_id, ()))
             quarter = aggregation.quarter_of(report.at)
-            counts.update((quarter, *cell) for cell in aggregation.report_cells(head, country, report.at))
+            counts.update((quarter, *cell) for cell in self._cells(report, heads.get(report.report_id, ()), country))
         return counts
+
+    def _cells(self, report: CountedReport, heads: Iterable[ReportHead], country: Country) -> Sequence[tuple[str, str]]:
+        """Return the cells of a report; if its head is malformed, those of a report that says nothing."""
+        try:
+            return [*aggregation.report_cells(self._open_head(heads), country, report.at)]
+        except Exception:
+            log.exception("job_failed", job=self.name, report_id=report.report_id)
+            return [*aggregation.report_cells({}, country, report.at)]
 
     def _open_head(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
         """Open a report's head with the first hotline key that this host has.
