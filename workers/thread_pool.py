@@ -35,7 +35,7 @@ class BackgroundPool:
         """Start a task. Returns False if all threads are busy; the task is then dropped."""
         if self.is_busy:
             return False
-        self._busy.add(self._pool.submit(_run_logged, task))
+        self._busy.add(self._pool.submit(run_logged, task))
         return True
 
     def finish(self) -> None:
@@ -43,7 +43,8 @@ class BackgroundPool:
         self._pool.shutdown(wait=True)
 
 
-def _run_logged(task: Callable[[], Any]) -> None:
+def run_logged(task: Callable[[], Any]) -> None:
+    """Run a task for whose result nobody waits, and log its exception."""
     try:
         task()
     except DatabaseUnavailable:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
+from structlog.testing import capture_logs
 
 from reports.store import circuit_breakers, outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -20,6 +21,7 @@ from runtime.time_units import HOUR, MINUTE, SECOND
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
+from workers.delivery.under_way import DeliveriesUnderWay
 from workers.hotlines.webhook import WebhookConnector
 from workers.jobs import deliver
 from workers.jobs.deliver import DeliveryRunner
@@ -430,6 +432,48 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     delivery_runner(desk.later(seconds=61), hotline).deliver(delivery)
     assert len(hotline.taken) == sent
     assert desk.delivery(delivery).state == "delivered"
+
+
+@pytest.mark.parametrize("in_threads", [True, False])
+def test_a_request_that_cannot_be_built_is_our_fault_and_stops_no_other(
+    desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, in_threads: bool
+) -> None:
+    [broken], [good] = desk.file(), desk.file()
+    real = deliver.envelope
+
+    def envelope(kind: str, at: int, report: bytes) -> bytes:
+        if not failed:
+            failed.append(kind)
+            raise ValueError("a body that is no JSON")
+        return real(kind, at, report)
+
+    failed: list[str] = []
+    monkeypatch.setattr(deliver, "envelope", envelope)
+    runner = replace(delivery_runner(desk, hotline), under_way=DeliveriesUnderWay() if in_threads else None)
+    with capture_logs() as logs:
+        runner.drain(("P1", "P2", "P3", "P4"))
+        runner.finish()
+    assert desk.delivery(broken).last_class == "our_fault" and desk.delivery(broken).lease_by is None
+    assert desk.delivery(good).state == "delivered"
+    assert [log["delivery_id"] for log in logs if log["event"] == "job_failed"] == [broken]
+
+
+@pytest.mark.parametrize("in_threads", [True, False])
+def test_a_request_for_which_the_database_is_away_leaves_the_lease_and_a_line_in_the_log(
+    desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, in_threads: bool
+) -> None:
+    [delivery] = desk.file()
+
+    def away(*_: object) -> bytes:
+        raise DatabaseUnavailable("OperationalError")
+
+    monkeypatch.setattr(deliver, "envelope", away)
+    runner = replace(delivery_runner(desk, hotline), under_way=DeliveriesUnderWay() if in_threads else None)
+    with capture_logs() as logs:
+        assert runner.deliver(delivery)
+        runner.finish()
+    assert desk.delivery(delivery).lease_by is not None
+    assert [log["event"] for log in logs] == ["database_unavailable"]
 
 
 @pytest.mark.rule("A-12")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
+from workers.thread_pool import run_logged
+
 AT_ONCE: Final = 12  # deliveries of one worker
 AT_ONCE_EACH: Final = 8  # of them to one hotline, so that a hotline that hangs leaves threads for the others
 
@@ -38,8 +40,11 @@ class DeliveriesUnderWay:
         return tuple(sorted(hotline for hotline, count in counts.items() if count >= self._most_each))
 
     def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
-        """Run `deliver` in a thread; wait up to `patience` seconds for it: a quick hotline needs no second thread."""
-        future = self._pool.submit(deliver)
+        """Run `deliver` in a thread; wait up to `patience` seconds for it: a quick hotline needs no second thread.
+
+        Its exception is logged.
+        """
+        future = self._pool.submit(run_logged, deliver)
         self._hotlines[future] = hotline
         wait((future,), patience)
 

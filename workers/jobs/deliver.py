@@ -44,6 +44,7 @@ from workers.delivery.under_way import DeliveriesUnderWay
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import random_jitter, retry_commit
+from workers.thread_pool import run_logged
 
 DRAIN_SECONDS = 15  # a job leases no row after this; its running calls still end within the job's 40 s
 PATIENCE_SECONDS = 0.03  # how long a worker waits for a hotline before it starts a further delivery
@@ -123,7 +124,7 @@ class DeliveryRunner:
 
     def _begin(self, leased: LeasedDelivery) -> None:
         if self.under_way is None:
-            self._attempt(leased)
+            run_logged(lambda: self._attempt(leased))
         else:
             self.under_way.start(leased.hotline, lambda: self._attempt(leased), PATIENCE_SECONDS)
 
@@ -153,6 +154,19 @@ class DeliveryRunner:
         return outcome
 
     def _build_request(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
+        """Return the request to the hotline, or why there is none. Raises DatabaseUnavailable.
+
+        That leaves the lease to expire: the delivery is not the cause.
+        """
+        try:
+            return self._build_or_refuse(leased)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # such as a body that is no JSON
+            log.exception("job_failed", delivery_id=leased.delivery_id)
+            return Undeliverable("our_fault")
+
+    def _build_or_refuse(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
         if leased.mode != self.mode:
             return Undeliverable("wrong_mode")  # training and live data are never mixed (S-40)
         if leased.body is None:
