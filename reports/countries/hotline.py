@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from reports.escalation import PRIORITIES, Priority
 from reports.facts import AgeBand, Category
 from runtime.settings import Mode
+from runtime.settings.parsers import MAIL_ADDRESS
 
 CardCategory = Literal[Category, "all"]
 CardAgeBand = Literal[AgeBand, "all"]
@@ -22,7 +23,7 @@ HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "pol
 
 FORBID_EXTRA = ConfigDict(extra="forbid")
 MAX_AGREEMENT_MONTHS = 24
-CONTACT_PATTERN = re.compile(r"[^@\s]+@[^@\s]+|\+[1-9][0-9]{6,14}")
+CONTACT_PATTERN = re.compile(rf"{MAIL_ADDRESS.pattern}|\+[1-9][0-9]{{6,14}}")
 # Fields that live mode does not require
 OPTIONAL_FIELDS = frozenset(
     {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days", "rota"}

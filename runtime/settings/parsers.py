@@ -24,7 +24,10 @@ MAKE_WEBHOOK_HINT: Final = "make one: tokaut keys secret --webhook"
 _KEY_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,256}")  # 22 characters hold 128 bits
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_MAIL: Final = re.compile(r"[^@\s,;<>]{1,64}@[A-Za-z0-9.-]{1,190}")
+# The addresses that smtplib and the email package take in a header: ASCII, nothing quoted, no empty part.
+_MAIL_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_MAIL_HOST: Final = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+MAIL_ADDRESS: Final = re.compile(rf"(?=[^@]{{1,64}}@.{{1,190}}\Z){_MAIL_ATOM}(\.{_MAIL_ATOM})*@{_MAIL_HOST}")
 _PHONE: Final = re.compile(r"\+[0-9]{7,15}")
 _HOST_PORT: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 
@@ -224,7 +227,7 @@ def seconds(text: str) -> float:
 def contacts(text: str) -> tuple[str, ...]:
     """Parse e-mail addresses and phone numbers with +, in the order in which they are alerted."""
     entries = _split_list(text)
-    if not all(_MAIL.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in entries):
+    if not all(MAIL_ADDRESS.fullmatch(entry) or _PHONE.fullmatch(entry) for entry in entries):
         raise InvalidValue("holds what is neither an e-mail address nor a number with + and the country code")
     return entries
 

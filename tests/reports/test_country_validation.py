@@ -122,6 +122,10 @@ NEEDED = (
         ({"duty_officer": ("Duty desk",)}, "duty_officer: 'Duty desk' is neither a mailbox nor a number with +"),
         ({"supervisor": ("5550101",)}, "supervisor: '5550101' is neither a mailbox nor a number with +"),
         ({"drills_to": ("Trainer",)}, "drills_to: 'Trainer' is neither a mailbox nor a number with +"),
+        *(
+            ({"duty_officer": (address,)}, f"duty_officer: {address!r} is neither a mailbox nor a number with +")
+            for address in ("a@[b", "a@b.", "@b", "a@", "<a@b>", "a..b@c", '"@b', "a@b;", "(a@b", "josé@x.org", "a@.b")
+        ),
         ({"backup": "vu-pikinini"}, "backup: it names itself"),
         ({"fallback": "vu-pikinini"}, "fallback: it names itself"),
         ({"fallback": "vu-choir"}, "fallback: there is no hotline vu-choir"),

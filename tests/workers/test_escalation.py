@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from reports.countries.hotline import Hotline
 from reports.escalation import max_step_delays
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState
@@ -411,6 +412,22 @@ def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeyp
     night.until(5)
     assert [one.said.sms[7:13] for one in night.told] == [second[-6:]]
     assert first != second
+
+
+def test_a_hotline_that_cannot_be_reminded_keeps_no_other_from_its_reminder(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.file(((ONE, "primary"), (TWO, "also")))
+    night, real = Night(desk), texts.hotline_reminder
+
+    def fails(waiting: EscalationState, hotline: Hotline, *rest: Any) -> Notification:
+        if hotline.id == ONE:
+            raise ValueError
+        return real(waiting, hotline, *rest)
+
+    monkeypatch.setattr(texts, "hotline_reminder", fails)
+    night.until(6)
+    assert {one.who for one in night.told} == {"desk@two.example"}
 
 
 def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(

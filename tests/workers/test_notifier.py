@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from reports.store.engine.database import DatabaseUnavailable
 from reports.store.escalation.delivery_alerts import DueAlert
 from tests.workers.mailroom import Inbox, Mailroom
 from workers.metrics import WorkerMetrics
@@ -188,3 +190,16 @@ def test_an_alert_without_reports() -> None:
     alert = Alert("", "clock_jumped", "P2", "Set it right.")
     assert alert.subject() == "Tokaut: P2, needs a person"
     assert "Report" not in alert.text()
+
+
+@pytest.mark.slow
+def test_a_contact_for_which_sending_raises_stops_no_other(inbox: Inbox) -> None:
+    texts = notifier(inbox.port, "a@[b", "+6785550101", "+6785550102", "second@example.org")
+
+    def text(to: str, _: str) -> bool:
+        raise DatabaseUnavailable("away") if to.endswith("1") else ValueError("a provider's answer")
+
+    with capture_logs() as logs:
+        assert replace(texts, text=text).tell(ALERT)
+    assert [to for to, _ in inbox.mails] == ["second@example.org"]
+    assert [log["event"] for log in logs] == ["job_failed", "database_unavailable", "job_failed", "alert_sent"]

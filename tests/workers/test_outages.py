@@ -17,10 +17,11 @@ from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 from tests.workers.mailroom import Inbox, Mailroom
-from workers.jobs.outages import MonitoredPart, OutageMonitor, database_probe, disk_probe, redis_probe
+from workers.jobs.outages import MonitoredPart, OutageMonitor, PartState, database_probe, disk_probe, redis_probe
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import parse_mail_server
 from workers.notifications.notifier import Notifier
+from workers.notifications.texts import Notification
 
 pytestmark = pytest.mark.slow
 ON_CALL = "oncall@operator.example"
@@ -82,6 +83,25 @@ def test_an_alert_that_nobody_accepts_is_sent_again_in_a_minute(watch: Watch) ->
     assert watch.subjects_after(90) == []
     watch.inbox.refused = set()
     assert watch.subjects_after(60) == ["Tokaut: P1, The database on host-a has been unavailable for 2 min"]
+
+
+def test_a_part_of_which_nobody_can_be_told_stops_no_other(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = MonitoredPart("Redis", "P2", lambda: "refused", "See docs/operating/redis-gone.md")
+    outages = OutageMonitor((*watch.outages.parts, other), watch.outages.notifier, "host-a", lambda: watch.now)
+    real = OutageMonitor._outage_text
+
+    def fails(monitor: OutageMonitor, state: PartState) -> Notification:
+        if state.part.name == "The database":
+            raise ValueError
+        return real(monitor, state)
+
+    monkeypatch.setattr(OutageMonitor, "_outage_text", fails)
+    for _ in range(13):
+        watch.now += 5
+        outages.check()
+    assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
+        "Tokaut: P2, Redis on host-a has been unavailable for 1 min"
+    ]
 
 
 def test_a_host_that_was_suspended_reports_no_outage(watch: Watch) -> None:

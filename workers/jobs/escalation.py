@@ -212,7 +212,14 @@ class EscalationJob:
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
             return StepOutcome.NOT_THERE
-        results = {self._notify_hotline(step, waiting, country, hotline.id, now) for hotline in silent}
+        results: set[StepOutcome | None] = set()
+        process_each(
+            "escalate",
+            silent,
+            lambda hotline: results.add(self._notify_hotline(step, waiting, country, hotline.id, now)),
+            ids=lambda hotline: {"report_id": step.report_id, "hotline": hotline.id},
+            on_fault=lambda _: results.add(None),
+        )
         return next(
             (result for result in (StepOutcome.NOTIFIED, None, StepOutcome.NOBODY) if result in results),
             StepOutcome.NOBODY,

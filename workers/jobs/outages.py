@@ -20,6 +20,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from reports.escalation import Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.row_isolation import process_each
 from reports.store.spool import MIN_FREE_BYTES
 from runtime.redis_clients import describe_error
 from workers.metrics import WorkerMetrics
@@ -113,12 +114,15 @@ class OutageMonitor:
         now = self.monotonic()
         step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at
         self._checked_at = now
-        for state in self.states:
+
+        def check_part(state: PartState) -> None:
             if state.answered_at > since:
                 self._available(state)
             else:
                 state.unavailable += step
                 self._unavailable(state)
+
+        process_each("outages", self.states, check_part)
 
     def _unavailable(self, state: PartState) -> None:
         if state.unavailable < state.alert_at:

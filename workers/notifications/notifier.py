@@ -13,6 +13,7 @@ from email.utils import formatdate, make_msgid
 import structlog
 
 from reports.escalation import STANDARD, Priority
+from reports.store.engine.database import DatabaseUnavailable
 from runtime.settings import Mode
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailNotAccepted, MailServer, SmtpClient
@@ -61,9 +62,7 @@ class Notifier:
 
     def _notify(self, contact: str, notification: Notification) -> bool:
         medium = "sms" if _is_phone(contact) else "email"
-        is_sent = (
-            self._send_text(contact, notification) if _is_phone(contact) else self._send_mail(contact, notification)
-        )
+        is_sent = self._is_sent(contact, notification)
         self.metrics.told.labels(medium, "yes" if is_sent else "no").inc()
         if is_sent:
             log.info(
@@ -73,6 +72,17 @@ class Notifier:
                 count=notification.count,
             )
         return is_sent
+
+    def _is_sent(self, contact: str, notification: Notification) -> bool:
+        """Send a notification. A contact that cannot be notified, for whatever reason, stops no other."""
+        send = self._send_text if _is_phone(contact) else self._send_mail
+        try:
+            return send(contact, notification)
+        except DatabaseUnavailable:  # only an SMS needs it; the next contact may have mail
+            log.warning("database_unavailable")
+        except Exception:
+            log.exception("job_failed", hotline=notification.subject_id or None)
+        return False
 
     def _send_text(self, number: str, notification: Notification) -> bool:
         return self.text is not None and self.text(number, self._drill + notification.sms)
