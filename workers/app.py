@@ -57,7 +57,7 @@ from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.network.sound_fetch import RecordingSource
 from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.notifications.notifier import Notifier
-from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, SmsSender
+from workers.sms.dispatcher import SmsDispatcher, SmsSender, WorkerSms
 from workers.sms.notices import SmsNotifier, SmsRoute
 
 PROBE_KEY = "rq:probe"  # the key that the clock writes to see whether Redis accepts writes
@@ -75,6 +75,7 @@ class WorkerServices:
     database: Database
     delivery_runner: DeliveryRunner
     sms_dispatcher: SmsDispatcher
+    worker_sms: WorkerSms
     duty_phone_notifier: DutyPhoneNotifier
     metrics: WorkerMetrics
     slot: str
@@ -110,6 +111,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         holder=holder,
         metrics=metrics,
     )
+    worker_sms = WorkerSms(sms_dispatcher)
     duty_phone_notifier = DutyPhoneNotifier(
         database, sms_dispatcher, common.keys, common.mode, contact_order=_duty_order(countries, database)
     )
@@ -128,7 +130,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         actor=account,
         metrics=metrics,
         stopping=stopping,
-        between=InterleavedSms(sms_dispatcher) if name.startswith("urgent") else _no_sms,
+        between=worker_sms.send_next if name.startswith("urgent") else _no_sms,
         under_way=None if account == "clock" else DeliveriesUnderWay(),
     )
     return WorkerServices(
@@ -137,6 +139,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         database,
         delivery_runner,
         sms_dispatcher,
+        worker_sms,
         duty_phone_notifier,
         metrics,
         slot,

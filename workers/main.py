@@ -136,7 +136,7 @@ def job_handlers(parts: WorkerServices, queue: QueueName) -> Handlers:
     """Return the handlers of a queue's jobs by their names."""
     return {
         DELIVER_JOB: partial(deliver.deliver, parts.delivery_runner, queue),
-        SEND_SMS_JOB: partial(dispatcher.send, parts.sms_dispatcher),
+        SEND_SMS_JOB: partial(dispatcher.send, parts.worker_sms),
     }
 
 

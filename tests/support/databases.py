@@ -122,6 +122,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "messages.enqueue_outgoing",
         "messages.expire_old",
         "messages.list_due",
+        "messages.list_due_by_channel",
         "messages.load_state",
         "duty_phones.accept_reply",
         "duty_phones.delete_old",

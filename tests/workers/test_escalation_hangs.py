@@ -21,7 +21,7 @@ from tests.workers.test_escalation import ALL_DAY, at
 from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.registry import DutyPhones
 from workers.notifications.texts import Notification
-from workers.sms.dispatcher import Accepted, RetryLater
+from workers.sms.dispatcher import Accepted, RetryLater, WorkerSms
 from workers.thread_pool import BackgroundPool
 
 CHANNEL = "africastalking"
@@ -143,6 +143,6 @@ def test_a_text_that_waits_for_its_provider_is_followed_by_no_other(desk: Desk) 
     night.until(9)
     assert (pages(desk), len(night.worries)) == (1, 5), "else all of them go out when it is back"
     provider.outcome = Accepted("id-1")
-    night.escalation.duty_phone_notifier.sms_dispatcher.send_next()
+    WorkerSms(night.escalation.duty_phone_notifier.sms_dispatcher).send_next()
     night.until(10)
     assert pages(desk) == 2 and len(night.worries) == 5

@@ -32,7 +32,7 @@ from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.notifications.duty_phones import ANSWER_TIMEOUTS, PAGE_PHRASES, DutyPhoneNotifier, page_text
-from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome, WorkerSms
 
 FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
 MAIL = "desk@hotline.example"
@@ -161,7 +161,7 @@ def test_what_no_provider_took_is_no_receipt(
     phone.provider.outcome = Accepted("id-2")
     phone.wait(6)
     if why == "sms_waits":
-        phone.duty_phone_notifier.sms_dispatcher.send_next()
+        WorkerSms(phone.duty_phone_notifier.sms_dispatcher).send_next()
     assert phone.deliver(delivery).state == "delivered"
     assert phone.told == then
 

@@ -7,12 +7,13 @@ import threading
 import pytest
 from prometheus_client import Gauge
 from sqlalchemy import insert, select, update
+from structlog.testing import capture_logs
 
 from reports.audit import chain_rows, verify_chain
 from reports.escalation import PendingKind, Priority
-from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
+from reports.store import audit_log, circuit_breakers, outbox, pending_submissions, tombstones
 from reports.store.cases import presence
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
 from reports.store.sms import messages
@@ -20,8 +21,10 @@ from runtime.queue import DELIVER_JOB
 from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
+from tests.workers.test_sms_dispatcher import Post
 from workers import retry_policy
 from workers.clock import jobs
+from workers.sms.dispatcher import Accepted, SmsMessage, SmsOutcome
 from workers.thread_pool import QueueFallback
 
 # Leadership
@@ -400,3 +403,58 @@ def test_a_pending_revision_that_cannot_be_submitted_stops_no_other(
         pass
     assert len(room.desk.reports()) == 2
     assert pending_submissions.list_due(room.desk.database) == bad, "they stay, for a program that can"
+
+
+def test_a_provider_that_hangs_does_not_delay_the_sms_of_another(room: Room) -> None:
+    post, released, sent = Post(room.desk), threading.Event(), threading.Event()
+    slow, other = [post.put(channel="twilio") for _ in range(3)], post.put()
+
+    class Hangs:
+        def send(self, _: SmsMessage) -> SmsOutcome:
+            assert released.wait(20)
+            return Accepted()
+
+    class Quick:
+        def send(self, _: SmsMessage) -> SmsOutcome:
+            sent.set()
+            return Accepted()
+
+    room.jobs._dispatcher.senders.update({"twilio": Hangs(), "africastalking": Quick()})  # type: ignore[attr-defined]
+    room.job_queue.away = True
+    room.jobs.sms()
+    try:
+        assert sent.wait(10), "the SMS that has waited longest hangs"
+    finally:
+        released.set()
+    room.jobs.finish()
+    assert post.row(other).state == "sent"
+    assert [post.row(one).state for one in slow[1:]] == ["due", "due"], "a scheduler that stops sends no more"
+
+
+@pytest.mark.parametrize("error", [ValueError("a row that this program cannot read"), RowRefused("IntegrityError")])
+def test_a_deletion_that_fails_stops_no_other(room: Room, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    deleted: list[str] = []
+    monkeypatch.setattr(messages, "delete_old_inbound", fails)
+    monkeypatch.setattr(tombstones, "delete_old", lambda *_: deleted.append("tombstones"))
+    with capture_logs() as logs:
+        room.jobs.delete_old()
+    assert deleted == ["tombstones"]
+    assert [(log["event"], log["job"]) for log in logs] == [("job_failed", "delete_old")]
+
+
+def test_a_deletion_that_always_takes_too_long_does_not_keep_the_others_from_their_turn(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(*_: object) -> None:
+        raise DatabaseUnavailable("the statement took too long")
+
+    deleted: list[str] = []
+    monkeypatch.setattr(messages, "delete_old_inbound", too_slow)
+    monkeypatch.setattr(tombstones, "delete_old", lambda *_: deleted.append("tombstones"))
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            room.jobs.delete_old()
+    assert deleted == ["tombstones"]

@@ -25,12 +25,11 @@ from workers.retry_policy import COMMIT_RETRIES
 from workers.sms.dispatcher import (
     Accepted,
     DoNotRetry,
-    InterleavedSms,
     RetryLater,
     SmsDispatcher,
     SmsMessage,
     SmsOutcome,
-    send,
+    WorkerSms,
 )
 
 CALLER = bytes(range(32))
@@ -95,8 +94,8 @@ def post(desk: Desk) -> Post:
 
 def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     sms = post.put(text="a é €", link="link-7")
-    send(post.sms_dispatcher(), sms)
-    send(post.sms_dispatcher(), sms)
+    WorkerSms(post.sms_dispatcher()).send(sms)
+    WorkerSms(post.sms_dispatcher()).send(sms)
     [text] = post.provider.texts
     assert text == SmsMessage("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
     assert 590 < text.seconds <= 600
@@ -279,12 +278,45 @@ def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
 
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
     first, second, third = (post.put() for _ in range(3))
-    took = iter([0.0, 0.2, 1.0, 3.5, 4.0, 33.6, 33.7])
-    between = InterleavedSms(post.sms_dispatcher(), monotonic=lambda: next(took))
-    between()
+    took = iter([0.0, 0.0, 0.2, 1.0, 1.0, 3.5, 4.0, 33.6, 33.6, 33.7])
+    own = WorkerSms(post.sms_dispatcher(), monotonic=lambda: next(took))
+    own.send_next()
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
-    between()  # takes 2.5 s
-    between()  # too soon after the slow one
+    own.send_next()  # takes 2.5 s
+    own.send_next()  # too soon after the slow one
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "sent", "due"]
-    between()
+    own.send_next()
     assert post.row(third).state == "sent"
+
+
+def test_a_slow_provider_pauses_its_own_channel_alone(post: Post) -> None:
+    slow = [post.put(channel="twilio") for _ in range(3)]
+    other = post.put()
+    clock = [0.0]
+
+    class Hangs(Says):
+        def send(self, text: SmsMessage) -> SmsOutcome:
+            clock[0] += 10
+            return super().send(text)
+
+    dispatcher = post.sms_dispatcher()
+    dispatcher.senders["twilio"] = Hangs(DoNotRetry("timeout"))  # type: ignore[index]  # a dict
+    own = WorkerSms(dispatcher, monotonic=lambda: clock[0])
+    own.send(slow[0])
+    own.send(slow[1])  # a queued job of the paused channel
+    own.send_next()
+    assert [post.row(one).state for one in (*slow, other)] == ["failed", "due", "due", "sent"]
+    assert post.row(slow[1]).attempt == 0 and clock == [10]
+    clock[0] += 30
+    own.send(slow[1])
+    assert post.row(slow[1]).state == "failed"
+
+
+def test_the_due_sms_of_each_channel_are_listed_however_many_another_has(post: Post) -> None:
+    many = [post.put(channel="twilio") for _ in range(3)]
+    other = post.put()
+    assert messages.list_due_by_channel(post.desk.database, at_most=2) == {
+        "africastalking": [other],
+        "twilio": many[:2],
+    }
+    assert messages.list_due(post.desk.database, without=["twilio"]) == [other]

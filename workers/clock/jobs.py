@@ -5,8 +5,11 @@ Each job may run twice, or in two schedulers at once: unique keys, leases and de
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import TypeVar
 
@@ -46,6 +49,20 @@ CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
 CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
 SMS_KEYS_KEPT = 48 * HOUR  # for duplicate SMS and late delivery reports
 
+# The deletions of old rows, each a transaction of its own.
+DELETIONS: tuple[Callable[[Database], object], ...] = (
+    lambda database: messages.delete_old_inbound(database, SMS_KEYS_KEPT),
+    lambda database: messages.delete_old_outgoing(database, SMS_KEYS_KEPT),
+    correspondence.delete_unreadable_answers,
+    lambda database: idempotency_keys.delete_old_keys(database, CALLS_KEPT),
+    drafts.delete_old,
+    presence.delete_old,
+    lambda database: duty_phones.delete_old(database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT),
+    drill_runs.delete_missed,
+    lambda database: tombstones.delete_old(database, TOMBSTONES_KEPT),
+    lambda database: call_hours.delete_old(database, database.now() // HOUR - CALL_HOURS_KEPT),
+)
+
 Row = TypeVar("Row")
 
 log = structlog.get_logger()
@@ -80,7 +97,8 @@ class ClockJobs:
         self._delivery_fallbacks = {name: QueueFallback(job_queue, DELIVER_JOB, monotonic) for name in QUEUE_PRIORITIES}
         self._sms_fallback = QueueFallback(job_queue, SEND_SMS_JOB, monotonic)
         self._pools = {name: BackgroundPool(threads) for name, threads in THREADS.items()}
-        self._sms_pool = BackgroundPool(1)
+        self._sms_pools: dict[str, BackgroundPool] = {}
+        self._stopping = threading.Event()
         self._duty_phone_pool = BackgroundPool(1)
         self._answer_notices = notices_job
         self._countries = countries
@@ -88,6 +106,7 @@ class ClockJobs:
         self._max_delays = furthest or max_step_delays(())
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
+        self._deletions = deque(DELETIONS)
 
     def urgent(self) -> None:
         """Queue the due deliveries of P1 and P2."""
@@ -108,9 +127,16 @@ class ClockJobs:
         for by, count in messages.expire_old(self._database)._asdict().items():
             if count:
                 log.info("sms_expired", by=by, count=count)
-        untaken = self._sms_fallback.not_taken(messages.list_due(self._database), "urgent")
-        if untaken:
-            self._sms_pool.do(lambda: [self._dispatcher.send(sms_id) for sms_id in untaken])
+        due = messages.list_due_by_channel(self._database)
+        ids = [sms_id for sms_ids in due.values() for sms_id in sms_ids]
+        untaken = set(self._sms_fallback.not_taken(ids, "urgent"))
+        for channel, sms_ids in due.items():
+            if mine := [sms_id for sms_id in sms_ids if sms_id in untaken]:
+                # One thread for each channel: a provider that hangs must not delay the SMS of another.
+                self._sms_pools.setdefault(channel, BackgroundPool(1)).do(partial(self._send_sms, mine))
+
+    def _send_sms(self, sms_ids: Sequence[str]) -> None:
+        self._process_each("sms", sms_ids, lambda sms_id: self._stopping.is_set() or self._dispatcher.send(sms_id))
 
     def text_duty_phones(self) -> None:
         """Process the replies of duty phones, then text the next number where no reply came in time."""
@@ -256,17 +282,17 @@ class ClockJobs:
             log.warning("leases_released", count=mended, reason="clock_jump")
 
     def delete_old(self) -> None:
-        """Delete old rows: SMS, callback keys, staff drafts, texts to duty phones, unreadable answers and more."""
-        messages.delete_old_inbound(self._database, SMS_KEYS_KEPT)
-        messages.delete_old_outgoing(self._database, SMS_KEYS_KEPT)
-        correspondence.delete_unreadable_answers(self._database)
-        idempotency_keys.delete_old_keys(self._database, CALLS_KEPT)
-        drafts.delete_old(self._database)
-        presence.delete_old(self._database)
-        duty_phones.delete_old(self._database, retry_policy.PARK_AFTER, SMS_KEYS_KEPT)
-        drill_runs.delete_missed(self._database)
-        tombstones.delete_old(self._database, TOMBSTONES_KEPT)
-        call_hours.delete_old(self._database, self._database.now() // HOUR - CALL_HOURS_KEPT)
+        """Delete old rows: SMS, callback keys, staff drafts, texts to duty phones, unreadable answers and more.
+
+        Raises DatabaseUnavailable. The next round begins after the deletion that raised it: it may be the only one that
+        is always too slow.
+        """
+        self._process_each("delete_old", range(len(self._deletions)), lambda _: self._delete_next())
+
+    def _delete_next(self) -> None:
+        deletion = self._deletions[0]
+        self._deletions.rotate(-1)
+        deletion(self._database)
 
     def park(self) -> None:
         """Park the deliveries that were not accepted within 14 days; a person has to decide about them."""
@@ -314,6 +340,7 @@ class ClockJobs:
 
     def finish(self) -> None:
         """Wait until the running tasks have ended, and close the connection to Redis."""
-        for pool in (*self._pools.values(), self._sms_pool, self._duty_phone_pool, self._notice_pool):
+        self._stopping.set()
+        for pool in (*self._pools.values(), *self._sms_pools.values(), self._duty_phone_pool, self._notice_pool):
             pool.finish()
         self._job_queue.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -132,30 +132,29 @@ class SmsDispatcher:
     chance: Callable[[], float] = random_jitter
     pause: Callable[[float], object] = time.sleep
 
-    def send(self, sms_id: str) -> bool:
-        """Send one SMS.
+    def send(self, sms_id: str, without: Collection[str] = ()) -> str:
+        """Send one SMS, and return its channel.
 
-        Returns False if it was not due, was leased by another process, has expired, or the database is unavailable.
+        Returns "" if it was not due, was leased by another process, has expired, is of a channel in `without`, or the
+        database is unavailable.
         """
         try:
-            leased = messages.lease(self.database, sms_id, self.holder)
+            leased = messages.lease(self.database, sms_id, self.holder, without)
             if leased is None:
-                return False
+                return ""
             self._send(leased)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
-            return False
-        return True
+            return ""
+        return leased.channel
 
-    def send_next(self) -> None:
-        """Send the SMS that has been due the longest, if there is one."""
+    def next_due(self, without: Collection[str] = ()) -> str:
+        """Return the id of the SMS that has been due the longest, or "". `without`: the channels that are left out."""
         try:
-            due = messages.list_due(self.database, at_most=1)
+            return next(iter(messages.list_due(self.database, at_most=1, without=without)), "")
         except DatabaseUnavailable:
             log.warning("database_unavailable")
-            return
-        for sms_id in due:
-            self.send(sms_id)
+            return ""
 
     def _send(self, leased: LeasedSms) -> None:
         outcome, by, number_hash = self._send_by_provider(leased)
@@ -251,27 +250,34 @@ def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:
     return [bytes.fromhex(hex_hash) for hex_hash in body.get("unless", ())]
 
 
-class InterleavedSms:
-    """Sends one SMS between two reports of a backlog, because a reporter waits for it.
+class WorkerSms:
+    """Sends SMS in a worker, which delivers reports meanwhile: queued ones, and one between two reports of a backlog.
 
-    While the provider is slow it sends none, so that it does not delay the reports.
+    After a provider was slow its channel is paused, so that it delays neither reports nor the SMS of other channels.
+    The scheduler has a thread for each channel, and sends what waits here for 5 seconds.
     """
 
     def __init__(self, sms_dispatcher: SmsDispatcher, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._sms_dispatcher = sms_dispatcher
         self._monotonic = monotonic
-        self._not_before = 0.0
+        self._paused_until: dict[str, float] = {}
 
-    def __call__(self) -> None:
-        """Send one due SMS, unless the provider was slow within the last half minute."""
+    def send_next(self) -> None:
+        """Send the SMS that has been due the longest, of the channels that are not paused."""
+        if sms_id := self._sms_dispatcher.next_due(self._paused(self._monotonic())):
+            self.send(sms_id)
+
+    def send(self, sms_id: str) -> None:
+        """Send one SMS, unless its channel is paused."""
         started_at = self._monotonic()
-        if started_at < self._not_before:
-            return
-        self._sms_dispatcher.send_next()
-        if (now := self._monotonic()) - started_at > SLOW_PROVIDER_SECONDS:
-            self._not_before = now + PAUSE_SECONDS
+        channel = self._sms_dispatcher.send(sms_id, self._paused(started_at))
+        if channel and (now := self._monotonic()) - started_at > SLOW_PROVIDER_SECONDS:
+            self._paused_until[channel] = now + PAUSE_SECONDS
+
+    def _paused(self, now: float) -> tuple[str, ...]:
+        return tuple(channel for channel, until in self._paused_until.items() if now < until)
 
 
-def send(sms_dispatcher: SmsDispatcher, sms_id: str) -> None:
+def send(worker_sms: WorkerSms, sms_id: str) -> None:
     """Run the queued job."""
-    sms_dispatcher.send(sms_id)
+    worker_sms.send(sms_id)

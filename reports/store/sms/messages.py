@@ -7,7 +7,7 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -167,10 +167,25 @@ def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(o.lease_until.is_(None), ~is_ahead(o.lease_until, now, LEASE_TIME))
 
 
-def list_due(database: Database, at_most: int = 500) -> list[str]:
-    """Return the ids of SMS that can be sent now, oldest first."""
+def list_due(database: Database, at_most: int = 500, *, without: Collection[str] = ()) -> list[str]:
+    """Return the ids of SMS that can be sent now, oldest first. `without`: the channels that are left out."""
+    query = database.once(_due_query)
+    if without:
+        query = query.where(t.outgoing.c.channel.not_in(without))
     with database.read() as connection:
-        return list(connection.execute(database.once(_due_query), {"most": at_most}).scalars())
+        return list(connection.execute(query, {"most": at_most}).scalars())
+
+
+def list_due_by_channel(database: Database, at_most: int = 500) -> dict[str, list[str]]:
+    """Return channel → the ids of its SMS that can be sent now, oldest first. `at_most`: of each channel."""
+    o = t.outgoing.c
+    channels = select(o.channel).where(_is_leasable(database.now_sql())).distinct().order_by(o.channel)
+    query = database.once(_due_query).where(o.channel == bindparam("of"))
+    with database.read() as connection:
+        return {
+            channel: list(connection.execute(query, {"most": at_most, "of": channel}).scalars())
+            for channel in connection.execute(channels).scalars().all()
+        }
 
 
 def _due_query(database: Database) -> Select[Any]:
@@ -184,11 +199,11 @@ def load_state(database: Database, sms_id: str) -> str | None:
         return connection.execute(select(t.outgoing.c.state).where(t.outgoing.c.id == sms_id)).scalar()
 
 
-def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
-    """Lease an SMS; None if it is leased, done, expired, or not due yet."""
+def lease(database: Database, sms_id: str, holder: str, without: Collection[str] = ()) -> LeasedSms | None:
+    """Lease an SMS; None if it is leased, done, expired, not due yet, or of a channel in `without`."""
     o = t.outgoing.c
     now = database.now_sql()
-    leasing = update(t.outgoing).where(o.id == sms_id, _is_leasable(now))
+    leasing = update(t.outgoing).where(o.id == sms_id, _is_leasable(now), o.channel.not_in(without))
     leasing = leasing.values(lease_by=holder, lease_until=now + LEASE_TIME, attempt=o.attempt + 1)
     with database.write() as connection:
         row = connection.execute(leasing.returning(*(o[name] for name in LEASED_COLUMNS))).first()
