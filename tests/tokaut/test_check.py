@@ -268,6 +268,19 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     assert "x web seals to a key of vu-police whose private half is not under" in " ".join(result.output.split())
 
 
+def test_what_would_stop_the_clock_after_another_public_url_is_named(tmp_path: Path) -> None:
+    settings = good(tmp_path) | {
+        "PUBLIC_URL": "https://new.example.org",
+        "TOKAUT_SYNTHETIC_CALLS": "https://old.example.org/hooks/ussd/token",
+        "TOKAUT_MODE": "training",
+    }
+    del settings["AFRICASTALKING_API_KEY"]
+    for flags in ((), ("--worker",)):
+        said = " ".join(run(settings, *flags).output.split())
+        assert "x TOKAUT_SYNTHETIC_CALLS names as number 1 an address that is not below PUBLIC_URL/hooks/" in said
+        assert "x AFRICASTALKING_API_KEY is not set" in said
+
+
 def test_a_damaged_key_is_named_also_an_older_one(tmp_path: Path) -> None:
     settings = good(tmp_path)
     [old] = (tmp_path / "keys" / "private" / "vu-police").iterdir()
