@@ -151,7 +151,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
     ),
 }
 SET_ROLE: dict[str, LiteralString] = {name: role for role, names in ROLES.items() for name in names}
-OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # used by several roles
+OF_NO_ROLE = ("database", "row_security", "row_isolation", "circuit_breakers", "deliveries")  # used by several roles
 
 
 class RoleScopedPostgres(Database):
