@@ -23,7 +23,6 @@ from console.services import services
 from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS, Handling
 from reports.countries.country import Country
 from reports.countries.hotline import Hotline
-from reports.crypto.key_files import KeyFileError
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, NoteKind, TransitionNotAllowed
@@ -162,7 +161,7 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
     @bp.post("/hotlines/<hotline>/reports/<report_id>", provide_automatic_options=False)
     @exempt("the hotline signs each callback")
     def call_back(hotline: str, report_id: str) -> Response:
-        """Answer one callback. While the database or the hotline's key is unavailable it gets 503 with Retry-After."""
+        """Answer one callback. While the database is unavailable it gets 503 with Retry-After."""
         body = _body()
         if body is None:
             return Response(status=413, content_type=PLAIN)
@@ -172,7 +171,7 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
             return _apply(hotline, report_id.lower(), parse_body(body))
         except CaseNotFound:
             return Response("Not found\n", 404, content_type=PLAIN)
-        except (DatabaseUnavailable, KeyFileError):
+        except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
         except (InvalidCallback, TransitionNotAllowed) as error:
             return _error_response(error)
@@ -189,7 +188,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
     target, handling, is_repeat = case_actions.look_up(services.database, hotline, report_id, idempotency_key)
     if is_repeat:
         return _json(200, {"state": handling, "repeat": True})
-    sealer = MessageSealer(hotline, report_id, target, services.public_key(hotline), services.database.now())
+    sealer = MessageSealer(hotline, report_id, target, services.keys[hotline], services.database.now())
     reply_fields, answer = _seal_message(sealer, callback.message)
     note_texts: dict[NoteKind, str | None] = {"reason": callback.reason, "answer": callback.message if answer else None}
     note_ids = {"answer": answer.answer_id if answer else ""}

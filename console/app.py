@@ -138,8 +138,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     except START_ERRORS as error:
         sys.exit(str(error))
     app = create_flask()
-    hotline_ids = tuple(hotline.id for hotline in countries.hotlines)
-    private_keys = key_files.load_private_keys(settings.keys, hotline_ids)
+    private_keys = key_files.load_private_keys(settings.keys, tuple(keys))
     app.extensions["tokaut"] = services = ConsoleServices(
         settings,
         countries,
@@ -162,9 +161,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     if settings.mode in MODES_WITH_DRILLS:
         app.register_blueprint(drills.bp)
     access_control.protect(app)
-    for hotline_id in hotline_ids:  # its staff see that the reports do not open; those of the others work on
-        if hotline_id not in keys or hotline_id in private_keys.faults:
-            log.error("key_unreadable", hotline=hotline_id)
+    for hotline in private_keys.faults:  # its staff see that the reports do not open; those of the others work on
+        log.error("key_unreadable", hotline=hotline)
     log.info("started")
     return app
 
@@ -175,7 +173,7 @@ def _load_configuration(
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
     key_files.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode, settings.country_dir)
-    keys = key_files.load_usable_public_keys(settings.keys, [tuple(one.hotlines) for one in countries])
+    keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
     if reason := check_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")

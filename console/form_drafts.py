@@ -76,7 +76,7 @@ def message_sealer(account: Account, report_id: str) -> MessageSealer:
     """Return the sealer for this person's texts about a report. Raises CaseNotFound."""
     hotline, database = account.hotline, services.database
     target, _, _ = case_actions.look_up(database, hotline, report_id, b"")
-    return MessageSealer(hotline, report_id, target, services.public_key(hotline), database.now())
+    return MessageSealer(hotline, report_id, target, services.keys[hotline], database.now())
 
 
 def _save_entry(account: Account, form: Mapping[str, str]) -> None:

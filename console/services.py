@@ -13,7 +13,6 @@ from console.presenters.report import ChoiceLabels
 from flows.catalogues import Catalogue
 from reports.countries.country import Countries
 from reports.crypto import PublicKey, RecordCipher
-from reports.crypto.key_files import load_public_keys
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings
 
@@ -24,17 +23,13 @@ class ConsoleServices:
 
     settings: ConsoleSettings
     countries: Countries
-    keys: Mapping[str, PublicKey]  # hotline id → key, to which notes for its staff are sealed, if it can be read
+    keys: Mapping[str, PublicKey]  # hotline id → key, to which notes for its staff are sealed
     database: Database
     cipher: RecordCipher  # seals under the console's own key
     decryptor: ReportDecryptor
     labels: ChoiceLabels
     page_catalogues: Mapping[str, Catalogue]  # language tag → catalogue of the pages
     screen_catalogues: Mapping[str, Catalogue]  # language tag → catalogue of the phones' screens
-
-    def public_key(self, hotline: str) -> PublicKey:
-        """Return the key of a hotline, also one that was repaired since the start. Raises KeyFileError."""
-        return self.keys.get(hotline) or load_public_keys(self.settings.keys, [hotline])[hotline]
 
 
 services: ConsoleServices = LocalProxy(lambda: current_app.extensions["tokaut"])  # type: ignore[assignment]

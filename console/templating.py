@@ -29,7 +29,6 @@ from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from flows.pagination import without_context
 from reports import staff_labels
 from reports.countries.country import Countries
-from reports.crypto.key_files import KeyFileError
 from reports.delivery import RecipientRole
 from reports.store.cases import case_list
 from reports.store.engine.database import DatabaseUnavailable
@@ -145,7 +144,7 @@ def attach(
     app.context_processor(words)
     for code in (400, 404, 405, 413, 500):
         app.register_error_handler(code, _error_page)
-    for error in (DatabaseUnavailable, KeyFileError, TooManyLogins):
+    for error in (DatabaseUnavailable, TooManyLogins):
         app.register_error_handler(error, lambda _: page("fault.html", 503, kind=503))
 
 

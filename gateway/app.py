@@ -115,9 +115,6 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         parts.copies.start(parts.spool.names())
     parts.housekeeping.start()
     parts.numbers.start()
-    for hotline in config.countries.hotlines:
-        if hotline.id not in config.keys:
-            log.error("key_unreadable", hotline=hotline.id)
     log.info("started")
     return app
 
@@ -167,7 +164,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         common,
         settings[WebSecrets],
         countries,
-        key_files.load_usable_public_keys(keys, [tuple(one.hotlines) for one in countries]),
+        key_files.load_public_keys(keys, [hotline.id for hotline in countries.hotlines]),
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),

@@ -157,7 +157,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "alert_sent": "A person was alerted.",
     "alert_failed": "A person could not be alerted; the alert is retried.",
     "key_missing": "A private or public key is missing on this host.",
-    "key_unreadable": "A key of a hotline is missing or cannot be used; all others are. `tokaut check` names the file.",
+    "key_unreadable": "A private key of a hotline cannot be used; all others are. `tokaut check` names the file.",
 }
 
 # Why an authenticated request could not be read (gateway.messaging.model.UnreadableRequest).

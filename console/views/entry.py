@@ -171,7 +171,7 @@ def _code_and_pin(me: StaffRequest) -> tuple[str, str]:
 def _submission(me: StaffRequest, report: Report, key: bytes) -> Submission:
     hotline, setting = me.account.hotline, report.setting
     context = SealContext(setting.mode, setting.report_id, 1, hotline)
-    sealed = seal_body(services.public_key(hotline), context, report_head(report), to_json(report, hotline))
+    sealed = seal_body(services.keys[hotline], context, report_head(report), to_json(report, hotline))
     part = SealedCopy(hotline, RecipientRole.PRIMARY, ROUTED, sealed.key_id, sealed.wrap, sealed.head, sealed.sealed)
     return Submission(
         report_id=setting.report_id,

@@ -15,7 +15,7 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,24 +116,6 @@ def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, Publ
                 f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
             )
         current[hotline] = listed_keys[0].public
-    return current
-
-
-def load_usable_public_keys(keys: Path, hotlines_by_country: Iterable[Collection[str]]) -> Mapping[str, PublicKey]:
-    """Return the current public key of each hotline that has one which can be read.
-
-    Raises KeyFileError if a country would have no such hotline.
-    """
-    current: dict[str, PublicKey] = {}
-    for hotlines in hotlines_by_country:
-        faults = []
-        for hotline in hotlines:
-            try:
-                current |= load_public_keys(keys, [hotline])
-            except KeyFileError as fault:
-                faults.append(fault)
-        if faults and len(faults) == len(hotlines):
-            raise faults[0]
     return current
 
 

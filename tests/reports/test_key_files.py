@@ -19,7 +19,6 @@ from reports.crypto.key_files import (
     list_keys,
     load_private_keys,
     load_public_keys,
-    load_usable_public_keys,
     publish_public_keys,
     readable_private_keys,
     refuse_private_keys,
@@ -214,19 +213,6 @@ def test_a_current_private_key_that_cannot_be_used_counts_as_missing(keys: Path)
     make(keys, "vu-pikinini", 1)
     _damage(keys, make(keys, "vu-pikinini", 2), "no key")
     assert load_private_keys(keys, ["vu-pikinini"]).missing() == ("vu-pikinini",)
-
-
-def test_a_hotline_whose_public_key_cannot_be_read_stops_only_a_country_without_another(keys: Path) -> None:
-    whole, damaged = create_key_pair(keys, "vu-police"), create_key_pair(keys, "vu-pikinini")
-    path = keys / "public" / "vu-pikinini" / f"{damaged.key_id}.pub"
-    path.chmod(0o600)
-    path.write_text("")
-    countries = [["vu-pikinini", "vu-police"], []]
-    assert {hotline: key.key_id for hotline, key in load_usable_public_keys(keys, countries).items()} == {
-        "vu-police": whole.key_id
-    }
-    with pytest.raises(KeyFileError, match=f"^{path} is not a readable public key"):
-        load_usable_public_keys(keys, [["vu-police"], ["vu-pikinini"]])
 
 
 # Destroying a key
