@@ -47,13 +47,14 @@ from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
 from reports.drills import MODES_WITH_DRILLS
-from reports.store.database_check import WrongDatabase, check_ready
-from reports.store.engine.database import Database, InvalidDatabaseURL
+from reports.store.database_check import check_ready
+from reports.store.engine.database import Database
 from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
+from runtime.operator_error import OperatorError
 from runtime.security_headers import HEADERS
-from runtime.settings import ConsoleSettings, SettingError, load_all_settings
+from runtime.settings import ConsoleSettings, load_all_settings
 
 PLAIN = "text/plain; charset=utf-8"
 # The largest form is that of a report's page: its texts at full length, of letters that take 12 bytes in a form.
@@ -109,8 +110,6 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-START_ERRORS = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError)
-
 log = structlog.get_logger()
 
 
@@ -119,7 +118,7 @@ def check(environ: Mapping[str, str]) -> None:
     try:
         *_, database = _load_configuration(environ)
         database.close()
-    except START_ERRORS as error:
+    except OperatorError as error:
         sys.exit(str(error))
 
 
@@ -135,7 +134,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     variables = os.environ if environ is None else environ
     try:
         settings, countries, keys, database = _load_configuration(variables)
-    except START_ERRORS as error:
+    except OperatorError as error:
         sys.exit(str(error))
     app = create_flask()
     private_keys = key_files.load_private_keys(settings.keys, tuple(keys))

@@ -34,6 +34,7 @@ from flows.pagination import (
     in_context,
     without_context,
 )
+from runtime.operator_error import OperatorError
 
 MAX_TOPIC_PAGES = 2
 REPORT_SCREEN = "report.danger"
@@ -46,7 +47,7 @@ ParsedTopics = tuple[tuple[Topic, ...], dict[str, Screen], dict[str, Source]]
 # Each scalar is the text that it looks like, be it `no`, `12:30` or `1`. A key that is written twice is refused.
 
 
-class FlowError(Exception):
+class FlowError(OperatorError):
     """A flow file that cannot be used. str() is "file:line:column: screen: fault; what to do"."""
 
     def __init__(self, file: str, line: int, column: int, screen: str, message: str) -> None:

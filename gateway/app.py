@@ -49,26 +49,18 @@ from reports.countries.validation import TRANSLATED_WORDS
 from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files
 from reports.crypto.phone_pepper import load_pepper
 from reports.erasure_journal import ErasureJournal, journal_folder
-from reports.store.database_check import WrongDatabase, check_ready, refuse_another_key
-from reports.store.engine.database import Database, InvalidDatabaseURL
+from reports.store.database_check import check_ready, refuse_another_key
+from reports.store.engine.database import Database
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
 from reports.store.operations.spool_status import WEB, process_name
 from reports.store.spool import Spool
 from runtime import event_loop_guard, logs, metrics_files, redis_clients, tracing
 from runtime.hardening import harden
+from runtime.operator_error import OperatorError
 from runtime.queue import JobQueue
 from runtime.settings import CommonSettings, Mode, SettingError, SettingFault, WebSecrets, load_all_settings
 
-WRONG = (
-    SettingError,
-    InvalidDatabaseURL,
-    WrongDatabase,
-    country.CountryError,
-    key_files.KeyFileError,
-    loader.FlowError,
-    tracing.TracingUnavailable,
-)
 QUEUE_SECONDS = 0.05  # time limit of the job queue: the report is stored, and its reporter must not wait
 
 log = structlog.get_logger()
@@ -81,7 +73,7 @@ def check(environ: Mapping[str, str]) -> None:
     """
     try:
         _read(environ).database.close()
-    except WRONG as error:
+    except OperatorError as error:
         sys.exit(str(error))
 
 
@@ -97,7 +89,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     try:
         config = _read(os.environ if environ is None else environ)
         parts = _assemble(config)
-    except WRONG as error:
+    except OperatorError as error:
         sys.exit(str(error))
     app = Flask("gateway", static_folder=None)
     app.extensions["tokaut"] = parts

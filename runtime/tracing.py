@@ -13,6 +13,8 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, Protocol
 
+from runtime.operator_error import OperatorError
+
 SpanName = Literal["reply", "send", "delivery"]
 Attribute = Literal[
     "channel",
@@ -74,7 +76,7 @@ _NO_SPAN: Final = _NoSpan()
 _tracers: list[Tracer] = []  # tracers of this process: none while traces are off, else one
 
 
-class TracingUnavailable(Exception):
+class TracingUnavailable(OperatorError):
     """TOKAUT_TRACES is set, and the packages are missing. The message names the package to install."""
 
 

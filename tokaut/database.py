@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.privileges.rights import CLOCK
-from runtime.settings import InstallationSettings, SettingError, load_settings
+from runtime.settings import InstallationSettings, load_settings
 from tokaut.terminal import CommandError
 
 
@@ -32,8 +32,6 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
             )
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             yield database, f"operator:{_account()}"
-    except (SettingError, InvalidDatabaseURL) as error:
-        raise CommandError(str(error)) from None
     except PermissionDenied as denied:
         raise CommandError(
             f"{denied.sentence}. This command needs the DATABASE_URL of {role} (docs/operating/postgresql.md)."

@@ -11,6 +11,7 @@ from typing import Final
 
 from reports.countries.country import Country
 from reports.crypto.key_files import publish_public_keys
+from runtime.operator_error import OperatorError
 from runtime.settings import InstallationSettings, InvalidValue, Mode, hotline_prefix, load_settings
 from runtime.settings.environment import Setting, setting_value
 from runtime.settings.parsers import MAKE_KEY_HINT, MAKE_WEBHOOK_HINT, new_secret, new_webhook_secret
@@ -39,7 +40,7 @@ NEW_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 Ask = Callable[[Setting, str, str | None], str | None]
 
 
-class CannotInstall(Exception):
+class CannotInstall(OperatorError):
     """The installation cannot be written. The message has one line for each fault, with its remedy."""
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import click
 
+from runtime.operator_error import OperatorError
 from runtime.visible_text import safe_for_display
 
 MAX_TEXT_CHARS = 2000  # characters of one text; a terminal of 80 by 24 shows 1,920
@@ -48,21 +49,8 @@ def escape_unknown_letters() -> None:
 # Helpers of the command line: help texts, error messages and the input prompt.
 
 
-class CommandError(click.ClickException):
-    """A failure that ends a command with exit status 1.
-
-    The message names the fault and the remedy. It is printed without a prefix, unlike click's own errors.
-    """
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message through `tokaut.terminal`, which escapes control characters."""
-        echo(self.message, file=file, err=file is None)
-
-
-class NotText(CommandError):
-    """An argument that is not text. As click's own errors of usage it ends the command with status 2."""
-
-    exit_code = 2
+class CommandError(OperatorError):
+    """A command cannot be carried out. The message names the fault and the remedy."""
 
 
 class CommandGroup(click.Group):
@@ -84,6 +72,9 @@ class CommandGroup(click.Group):
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             if sys.stdout:  # None if the shell has closed it
                 sys.stdout.flush()
+        except OperatorError as error:
+            echo(error, err=True)
+            status = 1
         except click.ClickException as error:
             error.show(message := StringIO())
             echo(message.getvalue(), nl=False, err=True)
@@ -114,11 +105,12 @@ class CommandGroup(click.Group):
 
 
 def _refuse_bytes(arguments: Iterable[str]) -> None:
-    """Refuse an argument with bytes that are not text: no id, name or folder has any. Raises NotText."""
+    """Exit with 2 for an argument with bytes that are not text, as click does for others: no name or id has any."""
     for argument in arguments:
         if any("\ud800" <= letter <= "\udfff" for letter in argument):
             encoding = sys.getfilesystemencoding().upper()
-            raise NotText(f"{argument} is not text in {encoding}. Type it again; nothing was done.")
+            echo(f"{argument} is not text in {encoding}. Type it again; nothing was done.", err=True)
+            sys.exit(2)
 
 
 def _drop_output() -> None:

@@ -29,16 +29,13 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import UnixSignalDeathPenalty
 
-from reports.countries.country import CountryError
 from reports.store import outbox
-from reports.store.database_check import WrongDatabase
-from reports.store.engine.database import DatabaseUnavailable, InvalidDatabaseURL
+from reports.store.engine.database import DatabaseUnavailable
 from runtime import logs
 from runtime.hardening import harden
+from runtime.operator_error import OperatorError
 from runtime.queue import DELIVER_JOB, QUEUE_NAMES, SEND_SMS_JOB, AllowedJob, JobNotAllowed, QueueName
 from runtime.redis_clients import queue_client
-from runtime.settings import SettingError
-from runtime.tracing import TracingUnavailable
 from workers.app import WorkerServices, create_outage_monitor, create_scheduler, create_services
 from workers.jobs import deliver
 from workers.metrics import WorkerMetrics
@@ -191,7 +188,7 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     try:
         parts = create_services(f"{kind}-{number}", environ, stopping.is_set)
         run(kind, parts, environ, stopping)
-    except (SettingError, InvalidDatabaseURL, CountryError, WrongDatabase, TracingUnavailable) as error:
+    except OperatorError as error:
         sys.exit(str(error))
 
 

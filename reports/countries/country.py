@@ -34,6 +34,7 @@ from reports.countries.validation import (
 )
 from reports.recordings import LEAST_SECONDS, MOST_SECONDS
 from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
+from runtime.operator_error import OperatorError
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
 
@@ -143,7 +144,7 @@ TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
 SHIPPED_FOLDER = Path(__file__).parent
 
 
-class CountryError(Exception):
+class CountryError(OperatorError):
     """Country files have one or more faults, one line each: file, key and fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from reports.crypto import DecryptError, PrivateKey, PublicKey
 from runtime import filesystem
+from runtime.operator_error import OperatorError
 from runtime.settings import Mode, SettingError, SettingFault
 
 SENDER_KEY: Final = "_sender"
@@ -36,7 +37,7 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 QUEUE_MODE_KEY: Final = "rq:mode"  # a name that every Redis user of the queue may access
 
 
-class KeyFileError(Exception):
+class KeyFileError(OperatorError):
     """A key is missing, wrong or readable by others. The message is one line: the file, and what to do."""
 
 

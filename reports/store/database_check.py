@@ -18,6 +18,7 @@ from reports.store.operations import spool_status
 from reports.store.privileges import grants
 from reports.store.privileges.rights import ExpectedAccount
 from reports.store.schema.tables import made_for
+from runtime.operator_error import OperatorError
 from runtime.settings import Mode
 
 EMPTY_DATABASE = (
@@ -34,7 +35,7 @@ MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 ALEMBIC_VERSION = table("alembic_version", column("version_num", String))
 
 
-class WrongDatabase(Exception):
+class WrongDatabase(OperatorError):
     """The database is of another mode or release, or is not set up correctly. The message gives the remedy."""
 
 

@@ -22,6 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, dataclass_transform
 
+from runtime.operator_error import OperatorError
+
 T = TypeVar("T")
 _REQUIRED: Final = "\0"  # no environment variable can hold it
 _LARGEST_SECRET: Final = 64 * 1024
@@ -66,7 +68,7 @@ class SettingFault:
         return f"{self.name} {self.wrong}"
 
 
-class SettingError(Exception):
+class SettingError(OperatorError):
     """Settings are wrong, and the process must not start. str() is one line for each fault."""
 
     def __init__(self, faults: Iterable[SettingFault]) -> None:

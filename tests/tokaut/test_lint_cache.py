@@ -13,7 +13,8 @@ from flows import loader
 from flows.authoring.lint import BatchResult, Finding
 from flows.authoring.timing import PathToSend
 from locales import FOLDER as LOCALES
-from reports.countries.country import SHIPPED_FOLDER
+from reports.countries.country import SHIPPED_FOLDER, load_countries
+from runtime.settings import Mode
 from tokaut import lint_cache
 from tokaut.commands import flows
 from tokaut.lint_cache import KEPT_SECONDS, LintCache, cache_folder
@@ -72,7 +73,7 @@ def test_everything_that_a_result_depends_on_is_in_its_name(
 def test_a_run_that_finds_all_results_says_the_same_and_walks_nothing(
     tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book, countries, cache = flows.load_book(mine), flows.selected_countries(["fm"]), LintCache(tmp_path, mine)
+    book, countries, cache = loader.load(mine), load_countries(["fm"], Mode.DEMO), LintCache(tmp_path, mine)
     first = flows.run_lint(book, countries, whole=False, quiet=True, cache=cache)
     monkeypatch.setattr("flows.authoring.lint.explore", None)
     again = flows.run_lint(book, countries, whole=False, quiet=True, cache=cache)

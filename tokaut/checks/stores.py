@@ -18,7 +18,6 @@ from gateway.sessions.keys import LONGEST_SECONDS, NAME
 from reports import audit
 from reports.audit import AuditEntry, ChainLink, ChainVerification
 from reports.crypto import RecordCipher
-from reports.crypto.key_files import KeyFileError
 from reports.store import audit_log
 from reports.store.database_check import OTHER_STORE_KEY, key_check_values
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
@@ -36,7 +35,6 @@ from runtime.settings import (
     load_settings,
 )
 from tokaut.checks.live_checklist import Advisory
-from tokaut.terminal import CommandError
 
 
 def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
@@ -158,10 +156,7 @@ def verify_chain(database: Database) -> ChainVerification:
 
     A signature counts as invalid if its public key is not on this machine. Raises DatabaseUnavailable.
     """
-    try:
-        keys = audit.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
-    except KeyFileError as fault:
-        raise CommandError(str(fault)) from None
+    keys = audit.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
 
     def is_valid(key_id: str, signature: bytes, data: bytes) -> bool:
         return key_id in keys and keys[key_id].holds(signature, data)

@@ -9,7 +9,6 @@ import click
 
 from reports import audit as signing_keys
 from reports.audit import ChainVerification
-from reports.crypto.key_files import KeyFileError
 from reports.store import audit_log
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
@@ -19,7 +18,7 @@ from tokaut.checks.installation import refuse_unknown_hotline
 from tokaut.checks.stores import chained_rows, verify_chain
 from tokaut.database import open_database
 from tokaut.documents import audit_export
-from tokaut.documents.files import write_new_document
+from tokaut.documents.files import write_new_document, writing
 from tokaut.terminal import CommandError, CommandGroup, echo
 
 CHECKPOINT_MAX_AGE = 2 * DAY
@@ -81,23 +80,19 @@ def export(hotline: str, out: Path) -> None:
 
     Next: the hotline runs `tokaut audit verify --file lines.jsonl --key <id>`, or follows the recipe in docs/audit.md.
     """
-    try:
-        keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
-        with open_database() as (database, actor):
-            refuse_unknown_hotline(hotline, database)
-            ids = audit_log.object_ids_of_hotline(database, hotline)
-            head = audit_export.AuditExportHeader(
-                hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
-            )
-            lines = audit_export.export_lines(
-                head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
-            )
+    keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
+    with open_database() as (database, actor):
+        refuse_unknown_hotline(hotline, database)
+        ids = audit_log.object_ids_of_hotline(database, hotline)
+        head = audit_export.AuditExportHeader(
+            hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
+        )
+        lines = audit_export.export_lines(
+            head, chained_rows(database), lambda entry: audit_log.concerns_hotline(entry, hotline, ids)
+        )
+        with writing(out, "Name a new file."):
             write_new_document(out, lines)
-            delivery_actions.record_action(database, "audit_exported", hotline, actor)
-    except KeyFileError as fault:
-        raise CommandError(str(fault)) from None
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written ({error.strerror}). Name a new file.") from None
+        delivery_actions.record_action(database, "audit_exported", hotline, actor)
     echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
 
 

@@ -21,7 +21,6 @@ from reports.erasure_journal import FILE_SUFFIX, FOLDER_NAME, copy_journal, jour
 from reports.store.operations.maintenance import (
     FILE_SUFFIXES,
     PART_ENDING,
-    BackupError,
     copy_database,
     delete_unfinished_restore,
     lock_copies,
@@ -30,7 +29,8 @@ from reports.store.operations.maintenance import (
     touch_marker,
 )
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
+from runtime.operator_error import OperatorError
+from runtime.settings import InstallationSettings, Mode, load_settings
 from tokaut.terminal import CommandError, echo
 
 LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
@@ -85,7 +85,7 @@ def backup(folder: Path, days: int) -> None:
             faults += _copy_journal(settings, folder)
             copy = _copy(settings, database, folder)
         touch_marker(marker_path(settings.database_url, settings.data))
-    except (SettingError, BackupError, CommandError) as error:
+    except OperatorError as error:
         raise CommandError("\n".join((*faults, str(error)))) from None
     except OSError as error:
         cause = f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."

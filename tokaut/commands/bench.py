@@ -14,19 +14,15 @@ import click
 from rich.console import Console
 
 from gateway.threads import THREADS
-from reports.countries.country import CountryError
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, SettingError, load_settings
+from runtime.settings import InstallationSettings, load_settings
 from tokaut.bench import delivery_measurements, machine, measurements
 from tokaut.bench.environment import BenchEnvironment
 from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
 from tokaut.bench.measurements import BenchSize
 from tokaut.bench.table import draw_chart, figures_table
-from tokaut.local_stack.processes import ProcessDied
-from tokaut.local_stack.settings import DemoFolder, FolderInUse
-from tokaut.local_stack.ussd_phone import UnexpectedAnswer
-from tokaut.local_stack.valkey import ValkeyMissing
-from tokaut.terminal import CommandError, echo
+from tokaut.local_stack.settings import DemoFolder
+from tokaut.terminal import echo
 
 Measurement = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and the function that returns its figures
 
@@ -62,8 +58,6 @@ def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, qui
     try:
         data = load_settings(InstallationSettings, os.environ).data
         figures = _figures(data / "bench", QUICK if quick else FULL, postgresql, beside)
-    except (FolderInUse, ValkeyMissing, ProcessDied, UnexpectedAnswer, CountryError, SettingError) as error:
-        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     written = data / "bench.json"

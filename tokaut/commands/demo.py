@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from tokaut.local_stack.processes import STOP_SIGNALS
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import echo
 
 LOADING = "Loading the demo; it needs some seconds."
 INTERRUPTED = 130  # exit status of a command that Ctrl-C has ended, as in a shell
@@ -60,10 +60,7 @@ def demo(*, once: bool, login: bool, port: int) -> None:
 def _print_login() -> None:
     account, settings = import_module("tokaut.demo.staff_account"), import_module("runtime.settings")
     folder = settings.load_settings(settings.CommonSettings, {**os.environ, "TOKAUT_MODE": "demo"}).data
-    try:
-        echo(account.login_text(folder / "demo.json"))
-    except account.NoDemo as error:
-        raise CommandError(str(error)) from None
+    echo(account.login_text(folder / "demo.json"))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from reports.store.outbox import StoredBody
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, load_settings
 from tokaut.database import open_database
-from tokaut.documents.files import write_new_document
+from tokaut.documents.files import write_new_document, writing
 from tokaut.terminal import CommandError, echo
 
 
@@ -59,7 +59,8 @@ def export(report_id: str, form: str, out: Path, table: bool, hotline: str | Non
             )
         delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
     rows = _rows(form, report, report_id, hotline_id)
-    _write(out, sheet_csv(rows) if table else sheet_text(rows))
+    with writing(out, "Name a new file, in a folder of yours."):
+        write_new_document(out, [sheet_csv(rows) if table else sheet_text(rows)])
     echo(f"{out}: the sheet for {form}, revision {report.revision}. Sent nowhere; delete it once it was handed in.")
 
 
@@ -98,13 +99,3 @@ def _decrypted(report: case_view.ReadableReport, body: StoredBody, context: Seal
         ) from None
     content: Mapping[str, Any] = json.loads(without_contact(data) if report.withdrawn else data)
     return content
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a new file that only this account can read from the first moment on. It never overwrites a file."""
-    try:
-        write_new_document(path, [text])
-    except OSError as error:
-        raise CommandError(
-            f"{path} cannot be written ({error.strerror}). Name a new file, in a folder of yours."
-        ) from None

@@ -15,14 +15,13 @@ from flows import loader
 from flows.authoring.lint import Linter, LintReport
 from flows.authoring.timing import SESSION_LIMITS
 from flows.model import FlowBook
-from flows.parser import FlowError
-from reports.countries.country import SHIPPED_FOLDER, Countries, CountryError, load_countries, shipped_countries
+from reports.countries.country import SHIPPED_FOLDER, Countries, load_countries, shipped_countries
 from runtime.settings import Mode
 from tokaut.commands.flows_graph import graph
 from tokaut.commands.flows_play import play
 from tokaut.lint_cache import LintCache, cache_folder
 from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
-from tokaut.terminal import CommandError, CommandGroup, echo
+from tokaut.terminal import CommandGroup, echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -37,22 +36,6 @@ def flows() -> None:
     Before you send:   tokaut flows lint                every path, in every country, language and channel
     For others:        tokaut flows graph               pictures of it, for docs/flows/
     """
-
-
-def load_book(folder: Path) -> FlowBook:
-    """Load a folder of flows. Raises CommandError with file, line and column."""
-    try:
-        return loader.load(folder)
-    except FlowError as error:
-        raise CommandError(str(error)) from None
-
-
-def selected_countries(only: Sequence[str] = ()) -> Countries:
-    """Load these countries, or all that are shipped. Raises CommandError."""
-    try:
-        return load_countries(only or shipped_countries(), Mode.DEMO)
-    except CountryError as error:
-        raise CommandError(str(error)) from None
 
 
 @flows.command()
@@ -78,8 +61,9 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str], fresh: bool) 
 
     Next: look at a screen named in a finding with `tokaut flows play`.
     """
+    countries = load_countries(country or shipped_countries(), Mode.DEMO)
     cache = None if fresh else LintCache(cache_folder(), flow_dir)
-    report = run_lint(load_book(flow_dir), selected_countries(country), whole=not country, quiet=as_json, cache=cache)
+    report = run_lint(loader.load(flow_dir), countries, whole=not country, quiet=as_json, cache=cache)
     echo(json.dumps(report_data(report), indent=2) if as_json else report_text(report))
     if report.findings:
         raise SystemExit(1)

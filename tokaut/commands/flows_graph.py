@@ -14,7 +14,6 @@ from flows.authoring.graph import build_graph as graph_of
 from flows.authoring.paths import StateGraph, explore
 from flows.dependencies import dependencies_of
 from flows.model import FlowBook
-from flows.parser import FlowError
 from reports.countries.country import load_countries
 from runtime.settings import Mode
 from tokaut.documents.files import write_documents
@@ -61,10 +60,7 @@ def graph(*, flow: str | None, out: Path | None, flow_dir: Path | None) -> None:
     Next: push the pages; GitHub and GitLab show them as pictures, and so does an editor with a Mermaid preview. For an
     SVG, give the text to a Mermaid program; docs/flows/README.md names two.
     """
-    try:
-        book = loader.load(flow_dir or loader.FOLDER)
-    except FlowError as error:
-        raise CommandError(str(error)) from None
+    book = loader.load(flow_dir or loader.FOLDER)
     if flow is None and out is None:
         raise CommandError(f"Name a flow, or a folder with --out. There are: {', '.join(book.flows)}")
     selected = None if flow is None else flow_name(book, flow)

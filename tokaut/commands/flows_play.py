@@ -14,9 +14,8 @@ from flows.authoring.paths import NOON, Combination
 from flows.engine import EngineStep, apply_outcome, initial_state, render, render_notice, step
 from flows.model import FACTS, FlowBook, FlowState, ScreenContext
 from flows.pagination import alphabet, size
-from flows.parser import FlowError
 from gateway.conversation.reducer import HOME
-from reports.countries.country import CountryError, load_countries
+from reports.countries.country import load_countries
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
 from tokaut.commands.flows_graph import flow_name
@@ -152,11 +151,8 @@ def _facts(assignments: tuple[str, ...]) -> dict[str, str]:
 
 def _load_combination(folder: Path | None, iso: str, tag: str, channel: ChannelKind) -> tuple[Combination, FlowBook]:
     catalogues = load_catalogues()
-    try:
-        book = loader.load(folder or loader.FOLDER)
-        country = next(iter(load_countries([iso], Mode.DEMO)))
-    except (FlowError, CountryError) as error:
-        raise CommandError(str(error)) from None
+    book = loader.load(folder or loader.FOLDER)
+    country = next(iter(load_countries([iso], Mode.DEMO)))
     if tag not in catalogues:
         raise CommandError(f"There is no catalogue {tag}. There are: {', '.join(sorted(catalogues))}")
     return combination(book, country, catalogues[tag], channel, menu_languages(country, catalogues)), book

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from reports.countries.country import Country, CountryError
+from reports.countries.country import Country
 from reports.countries.country import load_countries as countries_of
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
@@ -21,7 +21,6 @@ from runtime.settings import (
     InstallationSettings,
     Mode,
     OperatorSettings,
-    SettingError,
     load_all_settings,
     load_settings,
 )
@@ -98,21 +97,18 @@ def test(hotline_id: str) -> None:
 
 def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
     """Return the hotline's country, and its connector as the worker builds it. Raises CommandError."""
-    try:
-        loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
-        common, operator = loaded[CommonSettings], loaded[OperatorSettings]
-        countries = countries_of(common.countries, common.mode, common.country_dir)
-        hotlines, country = countries.hotlines, countries.country_of_hotline(hotline_id)
-        if country is None:
-            raise unknown_hotline(hotline_id, [hotline.id for hotline in hotlines])
-        notifier = text_notifier(create_senders(os.environ, common.channels, common.mode))
-        connectors = build_connectors(
-            os.environ,
-            hotlines,
-            lambda hotline: replace(hotline_dependencies(common, operator, hotline), register_phones=notifier),
-        )
-    except (SettingError, CountryError) as error:
-        raise CommandError(str(error)) from None
+    loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
+    common, operator = loaded[CommonSettings], loaded[OperatorSettings]
+    countries = countries_of(common.countries, common.mode, common.country_dir)
+    hotlines, country = countries.hotlines, countries.country_of_hotline(hotline_id)
+    if country is None:
+        raise unknown_hotline(hotline_id, [hotline.id for hotline in hotlines])
+    notifier = text_notifier(create_senders(os.environ, common.channels, common.mode))
+    connectors = build_connectors(
+        os.environ,
+        hotlines,
+        lambda hotline: replace(hotline_dependencies(common, operator, hotline), register_phones=notifier),
+    )
     if hotline_id not in connectors:
         raise CommandError(
             f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them."

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from reports.countries.country import Country, CountryError, load_countries, shipped_countries
-from reports.crypto.key_files import KeyFileError, list_keys, read_private_key
+from reports.countries.country import Country, load_countries, shipped_countries
+from reports.crypto.key_files import list_keys, read_private_key
 from runtime.hardening import harden
 from runtime.settings import InvalidValue, Mode
 from runtime.settings.environment import Setting
@@ -17,7 +17,6 @@ from tokaut.documents.recovery_sheet import sheet_text
 from tokaut.new_installation import (
     SECRETS,
     SETTINGS_FILE,
-    CannotInstall,
     NewInstallation,
     plan_installation,
     refuse_used_folder,
@@ -70,18 +69,15 @@ def init(
     """
     harden()
     folder = folder.expanduser().absolute()
-    try:
-        refuse_used_folder(folder)
-        of = _country(country, no_input=no_input)
-        names = channels or _channels(no_input=no_input)
-        ask = _default if no_input else _prompt
-        plan = plan_installation(folder, Mode(mode), of, names, given=_assignments(given), ask=ask)
-        _write(plan)
-        _print_result(plan)
-        if sheets:
-            _print_sheets(plan)
-    except (CannotInstall, CountryError, KeyFileError) as fault:
-        raise CommandError(str(fault)) from None
+    refuse_used_folder(folder)
+    of = _country(country, no_input=no_input)
+    names = channels or _channels(no_input=no_input)
+    ask = _default if no_input else _prompt
+    plan = plan_installation(folder, Mode(mode), of, names, given=_assignments(given), ask=ask)
+    _write(plan)
+    _print_result(plan)
+    if sheets:
+        _print_sheets(plan)
 
 
 def _country(iso: str | None, *, no_input: bool) -> Country:

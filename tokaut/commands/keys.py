@@ -14,7 +14,6 @@ from reports import audit
 from reports.audit import AUDIT_KEY
 from reports.crypto import PublicKey
 from reports.crypto.key_files import (
-    KeyFileError,
     create_key_pair,
     has_no_keys,
     hotlines_with_keys,
@@ -33,7 +32,7 @@ from reports.store.operations import delivery_actions, spool_status
 from reports.store.operations.key_rotation import count_by_key, count_outdated, rewrap_rows
 from reports.store.operations.spool_status import SpoolStatus
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, PepperSettings, SettingError, WebKeySettings, load_settings
+from runtime.settings import InstallationSettings, PepperSettings, WebKeySettings, load_settings
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut.database import open_database
 from tokaut.documents import recovery_sheet
@@ -64,19 +63,16 @@ def new(hotline: str, sheet: bool) -> None:
     opened in a drill once a year. Copy the public half to web and to the console, and the private half to the console
     if this hotline's staff read there; then restart both.
     """
-    settings = _settings()
-    try:
-        if hotline == AUDIT_KEY:
-            _new_signer(settings.keys, first=True)
-            return
-        if list_keys(settings.keys, hotline):
-            raise CommandError(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
-        public = _new_pair(settings, hotline)
-        _print_locations(settings.keys, hotline, public)
-        if sheet:
-            echo(recovery_sheet.sheet_text(hotline, read_private_key(settings.keys, hotline, public.key_id)))
-    except (KeyFileError, SettingError) as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    if hotline == AUDIT_KEY:
+        _new_signer(settings.keys, first=True)
+        return
+    if list_keys(settings.keys, hotline):
+        raise CommandError(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
+    public = _new_pair(settings, hotline)
+    _print_locations(settings.keys, hotline, public)
+    if sheet:
+        echo(recovery_sheet.sheet_text(hotline, read_private_key(settings.keys, hotline, public.key_id)))
 
 
 @keys.command()
@@ -90,18 +86,15 @@ def publish(folder: Path | None) -> None:
     \b
     Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
     """
-    settings = _settings()
-    try:
-        target = folder or load_settings(WebKeySettings, os.environ).web_keys
-        if target is None:
-            raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
-        changed = publish_keys(settings.keys, target)
-        if not hotlines_with_keys(target):
-            raise CommandError(
-                f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
-            )
-    except (KeyFileError, SettingError) as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    target = folder or load_settings(WebKeySettings, os.environ).web_keys
+    if target is None:
+        raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
+    changed = publish_keys(settings.keys, target)
+    if not hotlines_with_keys(target):
+        raise CommandError(
+            f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
+        )
     echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
 
 
@@ -111,23 +104,20 @@ def list_() -> None:
 
     Compare the key ids with the country files: a public key that was replaced has another id.
     """
-    settings = _settings()
-    try:
-        hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
-        if not hotlines and not audit_keys:
-            raise CommandError(
-                f"There is no key under {settings.keys}. Set TOKAUT_KEYS as the services have it, or make a pair: "
-                "tokaut keys new HOTLINE"
-            )
-        for hotline in hotlines:
-            for rank, key in enumerate(list_keys(settings.keys, hotline)):
-                use = "current" if rank == 0 else "older"
-                private_key = "private key here" if key.has_private_key else "private key not here"
-                echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
-        for key_id in audit_keys:
-            echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
-    except KeyFileError as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
+    if not hotlines and not audit_keys:
+        raise CommandError(
+            f"There is no key under {settings.keys}. Set TOKAUT_KEYS as the services have it, or make a pair: "
+            "tokaut keys new HOTLINE"
+        )
+    for hotline in hotlines:
+        for rank, key in enumerate(list_keys(settings.keys, hotline)):
+            use = "current" if rank == 0 else "older"
+            private_key = "private key here" if key.has_private_key else "private key not here"
+            echo(f"{hotline:<24} {key.public.key_id}  {key.made_at:%Y-%m-%d}  {use:<7}  {private_key}")
+    for key_id in audit_keys:
+        echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
 
 
 @keys.command()
@@ -150,25 +140,20 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     if what == PEPPER:
         _rotate_pepper()
         return
-    settings = _settings()
-    try:
-        if what == AUDIT_KEY:
-            _new_signer(settings.keys, first=False)
-            return
-        existing = list_keys(settings.keys, what)
-        if not existing:
-            raise CommandError(f"{what} has no key yet. Make one: tokaut keys new {what}")
-        public = existing[0].public if rewrap_only else _new_pair(settings, what)
-        if not rewrap_only:
-            _print_locations(settings.keys, what, public)
-            if sheet:
-                echo(recovery_sheet.sheet_text(what, read_private_key(settings.keys, what, public.key_id)))
-        if settings.has_database:
-            _rewrap(
-                settings, what, public, [key.public.key_id for key in existing if key.public.key_id != public.key_id]
-            )
-    except (KeyFileError, SettingError) as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    if what == AUDIT_KEY:
+        _new_signer(settings.keys, first=False)
+        return
+    existing = list_keys(settings.keys, what)
+    if not existing:
+        raise CommandError(f"{what} has no key yet. Make one: tokaut keys new {what}")
+    public = existing[0].public if rewrap_only else _new_pair(settings, what)
+    if not rewrap_only:
+        _print_locations(settings.keys, what, public)
+        if sheet:
+            echo(recovery_sheet.sheet_text(what, read_private_key(settings.keys, what, public.key_id)))
+    if settings.has_database:
+        _rewrap(settings, what, public, [key.public.key_id for key in existing if key.public.key_id != public.key_id])
 
 
 @keys.command()
@@ -178,13 +163,10 @@ def restore(hotline: str) -> None:
 
     Practise this once a year on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
     """
-    settings = _settings()
-    try:
-        private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
-        refuse_keys(settings.keys, settings.mode)
-        restore_private_key(settings.keys, hotline, private)
-    except (KeyFileError, SettingError, recovery_sheet.SheetError) as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
+    refuse_keys(settings.keys, settings.mode)
+    restore_private_key(settings.keys, hotline, private)
     echo(f"{hotline}: the private key {private.key_id} is back.")
 
 
@@ -205,26 +187,21 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef --restarted
     """
-    settings = _settings()
-    try:
-        web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
-        with open_database() as (database, actor):
-            _refuse_key_of_web(web_keys, hotline, key_id)
-            _refuse_filled_spool(spool_status.list_statuses(database), key_id)
-            if not restarted:
-                raise CommandError(
-                    f"A process that was not restarted since the newer key still seals to {key_id}, and nobody could "
-                    f"open that. Restart web on every host, and the console if it has keys of {hotline}. Then repeat "
-                    "this with --restarted."
-                )
-            if rows := count_by_key(database, key_id):
-                raise CommandError(
-                    f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
-                )
-            destroy_key(settings.keys, hotline, key_id)
-            delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
-    except (KeyFileError, SettingError) as fault:
-        raise CommandError(str(fault)) from None
+    settings = load_settings(InstallationSettings, os.environ)
+    web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
+    with open_database() as (database, actor):
+        _refuse_key_of_web(web_keys, hotline, key_id)
+        _refuse_filled_spool(spool_status.list_statuses(database), key_id)
+        if not restarted:
+            raise CommandError(
+                f"A process that was not restarted since the newer key still seals to {key_id}, and nobody could "
+                f"open that. Restart web on every host, and the console if it has keys of {hotline}. Then repeat "
+                "this with --restarted."
+            )
+        if rows := count_by_key(database, key_id):
+            raise CommandError(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
+        destroy_key(settings.keys, hotline, key_id)
+        delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
 
 
@@ -282,19 +259,9 @@ def _new_pair(settings: InstallationSettings, hotline: str) -> PublicKey:
     return public
 
 
-def _settings() -> InstallationSettings:
-    try:
-        return load_settings(InstallationSettings, os.environ)
-    except SettingError as error:
-        raise CommandError(str(error)) from None
-
-
 def _rotate_pepper() -> None:
-    try:
-        path = load_settings(PepperSettings, os.environ).pepper_file
-        renewed = rotate_pepper(path)
-    except SettingError as error:
-        raise CommandError(str(error)) from None
+    path = load_settings(PepperSettings, os.environ).pepper_file
+    renewed = rotate_pepper(path)
     echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
 
 

@@ -34,7 +34,7 @@ from reports.countries.country import Countries, Country, load_countries, shippe
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode
-from tokaut.documents.files import write_documents
+from tokaut.documents.files import write_documents, writing
 from tokaut.documents.review_sheet import ReadSheet, SheetRow, read_sheet, review_sheet_html
 from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, TextState, catalogue_coverage, signature_text
 from tokaut.screens.coverage import screen_coverage as lines_of
@@ -148,10 +148,8 @@ def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> No
         version=catalogue_version(tag),
         printed_on=today,
     )
-    try:
+    with writing(path, "Name another file: --out FILE"):
         write_documents({path: text})
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror}). Name another file: --out FILE") from None
     echo(
         f"{path}: {len(screens)} screens in {name} as {selected_country.name} shows them. Open it in a browser and "
         "print it."
@@ -211,10 +209,8 @@ def sign(*, tag: str, organisation: str, role: str, source: Path, only: str, wit
         raise CommandError(f"Nothing to sign: {len(read & before)} texts of these rows were signed before.{since}")
     path = FOLDER / f"{tag}{SIGNATURES}"
     block = write_signature(tag, replace(signature, texts=new))
-    try:
+    with writing(path, "Run it in a checkout of your own."):
         write_documents({path: (signature_text(tag) or HEADER.format(tag=tag)) + block})
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror}). Run it in a checkout of your own.") from None
     total, both = len(english_by_key), len(load(FOLDER)[tag].signed)
     echo(
         f"locales/{path.name}: {len(new)} texts signed by {organisation} ({role}).{since} Of {total} texts {both} are "

@@ -7,13 +7,12 @@ from contextlib import closing
 
 import click
 
-from reports.store.database_check import WrongDatabase
-from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.migrations import upgrade
 from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, Mode, SettingError, load_settings
+from runtime.settings import InstallationSettings, Mode, load_settings
 from tokaut.database import file_fault
 from tokaut.terminal import CommandError, echo
 
@@ -38,8 +37,6 @@ def migrate() -> None:
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             upgrade(database, settings.mode)
             faults = list_faults(database, "owner")
-    except (SettingError, InvalidDatabaseURL, WrongDatabase) as error:
-        raise CommandError(str(error)) from None
     except PermissionDenied as denied:
         raise CommandError(
             f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "

@@ -11,6 +11,7 @@ from reports.countries.country import SHIPPED_FOLDER, CountryError, country_text
 from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
+from runtime.operator_error import OperatorError
 from runtime.settings import Mode
 from tokaut.checks import installation
 from tokaut.database import open_database
@@ -113,6 +114,6 @@ def _record_withdrawal(country: str, number: str) -> None:
     try:
         with open_database() as (database, actor):
             delivery_actions.record_action(database, "number_withdrawn", f"{country}:{digits_of(number)}", actor)
-    except CommandError as error:
+    except OperatorError as error:
         advice = "It IS withdrawn, but the audit does not have it. Run the same again later."
-        raise CommandError(f"{error.message}\n{advice}") from None
+        raise CommandError(f"{error}\n{advice}") from None

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reports.countries.country import CountryError, load_countries, retention_policy
+from reports.countries.country import load_countries, retention_policy
 from reports.retention import RETENTION_RULES, RetentionPolicy
 from reports.store.engine import leases
 from reports.store.engine.database import Database
@@ -85,8 +85,5 @@ def _refuse_clock_jump(database: Database) -> None:
 
 
 def _policy() -> RetentionPolicy:
-    try:
-        common = load_settings(CommonSettings, os.environ)
-        return retention_policy(load_countries(common.countries, common.mode, common.country_dir))
-    except CountryError as error:
-        raise CommandError(str(error)) from None
+    common = load_settings(CommonSettings, os.environ)
+    return retention_policy(load_countries(common.countries, common.mode, common.country_dir))

@@ -11,13 +11,13 @@ import click
 import locales
 from flows import catalogues, loader
 from reports.countries import country
-from reports.countries.country import CountryError, shipped_countries
+from reports.countries.country import shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.settings import Mode
-from tokaut.documents.files import write_documents
+from tokaut.documents.files import write_documents, writing
 from tokaut.documents.pages import CountrySheet, readiness_html
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -36,20 +36,15 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
 
     Next: `tokaut check --country vu` says what to do first, step by step.
     """
-    try:
-        sheets = country_sheets(isos)
-    except CountryError as error:
-        raise CommandError(str(error)) from None
+    sheets = country_sheets(isos)
     if out is None:
         for sheet_country, items in sheets:
             echo(sheet_country.name)
             for item in items:
                 echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.summary}")
         return
-    try:
+    with writing(out, "Name a file in a folder of yours."):
         write_documents({out: readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}")})
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written ({error.strerror}). Name a file in a folder of yours.") from None
     echo(f"{out}: {len(sheets)} {'country' if len(sheets) == 1 else 'countries'}. Open it in a browser, or print it.")
 
 

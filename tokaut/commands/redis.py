@@ -12,6 +12,7 @@ import click
 
 from runtime.hardening import harden
 from runtime.settings import InvalidValue, parsers
+from tokaut.documents.files import writing
 from tokaut.redis_acl import (
     ADMIN_USERS,
     PROCESS_USERS,
@@ -65,12 +66,8 @@ def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> Non
     """
     rules = {**PROCESS_USERS, **(ADMIN_USERS if admin else {}), **(SENTINEL_USERS if sentinel else {})}
     _refuse_address(at)
-    try:
+    with writing(folder, "Run this as root."):
         written = _write(folder.absolute(), at, rules, rotate=rotate)
-    except OSError as error:
-        raise CommandError(
-            f"{error.filename or folder} cannot be written ({error.strerror}). Run this as root."
-        ) from None
     _print_next_steps(folder.absolute(), written, rotate=rotate)
 
 

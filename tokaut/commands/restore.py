@@ -8,9 +8,9 @@ from typing import Final
 
 import click
 
-from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, lock_copies, restore_backup
+from reports.store.operations.maintenance import check_backup, is_in_use, lock_copies, restore_backup
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, SettingError, load_settings
+from runtime.settings import InstallationSettings, load_settings
 from tokaut.commands.backup import embedded_database, ended_by_sigterm
 from tokaut.terminal import CommandError, echo
 
@@ -44,8 +44,6 @@ def restore(file: Path) -> None:
             if not is_alone:
                 raise CommandError(f"A backup or restore of {database} runs. Wait until it has ended.")
             aside = restore_backup(file, database)
-    except (SettingError, BackupError) as error:
-        raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(
             f"{error.filename or database} cannot be used ({error.strerror}). Correct TOKAUT_DATA or DATABASE_URL, or "

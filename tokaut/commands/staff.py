@@ -12,7 +12,7 @@ from reports.store.privileges.rights import CONSOLE
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from runtime.hardening import harden
-from runtime.settings import ConsoleSettings, SettingError, load_settings
+from runtime.settings import ConsoleSettings, load_settings
 from tokaut.checks import installation
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -52,7 +52,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     in the console. Each hotline should have two leads: otherwise nobody can let the only one back in, or confirm a
     third.
     """
-    settings = _settings()
+    settings = load_settings(ConsoleSettings, os.environ)
     if not is_valid_name(name):
         raise CommandError("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")
     if (role == StaffRole.OPERATOR) == (hotline is not None):
@@ -114,10 +114,3 @@ def end(name: str) -> None:
         accounts.deactivate(database, account, actor)
         case_view.put_back_reports(database, account, actor)
     echo(f"{name} has no access any more.")
-
-
-def _settings() -> ConsoleSettings:
-    try:
-        return load_settings(ConsoleSettings, os.environ)
-    except SettingError as error:
-        raise CommandError(str(error)) from None

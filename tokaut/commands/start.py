@@ -10,18 +10,16 @@ from types import FrameType
 
 import click
 
-from reports.countries.country import Countries, CountryError, load_countries
+from reports.countries.country import Countries, load_countries
 from runtime.hardening import harden
-from runtime.settings import CommonSettings, Mode, SettingError, load_settings
-from tokaut.local_stack.processes import STOP_SIGNALS, ProcessDied, ProcessGroup
+from runtime.settings import CommonSettings, Mode, load_settings
+from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
 from tokaut.local_stack.services import (
-    AlreadyRunning,
     practice_port,
     practice_secrets,
     server_addresses,
     start_services,
 )
-from tokaut.local_stack.valkey import ValkeyMissing
 from tokaut.terminal import CommandError, echo
 
 LOOK_SECONDS = 0.5
@@ -45,15 +43,12 @@ def start() -> None:
     Next: `tokaut check`, in another terminal with the same settings.
     """
     harden()
-    try:
-        common = load_settings(CommonSettings, os.environ)
-        if common.mode is Mode.DEMO:
-            raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {HINT}")
-        if not common.has_database:
-            raise CommandError("There is no database yet. Run: tokaut migrate")
-        _run(common, load_countries(common.countries, common.mode, common.country_dir))
-    except (SettingError, CountryError, ProcessDied, ValkeyMissing, AlreadyRunning) as error:
-        raise CommandError(str(error)) from None
+    common = load_settings(CommonSettings, os.environ)
+    if common.mode is Mode.DEMO:
+        raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {HINT}")
+    if not common.has_database:
+        raise CommandError("There is no database yet. Run: tokaut migrate")
+    _run(common, load_countries(common.countries, common.mode, common.country_dir))
 
 
 def _run(common: CommonSettings, countries: Countries) -> None:

@@ -28,7 +28,7 @@ from reports.statistics.tables import (
 from reports.store.operations import delivery_actions, quarterly_figures
 from runtime.settings import Mode
 from tokaut.database import open_database
-from tokaut.documents.files import write_documents
+from tokaut.documents.files import write_documents, writing
 from tokaut.documents.pages import statistics_html
 from tokaut.terminal import CommandError, CommandGroup, did_you_mean, echo
 
@@ -111,12 +111,10 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     texts = {folder / name: text for name, text in (files | charts).items()}
     if made_up:
         texts = {path: _as_example(path, text) for path, text in texts.items()}
-    try:
+    with writing(folder, "Name a folder of yours."):
         (folder / CHARTS).mkdir(parents=True, exist_ok=True)
         earlier = [path for path in (folder / CHARTS).iterdir() if CHART_FILE.fullmatch(path.name)]
         write_documents(texts, [path for path in earlier if path not in texts])
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written ({error.strerror}). Name a folder of yours.") from None
     echo(f"{folder}: {', '.join(files)} and {len(charts) // 2} charts, of {len(quarters)} quarters.")
 
 

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from reports.countries.country import CountryError, load_countries
+from reports.countries.country import load_countries
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, OperatorSettings, SettingError, load_all_settings
 from tokaut.terminal import CommandError, echo
@@ -24,14 +24,11 @@ def synthetic() -> None:
     Example:  tokaut synthetic
     """
     harden()
-    try:
-        settings = load_all_settings((CommonSettings, OperatorSettings), os.environ)
-        common, operator = settings[CommonSettings], settings[OperatorSettings]
-        if faults := list(synthetic_call_faults(common, operator)):
-            raise SettingError(faults)
-        countries = load_countries(common.countries, common.mode, common.country_dir)
-    except (SettingError, CountryError) as error:
-        raise CommandError(str(error)) from None
+    settings = load_all_settings((CommonSettings, OperatorSettings), os.environ)
+    common, operator = settings[CommonSettings], settings[OperatorSettings]
+    if faults := list(synthetic_call_faults(common, operator)):
+        raise SettingError(faults)
+    countries = load_countries(common.countries, common.mode, common.country_dir)
     calls = make_synthetic_calls(common, operator, countries, HttpClient())
     if calls is None:
         raise CommandError("TOKAUT_SYNTHETIC_CALLS names no address, so clock makes no synthetic calls.")

@@ -15,6 +15,7 @@ from rich.console import Console
 from standardwebhooks.webhooks import Webhook
 
 from reports.json_bodies import json_bytes
+from runtime.operator_error import OperatorError
 from tokaut.demo.display import DemoDisplay, LiveDisplay, SafeDisplay, TextDisplay, is_supported
 from tokaut.local_stack.hotline_server import ReceivedDeliveries, ReceivedDelivery
 from tokaut.local_stack.processes import ProcessGroup
@@ -100,7 +101,7 @@ def answer_screen(caller: UssdPhone, show: DemoDisplay, screen: PhoneScreen, ste
     return caller.reply(text)
 
 
-class DemoFailed(Exception):
+class DemoFailed(OperatorError):
     """A step of the demo failed: a delivery or a callback did not arrive. The message names the log to read."""
 
 

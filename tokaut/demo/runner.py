@@ -11,19 +11,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from reports.countries.country import CountryError, load_countries
+from reports.countries.country import load_countries
 from runtime.hardening import harden
-from runtime.settings import CommonSettings, Mode, SettingError
+from runtime.settings import CommonSettings, Mode
 from runtime.settings import load_all_settings as load_settings
 from tokaut.demo import staff_account
 from tokaut.demo.display import TextDisplay
-from tokaut.demo.playback import PHONE_NUMBER, SERVICE_CODE, DeliveryWatch, DemoFailed, call_back, play
+from tokaut.demo.playback import PHONE_NUMBER, SERVICE_CODE, DeliveryWatch, call_back, play
 from tokaut.local_stack.hotline_server import ReceivedDeliveries
-from tokaut.local_stack.processes import STOP_SIGNALS, ProcessDied, ProcessGroup
-from tokaut.local_stack.settings import DemoFolder, FolderInUse, PortInUse, StackPlan, addresses, make_plan
+from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
+from tokaut.local_stack.settings import DemoFolder, StackPlan, addresses, make_plan
 from tokaut.local_stack.startup import start_stack
-from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
-from tokaut.local_stack.valkey import ValkeyMissing
+from tokaut.local_stack.ussd_phone import UssdPhone
 from tokaut.terminal import CommandError, echo
 
 SCREEN_SECONDS = 1.6  # time for a person to read a screen
@@ -65,30 +64,18 @@ def run_demo(*, once: bool, port: int) -> None:
     Raises CommandError if it fails, and KeyboardInterrupt after Ctrl-C, once all processes have stopped.
     """
     harden()
-    try:
-        mode = os.environ.get("TOKAUT_MODE", "").strip()
-        if mode in {Mode.TRAINING, Mode.LIVE}:
-            raise CommandError(
-                f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it."
-            )
-        common = load_settings([CommonSettings], os.environ)[CommonSettings]
-        if DEMO_CHANNEL not in common.channels:
-            raise CommandError(
-                f"CHANNELS leaves out {DEMO_CHANNEL}, over which the demo's reporter dials. Add it, or unset CHANNELS."
-            )
-        _run(common, once=once, port=port)
-        echo(STOPPED)
-    except (
-        FolderInUse,
-        PortInUse,
-        ValkeyMissing,
-        ProcessDied,
-        UnexpectedAnswer,
-        DemoFailed,
-        CountryError,
-        SettingError,
-    ) as error:
-        raise CommandError(str(error)) from None
+    mode = os.environ.get("TOKAUT_MODE", "").strip()
+    if mode in {Mode.TRAINING, Mode.LIVE}:
+        raise CommandError(
+            f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it."
+        )
+    common = load_settings([CommonSettings], os.environ)[CommonSettings]
+    if DEMO_CHANNEL not in common.channels:
+        raise CommandError(
+            f"CHANNELS leaves out {DEMO_CHANNEL}, over which the demo's reporter dials. Add it, or unset CHANNELS."
+        )
+    _run(common, once=once, port=port)
+    echo(STOPPED)
 
 
 def _run(common: CommonSettings, *, once: bool, port: int) -> None:

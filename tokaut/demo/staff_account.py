@@ -18,6 +18,7 @@ from reports.store.engine.database import Database
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Credentials
+from runtime.operator_error import OperatorError
 from runtime.settings import ConsoleSettings, load_settings
 
 NAME, HOTLINE = "demo", "vu-pikinini"
@@ -53,7 +54,7 @@ def create_account(settings: Mapping[str, str]) -> dict[str, str] | None:
     }
 
 
-class NoDemo(Exception):
+class NoDemo(OperatorError):
     """No demo runs here, or it has no staff account. The message is one line with the remedy."""
 
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from tokaut.terminal import CommandError
+
 NEW_MODE = 0o666  # less the umask, as any new document
+
+
+@contextmanager
+def writing(path: Path, advice: str) -> Iterator[None]:
+    """Raise CommandError with this advice if `path`, or a file in it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{error.filename or path} cannot be written ({error.strerror}). {advice}") from None
 
 
 def write_new_document(path: Path, lines: Iterable[str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from reports.crypto import DecryptError, PrivateKey
+from runtime.operator_error import OperatorError
 
 
-class SheetError(Exception):
+class SheetError(OperatorError):
     """The typed text is not a valid sheet. The message is one line for the person who typed it."""
 
 

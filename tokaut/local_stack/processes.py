@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from runtime.operator_error import OperatorError
 from tokaut.local_stack.fork_server import CannotFork, ForkedProcess, ForkServer, can_fork
 from tokaut.local_stack.parent_death import die_with_parent
 
@@ -22,7 +23,7 @@ RUN_MARK = "STARTED_BY_RUN"  # environment variable of each process of a run, in
 LOG_TAIL_CHARS = 2000  # end of the log that is shown when its process has died
 
 
-class ProcessDied(Exception):
+class ProcessDied(OperatorError):
     """A process ended unexpectedly. The message names it, its exit status and the end of its log."""
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from console.api import CallbackSettings
 from reports.countries.country import Countries
+from runtime.operator_error import OperatorError
 from runtime.settings import CommonSettings, Mode, hotline_prefix
 from runtime.settings.environment import raw_value, settings_of_class
 from tokaut.local_stack import valkey
@@ -23,7 +24,7 @@ RECEIVED: Final = "practice-received.jsonl"
 SECRETS_FILE: Final = "practice-hotlines.json"
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(OperatorError):
     """The processes of this folder run already. The message is one line."""
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from gateway import channels
+from runtime.operator_error import OperatorError
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import kill_run
@@ -38,7 +39,7 @@ FREE_WITHIN = 3.0  # seconds; a demo that was just killed may still hold its por
 # The folder of a demo: locked by one demo at a time, emptied at its start, described in demo.json while it runs.
 
 
-class FolderInUse(Exception):
+class FolderInUse(OperatorError):
     """The folder cannot be used. The message is one line with the reason and the remedy."""
 
 
@@ -114,7 +115,7 @@ class DemoFolder:
         mark.touch()
 
 
-class PortInUse(Exception):
+class PortInUse(OperatorError):
     """A port cannot be used. The message is one line that names the port and the remedy."""
 
 

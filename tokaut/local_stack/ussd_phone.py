@@ -10,11 +10,13 @@ from pathlib import Path
 
 import requests
 
+from runtime.operator_error import OperatorError
+
 CHOICE_LINE = re.compile(r"^(\d{1,2}) (.+)$", re.MULTILINE)  # "2 Soon"; "1 = skip" is one too, labelled "= skip"
 ANSWERS_WITHIN = 10.0  # seconds; Africa's Talking waits at least this long
 
 
-class UnexpectedAnswer(Exception):
+class UnexpectedAnswer(OperatorError):
     """The response is not a USSD answer, or the screen has no such choice. The message shows it."""
 
 

@@ -12,10 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from runtime.operator_error import OperatorError
+
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 
 
-class ValkeyMissing(Exception):
+class ValkeyMissing(OperatorError):
     """No server can be started on this machine. The message gives the remedy."""
 
 

@@ -44,6 +44,7 @@ from reports.store.engine.time_expressions import deferred_number
 from reports.store.engine.timeouts import BACKGROUND, Timeouts
 from runtime import event_loop_guard
 from runtime.deadline import DeadlineExceeded
+from runtime.operator_error import OperatorError
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ class PermissionDenied(DatabaseUnavailable):
         self.sentence = f"PostgreSQL refused {role}: {refusal}"
 
 
-class InvalidDatabaseURL(ValueError):
+class InvalidDatabaseURL(OperatorError):
     """DATABASE_URL cannot be used; the message shows the forms that can."""
 
 

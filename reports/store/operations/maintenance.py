@@ -19,6 +19,7 @@ from pathlib import Path
 
 from reports.store.engine.database import Database
 from runtime import filesystem
+from runtime.operator_error import OperatorError
 from runtime.settings.processes import sqlite_file
 
 MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
@@ -29,7 +30,7 @@ LEFTOVER_AGE = 86_400  # seconds; no copy is written for so long
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
-class BackupError(Exception):
+class BackupError(OperatorError):
     """A backup could not be made or used. The message is one line with the reason and the remedy."""
 
 
