@@ -48,6 +48,14 @@ def new_delivery(
 _ROUTES = tuple(t.route.alias(name).c for name in ("routed", "newer_route", "any_route"))  # slow to build
 
 
+def reports_to(hotline: str, report_id: str) -> Select[Any]:
+    """Select the deliveries by which a hotline was given a report, the oldest first, without cancelled ones."""
+    d = t.delivery.c
+    query = select(d.delivery_id, d.report_id, d.handling, d.priority).where(d.report_id == report_id)
+    query = query.where(d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED)
+    return query.order_by(d.created_at, d.delivery_id)
+
+
 def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     """Return whether the hotline of `delivery` (its columns) is on the report's latest route.
 

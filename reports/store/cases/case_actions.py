@@ -12,14 +12,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from reports.case_state import HANDLING_STATES, Handling, may_change
-from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole, TransferOutcome
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, TransferOutcome
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
+from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
+from reports.store.escalation import fallbacks
 from reports.store.idempotency_keys import claim_key, key_exists
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer, find_answer_target, save_answer
 from reports.store.privileges import row_security
@@ -67,6 +69,11 @@ class SealedNote:
     sealed: bytes
 
 
+def save_note(connection: Connection, note: SealedNote, actor: str, now: int) -> None:
+    """Store a note for colleagues. `now`: microseconds."""
+    connection.execute(insert(t.note), asdict(note) | {"actor": actor, "created_at": now})
+
+
 @dataclass(frozen=True, slots=True)
 class CaseAction:
     """A change of a report's handling state, with an answer to the reporter and notes for colleagues.
@@ -105,7 +112,7 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
     Raises CaseNotFound.
     """
     with row_security.read_as(database, hotline) as connection:
-        rows = connection.execute(_own_deliveries(hotline, report_id)).all()
+        rows = connection.execute(reports_to(hotline, report_id)).all()
         target = find_answer_target(connection, report_id) if rows else None
         if target is None:
             raise CaseNotFound
@@ -121,7 +128,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
         case_status.lock_report(connection, step.report_id)
-        rows = connection.execute(_own_deliveries(step.hotline, step.report_id).with_for_update()).all()
+        rows = connection.execute(reports_to(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise CaseNotFound
         if not claim_key(connection, database, step.idempotency_key):
@@ -136,9 +143,8 @@ def perform(database: Database, step: CaseAction) -> Handling:
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
             _change_handling(connection, row, step, now)
-        if step.notes:
-            authorship = {"actor": step.actor, "created_at": now}
-            connection.execute(insert(t.note), [asdict(note) | authorship for note in step.notes])
+        for note in step.notes:
+            save_note(connection, note, step.actor, now)
         if step.answer:
             save_answer(connection, step.answer, step.actor, now)
         if step.new_state != Handling.NONE:
@@ -176,16 +182,6 @@ def _latest_revision(connection: Connection, hotline: str, report_id: str) -> in
     d = t.delivery.c
     is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*REPORT_TYPES, DeliveryType.UPDATED)))
     return connection.execute(select(func.max(d.revision)).where(is_own)).scalar() or 0
-
-
-def _own_deliveries(hotline: str, report_id: str) -> Select[Any]:
-    d = t.delivery.c
-    is_own = and_(
-        d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
-    )
-    return (
-        select(d.delivery_id, d.report_id, d.handling, d.priority).where(is_own).order_by(d.created_at, d.delivery_id)
-    )
 
 
 def _change_handling(connection: Connection, row: Any, step: CaseAction, now: int) -> None:
@@ -246,7 +242,7 @@ def load_transfer_options(database: Database, account: Account, report_id: str) 
     with read_as(database, account.hotline) as connection:
         row = connection.execute(select(t.handover).where(_own_request(account.hotline, report_id))).first()
         reveal_report(database, connection, report_id)
-        return TransferOptions(_candidates(connection, report_id), row)
+        return TransferOptions(fallbacks.remaining_fallbacks(connection, report_id), row)
 
 
 def request_transfer(
@@ -277,21 +273,10 @@ def request_transfer(
             or connection.execute(repeated_request.values(outcome=None, **request)).rowcount
         )
         if changed_rows:
-            connection.execute(insert(t.note), asdict(why) | {"actor": account.actor, "created_at": now})
+            save_note(connection, why, account.actor, now)
             audit_log.append(connection, account.actor, "hand_over_asked", report_id, now)
         return bool(changed_rows)
 
 
 def _own_request(hotline: str, report_id: str) -> Any:
     return and_(t.handover.c.report_id == report_id, t.handover.c.giver == hotline)
-
-
-def _candidates(connection: Connection, report_id: str) -> tuple[str, ...]:
-    """Return the hotlines that the scheduler will accept: the same query as `fallbacks.remaining_fallbacks`."""
-    d, r = t.delivery.c, t.route.c
-    given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type == DeliveryType.CREATED)
-    newest_revision = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    hotlines = select(r.hotline).where(
-        r.report_id == report_id, r.revision == newest_revision, r.role == RecipientRole.FALLBACK
-    )
-    return tuple(connection.execute(hotlines.where(r.hotline.not_in(given_hotlines)).order_by(r.rank)).scalars())

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from reports.case_state import ACTIVE, Handling
-from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.follow_up import DEFAULT_FOLLOW_UPS
 from reports.store import audit_log
+from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
@@ -88,14 +88,15 @@ def load_status(connection: Connection, hotline: str, report_id: str, handling: 
 
 def load_handling(connection: Connection, case_ref: CaseRef) -> Handling:
     """Return the handling state of a report that this hotline was given."""
-    d = t.delivery.c
-    is_own = (d.report_id == case_ref.report_id, d.hotline == case_ref.hotline, d.type.in_(REPORT_TYPES))
-    query = (
-        select(d.handling)
-        .where(*is_own, d.state != DeliveryState.CANCELLED)
-        .order_by(d.created_at.desc(), d.delivery_id.desc())
-    )
-    return Handling(connection.execute(query.limit(1)).scalar_one())
+    rows = connection.execute(reports_to(case_ref.hotline, case_ref.report_id)).all()
+    return Handling(rows[-1].handling)
+
+
+def load_holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
+    """Return the hotline's row of `holding`; None in each column if there is none."""
+    h = t.holding.c
+    row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
+    return dict(row._mapping) if row else dict.fromkeys(column.name for column in h)
 
 
 def load_hoax_mark(connection: Connection, case_ref: CaseRef) -> str | None:

@@ -7,10 +7,10 @@ returned (S-23).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal, not_, or_, select
+from sqlalchemy import Connection, delete, func, literal, not_, or_, select
 
 from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
@@ -176,7 +176,7 @@ def open_case(database: Database, account: Account, report_id: str, *, is_read: 
         shown_at = database.moment(connection)
         additions = find_additions(connection, account.hotline, report_id, read_at)
         report = read_report(connection, report_id, account.hotline)
-        holding = _holding(connection, account.hotline, report_id)
+        holding = case_status.load_holding(connection, account.hotline, report_id)
         n = t.note.c
         note_query = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
         note_query = note_query.where(n.kind != case_actions.CHILD_NOTE)
@@ -226,12 +226,6 @@ def _record_read(database: Database, account: Account, report_id: str, is_read: 
     return read_at
 
 
-def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
-    h = t.holding.c
-    row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
-    return dict(row._mapping) if row else dict.fromkeys(column.name for column in t.holding.columns)
-
-
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
     """Return the audit entries about the report, without those of another hotline's staff.
 
@@ -271,8 +265,7 @@ def save_change(
                 raise case_actions.TransitionNotAllowed(handling)
             case_status.save_change(connection, database, case_ref, change)
             if note:
-                authorship = {"actor": account.actor, "created_at": database.now()}
-                connection.execute(insert(t.note), asdict(note) | authorship)
+                case_actions.save_note(connection, note, account.actor, database.now())
             if "holder" in change.values:
                 case_status.record_change(connection, database, case_ref)
 
@@ -289,7 +282,7 @@ def load_status(database: Database, account: Account, report_id: str) -> CaseSta
 def load_holding(database: Database, account: Account, report_id: str) -> Mapping[str, Any]:
     """Return the hotline's row of `holding`; None in each column if there is none."""
     with read_as(database, account.hotline) as connection:
-        return _holding(connection, account.hotline, report_id)
+        return case_status.load_holding(connection, account.hotline, report_id)
 
 
 def account_predates_report(database: Database, account: Account, report_id: str) -> bool:
@@ -331,7 +324,7 @@ def add_note(database: Database, account: Account, note: SealedNote, key: bytes 
     with write_as(database, account.hotline) as connection:
         if not idempotency_keys.claim_key(connection, database, key):
             return
-        connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
+        case_actions.save_note(connection, note, account.actor, now)
         audit_log.append(connection, account.actor, "noted", note.report_id, now)
 
 

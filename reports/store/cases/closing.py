@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import update
 
 from reports.case_state import ACTIVE, HANDLING_TRANSITIONS, Handling
-from reports.delivery import REPORT_TYPES, DeliveryState
 from reports.store import audit_log, idempotency_keys, outbox
 from reports.store.cases import case_status
-from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed
+from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed, save_note
 from reports.store.cases.case_status import CaseChange, CaseRef
+from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
@@ -30,8 +29,8 @@ class CannotUndo(Exception):
 def undo_until(database: Database, account: Account, report_id: str) -> int:
     """Return until when this person may undo the closing of a report, in microseconds; 0: they may not."""
     with read_as(database, account.hotline) as connection:
-        rows = _own_deliveries(connection, account.hotline, report_id)
-        holding = _holding(connection, account.hotline, report_id)
+        rows = connection.execute(reports_to(account.hotline, report_id)).all()
+        holding = case_status.load_holding(connection, account.hotline, report_id)
     return _undo_until(rows, holding, account, database.now())
 
 
@@ -45,8 +44,8 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
         case_status.lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return
-        rows = _own_deliveries(connection, account.hotline, report_id)
-        holding = _holding(connection, account.hotline, report_id)
+        rows = connection.execute(reports_to(account.hotline, report_id)).all()
+        holding = case_status.load_holding(connection, account.hotline, report_id)
         if not _undo_until(rows, holding, account, now):
             raise CannotUndo
         state = holding["closed_from"]
@@ -64,8 +63,8 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
         case_status.record_change(connection, database, case_ref)
 
 
-def _undo_until(rows: list[Any], holding: Mapping[str, Any], account: Account, now: int) -> int:
-    if not rows or rows[-1].handling != Handling.CLOSED or holding.get("closed_from") is None:
+def _undo_until(rows: Sequence[Any], holding: Mapping[str, Any], account: Account, now: int) -> int:
+    if not rows or rows[-1].handling != Handling.CLOSED or holding["closed_from"] is None:
         return 0
     until = (holding["changed_at"] or 0) + UNDO_TIME
     return until if holding["changed_by"] == account.name and now < until else 0
@@ -112,19 +111,5 @@ def _change_mark(
         if not may_close or case_status.load_hoax_mark(connection, case_ref) != expected_mark:
             raise TransitionNotAllowed(handling)
         if why:
-            authorship = {"actor": account.actor, "created_at": database.now()}
-            connection.execute(insert(t.note), asdict(why) | authorship)
+            save_note(connection, why, account.actor, database.now())
         case_status.save_change(connection, database, case_ref, change)
-
-
-def _own_deliveries(connection: Connection, hotline: str, report_id: str) -> list[Any]:
-    d = t.delivery.c
-    is_own = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
-    query = select(d.delivery_id, d.handling).where(*is_own, d.state != DeliveryState.CANCELLED)
-    return list(connection.execute(query.order_by(d.created_at, d.delivery_id)))
-
-
-def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
-    h = t.holding.c
-    row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
-    return dict(row._mapping) if row else {}

@@ -12,6 +12,7 @@ from reports.case_state import Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
 from reports.escalation import Priority
 from reports.store import audit_log, outbox
+from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -246,7 +247,7 @@ def _close_request(connection: Connection, transfer: Transfer, outcome: Transfer
 def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, Priority]:
     report_id, giver = transfer.report_id, transfer.giver
     connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
-    rows = _deliveries_of(connection, report_id, giver)
+    rows = connection.execute(reports_to(giver, report_id).with_for_update()).all()
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")
     returnable = fallbacks.returnable_hotlines(connection, report_id)
@@ -266,15 +267,6 @@ def _transfer(connection: Connection, database: Database, transfer: Transfer) ->
             connection, row.delivery_id, report_id, act="handed_on", actor=transfer.actor, now=database.now()
         )
     return delivery
-
-
-def _deliveries_of(connection: Connection, report_id: str, hotline: str) -> list[Any]:
-    d = t.delivery.c
-    has_report = and_(
-        d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED
-    )
-    query = select(d.delivery_id, d.handling).where(has_report).order_by(d.created_at, d.delivery_id)
-    return list(connection.execute(query.with_for_update()))
 
 
 def _why_not(hotline: str, remaining: tuple[str, ...]) -> str:
