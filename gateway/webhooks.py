@@ -38,7 +38,6 @@ from runtime import tracing
 from runtime.telephony import CALL_KINDS
 
 HOOKS = "/hooks/"
-MOST_BYTES = 256 * 1024  # bytes of any webhook's body
 MOST_READ_AT_ONCE = 8 * 1024  # bytes of a USSD request that is parsed on the event loop
 PLAIN = "text/plain; charset=utf-8"
 # The answer for an unknown address, a wrong token, or a channel that is not configured.

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-import structlog
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
@@ -19,9 +18,6 @@ WARN_DAYS: Final = 30  # days before the purge of a report that nobody closed: t
 HOLD_WARN_DAYS: Final = 14  # days before a legal hold ends: the operator is notified
 MAX_HOLD_DAYS: Final = 731
 LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy stored here
-
-
-log = structlog.get_logger()
 
 
 class RetentionRule(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -38,8 +38,4 @@ def delete_old_keys(database: Database, older: int) -> int:
     A callback with a signature of that age is refused for its age, so its key is not needed any more.
     """
     is_old = t.callback.c.at < database.now_sql() - older
-    with database.read() as connection:
-        if connection.execute(select(t.callback.c.at).where(is_old).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.callback).where(is_old)).rowcount
+    return database.delete_any(t.callback, is_old)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -43,7 +43,7 @@ from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence, entry_codes
 from reports.store.schema import tables as t
-from reports.store.submissions import HELD, Submission, find_submitted, same_report
+from reports.store.submissions import HELD, Submission, find_submitted, pending_rows, same_report, sealed_fields
 from reports.time_limits import PENDING_REVISION
 
 COMPLETENESS_ORDER = tuple(Completeness)
@@ -230,8 +230,8 @@ def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> N
 def _insert_bodies(connection: Connection, database: Database, rows: Sequence[Any]) -> None:
     for row in rows:
         ids = {"report_id": row.report_id, "revision": row.revision}
-        body = {"key_id": row.key_id, "wrap": row.wrap, "head": row.head, "sealed": row.sealed}
-        connection.execute(database.insert_or_ignore(t.report_body).values(ids | {"recipient": row.recipient} | body))
+        body = ids | {"recipient": row.recipient} | sealed_fields(row)
+        connection.execute(database.insert_or_ignore(t.report_body).values(body))
         if row.role != HELD:
             route_row = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
             connection.execute(database.insert_or_ignore(t.route).values(ids | route_row))
@@ -374,14 +374,7 @@ def _replace_pending(
     """Replace the pending revision of a report; a report of an earlier session takes the origin key of this one."""
     for statement in (_ADOPT_REPORT, _DELETE_REPLACED):
         connection.execute(statement, {"origin": submission.origin_key, "report": submission.report_id})
-    shared_fields = asdict(submission)
-    del shared_fields["parts"]
-    rows = [
-        {**shared_fields, "kind": kind, "recipient": part.hotline, "role": part.role, "rank": rank}
-        | {"why": part.why, "key_id": part.key_id, "wrap": part.wrap, "head": part.head, "sealed": part.sealed}
-        for rank, part in enumerate(submission.parts)
-    ]
-    if rows:
+    if rows := pending_rows(submission, kind):
         connection.execute(insert(t.pending).values(due_at=due), rows)
 
 

@@ -219,19 +219,24 @@ def _report_row(submission: Submission) -> dict[str, Any]:
     }
 
 
+def pending_rows(submission: Submission, kind: PendingKind) -> list[dict[str, Any]]:
+    """Return the rows of `pending` of a submission, one for each hotline. The caller adds `due_at`."""
+    shared = {name: getattr(submission, name) for name in Submission.__dataclass_fields__ if name != "parts"}
+    return [
+        {**shared, "kind": kind, "recipient": part.hotline, "role": part.role, "rank": rank, "why": part.why}
+        | sealed_fields(part)
+        for rank, part in enumerate(submission.parts)
+    ]
+
+
+def sealed_fields(copy: Any) -> dict[str, Any]:
+    """Return the columns of a sealed body. `copy`: a SealedCopy, or a row of `pending`."""
+    return {name: getattr(copy, name) for name in ("key_id", "wrap", "head", "sealed")}
+
+
 def _insert_bodies(connection: Connection, submission: Submission) -> None:
     ids = {"report_id": submission.report_id, "revision": submission.revision}
-    bodies = [
-        {
-            **ids,
-            "recipient": part.hotline,
-            "key_id": part.key_id,
-            "wrap": part.wrap,
-            "head": part.head,
-            "sealed": part.sealed,
-        }
-        for part in submission.parts
-    ]
+    bodies = [{**ids, "recipient": part.hotline, **sealed_fields(part)} for part in submission.parts]
     if bodies:
         connection.execute(_INSERT_BODIES, bodies)
     routed = [

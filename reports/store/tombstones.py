@@ -6,7 +6,7 @@ deleted through another host since. Each submission from a spool checks the tomb
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, delete, exists, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -50,8 +50,4 @@ def covers(connection: Connection, report_id: str, origin_key: bytes, revision: 
 def delete_old(database: Database, older: int) -> int:
     """Delete tombstones older than `older` microseconds, and return how many."""
     is_old = t.tombstone.c.at < database.now() - older
-    with database.read() as connection:
-        if connection.execute(select(t.tombstone.c.at).where(is_old).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.tombstone).where(is_old)).rowcount
+    return database.delete_any(t.tombstone, is_old)

@@ -72,7 +72,6 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "answer_notices.list_notices",
         "board",
         "call_hours.list_quiet",
-        "call_hours._quiet",
         "case_actions",
         "case_list",
         "case_view",

@@ -67,11 +67,7 @@ def list_drafts(database: Database, account: Account, report_id: str) -> Sequenc
 def delete_old(database: Database) -> None:
     """Delete drafts that no session can show any more. The scheduler calls this."""
     is_old = t.draft.c.saved_at < database.now_sql() - LIFETIME
-    with database.read() as connection:
-        if connection.execute(select(t.draft.c.report_id).where(is_old).limit(1)).first() is None:
-            return
-    with database.write() as connection:
-        connection.execute(delete(t.draft).where(is_old))
+    database.delete_any(t.draft, is_old)
 
 
 def _own_drafts(account: Account, report_id: str, kinds: Sequence[str]) -> tuple[Any, ...]:

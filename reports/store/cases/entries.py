@@ -8,7 +8,6 @@ revision only as a new report.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 
 from sqlalchemy import select
 
@@ -19,7 +18,7 @@ from reports.store.idempotency_keys import claim_key, was_key_used
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
-from reports.store.submissions import Submission
+from reports.store.submissions import Submission, pending_rows
 
 
 def enter(
@@ -39,11 +38,7 @@ def enter(
         code: access code and PIN, sealed to web; None if the reporter gets none.
         is_taken: this person acknowledges the report by entering it.
     """
-    shared = asdict(submission)
-    (part,) = submission.parts
-    del shared["parts"]
-    row = {**shared, "kind": PendingKind.STAFF, "recipient": part.hotline, "role": part.role, "rank": 0}
-    row |= {"why": part.why, "key_id": part.key_id, "wrap": part.wrap, "head": part.head, "sealed": part.sealed}
+    [row] = pending_rows(submission, PendingKind.STAFF)
     row |= {"taker": account.actor if is_taken else None, "code": code, "due_at": database.now_sql()}
     with write_as(database, account.hotline) as connection:
         if not claim_key(connection, database, key):

@@ -66,9 +66,6 @@ def count_due(database: Database, account: Account) -> DueCount:
 def _due(database: Database, account: Account, *columns: Any) -> Select[Any]:
     d, h, now = t.delivery.c, t.holding.c, database.now()
     is_own = or_(h.holder.is_(None), h.holder.in_((account.name, case_status.UNASSIGNED)))
-    is_past_grace = or_(
-        *(and_(d.priority == priority, h.follow_up_at <= now - grace(priority)) for priority in PRIORITIES)
-    )
     query: Select[Any] = select(*columns).select_from(t.holding)
     query = query.join(t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
     return query.where(
@@ -76,8 +73,13 @@ def _due(database: Database, account: Account, *columns: Any) -> Select[Any]:
         h.follow_up_at <= now,
         d.handling.in_(ACTIVE),
         is_visible(),
-        or_(is_own, is_past_grace),
+        or_(is_own, _is_past_grace(now)),
     )
+
+
+def _is_past_grace(now: Any) -> ColumnElement[bool]:
+    d, h = t.delivery.c, t.holding.c
+    return or_(*(and_(d.priority == priority, h.follow_up_at <= now - grace(priority)) for priority in PRIORITIES))
 
 
 class OutdatedDate(Exception):
@@ -122,12 +124,9 @@ def set_date(
 def count_overdue(database: Database) -> dict[Priority, int]:
     """Return, by priority, how many follow-ups are due for longer than their grace period. The scheduler calls this."""
     d, h, now = t.delivery.c, t.holding.c, database.now_sql()
-    is_overdue: ColumnElement[bool] = or_(
-        *(and_(d.priority == priority, h.follow_up_at <= now - grace(priority)) for priority in PRIORITIES)
-    )
     query = select(d.priority, func.count(func.distinct(d.report_id)))
     query = query.join_from(t.holding, t.delivery, and_(d.report_id == h.report_id, d.hotline == h.hotline))
     query = query.where(d.handling.in_(ACTIVE), d.type.in_(REPORT_TYPES), d.state != DeliveryState.CANCELLED)
     with database.read() as connection:
-        rows = connection.execute(query.where(is_overdue).group_by(d.priority))
+        rows = connection.execute(query.where(_is_past_grace(now)).group_by(d.priority))
         return {row[0]: row[1] for row in rows}

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     cast,
     create_engine,
+    delete,
     event,
     func,
     literal,
@@ -255,6 +256,14 @@ class Database:
     def insert_or_ignore(self, table: Table) -> Any:
         """Return an INSERT that does nothing if the row exists. It names no conflict target: that would need SELECT."""
         return self.once(_insert_new, table)
+
+    def delete_any(self, table: Table, condition: ColumnElement[bool]) -> int:
+        """Delete the rows that match, and return how many. Without any it only reads: writers need not wait for it."""
+        with self.read() as connection:
+            if connection.execute(select(literal(1)).select_from(table).where(condition).limit(1)).first() is None:
+                return 0
+        with self.write() as connection:
+            return connection.execute(delete(table).where(condition)).rowcount
 
     def once(self, make: Callable[..., T], *of: Any) -> T:
         """Return the statement `make(database, *of)`, built once and cached: building takes longer than executing."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
 from reports.case_state import Handling, ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
@@ -22,7 +22,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
 
-NO_KEY = b""
+NO_KEY: Final = b""  # of a closed mailbox
 
 
 class MailboxClosed(Exception):
@@ -249,12 +249,8 @@ def save_answer(connection: Connection, one: SealedAnswer, actor: str, now: int)
 def delete_unreadable_answers(database: Database) -> int:
     """Delete the answers to closed mailboxes, which nobody can read any more; return how many."""
     m, a = t.mailbox.c, t.answer.c
-    closed = exists(select(m.report_id).where(m.report_id == a.report_id, m.public_key == b"").correlate(t.answer))
-    with database.read() as connection:
-        if connection.execute(select(a.answer_id).where(closed).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.answer).where(closed)).rowcount
+    closed = exists(select(m.report_id).where(m.report_id == a.report_id, m.public_key == NO_KEY).correlate(t.answer))
+    return database.delete_any(t.answer, closed)
 
 
 # Deliveries of messages, made by the scheduler

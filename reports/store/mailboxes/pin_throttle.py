@@ -14,13 +14,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
 from reports.store.engine.database import Database
+from reports.store.mailboxes.correspondence import NO_KEY
 from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE
 
 BUCKETS: Final = 1 << 16
 ALL_CODES: Final = BUCKETS  # the row that counts all wrong pairs of an hour
 INVALID_CODE: Final = BUCKETS + 1  # the row for inputs that cannot be a code; its count has no effect
-NO_KEY: Final = b""
 CLOCK_TOLERANCE: Final = MINUTE  # a transaction may have waited this long for locks after it read the time
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -68,11 +68,7 @@ def load_hours(database: Database, since: int) -> dict[Line, dict[int, int]]:
 def delete_old(database: Database, before: int) -> int:
     """Delete the counts of hours before the hour `before`, and return how many."""
     is_old = t.call_hour.c.hour_at < before * HOUR
-    with database.read() as connection:
-        if connection.execute(select(t.call_hour.c.hour_at).where(is_old).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.call_hour).where(is_old)).rowcount
+    return database.delete_any(t.call_hour, is_old)
 
 
 def replace_quiet(database: Database, quiet: Collection[QuietChannel]) -> None:
@@ -89,12 +85,8 @@ def replace_quiet(database: Database, quiet: Collection[QuietChannel]) -> None:
 
 def list_quiet(database: Database) -> list[QuietChannel]:
     """Return the channels that are quiet, in order of their names. Raises DatabaseUnavailable."""
-    return list(_quiet(database))
-
-
-def _quiet(database: Database) -> Iterator[QuietChannel]:
     c = t.quiet_channel.c
     query = select(c.country, c.channel, c.until, c.hours, c.calls, c.usual).order_by(c.country, c.channel)
     with database.read() as connection:
-        for country, channel, until, hours, calls, usual in connection.execute(query).all():
-            yield QuietChannel(country, channel, until, CallVolume(hours, calls, usual))
+        rows = connection.execute(query).all()
+    return [QuietChannel(country, channel, until, CallVolume(*volume)) for country, channel, until, *volume in rows]

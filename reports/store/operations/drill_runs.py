@@ -223,8 +223,4 @@ def delete_missed(database: Database) -> int:
     d, r = t.drill.c, t.report.c.report_id
     has_no_report = or_(d.report_id.is_(None), ~exists(select(r).where(r == d.report_id)))
     is_expired = and_(has_no_report, d.at < database.now_sql() - RETENTION_PERIOD)
-    with database.read() as connection:
-        if connection.execute(select(d.drill_id).where(is_expired).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        return connection.execute(delete(t.drill).where(is_expired)).rowcount
+    return database.delete_any(t.drill, is_expired)

@@ -7,9 +7,9 @@ hotline that is in no country file any more are not counted; `tokaut watch` show
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, case, exists, func, select
 
@@ -133,26 +133,17 @@ def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[Un
         rows = connection.execute(query.order_by(r.priority, r.created_at).limit(at_most)).all()
         ids = [row.report_id for row in rows]
         steps, recipients = _steps(connection, ids), _deliveries(connection, ids)
-    results = []
-    for row in rows:
-        since, deadline, (step, step_at) = _next_step(
-            steps, row.report_id, row.priority, complete=row.completeness == Completeness.COMPLETE
+    reports = [
+        UnacknowledgedReport(
+            row.report_id,
+            row.priority,
+            row.completeness == Completeness.COMPLETE,
+            *_times(steps.get((row.report_id, row.priority), []), row),
+            tuple(recipients[row.report_id]),
         )
-        began_at = row.created_at if since is None else since
-        complete = row.completeness == Completeness.COMPLETE
-        results.append(
-            UnacknowledgedReport(
-                row.report_id,
-                row.priority,
-                complete,
-                began_at,
-                deadline,
-                step,
-                step_at,
-                tuple(recipients[row.report_id]),
-            )
-        )
-    return sorted(results, key=lambda report: (report.priority, report.since)), count
+        for row in rows
+    ]
+    return sorted(reports, key=lambda report: (report.priority, report.since)), count
 
 
 _Steps = Mapping[tuple[str, str], list[tuple[StepName, int, bool]]]
@@ -168,19 +159,16 @@ def _steps(connection: Connection, ids: list[str]) -> _Steps:
     return results
 
 
-def _next_step(
-    steps: _Steps, report_id: str, priority: Priority, *, complete: bool
-) -> tuple[int | None, int | None, tuple[StepName | Literal[""], int | None]]:
-    """Return (start of the escalation, when to acknowledge by, (next step, its due time))."""
-    own_steps = steps.get((report_id, priority), [])
+def _times(
+    own_steps: list[tuple[StepName, int, bool]], report: Any
+) -> tuple[int, int | None, StepName | Literal[""], int | None]:
+    """Return the start of the escalation, when to acknowledge by, and the next step with its due time."""
     due_times = {step: due_at for step, due_at, _ in own_steps}
-    open_steps = _open_steps(own_steps, complete=complete)
-    return due_times.get(StepName.BEGIN), due_times.get(StepName.OVERDUE), next(open_steps, ("", None))
-
-
-def _open_steps(own_steps: list[tuple[StepName, int, bool]], *, complete: bool) -> Iterator[tuple[StepName, int]]:
-    skipped = {StepName.BEGIN, StepName.OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
-    return ((step, due_at) for step, due_at, is_open in own_steps if is_open and step not in skipped)
+    skipped = {StepName.BEGIN, StepName.OVERDUE}
+    skipped |= set() if report.completeness == Completeness.COMPLETE else set(TRANSFER_STEPS)
+    open_steps = ((step, due_at) for step, due_at, is_open in own_steps if is_open and step not in skipped)
+    began_at = due_times.get(StepName.BEGIN, report.created_at)
+    return began_at, due_times.get(StepName.OVERDUE), *next(open_steps, ("", None))
 
 
 def _deliveries(connection: Connection, ids: list[str]) -> Mapping[str, list[WatchedDelivery]]:

@@ -31,7 +31,6 @@ CLOSE_UNDONE: Final = "close_undone"  # written with the restored handling state
 CLOSED_WITH: Final = "closed:"  # written with the handling state; the outcome follows
 LOOKED_FOR: Final = "looked_for"  # its object is the end of an id, even if no such report exists
 NOT_LISTED: Final = ("made",)  # the delivery that a transfer creates; the transfer has an entry of its own
-REFERENCE_LENGTH = 6
 ID_LENGTH: Final = 36  # of a report; a slash and the id of an account follow if the act concerned a person, too
 # Where a hotline's reports are found; of a purged one only a receipt is left.
 _REPORT_IDS = ((t.delivery, t.delivery.c.report_id), (t.receipt, t.receipt.c.report_id))

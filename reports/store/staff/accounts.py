@@ -102,7 +102,7 @@ def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
     """Return the accounts of one hotline by name, including ended ones."""
     query = select(s.staff).where(s.staff.c.hotline == hotline).order_by(s.staff.c.name)
     with database.read() as connection:
-        return tuple(account_from_row(row._mapping) for row in connection.execute(query))
+        return tuple(Account(**row._mapping) for row in connection.execute(query))
 
 
 def invite(database: Database, one: Invitation) -> bool:
@@ -302,12 +302,7 @@ def _hotline_of(actor: str) -> str:
 def _find(database: Database, query: Select[Any]) -> Account | None:
     with database.read() as connection:
         row = connection.execute(query).first()
-    return account_from_row(row._mapping) if row else None
-
-
-def account_from_row(row: Mapping[Any, Any]) -> Account:
-    """Return the account of a row of `staff`."""
-    return Account(**row)
+    return Account(**row._mapping) if row else None
 
 
 def new_staff_id(database: Database) -> str:

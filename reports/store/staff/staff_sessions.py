@@ -14,7 +14,7 @@ from reports.store.engine.database import Database
 from reports.store.privileges.row_security import write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
-from reports.store.staff.accounts import Account, account_from_row
+from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
 MAX_SESSIONS = 2  # sessions of one account at once; a further login ends the oldest
@@ -78,7 +78,7 @@ def find(database: Database, session_hash: bytes, *, ended_within: int = 0) -> t
     if row is None:
         return None
     fields = row._mapping
-    account = account_from_row({name.removeprefix("of_"): fields[name] for name in fields if name.startswith("of_")})
+    account = Account(**{column.name: fields[f"of_{column.name}"] for column in s.staff.c})
     return StaffSession(**{column.name: fields[column.name] for column in c}), account
 
 
