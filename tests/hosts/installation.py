@@ -145,7 +145,7 @@ class InstallationOnHosts(OpenWork):
         self.migrate(self.releases["db1"])
         common = load_settings(CommonSettings, self.plan.settings)
         startup.create_keys(common, self.plan.secrets.hotlines, self.pepper)
-        startup.write_secrets(inside / startup.SECRETS_FILE, self.plan.secrets)
+        startup.write_secrets(inside / startup.SECRETS_FILE, self.plan.secrets.hotlines)
         self.plan.folder.received.touch(mode=0o600)
         for name in (*self.webs, *self.workers, "console"):
             self.data(name).mkdir(parents=True, mode=0o700, exist_ok=True)

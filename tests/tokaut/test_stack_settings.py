@@ -45,7 +45,7 @@ def test_each_hotline_is_the_demo_hotline_with_a_secret_of_its_own(tmp_path: Pat
     assert settings["HOTLINE_VU_TWO_URL"] == "http://127.0.0.1:8001/vu-two"
     assert settings["HOTLINE_VU_TWO_PRIVATE"] == "127.0.0.1:8001"
     assert settings["HOTLINE_VU_ONE_SECRET"] != settings["HOTLINE_VU_TWO_SECRET"]
-    write_secrets(tmp_path / "secrets.json", secrets)
+    write_secrets(tmp_path / "secrets.json", secrets.hotlines)
     assert json.loads((tmp_path / "secrets.json").read_text())["vu-two"] == settings["HOTLINE_VU_TWO_SECRET"]
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 

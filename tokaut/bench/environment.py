@@ -15,7 +15,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -38,7 +38,7 @@ from tokaut.local_stack import valkey
 from tokaut.local_stack.hotline_server import ReceivedDeliveries
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
-from tokaut.local_stack.startup import prepare_stack, process_commands
+from tokaut.local_stack.startup import answers, prepare_stack, process_commands, wait_until
 from tokaut.local_stack.ussd_phone import UssdPhone
 from tokaut.local_stack.valkey import free_port
 
@@ -61,7 +61,6 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 """
 KEY_OPTIONS = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-STARTS_WITHIN = 60.0  # seconds
 WORKERS = (*QUEUE_NAMES, "clock")
 COUNTRIES = ("vu", "fj", "ke")
 DOWN_COUNTRY = "FJ"
@@ -137,15 +136,15 @@ class BenchEnvironment:
         """Start Valkey, web, and the servers that web is compared with, before any other process."""
         self._start("valkey")
         prepare_stack(self._plan)
-        self._wait_until(lambda: valkey.is_up(self._plan.folder.inside), "valkey")
+        wait_until(partial(valkey.is_up, self._plan.folder.inside), self.processes, "valkey")
         started = time.monotonic()
         self._start("web")
-        self._wait_until(lambda: _answers(self._plan.where.web), "web")
+        wait_until(partial(answers, self._plan.where.web), self.processes, "web")
         self.startup_seconds = round(time.monotonic() - started, 2)
         for name, port in self._ports.items():
             command = [*self._server_command(name), "--workers", "1", "--bind", f"127.0.0.1:{port}"]
             self.processes.start(name, command, self._plan.settings)
-            self._wait_until(partial(_answers, f"http://127.0.0.1:{port}"), name)
+            wait_until(partial(answers, f"http://127.0.0.1:{port}"), self.processes, name)
 
     def _server_command(self, name: str) -> list[str]:
         """Return the command that starts the baseline, or web of the other checkout by its Procfile."""
@@ -171,7 +170,7 @@ class BenchEnvironment:
         for name in WORKERS:
             self._start(name)
         trusted = str(self._certificate.authority) if self._certificate else True
-        self._wait_until(lambda: _answers(self._hotline, trusted), "the hotline")
+        wait_until(partial(answers, self._hotline, trusted), self.processes, "hotline")
 
     def _hotline_options(self) -> list[str]:
         return [str(self._certificate.server)] if self._certificate else []
@@ -222,7 +221,7 @@ class BenchEnvironment:
     def wait_for_commits(self) -> None:
         """Wait until web's spool is empty. Reports go there first while the queue for the database is long."""
         spool = load_settings(CommonSettings, self._plan.settings).data / "spool"
-        self._wait_until(lambda: not any(spool.glob(f"*{ENTRY_SUFFIX}")), "web, with reports in its spool,")
+        wait_until(lambda: not any(spool.glob(f"*{ENTRY_SUFFIX}")), self.processes, "web")
 
     def _is_writable(self) -> bool:
         with (
@@ -286,21 +285,6 @@ class BenchEnvironment:
 
     def _start(self, name: str, *more: str) -> None:
         self.processes.start(name, [*process_commands(self._plan, web_processes=1)[name], *more], self._plan.settings)
-
-    def _wait_until(self, is_up: Callable[[], bool], name: str) -> None:
-        end = time.monotonic() + STARTS_WITHIN
-        while not is_up():
-            self.processes.check()
-            if time.monotonic() > end:
-                raise ProcessDied(f"{name} does not answer after {STARTS_WITHIN:.0f} s; see {self.processes.logs}")
-            time.sleep(0.03)
-
-
-def _answers(address: str, trusted: str | bool = True) -> bool:
-    headers = {"Connection": "close"}
-    with suppress(requests.RequestException):
-        return bool(requests.get(address, timeout=STARTS_WITHIN, headers=headers, verify=trusted).status_code)
-    return False
 
 
 def _over_tls(settings: Mapping[str, str], plain: str, secure: str, authority: Path) -> dict[str, str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -17,7 +14,8 @@ from runtime.settings import CommonSettings, Mode, hotline_prefix
 from runtime.settings.environment import raw_value, settings_of_class
 from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import ProcessGroup
-from tokaut.local_stack.startup import CONSOLE_CONFIG, WEB_CONFIG, wait_for_servers, wait_until
+from tokaut.local_stack.settings import write_secrets
+from tokaut.local_stack.startup import five_processes, wait_for_servers, wait_until, with_time
 from tokaut.settings_file import CONSOLE_PORT, PRACTICE_PORT, WEB_PORT
 
 RECEIVED: Final = "practice-received.jsonl"
@@ -44,11 +42,7 @@ def start_services(
         AlreadyRunning: an embedded Valkey of this folder runs.
         ProcessDied: a process ended or does not answer.
     """
-    began = time.monotonic()
-
-    def report_ready(part: str) -> None:
-        tell(f"  {time.monotonic() - began:4.1f} s  {part}")
-
+    report_ready = with_time(tell)
     environment = dict(environ)
     if _uses_embedded_valkey(common):
         if valkey.is_up(common.data):
@@ -62,8 +56,7 @@ def start_services(
         port = practice_port(environ)
         secrets = common.data / SECRETS_FILE
         secrets.unlink(missing_ok=True)
-        with os.fdopen(os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(practice, file)
+        write_secrets(secrets, practice)
         command = [sys.executable, "-m", "tokaut.local_stack.hotline_server", str(port), str(secrets)]
         processes.start("practice-hotline", [*command, str(common.data / RECEIVED)], environment, outlasts=True)
         servers["practice-hotline"] = f"http://127.0.0.1:{port}"
@@ -74,14 +67,8 @@ def start_services(
 
 
 def service_commands(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the command lines of the five processes, as the Procfile has them."""
-    binds = _binds(environ)
-    gunicorn = [sys.executable, "-m", "gunicorn"]
-    return {
-        **{name: [sys.executable, "-m", "workers.main", name] for name in ("urgent", "standard", "clock")},
-        "console": [*gunicorn, "-c", CONSOLE_CONFIG, "--bind", binds["console"], "console.app:create_app()"],
-        "web": [*gunicorn, "-c", WEB_CONFIG, "--bind", binds["web"], "gateway.asgi:create_app()"],
-    }
+    """Return the command lines of the five processes, with these settings of where they listen."""
+    return five_processes(**{name: ["--bind", bind] for name, bind in _binds(environ).items()})
 
 
 def server_addresses(environ: Mapping[str, str]) -> dict[str, str]:

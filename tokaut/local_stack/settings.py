@@ -242,10 +242,10 @@ def process_environment(
     return passed_on | ours
 
 
-def write_secrets(path: Path, made: StackSecrets) -> None:
+def write_secrets(path: Path, secrets_by_hotline: Mapping[str, str]) -> None:
     """Write the webhook secret of each hotline to a new JSON file, for the demo's hotline server."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(dict(made.hotlines), file)
+        json.dump(dict(secrets_by_hotline), file)
 
 
 def _is_ours(name: str) -> bool:

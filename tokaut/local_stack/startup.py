@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,17 +33,24 @@ WEB_PROCESSES = 2  # with eight threads each; more processes would only slow dow
 def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
     """Return the command line of each process, in the order in which they are started."""
     inside, where = plan.folder.inside, plan.where
-    python = [sys.executable, "-m"]
     hotline_arguments = [str(where.hotline_port), str(inside / SECRETS_FILE), str(plan.folder.received)]
-    web_options = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
-    console_options = ["--workers", "1", "--bind", where.console_listener]
-    workers = {name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.server_command(inside),
-        "hotline": [*python, "tokaut.local_stack.hotline_server", *hotline_arguments],
-        **workers,
-        "console": [*python, "gunicorn", "-c", CONSOLE_CONFIG, *console_options, "console.app:create_app()"],
-        "web": [*python, "gunicorn", "-c", WEB_CONFIG, *web_options, "gateway.asgi:create_app()"],
+        "hotline": [sys.executable, "-m", "tokaut.local_stack.hotline_server", *hotline_arguments],
+        **five_processes(
+            web=["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")],
+            console=["--workers", "1", "--bind", where.console_listener],
+        ),
+    }
+
+
+def five_processes(*, web: Sequence[str], console: Sequence[str]) -> dict[str, list[str]]:
+    """Return the command lines of the processes of the Procfile. `web`, `console`: options for gunicorn."""
+    python = [sys.executable, "-m"]
+    return {
+        **{name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")},
+        "console": [*python, "gunicorn", "-c", CONSOLE_CONFIG, *console, "console.app:create_app()"],
+        "web": [*python, "gunicorn", "-c", WEB_CONFIG, *web, "gateway.asgi:create_app()"],
     }
 
 
@@ -60,7 +67,7 @@ def create_files(common: CommonSettings, plan: StackPlan) -> None:
     """Create the keys, the pepper, the folder of the metrics and the file of the hotlines' secrets."""
     create_keys(common, plan.secrets.hotlines, Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
-    write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets)
+    write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets.hotlines)
     plan.folder.received.touch(mode=0o600)
 
 
@@ -78,11 +85,7 @@ def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], 
 
     `tell` is called with one line for each part. Raises ProcessDied if a process ends or does not answer.
     """
-    began = time.monotonic()
-
-    def report_ready(part: str) -> None:
-        tell(f"  {time.monotonic() - began:4.1f} s  {part}")
-
+    report_ready = with_time(tell)
     valkey_first, *other_commands = process_commands(plan).items()
     processes.start(*valkey_first, plan.settings, outlasts=True)
     prepare_stack(plan)  # while Valkey starts
@@ -99,14 +102,17 @@ def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], 
     wait_for_servers(processes, servers, report_ready)
 
 
+def with_time(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that tells of a part, with the seconds since now."""
+    began = time.monotonic()
+    return lambda part: tell(f"  {time.monotonic() - began:4.1f} s  {part}")
+
+
 def wait_for_servers(processes: ProcessGroup, servers: Mapping[str, str], report_ready: Callable[[str], None]) -> None:
     """Wait until each server answers at its address. Raises ProcessDied."""
-    with requests.Session() as http:
-        http.trust_env = False
-        http.headers["Connection"] = "close"  # an open connection would delay the stop of web
-        for name, address in servers.items():
-            wait_until(partial(_is_up, http, address), processes, name)
-            report_ready(f"{name} answers")
+    for name, address in servers.items():
+        wait_until(partial(answers, address), processes, name)
+        report_ready(f"{name} answers")
 
 
 def wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
@@ -121,9 +127,13 @@ def wait_until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) ->
         time.sleep(0.03)
 
 
-def _is_up(http: requests.Session, address: str) -> bool:
-    try:
-        http.get(address, timeout=2)
-    except requests.RequestException:
-        return False
+def answers(address: str, trusted: str | bool = True) -> bool:
+    """Return whether a server answers. `trusted`: the file of its certificate authority; True: the system's."""
+    with requests.Session() as http:
+        http.trust_env = False
+        http.headers["Connection"] = "close"  # an open connection would delay the stop of web
+        try:
+            http.get(address, timeout=2, verify=trusted)
+        except requests.RequestException:
+            return False
     return True
