@@ -1,8 +1,10 @@
-"""The scheduler's own threads, for work that no worker process takes."""
+"""The scheduler's own threads, for its long jobs and for work that no worker process takes."""
 
 from __future__ import annotations
 
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -51,6 +53,36 @@ def run_logged(task: Callable[[], Any]) -> None:
         log.warning("database_unavailable")
     except Exception:
         log.exception("job_failed")
+
+
+class BackgroundJob(ABC):
+    """A long job of the scheduler, which runs in threads of its own.
+
+    `interval`, `start_delay`: seconds between two runs, and from the start of the process to the first one.
+    `trusts_the_time`: whether it is skipped for a day after a clock jump.
+    """
+
+    name: str
+    interval: int
+    start_delay: int
+    trusts_the_time: bool
+
+    def __init__(self, threads: int = 1) -> None:
+        self._pool = BackgroundPool(threads)
+        self._stopping = threading.Event()
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run once."""
+
+    def start(self) -> None:
+        """Begin a run in the background, unless every thread has one."""
+        self._pool.do(self.run)
+
+    def finish(self) -> None:
+        """Finish the step in progress and start no other."""
+        self._stopping.set()
+        self._pool.finish()
 
 
 class QueueFallback:

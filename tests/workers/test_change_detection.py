@@ -75,7 +75,7 @@ def checked(desk: Desk, countries: Mapping[str, Country | Exception], *, is_ther
         return country
 
     heard = Heard(is_there=is_there)
-    ChangeDetectionJob(desk.database, tuple(countries), read, desk.keys, heard).check()  # type: ignore[arg-type]  # a fake
+    ChangeDetectionJob(desk.database, tuple(countries), read, desk.keys, heard).run()  # type: ignore[arg-type]  # a fake
     return [said.subject_id for said in heard.said]
 
 

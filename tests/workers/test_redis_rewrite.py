@@ -50,7 +50,7 @@ class Asked:
     def __init__(self, reach: RedisAddress) -> None:
         self.registry = CollectorRegistry()
         with queue_client(reach) as client:
-            RedisRewriteJob(client, WorkerMetrics(self.registry)).ask()
+            RedisRewriteJob(client, WorkerMetrics(self.registry)).run()
 
     @property
     def at(self) -> float:

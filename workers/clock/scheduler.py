@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -23,6 +22,7 @@ from workers.jobs.alerts import AlertSender
 from workers.jobs.escalation import EscalationJob
 from workers.metrics import WorkerMetrics
 from workers.notifications.texts import CLOCK_JUMPED, Alert
+from workers.thread_pool import BackgroundJob
 
 LEASE_NAME = "clock"
 LEAD_SECONDS = LEASES[LEASE_NAME] // SECOND
@@ -48,27 +48,6 @@ class ScheduledJob:
     interval: float
     run: Callable[[], bool | None]
     next_at: float = 0.0
-
-
-class BackgroundJob(Protocol):
-    """A long job that runs in a thread of its own.
-
-    `start` begins a run; `finish` waits until the step in progress has ended. `trusts_the_time`: whether the
-    job is skipped for a day after a clock jump.
-    """
-
-    name: str
-    interval: int  # seconds
-    start_delay: int  # seconds from the clock's start
-    trusts_the_time: bool
-
-    def start(self) -> None:
-        """Begin a run, unless one is in progress."""
-        ...
-
-    def finish(self) -> None:
-        """Wait until the step in progress has ended."""
-        ...
 
 
 class Scheduler:

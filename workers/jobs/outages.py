@@ -26,7 +26,7 @@ from runtime.redis_clients import describe_error
 from workers.metrics import WorkerMetrics
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import Notification
-from workers.thread_pool import BackgroundPool
+from workers.thread_pool import BackgroundJob
 
 PROBE_SECONDS = 5
 TELL_AFTER_SECONDS = 60
@@ -212,26 +212,18 @@ def _is_read_only(folder: Path) -> bool:
 # keyed hashes of telephone numbers, and disappear only with the rewrite.
 
 
-class RedisRewriteJob:
+class RedisRewriteJob(BackgroundJob):
     """Asks Redis for a rewrite, and records when the last one succeeded."""
 
     name, interval, start_delay, trusts_the_time = "rewrite", 1800, 60, False
 
     def __init__(self, redis: Redis, metrics: WorkerMetrics) -> None:
+        super().__init__()
         self._redis = redis
         self._metrics = metrics
         self._metrics.rewritten.set(0)  # set from the start, so that an alert can detect that no rewrite ever succeeded
-        self._pool = BackgroundPool(1)
 
-    def start(self) -> None:
-        """Ask Redis for a rewrite, in the background."""
-        self._pool.do(self.ask)
-
-    def finish(self) -> None:
-        """Wait until Redis has answered."""
-        self._pool.finish()
-
-    def ask(self) -> None:
+    def run(self) -> None:
         """Ask for one rewrite, and record the time if the last one succeeded. Redis rewrites in a separate process."""
         try:
             info = self._redis.info("persistence")

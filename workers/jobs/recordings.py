@@ -41,14 +41,14 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.network.sound_fetch import RecordingSource, RecordingUnavailable
 from workers.notifications.texts import ALERT_ADVICE, Alert
-from workers.thread_pool import BackgroundPool
+from workers.thread_pool import BackgroundJob
 
 THREADS = 2  # a provider that does not answer must not delay another
 
 log = structlog.get_logger()
 
 
-class RecordingJob:
+class RecordingJob(BackgroundJob):
     """Runs the next step of each recording, in separate threads."""
 
     name, interval, start_delay, trusts_the_time = "recordings", 2, 2, False
@@ -64,6 +64,7 @@ class RecordingJob:
         metrics: WorkerMetrics,
     ) -> None:
         """Create the job. `keys`: the folder of keys. `sources`: by channel; a disabled channel has none."""
+        super().__init__(THREADS)
         self._database = database
         self._keys = keys
         self._key_ring = KeyRing(keys)
@@ -71,14 +72,8 @@ class RecordingJob:
         self._sources = sources
         self._alert_sender = alert_sender
         self._metrics = metrics
-        self._pool = BackgroundPool(THREADS)
         self._under_way: set[str] = set()
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        """Start a run in the background."""
-        self._pool.do(self.run)
 
     def run(self) -> None:
         """Run the next step of each due recording. Raises DatabaseUnavailable."""
@@ -337,8 +332,3 @@ class RecordingJob:
             )
             sealed_messages.append(SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed))
         return sealed_messages
-
-    def finish(self) -> None:
-        """Finish the step in progress and start no other."""
-        self._stopping.set()
-        self._pool.finish()

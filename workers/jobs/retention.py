@@ -6,7 +6,6 @@ stopped is continued by the next one.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from runtime.time_units import DAY_SECONDS
 from workers.jobs.alerts import AlertSender
 from workers.metrics import WorkerMetrics
 from workers.notifications.texts import Alert
-from workers.thread_pool import BackgroundPool
+from workers.thread_pool import BackgroundJob
 
 PURGE_BATCH = 100  # reports of one transaction, which blocks other writes for some 50 ms
 PAUSE_FACTOR = 2  # the pause after a step, as a multiple of the step's duration
@@ -37,7 +36,7 @@ HOLD_ENDS = "These are held, and the hold ends within 14 days. Longer: tokaut ho
 log = structlog.get_logger()
 
 
-class RetentionJob:
+class RetentionJob(BackgroundJob):
     """Purges data whose retention period is over, signs an audit checkpoint and warns of reports that expire soon."""
 
     name, interval, start_delay, trusts_the_time = "purge", 3600, 300, True
@@ -45,13 +44,12 @@ class RetentionJob:
     def __init__(
         self, database: Database, policy: RetentionPolicy, keys: Path, alert_sender: AlertSender, metrics: WorkerMetrics
     ) -> None:
+        super().__init__()
         self._database = database
         self._policy = policy
         self._keys = keys
         self._alert_sender = alert_sender
         self._metrics = metrics
-        self._pool = BackgroundPool(1)
-        self._stopping = threading.Event()
         self._compacted_at: float = -DAY_SECONDS
         self._warned_at: float = -WEEK_SECONDS
         self._to_compact = False
@@ -60,11 +58,8 @@ class RetentionJob:
         """Compact the database in the next run, at most once a day, because rows were deleted elsewhere."""
         self._to_compact = True
 
-    def start(self) -> None:
-        """Start a run in the background."""
-        self._pool.do(self._run)
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Run once: end holds, sign, purge, compact and warn."""
         purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
         if ended_holds := retention.end_expired_holds(self._database, purge.now):
             log.info("hold_ended", count=ended_holds)
@@ -119,16 +114,11 @@ class RetentionJob:
             if ids:
                 self._alert_sender.add(Alert("", why, Priority.P4, todo, tuple(ids)))
 
-    def finish(self) -> None:
-        """Finish the step in progress and start no other."""
-        self._stopping.set()
-        self._pool.finish()
-
 
 ERASURE_BATCH = 100  # reports of one transaction
 
 
-class ErasureJob:
+class ErasureJob(BackgroundJob):
     """Purges a report that its reporter deleted as soon as its deliveries have ended.
 
     No retention period is involved, so it also runs after a clock jump.
@@ -144,25 +134,16 @@ class ErasureJob:
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
         """Create the job. `on_deleted`: called after rows were deleted."""
+        super().__init__()
         self._database = database
         self._policy = policy
         self._metrics = metrics
         self._on_deleted = on_deleted
-        self._pool = BackgroundPool(1)
-        self._stopping = threading.Event()
 
-    def start(self) -> None:
-        """Start a run in the background."""
-        self._pool.do(self._erase)
-
-    def _erase(self) -> None:
+    def run(self) -> None:
+        """Purge the reports that can be purged now."""
         purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
         while not self._stopping.is_set() and (purged := purge.step(ERASURE_BATCH, erased=True)):
             self._metrics.purged.labels(ERASED.name).inc(purged.total())
             log.info("purged", count=purged.total())
             self._on_deleted()
-
-    def finish(self) -> None:
-        """Finish the step in progress and start no other."""
-        self._stopping.set()
-        self._pool.finish()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import ALERT_ADVICE, Alert
-from workers.thread_pool import BackgroundPool
+from workers.thread_pool import BackgroundJob
 
 CONSOLE_KIND, STAFF_CHANNEL = "console", "staff"
 DRILL_SETTLED_AFTER = 6 * DAY  # a day before the report is deleted
@@ -57,7 +56,7 @@ class StatisticsScope:
     drafts: Sequence[str] = ()
 
 
-class StatisticsJob:
+class StatisticsJob(BackgroundJob):
     """Counts reports by quarter.
 
     Outside live mode no minimum count applies, because the counted reports are not real and are deleted after a week.
@@ -66,6 +65,7 @@ class StatisticsJob:
     name, interval, start_delay, trusts_the_time = "statistics", 86_400, 600, True
 
     def __init__(self, database: Database, keys: KeyRing, of: StatisticsScope, metrics: WorkerMetrics) -> None:
+        super().__init__()
         self._database = database
         self._keys = keys
         self._countries = of.countries
@@ -79,19 +79,9 @@ class StatisticsJob:
             country.iso: _offered_languages(country, catalogues_by_tag, needed, of.drafts) for country in of.countries
         }
         self._metrics = metrics
-        self._pool = BackgroundPool(1)
-        self._stopping = threading.Event()
 
-    def start(self) -> None:
-        """Start a run in the background: counting a whole year would delay urgent jobs."""
-        self._pool.do(self._run)
-
-    def finish(self) -> None:
-        """Finish the batch in progress and start no other."""
-        self._stopping.set()
-        self._pool.finish()
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Count as `count` does, and count a fault in the metrics."""
         try:
             self.count()
         except Exception:
@@ -252,7 +242,7 @@ def _offered_languages(
 # `web` does. A change that is undone between two runs is not detected.
 
 
-class ChangeDetectionJob:
+class ChangeDetectionJob(BackgroundJob):
     """Compares each country's digest with the one in the audit, once an hour."""
 
     name, interval, start_delay, trusts_the_time = "swaps", 3600, 0, False
@@ -266,22 +256,14 @@ class ChangeDetectionJob:
         notifier: Notifier,
     ) -> None:
         """Create the job. `names`: of the countries. `read`: reads one; it may raise CountryError."""
+        super().__init__()
         self._database = database
         self._names = names
         self._read = read
         self._keys = keys
         self._notifier = notifier
-        self._pool = BackgroundPool(1)
 
-    def start(self) -> None:
-        """Start a run in the background."""
-        self._pool.do(self.check)
-
-    def finish(self) -> None:
-        """Wait until the run has ended."""
-        self._pool.finish()
-
-    def check(self) -> None:
+    def run(self) -> None:
         """Check each country; a fault of one does not stop the others. Raises DatabaseUnavailable.
 
         A change is recorded once somebody was notified, so that an unavailable mail server suppresses no alert.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from workers.metrics import WorkerMetrics
 from workers.network.allowlist import DEFAULT_PORTS, Target
 from workers.network.http_client import HttpClient, NoResponse
 from workers.notifications.texts import ALERT_ADVICE, Alert
-from workers.thread_pool import BackgroundPool
+from workers.thread_pool import BackgroundJob
 
 CALLER = "synthetic"  # not a number, so that no real phone is named; the question about contact is then skipped
 SEND = "report.send"
@@ -222,7 +221,7 @@ def _ussd_codes(countries: Iterable[Country]) -> list[str]:
     return [code.code for country in countries for code in country.codes if code.channel == "ussd"]
 
 
-class SyntheticCallJob:
+class SyntheticCallJob(BackgroundJob):
     """Makes the synthetic calls, in a thread of its own, and alerts of each that fails twice.
 
     It also stores their results, for `tokaut watch` and the operator page.
@@ -234,18 +233,13 @@ class SyntheticCallJob:
     def __init__(
         self, database: Database, calls: SyntheticCalls | None, alert_sender: AlertSender, metrics: WorkerMetrics
     ) -> None:
+        super().__init__()
         self._database = database
         self._calls = calls
         self._alert_sender = alert_sender
         self._metrics = metrics
-        self._pool = BackgroundPool(1)
-        self._stopping = threading.Event()
         for _, channel, code in calls.lines() if calls else ():
             metrics.synthetic_ok.labels(channel, code)  # 0 until the first success, so that the alert rule sees it
-
-    def start(self) -> None:
-        """Start a round of calls in the background."""
-        self._pool.do(self.run)
 
     def run(self) -> None:
         """Make all calls once, with a second try after a minute for those that fail, and store the results.
@@ -294,8 +288,3 @@ class SyntheticCallJob:
             else:
                 log.info("synthetic_call", channel=channel, count=screens)
         return failed
-
-    def finish(self) -> None:
-        """Finish the call in progress and start no other."""
-        self._stopping.set()
-        self._pool.finish()
