@@ -81,6 +81,12 @@ def page(template: str, status: int = 200, **words: Any) -> Response:
     return Response(body, status, HEADERS, content_type=HTML)
 
 
+def download(body: str | bytes, content_type: str, name: str, policy: str = CSP) -> Response:
+    """Return a file, to be saved under this name."""
+    own = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": policy}
+    return Response(body, headers={**HEADERS, **own}, content_type=content_type)
+
+
 def redirect(address: str) -> Response:
     """Redirect with 303 See Other. `address` is always one of ours, never taken from input."""
     return Response("", 303, {**HEADERS, "Location": address}, content_type=HTML)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from flask import current_app
+from flask import abort, current_app
 from werkzeug.local import LocalProxy
 
 from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from flows.catalogues import Catalogue
-from reports.countries.country import Countries
+from reports.countries.country import Countries, Country
 from reports.crypto import PublicKey, RecordCipher
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings
@@ -33,3 +34,14 @@ class ConsoleServices:
 
 
 services: ConsoleServices = LocalProxy(lambda: current_app.extensions["tokaut"])  # type: ignore[assignment]
+
+
+def country_of(hotline: str) -> Country:
+    """Return the country of a hotline. Aborts with 404 if it is not served here any more."""
+    return services.countries.country_of_hotline(hotline) or abort(404)
+
+
+def hotline_zone(hotline: str) -> ZoneInfo:
+    """Return the time zone in which the console shows the times of a hotline."""
+    country = services.countries.country_of_hotline(hotline)
+    return ZoneInfo(country.time_zone if country else "UTC")

@@ -16,9 +16,10 @@ from flask import Blueprint, Response, request
 from console.auth.access_control import AUDITOR, LEAD, READERS, StaffRequest, requires
 from console.presenters import access_log as presenter
 from console.presenters.case_rows import parse_reference, reference
-from console.responses import HEADERS, current_query, page
-from console.services import services
+from console.responses import current_query, download, page
+from console.services import hotline_zone, services
 from console.templating import actor_name, fill_placeholders, format_time, select_catalogue
+from console.views.case import account_names
 from flows.catalogues import Catalogue
 from reports.spreadsheet import as_csv
 from reports.store.staff import access_log, accounts
@@ -76,7 +77,8 @@ def show_log(me: StaffRequest) -> Response:
         groups={key: name for key, (name, _) in presenter.GROUPS.items()},
         lines=_lines(me, log_page.acts),
         is_first="before" not in query,
-        is_wrong_day=bool(log_filter.day) and _day_bounds(log_filter.day, _zone(me)) == (None, None),
+        is_wrong_day=bool(log_filter.day)
+        and _day_bounds(log_filter.day, hotline_zone(me.account.hotline)) == (None, None),
         older=_page_address(log_filter, log_page.older) if log_page.older else "",
         newest=_page_address(log_filter, None),
     )
@@ -88,10 +90,9 @@ def export_log(me: StaffRequest) -> Response:
     """Return the acts that match the filter as CSV. The log records the download first."""
     access_filter = _wanted(me, _read_filter(me.form), "")
     accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
-    acts, names = access_log.list_all_acts(services.database, me.account, access_filter), _account_names(me)
+    acts, names = access_log.list_all_acts(services.database, me.account, access_filter), account_names(me)
     rows = [_csv_row(me, one, names) for one in acts]
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
-    return Response(as_csv(CSV_HEAD, rows), headers=headers, content_type="text/csv; charset=utf-8")
+    return download(as_csv(CSV_HEAD, rows), "text/csv; charset=utf-8", FILE_NAME)
 
 
 def _read_filter(fields: Mapping[str, str]) -> LogFilter:
@@ -100,18 +101,13 @@ def _read_filter(fields: Mapping[str, str]) -> LogFilter:
 
 def _wanted(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
     _, acts = presenter.GROUPS.get(asked.act, ("", ()))
-    first, last = _day_bounds(asked.day, _zone(me))
+    first, last = _day_bounds(asked.day, hotline_zone(me.account.hotline))
     return AccessFilter(asked.person, _digits(asked.report), acts, first, last, _position(before))
 
 
 def _digits(asked: str) -> str:
     """Return a whole id, or the digits of a reference as the pages show it: `DF0 675`."""
     return asked.lower() if len(asked) == access_log.ID_LENGTH else parse_reference(asked) or asked.lower()
-
-
-def _zone(me: StaffRequest) -> ZoneInfo:
-    zones = [country.time_zone for country in services.countries if me.account.hotline in country.hotlines]
-    return ZoneInfo(zones[0] if zones else "UTC")
 
 
 def _day_bounds(text: str, zone: ZoneInfo) -> tuple[int | None, int | None]:
@@ -136,13 +132,9 @@ def _page_address(asked: LogFilter, after: Position | None) -> str:
     return "/audit?" + "&".join(part for part in (asked.query, before) if part)
 
 
-def _account_names(me: StaffRequest) -> Mapping[str, str]:
-    return {one.staff_id: one.name for one in accounts.list_accounts(services.database, me.account.hotline)}
-
-
 def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
     catalogue = select_catalogue(request, services.page_catalogues)
-    names = _account_names(me)
+    names = account_names(me)
     report_ids = {one.report_id for one in acts if one.report_id}
     may_read = me.account.role in READERS and report_ids
     openable = access_log.list_visible(services.database, me.account, report_ids) if may_read else frozenset()
@@ -171,4 +163,4 @@ def _csv_row(me: StaffRequest, one: LoggedAct, names: Mapping[str, str]) -> tupl
     fields = {"who": _who(one), "about": presenter.subject(one, names), "act": presenter.act_words(one.act)}
     words = fill_placeholders(presenter.sentence(one.act), fields)
     about = "" if one.report_id and "/" not in one.object_id else presenter.subject(one, names)
-    return format_time(one.at, _zone(me)), _who(one), one.act, words, one.report_id, about
+    return format_time(one.at, hotline_zone(me.account.hotline)), _who(one), one.act, words, one.report_id, about

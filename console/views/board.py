@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from flask import Blueprint, Response
 
 from console.auth.access_control import LEAD, StaffRequest, requires
 from console.responses import page
-from console.services import services
+from console.services import hotline_zone, services
 from reports.store.cases import board
 from runtime.time_units import MINUTE, SECOND
 
@@ -42,6 +41,5 @@ def _render(template: str, me: StaffRequest) -> Response:
 
 def _day_start(hotline: str, now: int) -> int:
     """Return when the day began on the hotline's clock, in microseconds."""
-    zones = [country.time_zone for country in services.countries if hotline in country.hotlines]
-    local = datetime.fromtimestamp(now // SECOND, UTC).astimezone(ZoneInfo(zones[0] if zones else "UTC"))
+    local = datetime.fromtimestamp(now // SECOND, hotline_zone(hotline))
     return int(local.replace(hour=0, minute=0, second=0).timestamp()) * SECOND

@@ -19,8 +19,8 @@ from console.presenters.deadlines import deadlines
 from console.presenters.follow_up import SuggestedTime, date_and_time, suggested_times
 from console.presenters.reachability import NO_MESSAGE, ContactOption, emergency_contacts
 from console.presenters.report import PresentedReport, present_report
-from console.responses import current_query, page
-from console.services import services
+from console.responses import current_query, download, page
+from console.services import hotline_zone, services
 from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.pagination import GSM7_BASIC, GSM7_EXTENDED, size
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES, room_for, split_at_edge
@@ -266,25 +266,12 @@ def suggested_for(me: StaffRequest, report_id: str, now: int) -> tuple[Suggested
     return _suggested_times(decrypted, now, hotline_zone(me.account.hotline))
 
 
-def hotline_zone(hotline: str) -> ZoneInfo:
-    """Return the time zone in which the console shows the times of a hotline."""
-    country = services.countries.country_of_hotline(hotline)
-    return ZoneInfo(country.time_zone if country else "UTC")
-
-
 def closing_fields(
     me: StaffRequest, report_id: str, case: CaseView, decrypted: DecryptedReport, target: AnswerTarget
 ) -> dict[str, Any]:
     """Return the fields of the form to close a report, with the choices of a form that was just refused."""
     country = services.countries.get(target.country)
-    marker = next(
-        (
-            account.name
-            for account in accounts.list_accounts(services.database, me.account.hotline)
-            if account.staff_id == case.holding["hoax_by"]
-        ),
-        "",
-    )
+    names = account_names(me)
     return {
         "outcomes": closing.OUTCOMES,
         "closed_as": closing.CLOSED_AS,
@@ -292,10 +279,15 @@ def closing_fields(
         "child_choices": closing.CHILD,
         "referral": closing.referral_choices(country, me.account.hotline, decrypted.report),
         "referral_kinds": closing.KIND_LABELS,
-        "hoax_by": marker,
+        "hoax_by": names.get(case.holding["hoax_by"], ""),
         "undo_until": store_closing.undo_until(services.database, me.account, report_id),
         "chosen": {name: me.form.get(name, "") for name in ("done", "outcome", "told", "service", *closing.CHILD)},
     }
+
+
+def account_names(me: StaffRequest) -> Mapping[str, str]:
+    """Return account id → name of this person's hotline."""
+    return {one.staff_id: one.name for one in accounts.list_accounts(services.database, me.account.hotline)}
 
 
 def _reach_fields(
@@ -458,9 +450,5 @@ def _export_response(me: StaffRequest, report_id: str, *, show_number: bool) -> 
     if not reach_fields["number"]:
         export = reachability.withhold_numbers(export)
     body = json_bytes({**export, "notes": list(decrypted.notes)})
-    response = Response(body + b"\n", content_type="application/json; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response
+    policy = "default-src 'none'; frame-ancestors 'none'"
+    return download(body + b"\n", "application/json; charset=utf-8", f"report-{report_id}.json", policy)

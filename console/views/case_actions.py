@@ -105,7 +105,7 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
     return ActionResult(error=problem, fields=fields, draft=draft)
 
 
-def _set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
+def set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
     """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
     action_data = CaseAction(
         me.account.hotline,
@@ -146,7 +146,7 @@ def _ask_before_taking_over(me: StaffRequest, report_id: str) -> None:
 def acknowledge(me: StaffRequest, report_id: str) -> Response:
     """Acknowledge the report; a colleague's after a question. Not if it is transferred or closed."""
     _ask_before_taking_over(me, report_id)
-    _set_handling(
+    set_handling(
         me,
         report_id,
         Handling.ACCEPTED,
@@ -163,7 +163,7 @@ def acknowledge(me: StaffRequest, report_id: str) -> Response:
 def start_work(me: StaffRequest, report_id: str) -> Response:
     """Mark the report as in progress; this reopens a closed one, and asks before it takes over a colleague's."""
     _ask_before_taking_over(me, report_id)
-    _set_handling(
+    set_handling(
         me,
         report_id,
         Handling.IN_PROGRESS,
@@ -216,7 +216,7 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
     is_reassigned = case_view.load_holding(services.database, me.account, report_id)["handed_by"] is not None
     if is_free:
         with suppress(OutdatedRevision):
-            return _set_handling(
+            return set_handling(
                 me,
                 report_id,
                 Handling.ACCEPTED,
@@ -224,7 +224,7 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
                 seen_revision=me.seen,
                 **message_fields,
             )
-    return _set_handling(
+    return set_handling(
         me, report_id, Handling.NONE, column_changes=_held_by_me(me) if is_reassigned else None, **message_fields
     )
 
@@ -271,7 +271,7 @@ def decline(me: StaffRequest, report_id: str) -> Response:
     if problem := ("" if reason else NO_REASON) or missing_confirmation(me):
         return case_page(me, report_id, ActionResult(error=problem, form="decline"))
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
-    _set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
+    set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
     return redirect_with_message("/", "declined")
 
 

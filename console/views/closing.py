@@ -12,12 +12,12 @@ from console.presenters import closing
 from console.responses import redirect, redirect_with_message
 from console.services import services
 from console.views.case import ActionResult, case_page, mailbox, require_current_revision, theirs
-from console.views.case_actions import MAX_NOTE_LENGTH, case_action
+from console.views.case_actions import MAX_NOTE_LENGTH, case_action, set_handling
 from reports.case_state import CaseOutcome, Handling
 from reports.facts import CHILD_FACTS
-from reports.store.cases import case_actions, case_view, drafts
+from reports.store.cases import case_view, drafts
 from reports.store.cases import closing as store
-from reports.store.cases.case_actions import CaseAction, SealedNote
+from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_status import CaseChange
 
 bp = Blueprint("closing", __name__)
@@ -54,19 +54,10 @@ def close(me: StaffRequest, report_id: str) -> Response:
     if handling == Handling.NONE and not is_hoax and not me.form.get("asked_untaken"):
         return _refused(me, report_id, NEVER_TAKEN, {"asked_untaken": "1"})
     change = CaseChange(f"closed:{outcome}"[:24], {"outcome": CaseOutcome(outcome)})
-    action = CaseAction(
-        me.account.hotline,
-        report_id,
-        Handling.CLOSED,
-        me.account.actor,
-        notes=(note, *child_notes),
-        idempotency_key=me.idempotency_key,
-        column_changes=change,
-        seen_revision=me.seen,
-        seen_status=me.status,
-        hoax_by=marked_by or None,
+    notes, mark = (note, *child_notes), marked_by or None
+    set_handling(
+        me, report_id, Handling.CLOSED, notes=notes, column_changes=change, seen_revision=me.seen, hoax_by=mark
     )
-    case_actions.perform(services.database, action)
     discard_sent(me.account, me.form, report_id, drafts.CLOSING)
     return redirect(f"/?said=closed&closed={report_id}#said")
 

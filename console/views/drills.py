@@ -17,7 +17,7 @@ from flask import Blueprint, Response, abort
 
 from console.auth.access_control import AUDITOR, LEAD, StaffRequest, requires
 from console.responses import page, redirect
-from console.services import services
+from console.services import country_of, services
 from reports.countries.country import Country
 from reports.delivery import RecipientRole
 from reports.drills import SCRIPTS, script_priority, script_recipients
@@ -97,7 +97,7 @@ def show_drills(me: StaffRequest) -> Response:
 
 def _render_drills(me: StaffRequest, problem: str = "") -> Response:
     hotline, now = me.account.hotline, services.database.now()
-    country = _country(me)
+    country = country_of(me.account.hotline)
     drills = drill_runs.list_drills(services.database, me.account)
     rows = [
         drill_row(drill, escalation_times(country.clocks)[drill.priority], now) for drill in drills if drill.priority
@@ -119,7 +119,7 @@ def _render_drills(me: StaffRequest, problem: str = "") -> Response:
 @requires(LEAD)
 def plan_drill(me: StaffRequest) -> Response:
     """Plan a drill, for now or for a time within a day."""
-    script, country = me.form.get("script", ""), _country(me)
+    script, country = me.form.get("script", ""), country_of(me.account.hotline)
     if script not in {offer.name for offer in offers(country, me.account.hotline)}:
         abort(400)
     now = services.database.now()
@@ -142,11 +142,6 @@ def cancel_drill(me: StaffRequest, drill_id: str) -> Response:
     if drill_runs.cancel(services.database, me.account, drill_id):
         return redirect("/drills")
     return _render_drills(me, ALREADY_STARTED)
-
-
-def _country(me: StaffRequest) -> Country:
-    """Return the country of this person's hotline. Aborts with 404 if it is not served here any more."""
-    return services.countries.country_of_hotline(me.account.hotline) or abort(404)
 
 
 def offers(country: Country, hotline: str) -> tuple[DrillOffer, ...]:

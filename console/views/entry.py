@@ -19,9 +19,8 @@ from console.presenters import entry
 from console.presenters.entry import EntryForm
 from console.presenters.reachability import emergency_contacts
 from console.responses import page, redirect
-from console.services import services
+from console.services import country_of, services
 from reports.access_codes import derive_code, derive_pin, format_code
-from reports.countries.country import Country
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.crypto import SealContext, seal_answer, seal_body
 from reports.delivery import RecipientRole
@@ -72,7 +71,7 @@ def enter_report(me: StaffRequest) -> Response:
         return redirect("/enter")
     if me.idempotency_key is None:
         abort(400)
-    form = EntryForm(me.form, _country(me), services.labels, _begun(me.form))
+    form = EntryForm(me.form, country_of(me.account.hotline), services.labels, _begun(me.form))
     if form.problems:
         return _form_page(me, me.form, form.problems, 400)
     report_id = _derived_id(me.idempotency_key, form.now)
@@ -104,7 +103,7 @@ def enter_report(me: StaffRequest) -> Response:
 
 
 def _form_page(me: StaffRequest, fields: Mapping[str, str], problems: Mapping[str, str], status: int = 200) -> Response:
-    country = _country(me)
+    country = country_of(me.account.hotline)
     tags = dict.fromkeys((*country.languages, "en"))
     return page(
         "entry.html",
@@ -141,10 +140,6 @@ def _entered_page(
         "country": country,
     }
     return page("entered.html", me=me, **fields)
-
-
-def _country(me: StaffRequest) -> Country:
-    return services.countries.country_of_hotline(me.account.hotline) or abort(404)
 
 
 def _begun(form: Mapping[str, str]) -> int:

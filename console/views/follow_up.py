@@ -7,8 +7,8 @@ from flask import Blueprint, Response
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.presenters.follow_up import CHANGED_MEANWHILE, FROM_NOW, chosen_time, time_problem
 from console.responses import redirect_with_message
-from console.services import services
-from console.views.case import ActionResult, case_page, hotline_zone, suggested_for
+from console.services import hotline_zone, services
+from console.views.case import ActionResult, case_page, suggested_for
 from console.views.case_actions import case_action
 from reports.store.cases import follow_ups
 

@@ -12,13 +12,12 @@ from console.form_drafts import message_sealer
 from console.responses import redirect_with_message
 from console.services import services
 from console.views.case import ActionResult, case_page, mailbox, require_current_revision
-from console.views.case_actions import case_action, missing_confirmation
+from console.views.case_actions import MAX_NOTE_LENGTH, case_action, missing_confirmation
 from reports.case_state import HANDLING_TRANSITIONS, Handling
 from reports.store.cases import case_actions
 
 bp = Blueprint("handover", __name__)
 
-MAX_REASON_LENGTH = 4000  # characters of a reason
 NO_REASON = "Write why you transfer it: your colleagues will ask."
 NOT_THERE = (
     "The report cannot go to this hotline: they have it already, or the reporter was not shown them before Send."
@@ -32,7 +31,7 @@ ALREADY_ASKED = "A transfer was requested already. Look at its status."
 @case_action()
 def hand_over(me: StaffRequest, report_id: str) -> Response:
     """Request the transfer of a report, or show why it cannot be requested."""
-    target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    target, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
     _, handling = mailbox(me, report_id)
     require_current_revision(me, report_id)
     problem = _find_problem(me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)

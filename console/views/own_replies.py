@@ -10,11 +10,12 @@ from console import bodies, responses
 from console.auth.access_control import LEAD, StaffRequest, requires
 from console.form_drafts import REPORT_ID
 from console.responses import page, redirect_with_message
-from console.services import services
+from console.services import country_of, services
+from console.views.case import account_names
 from flows.staff_replies import Objection
 from reports.countries.country import Country
 from reports.countries.language_names import language_name
-from reports.store.staff import accounts, own_replies
+from reports.store.staff import own_replies
 from reports.store.staff.own_replies import TooManyReplies
 
 bp = Blueprint("own_replies", __name__)
@@ -39,7 +40,7 @@ def show_replies(me: StaffRequest) -> Response:
 @requires(LEAD)
 def write_reply(me: StaffRequest) -> Response:
     """Store a new reply, or show its faults: it must pass the message check without any doubt."""
-    country = _country(me)
+    country = country_of(me.account.hotline)
     texts = {tag: me.form.get(f"text-{tag}", "").strip()[:MAX_LENGTH] for tag in country.languages}
     texts = {tag: text for tag, text in texts.items() if text}
     objections = {tag: _objections(text, country) for tag, text in texts.items()}
@@ -60,7 +61,7 @@ def sign_reply(me: StaffRequest, reply_id: str) -> Response:
         (one for one in own_replies.list_replies(services.database, me.account.hotline) if one.reply_id == reply_id),
         None,
     )
-    if reply is not None and any(_objections(text, _country(me)) for text in reply.texts.values()):
+    if reply is not None and any(_objections(text, country_of(me.account.hotline)) for text in reply.texts.values()):
         return _render(me, wrong=CANNOT_SIGN)
     if reply is None or not own_replies.sign(services.database, me.account, reply_id, me.idempotency_key):
         return _render(me, wrong=CANNOT_SIGN)
@@ -83,10 +84,6 @@ def _objections(text: str, country: Country) -> tuple[Objection, ...]:
     return (*check.refusals, *check.doubts)
 
 
-def _country(me: StaffRequest) -> Country:
-    return next((one for one in services.countries if me.account.hotline in one.hotlines), None) or abort(404)
-
-
 def _render(
     me: StaffRequest,
     *,
@@ -94,11 +91,10 @@ def _render(
     texts: Mapping[str, str] | None = None,
     objections: Mapping[str, tuple[Objection, ...]] | None = None,
 ) -> Response:
-    names = {one.staff_id: one.name for one in accounts.list_accounts(services.database, me.account.hotline)}
     screens = services.screen_catalogues
     languages = [
         (tag, screens[tag].name if tag in screens else language_name(tag), tag if tag in screens else "en")
-        for tag in _country(me).languages
+        for tag in country_of(me.account.hotline).languages
     ]
     return page(
         "own_replies.html",
@@ -109,6 +105,6 @@ def _render(
         texts=texts or {},
         objections=objections or {},
         replies=own_replies.list_replies(services.database, me.account.hotline),
-        names=names,
+        names=account_names(me),
         languages_here=languages,
     )

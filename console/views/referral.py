@@ -23,8 +23,8 @@ from console.presenters.case_rows import reference
 from console.presenters.reachability import ContactOption
 from console.presenters.referral import Origin, ReferralRequest
 from console.presenters.report import present_report
-from console.responses import HEADERS, page
-from console.services import services
+from console.responses import download, page
+from console.services import country_of, services
 from console.templating import screen_text, select_catalogue
 from console.views.case import mailbox, theirs
 from reports.json_bodies import json_bytes
@@ -72,10 +72,8 @@ def make_referral(me: StaffRequest, report_id: str) -> Response:
     drafts.discard(services.database, me.account, report_id, drafts.REFERRAL)
     make = _pdf if kind == "pdf" else _json
     body = make(_origin(me, report_id), chosen, report)
-    response = Response(body, content_type=FORMATS[kind], headers=HEADERS)
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
-    response.headers["Content-Disposition"] = f'attachment; filename="referral-{report_id[-6:]}.{kind}"'
-    return response
+    policy = "default-src 'none'; frame-ancestors 'none'; sandbox"
+    return download(body, FORMATS[kind], f"referral-{report_id[-6:]}.{kind}", policy)
 
 
 def _open(me: StaffRequest, report_id: str) -> Mapping[str, Any]:
@@ -103,7 +101,7 @@ def _number(me: StaffRequest, report_id: str, report: Mapping[str, Any]) -> str:
 
 
 def _origin(me: StaffRequest, report_id: str) -> Origin:
-    country = services.countries.country_of_hotline(me.account.hotline) or abort(404)
+    country = country_of(me.account.hotline)
     now = services.database.now()
     zone = ZoneInfo(country.time_zone)
     name = country.hotlines[me.account.hotline].name
@@ -144,7 +142,7 @@ def _form_page(
     *,
     problems: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
-    country = services.countries.country_of_hotline(me.account.hotline) or abort(404)
+    country = country_of(me.account.hotline)
     not_offered = {me.account.hotline, *_left_out(report)}
     return page(
         "referral.html",

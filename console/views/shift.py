@@ -18,11 +18,10 @@ from console.presenters.case_rows import concern, place_name, reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
 from console.views.case import theirs
-from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders
+from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders, set_handling
 from reports.case_state import ACTIVE, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_list, case_view
-from reports.store.cases.case_actions import CaseAction
 from reports.store.cases.case_list import CaseFilter, CaseRow, ListTab
 from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.staff import accounts
@@ -153,18 +152,9 @@ def accept_report(me: StaffRequest, report_id: str) -> Response:
     holding = case_view.load_holding(services.database, me.account, report_id)
     if holding["holder"] != me.account.name:
         return _shift_page(me, error=ACCEPTED_BY_ANOTHER)
-    action = CaseAction(
-        me.account.hotline,
-        report_id,
-        Handling.ACCEPTED,
-        me.account.actor,
-        idempotency_key=me.idempotency_key,
-        column_changes=CaseChange("holds", {"holder": me.account.name}),
-        unless_in=ACTIVE,
-        seen_status=me.status,
-    )
+    change = CaseChange("holds", {"holder": me.account.name})
     try:
-        case_actions.perform(services.database, action)
+        set_handling(me, report_id, Handling.ACCEPTED, column_changes=change, unless_in=ACTIVE)
     except (StatusConflict, case_actions.TransitionNotAllowed):
         return _shift_page(me, error=ACCEPTED_BY_ANOTHER)
     return redirect_with_message("/shift", "accepted")

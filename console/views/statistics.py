@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort
 
 from console.auth.access_control import AUDITOR, LEAD, StaffRequest, requires
-from console.responses import HEADERS, page
+from console.responses import download, page
 from console.services import services
 from reports.countries.country import Country
 from reports.countries.language_names import LANGUAGE_NAMES
@@ -97,8 +97,7 @@ def export_table(me: StaffRequest) -> Response:
     name, body, content_type = _download(me.form, quarters)
     accounts.record_act(services.database, me.account, "exported:statistics", "figures")
     name = f"example-{name}" if is_example else name
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body, headers=headers, content_type=content_type)
+    return download(body, content_type, name)
 
 
 def _download(form: Mapping[str, str], quarters: Sequence[QuarterFigures]) -> tuple[str, str, str]:
