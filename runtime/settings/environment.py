@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import stat
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -94,16 +93,6 @@ class Setting:
     def required(self) -> bool:
         """Return whether the setting has no default."""
         return self.default == _REQUIRED
-
-    def default_text(self) -> str | None:
-        """Return the default for the documentation; None if the setting must be set in every mode."""
-        if self.demo is not None:
-            return f"{self.demo} (demo only)"
-        return None if self.required else self.default or "none"
-
-    def default_in(self, mode: Mode) -> str | None:
-        """Return the default in this mode; `_REQUIRED` if there is none."""
-        return self.demo if self.demo is not None and mode is Mode.DEMO else self.default
 
 
 def env(
@@ -186,21 +175,6 @@ def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tupl
     return (None if problems else loaded), problems
 
 
-def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
-    """Return how a setting is set. Of a secret it gives the length and the age of its file, never the secret."""
-    try:
-        raw = raw_value(setting, environ)
-        if raw is None:
-            return "not set" if setting.default_in(mode_from(environ)) in {None, _REQUIRED} else "default"
-    except InvalidValue as error:
-        return str(error)
-    if not setting.secret:
-        return f"set: {raw}"
-    path = environ.get(f"{setting.name}_FILE", "").strip()
-    age = f"{int(time.time() - Path(path).stat().st_mtime) // 86400} days old" if path else "better in a file"
-    return f"set, {len(raw)} characters, {age}"
-
-
 def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
     """Return the text that was given, without surrounding blanks. Raises InvalidValue.
 
@@ -218,7 +192,8 @@ def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
 def setting_value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
     """Return the parsed value of a setting, or its default. Raises InvalidValue."""
     raw = raw_value(setting, environ)
-    text = setting.default_in(mode) if raw is None else raw
+    default = setting.demo if setting.demo is not None and mode is Mode.DEMO else setting.default
+    text = default if raw is None else raw
     if text == _REQUIRED or raw == "":
         raise InvalidValue(f"is {'not set' if raw is None else 'empty'}; {setting.how_to_make or setting.meaning}")
     value = None if text is None else setting.parse(text)

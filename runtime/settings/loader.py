@@ -16,7 +16,6 @@ from runtime.settings.environment import (
     Setting,
     SettingError,
     SettingFault,
-    describe_value,
     raw_value,
     settings_of_class,
     try_load,
@@ -116,30 +115,6 @@ def hotline_settings(kinds: Mapping[str, type | None]) -> Mapping[str, Setting]:
 def hotline_prefix(hotline: str) -> str:
     """Return the prefix of the hotline's variables."""
     return f"HOTLINE_{hotline.upper().replace('-', '_')}_"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingDescription:
-    """One line of the documentation and of `tokaut check`."""
-
-    name: str
-    meaning: str
-    default: str | None  # None: there is none
-    secret: bool  # NAME_FILE is read too
-    state: str = ""  # if an environment was given: "default", "set: live", "set, 43 characters, 12 days old"; no secret
-
-
-def describe_settings(
-    classes: Iterable[type] = SHARED_SETTINGS, environ: Mapping[str, str] | None = None, prefix: str = ""
-) -> tuple[SettingDescription, ...]:
-    """Describe every setting of the classes in their order; with `environ` also how it is set."""
-    settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
-    return tuple(
-        SettingDescription(
-            s.name, s.meaning, s.default_text(), s.secret, "" if environ is None else describe_value(s, environ)
-        )
-        for s in settings
-    )
 
 
 def _unknown(environ: Mapping[str, str], prefix: str, known_names: set[str]) -> Iterator[SettingFault]:

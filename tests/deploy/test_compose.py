@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from runtime.settings import SHARED_SETTINGS, describe_settings
+from runtime.settings import SHARED_SETTINGS
 from tests.house.files import ROOT
+from tests.support.settings import settings_of
 
 FILES = ROOT / "docs" / "deploy" / "container"
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SECRETS = {one.name for one in describe_settings(SHARED_SETTINGS) if one.secret}
+SECRETS = {one.name for one in settings_of(SHARED_SETTINGS) if one.secret}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from runtime.settings import SHARED_SETTINGS, describe_settings
+from runtime.settings import SHARED_SETTINGS
 from tests.house.files import ROOT
+from tests.support.settings import settings_of
 
 FILES = sorted((ROOT / "docs" / "deploy" / "kubernetes").glob("*.yaml"))
 OBJECTS: list[dict[str, Any]] = [one for path in FILES for one in YAML(typ="safe").load_all(path)]
@@ -18,7 +19,7 @@ PODS = {one["metadata"]["name"]: one["spec"]["template"] for one in OBJECTS if "
 POLICIES = {one["metadata"]["name"]: one["spec"] for one in OBJECTS if one["kind"] == "NetworkPolicy"}
 MAPS = {one["metadata"]["name"]: one["data"] for one in OBJECTS if one["kind"] == "ConfigMap"}
 ACCOUNTS = {"web": 10001, "console": 10003}
-SETTINGS = {one.name: one for one in describe_settings(SHARED_SETTINGS)}
+SETTINGS = {one.name: one for one in settings_of(SHARED_SETTINGS)}
 OTHERS = {"WEB_CONCURRENCY"}  # not read by a class of settings
 VERSIONS = ("1.30", "1.33", "1.37")
 

@@ -22,13 +22,13 @@ from runtime.settings import (
     CommonSettings,
     ConsoleSettings,
     OperatorSettings,
-    SettingDescription,
     WebSecrets,
-    describe_settings,
 )
+from runtime.settings.environment import Setting
 from tests.docs import countries, dashboards, decisions, faults, manual, nights, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
+from tests.support.settings import default_text, settings_of
 from tokaut.commands.flows_graph import flow_graphs, graph_files
 from tokaut.settings_file import OTHER_SETTINGS, all_sections, settings_text
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
@@ -48,23 +48,23 @@ def beside(package: object) -> Iterator[type]:
         yield importlib.import_module(f"{name}.{found}").Settings
 
 
-def settings() -> Iterator[tuple[SettingDescription, str]]:
+def settings() -> Iterator[tuple[Setting, str]]:
     for cls in SHARED_SETTINGS:
-        yield from ((one, WHO[cls]) for one in describe_settings([cls]))
+        yield from ((one, WHO[cls]) for one in settings_of([cls]))
     for kind in hotline_kinds():
         own = [cls for cls in [settings_class(kind)] if cls]
-        yield from ((one, f"{WORKERS}: `{kind}`") for one in describe_settings(own, prefix="HOTLINE_<ID>_"))
-    yield from ((one, "console") for one in describe_settings([CallbackSettings], prefix="HOTLINE_<ID>_"))
-    yield from ((one, "web") for one in describe_settings(beside(gateway.channels)))
-    yield from ((one, WORKERS) for one in describe_settings(beside(workers.senders)))
-    yield from ((one, "clock") for one in describe_settings(beside(workers.recordings)))
+        yield from ((one, f"{WORKERS}: `{kind}`") for one in settings_of(own, prefix="HOTLINE_<ID>_"))
+    yield from ((one, "console") for one in settings_of([CallbackSettings], prefix="HOTLINE_<ID>_"))
+    yield from ((one, "web") for one in settings_of(beside(gateway.channels)))
+    yield from ((one, WORKERS) for one in settings_of(beside(workers.senders)))
+    yield from ((one, "clock") for one in settings_of(beside(workers.recordings)))
 
 
 def settings_table() -> str:
     rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
     for one, who in _once_each(settings()):
         name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
-        default = "must be set" if one.default is None else f"`{one.default}`"
+        default = f"`{text}`" if (text := default_text(one)) else "must be set"
         rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
     rows += [f"| `{name}` | {meaning} | {default} | {who} |" for name, meaning, default, who in OTHER_SETTINGS]
     return "\n".join(rows) + "\n"
@@ -91,10 +91,10 @@ def log_fields() -> str:
     return f"Fields: {fields}, `reason`.\n\nReasons: {reasons}.\n"
 
 
-def _once_each(found: Iterable[tuple[SettingDescription, str]]) -> Iterator[tuple[SettingDescription, str]]:
+def _once_each(found: Iterable[tuple[Setting, str]]) -> Iterator[tuple[Setting, str]]:
     """Yield a setting with several readers once, where it came first, with all readers."""
     readers: dict[tuple[str, str], list[str]] = {}
-    first: dict[tuple[str, str], SettingDescription] = {}
+    first: dict[tuple[str, str], Setting] = {}
     for one, who in found:
         which = one.name, one.meaning  # two kinds of hotlines may use one name for two meanings
         first.setdefault(which, one)

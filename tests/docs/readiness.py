@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
-from reports.countries.readiness import CRITERION_SENTENCES, READINESS_NAMES, READINESS_TITLES, ReadinessItem
+from reports.countries.readiness import (
+    CRITERION_SENTENCES,
+    READINESS_NAMES,
+    READINESS_TITLES,
+    STATUS_MARKS,
+    ReadinessItem,
+)
 from tokaut.commands.readiness import country_sheets
-from tokaut.documents.pages import overview_rows
 
 ALIKE = ("an agreement with ", "the number of ", "the hours of ")
 
 
 def table() -> str:
     heads = ["country", *(READINESS_TITLES[name] for name in READINESS_NAMES)]
-    return "".join(
-        f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *overview_rows(country_sheets()))
-    )
+    rows = [
+        [of.name, *(f"{STATUS_MARKS[one.status]} {one.summary}" for one in pillars)] for of, pillars in country_sheets()
+    ]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows))
 
 
 def missing() -> str:

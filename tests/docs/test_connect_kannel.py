@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from gateway.channels import kannel as way_in
-from runtime.settings import describe_settings, load_settings
+from runtime.settings import load_settings
 from tests.docs.pages import ROOT, read
+from tests.support.settings import settings_of
 from workers.senders import kannel as way_out
 
 PAGE = "docs/connect-kannel.md"
@@ -14,7 +15,7 @@ FILES = sorted((ROOT / "docs" / "kannel").glob("*.conf"))
 
 
 def test_every_setting_has_its_place() -> None:
-    known = {one.name for one in describe_settings([way_in.Settings, way_out.Settings])}
+    known = {one.name for one in settings_of([way_in.Settings, way_out.Settings])}
     told = set(re.findall(r"\bKANNEL_[A-Z_]+\b", read(PAGE)))
     assert {name.removesuffix("_FILE") for name in told} == known
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.settings import SHARED_SETTINGS, describe_settings
+from runtime.settings import SHARED_SETTINGS
 from tests.house.files import PRODUCT, ROOT, files, imports, modules, texts
 from tests.support.commands import called
+from tests.support.settings import settings_of
 from tokaut.__main__ import COMMANDS
 
 MIGRATIONS = Path("reports/store/migrations/versions")
@@ -87,7 +88,7 @@ def test_a_flow_is_walked_in_a_test(flow: str) -> None:
 
 
 def _settings() -> Iterator[str]:
-    yield from (one.name for one in describe_settings(SHARED_SETTINGS))
+    yield from (one.name for one in settings_of(SHARED_SETTINGS))
     for name in _added():
         before = "_" if name.match("workers/hotlines/*") else ""  # HOTLINE_<ID>_
         yield from (before + one for one in re.findall(r'env\(\s*"([A-Z_]+)"', (ROOT / name).read_text()))

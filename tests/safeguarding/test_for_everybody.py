@@ -8,10 +8,11 @@ import re
 import pytest
 
 from reports.store.schema import tables as t
-from runtime.settings import SHARED_SETTINGS, describe_settings
+from runtime.settings import SHARED_SETTINGS
 from tests.reports.judge import SHUT, refs_resolve
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
+from tests.support.settings import settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -124,5 +125,5 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
 
 @pytest.mark.rule("S-36")
 def test_no_setting_can_block_a_number() -> None:
-    words = " ".join(f"{one.name} {one.meaning}" for one in describe_settings(SHARED_SETTINGS)).casefold()
+    words = " ".join(f"{one.name} {one.meaning}" for one in settings_of(SHARED_SETTINGS)).casefold()
     assert not any(word in words for word in ("block", "deny", "ban", "blacklist", "refuse a number"))

@@ -117,12 +117,6 @@ def _list(title: str, lines: Iterable[str]) -> str:
     return f'{head}<ul class="{title.lower() or "found"}">{items}</ul>'
 
 
-def overview_rows(sheets: Iterable[CountrySheet]) -> Iterator[list[str]]:
-    """Yield the rows of the table as text: the country, then the status of each item."""
-    for country, items in sheets:
-        yield [country.name, *(f"{STATUS_MARKS[item.status]} {item.summary}" for item in items)]
-
-
 # The statistics as one self-contained page: for a web server, by mail, on paper. No script, no link to elsewhere.
 
 
