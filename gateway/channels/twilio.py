@@ -73,9 +73,6 @@ class Channel(SignedByTwilio):
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"sms": True}
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message or a delivery report."""
         return _RECEIVE[endpoint](fields)

@@ -105,12 +105,9 @@ class ReporterMailbox:
         if country is None or view.state not in UNREAD:
             return None
         # An urgent report also went to an open hotline if there was one; so all of these are closed, or it was read.
-        hotline_ids = self._current_recipients(view) if view.priority in URGENT else (view.desk or "",)
+        hotline_ids = self._routed(view.report_id)[1] if view.priority in URGENT else (view.desk or "",)
         hotlines = [country.hotlines[hotline_id] for hotline_id in hotline_ids if hotline_id in country.hotlines]
         return first_to_open(hotlines, country.time_zone, self.database.now())
-
-    def _current_recipients(self, view: MailboxView) -> tuple[str, ...]:
-        return self.submitter.write(lambda: correspondence.current_recipients(self.database, view.report_id))[1]
 
     def add(self, request: TurnRequest, record: Record, words: str) -> None:
         """Send words to the staff of the hotline that has the report, or will get it."""
