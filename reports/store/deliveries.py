@@ -71,6 +71,13 @@ def is_on_latest_route(delivery: Any) -> ColumnElement[bool]:
     return or_(exists(select(w.hotline).where(is_routed)), has_no_route)
 
 
+def of_latest_route(report_id: Any) -> ColumnElement[bool]:
+    """Match the rows of a report's latest route. `report_id`: an id or a parameter of the query."""
+    w, newer_route = t.route.c, _ROUTES[1]
+    latest_revision = select(func.max(newer_route.revision)).where(newer_route.report_id == report_id)
+    return and_(w.report_id == report_id, w.revision == latest_revision.scalar_subquery())
+
+
 def was_taken_from(report_id: Any, hotline: Any) -> ColumnElement[bool]:
     """Match hotlines from which the report was transferred before they received it: they get nothing more of it."""
     taken, kept = (t.delivery.alias(name).c for name in ("taken", "kept"))

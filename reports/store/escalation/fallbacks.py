@@ -25,7 +25,7 @@ from reports.case_state import Handling
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import URGENT, Priority
 from reports.store import outbox
-from reports.store.deliveries import new_delivery, was_taken_from
+from reports.store.deliveries import new_delivery, of_latest_route, was_taken_from
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -199,14 +199,10 @@ def remaining_fallbacks(connection: Connection, report_id: str) -> tuple[str, ..
 
 
 def _remaining_query() -> Select[Any]:
-    d, r, latest_route = t.delivery.c, t.route.c, t.route.alias("latest").c
-    newest_revision = (
-        select(func.max(latest_route.revision)).where(latest_route.report_id == bindparam("which")).scalar_subquery()
-    )
-    is_given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == DeliveryType.CREATED)
-    fallback_query = select(r.hotline).where(
-        r.report_id == bindparam("which"), r.revision == newest_revision, r.role == RecipientRole.FALLBACK
-    )
+    d, r = t.delivery.c, t.route.c
+    which: Any = bindparam("which")
+    is_given = exists().where(d.report_id == which, d.hotline == r.hotline, d.type == DeliveryType.CREATED)
+    fallback_query = select(r.hotline).where(of_latest_route(which), r.role == RecipientRole.FALLBACK)
     return fallback_query.where(~is_given).order_by(r.rank)
 
 
@@ -219,8 +215,7 @@ def returnable_hotlines(connection: Connection, report_id: str) -> tuple[str, ..
     Only a person may give it to them again: the escalation does not undo what a person has decided.
     """
     r = t.route.c
-    newest_revision = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    query = select(r.hotline).where(r.report_id == report_id, r.revision == newest_revision)
+    query = select(r.hotline).where(of_latest_route(report_id))
     return tuple(connection.execute(query.where(was_taken_from(r.report_id, r.hotline)).order_by(r.rank)).scalars())
 
 

@@ -17,7 +17,7 @@ from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.escalation import Priority, StepName
 from reports.json_bodies import MessageKind
 from reports.store import audit_log
-from reports.store.deliveries import new_delivery
+from reports.store.deliveries import new_delivery, of_latest_route
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
@@ -95,10 +95,9 @@ def current_recipients(database: Database, report_id: str) -> tuple[str, tuple[s
     Without hotlines nobody could receive a message.
     """
     r, w = t.report.c, t.route.c
-    latest_revision = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
     with database.read() as connection:
         country = connection.execute(select(r.country).where(r.report_id == report_id)).scalar() or ""
-        hotlines = select(w.hotline).where(w.report_id == report_id, w.revision == latest_revision)
+        hotlines = select(w.hotline).where(of_latest_route(report_id))
         return country, tuple(connection.execute(hotlines.order_by(w.hotline)).scalars())
 
 

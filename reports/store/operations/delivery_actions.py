@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from reports.case_state import Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
 from reports.escalation import Priority
 from reports.store import audit_log, outbox
-from reports.store.deliveries import reports_to
+from reports.store.deliveries import of_latest_route, reports_to
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -287,11 +287,8 @@ class ReportPath:
 def load_report_path(database: Database, report_id: str) -> ReportPath | None:
     """Load the path of a report: ids, codes and times only. Returns None if there is no such report."""
     r, w, d, a = t.report.c, t.route.c, t.delivery.c, t.audit.c
-    latest_revision = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
     report_query = select(r.report_id, r.created_at, r.country, r.priority, r.completeness, r.state, r.desk)
-    route_query = (
-        select(w.hotline, w.role, w.why).where(w.report_id == report_id, w.revision == latest_revision).order_by(w.rank)
-    )
+    route_query = select(w.hotline, w.role, w.why).where(of_latest_route(report_id)).order_by(w.rank)
     delivery_query = select(
         d.delivery_id, d.created_at, d.hotline, d.type, d.revision, d.role, d.why, d.state, d.handling
     )
