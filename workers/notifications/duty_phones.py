@@ -25,7 +25,7 @@ from reports.store.sms.messages import SmsState
 from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
-from workers.delivery.registry import DutyPhones, Notify
+from workers.delivery.registry import EVENT_PHRASES, DutyPhones, Notify
 from workers.sms.dispatcher import SmsDispatcher
 from workers.sms.notices import SmsRoute, seal_sms
 
@@ -33,9 +33,7 @@ from workers.sms.notices import SmsRoute, seal_sms
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
 PAGE_PHRASES: Mapping[str, str] = {
-    DeliveryType.CREATED: "waits",
-    DeliveryType.UPDATED: "has more",
-    DeliveryType.MESSAGE: "has a message",
+    **EVENT_PHRASES,
     DeliveryType.UNREAD: "waits and nobody could read it",
     "risen": "is more urgent now",
 }
