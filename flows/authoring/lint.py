@@ -6,7 +6,7 @@ The parser checks each flow file; this module checks all screens and paths in ea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from msgspec import structs
 
@@ -14,7 +14,7 @@ from flows.authoring.paths import NOON, Combination, StateGraph, StateKey, State
 from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathTimes, PathToSend
 from flows.dependencies import dependencies_of
 from flows.engine import step
-from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, ScreenText, Variant
+from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, Variant
 from flows.pagination import MORE, ScreenPage, alphabet, fits, fold, size
 from flows.renderer import lay_out, leave_label, zero_label
 
@@ -168,16 +168,12 @@ def _equal_labels(
             other = keys_by_label.setdefault(say, offer.key or f"list {number}")
             if other != (offer.key or f"list {number}"):
                 message = f"{say!r} means two things on this screen; change one of them"
-                source = next(filter(None, map(combination.translation_source, _all_texts(offer.choice.say))), None)
+                texts = (say for variant in offer.choice.say.variants for say in variant.says)
+                source = next(filter(None, map(combination.translation_source, texts)), None)
                 if source:
                     yield Finding(source[0], source[1], 1, screen.id, message)
                 else:
                     yield finding_at(book, screen, message, offer.choice.at)
-
-
-def _all_texts(text: ScreenText) -> Iterator[str]:
-    for variant in text.variants:
-        yield from variant.says
 
 
 # Checks of the paths: dead ends, endless loops, too many screens before Send, and screens that never appear. Pure.
@@ -294,43 +290,43 @@ def _too_many_screens(book: FlowBook, times: PathTimes) -> Iterator[Finding]:
             message = (
                 f"{len(screens)} screens to Send, at most {MAX_SCREENS_TO_SEND} (S-15); ask less before it: {steps}"
             )
-            yield replace(finding_at(book, book.screens[last], message))
+            yield finding_at(book, book.screens[last], message)
 
 
 @dataclass(slots=True)
-class LintReport:
-    """The result of the lint.
+class LintCounts:
+    """How much was checked: combinations, screens, pages laid out and measured, states explored, and replies taken."""
 
-    `findings`: each with all combinations that have it. `lines`: how many combinations were checked. `spots`: how many
-    states were explored. `pages`: how many were laid out and measured. `sequences`: each path to Send by USSD with its
-    slowest time in seconds. `seconds_to_screen`: the fastest time until a screen is answered, or the
-    longest of these if countries differ.
-    """
-
-    findings: dict[Finding, list[str]] = field(default_factory=dict)
     lines: int = 0
     screens: int = 0
     pages: int = 0
     spots: int = 0
     replies: int = 0
+
+
+@dataclass(slots=True)
+class LintReport(LintCounts):
+    """The result of the lint.
+
+    `findings`: each with all combinations that have it. `sequences`: each path to Send by USSD with its slowest time in
+    seconds. `seconds_to_screen`: the fastest time until a screen is answered, or the longest of these if countries
+    differ.
+    """
+
+    findings: dict[Finding, list[str]] = field(default_factory=dict)
     sequences: dict[tuple[str, ...], PathToSend] = field(default_factory=dict)
     seconds_to_screen: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class BatchResult:
+class BatchResult(LintCounts):
     """The result of one country and channel in all its languages, as JSON can hold it.
 
-    `shown` and `offered`: the screens, and their choices, that a reporter may see there. `findings`: each with its
-    combinations. The other fields are those of the report.
+    `shown` and `offered`: the screens, and their choices, that a reporter may see there. The other fields are those of
+    the report.
     """
 
     findings: list[tuple[Finding, list[str]]] = field(default_factory=list)
-    lines: int = 0
-    screens: int = 0
-    pages: int = 0
-    spots: int = 0
-    replies: int = 0
     sequences: list[PathToSend] = field(default_factory=list)
     seconds_to_screen: dict[str, float] = field(default_factory=dict)
     shown: list[str] = field(default_factory=list)
@@ -379,7 +375,7 @@ class Linter:
             result.pages += pages
         if first.channel == "ussd":
             result.sequences = times.to_send
-            result.seconds_to_screen = dict(_soonest(graph, times))
+            result.seconds_to_screen = _soonest(graph, times)
         result.findings = [(finding, list(places)) for finding, places in findings.items()]
         return result
 
@@ -389,11 +385,8 @@ class Linter:
         for finding, places in result.findings:
             combinations = report.findings.setdefault(finding, [])
             combinations += [place for place in places if place not in combinations]
-        report.lines += result.lines
-        report.screens += result.screens
-        report.pages += result.pages
-        report.spots += result.spots
-        report.replies += result.replies
+        for count in fields(LintCounts):
+            setattr(report, count.name, getattr(report, count.name) + getattr(result, count.name))
         self._shown.update(result.shown)
         self._offered.update(result.offered)
         for path in result.sequences:
@@ -411,8 +404,8 @@ class Linter:
         return self.report
 
 
-def _soonest(graph: StateGraph, times: PathTimes) -> Iterator[tuple[str, float]]:
-    """Yield each screen with the fastest time until it can be answered, in seconds."""
+def _soonest(graph: StateGraph, times: PathTimes) -> dict[str, float]:
+    """Return each screen with the fastest time until it can be answered, in seconds."""
     best: dict[str, float] = {}
     for key, seconds in times.fastest.items():
         node, replies = graph.nodes[key], graph.transitions.get(key, ())
@@ -421,4 +414,4 @@ def _soonest(graph: StateGraph, times: PathTimes) -> Iterator[tuple[str, float]]
             default=0.0,
         )
         best[node.state.screen] = min(answered_after, best.get(node.state.screen, answered_after))
-    yield from best.items()
+    return best

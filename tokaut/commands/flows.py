@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -147,17 +148,7 @@ def _total(report: LintReport) -> str:
 
 def report_data(report: LintReport) -> dict[str, object]:
     """Return the report as data for JSON."""
-    findings = [
-        {
-            "file": finding.file,
-            "line": finding.line,
-            "column": finding.column,
-            "screen": finding.screen,
-            "message": finding.message,
-        }
-        | {"where": places}
-        for finding, places in sorted(report.findings.items())
-    ]
+    findings = [asdict(finding) | {"where": places} for finding, places in sorted(report.findings.items())]
     sequences = [
         {
             "screens": path.screens,
