@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from reports import escalation
 from reports.countries import opening_hours
@@ -19,6 +19,9 @@ from reports.countries.hotline import (
     PhoneNumber,
 )
 from runtime.settings import Mode
+
+if TYPE_CHECKING:
+    from reports.countries.country import Country  # imports this module
 
 # Services to call in danger. If the first such number is withdrawn, the next one replaces it; an ambulance never does.
 DANGER_SERVICES = ("police", "emergency")
@@ -247,31 +250,7 @@ def _card_of(card: PartnerCard, mode: Mode) -> PartnerCard:
     return replace(card, duty_officer=card.drills_to, supervisor=card.drills_to, rota={})
 
 
-class CountryFile(Protocol):
-    """A country file as it is written."""
-
-    @property
-    def file(self) -> str:
-        """Return the file's name, for the texts of faults."""
-        ...
-
-    @property
-    def calling_code(self) -> str:
-        """Return the country's calling code, digits only."""
-        ...
-
-    @property
-    def emergency(self) -> Sequence[PhoneNumber]:
-        """Return the emergency numbers."""
-        ...
-
-    @property
-    def hotlines(self) -> Mapping[str, Hotline]:
-        """Return the hotlines by their ids."""
-        ...
-
-
-def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:
+def separation_faults(lands: Sequence[Country]) -> Iterator[str]:
     """Yield the contacts by which a drill would reach the live service or the reverse.
 
     Each is a sentence that begins with the file.
@@ -292,7 +271,7 @@ def separation_faults(lands: Sequence[CountryFile]) -> Iterator[str]:
                     yield f"{prefix}: card: {contact} is for drills by its name; {MOVE_ADDRESS_HINT}"
 
 
-def _live_contacts(countries: Iterable[CountryFile]) -> Iterator[tuple[str, str]]:
+def _live_contacts(countries: Iterable[Country]) -> Iterator[tuple[str, str]]:
     """Yield each address and number by which the live service may be reached, and where it is used."""
     for country in countries:
         for number in country.emergency:
