@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import structlog
@@ -115,12 +114,8 @@ FORMS: Mapping[str, Callable[[ProviderForm], BodyAndHeaders]] = {
 }
 
 
-class Post(Protocol):
-    """Send a POST request."""
-
-    def __call__(self, target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
-        """Return status and headers. Raises NoResponse."""
-        ...
+# Sends a POST request with this body and these headers; returns status and headers. Raises NoResponse.
+Post = Callable[[Target, bytes, Mapping[str, str]], tuple[int, Mapping[str, str]]]
 
 
 def _post(client: HttpClient) -> Post:
