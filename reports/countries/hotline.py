@@ -214,6 +214,11 @@ class HotlineDisplay:
     toll_free: StrictBool = False
     hours: str = ""  # "24h", or as the hotline states them
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return all numbers, to call and to text."""
+        return tuple(filter(None, (self.phone, *self.phone_alt, *self.by_place.values(), self.sms)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class Hotline(SourcedEntry):
@@ -315,6 +320,11 @@ class Hotline(SourcedEntry):
 
 
 CONFIRM_HINT = "have it dialled and confirmed in the country, then fill these in."
+
+
+def digits_of(number: str) -> str:
+    """Return the digits of a number."""
+    return re.sub(r"\D+", "", number)
 
 
 def is_overdue(on: str, within: timedelta, today: date) -> bool:

@@ -14,12 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from reports.countries.country import Country
-from reports.countries.hotline import Hotline
+from reports.countries.hotline import digits_of
 
 WITHDRAWN_LINE = "withdrawn = true"
 _HEADER = re.compile(r"\s*\[")
 _WITHDRAWN = re.compile(r"\s*withdrawn\s*=")
-_NON_DIGIT = re.compile(r"\D+")
 
 
 class NumberNotFound(Exception):
@@ -71,11 +70,6 @@ def mark_withdrawn(text: str, number: str) -> tuple[str, tuple[str, ...]]:
     return changed, tuple(_named(raw, table, n) for table, n in matches)
 
 
-def digits_of(number: str) -> str:
-    """Return the digits of a number."""
-    return _NON_DIGIT.sub("", number)
-
-
 def _shown_in_file(raw: dict[str, Any]) -> Iterator[tuple[str, int, list[str]]]:
     """Yield each table of the file and its index, with the numbers that a screen or the console may show."""
     for n, entry in enumerate(raw.get("emergency", [])):
@@ -121,7 +115,7 @@ def redact_withdrawn(words: str, country: Country) -> str:
     """Remove withdrawn numbers from a text of staff, however they are spaced. Service codes stay."""
     withdrawn = [number.number for number in country.emergency if number.withdrawn]
     withdrawn += [
-        number for hotline in country.hotlines.values() if hotline.withdrawn for number in _numbers_of(hotline)
+        number for hotline in country.hotlines.values() if hotline.withdrawn for number in hotline.show.numbers
     ]
     for digits in sorted(set(filter(None, map(digits_of, withdrawn))) - _shown(country), key=len, reverse=True):
         words = re.sub(r"(?<![\d*])" + r"[\W_]*".join(digits) + r"(?!\d)", REDACTED, words)
@@ -131,11 +125,6 @@ def redact_withdrawn(words: str, country: Country) -> str:
 def _shown(country: Country) -> frozenset[str]:
     numbers = [number.number for number in country.emergency if number.may_show(country.mode)]
     numbers += [
-        number for hotline in filter(country.shows, country.hotlines.values()) for number in _numbers_of(hotline)
+        number for hotline in filter(country.shows, country.hotlines.values()) for number in hotline.show.numbers
     ]
     return frozenset(filter(None, map(digits_of, numbers)))
-
-
-def _numbers_of(hotline: Hotline) -> list[str]:
-    show = hotline.show
-    return [number for number in (show.phone, *show.phone_alt, *show.by_place.values(), show.sms) if number]

@@ -17,6 +17,7 @@ from reports.countries.hotline import (
     Hotline,
     PartnerCard,
     PhoneNumber,
+    digits_of,
 )
 from runtime.settings import Mode
 
@@ -35,7 +36,6 @@ OWN_ADDRESS_HINT = "give drills an address of their own."
 DRILL_ADDRESS_HINT = f"give one with {DRILL_NAME_HINT}."
 MOVE_ADDRESS_HINT = "put it into drills_to, and here one of the live service."
 _WORD_SEPARATOR = re.compile(r"[^a-z0-9]+")
-_NON_DIGIT = re.compile(r"\D+")
 
 
 # The words that a country puts into the placeholders of flows. A number always comes with its service (S-32).
@@ -275,14 +275,13 @@ def _live_contacts(countries: Iterable[Country]) -> Iterator[tuple[str, str]]:
     """Yield each address and number by which the live service may be reached, and where it is used."""
     for country in countries:
         for number in country.emergency:
-            yield _digits(number.number), "a number that screens show"
+            yield digits_of(number.number), "a number that screens show"
         for hotline in country.hotlines.values():
-            show, card = hotline.show, hotline.card
-            for contact in filter(None, (show.phone, show.sms, *show.phone_alt, *show.by_place.values())):
-                yield _digits(contact), "a number that screens show"
+            for contact in hotline.show.numbers:
+                yield digits_of(contact), "a number that screens show"
             for role in ("supervisor", "duty_officer"):
-                for contact in getattr(card, role):
-                    yield contact.lower() if "@" in contact else _digits(contact), f"{role} of {hotline.id} too"
+                for contact in getattr(hotline.card, role):
+                    yield contact.lower() if "@" in contact else digits_of(contact), f"{role} of {hotline.id} too"
 
 
 def _forms(contact: str, calling_code: str) -> Iterator[str]:
@@ -290,11 +289,7 @@ def _forms(contact: str, calling_code: str) -> Iterator[str]:
     if "@" in contact:
         yield contact.lower()
         return
-    digits, code = _digits(contact), _digits(calling_code)
+    digits, code = digits_of(contact), digits_of(calling_code)
     yield digits
     if digits.startswith(code):
         yield from (digits.removeprefix(code), "0" + digits.removeprefix(code))
-
-
-def _digits(number: str) -> str:
-    return _NON_DIGIT.sub("", number)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from reports.countries.country import SHIPPED_FOLDER, CountryError, country_text, load_country, shipped_countries
-from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
+from reports.countries.hotline import digits_of
+from reports.countries.numbers import NumberNotFound, UnsafeEdit, mark_withdrawn
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
 from runtime.operator_error import OperatorError
