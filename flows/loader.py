@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from flows.model import FACTS, Choice, Flow, FlowBook, GoTo, NameReference, Screen
 from flows.parser import ElementParser, FlowError, YamlNode, compose, parse_topics
 
 Screens = Mapping[str, Screen]
+Place = TypeVar("Place", bound=Hashable)  # a screen, or a state of it
 __all__ = ["FlowError", "load", "parse_flow"]
 
 FOLDER = Path(__file__).parent  # the flows of the product
@@ -121,9 +122,9 @@ def _check_paths(flows: Sequence[Flow], screens: Screens) -> None:
             wrong("it may be passed over in a circle; lead its `otherwise:` to a screen that is always asked")
 
 
-def reachable(begin: Iterable[str], onward: Mapping[str, Iterable[str]]) -> set[str]:
+def reachable(begin: Iterable[Place], onward: Mapping[Place, Iterable[Place]]) -> set[Place]:
     """Return the screens that can be reached from `begin`, including those. `onward`: what may follow each screen."""
-    seen: set[str] = set()
+    seen: set[Place] = set()
     waiting = list(begin)
     while waiting:
         if (name := waiting.pop()) not in seen:

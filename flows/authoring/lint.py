@@ -5,6 +5,7 @@ The parser checks each flow file; this module checks all screens and paths in ea
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
@@ -14,6 +15,7 @@ from flows.authoring.paths import NOON, Combination, StateGraph, StateKey, State
 from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathTimes, PathToSend
 from flows.dependencies import dependencies_of
 from flows.engine import step
+from flows.loader import reachable
 from flows.model import Answer, FlowBook, FlowState, Screen, ScreenContext, ScreenLayout, Variant
 from flows.pagination import MORE, ScreenPage, alphabet, fits, fold, size
 from flows.renderer import lay_out, leave_label, zero_label
@@ -258,25 +260,20 @@ def _endless_loops(book: FlowBook, graph: StateGraph) -> Iterator[Finding]:
         key: [transition.to for transition in replies if not transition.back]
         for key, replies in graph.transitions.items()
     }
-    with_exit = {key for key, node in graph.nodes.items() if _is_exit(node.layout.screen) or not onward[key]}
-    predecessors: dict[StateKey, list[StateKey]] = {}
+    predecessors: dict[StateKey, list[StateKey]] = defaultdict(list)
     for key, targets in onward.items():
         for target in targets:
-            predecessors.setdefault(target, []).append(key)
-    waiting = list(with_exit)
-    while waiting:
-        for key in predecessors.get(waiting.pop(), ()):
-            if key not in with_exit:
-                with_exit.add(key)
-                waiting.append(key)
+            predecessors[target].append(key)
+    exits = [
+        key
+        for key, node in graph.nodes.items()
+        if node.layout.screen.end or node.layout.screen.start or not onward[key]
+    ]
+    with_exit = reachable(exits, predecessors)
     for screen in {graph.nodes[key].state.screen for key in graph.nodes.keys() - with_exit}:
         yield finding_at(
             book, book.screens[screen], "after some answers one walks in a circle from here; lead it to an `end: true`"
         )
-
-
-def _is_exit(screen: Screen) -> bool:
-    return screen.end or screen.start
 
 
 def _too_many_screens(book: FlowBook, times: PathTimes) -> Iterator[Finding]:
