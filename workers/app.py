@@ -71,6 +71,7 @@ class WorkerServices:
     """
 
     common: CommonSettings
+    operator: OperatorSettings
     countries: country.Countries
     database: Database
     delivery_runner: DeliveryRunner
@@ -135,6 +136,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     )
     return WorkerServices(
         common,
+        operator,
         countries,
         database,
         delivery_runner,
@@ -164,7 +166,6 @@ def _no_sms() -> None:
 
 def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
     """Build the scheduler and its jobs. Raises SettingError."""
-    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     jobs = ClockJobs(
         database=parts.database,
         delivery_runner=parts.delivery_runner,
@@ -175,8 +176,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
         furthest=max_step_delays(each.clocks for each in parts.countries),
         countries=parts.countries,
     )
-    mode = parts.common.mode
-    texts = _sms_notifier(parts, operator)
+    operator, mode, texts = parts.operator, parts.common.mode, _sms_notifier(parts)
     notifier = Notifier(mail_server(operator), operator.on_call, mode, parts.metrics, texts.send if texts else None)
     alert_sender = AlertSender(parts.database, notifier, parts.countries.names)
     retention_job = RetentionJob(
@@ -205,7 +205,7 @@ def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Sched
             ),
             retention_job,
             RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
-            SyntheticCallJob(parts.database, _synthetic_calls(parts, operator), alert_sender, parts.metrics),
+            SyntheticCallJob(parts.database, _synthetic_calls(parts), alert_sender, parts.metrics),
             _recordings_job(parts, environ, alert_sender),
             ChangeDetectionJob(
                 parts.database,
@@ -229,16 +229,15 @@ def _recordings_job(parts: WorkerServices, environ: Mapping[str, str], alert_sen
     )
 
 
-def _synthetic_calls(parts: WorkerServices, operator: OperatorSettings) -> SyntheticCalls | None:
-    if faults := list(synthetic_call_faults(parts.common, operator)):
+def _synthetic_calls(parts: WorkerServices) -> SyntheticCalls | None:
+    if faults := list(synthetic_call_faults(parts.common, parts.operator)):
         raise SettingError(faults)
-    return make_synthetic_calls(parts.common, operator, parts.countries, HttpClient())
+    return make_synthetic_calls(parts.common, parts.operator, parts.countries, HttpClient())
 
 
-def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> OutageMonitor:
+def create_outage_monitor(parts: WorkerServices) -> OutageMonitor:
     """Build the monitor that alerts the on-call contacts without the database or Redis. Raises SettingError."""
-    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
-    texts = _sms_notifier(parts, operator)
+    operator, texts = parts.operator, _sms_notifier(parts)
     text = texts.send_without_database if texts else None
     notifier = Notifier(mail_server(operator), operator.on_call, parts.common.mode, parts.metrics, text)
     monitored = (
@@ -277,7 +276,8 @@ def _statistics_job(parts: WorkerServices) -> StatisticsJob:
     return StatisticsJob(parts.database, KeyRing(common.keys), scope, parts.metrics)
 
 
-def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotifier | None:
+def _sms_notifier(parts: WorkerServices) -> SmsNotifier | None:
+    operator = parts.operator
     if not operator.alert_channel:
         return None
     if faults := list(alert_channel_faults(parts.common, operator)):

@@ -197,7 +197,7 @@ def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], st
     if kind == "clock":
         scheduler = create_scheduler(parts, environ)
         log.info("started")
-        create_outage_monitor(parts, environ).start(stopping)
+        create_outage_monitor(parts).start(stopping)
         _release_slot(parts, stopping)
         scheduler.run(stopping, parts.heartbeat.beat)
     else:
