@@ -76,7 +76,7 @@ class SmsInbox:
         messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound, int], bool]) -> int:
-        """Pass each stored SMS and its age in microseconds to `take`, oldest first; return how many it accepted.
+        """Pass each stored SMS and when it came, in microseconds, to `take`, oldest first; return how many it accepted.
 
         An SMS that it refuses, or that cannot be opened, stays stored. So does one for which it raises: that is logged,
         the next SMS follows, and this one is tried again a minute later. Raises DatabaseUnavailable and
@@ -93,7 +93,7 @@ class SmsInbox:
 
     def _play(self, take: Callable[[Inbound, int], bool], waiting: tuple[Any, Inbound]) -> bool:
         row, inbound = waiting
-        if not take(inbound, self._database.now() - row.seen_at):
+        if not take(inbound, row.seen_at):
             return False
         messages.mark_processed(self._database, row.inbound_key)
         self._retry_at.pop(row.inbound_key, None)

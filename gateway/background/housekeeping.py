@@ -166,17 +166,17 @@ class Housekeeping:
         if replayed := self._inbox.play(self._replay):
             log.info("sms_inbox_replayed", count=replayed)
 
-    def _replay(self, inbound: Inbound, age: int) -> bool:
-        """Handle an SMS of the inbox; return whether that is done. `age`: in microseconds.
+    def _replay(self, inbound: Inbound, seen_at: int) -> bool:
+        """Handle an SMS of the inbox; return whether that is done. `seen_at`: when it came, in microseconds.
 
         A late reply must not arrive at night, so an old SMS gets none, and its words are stored all the same.
         """
-        is_old = age > SMS_LIFETIME
+        is_old = self._database.now() - seen_at > SMS_LIFETIME
         channel = self._channels.get(inbound.channel)
         if channel is not None:
-            self._wait_for(self._dispatcher.replay(channel, inbound, with_reply=not is_old))
+            self._wait_for(self._dispatcher.replay(channel, inbound, seen_at, with_reply=not is_old))
         elif is_old:  # the channel is switched off, perhaps for good
-            self._wait_for(self._dispatcher.store_for_staff(inbound))
+            self._wait_for(self._dispatcher.store_for_staff(inbound, seen_at))
         return channel is not None or is_old
 
     def _run(self) -> None:

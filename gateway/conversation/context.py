@@ -291,6 +291,7 @@ class TurnRequest(Struct, frozen=True):
     is_simulator: bool  # True for the simulator, never for a real phone
     now: int  # Unix seconds
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
+    is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
     more: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today

@@ -6,16 +6,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
+import structlog
 from msgspec.structs import replace
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.dependencies import inputs_of, screens_reading
 from flows.model import FlowBook, LayoutCache
 from flows.pagination import ScreenLimit, alphabet
-from gateway.conversation import keywords
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, TurnRequest, new_layout_cache
 from gateway.conversation.handler import ConversationHandler
@@ -34,8 +35,11 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 from runtime import tracing
 from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
+from runtime.time_units import SECOND
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
 NOTHING_SAID = Reply("", expects_reply=True)
@@ -159,25 +163,44 @@ class Dispatcher:
         """Return the id of the screen at which the session of an inbound message is; "" if there is none."""
         return await self._conversation.current_screen(self._request(channel, inbound))
 
-    async def replay(self, channel: Channel, inbound: Inbound, *, with_reply: bool) -> None:
+    async def replay(self, channel: Channel, inbound: Inbound, seen_at: int, *, with_reply: bool) -> None:
         """Handle an SMS from the inbox, and queue its reply unless it comes too late for one.
 
-        Raises RedisUnavailable, DatabaseUnavailable, NotSent.
+        Words that come too late for a reply and that the conversation cannot take go to staff. `seen_at`: when the SMS
+        came, in microseconds. Raises RedisUnavailable, DatabaseUnavailable, NotSent, NotStored.
         """
-        request = replace(self._request(channel, inbound), late=True)
-        turn = await self._conversation.take(request)
+        request = replace(self._request(channel, inbound), late=True, is_answered=with_reply)
+        try:
+            turn = await self._conversation.take(request)
+        except (store.RedisUnavailable, DatabaseUnavailable):
+            raise
+        except Exception as error:
+            if with_reply:
+                raise
+            if not isinstance(error, NotSent):  # a fault of ours must not keep words from staff for ever
+                log.exception("job_failed", job="sms_inbox")
+            await self.store_for_staff(inbound, seen_at)
+            return
         if with_reply:
             await self._send(request, turn)
 
-    async def store_for_staff(self, inbound: Inbound) -> None:
+    async def store_for_staff(self, inbound: Inbound, seen_at: int) -> None:
         """Store the words of an SMS from the inbox for staff, as a text that could not be read. Raises NotStored.
 
-        For a channel that is switched off: no conversation is possible. STOP was applied when it came.
+        For words that the conversation cannot take, as of a channel that is switched off. `seen_at`: when the SMS came,
+        in microseconds. STOP is applied instead.
         """
-        if (inbound.word or keywords.word(inbound.text)) == "stop":
+        country = self.country(inbound.kind, inbound.code)
+        sender = normalise(inbound.sender, country.iso)
+        render_context = self.render_context(
+            country, inbound.kind, contactable=sender.valid, words_before_send=_waits_for_words(country, inbound)
+        )
+        if self._conversation.is_stop(inbound, country.iso, render_context):
+            await self._store(self._apply_stop, inbound, country, sender, seen_at // SECOND)
             return
-        country, words = self.country(inbound.kind, inbound.code), inbound.text.encode("utf-8", "surrogatepass")
-        await self._store(self._unread.store, inbound.channel, country, words, "", idempotency_key(inbound))
+        words = inbound.text.encode("utf-8", "surrogatepass")
+        store_words = partial(self._unread.store, seen_at=seen_at)
+        await self._store(store_words, inbound.channel, country, words, "", idempotency_key(inbound))
 
     async def _recorded(self, channel: str, words: RecordedWords) -> None:
         """Store where a recording is. Raises NotStored."""
@@ -246,6 +269,11 @@ class Dispatcher:
     def retry_withdrawals(self) -> None:
         """Withdraw requests for which STOP came while the database was unavailable. Raises DatabaseUnavailable."""
         self._contact_requests.retry()
+
+    def _apply_stop(self, inbound: Inbound, country: Country, sender: SenderIdentity, now: int) -> None:
+        """Record the opt-out of a STOP and withdraw a request to be called. Raises NotStored, DatabaseUnavailable."""
+        self._opt_out(sender)
+        self._contact_requests.withdraw(country.iso, sender.key, idempotency_key(inbound), now)
 
     def _opt_out(self, sender: SenderIdentity) -> None:
         try:
@@ -354,8 +382,9 @@ class Dispatcher:
             await self._blocking.run(self._replies.send, request.inbound, to, turn.text, key)
 
     def _queue(self, inbound: Inbound, request: TurnRequest) -> Reply:
-        if (inbound.word or keywords.word(inbound.text)) == "stop":
-            self._opt_out(request.sender)  # at once: otherwise staff might text an opted-out number meanwhile
+        if self._conversation.is_stop(inbound, request.country.iso, request.render_context):
+            # at once: otherwise staff might call or text this number meanwhile
+            self._apply_stop(inbound, request.country, request.sender, request.now)
         try:
             self._inbox.store(inbound, request.sender.key)
         except DatabaseUnavailable:

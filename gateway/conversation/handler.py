@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from flows.pagination import is_free_text, segments
 from gateway.conversation import load_shedding, turns
-from gateway.conversation.context import TurnRequest
+from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
 from gateway.conversation.sms import SmsConversation
 from gateway.messaging.model import Inbound, ProviderEvent, Reply
@@ -166,6 +166,10 @@ class ConversationHandler:
         `numbers`: False if the country is not known; another country's numbers would be wrong (S-32).
         """
         return self._reducer.notice(request, "home.not_working" if numbers else "home.not_working_anywhere")
+
+    def is_stop(self, inbound: Inbound, iso: str, render_context: RenderContext) -> bool:
+        """Return whether an SMS to this country is STOP, as carriers name it or in a language of the country."""
+        return self._sms.is_stop(inbound, iso, render_context)
 
     async def current_screen(self, request: TurnRequest) -> str:
         """Return the id of the session's current screen; "" if there is no session or Redis is unavailable."""

@@ -174,7 +174,8 @@ class Reducer:
         """Take one reply and return the new record.
 
         `quiet`: the turn was taken before and is only replayed; its answer is not stored again; nor is any of a
-        synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay.
+        synthetic call. Without `may_act` a reply that would send, delete or open something raises CannotReplay. Raises
+        NotSent for a request that is not answered: no screen would say so.
 
         Code and PIN in one text answer both screens, and are one attempt; at the second screen only the PIN counts.
         """
@@ -222,6 +223,8 @@ class Reducer:
         except (NotSent, DatabaseUnavailable) as error:
             if engine.is_exit(reply):
                 return await self.leave(request, record_before)
+            if not request.is_answered and self._secret_asked(record_before) is None:  # code and PIN are no words
+                raise NotSent from None
             not_begun = isinstance(error, NoThreadInTime)
             retry = await self._same_screen(request, record_before, drafts) if not_begun else None
             return retry or self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
@@ -325,13 +328,16 @@ class Reducer:
     async def takes(self, request: TurnRequest, record: Record, reply: str) -> bool:
         """Return whether a reply is a choice of the current screen, without taking a turn.
 
-        True while the database is unavailable. False on a screen with typed input.
+        True while the database is unavailable. False on a screen with typed input. Raises NotSent while the database is
+        unavailable for a request that is not answered.
         """
         if self.book.screen(record.state.screen).typed:
             return False
         try:
             render_context = await self._render_context(request, record)
         except DatabaseUnavailable:
+            if not request.is_answered:  # its words would be dropped as a key that comes late
+                raise NotSent from None
             return True  # then the step shows the notice
         return engine.step(
             self.book, record.state, reply, render_context, limit=request.limit, now=request.now

@@ -17,11 +17,11 @@ from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
 from gateway.conversation.actions import CALL_DURING_REPORT
 from gateway.conversation.contact_requests import ContactRequests
-from gateway.conversation.context import TurnRequest
+from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.keywords import CALL, HELP, Keywords, Vocabulary
-from gateway.conversation.mailbox import WRITTEN, is_open, turn_of
+from gateway.conversation.mailbox import WRITTEN, is_open
 from gateway.conversation.reducer import HOME, Reducer, StepResult
-from gateway.messaging.model import Reply
+from gateway.messaging.model import CarrierWord, Inbound, Reply
 from gateway.sessions.record import (
     MOST_IN_DANGER,
     MOST_REPLIES,
@@ -82,6 +82,13 @@ class SmsConversation:
         self._optouts = optouts
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
+    def is_stop(self, inbound: Inbound, iso: str, render_context: RenderContext) -> bool:
+        """Return whether an SMS to this country is STOP, as carriers name it or in a language of the country."""
+        carrier_word = _carrier_word(inbound)
+        if carrier_word is not None:
+            return carrier_word == "stop"
+        return self._vocabulary.of(iso, render_context).is_stop(inbound.text)
+
     async def move(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn
     ) -> StepResult:
@@ -89,9 +96,9 @@ class SmsConversation:
 
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
-        carrier_word = request.inbound.word or keywords.word(request.inbound.text)
-        if carrier_word == "stop" or (carrier_word is None and self._keywords(request).is_stop(request.inbound.text)):
+        if self.is_stop(request.inbound, request.country.iso, request.render_context):
             return await self._stop(request, record, last)
+        carrier_word = _carrier_word(request.inbound)
         if carrier_word == "start":
             await self._start(request)
         if carrier_word == "call":
@@ -376,7 +383,7 @@ class SmsConversation:
             request, replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         )
         await self._run_blocking(self._optouts.add, request.sender.key)
-        phone_and_turn = request.country.iso, request.sender.key, turn_of(request, result.record)
+        phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
         await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now)
         return result
 
@@ -395,6 +402,10 @@ class SmsConversation:
         may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
+
+
+def _carrier_word(inbound: Inbound) -> CarrierWord | None:
+    return inbound.word or keywords.word(inbound.text)
 
 
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:

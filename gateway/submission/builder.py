@@ -211,26 +211,37 @@ class UnparsedStore:
         self._keys = keys
         self._mode = mode
 
-    def store(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
+    def store(
+        self,
+        channel: str,
+        country: Country,
+        raw: bytes,
+        content_type: str,
+        name: tuple[str, ...] = (),
+        *,
+        seen_at: int | None = None,
+    ) -> None:
         """Store a raw message. Raises NotStored.
 
         A message is stored once a day; one with the same `name`, or without a name with the same bytes, is the same.
+        `seen_at`: when it came, in microseconds; None: now.
         """
         now = self._database.now()
+        seen_at = now if seen_at is None else seen_at
         report_id = new_id(now)
         body = unread_json(
             report_id=report_id,
             mode=self._mode,
             country=country.iso,
             channel=channel,
-            received_at=now // SECOND,
+            received_at=seen_at // SECOND,
             content_type=content_type,
             body=raw,
         )
         submission = Submission(
             report_id=report_id,
             # A provider's repeats share this key; the same words on another day are another message.
-            origin_key=self._cipher.mac("unread", channel, str(now // DAY), *(name or (raw,))),
+            origin_key=self._cipher.mac("unread", channel, str(seen_at // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,
             country=country.iso,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
 from gateway.messaging.model import Inbound
@@ -14,13 +18,15 @@ from gateway.sessions.store import RedisUnavailable
 from reports.crypto import RecordCipher
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
-from tests.safeguarding.away import later, redis_away
-from tests.safeguarding.walks import PHONE, number, thread
+from runtime.time_units import SECOND
+from tests.safeguarding.away import code_and_pin, later, redis_away
+from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
 WORDS = "somebody waits for me at the bus stop"
+FURTHER_WORDS = "and there is another one who comes with a red car"
 
 
 @pytest.fixture
@@ -45,10 +51,10 @@ def failing(app: App, sender: str, error: Exception) -> Any:
     """Let each SMS of this sender raise when it is replayed."""
     replay = app.parts.dispatcher.replay
 
-    async def fail(channel: Any, inbound: Inbound, **options: Any) -> None:
+    async def fail(channel: Any, inbound: Inbound, *rest: Any, **options: Any) -> None:
         if inbound.sender == sender:
             raise error
-        await replay(channel, inbound, **options)
+        await replay(channel, inbound, *rest, **options)
 
     return patch.object(app.parts.dispatcher, "replay", fail)
 
@@ -69,6 +75,33 @@ def test_one_sms_that_fails_stops_no_other_and_no_chore(app: App) -> None:
     app.parts.housekeeping._inbox._retry_at = dict.fromkeys(app.parts.housekeeping._inbox._retry_at, 0.0)
     app.parts.housekeeping.once()
     assert waiting(app) == 0
+
+
+def all_words(app: App) -> str:
+    """Return the words that staff have or will get, also those of texts that could not be read."""
+    bodies = [body.data for body in (*app.bodies(), *app.pending_revisions())]
+    unread = [base64.b64decode(body["body_base64"]).decode() for body in bodies if "body_base64" in body]
+    return json.dumps(bodies) + "".join(unread)
+
+
+@pytest.mark.parametrize("fault", ["closed", "no key", "deleted"])
+def test_late_words_of_my_report_that_it_does_not_take_go_to_staff(app: App, fault: str) -> None:
+    code_pin = code_and_pin(walk(app.ussd(number(1)), *TO_SENT)[-1])
+    thread(app.sms(PHONE), "hi", "code", *code_pin)
+    text_without_redis(app, PHONE, words=FURTHER_WORDS)
+    route = app.rows(t.route)[0]._asdict()
+    with app.database.write() as connection:
+        if fault == "closed":
+            connection.execute(update(t.mailbox).values(sealed_key=b""))
+        elif fault == "no key":
+            connection.execute(delete(t.route))
+            connection.execute(insert(t.route).values({**route, "hotline": "vu-gone"}))
+        else:
+            connection.execute(t.mailbox.delete())
+    with later(minutes=11):
+        app.parts.housekeeping.once()
+    assert waiting(app) == 0
+    assert FURTHER_WORDS in all_words(app)
 
 
 @pytest.mark.parametrize("outage", [RedisUnavailable("away"), DatabaseUnavailable("away")])
@@ -111,13 +144,29 @@ def test_words_of_a_channel_that_is_switched_off_go_to_staff(app: App, minutes: 
         assert (waiting(app), app.count(t.outgoing), app.count(t.pending)) == (1 - stored, 0, stored)
         if stored:
             assert [row.completeness for row in app.rows(t.pending)] == ["unread"]
+            [came_at] = {row.seen_at // SECOND for row in app.rows(t.inbound)}
+            [unread] = {body.data["received_at"] for body in app.pending_revisions()}
+            assert datetime.fromisoformat(unread).timestamp() == came_at
 
 
-def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App) -> None:
-    text_without_redis(app, PHONE, words="STOP")
+@pytest.mark.parametrize("word", ["STOP", "stap", "Stap!", "arrêt"])
+def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
+    thread(app.sms(PHONE), "call me", "2")
+    text_without_redis(app, PHONE, words=word)
+    assert (app.count(t.optout), [row.allowed for row in app.rows(t.contact)]) == (1, [0])
+    app.parts.housekeeping.once()
+    assert (waiting(app), app.count(t.message)) == (0, 1), "staff are told once"
+
+
+@pytest.mark.parametrize("word", ["STOP", "stap", "Stap!", "arrêt"])
+def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App, word: str) -> None:
+    thread(app.sms(PHONE), "call me", "2")
+    with patch.object(app.parts.dispatcher, "_apply_stop"):  # web ended before it
+        text_without_redis(app, PHONE, words=word)
     with later(minutes=11), patch.object(app.parts.housekeeping, "_channels", {}):
         app.parts.housekeeping.once()
     assert (waiting(app), app.count(t.pending), app.count(t.optout)) == (0, 0, 1)
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
 
 
 def test_what_no_key_opens_is_named_once_an_hour_and_never_deleted(app: App) -> None:
