@@ -15,7 +15,6 @@ import structlog
 from msgspec.structs import asdict
 
 from gateway.messaging.model import Inbound
-from gateway.sessions.store import RedisUnavailable
 from reports.crypto import DecryptError, PhonePepper, PublicKey, RecordCipher, SealContext, keyed_hash, seal_body
 from reports.crypto.key_files import SENDER_KEY
 from reports.erasure_journal import ErasureJournal
@@ -75,16 +74,17 @@ class SmsInbox:
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
-    def play(self, take: Callable[[Inbound, int], bool]) -> int:
+    def play(self, take: Callable[[Inbound, int], bool], outages: tuple[type[Exception], ...]) -> int:
         """Pass each stored SMS and when it came, in microseconds, to `take`, oldest first; return how many it accepted.
 
         An SMS that it refuses, or that cannot be opened, stays stored. So does one for which it raises: that is logged,
-        the next SMS follows, and this one is tried again a minute later. Raises DatabaseUnavailable and
-        RedisUnavailable.
+        the SMS of other senders follow, and this one is tried again a minute later; until then the later ones of its
+        sender wait, because their order matters. Raises DatabaseUnavailable and `outages`: these end the round.
         """
         self._unreadable = 0
+        self._retry_at = {key: at for key, at in self._retry_at.items() if at > time.monotonic()}
         accepted = process_each(
-            "sms_inbox", self._rows(), partial(self._play, take), on_fault=self._postpone, outages=(RedisUnavailable,)
+            "sms_inbox", self._rows(), partial(self._play, take), on_fault=self._postpone, outages=outages
         )
         if self._unreadable and time.monotonic() >= self._next_warning_at:
             log.warning("sms_inbox_unreadable", count=self._unreadable)
@@ -96,7 +96,6 @@ class SmsInbox:
         if not take(inbound, row.seen_at):
             return False
         messages.mark_processed(self._database, row.inbound_key)
-        self._retry_at.pop(row.inbound_key, None)
         return True
 
     def _postpone(self, waiting: tuple[Any, Inbound]) -> None:
@@ -104,13 +103,17 @@ class SmsInbox:
 
     def _rows(self) -> Iterator[tuple[Any, Inbound]]:
         cursor: tuple[int, bytes] | None = None
+        held: set[str] = set()  # senders of whom an SMS has failed
         while page := messages.list_inbound(self._database, after=cursor):
             for row in page:
                 inbound = self._open(row)
                 if inbound is None:  # sealed with another key; its words are deleted by nobody but the operator
                     self._unreadable += 1
-                elif self._retry_at.get(row.inbound_key, 0) <= time.monotonic():
+                    continue
+                if row.inbound_key not in self._retry_at and inbound.sender not in held:
                     yield row, inbound
+                if row.inbound_key in self._retry_at:  # from an earlier round, or since the yield
+                    held.add(inbound.sender)
             cursor = (page[-1].seen_at, page[-1].inbound_key)
 
     def _open(self, row: Any) -> Inbound | None:

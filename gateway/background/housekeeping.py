@@ -23,6 +23,7 @@ from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
 from gateway.sessions.store import Sessions
 from gateway.sms import SmsInbox
+from gateway.submission.builder import NotStored
 from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.spool_drain import submit_late
 from gateway.submission.submitter import NotSent
@@ -30,7 +31,7 @@ from reports.countries.country import Countries, Country, CountryError, load_cou
 from reports.countries.numbers import withdraw, withdrawn_ids
 from reports.statistics.aggregation import quarter_of, quarter_start
 from reports.store.engine import leases
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 from reports.store.operations import spool_status
 from reports.store.operations.call_hours import save_hours
 from reports.store.operations.quarterly_figures import save_screen_counts
@@ -48,6 +49,7 @@ SAY_SECONDS = 60  # between two warnings about this host's spool
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
 BACK = 7  # past days whose counts are moved; the database may have been unavailable that long
+AWAY = (store.RedisUnavailable, NotSent, NotStored)  # nothing can be stored or taken, and no task is at fault
 RETRY_SECONDS = 60  # until a failed task is tried again; meanwhile the tasks after it run
 IN_FLIGHT_SECONDS = 60  # after an hour, until all calls that began in it are counted
 LATE = 3600  # seconds after midnight until which the day before may still be counted
@@ -163,7 +165,7 @@ class Housekeeping:
             log.info("spool_copies_submitted", count=submitted)
 
     def _play_inbox(self) -> None:
-        if replayed := self._inbox.play(self._replay):
+        if replayed := self._inbox.play(self._replay, AWAY):
             log.info("sms_inbox_replayed", count=replayed)
 
     def _replay(self, inbound: Inbound, seen_at: int) -> bool:
@@ -207,10 +209,9 @@ def _run_each(tasks: Iterable[Callable[[], object]]) -> None:
     for task in tasks:
         try:
             task()
-        except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):
-            continue
-        except Exception:  # the thread must go on: the spool holds reports
-            log.exception("crashed")
+        except Exception as error:  # the thread must go on: the spool holds reports
+            if not isinstance(error, (DatabaseUnavailable, OSError, *AWAY)) or isinstance(error, RowRefused):
+                log.exception("crashed")
 
 
 # Read the country files again while `web` runs, so that a withdrawn number is no longer shown.

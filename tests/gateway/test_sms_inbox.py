@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from unittest.mock import patch
@@ -13,11 +14,15 @@ import pytest
 from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
-from gateway.messaging.model import Inbound
+from gateway.conversation.context import TurnRequest
+from gateway.messaging.model import Inbound, Reply
 from gateway.sessions.store import RedisUnavailable
+from gateway.submission.builder import NotStored
+from gateway.submission.submitter import NotSent
 from reports.crypto import RecordCipher
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
+from reports.store.spool import SpoolWriteError
 from runtime.time_units import SECOND
 from tests.safeguarding.away import code_and_pin, later, redis_away
 from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
@@ -84,6 +89,110 @@ def all_words(app: App) -> str:
     return json.dumps(bodies) + "".join(unread)
 
 
+@contextmanager
+def nothing_can_be_stored(app: App) -> Iterator[None]:
+    with (
+        patch.object(type(app.parts.submitter), "write", side_effect=DatabaseUnavailable("away")),
+        patch("gateway.submission.builder.schedule_pending", side_effect=DatabaseUnavailable("away")),
+        patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")),
+    ):
+        yield
+
+
+def fail_once(app: App, words: str, error: Exception) -> Any:
+    """Let the SMS with these words raise when it is replayed for the first time."""
+    replay, failed = app.parts.dispatcher.replay, list[str]()
+
+    async def fail(channel: Any, inbound: Inbound, *rest: Any, **options: Any) -> None:
+        if inbound.text == words and not failed:
+            failed.append(words)
+            raise error
+        await replay(channel, inbound, *rest, **options)
+
+    return patch.object(app.parts.dispatcher, "replay", fail)
+
+
+def play_after_pause(app: App) -> None:
+    """Play the inbox as when the pause after a fault is over."""
+    inbox = app.parts.housekeeping._inbox
+    inbox._retry_at = dict.fromkeys(inbox._retry_at, 0.0)
+    app.parts.housekeeping.once()
+
+
+@pytest.mark.parametrize("words", [("STOP", "START"), (WORDS, FURTHER_WORDS)])
+def test_what_comes_after_an_sms_that_fails_waits_for_it(app: App, words: tuple[str, str]) -> None:
+    with redis_away(app):
+        thread(app.sms(PHONE), *words)
+    with fail_once(app, words[0], KeyError("a fault of ours")):
+        app.parts.housekeeping.once()
+        app.parts.housekeeping.once()
+        assert waiting(app) == 2
+        play_after_pause(app)
+    assert waiting(app) == 0
+    app.pass_time(3600)
+    if words[0] == "STOP":
+        assert app.count(t.optout) == 0
+    else:
+        [body] = [body.data for body in app.bodies()]
+        assert (body["narrative"], *(unasked["text"] for unasked in body["unasked"])) == words
+
+
+def test_words_on_which_the_conversation_fails_go_to_staff_after_ten_minutes(app: App) -> None:
+    with redis_away(app):
+        thread(app.sms(PHONE), WORDS, FURTHER_WORDS)
+    take = app.parts.dispatcher._conversation.take
+
+    async def fail(request: TurnRequest) -> Reply:
+        if request.inbound.text == WORDS:
+            raise KeyError("a fault of ours")
+        return await take(request)
+
+    with patch.object(app.parts.dispatcher._conversation, "take", fail), capture_logs() as logs:
+        app.parts.housekeeping.once()
+        assert waiting(app) == 2
+        with later(minutes=11):
+            play_after_pause(app)
+    assert waiting(app) == 0
+    assert WORDS in all_words(app) and FURTHER_WORDS in all_words(app)
+    assert [line["job"] for line in logs if line["event"] == "job_failed"] == ["sms_inbox"] * 2
+
+
+def test_an_sms_that_another_process_has_taken_is_forgotten(app: App) -> None:
+    text_without_redis(app, PHONE)
+    with failing(app, PHONE, KeyError("a fault of ours")):
+        app.parts.housekeeping.once()
+    inbox = app.parts.housekeeping._inbox
+    assert len(inbox._retry_at) == 1
+    with app.database.write() as connection:
+        connection.execute(update(t.inbound).values(waiting=None))
+    play_after_pause(app)
+    assert inbox._retry_at == {}
+
+
+@pytest.mark.parametrize("minutes", [1, 11])
+def test_words_that_cannot_be_stored_are_not_dropped(app: App, minutes: int) -> None:
+    text_without_redis(app, PHONE)
+    with later(minutes=minutes):
+        with nothing_can_be_stored(app), capture_logs() as logs:
+            app.parts.housekeeping.once()
+        assert (waiting(app), [line for line in logs if line["event"] == "job_failed"]) == (1, [])
+        app.parts.housekeeping.once()
+        assert waiting(app) == 0
+    assert WORDS in all_words(app)
+
+
+def test_late_words_of_an_open_session_that_cannot_be_stored_wait(app: App) -> None:
+    thread(app.sms(PHONE), WORDS)
+    text_without_redis(app, PHONE, words=FURTHER_WORDS)
+    with later(minutes=11):
+        with nothing_can_be_stored(app):
+            app.parts.housekeeping.once()
+        assert waiting(app) == 1
+        app.parts.housekeeping.once()
+        assert waiting(app) == 0
+    assert FURTHER_WORDS in all_words(app)
+
+
 @pytest.mark.parametrize("fault", ["closed", "no key", "deleted"])
 def test_late_words_of_my_report_that_it_does_not_take_go_to_staff(app: App, fault: str) -> None:
     code_pin = code_and_pin(walk(app.ussd(number(1)), *TO_SENT)[-1])
@@ -104,7 +213,9 @@ def test_late_words_of_my_report_that_it_does_not_take_go_to_staff(app: App, fau
     assert FURTHER_WORDS in all_words(app)
 
 
-@pytest.mark.parametrize("outage", [RedisUnavailable("away"), DatabaseUnavailable("away")])
+@pytest.mark.parametrize(
+    "outage", [RedisUnavailable("away"), DatabaseUnavailable("away"), NotSent("away"), NotStored("away")]
+)
 def test_while_a_service_is_away_all_wait_and_nothing_is_called_a_fault(app: App, outage: Exception) -> None:
     text_without_redis(app, number(1), number(2))
     with failing(app, number(1), outage), capture_logs() as logs:
