@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import structlog
 
 from runtime import filesystem
@@ -209,11 +210,9 @@ def _lines(path: Path) -> Iterator[Erasure]:
     """Yield the erasures of a file, without lines left incomplete by a power failure or damaged otherwise."""
     for line in path.read_bytes().splitlines():
         try:
-            row = json.loads(line)
-            erasure = Erasure(**{**row, "at": int(row["at"]), "keys": tuple(map(str, row["keys"]))})
-        except (ValueError, TypeError, KeyError):
+            yield msgspec.json.decode(line, type=Erasure)  # checks the type of each field
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             continue
-        yield erasure
 
 
 def _day(at: int) -> str:

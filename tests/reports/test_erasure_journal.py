@@ -74,12 +74,26 @@ def test_a_line_that_a_power_cut_left_incomplete_takes_no_other_with_it(ours: Er
     assert kinds(ours) == ["stop", "start"]
 
 
-@pytest.mark.parametrize("field", ["at", "keys"])
-def test_a_damaged_line_takes_no_other_with_it(ours: ErasureJournal, field: str) -> None:
+@pytest.mark.parametrize("value", [None, [], {}, float("inf"), [1], [[]], 1.5, True])
+@pytest.mark.parametrize("field", ["kind", "at", "report_id", "keys", "revision", "message_id"])
+def test_a_damaged_line_takes_no_other_with_it(ours: ErasureJournal, field: str, value: object) -> None:
+    if (field, value) == ("keys", []):
+        return
     ours.record("stop")
     [path] = ours.folder.iterdir()
     line = json.loads(path.read_text())
-    path.write_text(json.dumps({**line, field: None}) + "\n" + path.read_text())
+    path.write_text(json.dumps({**line, field: value}) + "\n" + path.read_text())
+    ours.record("start")
+    assert kinds(ours) == ["stop", "start"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b"[" * 100_000, b'{"kind":' * 100_000, b"\xff", b'{"kind":"\xff","at":1}', b"1"]
+)
+def test_a_line_that_is_none_takes_no_other_with_it(ours: ErasureJournal, line: bytes) -> None:
+    ours.record("stop")
+    [path] = ours.folder.iterdir()
+    path.write_bytes(line + b"\n" + path.read_bytes())
     ours.record("start")
     assert kinds(ours) == ["stop", "start"]
 
