@@ -93,14 +93,14 @@ EVENTS: Final[Mapping[str, str]] = {
     "has no My report.",
     "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
     "erasures_not_applied": "A file of the journal of deletions, or its folder, cannot be read: repair it; web tries "
-    "again every 5 s.",
+    "again every minute.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",
     "spool_not_drained": "Entries of the spool were not submitted, or were and cannot be deleted (`count` wait); "
     "`class` says why. See the database; for OSError, PermissionError and the like the disk of the spool.",
     "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",
     "spool_drained": "Entries of the spool were stored in the database (`count`).",
-    "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were taken (`count`). Those older than ten "
-    "minutes get no reply.",
+    "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were processed (`count`). Those older than "
+    "ten minutes get no reply.",
     "sms_inbox_unreadable": "SMS wait that no store key opens (`count`): docs/retention.md.",
     "drill_reported": "Web submitted the report of a drill, as its invented reporter.",
     "drill_failed": "Web could not create the report of a drill, or its follow-up. It tries again in the next round.",

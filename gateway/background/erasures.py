@@ -13,14 +13,15 @@ import structlog
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.erasure_journal import Erasure, ErasureJournal
 from reports.store import pending_submissions, tombstones
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database
 from reports.store.mailboxes.correspondence import MailboxClosed
 from reports.store.operations import spool_status
+from reports.store.row_isolation import process_each
 from reports.store.sms import opt_outs
 from runtime.time_units import HOUR
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
-WARN_SECONDS = 60  # between two warnings that a file cannot be read
+RETRY_SECONDS = 60  # until a journal with a file that cannot be read is read again: a large one takes seconds
 MARGIN = HOUR  # the journal's times are by this host's clock, the status row's by the database's
 
 log = structlog.get_logger()
@@ -36,8 +37,8 @@ class ErasureReplay:
         self._journal = journal
         self._reporter_mailbox = reporter_mailbox
         self._host = host
-        self._applied: set[Erasure] = set()
-        self._next_warning_at = 0.0
+        self._settled: set[Erasure] = set()  # applied, or failed
+        self._retry_at = 0.0
         self.is_done = False
 
     def reapply(self) -> None:
@@ -46,35 +47,33 @@ class ErasureReplay:
         In a restored database that status is older than the backup, so nothing since then is left out. Without a status
         the whole journal is applied.
 
-        While a file cannot be read, the others are applied, each line once, and the replay is not done: the next call
-        tries again. Until it is done the status must not be saved, or the time from which to apply would be lost.
+        While a file cannot be read, the others are applied, and the replay is not done: a call a minute later tries
+        again. A START waits for that: the file may hold a later STOP. A line that was applied, or that failed, is not
+        tried again. Until the replay is done the status must not be saved, or the time from which to apply would be
+        lost.
         """
-        if self.is_done:
+        if self.is_done or time.monotonic() < self._retry_at:
             return
         seen_at = spool_status.last_seen(self._database, self._host)
         is_usable = seen_at is not None and seen_at <= self._database.now()  # the clock may have been set back since
         reading = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
-        for erasure in _in_force(reading.erasures):
-            if erasure in self._applied:
-                continue
-            try:
-                self._apply(erasure)
-            except DatabaseUnavailable:
-                raise
-            except Exception:  # an entry that cannot be applied must not block the others
-                log.exception("crashed")
-            self._applied.add(erasure)
+        due = [
+            erasure
+            for erasure in _in_force(reading.erasures)
+            if erasure not in self._settled and (reading.fault is None or erasure.kind != "start")
+        ]
+        process_each("erasures", due, self._settle, on_fault=self._settled.add)
         if reading.fault is not None:
-            self._warn(reading.fault)
+            log.warning("erasures_not_applied", **{"class": type(reading.fault).__name__})
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             return
         self.is_done = True
-        self._applied.clear()
+        self._settled.clear()
         log.info("erasures_applied", count=len(reading.erasures))
 
-    def _warn(self, fault: OSError) -> None:
-        if time.monotonic() >= self._next_warning_at:
-            log.warning("erasures_not_applied", **{"class": type(fault).__name__})
-            self._next_warning_at = time.monotonic() + WARN_SECONDS
+    def _settle(self, erasure: Erasure) -> None:
+        self._apply(erasure)
+        self._settled.add(erasure)
 
     def forget(self) -> None:
         """Delete journal entries that are older than every backup."""

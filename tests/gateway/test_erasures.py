@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from unittest.mock import patch
 
@@ -11,6 +12,7 @@ from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
 from gateway.background.erasures import ErasureReplay
+from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.safeguarding.away import database_away
@@ -123,6 +125,62 @@ def test_a_journal_that_cannot_be_read_is_never_called_applied(app: App) -> None
     assert [line["event"] for line in logs] == ["erasures_not_applied"], "and not again within the minute"
 
 
+def test_a_file_that_cannot_be_read_may_hold_a_later_stop(app: App) -> None:
+    thread(app.sms(PHONE), "START", "STOP")
+    [path] = app.parts.journal.folder.iterdir()
+    start, stop = path.read_text().splitlines(keepends=True)
+    path.write_text(start)
+    unreadable = app.parts.journal.folder / "20260101-other.jsonl"
+    unreadable.mkdir()
+    replay = start_again(app)
+    assert app.count(t.optout) == 1
+    unreadable.rmdir()
+    unreadable.write_text(stop)
+    replay._retry_at = 0.0
+    replay.reapply()
+    assert (app.count(t.optout), replay.is_done) == (1, True)
+
+
+def test_a_start_that_had_to_wait_for_a_file_is_applied_afterwards(app: App) -> None:
+    thread(app.sms(PHONE), "STOP")
+    backup = [row._asdict() for row in app.rows(t.optout)]
+    thread(app.sms(PHONE), "START")
+    with app.database.write() as connection:
+        connection.execute(insert(t.optout), backup)
+    unreadable = app.parts.journal.folder / "20260101-other.jsonl"
+    unreadable.mkdir()
+    replay = start_again(app)
+    assert app.count(t.optout) == 1
+    unreadable.rmdir()
+    replay._retry_at = 0.0
+    replay.reapply()
+    assert (app.count(t.optout), replay.is_done) == (0, True)
+
+
+def test_a_journal_with_a_fault_is_read_once_a_minute(app: App) -> None:
+    """A large one takes seconds, in a process that answers calls."""
+    app.parts.journal.folder.mkdir(exist_ok=True)
+    (app.parts.journal.folder / "20260101-other.jsonl").mkdir()
+    with patch.object(app.parts.journal, "since", wraps=app.parts.journal.since) as since:
+        replay = start_again(app)
+        replay.reapply()
+        assert since.call_count == 1
+        with patch("gateway.background.erasures.time.monotonic", return_value=time.monotonic() + 61):
+            replay.reapply()
+    assert since.call_count == 2
+
+
+def test_a_line_that_the_database_refuses_is_logged_and_holds_up_no_other(app: App) -> None:
+    app.parts.journal.record("draft", report_id="a report", keys=(b"key",), revision=1)
+    thread(app.sms(PHONE), "STOP")
+    forget_opt_outs(app)
+    cancel = "gateway.background.erasures.pending_submissions.cancel_pending"
+    with patch(cancel, side_effect=RowRefused("DataError")), capture_logs() as logs:
+        assert start_again(app).is_done
+    assert app.count(t.optout) == 1
+    assert [line["job"] for line in logs if line["event"] == "job_failed"] == ["erasures"]
+
+
 def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> None:
     """The host's status may be saved only after the whole journal: otherwise the rest of it would count as old."""
     thread(app.sms(PHONE), "STOP")
@@ -142,11 +200,13 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
     thread(app.sms(PHONE), "START")
+    housekeeping._erasing._retry_at = 0.0
     housekeeping.once()
     assert app.count(t.optout) == 0, "no line is applied twice over what the reporter has done since"
     unreadable.rmdir()
     lines = [{"kind": "stop", "at": app.database.now() - 2 * DAY, "keys": [b"another number".hex()]}]
     unreadable.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    housekeeping._erasing._retry_at = 0.0
     housekeeping.once()
     assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
     assert app.rows(t.host)[0].seen_at > app.database.now() - DAY
