@@ -14,6 +14,7 @@ from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.erasure_journal import Erasure, ErasureJournal
 from reports.store import pending_submissions, tombstones
 from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import MailboxClosed
 from reports.store.operations import spool_status
 from reports.store.row_isolation import process_each
@@ -92,7 +93,15 @@ class ErasureReplay:
             self._repeat_erasure(erasure)
 
     def _repeat_erasure(self, erasure: Erasure) -> None:
-        """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision."""
+        """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision.
+
+        A withdrawal is left out if the reporter has changed contact since. Most are known by their message, but one
+        that no hotline could open has none.
+        """
+        if erasure.kind == "contact" and correspondence.is_contact_changed_since(
+            self._database, erasure.report_id, erasure.at
+        ):
+            return
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             ids = b"", erasure.report_id
             pending_submissions.cancel_pending(self._database, *ids, buried=tombstones.ALL_REVISIONS)

@@ -197,9 +197,9 @@ class ReporterMailbox:
         contact: Mapping[str, object] | None = None,
         without_code: bool = False,
     ) -> bool:
-        """Store a message for the hotlines. Return whether any of them can read it.
+        """Store a message for the hotlines. Return whether it has its effect: a hotline can read it, or it withdraws.
 
-        If none can, nothing is stored, except that no number may be used if contact is withdrawn.
+        If no hotline can read it, nothing is stored, except that no number may be used if contact is withdrawn.
 
         Raises DatabaseUnavailable, MailboxClosed.
         """
@@ -215,9 +215,10 @@ class ReporterMailbox:
         )
         sealed_messages = self.builder.seal_messages(report_id, message_id, self._recipients(report_id), message)
         if not sealed_messages:
-            if kind == MessageKind.CONTACT_WITHDRAWN:
-                self.submitter.write(lambda: correspondence.withdraw_contact(self.database, report_id))
-            return False
+            if kind != MessageKind.CONTACT_WITHDRAWN:
+                return False
+            self.submitter.write(lambda: correspondence.withdraw_contact(self.database, report_id))
+            return True
         allowed = None if contact is None else bool(contact["allowed"])
         closes_mailbox = kind == MessageKind.DELETE_ASKED
         self.submitter.write(

@@ -170,6 +170,25 @@ def test_a_report_without_a_mailbox_takes_a_withdrawal_until_it_is_gone(database
         correspondence.save_message(database, fresh.report_id, "m2", [letter], "contact_withdrawn", allowed=False)
 
 
+def test_contact_is_withdrawn_without_a_message_where_no_hotline_could_open_one(database: Database) -> None:
+    fresh = make(Fate(1), retention.purge_time(database))
+    write(database, [fresh])
+    report_id, messages, before = fresh.report_id, count(database, t.message), database.now()
+    correspondence.withdraw_contact(database, report_id)
+    with database.read() as connection:
+        rows = connection.execute(select(t.contact.c.allowed).where(t.contact.c.report_id == report_id)).all()
+    assert (rows, count(database, t.message)) == ([(0,)], messages)
+    assert correspondence.is_contact_changed_since(database, report_id, before - 1)
+    assert not correspondence.is_contact_changed_since(database, report_id, database.now())
+    assert not correspondence.is_contact_changed_since(database, "another report", 0)
+    with database.write() as connection:
+        for table in reversed(t.metadata.sorted_tables):
+            if "report_id" in table.c and table is not t.tombstone:
+                connection.execute(delete(table).where(table.c.report_id == report_id))
+    with pytest.raises(correspondence.MailboxClosed):
+        correspondence.withdraw_contact(database, report_id)
+
+
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:
     now = retention.purge_time(database)
     both = make(Fate(399, closed=91, said=92, recipients=(Leg(), Leg(CONSOLE))), now)

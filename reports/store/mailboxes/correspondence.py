@@ -151,6 +151,14 @@ def withdraw_contact(database: Database, report_id: str) -> None:
         audit_log.append(connection, "web", MessageKind.CONTACT_WITHDRAWN, report_id, now)
 
 
+def is_contact_changed_since(database: Database, report_id: str, at: int) -> bool:
+    """Return whether contact was given or withdrawn after a time, in microseconds."""
+    c = t.contact.c
+    with database.read() as connection:
+        query = select(c.report_id).where(c.report_id == report_id, c.changed_at > at)
+        return connection.execute(query).first() is not None
+
+
 def _is_closed(connection: Connection, report_id: str) -> bool:
     """Return whether the mailbox is closed or gone, and lock its row against deletion.
 
