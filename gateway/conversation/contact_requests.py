@@ -6,8 +6,10 @@ It holds the number only for the hours that the person has chosen.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,14 +22,25 @@ from reports.case_state import ReportState
 from reports.facts import CONTACT_REQUEST, Completeness, GivenAnswer
 from reports.report import CONTACT_CHOICES
 from reports.store import submissions
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
 
 HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
 MAX_WAITING = 1000  # withdrawals that wait for the database
+RETRY_SECONDS = 60  # until a withdrawal that failed because of a bug is tried again
 MAX_A_DAY = 5  # requests of one phone; if all are closed, a further request becomes a message to the last one
 
 Origin = tuple[str, ...]  # what the origin key of a request is made from
 Stored = dict[Origin, tuple[str, ReportState]]  # id and state of the requests that are stored
+
+
+class Withdrawal(NamedTuple):
+    """A withdrawal that could not be stored. `turn`: the idempotency key; `now`: Unix seconds of the STOP."""
+
+    iso: str
+    sender: str
+    turn: tuple[str, ...]
+    now: int
+    retry_at: float = 0.0  # monotonic seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +50,7 @@ class ContactRequests:
     submitter: Submitter
     mailbox: ReporterMailbox
     database: Database
-    # Withdrawals that could not be stored: country, sender, idempotency key and Unix time.
-    waiting: deque[tuple[str, str, tuple[str, ...], int]] = field(default_factory=deque)
+    waiting: deque[Withdrawal] = field(default_factory=deque)
 
     def place(self, request: TurnRequest, record: Record, chosen: str) -> str:
         """Store a request for the hours `chosen`, or withdraw the open one, and return the outcome for the flow.
@@ -81,21 +93,26 @@ class ContactRequests:
         except DatabaseUnavailable:
             if len(self.waiting) >= MAX_WAITING:
                 raise
-            self.waiting.append((iso, sender, turn, now))
+            self.waiting.append(Withdrawal(iso, sender, turn, now))
 
     def retry(self) -> None:
         """Try each waiting withdrawal once; one that fails waits for the next call, after all others.
 
-        Raises its exception at the end.
+        A failure that is not an outage is tried again a minute later. Raises an exception at the end.
         """
         fault: Exception | None = None
         for _ in range(len(self.waiting)):
             withdrawal = self.waiting.popleft()
-            try:
-                self._withdraw(*withdrawal)
-            except Exception as error:
+            if withdrawal.retry_at > time.monotonic():
                 self.waiting.append(withdrawal)
-                fault = error
+                continue
+            try:
+                self._withdraw(withdrawal.iso, withdrawal.sender, withdrawal.turn, withdrawal.now)
+            except Exception as error:
+                is_outage = isinstance(error, DatabaseUnavailable) and not isinstance(error, RowRefused)
+                retry_at = 0.0 if is_outage else time.monotonic() + RETRY_SECONDS
+                self.waiting.append(withdrawal._replace(retry_at=retry_at))
+                fault = fault if fault and is_outage else error
         if fault:
             raise fault
 

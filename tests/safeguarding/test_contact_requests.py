@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,11 @@ from unittest.mock import patch
 
 import pytest
 import time_machine
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
+from structlog.testing import capture_logs
 
+from gateway.background.erasures import ErasureReplay
+from gateway.conversation.mailbox import ReporterMailbox
 from reports.countries.country import load_countries, shipped_countries
 from reports.crypto import SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import read_private_key
@@ -217,10 +221,16 @@ def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten
     assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
 
 
-def reroute(app: App, report_id: str) -> None:
-    """Name a hotline of which web has no key as the only one of a report."""
+def reroute(app: App, report_id: str, hotline: str = "vu-gone") -> None:
+    """Name another hotline as the only one of a report; web has no key of `vu-gone`."""
     with app.database.write() as connection:
-        connection.execute(update(t.route).where(t.route.c.report_id == report_id).values(hotline="vu-gone"))
+        connection.execute(update(t.route).where(t.route.c.report_id == report_id).values(hotline=hotline))
+
+
+def start_again(app: App) -> None:
+    """Apply the journal of deletions again, as web does at its start."""
+    before = app.parts.housekeeping._erasing
+    ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host).reapply()
 
 
 @pytest.mark.rule("S-13")
@@ -234,6 +244,58 @@ def test_stop_ends_contact_though_no_hotline_can_open_a_message(app: App, is_ava
     app.parts.housekeeping.once()
     assert [row.allowed for row in app.rows(t.contact)] == [0]
     assert messages(app) == []
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.rule("S-28")
+@pytest.mark.parametrize("way", [("STOP",), ("call me", "No")])
+def test_a_withdrawal_without_a_message_survives_a_restore_and_ends_no_later_consent(
+    app: App, way: tuple[str, ...]
+) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "call me", "2")
+    backup = [row._asdict() for row in app.rows(t.contact)]
+    [report] = app.rows(t.report)
+    [hotline] = {row.hotline for row in app.rows(t.route)}
+    reroute(app, report.report_id)
+    assert thread(phone, *way)[-1] == ("" if way == ("STOP",) else PLACED)
+    with app.database.write() as connection:
+        connection.execute(delete(t.contact))
+        for row in backup:
+            connection.execute(insert(t.contact).values(row))
+    start_again(app)
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+    reroute(app, report.report_id, hotline)
+    thread(phone, "START", "call me", "2")
+    assert [row.allowed for row in app.rows(t.contact)] == [1]
+    start_again(app)
+    assert [row.allowed for row in app.rows(t.contact)] == [1]
+
+
+@pytest.mark.rule("S-13")
+def test_a_withdrawal_that_fails_by_a_fault_of_ours_is_tried_once_a_minute(app: App) -> None:
+    first, second = app.sms(PHONE), app.sms(number(1))
+    for phone in (first, second):
+        thread(phone, "call me", "2")
+    with database_away(app):
+        thread(first, "STOP")
+        thread(second, "STOP")
+    withdraw, tried = ReporterMailbox.withdraw_contact, list[str]()
+
+    def fail(mailbox: ReporterMailbox, report_id: str, *rest: Any) -> None:
+        tried.append(report_id)
+        if report_id == tried[0]:
+            raise KeyError("a fault of ours")
+        withdraw(mailbox, report_id, *rest)
+
+    with patch.object(ReporterMailbox, "withdraw_contact", fail), capture_logs() as logs:
+        for _ in range(3):
+            app.parts.housekeeping.once()
+    assert len(tried) == 2
+    assert [line["event"] for line in logs if line["event"] == "crashed"] == ["crashed"]
+    with patch("gateway.conversation.contact_requests.time.monotonic", return_value=time.monotonic() + 61):
+        app.parts.housekeeping.once()
+    assert [row.allowed for row in app.rows(t.contact)] == [0, 0]
 
 
 @pytest.mark.rule("S-13")
