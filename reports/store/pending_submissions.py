@@ -72,8 +72,7 @@ def list_due(database: Database, at_most: int = 50, skip: int = 0) -> list[bytes
     p = t.pending.c
     with database.read() as connection:
         query = select(p.origin_key, p.due_at).where(_is_due(database)).distinct().order_by(p.due_at, p.origin_key)
-        rows = connection.execute(query.limit((skip + at_most) * 3))
-        return list(dict.fromkeys(row.origin_key for row in rows))[skip : skip + at_most]
+        return list(connection.execute(query.limit(at_most).offset(skip)).scalars())
 
 
 def _is_due(database: Database) -> ColumnElement[bool]:

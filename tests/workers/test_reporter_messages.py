@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from reports.crypto import SealContext, seal_body
@@ -246,3 +247,31 @@ def test_a_message_that_raises_stops_no_other(desk: Desk, monkeypatch: pytest.Mo
         pass
     room.jobs.finish()
     assert [report_id for _, report_id in correspondence.list_undelivered_messages(desk.database)] == [broken]
+
+
+def test_messages_of_a_report_are_numbered_in_their_order_after_a_fault(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a contact that was withdrawn could be given again."""
+    given_report, other_report = (sent_report(desk)[0] for _ in range(2))
+    given = say(desk, given_report, "contact_given", None)
+    say(desk, other_report)
+    withdrawn = say(desk, given_report, "contact_withdrawn", None)
+    real, fails = correspondence.deliver_message, [given]
+
+    def fails_once(database: Database, message_id: str, report_id: str) -> list[tuple[str, Priority]]:
+        if message_id in fails:
+            fails.remove(message_id)
+            raise ValueError("a fault that passes")
+        return list(real(database, message_id, report_id))
+
+    monkeypatch.setattr(correspondence, "deliver_message", fails_once)
+    for is_later in (False, True):
+        room = Room(desk)  # the second one has just become the scheduler
+        room.jobs.messages()
+        room.jobs.finish()
+        with desk.database.read() as connection:
+            m = t.message.c
+            query = select(m.message_id, m.number).where(m.report_id == given_report).distinct()
+            numbers = {row.message_id: row.number for row in connection.execute(query)}
+        assert numbers == ({given: 1, withdrawn: 2} if is_later else {given: None, withdrawn: None})

@@ -405,6 +405,33 @@ def test_a_pending_revision_that_cannot_be_submitted_stops_no_other(
     assert pending_submissions.list_due(room.desk.database) == bad, "they stay, for a program that can"
 
 
+def test_one_round_tries_one_page_of_pending_revisions_that_all_fail(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.clock.jobs.PENDING_AT_ONCE", 2)
+    for _ in range(5):
+        submission = room.desk.sealed(completeness="incomplete", priority="P1")
+        pending_submissions.schedule_pending(
+            room.desk.database, submission, PendingKind.RESCUE, room.desk.database.now()
+        )
+    room.pass_time(200)
+    tried: list[bytes] = []
+
+    def fails(_: Database, origin_key: bytes) -> list[tuple[str, Priority]]:
+        tried.append(origin_key)
+        raise ValueError("a row that this program cannot read")
+
+    monkeypatch.setattr("workers.clock.jobs.pending_submissions.submit_due", fails)
+    with capture_logs() as logs:
+        assert room.jobs.submit_pending()
+        assert len(tried) == 2, "the lease, urgent deliveries and the escalation have their turn"
+        while room.jobs.submit_pending():
+            pass
+    room.jobs.submit_pending()
+    assert tried == pending_submissions.list_due(room.desk.database), "each once"
+    assert len(logs) == 5
+
+
 def test_a_provider_that_hangs_does_not_delay_the_sms_of_another(room: Room) -> None:
     post, released, sent = Post(room.desk), threading.Event(), threading.Event()
     slow, other = [post.put(channel="twilio") for _ in range(3)], post.put()

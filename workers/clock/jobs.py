@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import TypeVar
@@ -38,12 +38,15 @@ from workers.jobs.deliver import DeliveryRunner
 from workers.jobs.recipients import next_fallback
 from workers.metrics import WorkerMetrics
 from workers.notifications.duty_phones import DutyPhoneNotifier
+from workers.row_pages import RowPages
 from workers.thread_pool import BackgroundPool, QueueFallback
 
 THREADS = {"urgent": 2, "standard": 1}
 CALLS_KEPT = 30 * 24 * HOUR  # idempotency keys of callbacks; a signature is valid for minutes only
 # Rows of one round; the other jobs run in between.
 PENDING_AT_ONCE, MESSAGES_AT_ONCE, TRANSFERS_AT_ONCE, FALLBACKS_AT_ONCE, CHAINED_AT_ONCE = 50, 200, 50, 200, 500
+REPLIES_AT_ONCE = 100
+PAGED_JOBS = ("submit_pending", "messages", "transfers", "fallbacks", "on_call")
 TOMBSTONES_KEPT = 400 * DAY  # a host's disk, with its spool, may come back after months
 CALL_HOURS_KEPT = 30 * 24  # hours; the newest four weeks and a day are read
 CALL_HOUR_MARGIN = 5 * MINUTE  # after an hour, until web has stored its calls
@@ -63,7 +66,7 @@ DELETIONS: tuple[Callable[[Database], object], ...] = (
     lambda database: call_hours.delete_old(database, database.now() // HOUR - CALL_HOURS_KEPT),
 )
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Hashable)
 
 log = structlog.get_logger()
 
@@ -107,6 +110,7 @@ class ClockJobs:
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
         self._deletions = deque(DELETIONS)
+        self._pages = {job: RowPages(job, partial(self._count_fault, job), monotonic) for job in PAGED_JOBS}
 
     def urgent(self) -> None:
         """Queue the due deliveries of P1 and P2."""
@@ -140,12 +144,17 @@ class ClockJobs:
 
     def text_duty_phones(self) -> None:
         """Process the replies of duty phones, then text the next number where no reply came in time."""
-        self._process_each("on_call", duty_phones.list_replies(self._database), self._accept_reply)
+        self._pages["on_call"].process(
+            lambda skip: duty_phones.list_replies(self._database, REPLIES_AT_ONCE, skip),
+            REPLIES_AT_ONCE,
+            self._accept_reply,
+        )
         self._duty_phone_pool.do(self._duty_phone_notifier.go_on)
 
-    def _accept_reply(self, reply: PhoneReply) -> None:
+    def _accept_reply(self, reply: PhoneReply) -> bool:
         if report_id := duty_phones.accept_reply(self._database, reply):
             log.info("acknowledged", report_id=report_id, hotline=reply.hotline)
+        return True
 
     def answer_notices(self) -> None:
         """Schedule and send the SMS that ask reporters to dial, because a hotline has answered."""
@@ -157,8 +166,7 @@ class ClockJobs:
 
         These are incomplete reports, first texts, answers given after Send, and texts that could not be parsed.
         """
-        return self._process_pages(
-            "submit_pending",
+        return self._pages["submit_pending"].process(
             lambda skip: pending_submissions.list_due(self._database, PENDING_AT_ONCE, skip),
             PENDING_AT_ONCE,
             self._submit_pending,
@@ -173,12 +181,11 @@ class ClockJobs:
 
         Returns whether there may be more.
         """
-        return self._process_pages(
-            "messages",
+        return self._pages["messages"].process(
             lambda skip: correspondence.list_undelivered_messages(self._database, MESSAGES_AT_ONCE, skip),
             MESSAGES_AT_ONCE,
             self._deliver_message,
-            lambda row: {"report_id": row[1]},
+            lambda row: row[1],
         )
 
     def _deliver_message(self, row: tuple[str, str]) -> bool:
@@ -187,12 +194,11 @@ class ClockJobs:
 
     def transfers(self) -> bool:
         """Carry out the transfers to another hotline that staff asked for. Returns whether there may be more."""
-        return self._process_pages(
-            "transfers",
+        return self._pages["transfers"].process(
             lambda skip: delivery_actions.list_requested_transfers(self._database, TRANSFERS_AT_ONCE, skip),
             TRANSFERS_AT_ONCE,
             self._execute_transfer,
-            lambda transfer: {"report_id": transfer.report_id},
+            lambda transfer: transfer.report_id,
         )
 
     def _execute_transfer(self, transfer: Transfer) -> bool:
@@ -212,12 +218,11 @@ class ClockJobs:
         Returns whether there may be more.
         """
         waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
-        return self._process_pages(
-            "fallbacks",
+        return self._pages["fallbacks"].process(
             lambda skip: fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skip),
             FALLBACKS_AT_ONCE,
             self._give_to_fallback,
-            lambda report_id: {"report_id": report_id},
+            lambda report_id: report_id,
         )
 
     def _give_to_fallback(self, report_id: str) -> bool:
@@ -230,35 +235,11 @@ class ClockJobs:
         self.put([delivery])
         return True
 
-    def _process_pages(
-        self,
-        job: str,
-        list_page: Callable[[int], Sequence[Row]],
-        page_size: int,
-        process: Callable[[Row], bool],
-        ids: Callable[[Row], Mapping[str, str]] = lambda _: {},
-    ) -> bool:
-        """Process one page of rows; return whether there may be more.
+    def _process_each(self, job: str, rows: Iterable[Row], process: Callable[[Row], object]) -> None:
+        process_each(job, rows, process, on_fault=lambda _: self._count_fault(job))
 
-        `list_page`: returns a page of the rows that wait, without the first so many. `process`: returns whether the row
-        waits no longer. A page of which every row still waits, as after a fault, is followed by the next one.
-        """
-        skipped = 0
-        while True:
-            page = list_page(skipped)
-            processed = self._process_each(job, page, process, ids)
-            if processed or len(page) < page_size:
-                return len(page) == page_size
-            skipped += len(page)
-
-    def _process_each(
-        self,
-        job: str,
-        rows: Sequence[Row],
-        process: Callable[[Row], object],
-        ids: Callable[[Row], Mapping[str, str]] = lambda _: {},
-    ) -> int:
-        return process_each(job, rows, process, ids=ids, on_fault=lambda _: self._metrics.faults.labels(job).inc())
+    def _count_fault(self, job: str) -> None:
+        self._metrics.faults.labels(job).inc()
 
     def refuse_gone(self) -> None:
         """Refuse the due deliveries to hotlines that answered 410 (gone)."""

@@ -147,12 +147,15 @@ class PhoneReply(NamedTuple):
     at: int
 
 
-def list_replies(database: Database, at_most: int = 100) -> list[PhoneReply]:
-    """Return the replies of duty phones that were not processed yet, oldest first. Call `accept_reply` with each."""
+def list_replies(database: Database, at_most: int = 100, skip: int = 0) -> list[PhoneReply]:
+    """Return the replies of duty phones that were not processed yet, oldest first. Call `accept_reply` with each.
+
+    `skip`: how many are left out, because they could not be processed.
+    """
     a = t.phone_answer.c
-    query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at, a.answer_id)
+    query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at, a.answer_id, a.hotline)
     with database.read() as connection:
-        return [PhoneReply(*row) for row in connection.execute(query.limit(at_most))]
+        return [PhoneReply(*row) for row in connection.execute(query.limit(at_most).offset(skip))]
 
 
 def accept_reply(database: Database, reply: PhoneReply) -> str | None:
