@@ -346,12 +346,16 @@ def test_two_clocks_send_it_once(desk: Desk, notices_job: AnswerNotices) -> None
     assert correspondence.load_mailbox(desk.database, report_id) is not None
 
 
+@pytest.mark.parametrize("is_scheduled", [False, True], ids=["undecided", "due"])
 def test_an_answer_that_raises_keeps_no_other_from_being_told_of(
-    desk: Desk, notices_job: AnswerNotices, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, notices_job: AnswerNotices, monkeypatch: pytest.MonkeyPatch, is_scheduled: bool
 ) -> None:
+    monkeypatch.setattr("workers.jobs.answer_notices.NOTICES_AT_ONCE", 1)
     broken, good = (sent_report(desk, ALWAYS)[0] for _ in range(2))
-    for report_id in (broken, good):
-        answer(desk, report_id)
+    for due_at, report_id in enumerate((broken, good), 1):
+        answer_id = answer(desk, report_id)
+        if is_scheduled:
+            answer_notices.schedule(desk.database, answer_id, report_id, due_at)
     real = answer_notices.load_facts
 
     def fails(database: Database, report_id: str) -> answer_notices.NoticeFacts | None:
@@ -360,5 +364,6 @@ def test_an_answer_that_raises_keeps_no_other_from_being_told_of(
         return real(database, report_id)
 
     monkeypatch.setattr(answer_notices, "load_facts", fails)
-    notices_job.go_on()
+    for _ in range(3):
+        notices_job.go_on()
     assert [text["yes"]["report_id"] for text in texts(desk)] == [good]

@@ -23,6 +23,7 @@ from reports.store.sms import duty_phones, messages
 from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
+from tests.workers.room import Room
 from tests.workers.test_escalation_revisions import filed_later
 from tests.workers.test_sms_dispatcher import Says
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
@@ -460,6 +461,27 @@ def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: P
     assert phone.say(phone.word()) == [(report_id, ONE)]
     phone.wait(61)
     assert not phone.duty_phone_notifier.again(report_id, ONE), "a person has it"
+
+
+def test_a_reply_that_raises_keeps_no_other_from_being_accepted(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.clock.jobs.REPLIES_AT_ONCE", 25)
+    database = phone.desk.database
+    for number in range(101):
+        duty_phones.record_reply(database, f"a-{number:03}", (ONE,), f"{number:06}")
+    real = duty_phones.accept_reply
+
+    def fails(database: Database, reply: duty_phones.PhoneReply) -> str | None:
+        if reply.answer_id != "a-100":
+            raise ValueError("a row that this program cannot read")
+        return real(database, reply)
+
+    monkeypatch.setattr(duty_phones, "accept_reply", fails)
+    room = Room(phone.desk)
+    for _ in range(5):
+        room.jobs.text_duty_phones()
+    room.jobs.finish()
+    waiting = [reply.answer_id for reply in duty_phones.list_replies(database, 200)]
+    assert len(waiting) == 100 and "a-100" not in waiting
 
 
 def test_a_report_that_raises_keeps_no_next_number_from_another(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ from reports.crypto.key_files import SENDER_KEY, KeyFileError
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.outbox import StoredBody
-from reports.store.row_isolation import process_each
 from reports.store.sms import answer_notices, opt_outs
 from reports.store.sms.answer_notices import DueNotice, NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
+from workers.row_pages import RowPages
 from workers.sms.dispatcher import SmsDispatcher, UssdSender
 from workers.sms.notices import SmsRoute, seal_sms
 
+NOTICES_AT_ONCE = 100
 USSD_CHANNEL = "kannel"  # the only channel that can begin a USSD session
 
 log = structlog.get_logger()
@@ -65,6 +66,8 @@ class AnswerNotices:
     countries: Countries
     catalogues: Mapping[str, Catalogue]
     sms_dispatcher: SmsDispatcher
+    _undecided: RowPages = field(default_factory=lambda: RowPages("answer_notices"), init=False)
+    _due: RowPages = field(default_factory=lambda: RowPages("answer_notices"), init=False)
 
     def go_on(self) -> None:
         """Schedule new notices and send the due ones.
@@ -75,40 +78,43 @@ class AnswerNotices:
         keys = self._optout_keys()
         if not keys:
             return
-        process_each(
-            "answer_notices",
-            answer_notices.list_undecided(self.database),
+        self._undecided.process(
+            lambda skip: answer_notices.list_undecided(self.database, NOTICES_AT_ONCE, skip),
+            NOTICES_AT_ONCE,
             lambda row: self._decide(*row, keys),
-            ids=lambda row: {"report_id": row[1]},
+            lambda row: row[1],
         )
         if count := answer_notices.reopen_failed_ussd(self.database):
             log.info("ussd_not_shown", count=count)
         notified = set[str]()
-        process_each(
-            "answer_notices",
-            answer_notices.list_due(self.database),
+        self._due.process(
+            lambda skip: answer_notices.list_due(self.database, NOTICES_AT_ONCE, skip),
+            NOTICES_AT_ONCE,
             lambda due: self._send_due(due, keys, notified),
-            ids=lambda due: {"report_id": due.report_id},
+            lambda due: due.report_id,
         )
 
-    def _decide(self, answer_id: str, report_id: str, keys: Sequence[bytes]) -> None:
+    def _decide(self, answer_id: str, report_id: str, keys: Sequence[bytes]) -> bool:
         notice = self._notice(report_id, keys)
         answer_notices.schedule(self.database, answer_id, report_id, notice.due_at if notice else None)
+        return True
 
-    def _send_due(self, due: DueNotice, keys: Sequence[bytes], notified: set[str]) -> None:
-        """Send a due notice, if it may still be sent, and add its report to `notified`."""
+    def _send_due(self, due: DueNotice, keys: Sequence[bytes], notified: set[str]) -> bool:
+        """Send a due notice, if it may still be sent, and add its report to `notified`. Returns whether it is done."""
         if due.report_id in notified:
-            return  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
+            return True  # the SMS just sent covers this answer; rescheduled, it would lead to another one a day later
         notice = self._notice(due.report_id, keys, by_sms=due.ussd_failed)
         if notice is None and due.ussd_failed:
             answer_notices.close_ussd(self.database, due.answer_id)
         elif notice is None or notice.due_at > self.database.now():
             answer_notices.schedule(self.database, due.answer_id, due.report_id, notice.due_at if notice else None)
         else:
-            self._send(due.answer_id, due.report_id, notice)
+            is_sent = self._send(due.answer_id, due.report_id, notice)
             notified.add(due.report_id)
+            return is_sent
+        return True
 
-    def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> None:
+    def _send(self, answer_id: str, report_id: str, notice: AnswerNotice) -> bool:
         mode = self.sms_dispatcher.mode
         sms_id = str(uuid.uuid4()) if notice.route.ussd else answer_id
         try:
@@ -125,9 +131,10 @@ class AnswerNotices:
             )
         except KeyFileError:
             log.error("key_missing")
-            return
+            return False
         if answer_notices.enqueue(self.database, answer_id, report_id, sms):
             self.sms_dispatcher.send(sms_id)
+        return True
 
     def _notice(self, report_id: str, keys: Sequence[bytes], *, by_sms: bool = False) -> AnswerNotice | None:
         """Return the notice for a report; None if none may be sent now. `by_sms`: never by USSD."""

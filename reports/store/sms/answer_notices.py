@@ -76,12 +76,16 @@ def is_still_permitted(database: Database, yes: NoticePermission) -> bool:
         return connection.execute(report).first() is not None
 
 
-def list_undecided(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """Return (answer_id, report_id) of answers for which nothing was decided yet."""
+def list_undecided(database: Database, at_most: int = 100, skip: int = 0) -> list[tuple[str, str]]:
+    """Return (answer_id, report_id) of answers for which nothing was decided yet.
+
+    `skip`: how many are left out, because nothing could be decided for them.
+    """
     a, n = t.answer.c, t.nudge.c
     query = select(a.answer_id, a.report_id).where(~exists().where(n.answer_id == a.answer_id))
     with database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query.order_by(a.answer_id).limit(at_most))]
+        rows = connection.execute(query.order_by(a.answer_id).limit(at_most).offset(skip))
+        return [(row[0], row[1]) for row in rows]
 
 
 class DueNotice(NamedTuple):
@@ -92,16 +96,18 @@ class DueNotice(NamedTuple):
     ussd_failed: bool
 
 
-def list_due(database: Database, at_most: int = 100) -> list[DueNotice]:
+def list_due(database: Database, at_most: int = 100, skip: int = 0) -> list[DueNotice]:
     """Return the notices whose time has come, oldest first.
 
     Notices whose USSD failed come first: that USSD may have been shown, and is counted once the SMS is sent.
+    `skip`: how many are left out, because they could not be sent.
     """
     n = t.nudge.c
     is_ready = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
     query = select(n.answer_id, n.report_id, n.ussd_id.is_not(None)).where(is_ready, n.sent_at.is_(None))
+    query = query.order_by(n.ussd_id.is_(None), n.due_at, n.answer_id)
     with database.read() as connection:
-        rows = connection.execute(query.order_by(n.ussd_id.is_(None), n.due_at).limit(at_most)).all()
+        rows = connection.execute(query.limit(at_most).offset(skip)).all()
     return [DueNotice(answer_id, report_id, bool(ussd_failed)) for answer_id, report_id, ussd_failed in rows]
 
 
