@@ -399,23 +399,33 @@ class Spool:
     def _drain_lock(self) -> Iterator[bool]:
         lock = self._open_lock()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            has_lock = True
-        except BlockingIOError:
-            has_lock = False
-        try:
-            yield has_lock
+            yield _try_lock(lock)
         finally:
             os.close(lock)
 
     def _open_lock(self) -> int:
-        """Open what the draining process locks: a file, or the folder if its disk is read-only and has no such file."""
+        """Open what the draining process locks: a file, or the folder if its disk is read-only and has no such file.
+
+        Writable if possible: a network disk locks no other file.
+        """
+        path = self.folder / "lock"
         try:
-            return os.open(self.folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
+        try:
+            return os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
             return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -207,6 +208,19 @@ def read_only(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module.os, "open", open_to_read)
     monkeypatch.setattr(Path, "unlink", refuse)
     monkeypatch.setattr(Path, "rename", refuse)
+
+
+def test_a_disk_that_cannot_lock_leaves_no_file_open(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot_lock(descriptor: int, _: int) -> None:
+        assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR, "a network disk locks no file opened to read"
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(spool_module.fcntl, "flock", cannot_lock)
+    open_before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(3):
+        with pytest.raises(OSError, match="No locks"):
+            spool.drain(lambda _: None)
+    assert len([*Path("/proc/self/fd").iterdir()]) == open_before
 
 
 @pytest.mark.parametrize("has_lock_file", [True, False])
