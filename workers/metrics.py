@@ -100,15 +100,16 @@ class WorkerMetrics:
 def is_current_label(
     metric: str, labels: Mapping[str, str], *, hotlines: Collection[str], networks: Collection[tuple[str, str]]
 ) -> bool:
-    """Return whether a gauge of an earlier process continues in this one, which cannot delete it later.
+    """Return whether the value of an earlier process is kept; this one cannot delete it later.
 
+    One whose labels have other names, as after an upgrade, is not kept.
     `hotlines`: the ids in all country files. `networks`: channel and code of each synthetic call.
     """
     if metric == QUIET:  # the scheduler sets it again within a minute, for the channels that are in use
         return False
     if metric == BREAKER:
-        return labels["hotline"] in hotlines
-    return metric != SYNTHETIC or (labels["channel"], labels["code"]) in networks
+        return labels.get("hotline") in hotlines
+    return metric != SYNTHETIC or (labels.get("channel"), labels.get("code")) in networks
 
 
 def _counter(registry: CollectorRegistry) -> partial[Counter]:
