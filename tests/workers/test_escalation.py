@@ -430,6 +430,24 @@ def test_a_hotline_that_cannot_be_reminded_keeps_no_other_from_its_reminder(
     assert {one.who for one in night.told} == {"desk@two.example"}
 
 
+def test_a_hotline_that_could_not_be_reminded_is_reminded_later_and_the_others_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.file(((ONE, "primary"), (TWO, "also")))
+    night, real, broken = Night(desk), texts.hotline_reminder, [True]
+
+    def fails(waiting: EscalationState, hotline: Hotline, *rest: Any) -> Notification:
+        if hotline.id == ONE and broken:
+            raise ValueError
+        return real(waiting, hotline, *rest)
+
+    monkeypatch.setattr(texts, "hotline_reminder", fails)
+    night.until(8)
+    broken.clear()
+    night.until(12)
+    assert story(night) == "5 duty officer of two; 9 duty officer"
+
+
 def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

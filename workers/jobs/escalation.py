@@ -15,11 +15,13 @@ from functools import partial
 import structlog
 
 from reports.countries.country import Countries, Country
+from reports.countries.hotline import Hotline
 from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
 from reports.escalation import (
     ESCALATION_TIMES,
     LATE_AFTER,
     NOTIFY_STEPS,
+    REPEATED_STEPS,
     STANDARD,
     TRANSFER_STEPS,
     URGENT,
@@ -70,6 +72,8 @@ class EscalationJob:
     pools: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
+    # Hotlines told in a step that is retried for others.
+    _told: dict[tuple[str, Priority, StepName], set[str]] = field(default_factory=dict, init=False)
 
     def escalate(self) -> bool:
         """Run one page of due steps. Returns whether there may be more. Raises DatabaseUnavailable."""
@@ -204,7 +208,10 @@ class EscalationJob:
     def _notify_people(
         self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int
     ) -> StepOutcome | None:
-        """Notify people and return the outcome of the step; None if nobody could be reached."""
+        """Notify people and return the outcome of the step; None if it has to be retried: nobody could be reached.
+
+        A step that is not repeated is also retried for a hotline whose reminder raised; the others are not told again.
+        """
         if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
             max_contacts = step.round + 1  # one more contact in each round
@@ -212,14 +219,27 @@ class EscalationJob:
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
             return StepOutcome.NOT_THERE
-        results: set[StepOutcome | None] = set()
+        key = (step.report_id, step.priority, step.step)
+        told, failed = self._told.pop(key, set()), list[Hotline]()
+        results: set[StepOutcome | None] = {StepOutcome.NOTIFIED} if told else set()
+
+        def notify(hotline: Hotline) -> None:
+            result = self._notify_hotline(step, waiting, country, hotline.id, now)
+            results.add(result)
+            if result is StepOutcome.NOTIFIED:
+                told.add(hotline.id)
+
         process_each(
             "escalate",
-            silent,
-            lambda hotline: results.add(self._notify_hotline(step, waiting, country, hotline.id, now)),
+            [hotline for hotline in silent if hotline.id not in told],
+            notify,
             ids=lambda hotline: {"report_id": step.report_id, "hotline": hotline.id},
-            on_fault=lambda _: results.add(None),
+            on_fault=failed.append,
         )
+        if failed and step.step not in REPEATED_STEPS:
+            self._told[key] = told
+            return None
+        results |= {None} if failed else set()
         return next(
             (result for result in (StepOutcome.NOTIFIED, None, StepOutcome.NOBODY) if result in results),
             StepOutcome.NOBODY,
