@@ -18,6 +18,7 @@ from reports.countries.opening_hours import OpeningHours, OpeningHoursError, Ope
 from runtime.time_units import MINUTE, SECOND
 
 EVERY_DAY = frozenset(range(7))
+NUMBERLESS_TERMS = frozenset(("allowed", "how", "safe_hours"))  # of a contact
 VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified: nobody has confirmed this number"
 
 
@@ -119,8 +120,8 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
 def withhold_numbers(export: Mapping[str, Any]) -> dict[str, Any]:
     """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
 
-    `number_withheld` is true if there was one. The contact keeps its safe hours, and `msisdn_withheld` stands in place
-    of the number, so that the report is still valid by its schema.
+    `number_withheld` is true if there was one, or anything else that may be one. The contact keeps its safe hours, and
+    `msisdn_withheld` stands in place of the number, so that the report is still valid by its schema.
     """
     report, *messages = (_without_number(part) for part in (export["report"], *export["said"]))
     is_withheld = [report, *messages] != [export["report"], *export["said"]]
@@ -129,12 +130,11 @@ def withhold_numbers(export: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
     contact = part.get("contact")
-    if contact and not isinstance(contact, Mapping):  # of another release: it may be a number
-        return {**part, "contact": {"msisdn_withheld": True}}
-    if not isinstance(contact, Mapping) or "msisdn" not in contact:
+    if not contact:
         return dict(part)
-    others = {name: value for name, value in contact.items() if name != "msisdn"}
-    return {**part, "contact": {**others, "msisdn_withheld": True}}
+    terms = contact if isinstance(contact, Mapping) else {"": contact}  # what has another shape may be a number
+    kept = {name: value for name, value in terms.items() if name in NUMBERLESS_TERMS}
+    return dict(part) if kept == terms else {**part, "contact": {**kept, "msisdn_withheld": True}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,8 @@ def test_a_number_whose_terms_have_another_shape_is_not_shown(put: Any) -> None:
             continue
         report = without(("contact", *way), put)
         assert bodies.complete_report(report)["contact"] == bodies.NO_CONTACT, way
-    for contact in (number, [number], {**WHOLE["contact"], "allowed": "no"}):
+    others = {name: value for name, value in WHOLE["contact"].items() if name != "msisdn"}
+    for contact in (number, [number], {**WHOLE["contact"], "allowed": "no"}, {**others, "phones": [number]}):
         export = reachability.withhold_numbers({"report": {**WHOLE, "contact": contact}, "said": []})
         assert export["number_withheld"] and number not in json.dumps(export["report"]["contact"])
 
