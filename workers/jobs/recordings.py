@@ -82,7 +82,7 @@ class RecordingJob(BackgroundJob):
             recordings.list_due(self._database),
             self._step_once,
             ids=lambda due: {"channel": due.channel},
-            on_fault=self._not_done,
+            on_fault=self._postpone_after_fault,
         )
 
     def _step_once(self, due: DueRecording) -> None:
@@ -94,13 +94,13 @@ class RecordingJob(BackgroundJob):
         except RowRefused:
             raise
         except DatabaseUnavailable:  # the database is away, or it is this recording that is too large for it
-            self._not_done(due)  # raises the same if the database is away
+            self._postpone_after_fault(due)  # raises the same if the database is away
             log.warning("database_unavailable", job=self.name)
         finally:
             with self._lock:
                 self._under_way.discard(due.recording_id)
 
-    def _not_done(self, due: DueRecording) -> None:
+    def _postpone_after_fault(self, due: DueRecording) -> None:
         """Postpone a step that a bug or the database stopped. If it has waited for long, alert the operator."""
         recordings.postpone(self._database, due, "our_fault")
         if self._database.now() - due.created_at > ALERT_AFTER:
