@@ -76,7 +76,8 @@ def _shown_in_file(raw: dict[str, Any]) -> Iterator[tuple[str, int, list[str]]]:
         yield "emergency", n, [entry["number"]]
     for n, entry in enumerate(raw.get("hotline", [])):
         show = entry.get("show", {})
-        yield "hotline", n, [show[key] for key in ("phone", "sms") if show.get(key)]
+        numbers = [show.get("phone"), *show.get("phone_alt", ()), *show.get("by_place", {}).values(), show.get("sms")]
+        yield "hotline", n, [number for number in numbers if number]
     for n, entry in enumerate(raw.get("service", [])):
         yield "service", n, [entry["phone"]] if entry.get("phone") else []
 
