@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from reports.store import deliveries, pending_submissions
 from reports.store.cases import case_status
+from reports.store.operations import overview
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
 from tests.workers.filings import ONE, TWO, Desk
@@ -31,6 +32,7 @@ def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(desk: Desk) ->
     [report] = desk.reports()
     filed_later(desk, desk.sealed(((TWO, "primary"),), before=report, revision=2))
     assert standing(desk)[1] == TWO
+    assert overview.list_unacknowledged(desk.database)[1] == 1, "tokaut watch shows what still escalates"
     night.until(61)
     assert "supervisor of two" in story(night)
     night.handle(TWO, "accepted")

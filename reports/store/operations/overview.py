@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, case, func, select
 
-from reports.case_state import ACKNOWLEDGED, UNACKNOWLEDGED_STATES, Handling
+from reports.case_state import UNACKNOWLEDGED_STATES, Handling
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState
 from reports.escalation import PRIORITIES, TRANSFER_STEPS, Priority, StepName
 from reports.facts import Completeness
@@ -124,21 +124,20 @@ class UnacknowledgedReport:
 
 def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[UnacknowledgedReport], int]:
     """Return unacknowledged reports, the most urgent and oldest first, and their total number."""
-    r, d = t.report.c, t.delivery.alias("taken").c
-    is_acknowledged = exists().where(d.report_id == r.report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED))
-    conditions = (r.state.in_(UNACKNOWLEDGED_STATES), ~is_acknowledged)
+    r = t.report.c
+    conditions = (r.state.in_(UNACKNOWLEDGED_STATES), ~steps.is_acknowledged(r.report_id))
     query = select(r.report_id, r.priority, r.completeness, r.created_at).where(*conditions)
     with database.read() as connection:
         count = int(connection.execute(select(func.count()).select_from(t.report).where(*conditions)).scalar_one())
         rows = connection.execute(query.order_by(r.priority, r.created_at).limit(at_most)).all()
         ids = [row.report_id for row in rows]
-        steps, recipients = _steps(connection, ids), _deliveries(connection, ids)
+        steps_of_reports, recipients = _steps(connection, ids), _deliveries(connection, ids)
     reports = [
         UnacknowledgedReport(
             row.report_id,
             row.priority,
             row.completeness == Completeness.COMPLETE,
-            *_times(steps.get((row.report_id, row.priority), []), row),
+            *_times(steps_of_reports.get((row.report_id, row.priority), []), row),
             tuple(recipients[row.report_id]),
         )
         for row in rows
