@@ -161,7 +161,7 @@ def test_two_presses_at_the_same_moment_show_one_code(database: Database, mere: 
     def press() -> None:
         one = mere.another_browser()
         one.client.set_cookie("__Host-tokaut", cookie.value, domain="desk.example", secure=True)
-        at.wait()
+        at.wait(60)
         shown.append(digits(one.post("/enter", form)))
 
     presses = [threading.Thread(target=press) for _ in range(3)]

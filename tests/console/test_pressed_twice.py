@@ -73,7 +73,7 @@ def test_two_at_the_same_moment_leave_one_message(console: Console, mere: Person
     def press() -> None:
         one = mere.another_browser()
         one.client.set_cookie("__Host-tokaut", cookie.value, domain="desk.example", secure=True)
-        at.wait()
+        at.wait(60)
         while (status := one.post(f"{path}/message", full).status) == BUSY:
             pass  # the page asks to try again: on a busy machine the database may be locked for a second
         came.append(status)

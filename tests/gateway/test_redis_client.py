@@ -229,10 +229,10 @@ def test_two_event_loops_have_a_connection_each(redis_url: str) -> None:
         for turn in range(50):
             words = f"{number} {turn}".encode()
             assert await client.ask((*RedisClient.evalsha(ECHO), 0, words)) == [words]
-        both.wait()
+        both.wait(60)
         if number == 0:
             found.append(await asyncio.to_thread(connections_of, redis_url))
-        both.wait()
+        both.wait(60)
         await asyncio.to_thread(client.close)  # from a thread, as the process closes it
         await asyncio.sleep(0)
 

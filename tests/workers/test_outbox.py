@@ -135,7 +135,7 @@ def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
     together = threading.Barrier(6)
 
     def work() -> None:
-        together.wait()
+        together.wait(60)
         taken.append(take(desk))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
