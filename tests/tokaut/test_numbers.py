@@ -101,7 +101,7 @@ def test_what_is_withdrawn_already_is_no_fault(own: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["vu", "36222"], "No screen of vu.toml shows 36222; nothing was changed. It has 111, 115"),
+        (["vu", "36223"], "No screen of vu.toml shows 36223; nothing was changed. It has 111, 115"),
         (["vu", "police"], "No screen of vu.toml shows police"),
         (["xx", "163"], "There is no country xx; it is one of au, ck"),
         (["../vu", "163"], "There is no country ../vu"),
