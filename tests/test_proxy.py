@@ -7,6 +7,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -125,3 +126,16 @@ def test_latency_dripping_and_a_cut_after_so_much(proxy: Proxy, line: socket.soc
     with pytest.raises(ConnectionResetError):
         while line.recv(100):
             pass
+
+
+def test_a_connection_that_is_being_made_is_cut_by_the_stop(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = proxy._connect
+
+    def connect_while_it_stops() -> socket.socket:
+        server = connect()
+        proxy.stop()
+        return server
+
+    monkeypatch.setattr(proxy, "_connect", connect_while_it_stops)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client, suppress(ConnectionResetError):
+        assert client.recv(100) == b""

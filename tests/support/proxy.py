@@ -133,6 +133,8 @@ class Proxy:
         pair = _Pair(client, server)
         with self._lock:
             self._pairs.add(pair)
+        if self._stopped:  # since the connection was accepted; the stop did not know of it
+            pair.cut()
         reply_thread = threading.Thread(target=self._forward, args=(pair, REPLIED), name="proxy-line", daemon=True)
         reply_thread.start()
         self._forward(pair, SENT)
