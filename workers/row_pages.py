@@ -42,9 +42,10 @@ class RowPages:
     ) -> bool:
         """Process one page of rows; return whether there may be more. Raises DatabaseUnavailable.
 
-        `list_page`: returns a page of the rows that wait, without the first so many. `process`: returns whether the row
-        waits no longer. A row that fails is tried again a minute later, and until then no other of its report is
-        (`report_of`), so that they stay in order. Pages in which nothing can be done are followed by the next ones.
+        `list_page`: takes how many rows to skip, and returns the next page of the rows that wait. `process`: returns
+        whether the row waits no longer. A row that fails is tried again a minute later. Until then no other row of its
+        report (`report_of`) is processed, so that they stay in order. If nothing in a page can be done, the next page
+        follows.
         """
 
         def key(row: Row) -> Hashable:
