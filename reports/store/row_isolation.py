@@ -27,8 +27,8 @@ def process_each(
     """Call `process` with each row; return for how many it returned something true.
 
     An exception is logged with the job's name and `ids(row)`, `on_fault` is called with the row, and the next row
-    follows, also if `on_fault` raises. Raises DatabaseUnavailable and `outages`, because these faults are not the row's;
-    RowRefused is the row's.
+    follows, also if `on_fault` raises. Raises DatabaseUnavailable and `outages`: these faults are not the row's, but
+    RowRefused is.
     """
     services_away: tuple[type[Exception], ...] = (DatabaseUnavailable, *outages)
     processed = 0
