@@ -139,3 +139,11 @@ def test_a_connection_that_is_being_made_is_cut_by_the_stop(proxy: Proxy, monkey
     monkeypatch.setattr(proxy, "_connect", connect_while_it_stops)
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client, suppress(ConnectionResetError):
         assert client.recv(100) == b""
+
+
+def test_the_stop_does_not_wait_for_delayed_data(proxy: Proxy, line: socket.socket) -> None:
+    proxy.latency(60)
+    line.sendall(b"late")
+    until(lambda: proxy.round_trips == 2, "the data did not come")
+    proxy.stop()
+    until(lambda: not proxy._pairs, "a thread waits for the delay", 5)

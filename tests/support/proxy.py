@@ -171,7 +171,7 @@ class Proxy:
             pair.cut()
 
     def _wait_to_pass(self, pair: _Pair, direction: str) -> None:
-        time.sleep(self.delay)
+        pair.wait(self.delay)
         while not (self.passes[direction].wait(0.05) or pair.is_cut or self._stopped):
             pass
         if pair.is_cut:
@@ -202,8 +202,16 @@ class _Trigger:
 class _Pair:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.is_cut = False
+        self._cut = threading.Event()
         self._last = REPLIED
+
+    @property
+    def is_cut(self) -> bool:
+        return self._cut.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait, unless the connections are cut meanwhile."""
+        self._cut.wait(seconds)
 
     def turns_to(self, direction: str) -> bool:
         """Return whether the client begins to send after a reply."""
@@ -212,7 +220,7 @@ class _Pair:
         return has_turned
 
     def cut(self) -> None:
-        self.is_cut = True
+        self._cut.set()
         for connection in (self.client, self.server):
             with suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
