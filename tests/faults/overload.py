@@ -7,22 +7,27 @@ the call is dropped. Capacity is the rate of "Sent" while each reporter waits fo
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+
+import uvloop
 
 from tests.faults.conversations import TO_SEND
+from tests.faults.light_client import Caller
 from tests.support.installation import Installation
 
-CODE = "*111*163#"
 REPLIES = ("", *TO_SEND, "1")
+IN_DANGER = ("", "1", "1", "1", "7", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS, Send
+SAID_DANGER = 2  # index in IN_DANGER of the reply "now"
+ONE_IN_DANGER_OF = 10  # calls
 THINKS = 0.5
 PATIENCE = 5.0
+NUMBERS = itertools.count()  # no number dials twice: a broken call would leave a draft for the next
 
 
 @dataclass
@@ -30,7 +35,8 @@ class Seen:
     """Counts between `begins` and `ends`, in monotonic seconds, of calls that were dialled at any time.
 
     `sent`: calls that reached "Sent". `put_off`: ended at the first screen. `broken`: until the last call was over.
-    `waits`: seconds to each answer.
+    `in_danger_broken`: those of them who had said that they are in danger now, at any time. `asked_again`: screens that
+    were shown again. `waits`: seconds to each answer. `client_cpu`: these reporters' own share of one processor.
     """
 
     begins: float = 0.0
@@ -40,8 +46,10 @@ class Seen:
     put_off: int = 0
     broken: int = 0
     in_danger_broken: int = 0
+    asked_again: int = 0
     waits: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    client_cpu: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -59,20 +67,24 @@ class Seen:
         calls = self.sent + self.put_off + self.broken
         p99 = waits[int(0.99 * (len(waits) - 1))]
         rates = f"{calls / self.seconds:.0f} | {self.goodput:.1f} | {self.goodput / best:.2f}"
-        return f"| {name} | {rates} | {self.put_off} | {self.broken} | {p99:.2f} | {waits[-1]:.2f} |"
+        calls_not_sent = f"{self.put_off} | {self.broken} | {self.asked_again}"
+        return f"| {name} | {rates} | {calls_not_sent} | {p99:.2f} | {waits[-1]:.2f} | {self.client_cpu:.2f} |"
 
 
-HEAD = "| load | calls a second | sent a second | of the best | put off | broken | p99, s | slowest, s |"
+HEAD = (
+    "| load | calls a second | sent a second | of the best | put off | broken | asked again | p99, s | slowest, s "
+    "| processors of these reporters |"
+)
 
 
 def capacity(installation: Installation, callers: int, seconds: float) -> Seen:
     """Let `callers` reporters call repeatedly, without a pause."""
-    return asyncio.run(_closed(_Calls(installation, thinks=0.0), callers, seconds))
+    return uvloop.run(_closed(_Calls(installation, thinks=0.0), callers, seconds))
 
 
 def open_loop(installation: Installation, rate: float, seconds: float, warm: float) -> Seen:
     """Let `rate` reporters a second dial. The first `warm` seconds are not counted."""
-    return asyncio.run(_open(_Calls(installation, thinks=THINKS), rate, seconds, warm))
+    return uvloop.run(_open(_Calls(installation, thinks=THINKS), rate, seconds, warm))
 
 
 async def _closed(calls: _Calls, callers: int, seconds: float) -> Seen:
@@ -83,76 +95,54 @@ async def _closed(calls: _Calls, callers: int, seconds: float) -> Seen:
         while time.monotonic() < until:
             await calls.one(seen)
 
+    cpu = time.process_time()
     await asyncio.gather(*(again() for _ in range(callers)))
     seen.seconds = time.monotonic() - began
+    seen.client_cpu = (time.process_time() - cpu) / seen.seconds
     return seen
 
 
 async def _open(calls: _Calls, rate: float, seconds: float, warm: float) -> Seen:
     chance = random.Random(1)
     began = due = time.monotonic()
+    cpu = time.process_time()
     seen = Seen(seconds=seconds, begins=began + warm, ends=began + warm + seconds)
     async with asyncio.TaskGroup() as group:
         while (due := due + chance.expovariate(rate)) < began + warm + seconds:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             group.create_task(calls.one(seen))
+    seen.client_cpu = (time.process_time() - cpu) / (time.monotonic() - began)
     return seen
 
 
 class _Calls:
     def __init__(self, installation: Installation, thinks: float) -> None:
-        self._address = urlsplit(installation.web)
-        self._path = f"/hooks/africastalking/{installation.token('africastalking')}/ussd"
+        self._installation = installation
         self._thinks = thinks
-        self._number = 0
         self._run = uuid.uuid4().hex[:8]
 
     async def one(self, seen: Seen) -> None:
-        self._number += 1
-        phone = f"+67875{self._number % 100_000:05d}"
+        number = next(NUMBERS)
+        phone = f"+67875{number % 100_000:05d}"
+        caller = Caller(self._installation, phone, f"ATUid_{self._run}_{phone}")
+        is_in_danger = number % ONE_IN_DANGER_OF == 0
+        replies = IN_DANGER if is_in_danger else REPLIES
+        step, screen = -1, ""
         try:
-            reader, writer = await asyncio.wait_for(
-                asyncio.open_connection(self._address.hostname, self._address.port), PATIENCE
-            )
+            async for answer in caller.walk(replies, thinks=self._thinks, patience=PATIENCE):
+                step, screen = answer.step, answer.screen
+                if seen.is_open:
+                    seen.waits.append(answer.seconds)
+                    seen.asked_again += answer.is_repeated
         except (OSError, TimeoutError):
-            seen.broken += 1
-            return
-        try:
-            await self._walk(phone, reader, writer, seen)
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-
-    async def _walk(self, phone: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen) -> None:
-        path: list[str] = []
-        for reply in REPLIES:
-            path += [reply] if reply else []
-            began = time.monotonic()
-            try:
-                screen = await asyncio.wait_for(self._ask(reader, writer, phone, "*".join(path)), PATIENCE)
-            except (OSError, TimeoutError, EOFError, asyncio.IncompleteReadError):
-                seen.broken += time.monotonic() >= seen.begins
-                seen.in_danger_broken += bool(path)
-                return
-            if seen.is_open:
-                seen.waits.append(time.monotonic() - began)
-            if screen.startswith("END "):
-                seen.put_off += seen.is_open and not path
-                seen.broken += bool(path)
-                return
-            await asyncio.sleep(self._thinks)
-        seen.sent += seen.is_open and screen.startswith("CON Sent")
-        seen.broken += not screen.startswith("CON Sent")
-
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, phone: str, text: str) -> str:
-        who = {"sessionId": f"ATUid_{self._run}_{phone}", "phoneNumber": phone, "networkCode": "54101"}
-        body = urlencode(who | {"serviceCode": CODE, "text": text}).encode()
-        head = f"POST {self._path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        size = next(int(line[15:]) for line in answer.split("\r\n") if line.lower().startswith("content-length:"))
-        return (await reader.readexactly(size)).decode()
+            screen = ""
+        if screen.startswith("CON Sent"):
+            seen.sent += seen.is_open
+        elif screen and step == 0:
+            seen.put_off += seen.is_open
+        else:
+            seen.broken += time.monotonic() >= seen.begins
+            seen.in_danger_broken += is_in_danger and step >= SAID_DANGER
 
 
 def levels(installation: Installation, write: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
