@@ -7,6 +7,7 @@ screen takes two round trips: one to load, one to save.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from gateway.sessions import keys as session_keys
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport, pack_sent, unpack_sent
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
+from gateway.threads import seconds_for_redis
 from reports.crypto import DecryptError, RecordCipher
 from reports.statistics.aggregation import HELPED, quarter_of
 from runtime import redis_clients
@@ -274,10 +276,13 @@ class Sessions:
         """Send commands and return their answers. Raises RedisUnavailable."""
         if self._breaker.is_open:
             raise RedisUnavailable
+        limit = asyncio.timeout(seconds_for_redis())
         try:
-            return await self._client.ask(*commands)
-        except (RedisError, OSError, ConnectionLost):
-            self._breaker.failed()
+            async with limit:
+                return await self._client.ask(*commands)
+        except (RedisError, OSError, ConnectionLost):  # TimeoutError is an OSError
+            if not limit.expired():  # otherwise the request had little time left, which is not the fault of Redis
+                self._breaker.failed()
             raise RedisUnavailable from None
 
     async def disconnect(self) -> None:

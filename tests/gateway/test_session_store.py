@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
 
+from gateway import threads as gateway_threads
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport
 from gateway.sessions.redis_client import Command, RedisClient
 from gateway.sessions.store import COUNT_SECONDS, LoadedRecord, RecordKeys, RedisUnavailable, Sessions
+from gateway.threads import SAVE_SECONDS, BlockingPool
 from reports.crypto import RecordCipher
 from runtime.settings import RedisAddress
+from tests.support.stopwatch import Stopwatch
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
 
+T = TypeVar("T")
 KEYS = RecordKeys("s:one", "d:one", "l:seen:one")
 WORDS = b"something that nobody else may read"
 
@@ -53,6 +57,9 @@ class Kept:
 
     def save(self, *given: Any, **named: Any) -> bool:
         return self._runner.run(self.sessions.save(*given, **named))
+
+    def run(self, made: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(made)
 
     def count_report(self, who: str) -> PhoneHistory | None:
         return self._runner.run(self.sessions.count_report(who))
@@ -243,3 +250,30 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
         assert not asked, "the breaker was to keep callers from waiting"
         assert one.count_report("+6785550101") is None
         assert not one.sessions.answers()
+
+
+@pytest.mark.parametrize("spent", ["all of it", "none"])
+def test_a_request_waits_for_redis_only_while_its_time_lasts(
+    own_valkey: Valkey, keys: SessionKeys, monkeypatch: pytest.MonkeyPatch, spent: str
+) -> None:
+    """A bug: a request that had waited 4.5 s for a thread waited another second for Redis to save its session."""
+    if spent == "all of it":
+        monkeypatch.setattr(gateway_threads, "THREAD_WORK_SECONDS", 0)
+        monkeypatch.setattr(gateway_threads, "LEAST_SECONDS", 0)
+    pool = BlockingPool()
+
+    async def load(sessions: Sessions) -> None:
+        with pool.request():
+            await sessions.load(KEYS)
+
+    with kept(own_valkey.url, keys) as one:
+        one.save(KEYS, b"", b"1", 60)
+        own_valkey.freeze()
+        for _ in range(3):
+            watch = Stopwatch()
+            with pytest.raises(RedisUnavailable):
+                one.run(load(one.sessions))
+            assert (watch.seconds < SAVE_SECONDS + 0.15) is (spent == "all of it")
+        # Redis had too little time for this to be its failure.
+        assert one.sessions._breaker.is_open is (spent == "none")
+    pool.close()
