@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import takewhile
 from typing import Any
 
@@ -57,7 +58,7 @@ class CountryContext:
     lists: Mapping[str, tuple[Option, ...]]
     inside: Mapping[str, tuple[Option, ...]]  # group → its places, for groups with more than one
     language: Catalogue = ENGLISH_CATALOGUE
-    english: Mapping[str, str] = field(default_factory=dict)  # the fields that are different in English
+    english: Mapping[str, str] = dataclass_field(default_factory=dict)  # the fields that are different in English
 
     @classmethod
     def of(
