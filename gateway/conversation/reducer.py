@@ -1,6 +1,7 @@
 """Take one turn of a session, with its effects: a report submitted or scheduled, a mailbox opened.
 
-All effects happen before the new state is saved, and each of them is idempotent.
+All effects happen before the new state is saved, and each of them is idempotent, with one exception: a wrong pair of
+code and PIN that arrives twice at the same moment is counted twice, so its code may be locked after fewer attempts.
 """
 
 from __future__ import annotations
