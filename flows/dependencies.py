@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flows.loader import successors_without_answer
-from flows.model import FACTS, FIELDS, Condition, FlowBook, Screen, ScreenContext, ScreenText
+from flows.model import FACTS, FIELDS, Condition, FlowBook, Screen, ScreenContext, ScreenText, ValueSets
 from flows.pagination import PLACEHOLDER
 
 Names = frozenset[str]
@@ -72,20 +72,25 @@ class ScreenInputs:
     """The names that the texts and choices of a screen depend on, by kind."""
 
     lists: Names
-    names: Names  # questions and facts
     fields: Names
+    compared: Mapping[str, ValueSets]  # questions and facts, each with the sets that its value may have to be in
 
-    def provided_by(self, context: ScreenContext) -> bool:
-        """Return whether a context has all these names."""
-        return (
-            self.lists <= set(context.lists) and self.names <= set(context.facts) and self.fields <= set(context.fields)
-        )
+    def questions_beside(self, context: ScreenContext) -> dict[str, ValueSets] | None:
+        """Return the questions that the screen depends on beside a context; None if it also depends on other data."""
+        questions = {name: sets for name, sets in self.compared.items() if name not in context.facts}
+        is_provided = self.lists <= context.lists.keys() and self.fields <= context.fields.keys()
+        return questions if is_provided and FACTS.keys().isdisjoint(questions) else None
 
 
 def inputs_of(screen: Screen) -> ScreenInputs:
     """Return the names that the texts and choices of a screen depend on."""
+    compared: dict[str, dict[frozenset[str | None], None]] = {}
+    for name, allowed in _clauses(_conditions(screen)):
+        compared.setdefault(name, {})[allowed] = None
     return ScreenInputs(
-        frozenset(screen.lists), frozenset(_compared_names(_conditions(screen))), frozenset(_placeholders(screen))
+        frozenset(screen.lists),
+        frozenset(_placeholders(screen)),
+        {name: tuple(value_sets) for name, value_sets in compared.items()},
     )
 
 
@@ -116,7 +121,7 @@ def _texts(screen: Screen) -> Iterator[ScreenText]:
 
 def _shown(screen: Screen) -> Names:
     inputs = inputs_of(screen)
-    return inputs.lists | inputs.names | inputs.fields
+    return inputs.lists | inputs.compared.keys() | inputs.fields
 
 
 def _placeholders(screen: Screen) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec import field as struct_field
@@ -100,7 +101,7 @@ class UnpromptedText(Struct, frozen=True):
     text: str
 
 
-class FlowState(Struct, frozen=True):
+class FlowState(Struct, frozen=True, dict=True):
     """The state of a session in the flows.
 
     `trail`: each visited screen with the index of the answer given there, -1 if none; Back removes the last. `answers`:
@@ -115,8 +116,8 @@ class FlowState(Struct, frozen=True):
     page: int = 0
     wrong: int = 0
 
-    @property
-    def values(self) -> dict[str, str | None]:
+    @cached_property
+    def values(self) -> Mapping[str, str | None]:
         """Return the answers in force by question; if a question was answered twice on the trail, the last answer."""
         all_answers = self.answers
         return {all_answers[index].question: all_answers[index].value for _, index in self.trail if index >= 0}
@@ -157,6 +158,9 @@ class ScreenContext(Struct, frozen=True):
     translate: Callable[[str], str]
     common: LayoutCache | None = None
     english: Mapping[str, str] = {}
+
+
+ValueSets = tuple[frozenset[str | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,11 +380,14 @@ class ScreenLayout(Struct, frozen=True):
 
 
 class LayoutCache(Struct, frozen=True):
-    """The screens that are the same for everybody in a country, language and channel, each laid out once.
+    """Screens of a country, language and channel that look the same whenever the same conditions hold, laid out once.
 
-    They are laid out in a context without any personal data and with no answers, so the cache cannot contain such data.
+    `screens`: the questions that each screen's conditions read, with the sets of values that they allow. `layouts`: by
+    screen, size, and whether each answer is in each of these sets. The screens are laid out in a context without any
+    personal data, so the cache cannot contain such data. `contexts`: the contexts that many reporters share.
     """
 
-    screens: frozenset[str]
+    screens: Mapping[str, tuple[tuple[str, ValueSets], ...]]
     context: ScreenContext
-    layouts: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)
+    layouts: dict[tuple[str, ScreenLimit, tuple[bool, ...]], ScreenLayout] = struct_field(default_factory=dict)
+    contexts: dict[tuple[bool, bool, bool, str], ScreenContext] = struct_field(default_factory=dict)

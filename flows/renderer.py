@@ -94,11 +94,14 @@ def lay_out(
 ) -> ScreenLayout:
     """Lay out a screen: with the longest texts that fit on one page, or else the shortest texts on several pages."""
     common = context.common
-    if common is None or screen.id not in common.screens:
+    questions = common.screens.get(screen.id) if common else None
+    if common is None or questions is None:
         return _lay_out_uncached(screen, values, context, limit)
-    layout = common.layouts.get((screen.id, limit))
+    key = screen.id, limit, tuple([values.get(name) in allowed for name, sets in questions for allowed in sets])
+    layout = common.layouts.get(key)
     if layout is None:
-        layout = common.layouts[screen.id, limit] = _lay_out_uncached(screen, {}, common.context, limit)
+        answers = {name: values.get(name) for name, _ in questions}
+        layout = common.layouts[key] = _lay_out_uncached(screen, answers, common.context, limit)
     return layout
 
 

@@ -29,7 +29,7 @@ from gateway.messaging.model import Inbound
 
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
-MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
+MOST_LATE: Final = 0.3  # seconds until a request's handling begins: from its arrival at a proxy that says when that was
 LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
 MEAN_SECONDS: Final = 5.0  # over which ended calls are averaged; about the length of a quick call
 SHARE_OF_CAPACITY: Final = 0.9  # share of the known capacity that is admitted while the process is late

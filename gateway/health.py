@@ -53,7 +53,7 @@ class Health:
         clock_faults = [] if skew is None else [*skew.faults(), *self._no_leader(skew)]
         status = {
             "database": oldest is not None,
-            "redis": self._sessions.answers(),
+            "redis": self._sessions.is_up(),
             "spool_entries": spool and spool.entries,
             "spool_oldest_seconds": spool and spool.oldest,
             "spool_bad": spool and spool.bad,
@@ -69,7 +69,7 @@ class Health:
     def figures(self) -> Response:
         """Return the metrics in the Prometheus text format."""
         lines = [
-            f"tokaut_redis_up {int(self._sessions.answers())}",
+            f"tokaut_redis_up {int(self._sessions.is_up())}",
             f"tokaut_backup_age_seconds {_figure(maintenance.backup_age_seconds(self._backup))}",
             f"tokaut_disk_free_bytes {self._free() if (spool := self._spool_status()) else 0}",
         ]

@@ -27,7 +27,7 @@ COUNTED: Mapping[str, str] = {
     "request_errors": "Requests that failed because of a bug in Tokaut",
     "duplicate_turns": "Duplicate turns, answered with the stored reply",
     "out_of_order_turns": "Turns older than the last one, or that do not continue it",
-    "sessions_unreadable": "Stored sessions that could not be opened",
+    "sessions_unreadable": "Stored sessions and drafts that could not be opened",
     "session_key_deletions_failed": "Keys of ended sessions that could not be deleted from the disk",
     "replays_failed": "Sessions that could not be replayed from the provider's path without guessing",
     "requests_without_redis": "Requests served while Redis was unavailable",

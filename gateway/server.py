@@ -31,7 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 5  # for a complete request to arrive, from its first byte; and for the first byte
 IDLE_SECONDS: Final = 5  # time for which an idle connection stays open
-ANSWER_SECONDS: Final = 30  # time to produce an answer and for the client to receive it
+ABORT_SECONDS: Final = 30  # time to produce an answer and for the client to receive it
 LAST_SECONDS: Final = 2  # time for one more request, once this process stops
 MASTER_SECONDS: Final = 3  # margin before the master kills this process
 LOOK_SECONDS: Final = 0.5  # between two checks for late connections
@@ -274,7 +274,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._is_reading = False
         self._overhead = 0
-        self.late_at = time.monotonic() + ANSWER_SECONDS
+        self.late_at = time.monotonic() + ABORT_SECONDS
 
     # Callbacks of an answer
 

@@ -28,12 +28,23 @@ THREADS: Final = 8  # threads of each process
 MOST_BUSY: Final = 0.8  # share of the threads above which this process counts as overloaded
 MOST_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
-ANSWER_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
+THREAD_WORK_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
 LEAST_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
+SAVE_SECONDS: Final = 0.3  # after the threads' time, for Redis: the session must be saved even if no thread was free
 LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
 MOST_QUEUED: Final = 512  # requests that may wait for a thread
 
-_answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # monotonic seconds
+_work_until: ContextVar[float] = ContextVar("work_until", default=math.inf)  # monotonic seconds
+
+
+def seconds_for_redis() -> float | None:
+    """Return how many seconds the current request may still wait for Redis; None outside of a request."""
+    work_until = _work_until.get()
+    return None if work_until == math.inf else work_until + SAVE_SECONDS - time.monotonic()
+
+
+def _no_deadline(_latest: float) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class RunBlocking(Protocol):
@@ -61,14 +72,15 @@ class BlockingPool:
     def __init__(
         self,
         threads: int = THREADS,
-        shared_deadline: Callable[[], AbstractContextManager[None]] = nullcontext,
+        shared_deadline: Callable[[float], AbstractContextManager[None]] = _no_deadline,
         note_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Create the pool; threads are started on demand.
 
         Args:
             threads: their number.
-            shared_deadline: a context in which all database calls of a request share the time limit of one.
+            shared_deadline: called with the end of a request's time, in monotonic seconds; a context in which all
+                database calls of the request share the time limit of one, from the first call on.
             note_wait: called with the seconds that a request has waited for a thread of the pool.
         """
         self._note_wait = note_wait
@@ -95,7 +107,7 @@ class BlockingPool:
             nonlocal has_begun
             has_begun = True
             self._note_wait(time.monotonic() - asked_at)
-            if _answer_by.get() - time.monotonic() < LEAST_CALL_SECONDS:
+            if _work_until.get() - time.monotonic() < LEAST_CALL_SECONDS:
                 raise NoThreadInTime("too little time is left")
             return function(*args, **kwargs)
 
@@ -115,7 +127,7 @@ class BlockingPool:
         return await self._within_time(self._signature_pool, "unproven", partial(function, *args))
 
     async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
-        seconds = _answer_by.get() - time.monotonic()
+        seconds = _work_until.get() - time.monotonic()
         if seconds <= 0:
             raise NoThreadInTime("no time is left")
         self._add(counter, 1)
@@ -137,19 +149,22 @@ class BlockingPool:
 
     @contextmanager
     def request(self, waited: float = 0.0) -> Iterator[None]:
-        """Count a request as under way, and limit all its thread calls together to `ANSWER_SECONDS`.
+        """Count a request as under way, and limit its time: `THREAD_WORK_SECONDS` for all its thread calls together.
+
+        It waits for Redis `SAVE_SECONDS` longer.
 
         Args:
             waited: seconds since it arrived, which are part of the limit.
         """
-        token = _answer_by.set(time.monotonic() + max(ANSWER_SECONDS - waited, LEAST_SECONDS))
+        work_until = time.monotonic() + max(THREAD_WORK_SECONDS - waited, LEAST_SECONDS)
+        token = _work_until.set(work_until)
         try:
             self._add("requests", 1)
-            with self._shared_deadline():
+            with self._shared_deadline(work_until):
                 yield
         finally:
             self._add("requests", -1)
-            _answer_by.reset(token)
+            _work_until.reset(token)
 
     @property
     def is_crowded(self) -> bool:

@@ -86,7 +86,7 @@ class Actions:
             raise LookupError("there is no report to send")
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
-            history = await self._sessions.count_report(request.sender.key)
+            history = await self._sessions.count_report(request.sender.key, report.origin_key)
             record = replace(record, repeat_of=history.count, earlier=history.reports) if history else record
         content = report_input(request, record, self._flow_version)
         with_code = request.is_call

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import takewhile
 from typing import Any
 
@@ -57,7 +58,7 @@ class CountryContext:
     lists: Mapping[str, tuple[Option, ...]]
     inside: Mapping[str, tuple[Option, ...]]  # group → its places, for groups with more than one
     language: Catalogue = ENGLISH_CATALOGUE
-    english: Mapping[str, str] = field(default_factory=dict)  # the fields that are different in English
+    english: Mapping[str, str] = dataclass_field(default_factory=dict)  # the fields that are different in English
 
     @classmethod
     def of(
@@ -85,7 +86,7 @@ class CountryContext:
 def new_layout_cache(
     country_context: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]
 ) -> LayoutCache:
-    """Return the layout cache for the screens that look the same to all reporters of a country, still empty.
+    """Return the layout cache for the screens that depend on nothing but a country and answers, still empty.
 
     `looks`: the inputs of each screen, by its id.
     """
@@ -97,9 +98,9 @@ def new_layout_cache(
         country_context.language.say,
         english=country_context.english,
     )
-    return LayoutCache(
-        frozenset(name for name, inputs in looks.items() if inputs.provided_by(screen_context)), screen_context
-    )
+    questions = {name: inputs.questions_beside(screen_context) for name, inputs in looks.items()}
+    screens = {name: tuple(read.items()) for name, read in questions.items() if read is not None}
+    return LayoutCache(screens, screen_context)
 
 
 class RenderContext(Struct, frozen=True):
@@ -139,8 +140,26 @@ class RenderContext(Struct, frozen=True):
         return screen_context
 
     def _screen_context(self, state: FlowState, *, routed: bool) -> ScreenContext:
+        """Return a new context; the same one for all reporters whose session adds nothing to it."""
         values = state.values
         country_context = self._context_of(values)
+        cache = self.layout_caches.get(country_context.language.tag)
+        if cache is None or routed or self.late_facts or self.late_fields or "help_place" in values:
+            return self._new_context(state, country_context, routed=routed)
+        place = values.get("place") or ""
+        key = (
+            self.contactable,
+            self.words_before_send,
+            self.recordings,
+            place if place in country_context.inside else "",
+        )
+        shared_context = cache.contexts.get(key)
+        if shared_context is None:
+            shared_context = cache.contexts[key] = self._new_context(state, country_context, routed=False)
+        return shared_context
+
+    def _new_context(self, state: FlowState, country_context: CountryContext, *, routed: bool) -> ScreenContext:
+        values = state.values
         facts = {
             **country_context.facts,
             "channel": self.kind,

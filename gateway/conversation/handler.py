@@ -113,7 +113,10 @@ def _names(kind: ChannelKind, record_before: Record | None, record_after: Record
 
 
 class Overloaded(Exception):
-    """Raised for a screen that can wait while the process is overloaded. The same reply works once there is room."""
+    """Raised for a screen that can wait while the process is overloaded. Nothing is saved, and a call ends.
+
+    By SMS the same reply works once there is room.
+    """
 
 
 class RateLimited(Overloaded):

@@ -1,12 +1,14 @@
 """Take one turn of a session, with its effects: a report submitted or scheduled, a mailbox opened.
 
-All effects happen before the new state is saved, and each of them is idempotent.
+All effects happen before the new state is saved, and each of them is idempotent, with one exception: a wrong pair of
+code and PIN that arrives twice at the same moment is counted twice, so its code may be locked after fewer attempts.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -367,9 +369,13 @@ class Reducer:
         return self.book.screen(record.state.screen).do == "add_later"
 
     async def make_due_now(self, report: ReportRef) -> None:
-        """Make a scheduled revision due now: the call has ended, the reporter has left, or a new call has begun."""
+        """Make a scheduled revision due now: the call has ended, the reporter has left, or a new call has begun.
+
+        If there is no thread for it, the scheduler submits the revision when it is due.
+        """
         if report.is_pending:
-            await self._run_blocking(self._submitter.make_due_now, report)
+            with suppress(DatabaseUnavailable):
+                await self._run_blocking(self._submitter.make_due_now, report)
 
     async def make_gathered_due(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
         """Make the answers due that an earlier session of this phone gathered after Send. Return the remaining drafts.

@@ -7,6 +7,7 @@ screen takes two round trips: one to load, one to save.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from gateway.sessions import keys as session_keys
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport, pack_sent, unpack_sent
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
+from gateway.threads import seconds_for_redis
 from reports.crypto import DecryptError, RecordCipher
 from reports.statistics.aggregation import HELPED, quarter_of
 from runtime import redis_clients
@@ -60,17 +62,30 @@ if #ARGV > 9 then redis.pcall('PEXPIRE', KEYS[6], ARGV[9]) end
 return ARGV[2]
 """
 
+# Counts a report once, and returns how many of its phone were counted before it. KEYS: a hash, from report to that
+# number. ARGV: the report, the hash's lifetime in milliseconds.
 COUNT = """
-local n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
-return n
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+if before then return tonumber(before) end
+before = redis.call('HLEN', KEYS[1])
+redis.call('HSET', KEYS[1], ARGV[1], before)
+if before == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return before
 """
 COUNT_SECONDS = 24 * 3600
+
+# Marks that a report's reader was asked "Did it help?", and returns 1 if this request is the one that asks. KEYS: the
+# mark. ARGV: "asked" and random digits of this request, the mark's lifetime in milliseconds.
+ASK = """
+local there = redis.call('GET', KEYS[1])
+if not there then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return (not there or there == ARGV[1]) and 1 or 0
+"""
 
 # Counts an answer to "Did it help?" once for each report. KEYS: the mark that it was asked, the counts of the quarter.
 # ARGV: the count's name, the counts' lifetime in milliseconds.
 HELP = """
-if redis.call('GET', KEYS[1]) ~= 'asked' then return 0 end
+if string.sub(redis.call('GET', KEYS[1]) or '', 1, 5) ~= 'asked' then return 0 end
 redis.call('SET', KEYS[1], 'answered', 'KEEPTTL')
 redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
@@ -130,22 +145,23 @@ class Sessions:
         reach: RedisAddress,
         cipher: RecordCipher,
         keys: SessionKeys,
-        on_lost: Callable[[str], None] = lambda reason: None,
+        count: Callable[[str], None] = lambda name: None,
         *,
         mode: Mode = Mode.DEMO,
     ) -> None:
         """Create the store.
 
-        `cipher`: makes the Redis keys. `keys`: seal sessions. `on_lost`: called for a session that does not open.
+        `cipher`: makes the Redis keys. `keys`: seal sessions. `count`: counts sessions and drafts that do not open.
         """
-        self._client = RedisClient(reach, (SAVE, COUNT, HELP))
+        self._client = RedisClient(reach, (SAVE, COUNT, ASK, HELP))
         self._redis = redis_clients.session_client(reach)  # the blocking client, for use in threads
         self._cipher = cipher
         self._keys = keys
         self._save_script = RedisClient.evalsha(SAVE)
-        self._count = RedisClient.evalsha(COUNT)
-        self._help = RedisClient.evalsha(HELP)
-        self._on_lost = on_lost
+        self._count_script = RedisClient.evalsha(COUNT)
+        self._ask_script = RedisClient.evalsha(ASK)
+        self._help_script = RedisClient.evalsha(HELP)
+        self._count = count
         self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
         self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5)
 
@@ -206,18 +222,20 @@ class Sessions:
         answers = await self._ask(command, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
-    async def count_report(self, sender_key: str) -> PhoneHistory | None:
+    async def count_report(self, sender_key: str, origin_key: bytes) -> PhoneHistory | None:
         """Count a report and return what this sender sent before it in 24 hours; None if Redis is unavailable.
 
-        `sender_key`: the sender's key. The number of reports, and which they are, is shown to staff only.
+        `sender_key`: the sender's key. `origin_key`: the report's; a report that is counted again gets the same number.
+        The number of reports, and which they are, is shown to staff only.
         """
         keys = self._slot_keys(sender_key)
-        count = (*self._count, 1, self.key("l:count", sender_key), COUNT_SECONDS)
+        counted, report = self.key("l:counted", sender_key), self._cipher.mac(self._label, "counted", origin_key)
+        count = (*self._count_script, 1, counted, report, COUNT_SECONDS * 1000)
         try:
-            counted, *blobs = await self._ask(count, *[("GET", key) for key in keys])
+            before, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
-        return PhoneHistory(int(counted) - 1, self._open_all_sent(keys, blobs))
+        return PhoneHistory(int(before), self._open_all_sent(keys, blobs))
 
     async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.
@@ -235,8 +253,10 @@ class Sessions:
         False if Redis is unavailable: the question is optional.
         """
         mark = self.key("l:helped", report_id)
+        # Random, and not the turn's key: that one depends on the code and PIN just typed.
+        value = f"asked {os.urandom(8).hex()}"
         try:
-            return (await self._ask(("SET", mark, "asked", "NX", "PX", ASKED_SECONDS * 1000)))[0] is not None
+            return bool((await self._ask((*self._ask_script, 1, mark, value, ASKED_SECONDS * 1000)))[0])
         except RedisUnavailable:
             return False
 
@@ -244,7 +264,7 @@ class Sessions:
         """Count an answer, once for each report. `now`: Unix seconds. Without Redis it is not counted."""
         mark, counts = self.key("l:helped", report_id), _help_key(quarter_of(now * SECOND))
         with suppress(RedisUnavailable):
-            await self._ask((*self._help, 2, mark, counts, f"{country} {HELPED}{answer}", HELP_SECONDS * 1000))
+            await self._ask((*self._help_script, 2, mark, counts, f"{country} {HELPED}{answer}", HELP_SECONDS * 1000))
 
     def _remember(self, memory: NewMemory | None) -> tuple[Command, ...]:
         if memory is None:
@@ -274,10 +294,13 @@ class Sessions:
         """Send commands and return their answers. Raises RedisUnavailable."""
         if self._breaker.is_open:
             raise RedisUnavailable
+        limit = asyncio.timeout(seconds_for_redis())
         try:
-            return await self._client.ask(*commands)
-        except (RedisError, OSError, ConnectionLost):
-            self._breaker.failed()
+            async with limit:
+                return await self._client.ask(*commands)
+        except (RedisError, OSError, ConnectionLost):  # TimeoutError is an OSError
+            if not limit.expired():  # otherwise the request had little time left, which is not the fault of Redis
+                self._breaker.failed()
             raise RedisUnavailable from None
 
     async def disconnect(self) -> None:
@@ -315,7 +338,7 @@ class Sessions:
         except (RedisError, OSError):
             raise RedisUnavailable from None
 
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         """Return whether Redis answers now and the circuit breaker is closed."""
         try:
             return not self._breaker.is_open and bool(self._redis.ping())
@@ -340,7 +363,7 @@ class Sessions:
         try:
             return self._keys.open("session", key.encode(), blob)
         except DecryptError:
-            self._on_lost("sessions_unreadable")
+            self._count("sessions_unreadable")
             return None
 
 

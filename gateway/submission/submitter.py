@@ -438,15 +438,20 @@ class Submitter:
     # Database and spool
 
     def write(self, write: Callable[[], T]) -> T:
-        """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open."""
+        """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open.
+
+        A failure does not count for the circuit breaker if the request had little time left for the database.
+        """
         if self._breaker.is_open:
             raise DatabaseUnavailable("the circuit breaker is open")
+        had_time = self._database.has_enough_time
         try:
             return write()
         except RowRefused:  # the database answers; other reports need not go to the spool
             raise
         except DatabaseUnavailable:
-            self._breaker.failed()
+            if had_time:
+                self._breaker.failed()
             raise
 
     def _put_in_spool(self, entry: SpoolEntry, lost: str = "reports_not_stored") -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +13,10 @@ from structlog.testing import capture_logs
 
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.submission.submitter import Submitter
-from reports.store.engine.database import DatabaseUnavailable, RowRefused
+from gateway.threads import THREAD_WORK_SECONDS, BlockingPool
+from reports.store.engine import database as database_module
+from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
+from reports.store.engine.timeouts import INTERACTIVE
 
 OPENED = {"log_level": "warning", "event": "circuit_breaker_opened", "reason": "redis_unavailable", "ms": 5000}
 
@@ -44,16 +50,7 @@ def test_each_opening_needs_failures_of_its_own() -> None:
 
 def test_values_that_the_database_refuses_open_no_breaker() -> None:
     """The database answers, so the reports of others need not go to the spool."""
-    nothing: Any = None
-    submitter = Submitter(
-        database=nothing,
-        spool=nothing,
-        cipher=nothing,
-        builder=nothing,
-        job_queue=nothing,
-        count=nothing,
-        journal=nothing,
-    )
+    submitter = submitter_of(SimpleNamespace(has_enough_time=True))
 
     def fails(error: Exception) -> None:
         raise error
@@ -63,3 +60,56 @@ def test_values_that_the_database_refuses_open_no_breaker() -> None:
             with pytest.raises(type(error)):
                 submitter.write(partial(fails, error))
         assert submitter._breaker.is_open == is_open
+
+
+def submitter_of(database: Any) -> Submitter:
+    nothing: Any = None
+    return Submitter(
+        database=database,
+        spool=nothing,
+        cipher=nothing,
+        builder=nothing,
+        job_queue=nothing,
+        count=nothing,
+        journal=nothing,
+    )
+
+
+@pytest.fixture
+def postgresql() -> Iterator[Database]:
+    """A database whose server refuses each connection."""
+    made = Database("postgresql://web@127.0.0.1:9/tokaut", timeouts=INTERACTIVE)
+    yield made
+    made.close()
+
+
+def after_waiting(seconds: float, database: Database, monkeypatch: pytest.MonkeyPatch, uses: int = 1) -> Submitter:
+    """Use the database in requests that wait this long for a thread; return the submitter."""
+    pool, submitter = BlockingPool(shared_deadline=database.shared_deadline), submitter_of(database)
+    for _ in range(uses):
+        with pool.request(), monkeypatch.context() as later:
+            later.setattr(
+                database_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + seconds)
+            )
+            with pytest.raises(DatabaseUnavailable) as failure:
+                submitter.write(lambda: database.read().__enter__())
+            assert (str(failure.value) == "no time is left") is (seconds >= THREAD_WORK_SECONDS)
+    pool.close()
+    return submitter
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.4])
+def test_a_request_that_waited_for_a_thread_still_asks_the_database(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A bug: 1.5 s after the request's start the database was said to be unavailable, without being asked."""
+    after_waiting(seconds, postgresql, monkeypatch)
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(0, True), (2.0, True), (3.0, False), (4.4, False), (9.0, False)])
+def test_a_failure_counts_only_if_the_database_had_its_time(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch, seconds: float, opens: bool
+) -> None:
+    """A bug: in a crowd, a database that worked counted as unavailable, and all reports went to the spool."""
+    submitter = after_waiting(seconds, postgresql, monkeypatch, uses=3)
+    assert submitter._breaker.is_open is opens

@@ -29,6 +29,11 @@ WALKED = FlowState("my.state", (("home.home", -1), ("my.code", 0), ("my.pin", 1)
 AROUND = RenderContext({"en": CountryContext.of(COUNTRIES["VU"])}, "ussd", False, frozenset())
 
 
+def test_a_country_context_without_english_fields_has_none() -> None:
+    nothing: Any = {}
+    assert CountryContext(COUNTRIES["VU"], nothing, nothing, nothing, nothing).english == {}
+
+
 class AtOnce:
     """A submitter that runs database calls at once."""
 

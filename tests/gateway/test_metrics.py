@@ -10,7 +10,7 @@ import pytest
 from gateway.metrics import COUNTED
 from tests.house.files import modules
 
-COUNTERS = {"count", "_count", "_on_lost"}  # functions that take the name of an event
+COUNTERS = {"count", "_count"}  # functions that take the name of an event
 KEYWORDS = {"lost"}  # keyword arguments with the name of an event
 
 

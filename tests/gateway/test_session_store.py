@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
 
+from gateway import threads as gateway_threads
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport
 from gateway.sessions.redis_client import Command, RedisClient
 from gateway.sessions.store import COUNT_SECONDS, LoadedRecord, RecordKeys, RedisUnavailable, Sessions
+from gateway.threads import SAVE_SECONDS, BlockingPool
 from reports.crypto import RecordCipher
 from runtime.settings import RedisAddress
+from tests.support.stopwatch import Stopwatch
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
 
+T = TypeVar("T")
 KEYS = RecordKeys("s:one", "d:one", "l:seen:one")
 WORDS = b"something that nobody else may read"
 
@@ -54,12 +59,15 @@ class Kept:
     def save(self, *given: Any, **named: Any) -> bool:
         return self._runner.run(self.sessions.save(*given, **named))
 
-    def count_report(self, who: str) -> PhoneHistory | None:
-        return self._runner.run(self.sessions.count_report(who))
+    def run(self, made: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(made)
 
-    def count(self, who: str) -> int:
-        """Count a report of this phone, and return the number of those before."""
-        history = self.count_report(who)
+    def count_report(self, who: str, report: bytes = b"") -> PhoneHistory | None:
+        return self._runner.run(self.sessions.count_report(who, report or os.urandom(8)))
+
+    def count(self, who: str, report: bytes = b"") -> int:
+        """Count a report of this phone, and return the number of those before. `report`: its key; else a new one."""
+        history = self.count_report(who, report)
         assert history
         return history.count
 
@@ -195,6 +203,36 @@ def test_reports_of_a_number_are_counted(sessions: Kept) -> None:
     assert sessions.count("+6785550102") == 0
 
 
+@pytest.fixture
+def asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each command twice, as after an answer that was lost."""
+    ask = RedisClient.ask
+
+    async def twice(self: RedisClient, *commands: Command) -> list[Any]:
+        await ask(self, *commands)
+        return await ask(self, *commands)
+
+    monkeypatch.setattr(RedisClient, "ask", twice)
+
+
+@pytest.mark.usefixtures("asked_twice")
+def test_a_report_that_is_counted_again_is_counted_once(sessions: Kept) -> None:
+    """A bug: staff saw an earlier report that did not exist."""
+    assert sessions.count("+6785550101", b"one") == 0
+    assert sessions.count("+6785550101", b"two") == 1
+    assert sessions.count("+6785550101", b"one") == 0
+    assert sessions.count("+6785550102", b"one") == 0
+
+
+@pytest.mark.usefixtures("asked_twice")
+def test_the_question_whether_it_helped_is_not_lost_with_an_answer_of_redis(sessions: Kept) -> None:
+    assert sessions.run(sessions.sessions.ask_if_it_helped("report"))
+    assert not sessions.run(sessions.sessions.ask_if_it_helped("report"))
+    for _ in range(2):
+        sessions.run(sessions.sessions.count_help("report", 1_800_000_000, "VU", "yes"))
+    assert list(sessions.sessions.helped("2027-Q1").values()) == [1]
+
+
 def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kept) -> None:
     for n in range(SLOTS + 2):
         sessions.remember("+6785550101", n, f"report {n}")
@@ -242,4 +280,31 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
             one.load(KEYS)
         assert not asked, "the breaker was to keep callers from waiting"
         assert one.count_report("+6785550101") is None
-        assert not one.sessions.answers()
+        assert not one.sessions.is_up()
+
+
+@pytest.mark.parametrize("spent", ["all of it", "none"])
+def test_a_request_waits_for_redis_only_while_its_time_lasts(
+    own_valkey: Valkey, keys: SessionKeys, monkeypatch: pytest.MonkeyPatch, spent: str
+) -> None:
+    """A bug: a request that had waited 4.5 s for a thread waited another second for Redis to save its session."""
+    if spent == "all of it":
+        monkeypatch.setattr(gateway_threads, "THREAD_WORK_SECONDS", 0)
+        monkeypatch.setattr(gateway_threads, "LEAST_SECONDS", 0)
+    pool = BlockingPool()
+
+    async def load(sessions: Sessions) -> None:
+        with pool.request():
+            await sessions.load(KEYS)
+
+    with kept(own_valkey.url, keys) as one:
+        one.save(KEYS, b"", b"1", 60)
+        own_valkey.freeze()
+        for _ in range(3):
+            watch = Stopwatch()
+            with pytest.raises(RedisUnavailable):
+                one.run(load(one.sessions))
+            assert (watch.seconds < SAVE_SECONDS + 0.15) is (spent == "all of it")
+        # Redis had too little time for this to be its failure.
+        assert one.sessions._breaker.is_open is (spent == "none")
+    pool.close()

@@ -24,6 +24,7 @@ TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "
         ("tips_young.a", True),
         ("tips_parents.list", True),
         ("law.law", True),
+        ("help.place", False),
         ("home.home", False),
         ("report.danger", False),
         ("my.code", False),

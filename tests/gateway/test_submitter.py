@@ -42,7 +42,7 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
             said.append(phone.type("Send").text)
             if redis_is_away:
                 own_valkey.start()
-                until(app.parts.sessions.answers, "Redis is left alone for ever")
+                until(app.parts.sessions.is_up, "Redis is left alone for ever")
         other.execute("ROLLBACK")
     assert all(screen.startswith("Sent to Pikinini Helpline.") for screen in said), said
     for _ in range(2):  # the second round finds nothing new

@@ -76,7 +76,7 @@ def crowded(app: App) -> Iterator[App]:
 
 
 def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     waits: list[float] = []
     pool = BlockingPool(threads=1, note_wait=waits.append)
@@ -99,7 +99,7 @@ def test_what_has_hardly_any_time_left_is_not_begun(pool: BlockingPool, monkeypa
         with pytest.raises(NoThreadInTime):
             await pool.run(begun.append, True)
 
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", threads.LEAST_CALL_SECONDS - 0.01)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", threads.LEAST_CALL_SECONDS - 0.01)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0)
     with pool.request():
         asyncio.run(one_more())
@@ -120,9 +120,11 @@ def test_no_more_wait_for_a_thread_than_memory_has_room_for(
 
 
 def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: BlockingPool) -> None:
-    for waited, left in ((0.0, threads.ANSWER_SECONDS), (2.0, threads.ANSWER_SECONDS - 2), (60.0, 1.0)):
+    for waited, left in ((0.0, threads.THREAD_WORK_SECONDS), (2.0, threads.THREAD_WORK_SECONDS - 2), (60.0, 1.0)):
         with pool.request(waited):
-            assert threads._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
+            assert threads._work_until.get() - time.monotonic() == pytest.approx(left, abs=0.2)
+            assert threads.seconds_for_redis() == pytest.approx(left + threads.SAVE_SECONDS, abs=0.2)
+    assert threads.seconds_for_redis() is None
 
 
 def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
@@ -149,7 +151,7 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
 ) -> None:
     """The request was answered at its deadline, but its call still holds the thread."""
     monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 1)  # a busy machine needs part of it to start nine threads
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1)  # a busy machine needs part of it to start nine threads
     monkeypatch.setattr(threads, "LEAST_SECONDS", 1)
     end = threading.Event()
 
@@ -191,14 +193,14 @@ def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
 
 def test_without_a_request_it_waits_as_long_as_it_takes(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping and drills have no reporter who waits."""
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", LONG_AGO)
     monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reporter read that nothing was sent, so it must not be sent afterwards."""
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     one = BlockingPool(threads=1)
     begun: list[str] = []
@@ -215,7 +217,7 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
 
 
 def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", LONG_AGO)
     monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
     begun: list[str] = []
 
@@ -232,7 +234,7 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, mon
 def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets the time that the first has left. Another request has a new deadline."""
     monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.2)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.2)
     end = threading.Event()
 
@@ -259,7 +261,7 @@ def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monke
 def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
     monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 

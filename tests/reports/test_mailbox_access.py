@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, update
 
+from reports.case_state import ReportState
 from reports.crypto import RecordCipher
 from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes.correspondence import MailboxView
 from reports.store.mailboxes.pin_throttle import (
     DEFAULT_LIMIT,
     PinGuess,
@@ -69,6 +71,14 @@ def test_right_and_wrong(database: Database) -> None:
     assert opens(database, "00000000", pin()) is None
     assert opens(database, None, pin()) is None
     assert opens(database, code(), None) is None
+
+
+def test_without_an_answer_of_staff_no_slow_hash_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(mailbox_access, "slow_hash", lambda *given: made.append(given) or b"h" * 32)
+    view = MailboxView(REPORT, ReportState.DELIVERED, None, b"sealed", ())
+    assert mailbox_access.read_answers(VAULT, (code(), pin()), "demo", view) == ()
+    assert not made
 
 
 @pytest.mark.rule("X-02")

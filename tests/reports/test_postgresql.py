@@ -142,7 +142,7 @@ def test_a_slow_network_is_no_longer_than_its_time(database: Database, proxy: Pr
 def test_all_uses_of_one_answer_share_its_time(database: Database, proxy: Proxy) -> None:
     proxy.latency(0.2)
     watch = Stopwatch()
-    with pytest.raises(DatabaseUnavailable), database.shared_deadline():
+    with pytest.raises(DatabaseUnavailable), database.shared_deadline(time.monotonic() + 60):
         for n in range(20):
             put(database, f"n{n}")
     assert watch.seconds < INTERACTIVE.total + SLACK

@@ -92,7 +92,7 @@ def test_a_good_certificate_and_a_whole_report(serve: Serve, authority: Authorit
     phone = app.ussd("+6785550101")
     phone.dial()
     assert [phone.type(reply) for reply in TO_SEND][-1].text.startswith("Sent to")
-    assert app.parts.sessions.answers()
+    assert app.parts.sessions.is_up()
     with queue_client(at(port, authority.file)) as client:
         assert JobQueue(client).put(DELIVER_JOB, ID, "urgent")
         assert client.keys("s:*")

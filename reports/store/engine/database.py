@@ -49,6 +49,24 @@ from runtime.operator_error import OperatorError
 
 T = TypeVar("T")
 
+
+class _SharedDeadline:
+    """The end of all uses of PostgreSQL for one answer. The time of a use begins with the first of them.
+
+    `latest`: monotonic seconds at which the answer's own time ends.
+    """
+
+    def __init__(self, latest: float) -> None:
+        self._latest = latest
+        self._end: float | None = None
+
+    def end(self, seconds: float) -> float:
+        """Return the end in monotonic seconds; the first call begins the `seconds`."""
+        if self._end is None:
+            self._end = min(time.monotonic() + seconds, self._latest)
+        return self._end
+
+
 SQLITE_SETTINGS: Mapping[
     str, str | int
 ] = {  # set on each connection: the file itself stores only the journal mode (sqlite.org/pragma.html)
@@ -62,7 +80,8 @@ SQLITE_SETTINGS: Mapping[
 }
 
 
-_shared_deadline: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
+_shared_deadline: ContextVar[_SharedDeadline | None] = ContextVar("shared_deadline", default=None)
+ENOUGH_SECONDS = 2.0  # of the 2.5 s of one use; in less, a database that works may fail
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -190,19 +209,36 @@ class Database:
             yield connection
 
     @contextmanager
-    def shared_deadline(self) -> Iterator[None]:
-        """Limit all uses of PostgreSQL within the block, together, to the time of a single use."""
-        token = _shared_deadline.set(time.monotonic() + self.timeouts.total)
+    def shared_deadline(self, latest: float) -> Iterator[None]:
+        """Limit all uses of PostgreSQL within the block, together, to the time of a single use from the first one on.
+
+        None lasts beyond `latest`, in monotonic seconds.
+        """
+        token = _shared_deadline.set(_SharedDeadline(latest))
         try:
             yield
         finally:
             _shared_deadline.reset(token)
 
+    @property
+    def has_enough_time(self) -> bool:
+        """Return whether a use that begins now has enough time for its failure to be the database's fault.
+
+        SQLite has timeouts of its own, which a request does not shorten.
+        """
+        return self.is_sqlite or self._seconds_left() >= ENOUGH_SECONDS
+
+    def _seconds_left(self) -> float:
+        shared = _shared_deadline.get()
+        return math.inf if shared is None else shared.end(self.timeouts.total) - time.monotonic()
+
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        deadline = min(time.monotonic() + self.timeouts.statements, _shared_deadline.get() - self.timeouts.commit)
-        if deadline < time.monotonic():
+        left = self._seconds_left()
+        if left <= 0:
             raise DatabaseUnavailable("no time is left")
+        seconds = min(self.timeouts.statements, left - min(self.timeouts.commit, left / 2))
+        deadline = time.monotonic() + seconds
         self._file.check()
         with self.engine.connect() as connection:
             if not self.is_sqlite:
@@ -212,7 +248,7 @@ class Database:
     def _await_commit(self, connection: Connection) -> None:
         dbapi_connection = postgresql.driver_connection(connection)
         dbapi_connection.heard.clear()
-        dbapi_connection.until = min(time.monotonic() + self.timeouts.commit, _shared_deadline.get())
+        dbapi_connection.until = time.monotonic() + min(self.timeouts.commit, self._seconds_left())
 
     @contextmanager
     def sent_together(self, connection: Connection) -> Iterator[None]:
