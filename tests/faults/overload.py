@@ -108,7 +108,7 @@ async def _open(calls: _Calls, rate: float, seconds: float, warm: float) -> Seen
     cpu = time.process_time()
     seen = Seen(seconds=seconds, begins=began + warm, ends=began + warm + seconds)
     async with asyncio.TaskGroup() as group:
-        while (due := due + chance.expovariate(rate)) < began + warm + seconds:
+        while (due := due + chance.uniform(0.5, 1.5) / rate) < began + warm + seconds:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             group.create_task(calls.one(seen))
     seen.client_cpu = (time.process_time() - cpu) / (time.monotonic() - began)
