@@ -142,6 +142,7 @@ class Actions:
         return "counted", replace(record, state=forgotten(record.state))
 
     async def _write(self, request: TurnRequest, record: Record) -> Outcome:
+        """Send words typed under My report as a message. Words after Send need no effect: `Reducer._store_answer`."""
         words = record.state.values["my_words"]
         if words is None:
             return "skipped", record
