@@ -51,7 +51,7 @@ test-full: setup ## all tests with all cases of the large products, of which `ma
 test-fast: setup ## the pure and table tests only: seconds
 	@$(BIN)/pytest -n 2 -m "not slow"
 
-check: setup ## lint, types, contracts, unused code, undeclared packages
+check: setup ## lint, types, import rules, unused code, undeclared packages
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
 
 faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, jumps, attacks or overload, EXPERIMENT=, SEED=, LONG=1

@@ -15,7 +15,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
     "requests_unauthenticated": "Requests without a valid token or signature",
-    "requests_too_large": "Requests larger than their endpoint accepts (256 KiB, Twilio 32 KiB), left unread",
+    "requests_too_large": "Requests over the limit of their endpoint (256 KiB, signed channels 32 KiB), left unread",
     "requests_malformed": "Bytes that are not one HTTP request, answered with 400",
     "ussd_requests_unparsed": "USSD requests that could not be parsed, answered with the emergency numbers",
     "sms_unparsed": "SMS that could not be parsed, stored sealed for a person to read",

@@ -1,8 +1,12 @@
 """Handle the webhooks that providers call: check token, method and size, then read the body.
 
 An unauthorized request learns nothing from the answer. An authorized request with any content is answered with 200 and
-something sensible. Three cases get 503, so that the provider sends the request again: an SMS whose words cannot be
-stored now, an opt-out that cannot be stored now, and any request at an SMS or event endpoint that ran out of time.
+something sensible. These requests get 503, so that the provider sends them again:
+
+* an SMS, an opt-out or the place of a recording that cannot be stored now
+* a request at an SMS or event endpoint that ran out of time
+* an SMS that is not admitted under load, or whose handling failed because of a bug
+* a signed request of any kind, if too many wait for the check of their signature (`TooManyUnverified`)
 """
 
 from __future__ import annotations
@@ -56,7 +60,7 @@ class RequestHead(Struct, frozen=True):
     method: str
     path: str  # decoded, as routes match it
     target: str  # path and query, percent-encoding and order as received
-    header: Callable[[str], str]  # looked up by name, written as `Host` is; "" if absent
+    header: Callable[[str], str]  # looked up by name in any case; "" if absent
     client: str  # the sender's IP address; "" for a Unix socket
     arrived_at: float = field(default_factory=time.monotonic)
 

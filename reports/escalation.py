@@ -55,7 +55,7 @@ class PendingKind(StrEnum):
     """The reason why a revision waits for the scheduler."""
 
     RESCUE = "rescue"  # the session dropped in danger
-    UNCONFIRMED_TEXT = "words"  # SMS words that were never confirmed
+    UNCONFIRMED_TEXT = "words"  # SMS words that were never confirmed; words after Send are an update
     UPDATE = "update"  # answers after Send, or a Send after an incomplete report
     UNREAD = "unread"  # an input that could not be read
     STAFF = "staff"  # a report that staff entered: taken by telephone or from a visitor

@@ -66,7 +66,7 @@ class Actions:
             "new_code": self._new_code,
             "open": self._open,
             "helped": self._helped,
-            "added": self._added,
+            "done": self._done,
             "write": self._write,
             "add_later": self._add_later,
             "contact": self._contact,
@@ -115,7 +115,7 @@ class Actions:
             raise LookupError("there is no report to make a code for")
         return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
-    async def _added(self, _request: TurnRequest, record: Record) -> Outcome:
+    async def _done(self, _request: TurnRequest, record: Record) -> Outcome:
         """Make the gathered answers due now: the reporter pressed Done."""
         if record.report:
             await self._run_blocking(self._submitter.make_due_now, record.report)
@@ -142,6 +142,7 @@ class Actions:
         return "counted", replace(record, state=forgotten(record.state))
 
     async def _write(self, request: TurnRequest, record: Record) -> Outcome:
+        """Send words typed under My report as a message. Words after Send need no effect: `Reducer._store_answer`."""
         words = record.state.values["my_words"]
         if words is None:
             return "skipped", record

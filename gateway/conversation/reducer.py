@@ -213,11 +213,11 @@ class Reducer:
             unprompted_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
             if (result.accepted or unprompted_input) and not quiet:
                 answered = unprompted_input or result.answer is not None
-                in_words = unprompted_input or (result.answer is not None and result.answer.typed)
+                at_once = unprompted_input or (result.answer is not None and result.answer.typed)
                 try:
-                    report = await self._store_answer(request, record, answered=answered, in_words=in_words)
+                    report = await self._store_answer(request, record, answered=answered, at_once=at_once)
                 except NoThreadInTime:
-                    if in_words or not _can_store_later(request, record_before, record):
+                    if at_once or not _can_store_later(request, record_before, record):
                         raise
                 else:
                     record = replace(record, report=report)
@@ -492,8 +492,9 @@ class Reducer:
         return self._submitter.begin(request.now, *origin, is_replayable=i.path and is_unguessable(i.session))
 
     async def _store_answer(
-        self, request: TurnRequest, record: Record, *, answered: bool, in_words: bool
+        self, request: TurnRequest, record: Record, *, answered: bool, at_once: bool
     ) -> ReportRef | None:
+        """Store the answer of this turn. `at_once`: it has typed words or a picture, so its update is due at once."""
         report = record.report
         if report is None:
             return None
@@ -508,7 +509,7 @@ class Reducer:
             report = replace(report, named_recipients=request.render_context.recipients(record.state))
             content = replace(content, msisdn=None)
         return (
-            await self._run_blocking(self._submitter.update, content, report, at_once=in_words) if answered else report
+            await self._run_blocking(self._submitter.update, content, report, at_once=at_once) if answered else report
         )
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:

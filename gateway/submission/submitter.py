@@ -275,7 +275,8 @@ class Submitter:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.
 
         `at_once`: the scheduler submits it in its next round, with all answers gathered before. Otherwise answers are
-        gathered for `GATHER_ANSWERS_SECONDS`, so that the hotline does not get an update for each key.
+        gathered for `GATHER_ANSWERS_SECONDS`, so that the hotline does not get an update for each key. An update in
+        the spool is always due at once.
         """
         seconds = 0 if at_once else GATHER_ANSWERS_SECONDS
         try:

@@ -100,7 +100,7 @@ def path(report_id: str, act: str = "") -> str:
 @pytest.mark.rule("S-24")
 def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None:
     report_id = desk.file(PHONE, WORDS, "Done")
-    desk.app.pass_time(300)
+    desk.app.submit_due_within(300)
     page = desk.mere.get("/")
     assert "P2 Asked for photos or money" in page.text and "Shefa" in page.text and "Take within" in page.text
     assert WORDS not in page.html and "13-15" not in page.html
@@ -184,7 +184,7 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     assert "When can you talk?" in screens[-1]
     assert "When can you talk?" in desk.mere.get(path(report_id)).text, "and the desk knows what it has said"
     walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "After four")
-    desk.app.pass_time(300)
+    desk.app.submit_due_within(300)
     assert desk.mere.post(path(report_id, "work"), at=path(report_id)).status == 303
     choices = desk.mere.get(path(report_id)).html.partition('name="outcome"')[2]
     assert choices.startswith(' form="writing"><option value="">'), "one touch too many closes nothing as helped"
@@ -299,7 +299,7 @@ def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
         walk(desk.app.ussd(PHONE), *gave)
     third, fourth = sorted({row.report_id for row in desk.app.rows(t.report)} - before, key=by_time(desk))
     stranger, last = desk.file("+6785550102"), desk.file()
-    desk.app.pass_time(300)
+    desk.app.submit_due_within(300)
     every = (first, second, third, fourth, stranger, last)
     linked = {one: {other for other in every if path(other) in links(desk, one)} for one in every}
     assert linked == {
@@ -348,7 +348,7 @@ def by_time(desk: Desk) -> Callable[[str], int]:
 )
 def test_words_are_words(desk: Desk, words: str) -> None:
     report_id = desk.file(PHONE, words, "Done")
-    desk.app.pass_time(300)
+    desk.app.submit_due_within(300)
     desk.mere.post(path(report_id, "note"), {"words": words}, at=path(report_id))
     page = desk.mere.get(path(report_id))
     tags = Tags()

@@ -15,33 +15,32 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import requests
 import schemathesis
 from standardwebhooks.webhooks import Webhook
-from twilio.request_validator import RequestValidator
 
+from tests.faults.fuzz.webhooks import ACCOUNT, SIGNED, Request
 from tests.support import network_guard
 
 network_guard.install()
 SHEET = json.loads(Path(os.environ["CONTRACTS_SHEET"]).read_text())
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
-ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
+ACCOUNT_ID = re.compile(r"AC[0-9a-f]{32}")
 HOTLINE = re.compile(r"[a-z0-9-]{2,64}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 STAMP = {"webhook-id": re.compile(r"[0-9A-Za-z-]{1,80}"), "webhook-timestamp": re.compile(r"[0-9]{10}")}
-SIGNATURE, TWILIO = "webhook-signature", "X-Twilio-Signature"
+SIGNATURE = "webhook-signature"
 _hotlines = itertools.cycle(sorted(SHEET["hotlines"]))
 
 
 class Signature(requests.auth.AuthBase):
-    """Sign a request as a hotline or as Twilio does, once its bytes are final."""
+    """Sign a request as a hotline or a provider does, once its bytes are final. A missing signature stays missing."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         path = request.path_url
         body = request.body or b""
-        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+        raw = body if isinstance(body, bytes) else str(body).encode()
         if path.startswith("/hotlines/"):
             hotline = SHEET["hotlines"].get(path.split("/")[2], {})
             if (
@@ -49,19 +48,14 @@ class Signature(requests.auth.AuthBase):
                 and SIGNATURE in request.headers
                 and all(_fits(pattern, _text(request.headers.get(name))) for name, pattern in STAMP.items())
             ):
-                signed = text if request.method == "POST" else f"{request.method} {path}"
+                signed = raw.decode("utf-8", "replace") if request.method == "POST" else f"{request.method} {path}"
                 request.headers.update(_stamp(hotline["secret"], signed))
-        elif path.startswith("/hooks/twilio/") and TWILIO in request.headers:
-            validator = RequestValidator(SHEET["twilio"]["token"])
-            fields = _Fields(parse_qs(text, keep_blank_values=True))
-            signature = validator.compute_signature(SHEET["twilio"]["url"] + path, fields)
-            request.headers[TWILIO] = signature
+        elif path.startswith("/hooks/") and (sign := SIGNED.get(path.split("/")[2])):
+            signed_request = sign(SHEET["web"])(Request(request.method or "", path.encode(), (), raw))
+            headers = {name.decode(): value.decode() for name, value in signed_request.headers}
+            if all(name in request.headers for name in headers):
+                request.headers.update(headers)
         return request
-
-
-class _Fields(dict[str, list[str]]):
-    def getlist(self, name: str) -> list[str]:
-        return self[name]
 
 
 def _stamp(secret: str, text: str) -> dict[str, str]:
@@ -81,8 +75,8 @@ def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             path["report_id"] = SHEET["hotlines"][path["hotline"]]["report"]
             if isinstance(body, dict) and _fits(UUID, body.get("report_id")):
                 body["report_id"] = path["report_id"]
-    if isinstance(body, dict) and _fits(ACCOUNT, body.get("AccountSid")):
-        body["AccountSid"] = SHEET["twilio"]["account"]
+    if isinstance(body, dict) and _fits(ACCOUNT_ID, body.get("AccountSid")):
+        body["AccountSid"] = ACCOUNT
     kwargs["auth"] = Signature()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from tests.faults.fuzz.webhooks import OPEN, TOKENS
 from tests.house.files import ROOT
 from tests.support.hotline_clients import store_report
 from tests.support.installation import Installation
@@ -26,7 +27,7 @@ class Running:
     """Valkey, web and console. No worker runs, so no delivery changes its state."""
 
     def __init__(self) -> None:
-        self.installation = Installation()
+        self.installation = Installation(OPEN)
         try:
             self.installation.start("valkey")
             startup.prepare_stack(self.installation.plan)
@@ -59,9 +60,8 @@ class Running:
             connection.execute(update(t.delivery).where(~was_accepted).values(refused))
         database.close()
         return {
-            "tokens": {name: self.installation.token(name) for name in ("africastalking", "kannel", "ussd")}
-            | {"africastalking_voice": self.installation.token("africastalking")},
-            "twilio": {"token": secrets.twilio, "account": secrets.twilio_account, "url": self.installation.web},
+            "web": self.installation.web,
+            "tokens": {name: self.installation.environment[setting] for name, setting in TOKENS.items()},
             "hotlines": {
                 hotline: {"secret": secret, "report": accepted[hotline]} for hotline, secret in secrets.hotlines.items()
             },

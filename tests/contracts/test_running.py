@@ -37,17 +37,26 @@ def test_what_is_documented_is_what_is_answered(running: Running, name: str, req
     assert "No issues found" in done.stdout
 
 
-def test_an_answer_that_is_not_documented_would_be_found(running: Running) -> None:
-    """The document has another type for one field of /readyz."""
+@pytest.mark.parametrize(
+    ("path", "right", "planted", "found"),
+    [
+        ("/readyz", "redis: {type: boolean}", "redis: {type: string}", "true is not of type"),
+        ("/hooks/twilio_voice/call", '&twilio_voice\n        "200"', '&twilio_voice\n        "299"', "Received: 200"),
+    ],
+    ids=["type", "status"],
+)
+def test_an_answer_that_is_not_documented_would_be_found(
+    running: Running, path: str, right: str, planted: str, found: str
+) -> None:
+    """The document has another type for a field, or no status 200, which only a signed request gets."""
     wrong = running.installation.folder / "wrong.yaml"
     text = (CONTRACTS / "web.openapi.yaml").read_text(encoding="utf-8")
-    right = "redis: {type: boolean}"
     assert text.count(right) == 1
-    wrong.write_text(text.replace(right, "redis: {type: string}"), encoding="utf-8")
-    options = ("--seed", "1", "--include-path", "/readyz", "--phases", "coverage")
+    wrong.write_text(text.replace(right, planted), encoding="utf-8")
+    options = ("--seed", "1", "--include-path", path, "--phases", "coverage")
     done = running.schemathesis("web", *options, document=wrong)
     assert done.returncode == 1
-    assert "true is not of type" in done.stdout, done.stdout
+    assert found in done.stdout, done.stdout
 
 
 def test_the_kit_fetches_again_what_was_lost(running: Running) -> None:

@@ -101,7 +101,7 @@ def _once_each(found: Iterable[tuple[Setting, str]]) -> Iterator[tuple[Setting, 
         readers.setdefault(which, []).append(who)
     for which, one in first.items():
         read_by = ", ".join(dict.fromkeys(readers[which])).replace(f", {WORKERS}: ", ", ")
-        yield one, "all" if "all" in readers[which] else read_by
+        yield one, "all" if "all" in readers[which] else ", ".join(dict.fromkeys(read_by.split(", ")))
 
 
 def metrics_of_web() -> str:

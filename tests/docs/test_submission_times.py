@@ -13,7 +13,8 @@ from tests.docs.pages import ROOT
 USSD, SMS, TEXT = (
     seconds // 60 for seconds in (INCOMPLETE_SECONDS["ussd"], INCOMPLETE_SECONDS["sms"], UNCONFIRMED_TEXT_SECONDS)
 )
-# Typed words wait 0 s, without a constant: tests/safeguarding/test_words_after_send.py checks this.
+# Typed words wait 0 s, without a constant: tests/safeguarding/test_words_after_send.py and
+# tests/faults/test_left_alone.py check this.
 TIMES = {
     "docs/operating.md": {
         "an incomplete report": f"{USSD} min; by SMS {SMS} min",
@@ -26,6 +27,10 @@ TIMES = {
         "words by SMS, before danger = now": f"{TEXT} min",
         "words are typed after Send": "at once",
         "further answers of *Add more*": f"{GATHER_ANSWERS_SECONDS} s",
+    },
+    "docs/submission.md": {
+        "typed words, or a picture by SMS": "at once",
+        "any other": f"{GATHER_ANSWERS_SECONDS} s after the first",
     },
 }
 
@@ -41,5 +46,3 @@ def test_a_page_names_the_time_of_each_submission_without_send(page: str) -> Non
 def test_the_table_of_submission_names_the_same_times() -> None:
     assert f"after {GATHER_ANSWERS_SECONDS} s at most" in transitions.AFTER_SEND
     assert f"after {USSD} minutes (SMS {SMS}, a first text {TEXT})" in transitions.AS_INCOMPLETE
-    seconds = f"within {GATHER_ANSWERS_SECONDS} seconds, typed words at once"
-    assert seconds in (ROOT / "docs/submission.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Simulated phones for each channel: each makes the provider's request and reads the answer.
+"""Simulated phones: each makes the request of one channel's provider and reads the answer.
 
-A channel needs a class and an entry in `KINDS`.
+`KINDS` says how many reporters use each. Calls to a telephone number, and USSD over Kannel, have no phone here.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ PLACES = tuple(
 )
 SERVICES = (Option("clinic", "Health centre"), Option("welfare", "Child welfare"))
 CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
-OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
+OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "done": "stored"}
 OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased", "helped": "counted", "call_me": "placed"}
 OUTCOMES |= {"add_later": "added"}
 

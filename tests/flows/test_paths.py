@@ -75,10 +75,10 @@ def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, cate
         state = took.state
         if took.effect:
             effects.append(took.effect)
-            state = apply_outcome(book(), state, {"send": "sent", "added": "stored"}[took.effect], lambda _: here)
+            state = apply_outcome(book(), state, {"send": "sent", "done": "stored"}[took.effect], lambda _: here)
     last = "home.how_to_delete" if channel == "sms" else "home.goodbye"
     assert state.screen == ("more.care_end" if category == "self_harm" else last)
-    assert effects == ["send", "added"]
+    assert effects == ["send", "done"]
     assert asked[-4:] == ["more.told", "more.told_2", "more.words", "more.added"]
     assert ("more.age" in asked) is (danger == "now")
     assert any(screen in ("report.sent", "report.sent_missing") for screen in asked) is (channel == "ussd")

@@ -32,6 +32,6 @@ def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
     monkeypatch.setattr(app.parts.sessions, "save", slow_keep)
     assert app.http.post(door, data=form).status_code == 200
     assert [one.data["narrative"] for one in app.pending_revisions()] == [WORDS]
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert [one.data["narrative"] for one in app.bodies()] == [WORDS]
     app.close()

@@ -12,11 +12,13 @@ import gateway.channels
 from runtime.settings import load_settings
 from runtime.settings.processes import CommonSettings
 from tests.bad_inputs import test_all_endpoints as all_endpoints
+from tests.canary import test_canary as canary
 from tests.faults.fuzz import webhooks as fuzz
 from tests.safeguarding import test_second_person as second_person
 from tests.safeguarding import test_two_people as two_people
 from tests.safeguarding import test_voice as voice
 from tests.safeguarding import walks
+from tests.security import test_codes_at_rest as codes_at_rest
 from tests.transcripts import test_transcripts as transcripts
 
 FOLDER = Path(gateway.channels.__path__[0])
@@ -47,6 +49,10 @@ LISTS = {
     "stories of spoken calls": (set(voice.CHANNELS), VOICE),
     "transcripts of texts": (set(transcripts.SMS_CHANNELS), SMS),
     "phone numbers of the transcripts": (set(transcripts.DIGITS), ALL),
+    "leaks of calls": (set(canary.PHONES), USSD),
+    "leaks of texts": (set(canary.TEXTS), SMS),
+    "leaks of spoken calls": (set(canary.VOICES), VOICE),
+    "codes at rest": (set(codes_at_rest.CHANNELS), USSD),
     "endpoints of the fuzzer": (
         set(fuzz.WRITTEN),
         {(name, endpoint) for name, channel in CHANNELS.items() for endpoint in channel.endpoints},

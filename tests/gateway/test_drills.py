@@ -81,9 +81,9 @@ def test_a_line_that_is_cut_is_heard_two_minutes_later(app: App) -> None:
     hold(app)
     report_id, due_at = of(app, drill_id)
     assert report_id and due_at is None and not app.bodies()
-    app.pass_time(110)
+    app.submit_due_within(110)
     assert not app.bodies()
-    app.pass_time(121)
+    app.submit_due_within(121)
     (kept,) = app.bodies()
     assert (kept.report_id, kept.hotline, kept.data["completeness"]) == (report_id, HOTLINE, "incomplete")
     assert (kept.data["danger"], kept.data["place"]["code"], kept.data["about"]) == ("now", "VU-MAP", None)
@@ -132,7 +132,7 @@ def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, mo
         failing.clear()
         hold(app)
         assert len({row.message_id for row in app.rows(t.message)}) == 1
-    app.pass_time(3600)
+    app.submit_due_within(3600)
     assert {(row.report_id, row.revision) for row in app.rows(t.report)} == {(report_id, 1)}
     created = [row.hotline for row in app.rows(t.delivery) if row.type == "created"]
     assert len(created) == len(set(created)) and HOTLINE in created
@@ -144,11 +144,11 @@ def test_a_line_that_is_cut_is_noted_late_and_heard_once(app: App, monkeypatch: 
     with monkeypatch.context() as killed:
         killed.setattr(drill_runs, "mark_done", lambda *_: None)
         hold(app)
-        app.pass_time(121)
+        app.submit_due_within(121)
         hold(app)
     assert app.count(t.pending) == 0
     hold(app)
-    app.pass_time(600)
+    app.submit_due_within(600)
     assert [(row.hotline, row.type, row.revision) for row in app.rows(t.delivery)] == [(HOTLINE, "created", 1)]
     assert [row.due_at for row in app.rows(t.drill)] == [None]
 
@@ -161,7 +161,7 @@ def test_what_was_filed_and_not_noted_for_an_hour_is_not_missed(
     with monkeypatch.context() as killed:
         killed.setattr(drill_runs, "mark_done", lambda *_: None)
         hold(app)
-    app.pass_time(121)
+    app.submit_due_within(121)
     pass_time(app.database, 3601)
     hold(app)
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
@@ -261,7 +261,7 @@ def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:
                     planned(app.database, name, hotline)
                     wanted += 1
     hold(app)
-    app.pass_time(200)
+    app.submit_due_within(200)
     held = {row.report_id: row for row in app.rows(t.drill)}
     assert None not in held and len(held) == wanted > 100
     given = {(row.report_id, row.hotline) for row in app.rows(t.delivery)}

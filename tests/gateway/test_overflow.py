@@ -52,7 +52,7 @@ def largest(redis_url: str) -> int:
 
 
 def unread(app: App) -> list[str]:
-    app.pass_time(1)
+    app.submit_due_within(1)
     return [base64.b64decode(one.data["body_base64"]).decode() for one in app.bodies() if "body_base64" in one.data]
 
 

@@ -120,7 +120,7 @@ class Call:
         if self.chance.random() < 0.12:
             self.site.empty_the_spool()
         if self.chance.random() < 0.12:
-            self.site.app.pass_time(0)
+            self.site.app.submit_due_within(0)
         return seen
 
 
@@ -143,7 +143,7 @@ def test_words_that_were_kept_after_sent_are_heard_whatever_is_away(
         call.type("1")
         call.type("00")
     site.empty_the_spool()
-    site.app.pass_time(4000)
+    site.app.submit_due_within(4000)
     heard = site.heard()
     assert [words for words in kept if words not in heard] == []
     assert len(kept) > CALLS / 4
@@ -164,7 +164,7 @@ def test_words_in_the_spool_come_after_a_send_that_was_filed_meanwhile(site: Sit
     phone.type("near the market")
     process.has_database = True
     site.empty_the_spool()
-    site.app.pass_time(150)
+    site.app.submit_due_within(150)
     assert "near the market" in site.heard()
 
 
@@ -182,7 +182,7 @@ def test_what_is_answered_when_redis_is_back_comes_after_what_was_walked_without
         phone.type(reply)
     process.has_database = True
     site.empty_the_spool()
-    site.app.pass_time(150)
+    site.app.submit_due_within(150)
     first, *_, last = site.newest_last()
     assert "near the market" in last["narrative"]
     assert len(last["answers"]) >= len(first["answers"]) + 3
@@ -203,6 +203,6 @@ def test_a_report_keeps_its_id_whatever_the_clock_says_when_it_is_walked_again(s
         phone.type("near the market")
         process.has_database = True
         site.empty_the_spool()
-        site.app.pass_time(150)
+        site.app.submit_due_within(150)
     assert "near the market" in site.heard()
     assert len({one["report_id"] for one in site.newest_last()}) == 1

@@ -129,7 +129,7 @@ def test_what_comes_after_an_sms_that_fails_waits_for_it(app: App, words: tuple[
         assert waiting(app) == 2
         play_after_pause(app)
     assert waiting(app) == 0
-    app.pass_time(3600)
+    app.submit_due_within(3600)
     if words[0] == "STOP":
         assert app.count(t.optout) == 0
     else:
@@ -287,7 +287,7 @@ def test_what_no_key_opens_is_named_once_an_hour_and_never_deleted(app: App) -> 
     with patch.object(inbox, "_cipher", cipher), capture_logs() as logs, later(days=900):
         for _ in range(2):
             app.parts.housekeeping.once()
-            app.pass_time(0)
+            app.submit_due_within(0)
     assert [line["count"] for line in logs if line["event"] == "sms_inbox_unreadable"] == [1]
     assert waiting(app) == 1
     app.parts.housekeeping.once()

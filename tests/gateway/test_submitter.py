@@ -47,7 +47,7 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
     assert all(screen.startswith("Sent to Pikinini Helpline.") for screen in said), said
     for _ in range(2):  # the second round finds nothing new
         app.parts.housekeeping.once()
-        app.pass_time(1)
+        app.submit_due_within(1)
         primary = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"]
         assert [kept.data["contact"]["how"] for kept in primary] == ["none", "sms"]
     app.close()
@@ -97,7 +97,7 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     phone.type("near the market")
     monkeypatch.setattr(Database, "has_write_queue", False)
     app.parts.housekeeping.once()
-    app.pass_time(150)
+    app.submit_due_within(150)
     [last] = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"][1:]
     assert last.data["narrative"] == "near the market"
     app.close()
@@ -119,7 +119,7 @@ def test_words_after_a_carried_send_by_the_spool_stay_though_redis_is_gone(
     phone.type("near the market")
     monkeypatch.setattr(Database, "has_write_queue", False)
     app.parts.housekeeping.once()
-    app.pass_time(150)
+    app.submit_due_within(150)
     kept = [one for one in app.bodies() if one.hotline == "vu-pikinini"]
     assert len({one.report_id for one in kept}) == 1
     assert kept[-1].data["narrative"] == "near the market"

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -364,8 +364,7 @@ class InstallationOnHosts(OpenWork):
     def secrets(self) -> dict[str, str]:
         """Return the secrets of all channels except the simulator, which serves its own machine only."""
         ours = self.plan.secrets
-        names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
-        return {name: getattr(ours, name) for name in names}
+        return {one.name: getattr(ours, one.name) for one in fields(ours) if one.name != "hotlines"}
 
     # Unfinished work
 

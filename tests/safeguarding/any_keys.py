@@ -142,7 +142,7 @@ class AnyKeys(RuleBasedStateMachine):
 
     @rule()
     def the_clock_looks(self) -> None:
-        self.app.pass_time(180)
+        self.app.submit_due_within(180)
 
     def teardown(self) -> None:
         """Check that 00 leaves every call, and that no report contains words of two reporters."""
@@ -152,7 +152,7 @@ class AnyKeys(RuleBasedStateMachine):
                 assert not left.expects_reply, f"00 does not leave {person.seen.text!r}"
             home = self.app.ussd(person.number, person.channel, dialled(person.country, "ussd")).dial()
             assert police(person.country) in home.text
-        self.app.pass_time(1900)
+        self.app.submit_due_within(1900)
         for kept in self.app.bodies():
             marks = set(MARK.findall(json.dumps(kept.data)))
             assert len(marks) <= 1, f"words of two callers in one report: {marks}"

@@ -59,7 +59,7 @@ def test_of_two_texts_both_are_heard_whichever_met_it(app: App, away: tuple[bool
         else:
             thread(phone, text)
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     [report] = app.bodies()
     assert report.data["completeness"] == "incomplete"
     assert [report.data["narrative"], *(one["text"] for one in report.data["unasked"])] == [FIRST, SECOND]
@@ -72,9 +72,9 @@ def test_danger_now_and_the_line_dropped_is_heard(app: App, channel: str) -> Non
         walk(app.ussd(PHONE, channel), *IN_DANGER)
         assert len(app.parts.spool.names()) == 1
     drain(app)
-    app.pass_time(60)
+    app.submit_due_within(60)
     assert heard(app) == [], "there is time to go on"
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert [completeness for completeness, _ in heard(app)] == ["incomplete"]
 
 
@@ -84,7 +84,7 @@ def test_who_goes_on_and_sends_is_heard_once(app: App) -> None:
         walk(phone, *IN_DANGER)
     assert phone.type("Send").text.startswith("Sent to ")
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert [completeness for completeness, _ in heard(app)] == ["complete"]
 
 
@@ -101,7 +101,7 @@ def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) 
     for reply in back:
         phone.type(reply)
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert heard(app) == []
 
 
@@ -114,7 +114,7 @@ def test_words_taken_back_stay_so_whichever_round_empties_the_spool(app: App, ou
         app.parts.housekeeping.once()
         thread(phone, out)
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert heard(app) == []
 
 
@@ -125,7 +125,7 @@ def test_deleted_after_a_round_that_could_not_file_it(app: App) -> None:
         app.parts.housekeeping.once()
     assert phone.type("9").text == "Deleted."
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert heard(app) == []
 
 
@@ -137,7 +137,7 @@ def test_in_no_danger_after_all_goes_on_to_send_while_the_database_is_away(app: 
             phone.type(reply)
         assert phone.type("Send").text.startswith("Sent to ")
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     first = app.bodies()[0].data
     assert (first["completeness"], first["danger"]) == ("complete", "no")
     assert {completeness for completeness, _ in heard(app)} == {"complete"}
@@ -151,12 +151,12 @@ def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
         walk(phone, *IN_DANGER)
     if filed_first:
         drain(app)
-        app.pass_time(LONG_AFTER)
+        app.submit_due_within(LONG_AFTER)
         assert heard(app) == [("incomplete", None)]
     with database_away(app), redis_away(app):
         assert phone.type("Send").text.startswith("Sent to ")
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert heard(app)[-1][0] == "complete"
     assert app.bodies()[-1].data["place"]
 
@@ -169,7 +169,7 @@ def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
     walk(phone, *IN_TIME, "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money")
     assert app.count(t.pending) == 1
     drain(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert sorted(heard(app), key=str) == [("incomplete", FIRST), ("incomplete", None)]
 
 

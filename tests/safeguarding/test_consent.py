@@ -99,7 +99,7 @@ def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: st
         at_once = out == "line gone"  # the network has reported the end of the call
         withdrawn = out == "back and otherwise"
         for seconds in (100, 121):
-            app.pass_time(seconds)
+            app.submit_due_within(seconds)
             if danger == "Now" and answers and not withdrawn and (seconds > 120 or at_once):
                 expected.add(n)
             assert app.count(t.report) == len(expected), (danger, answers, out, seconds)
@@ -116,13 +116,13 @@ def test_dialling_again_within_two_minutes_withdraws_or_completes_it(app: App) -
     phone = app.ussd(PHONE)
     walk(phone, *IN_DANGER[:4])
     walk(phone, *IN_DANGER, "Send")
-    app.pass_time(121)
+    app.submit_due_within(121)
     assert [row.completeness for row in app.rows(t.report)] == ["complete"]
     other = app.ussd(number(9))
     walk(other, *IN_DANGER[:4])
     walk(other, *IN_DANGER)
     other.type("9")
-    app.pass_time(121)
+    app.submit_due_within(121)
     assert app.count(t.report) == 1, "what was deleted went all the same"
 
 

@@ -93,7 +93,7 @@ def test_no_and_silence_store_nothing(app: App) -> None:
     assert thread(app.sms(number(2)), "call me", "0")[1:] == home
     thread(app.sms(number(3)), "call me", "00")
     thread(app.sms(number(4)), "call me")
-    app.pass_time(48 * 3600)
+    app.submit_due_within(48 * 3600)
     assert app.count(t.report) == app.count(t.pending) == 0
 
 
@@ -314,7 +314,7 @@ def test_one_stop_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
 
 
 def incomplete(app: App) -> list[DecryptedRevision]:
-    app.pass_time(0)
+    app.submit_due_within(0)
     return [kept for kept in app.bodies() if kept.data["completeness"] == "incomplete"]
 
 
@@ -346,7 +346,7 @@ def test_a_call_asked_for_during_a_report_takes_the_report_along(app: App, befor
     assert linked(app, asked)[0] == report.report_id
     if before in ("about", "contact", "send", "in danger"):
         assert report.data["category"] == "luring"
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert len({body.report_id for body in app.bodies()}) == 2
 
 
@@ -400,7 +400,7 @@ def test_the_question_names_the_hotline_that_gets_what_was_typed_and_no_other_ge
         asked = thread(phone, "call me")[0]
         assert f"May {caller.screen_name} call?" in asked and "They also get what you told us." in asked
         thread(phone, "Call 8am-4pm")
-        app.pass_time(1801)
+        app.submit_due_within(1801)
         assert {body.hotline for body in app.bodies()} == {caller.id}
     finally:
         app.close()
@@ -413,7 +413,7 @@ def test_who_left_out_the_hotline_that_calls_is_told_that_nobody_can_call(app: A
     nobody = thread(phone, "call me")[0]
     assert nobody.startswith("Nobody can call you now.") and "Pikinini" not in nobody.partition("You can call")[0]
     assert thread(phone, "0") == [send]
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert app.bodies() == []
 
 
@@ -430,7 +430,7 @@ def test_a_call_asked_for_outside_a_report_takes_nothing_along_by_sms(app: App, 
     phone = app.sms(PHONE)
     thread(phone, *ABANDONED[before])
     assert thread(phone, "call me", "2")[0].startswith(ASKED)
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert incomplete(app) == [] and len(requests(app)) == 1
 
 
@@ -443,5 +443,5 @@ def test_a_call_asked_for_outside_a_report_takes_nothing_along_by_ussd(app: App,
     phone.dial()
     seen = [phone.type(key).text for key in (*keys, "6", "2")]
     assert seen[-1].startswith(PLACED.partition(" In")[0])
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert incomplete(app) == [] and len(requests(app)) == 1

@@ -258,5 +258,5 @@ def test_who_dials_next_learns_nothing_though_the_database_is_away_a_moment(app:
     fresh = deletes(app.ussd("+6785550172"))
     app.parts.housekeeping.once()
     walk(app.ussd(PHONE), *IN_DANGER)
-    app.pass_time(200)
+    app.submit_due_within(200)
     assert deletes(app.ussd(PHONE)) == fresh

@@ -222,7 +222,7 @@ def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -
     phone = app.sms(PHONE)
     thread(phone, *TO_CONTACT, "No", "Send", "HELP")
     thread(phone, "Report", "No", "Missing child", "My child", "6-9", "Tafea", "1", "No", "Send")
-    app.pass_time(200)
+    app.submit_due_within(200)
     assert sorted(kept.data["category"] for kept in app.bodies() if kept.hotline == "vu-pikinini") == [
         "luring",
         "missing",

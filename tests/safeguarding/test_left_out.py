@@ -44,7 +44,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
     phone, found = sent(app, left_out, in_danger=in_danger)
     for reply in ("the boat is blue", "Done"):
         phone.type(reply)
-    app.pass_time(3600)
+    app.submit_due_within(3600)
     walk(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")
     for message_id, report_id in correspondence.list_undelivered_messages(app.database):
         correspondence.deliver_message(app.database, message_id, report_id)
@@ -54,7 +54,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
         if hotline not in given:
             made = fallbacks.add_fallback(app.database, report.report_id, hotline, "NO_ACK")
             assert (made is None) is (hotline == left_out)
-    app.pass_time(3600)
+    app.submit_due_within(3600)
     assert holding(app) == set(VU.hotlines) - {left_out}
     assert app.count(t.pending) == 0
     assert all(left_out in kept.data["routing"]["avoid"] for kept in app.bodies())

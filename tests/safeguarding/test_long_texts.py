@@ -49,7 +49,7 @@ def test_first_words_in_parts_are_all_heard_though_nothing_follows(app: App) -> 
     phone = app.sms(PHONE)
     for reply in thread(phone, LONG[:153], LONG[153:160], "he is ba", "ck"):
         assert reply.startswith("Not sent yet. In danger? Call police 111."), reply
-    app.pass_time(31 * 60)
+    app.submit_due_within(31 * 60)
     assert heard(app) == [LONG[:153], LONG[153:160], "he is ba", "ck"]
 
 

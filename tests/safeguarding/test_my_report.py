@@ -91,7 +91,7 @@ def test_code_and_pin_with_words_are_never_stored_as_words(
     typed = f"My code is {told.code[:4]} {told.code[4:]} and my PIN {told.pin}"
     opened = thread(app.sms(number(70)), "hello", word, *(told.code for _ in first), typed)[-1]
     assert "\n1 Messages" in opened
-    app.pass_time(31 * 60)
+    app.submit_due_within(31 * 60)
     assert {row.report_id for row in app.rows(t.report)} == {told.report_id}
     assert told.messages() == []
 
@@ -387,7 +387,7 @@ def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
     assert app.pending_revisions()
     assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
     assert app.pending_revisions() == []
-    app.pass_time(60)
+    app.submit_due_within(60)
     assert {kept.revision for kept in app.bodies()} == {1}
 
 
@@ -404,7 +404,7 @@ def test_while_something_added_is_in_the_spool_it_is_not_said_to_be_deleted(app:
     assert told.messages() == []
     app.parts.housekeeping.once()
     assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
-    app.pass_time(60)
+    app.submit_due_within(60)
     assert {kept.revision for kept in app.bodies()} == {1}
 
 

@@ -56,7 +56,7 @@ def test_two_texts_at_once_leave_one_report_with_the_words_of_both(app: App) -> 
     with overtaken(app, lambda: text(app, SISTER, "b")):
         text(app, WORDS, "a")
     assert app.count(t.pending) == 1
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert told(app) == [{WORDS, SISTER}]
 
 
@@ -67,7 +67,7 @@ def test_leaving_after_two_texts_at_once_deletes_both(app: App) -> None:
         text(app, WORDS, "a")
     assert text(app, "00", "c") == ""
     assert app.count(t.pending) == 0
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert told(app) == []
 
 
@@ -120,7 +120,7 @@ def test_of_eight_texts_at_once_none_is_lost(app: App, sent: bool) -> None:
     for n in [n for n, part in enumerate(PARTS) if part not in taken]:  # a slow machine had no time for these
         until(lambda n=n: is_taken(app, PARTS[n], f"t{n}"), "a text is refused again and again")
     settle(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     [words] = told(app)
     assert words - {TO_SEND_SMS[-2]} == set(PARTS)
 
@@ -142,7 +142,7 @@ def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_
         now_and_then.setattr(SQLiteWriter, "_in_turn", refuses)
         taken = at_once(app, PARTS)
     settle(app)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     [words] = told(app)
     assert words - {TO_SEND_SMS[-2]} >= taken
 
@@ -158,12 +158,12 @@ def test_a_text_that_is_overtaken_three_times_waits_and_is_heard(app: App, sent:
         assert text(app, WORDS, "w") == ""
     assert [row.waiting is not None for row in app.rows(t.inbound)] == [True]
     app.parts.housekeeping.once()
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     [words] = told(app)
     assert words - {TO_SEND_SMS[-2]} == {WORDS, *PARTS[:3]}
     text(app, WORDS, "w")
     app.parts.housekeeping.once()
-    app.pass_time(2 * LONG_AFTER)
+    app.submit_due_within(2 * LONG_AFTER)
     assert told(app) == [words], "the provider sent it again"
 
 
@@ -208,7 +208,7 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     for reply in after:
         phone.type(reply)
     phone.drop_call()
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     kept = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
     assert {one["completeness"] for one in kept} == {"complete"}
     assert all(one["contact"]["allowed"] for one in kept)
@@ -253,7 +253,7 @@ def test_answers_that_redis_missed_are_filed_with_what_was_said_in_danger(app: A
     with redis_away(app):
         phone.type("Shefa")
     assert phone.type("Me").text.startswith("May staff contact you")
-    app.pass_time(121)
+    app.submit_due_within(121)
     [kept] = [kept.data for kept in app.bodies()]
     assert kept["completeness"] == "incomplete"
     assert [answer["value"] for answer in kept["answers"]][-2:] == ["VU-SEE", "me"]

@@ -33,7 +33,7 @@ def test_words_after_a_send_that_redis_missed_are_kept(app: App) -> None:
     with redis_away(app):
         phone.type("Send")
     phone.type(WORDS)
-    app.pass_time(0)
+    app.submit_due_within(0)
     assert app.count(t.report) == 1
     assert max(app.bodies(), key=lambda kept: kept.revision).data["narrative"] == WORDS
 

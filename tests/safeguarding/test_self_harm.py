@@ -125,7 +125,7 @@ def test_in_danger_the_person_it_is_about_is_not_left_alone(app: App, label: str
     thread(
         app.sms(number(2)), "REPORT", "1", *before[1:6], "1", "No", "Send", "Add more", "1", "Not sure", "Someone is"
     )
-    app.pass_time(60)
+    app.submit_due_within(60)
     kept = sorted(app.bodies(), key=lambda one: one.revision)
     told = {one.data["channel"]: one.data for one in kept if one.hotline == "vu-pikinini"}
     assert {one["about"] for one in told.values()} == {ABOUT[label]}

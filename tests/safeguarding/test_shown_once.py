@@ -91,7 +91,7 @@ def test_words_typed_right_after_send_reach_the_report_and_show_nothing(app: App
     thread(phone, "hello", *TO_SEND_SMS, "Send")
     assert thread(phone, words)[0].startswith(HOME_SMS)
     assert thread(phone, "He said it twice")[0].startswith(HOME_SMS)
-    app.pass_time(60)
+    app.submit_due_within(60)
     last = max(app.bodies(), key=lambda kept: kept.revision)
     said = str(last.data)
     assert words in said

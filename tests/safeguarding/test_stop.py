@@ -274,7 +274,7 @@ def test_stop_after_danger_now_tells_the_helpline_as_leaving_does(app: App) -> N
         thread(phone, "REPORT", "1", "Now", "Go on", "Asks photos, money", "Shefa", word)
     waiting = app.pending_revisions()
     assert [one.data["completeness"] for one in waiting] == ["incomplete", "incomplete"]
-    app.pass_time(601)
+    app.submit_due_within(601)
     assert [row.completeness for row in app.rows(t.report)] == ["incomplete", "incomplete"]
 
 
@@ -283,5 +283,5 @@ def test_stop_after_send_files_what_was_gathered(app: App) -> None:
     thread(phone, "REPORT", *TO_SEND_SMS, "Send", "Add more", "Answer questions", "Photos")
     assert app.count(t.pending) > 0
     phone.text("STOP")
-    app.pass_time(0)
+    app.submit_due_within(0)
     assert app.count(t.pending) == 0

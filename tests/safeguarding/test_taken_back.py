@@ -66,7 +66,7 @@ IN_DANGER = ("hi", "Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me"
 
 def after_silence(app: App, *texts: str) -> Any:
     thread(app.sms(PHONE), *IN_DANGER, *texts)
-    app.pass_time(601)
+    app.submit_due_within(601)
     [body] = app.bodies()
     return body.data
 
@@ -99,7 +99,7 @@ def test_in_danger_words_stay_until_they_are_replaced_or_skipped(
 @pytest.mark.rule("S-12")
 def test_back_from_now_takes_the_words_back_with_the_promise(app: App) -> None:
     thread(app.sms(PHONE), *IN_DANGER, FIRST, *["0"] * 6)
-    app.pass_time(1801)
+    app.submit_due_within(1801)
     assert app.bodies() == []
     data = sent(app, "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
     assert data["narrative"] is None and "Samuel" not in json.dumps(data)

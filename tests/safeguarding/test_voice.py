@@ -36,7 +36,7 @@ def test_a_dropped_call_in_danger_is_rescued_once(app: App, channel: str) -> Non
     assert app.bodies() == []
     call.drop_call()
     call.drop_call()
-    app.pass_time(1)
+    app.submit_due_within(1)
     [kept] = app.bodies()
     assert (kept.data["completeness"], kept.data["channel"]) == ("incomplete", "voice")
 
@@ -50,7 +50,7 @@ def test_a_caller_who_falls_silent_is_rescued(app: App, channel: str) -> None:
     ended = call.silence()
     assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
     call.drop_call()
-    app.pass_time(1)
+    app.submit_due_within(1)
     assert len(app.bodies()) == 1
 
 
@@ -117,7 +117,7 @@ def test_callers_without_a_number_are_different_people(app: App, channel: str, w
         call = app.ussd(number, channel)
         walk(call, *IN_DANGER[:4])
         call.drop_call()
-    app.pass_time(1)
+    app.submit_due_within(1)
     assert app.count(t.report) == 4
 
 

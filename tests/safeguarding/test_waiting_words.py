@@ -52,9 +52,9 @@ def test_words_with_the_database_away_are_filed_as_promised(app: App) -> None:
         assert PROMISED in thread(app.sms(PHONE), WORDS)[0]
         assert len(app.parts.spool.names()) == 1
     drain(app)
-    app.pass_time(HALF_AN_HOUR - 10)
+    app.submit_due_within(HALF_AN_HOUR - 10)
     assert heard(app) == [], "there is time to delete it"
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
@@ -65,7 +65,7 @@ def test_what_the_provider_sends_again_after_an_outage_is_filed_once(app: App) -
         assert at_text(app, WORDS, "1") == 503
     assert at_text(app, WORDS, "1") == 200
     drain(app)
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
@@ -77,7 +77,7 @@ def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
         assert thread(phone, "hi", "hello", "hey", "who", "u?", "hm")[-1] == ""
         clock.shift(3700)
         assert PROMISED in thread(phone, WORDS)[0]
-        app.pass_time(HALF_AN_HOUR)
+        app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
@@ -105,7 +105,7 @@ def test_a_clear_refusal_deletes_the_words_and_says_so(app: App, reply: str) -> 
     phone = app.sms(PHONE)
     assert thread(phone, WORDS, reply)[-1] == "Deleted."
     assert app.count(t.pending) == 0
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
     assert thread(phone, "hi")[0].startswith("In danger? Call police 111.\n1 Report")
 
@@ -116,7 +116,7 @@ def test_no_answers_whether_there_is_danger_and_deletes_nothing(app: App, reply:
     """The screen asks "In danger?", so that is what "no" answers; it is not passed to staff as words."""
     phone = app.sms(PHONE)
     assert thread(phone, WORDS, reply)[-1].startswith("Sorry, try again.\nNot sent yet. In danger?")
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
@@ -127,7 +127,7 @@ def test_a_refusal_that_could_not_be_stored_is_not_confirmed(app: App) -> None:
     with database_away(app):
         assert thread(phone, "delete")[0].startswith("Not working now.")
     assert thread(phone, "delete") == ["Deleted."]
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 
 
@@ -136,7 +136,7 @@ def test_a_refusal_that_could_not_be_stored_is_not_confirmed(app: App) -> None:
 def test_a_key_that_is_not_offered_deletes_nothing_and_gets_the_sign(app: App, reply: str) -> None:
     phone = app.sms(PHONE)
     assert thread(phone, WORDS, reply)[-1].startswith("Sorry, try again.")
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")]
 
 
@@ -144,7 +144,7 @@ def test_a_key_that_is_not_offered_deletes_nothing_and_gets_the_sign(app: App, r
 @pytest.mark.parametrize("more", ["no one helps me at home", "dont send him back to me", "he will delete my photos"])
 def test_more_words_are_no_refusal(app: App, more: str) -> None:
     thread(app.sms(PHONE), WORDS, more)
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [more], "incomplete")]
 
 
@@ -156,7 +156,7 @@ PLEASES = ["Please stop", "end please", "please cancel", "plz quit", "Stop, plea
 def test_a_plea_is_words_and_no_opt_out(app: App, said: str) -> None:
     """No carrier answers it in our place, so silence would be all that its sender gets."""
     assert "Not sent yet." in thread(app.sms(PHONE), WORDS, said)[-1]
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [said], "incomplete")]
     assert app.count(t.optout) == 0
     assert "In danger? Call police 111." in thread(app.sms(number(71)), said)[0]
@@ -188,7 +188,7 @@ def test_leaving_takes_words_back_even_out_of_the_spool(app: App, away: str, rep
         with database_away(app):
             assert thread(phone, reply) == [""]
     drain(app)
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 
 
@@ -201,7 +201,7 @@ def test_words_then_help_then_out_leave_nothing(app: App, between: tuple[str, ..
     seen = thread(phone, WORDS, *between, reply)
     assert seen[-1] == ""
     assert app.count(t.pending) == 0
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 
 
@@ -214,7 +214,7 @@ def test_the_providers_own_opt_out_takes_words_back(app: App, between: tuple[str
         assert at_text(app, text, str(n)) == 200
     assert app.count(t.pending) == 1
     assert door(app, "optout", phoneNumber=PHONE, senderId="163") == 200
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 
 
@@ -233,7 +233,7 @@ def test_words_that_become_a_whole_report_are_one_report(app: App, help_first: b
     answers = ("1", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
     assert thread(phone, *answers)[-1].startswith("Sent to ")
     drain(app)
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "complete")]
     assert app.count(t.pending) == 0
 
@@ -292,7 +292,7 @@ def test_texts_of_a_channel_that_is_closed_wait_until_it_is_open(app: App) -> No
     app.parts.housekeeping._channels = channels
     app.parts.housekeeping.once()
     assert (waiting(app), app.count(t.pending)) == (0, 3)
-    app.pass_time(HALF_AN_HOUR)
+    app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")] * 3
 
 

@@ -43,7 +43,7 @@ def test_each_way_back_stops_it_though_nobody_remembers_it(
     for reply in back:
         phone.type(reply)
     assert app.count(t.pending) == 0
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert app.count(t.report) == 0
 
 
@@ -56,7 +56,7 @@ def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str)
         empty(redis_url)
         phone.type(reply)
     assert app.count(t.pending) == 1
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
@@ -72,7 +72,7 @@ def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, chann
     again = app.ussd(PHONE, channel)
     walk(again, *IN_DANGER[:answers])
     again.drop_call()
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert app.count(t.report) == 0
 
 
@@ -93,7 +93,7 @@ def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str
         phone = app.ussd(PHONE, channel)
         walk(phone, *IN_DANGER)
     assert phone.type("9").text == "Deleted."
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert app.count(t.report) == 0
 
 
@@ -105,7 +105,7 @@ def test_what_could_not_be_deleted_goes_if_nobody_comes_back(app: App, channel: 
     walk(phone, *IN_DANGER)
     with database_away(app):
         phone.type("9")
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
@@ -115,10 +115,10 @@ def test_what_could_not_be_deleted_goes_if_nobody_comes_back(app: App, channel: 
 def test_delete_after_it_went_says_that_the_helpline_was_told(app: App, channel: str) -> None:
     phone = app.ussd(PHONE, channel)
     walk(phone, *IN_DANGER)
-    app.pass_time(121)
+    app.submit_due_within(121)
     seen = phone.type("9")
     assert (seen.text, seen.expects_reply) == (TOLD, False)
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
@@ -127,11 +127,11 @@ def test_delete_after_it_went_says_that_the_helpline_was_told(app: App, channel:
 def test_delete_after_it_went_says_so_by_sms_and_after_redis_was_emptied(app: App, redis_url: str) -> None:
     sms_dispatcher = app.sms(PHONE)
     thread(sms_dispatcher, "REPORT", "1", *IN_DANGER[1:-1], "My cousin is in trouble at home", "No")
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert thread(sms_dispatcher, "9") == [TOLD]
     caller = app.ussd("+6785550102", "africastalking")
     walk(caller, *IN_DANGER)
-    app.pass_time(121)
+    app.submit_due_within(121)
     empty(redis_url)
     assert caller.type("9").text == TOLD
     assert incomplete(app) == [("vu-pikinini", "incomplete")] * 2
@@ -143,11 +143,11 @@ def test_delete_after_it_went_says_so_by_sms_and_after_redis_was_emptied(app: Ap
 def test_an_answer_after_it_went_can_be_taken_back_and_what_went_before_it_cannot(app: App, channel: str) -> None:
     phone = app.ussd(PHONE, channel)
     walk(phone, *IN_DANGER[:-1])
-    app.pass_time(121)
+    app.submit_due_within(121)
     phone.type(IN_DANGER[-1])
     assert app.count(t.pending) == 1
     assert phone.type("9").text == TOLD
-    app.pass_time(LONG_AFTER)
+    app.submit_due_within(LONG_AFTER)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 

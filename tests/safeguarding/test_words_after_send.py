@@ -28,7 +28,7 @@ def due(app: App) -> int:
 
 def narrative(app: App) -> Any:
     """Return the newest body after the clock has run."""
-    app.pass_time(0)
+    app.submit_due_within(0)
     return max(app.bodies(), key=lambda kept: kept.revision).data
 
 
@@ -63,7 +63,7 @@ def test_further_answers_gather_from_the_first_one_on(app: App, channel: str) ->
     for _ in range(4):
         phone.type("Skip")
     assert {row.due_at for row in app.rows(t.pending)} == first, "each answer put off the ones before"
-    app.pass_time(21)
+    app.submit_due_within(21)
     assert len({kept.revision for kept in app.bodies()}) == 2, "one Send and one update"
 
 
@@ -85,7 +85,7 @@ def test_a_new_dial_files_what_was_gathered_and_shows_nothing_of_it(app: App, ch
     other = app.ussd(number(8), channel)
     walk(other, *ANSWERED)
     assert app.ussd(PHONE, channel).dial() == home
-    app.pass_time(0)
+    app.submit_due_within(0)
     assert len({row.report_id for row in app.rows(t.pending)}) == 1, "a stranger's dial files nobody else's answers"
     assert due(app) > 0
     updated = [kept.data for kept in app.bodies() if kept.revision > 1]
@@ -106,7 +106,7 @@ def test_leaving_and_the_end_of_the_line_file_what_was_gathered(app: App) -> Non
         phone = app.ussd(number(n))
         walk(phone, *ANSWERED)
         way(phone)
-        app.pass_time(0)
+        app.submit_due_within(0)
         assert app.count(t.pending) == 0
 
 
@@ -116,7 +116,7 @@ def test_by_sms_what_was_gathered_goes_when_the_conversation_does(app: App, word
     thread(phone, *TEXTED, "Add more", "Answer questions", "Photos", *(("0", "0") if word == "0" else ()))
     assert due(app) > 0
     phone.text(word)
-    app.pass_time(0)
+    app.submit_due_within(0)
     assert app.count(t.pending) == 0
 
 

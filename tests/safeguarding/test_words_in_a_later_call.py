@@ -59,7 +59,7 @@ def said(app: App) -> list[dict[str, Any]]:
 
 def heard(app: App, seconds: float = 121) -> list[dict[str, Any]]:
     """Let time pass, and return the incomplete reports as the child helpline reads them."""
-    app.pass_time(seconds)
+    app.submit_due_within(seconds)
     return [one.data for one in app.bodies() if one.hotline == HELPLINE and one.data["completeness"] == "incomplete"]
 
 
@@ -182,7 +182,7 @@ def test_a_report_in_the_same_call_is_apart_from_the_words(app: App) -> None:
     phone = app.ussd(PHONE)
     walk(phone, *LATER, WORDS, "0", "0", "0", *TO_SEND)
     phone.type("00")
-    app.pass_time(3600)
+    app.submit_due_within(3600)
     [body] = [one.data for one in app.bodies() if one.hotline == HELPLINE]
     assert (body["completeness"], body["narrative"], body["category"]) == ("incomplete", WORDS, None)
     assert body["answers"] == []
@@ -248,7 +248,7 @@ def both(app: App, *replies: str, pause: float = 0) -> list[list[str]]:
         phone = app.ussd(who)
         screens = walk(phone, *replies[:-1])
         if pause:
-            app.pass_time(pause)
+            app.submit_due_within(pause)
         seen.append([*screens, phone.type(replies[-1]).text])
     return seen
 

@@ -38,9 +38,9 @@ def test_by_ussd_words_after_now_are_delivered_without_a_category(
     app: App, channel: str, before: tuple[str, ...], words: str
 ) -> None:
     walk(app.ussd(PHONE, channel), *before, words)
-    app.pass_time(RESCUE_USSD - 10)
+    app.submit_due_within(RESCUE_USSD - 10)
     assert helpline(app) == []
-    app.pass_time(RESCUE_USSD)
+    app.submit_due_within(RESCUE_USSD)
     [body] = helpline(app)
     assert unasked(body) == [words]
     assert (body.data["danger"], body.data["category"], body.data["completeness"]) == ("now", None, "incomplete")
@@ -50,7 +50,7 @@ def test_by_ussd_words_after_now_are_delivered_without_a_category(
 @pytest.mark.rule("S-12")
 def test_by_ussd_words_at_the_question_about_danger_go_with_the_answer_now(app: App) -> None:
     walk(app.ussd(PHONE), "Report", KNIFE, "Now")
-    app.pass_time(RESCUE_USSD)
+    app.submit_due_within(RESCUE_USSD)
     [body] = helpline(app)
     assert unasked(body) == [KNIFE]
 
@@ -60,9 +60,9 @@ def test_by_ussd_words_at_the_question_about_danger_go_with_the_answer_now(app: 
 def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, last: tuple[str, ...]) -> None:
     phone = app.sms(PHONE)
     thread(phone, "hello", "1", "1", UNCLE, KNIFE, *last)
-    app.pass_time(RESCUE_SMS - 10)
+    app.submit_due_within(RESCUE_SMS - 10)
     assert helpline(app) == []
-    app.pass_time(RESCUE_SMS)
+    app.submit_due_within(RESCUE_SMS)
     [body] = helpline(app)
     assert unasked(body) == [UNCLE, KNIFE]
 
@@ -70,7 +70,7 @@ def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, 
 @pytest.mark.rule("S-12")
 def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -> None:
     thread(app.sms(PHONE), UNCLE, "1", "Now")
-    app.pass_time(RESCUE_SMS)
+    app.submit_due_within(RESCUE_SMS)
     [body] = helpline(app)
     assert (body.data["narrative"], body.data["danger"]) == (UNCLE, "now")
 
@@ -81,7 +81,7 @@ def test_by_sms_words_before_a_report_is_begun_are_as_a_first_text(app: App, bef
     phone = app.sms(PHONE)
     seen = thread(phone, "hello", "1", *before, UNCLE)
     assert seen[-1].startswith("Not sent yet.") and "gets it in 30 min" in seen[-1]
-    app.pass_time(UNCONFIRMED)
+    app.submit_due_within(UNCONFIRMED)
     [body] = helpline(app)
     assert (body.data["narrative"], body.data["triage"]["flags"]) == (UNCLE, ["INCOMPLETE", "NO_CONTACT", "WORDS_ONLY"])
 
@@ -108,7 +108,7 @@ def test_words_without_a_category_and_the_whole_report_after_them_are_one_report
         walk(app.ussd(PHONE), "Report", "Now", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "No", "Send")
     else:
         thread(app.sms(PHONE), "hi", "1", "1", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "1", "No", "Send")
-    app.pass_time(UNCONFIRMED)
+    app.submit_due_within(UNCONFIRMED)
     reports = {body.report_id for body in app.bodies()}
     assert len(reports) == 1 and all(unasked(body) == [KNIFE] for body in app.bodies())
     assert {body.data["completeness"] for body in app.bodies()} == {"complete"}

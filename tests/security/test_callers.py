@@ -58,7 +58,7 @@ def test_hostile_words_are_words(app: App, channel: str) -> None:
         assert walk(phone, *TO_SEND, "Send").startswith("Sent to ")
         shown = [phone.type(words).text, phone.type("Skip").text, phone.dial().text]
         assert not any(words.strip() in screen for screen in shown)
-    app.pass_time(121)
+    app.submit_due_within(121)
     heard = [kept.data["narrative"] for kept in app.bodies() if kept.hotline == "vu-pikinini"]
     assert set(filter(None, heard)) == {words.replace("\0", "\ufffd") for words in typed}
     assert app.count(t.report) == len(typed)
@@ -105,7 +105,7 @@ def test_64_callers_with_one_session_id_never_see_one_another(app: App) -> None:
     for n, other in itertools.permutations(screens, 2):
         told = "\n".join(screens[n])
         assert f"marker{other:02}" not in told and codes[other] not in told
-    app.pass_time(121)
+    app.submit_due_within(121)
     words = [
         kept.data["narrative"] for kept in app.bodies() if kept.hotline == "vu-pikinini" and kept.data["narrative"]
     ]

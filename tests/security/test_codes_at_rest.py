@@ -149,7 +149,7 @@ def test_no_session_yields_them_once_something_was_said_to_them(
     assert f"{found[1]} {found[2]}" not in kept[-1].decode()
     if channel == "sms":
         thread(texts, WORDS)
-    app.pass_time(60)
+    app.submit_due_within(60)
     assert WORDS in str(max(app.bodies(), key=lambda one: one.revision).data)
     opened = walk(app.ussd("+6785550132"), "My report", *pair)[-1]
     assert "1 Messages (0)" in opened

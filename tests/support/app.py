@@ -1,7 +1,7 @@
 """The web application in the process of the test: real Valkey, real SQLite, real keys, but no socket.
 
-For tests that move the clock (time_machine) or inspect internals. No worker is started; `pass_time` does the work of
-the scheduler.
+For tests that move the clock (time_machine) or inspect internals. No worker is started; `submit_due_within` does
+the work of the scheduler.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class App:
         """Return every revision that is scheduled for submission, decrypted."""
         return [self._decrypted(row, row.recipient) for row in self.rows(t.pending)]
 
-    def pass_time(self, seconds: float) -> None:
+    def submit_due_within(self, seconds: float) -> None:
         """Submit every revision that the scheduler would submit `seconds` from now."""
         later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
         while due := pending_submissions.list_due(later):

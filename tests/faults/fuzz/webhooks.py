@@ -26,7 +26,7 @@ CALLED = "+6785550000"  # a number for missed calls
 FORM = "application/x-www-form-urlencoded"
 CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
 ACCOUNT, ACCOUNT_KEY = "AC" + "0" * 32, "0123456789abcdef" * 2
-# all channels, including those that the demo does not open
+# settings of an installation whose webhooks all accept these requests
 OPEN = {"CHANNELS": ",".join(CHANNELS), "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": ACCOUNT_KEY}
 
 

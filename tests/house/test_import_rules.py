@@ -1,4 +1,4 @@
-"""Import contracts: those of pyproject.toml hold, and violations are detected."""
+"""The import rules of pyproject.toml hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.house.files import ROOT
 
 
-def test_the_contracts_hold() -> None:
+def test_the_import_rules_hold() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
         cwd=ROOT,
