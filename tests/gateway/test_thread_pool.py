@@ -24,6 +24,8 @@ from gateway.threads import (
 )
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
+from tests.support.stopwatch import Stopwatch
+from tests.support.valkey import Valkey
 from tests.support.wait import until
 
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
@@ -381,3 +383,25 @@ def test_words_are_never_put_off(crowded: App) -> None:
     phone = crowded.ussd("+6785550101", "ussd")
     phone.dial()
     assert phone.type("he is at the door again").text.startswith("Sorry, try again.")
+
+
+@pytest.mark.slow
+def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
+    own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: the session was saved after the wait for a thread, and Redis had a second of its own for that."""
+    app = App(own_valkey.url)
+    phone = app.ussd("+6785550101", "ussd")
+    phone.dial()
+    for reply in ("Report", "Now", "Go on"):
+        phone.type(reply)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
+    freezing = threading.Timer(0.5, own_valkey.freeze)
+    with busy(app.parts.blocking, THREADS):
+        freezing.start()
+        watch = Stopwatch()
+        seen = phone.type("Bullying, threats")
+    assert watch.seconds < 1.0 + threads.SAVE_SECONDS + 0.2
+    assert ("In danger? Call police 111." in seen.text, seen.expects_reply) == (True, False)
+    freezing.join()
+    app.close()
