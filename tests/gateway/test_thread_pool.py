@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: 
         with pool.request(waited):
             assert threads._work_until.get() - time.monotonic() == pytest.approx(left, abs=0.2)
             assert threads.seconds_for_redis() == pytest.approx(left + threads.SAVE_SECONDS, abs=0.2)
-    assert threads.seconds_for_redis() is None
+    assert threads.seconds_for_redis() == math.inf
 
 
 def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
