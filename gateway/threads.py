@@ -31,16 +31,16 @@ MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; eac
 THREAD_WORK_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
 LEAST_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
 SAVE_SECONDS: Final = 0.3  # after the threads' time, for Redis: the session must be saved even if no thread was free
+LEAST_REDIS_SECONDS: Final = 0.2  # minimum for Redis: a late event loop may notice late that the threads' time is over
 LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
 MOST_QUEUED: Final = 512  # requests that may wait for a thread
 
 _work_until: ContextVar[float] = ContextVar("work_until", default=math.inf)  # monotonic seconds
 
 
-def seconds_for_redis() -> float | None:
-    """Return how many seconds the current request may still wait for Redis; None outside of a request."""
-    work_until = _work_until.get()
-    return None if work_until == math.inf else work_until + SAVE_SECONDS - time.monotonic()
+def seconds_for_redis() -> float:
+    """Return how many seconds the current request may still wait for Redis; infinite outside of a request."""
+    return max(_work_until.get() + SAVE_SECONDS - time.monotonic(), LEAST_REDIS_SECONDS)
 
 
 def _no_deadline(_latest: float) -> AbstractContextManager[None]:

@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import hiredis
 from redis import connection as redis_connection
@@ -27,12 +27,14 @@ from runtime.redis_clients import TIMEOUT_SECONDS
 from runtime.settings import RedisAddress
 
 Command = tuple[bytes | str | int, ...]
+T = TypeVar("T")
 
 TRIES: Final = 2
 MOST_SECONDS: Final = 1.0  # extra wait: of a command while the server still answers older ones, and to connect
-LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed while connecting
+LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
 NOTHING_YET: Final = object()  # hiredis would return False, which can be an answer
+LONGEST_SECONDS: Final = 3 * (TIMEOUT_SECONDS + MOST_SECONDS)  # two tries and a connection in between
 NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
 
 _parse_url: Any = redis_connection.parse_url  # redis-py has no type for it
@@ -199,8 +201,16 @@ class RedisClient:
         """Return the first words of a command that runs this script."""
         return ("EVALSHA", sha1(lua.encode(), usedforsecurity=False).hexdigest())  # as the server names it
 
-    async def ask(self, *commands: Command) -> list[Any]:
-        """Send commands and return their answers. Raises RedisError, OSError, ConnectionLost."""
+    async def ask(self, *commands: Command, seconds: float = math.inf) -> list[Any]:
+        """Send commands and return their answers. Raises RedisError, OSError, ConnectionLost.
+
+        `seconds`: how long to wait at most; the time for which the event loop is late does not count.
+        """
+        if seconds >= LONGEST_SECONDS:
+            return await self._ask(commands)
+        return await _in_time(asyncio.get_running_loop(), self._ask(commands), seconds)
+
+    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         for attempt in range(1, TRIES + 1):
             connection = self._connections.get(asyncio.get_running_loop())
             if connection is None or not connection.is_open:
@@ -248,7 +258,7 @@ class RedisClient:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         self._forget_closed_loops()
-        connection = await _in_time(loop, self._greeted(loop))
+        connection = await _in_time(loop, self._greeted(loop), TIMEOUT_SECONDS)
         if self._is_closed:
             connection.close()
             raise ConnectionLost
@@ -315,14 +325,14 @@ class RedisClient:
         self._connections.clear()
 
 
-async def _in_time(loop: asyncio.AbstractEventLoop, opening: Coroutine[Any, Any, Connection]) -> Connection:
-    """Return the connection, if it is made within `TIMEOUT_SECONDS` in which the event loop was not late itself.
+async def _in_time(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Return the coroutine's result, if it returns within so many seconds in which the event loop was not late itself.
 
-    A process that has just started is late while others have the processor: Redis has answered long before the loop
-    looks. At most `MOST_SECONDS` longer. Raises TimeoutError.
+    A process that has just started, or has too many requests, is late: Redis has answered long before the loop looks.
+    At most `MOST_SECONDS` longer. Raises TimeoutError.
     """
-    task = loop.create_task(opening)
-    remaining, end = TIMEOUT_SECONDS, loop.time() + TIMEOUT_SECONDS + MOST_SECONDS
+    task = loop.create_task(coroutine)
+    remaining, end = seconds, loop.time() + seconds + MOST_SECONDS
     try:
         while not task.done() and remaining > 0 and (began := loop.time()) < end:
             await asyncio.wait({task}, timeout=min(remaining, LOOK_SECONDS))

@@ -7,7 +7,6 @@ screen takes two round trips: one to load, one to save.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +38,7 @@ DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
+ENOUGH_SECONDS = 1.1  # for both tries of a command; in less, a Redis that works may not answer
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
 # KEYS: session, draft, seen, read, guessed, day.
@@ -294,12 +294,11 @@ class Sessions:
         """Send commands and return their answers. Raises RedisUnavailable."""
         if self._breaker.is_open:
             raise RedisUnavailable
-        limit = asyncio.timeout(seconds_for_redis())
+        seconds = seconds_for_redis()
         try:
-            async with limit:
-                return await self._client.ask(*commands)
-        except (RedisError, OSError, ConnectionLost):  # TimeoutError is an OSError
-            if not limit.expired():  # otherwise the request had little time left, which is not the fault of Redis
+            return await self._client.ask(*commands, seconds=seconds)
+        except (RedisError, OSError, ConnectionLost):
+            if seconds >= ENOUGH_SECONDS:
                 self._breaker.failed()
             raise RedisUnavailable from None
 

@@ -24,6 +24,7 @@ from runtime.redis_clients import TIMEOUT_SECONDS
 from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.redis_servers import Server
 from tests.support.sentinels import SentinelCluster
+from tests.support.stopwatch import Stopwatch
 from tests.support.tls import Authority, tls_forwarder
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -890,3 +891,28 @@ def test_whoever_waits_when_it_is_closed_is_told(own_valkey: Valkey) -> None:
             await asked
 
     asyncio.run(main())
+
+
+def test_a_command_with_little_time_is_answered_though_the_event_loop_is_late(
+    redis_url: str, runner: asyncio.Runner
+) -> None:
+    async def main() -> list[Any]:
+        async with opened(redis_url) as client:
+            await client.ask(PING)
+            asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+            return await client.ask(PING, seconds=0.2)
+
+    assert runner.run(main()) == [b"PONG"]
+
+
+def test_a_command_waits_no_longer_than_it_may(own_valkey: Valkey, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        async with opened(own_valkey.url) as client:
+            await client.ask(PING)
+            own_valkey.freeze()
+            with pytest.raises(TimeoutError):
+                await client.ask(PING, seconds=0.2)
+
+    watch = Stopwatch()
+    runner.run(main())
+    assert watch.seconds < 0.4

@@ -208,9 +208,9 @@ def asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each command twice, as after an answer that was lost."""
     ask = RedisClient.ask
 
-    async def twice(self: RedisClient, *commands: Command) -> list[Any]:
-        await ask(self, *commands)
-        return await ask(self, *commands)
+    async def twice(self: RedisClient, *commands: Command, **limit: float) -> list[Any]:
+        await ask(self, *commands, **limit)
+        return await ask(self, *commands, **limit)
 
     monkeypatch.setattr(RedisClient, "ask", twice)
 
@@ -271,7 +271,7 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
                 one.load(KEYS)
         asked: list[int] = []
 
-        async def noted(self: RedisClient, *commands: Command) -> list[Any]:
+        async def noted(self: RedisClient, *commands: Command, **_limit: float) -> list[Any]:
             asked.append(len(commands))
             return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from gateway.threads import (
 )
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
+from tests.support.stopwatch import Stopwatch
+from tests.support.valkey import Valkey
 from tests.support.wait import until
 
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
@@ -124,7 +127,7 @@ def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: 
         with pool.request(waited):
             assert threads._work_until.get() - time.monotonic() == pytest.approx(left, abs=0.2)
             assert threads.seconds_for_redis() == pytest.approx(left + threads.SAVE_SECONDS, abs=0.2)
-    assert threads.seconds_for_redis() is None
+    assert threads.seconds_for_redis() == math.inf
 
 
 def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
@@ -381,3 +384,25 @@ def test_words_are_never_put_off(crowded: App) -> None:
     phone = crowded.ussd("+6785550101", "ussd")
     phone.dial()
     assert phone.type("he is at the door again").text.startswith("Sorry, try again.")
+
+
+@pytest.mark.slow
+def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
+    own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: the session was saved after the wait for a thread, and Redis had a second of its own for that."""
+    app = App(own_valkey.url)
+    phone = app.ussd("+6785550101", "ussd")
+    phone.dial()
+    for reply in ("Report", "Now", "Go on"):
+        phone.type(reply)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
+    freezing = threading.Timer(0.5, own_valkey.freeze)
+    with busy(app.parts.blocking, THREADS):
+        freezing.start()
+        watch = Stopwatch()
+        seen = phone.type("Bullying, threats")
+    assert watch.seconds < 1.0 + threads.SAVE_SECONDS + 0.2
+    assert ("In danger? Call police 111." in seen.text, seen.expects_reply) == (True, False)
+    freezing.join()
+    app.close()
