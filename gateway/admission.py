@@ -60,6 +60,7 @@ class AdmissionControl:
         self._requests = 0  # admitted since the last adjustment
         self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
+        self._is_late = False  # at the last adjustment
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
     def note(self, seconds: float) -> None:
@@ -102,15 +103,17 @@ class AdmissionControl:
         self._under_way *= math.exp(-elapsed / CALL_SECONDS)
         self._always = min(self._always + LEAST * elapsed, LEAST)
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
+        is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
         if not self._is_busy:
             self._limit = max(self._limit, FIRST_LIMIT)
-        elif elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE:
-            present = self._under_way + self._ended  # before any ended
-            self._limit = max(min(self._limit, present) - SHRINK * self._ended, LEAST)
+        elif is_late:
+            if not self._is_late:
+                self._limit = min(self._limit, self._under_way + self._ended)
+            self._limit = max(self._limit - SHRINK * self._ended, LEAST)
         elif self._under_way >= USED * self._limit:
             self._limit *= 1 + GROWTH * elapsed
         self._latest, self._late, self._requests = max(longest_wait, elapsed - EVERY_SECONDS), 0.0, 0
-        self._ended, self._looked_at = 0, now
+        self._ended, self._looked_at, self._is_late = 0, now, is_late
 
     async def run(self) -> None:
         """Adjust the limit every `EVERY_SECONDS`, until the task is cancelled."""

@@ -85,11 +85,11 @@ def test_a_late_process_admits_a_new_call_for_nearly_each_that_ends_and_every_ca
     machine.look(**over)
     assert machine.admitted(DIAL) == LEAST, "a hundred are under way, and it is late"
     machine.look(**over)
+    admitted = 0
     for _ in range(10):
-        before = machine.admission._under_way
         machine.look(ended=10, **over)
-        assert machine.admitted(DIAL, of=100) == pytest.approx(10 * (1 - SHRINK), abs=1)
-        assert machine.admission._under_way < before
+        admitted += machine.admitted(DIAL)
+    assert 100 * (1 - SHRINK) <= admitted < 95, "a hundred have ended"
     assert machine.admitted(REPLY) == 100
 
 
@@ -101,7 +101,7 @@ def test_a_late_process_in_which_no_call_ends_still_admits_some(machine: Machine
     for _ in range(10):
         machine.look(int(1 / EVERY_SECONDS), late=5)
         admitted += machine.admitted(DIAL)
-    assert admitted == pytest.approx(10 * LEAST, abs=3)
+    assert 10 * LEAST <= admitted < 30, "one a second, and those in place of callers who hung up"
 
 
 @pytest.mark.parametrize("late", [0.0, 5.0])
