@@ -229,7 +229,7 @@ class Sessions:
         The number of reports, and which they are, is shown to staff only.
         """
         keys = self._slot_keys(sender_key)
-        counted, report = self.key("l:counted", sender_key), self._cipher.mac(self._label, "counted", origin_key)
+        counted, report = self.key("l:tally", sender_key), self._cipher.mac(self._label, "counted", origin_key)
         count = (*self._count_script, 1, counted, report, COUNT_SECONDS * 1000)
         try:
             before, *blobs = await self._ask(count, *[("GET", key) for key in keys])

@@ -22,7 +22,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class Here:
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         return True
 
 

@@ -304,7 +304,7 @@ def test_a_request_waits_for_redis_only_while_its_time_lasts(
             watch = Stopwatch()
             with pytest.raises(RedisUnavailable):
                 one.run(load(one.sessions))
-            assert (watch.seconds < SAVE_SECONDS + 0.15) is (spent == "all of it")
+            assert spent == "none" or watch.seconds < SAVE_SECONDS + 0.15
         # Redis had too little time for this to be its failure.
         assert one.sessions._breaker.is_open is (spent == "none")
     pool.close()
