@@ -1,12 +1,11 @@
 """Admission control, and the log of refused requests. A process that is late accepts fewer new calls.
 
-A call is ten requests or more over some minutes, and nearly all its cost is at its end, in Send. A process that accepts
-every new call is late only when the first of too many calls come to Send, and then they drop in the middle. So the
-number of calls under way is limited. Three delays, measured four times a second, show that the process is late: how
-late its event loop wakes, how late it begins requests, and how long they wait for a thread. While it is late, the limit
-is the present number of calls under way, and less with each call that ends. Otherwise it rises slowly while calls come
-up to it. Which calls a process has under way is not known, as other processes may take their later requests: it counts
-the calls that it admitted and those that ended here. Callers who hang up are forgotten after some minutes.
+A call is ten requests or more over some minutes. A process that accepts every new call at its limit is soon late for
+all of them, and they drop in the middle. Three delays, measured four times a second, show that it is at its limit: how
+late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is the highest
+rate of the last minutes at which calls reached "Sent" or their last screen. While it is late, it admits new calls at
+nine tenths of its capacity, and fewer the later it is. Otherwise the rate rises slowly, and quickly once there are few
+requests.
 
 A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
 and its provider sends it again. A call under way is never refused, and no call is while there are few requests:
@@ -30,13 +29,15 @@ from gateway.messaging.model import Inbound
 
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
-MOST_LATE: Final = 0.5  # seconds until a request's handling begins: from its arrival at a proxy that says when that was
-FIRST_LIMIT: Final = 300.0  # calls under way in a process that was not late yet; a crowd may dial at one moment
-SHRINK: Final = 0.2  # by which the limit falls with each call that ends while the process is late
-GROWTH: Final = 0.05  # growth of the limit in each second in which calls come up to it and the process is not late
-USED: Final = 0.8  # share of the limit above which calls come up to it
-CALL_SECONDS: Final = 180.0  # after which a call that did not end here counts little: networks end it by then
+MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
+LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
+MEAN_SECONDS: Final = 5.0  # over which ended calls are averaged; about the length of a quick call
+SHARE_OF_CAPACITY: Final = 0.9  # share of the known capacity that is admitted while the process is late
+RISE: Final = 0.02  # growth of the rate in each second, because dropped calls are not counted as ended
+DECLINE: Final = 0.01  # decline of the known capacity in each second
+QUIET_RISE: Final = 2.0  # factor of the rate, at each adjustment with few requests
 LEAST: Final = 1.0  # new calls a second that are always admitted
+BURST: Final = 300  # new calls admitted at once by a process that had few before, however late they make it
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
 BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
@@ -51,16 +52,16 @@ class AdmissionControl:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._limit = FIRST_LIMIT  # of calls under way
-        self._under_way = 0.0  # calls that were admitted here, without those that ended here
-        self._always = LEAST  # new calls that are admitted beyond the limit
-        self._looked_at = now()
+        self._rate = math.inf  # new calls a second that are admitted
+        self._credit: float = BURST  # new calls that may be admitted at once
+        self._credited_at = self._looked_at = now()
         self._ended = 0  # calls that ended since the last adjustment
+        self._ended_rate = 0.0  # ended calls a second, averaged over `MEAN_SECONDS`
+        self._capacity = 0.0  # calls a second: the highest rate of ended calls in the last minutes
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
         self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
-        self._is_late = False  # at the last adjustment
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
     def note(self, seconds: float) -> None:
@@ -74,7 +75,6 @@ class AdmissionControl:
     def note_end(self) -> None:
         """Record that a call has reached "Sent", or its last screen without it."""
         self._ended += 1
-        self._under_way = max(self._under_way - 1, 0.0)
 
     def admits(self, inbound: Inbound) -> bool:
         """Return whether a message is accepted, and count it if so. A late process refuses some new calls and SMS."""
@@ -85,38 +85,36 @@ class AdmissionControl:
     def _admits(self, inbound: Inbound) -> bool:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
-        if not begins_call(inbound):
+        if self._rate == math.inf or not begins_call(inbound):
             return True
-        if self._is_busy and self._under_way >= self._limit:
-            if self._always < 1:
-                return False
-            self._always -= 1
-        self._under_way += 1
+        now = self._now()
+        self._credit = min(self._credit + (now - self._credited_at) * self._rate, BURST)
+        self._credited_at = now
+        if self._credit < 1:
+            return False
+        self._credit -= 1
         return True
 
     def adjust(self) -> None:
-        """Adjust the limit. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
+        """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
+        self._ended_rate += (self._ended / elapsed - self._ended_rate) * (1 - math.exp(-elapsed / MEAN_SECONDS))
         self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
+        self._capacity = max(self._capacity * (1 - DECLINE * elapsed), self._ended_rate)
         self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
-        self._under_way *= math.exp(-elapsed / CALL_SECONDS)
-        self._always = min(self._always + LEAST * elapsed, LEAST)
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
-        is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
-        if not self._is_busy:
-            self._limit = max(self._limit, FIRST_LIMIT)
-        elif is_late:
-            if not self._is_late:
-                self._limit = min(self._limit, self._under_way + self._ended)
-            self._limit = max(self._limit - SHRINK * self._ended, LEAST)
-        elif self._under_way >= USED * self._limit:
-            self._limit *= 1 + GROWTH * elapsed
+        if self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE):
+            excess_wait = max(longest_wait - MOST_LATE, 0.0)
+            self._rate = max(SHARE_OF_CAPACITY * self._capacity * (1 - excess_wait / LATE_RANGE), LEAST)
+        else:
+            growth = 1 + RISE * elapsed if self._is_busy else QUIET_RISE
+            self._rate = max(self._rate * growth, SHARE_OF_CAPACITY * self._capacity)
         self._latest, self._late, self._requests = max(longest_wait, elapsed - EVERY_SECONDS), 0.0, 0
-        self._ended, self._looked_at, self._is_late = 0, now, is_late
+        self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:
-        """Adjust the limit every `EVERY_SECONDS`, until the task is cancelled."""
+        """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             self.adjust()
