@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
@@ -29,9 +28,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_WAIT_SECONDS: Final = 60  # a proxy's header with a longer wait means that a clock was changed
-MAX_PROXIES: Final = 16  # hosts whose clocks are compared with this one's
-MAX_PROXY_WAIT_SECONDS: Final = 10  # with a longer wait behind a proxy on another host, a clock was set
-RISE: Final = 0.02  # seconds, in each second, by which the assumed difference between two clocks grows
 UNKNOWN_ADDRESS: Final = "192.0.2.0"  # stands for a client that closed the connection before it was accepted
 FLASK_THREADS: Final = 2  # for health checks and metrics
 # A refusal closes the connection whether or not the body was read: the two must not look different.
@@ -43,35 +39,6 @@ class ClientDisconnected(Exception):
     """The client closed the connection before its request was complete, or sent it too slowly."""
 
 
-class ProxyClocks:
-    """Compare this host's clock with those of proxies on other hosts.
-
-    The request of a proxy that seems to have waited the shortest is assumed not to have waited at all: what it seems to
-    have waited is the difference between the clocks. The difference grows by `RISE`, so that it follows a clock that is
-    set, within eight minutes. A host of the private network that forges the header can make this process look late, as
-    it can by sending very many requests. It needs the token of a webhook for both.
-    """
-
-    def __init__(self) -> None:
-        self._differences: dict[str, tuple[float, float]] = {}  # address → seconds, and monotonic seconds of the last
-
-    def waited(self, proxy: str, seconds: float) -> float:
-        """Return for how long a request of a proxy has waited.
-
-        Args:
-            proxy: its IP address.
-            seconds: from the time on the proxy's clock to that on this one's; negative if the proxy's is ahead.
-        """
-        now = time.monotonic()
-        difference, at = self._differences.get(proxy, (seconds, now))
-        difference = min(seconds, difference + RISE * (now - at))
-        if seconds - difference >= MAX_PROXY_WAIT_SECONDS:
-            difference = seconds
-        if proxy in self._differences or len(self._differences) < MAX_PROXIES:
-            self._differences[proxy] = difference, now
-        return seconds - difference
-
-
 class Application:
     """An ASGI application around a Flask one."""
 
@@ -79,7 +46,6 @@ class Application:
         parts: Services = flask.extensions["tokaut"]
         self._parts = parts
         self._webhooks = parts.webhooks
-        self._clocks = ProxyClocks()
         self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
         self.count_refused = partial(parts.metrics.count, "requests_malformed")  # called by the server for bad requests
 
@@ -96,7 +62,7 @@ class Application:
             await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
-        authorized = self._webhooks.authorize(_head(scope, self._clocks))
+        authorized = self._webhooks.authorize(_head(scope))
         if isinstance(authorized, HttpResponse):
             return authorized
         length = authorized.head.header("content-length")
@@ -121,7 +87,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Application:
     return Application(app.create_app(environ))
 
 
-def _head(scope: Scope, clocks: ProxyClocks) -> RequestHead:
+def _head(scope: Scope) -> RequestHead:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -130,7 +96,7 @@ def _head(scope: Scope, clocks: ProxyClocks) -> RequestHead:
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
     client = _client(scope)
-    arrived_at = time.monotonic() - _waited(headers.get("x-request-start", ""), client, clocks)
+    arrived_at = _arrived_at(headers.get("x-request-start", ""), client)
     return RequestHead(
         scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, arrived_at
     )
@@ -144,30 +110,19 @@ def _client(scope: Scope) -> str:
     return UNKNOWN_ADDRESS if has_port else ""
 
 
-def _waited(header: str, client: str, clocks: ProxyClocks) -> float:
-    """Return for how many seconds a request has waited since its proxy forwarded it; 0 if that is not known.
+def _arrived_at(proxy: str, client: str) -> float:
+    """Return when a request arrived, in monotonic seconds.
 
     Args:
-        header: when the proxy began to forward it, as `t=` and Unix seconds; empty if absent. Believed only from this
-            machine and its private network.
-        client: the proxy's IP address; "" for a Unix socket.
-        clocks: those of proxies on other hosts.
+        proxy: when the proxy began to forward it, as `t=` and Unix seconds; empty if absent. Trusted only from this
+            machine: from elsewhere anybody could make this process look late.
+        client: the client's address; "" for a Unix socket.
     """
-    if not header.startswith("t="):
-        return 0.0
-    try:
-        seconds = time.time() - float(header[2:])
-    except ValueError:
-        return 0.0
-    if is_local(_no_header, client):
-        return seconds if 0 < seconds < MAX_WAIT_SECONDS else 0.0  # otherwise a clock was changed
-    is_private = is_local(_no_header, client, private=True)
-    return clocks.waited(client, seconds) if is_private and math.isfinite(seconds) else 0.0
-
-
-def _no_header(_name: str) -> str:
-    """Return "": a proxy on this machine or its network may have added forwarding headers."""
-    return ""
+    waited = 0.0
+    if proxy.startswith("t=") and is_local(lambda _: "", client):
+        with suppress(ValueError):
+            waited = time.time() - float(proxy[2:])
+    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes | None:

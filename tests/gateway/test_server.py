@@ -53,7 +53,7 @@ async def app(scope, receive, send):
         open("slow-began", "w").close()
         await asyncio.sleep(2.5)
     if scope["path"] == "/headers":
-        head = asgi._head(scope, asgi.ProxyClocks())
+        head = asgi._head(scope)
         open("headers", "w").write(repr([head.header(name) for name in ("X-Said", "X_Signature", "X-Signature")]))
     if scope["path"] == "/splits":
         return await answer(send, 200, b"", (b"x-said", b"one\\r\\nX-More: two"))
