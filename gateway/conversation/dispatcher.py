@@ -104,7 +104,8 @@ class Dispatcher:
             for (iso, voice), by_language in contexts.items()
             for kind in (("voice",) if voice else TEXT_KINDS)
         }
-        self._contexts, self._common, self.countries = contexts, layouts, countries
+        # One assignment: the cache of a reload must not be filled from the numbers before it.
+        self._country_data, self.countries = (contexts, layouts), countries
 
     def _contexts_of(self, country: Country, voice: str) -> dict[str, CountryContext]:
         """Return the contexts of a country by language; for a voice channel only of languages that it can speak.
@@ -351,8 +352,9 @@ class Dispatcher:
         recordings: bool = False,
     ) -> RenderContext:
         """Return what the screens of a reporter in this country may show. `voice`: the channel that speaks them."""
+        contexts, layouts = self._country_data
         return RenderContext(
-            self._contexts[country.iso, voice],
+            contexts[country.iso, voice],
             kind,
             contactable,
             self._live,
@@ -360,7 +362,7 @@ class Dispatcher:
             words_before_send,
             recordings,
             route_screens=self._routed,
-            layout_caches=self._common[country.iso, kind, voice],
+            layout_caches=layouts[country.iso, kind, voice],
         )
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:

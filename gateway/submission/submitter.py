@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -22,7 +23,7 @@ from reports.escalation import PendingKind, Priority, queue_of
 from reports.facts import Completeness
 from reports.routing import Recipient
 from reports.store import mailbox_access, pending_submissions, submissions, tombstones
-from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
+from reports.store.engine.database import Database, DatabaseUnavailable, NoTimeLeft, RowRefused
 from reports.store.schema.base import derived_id
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {"ussd": 120, "voice": 120, "sms": 600}
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
+SLOW_SECONDS = 0.5  # a database that works takes less for one use
 SECRET_BYTES = 32
 
 
@@ -441,17 +443,17 @@ class Submitter:
     def write(self, write: Callable[[], T]) -> T:
         """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open.
 
-        A failure does not count for the circuit breaker if the request had little time left for the database.
+        A failure counts for the circuit breaker only if the database had time: at the beginning, or as it turned out.
         """
         if self._breaker.is_open:
             raise DatabaseUnavailable("the circuit breaker is open")
-        had_time = self._database.has_enough_time
+        had_time, began = self._database.has_enough_time, time.monotonic()
         try:
             return write()
-        except RowRefused:  # the database answers; other reports need not go to the spool
+        except (RowRefused, NoTimeLeft):  # the database answers, or was not asked; other reports need not be spooled
             raise
         except DatabaseUnavailable:
-            if had_time:
+            if had_time or time.monotonic() - began >= SLOW_SECONDS:
                 self._breaker.failed()
             raise
 

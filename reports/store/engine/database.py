@@ -57,14 +57,15 @@ class _SharedDeadline:
     """
 
     def __init__(self, latest: float) -> None:
-        self._latest = latest
+        self._latest = latest - SPOOL_SECONDS
         self._end: float | None = None
 
-    def end(self, seconds: float) -> float:
-        """Return the end in monotonic seconds; the first call begins the `seconds`."""
-        if self._end is None:
-            self._end = min(time.monotonic() + seconds, self._latest)
-        return self._end
+    def end(self, seconds: float, *, begin: bool) -> float:
+        """Return the end in monotonic seconds; the first call with `begin` begins the `seconds`."""
+        end = min(time.monotonic() + seconds, self._latest) if self._end is None else self._end
+        if begin:
+            self._end = end
+        return end
 
 
 SQLITE_SETTINGS: Mapping[
@@ -82,6 +83,7 @@ SQLITE_SETTINGS: Mapping[
 
 _shared_deadline: ContextVar[_SharedDeadline | None] = ContextVar("shared_deadline", default=None)
 ENOUGH_SECONDS = 2.0  # of the 2.5 s of one use; in less, a database that works may fail
+SPOOL_SECONDS = 0.5  # of an answer's time that stay for the spool if the database fails
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -96,6 +98,10 @@ class DatabaseUnavailable(Exception):
     """
 
     cause = ""
+
+
+class NoTimeLeft(DatabaseUnavailable):
+    """The time of an answer was over before this use of the database began. The database was not asked."""
 
 
 class RowRefused(DatabaseUnavailable):
@@ -226,17 +232,17 @@ class Database:
 
         SQLite has timeouts of its own, which a request does not shorten.
         """
-        return self.is_sqlite or self._seconds_left() >= ENOUGH_SECONDS
+        return self.is_sqlite or self._seconds_left(begin=False) >= ENOUGH_SECONDS
 
-    def _seconds_left(self) -> float:
+    def _seconds_left(self, *, begin: bool = True) -> float:
         shared = _shared_deadline.get()
-        return math.inf if shared is None else shared.end(self.timeouts.total) - time.monotonic()
+        return math.inf if shared is None else shared.end(self.timeouts.total, begin=begin) - time.monotonic()
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         left = self._seconds_left()
         if left <= 0:
-            raise DatabaseUnavailable("no time is left")
+            raise NoTimeLeft("no time is left")
         seconds = min(self.timeouts.statements, left - min(self.timeouts.commit, left / 2))
         deadline = time.monotonic() + seconds
         self._file.check()
