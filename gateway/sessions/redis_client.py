@@ -34,7 +34,7 @@ MOST_SECONDS: Final = 1.0  # extra wait: of a command while the server still ans
 LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
 NOTHING_YET: Final = object()  # hiredis would return False, which can be an answer
-LONGEST_SECONDS: Final = 3 * (TIMEOUT_SECONDS + MOST_SECONDS)  # two tries and a connection in between
+LONGEST_SECONDS: Final = 3 * (TIMEOUT_SECONDS + MOST_SECONDS)  # a try, a new connection, and the second try
 NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
 
 _parse_url: Any = redis_connection.parse_url  # redis-py has no type for it
@@ -206,9 +206,11 @@ class RedisClient:
 
         `seconds`: how long to wait at most; the time for which the event loop is late does not count.
         """
-        if seconds >= LONGEST_SECONDS:
+        loop = asyncio.get_running_loop()
+        connection = self._connections.get(loop)
+        if seconds >= LONGEST_SECONDS and connection is not None and connection.is_open:
             return await self._ask(commands)
-        return await _in_time(asyncio.get_running_loop(), self._ask(commands), seconds)
+        return await _in_time(loop, self._ask(commands), seconds)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         for attempt in range(1, TRIES + 1):
