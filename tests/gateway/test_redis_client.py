@@ -19,6 +19,7 @@ import redis
 import uvloop
 from redis.exceptions import RedisError
 
+from gateway.sessions import redis_client
 from gateway.sessions.redis_client import Command, Connection, ConnectionLost, RedisClient
 from runtime.redis_clients import TIMEOUT_SECONDS
 from runtime.settings import CommonSettings, RedisAddress, load_settings
@@ -916,3 +917,18 @@ def test_a_command_waits_no_longer_than_it_may(own_valkey: Valkey, runner: async
     watch = Stopwatch()
     runner.run(main())
     assert watch.seconds < 0.4
+
+
+def test_a_command_that_must_connect_first_waits_no_longer_either(
+    own_valkey: Valkey, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: with time for two tries and one connection, two connections made it longer."""
+    monkeypatch.setattr(redis_client, "LONGEST_SECONDS", 0.2)
+
+    async def main() -> None:
+        async with opened(own_valkey.url) as client:
+            own_valkey.freeze()
+            with pytest.raises(TimeoutError):
+                await client.ask(PING, seconds=0.3)
+
+    runner.run(main())
