@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds that closed resources may need to end
+GRACE = float(os.environ.get("TEST_LEAK_GRACE", "30"))  # seconds that closed resources may need to end
 ENDING = 0.05  # seconds in which most closed threads end; after that, the test's garbage is collected
 ALL_GARBAGE = 0.5  # seconds after which all garbage is collected; after thousands of tests that takes half a second
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")

@@ -240,15 +240,18 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
+        if self.is_sqlite:
+            self._file.check()
+            with self.engine.connect() as connection:
+                yield connection
+            return
         left = self._seconds_left()
         if left <= 0:
             raise NoTimeLeft("no time is left")
         seconds = min(self.timeouts.statements, left - min(self.timeouts.commit, left / 2))
         deadline = time.monotonic() + seconds
-        self._file.check()
         with self.engine.connect() as connection:
-            if not self.is_sqlite:
-                postgresql.driver_connection(connection).until = deadline
+            postgresql.driver_connection(connection).until = deadline
             yield connection
 
     def _await_commit(self, connection: Connection) -> None:
