@@ -42,6 +42,7 @@ class SubmissionEvent(StrEnum):
     ADD_SPOOLED = "an answer after Send, database unavailable"
     CANCEL = "the reporter leaves, or leaves the helpline out"
     DELETE = "Delete"
+    NOT_WORKING = "the database fails during a step"  # its deletion or revision may be stored all the same
     REPLAY = "the session is replayed without Redis"
     DROP = "the call drops, or no SMS follows"
 
@@ -163,6 +164,7 @@ def _renumbered(state: SubmissionState, revision: int) -> SubmissionState:
 
 
 NEXT, SENT, NOT_SENT, GONE = "the next screen", "Sent", "NOT SENT, and the numbers", "Deleted, or that a hotline knows"
+FAILED = "the emergency numbers"
 LEFT = "Goodbye by USSD, nothing by SMS"
 NOTHING = "nothing"
 AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, typed words at once"
@@ -178,6 +180,7 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (NotSubmitted, SubmissionEvent.NOT_STORED): Rule(
         _uncertain, NOT_SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
     ),
+    (NotSubmitted, SubmissionEvent.NOT_WORKING): Rule(_unchanged, FAILED),
     (NotSubmitted, SubmissionEvent.REPLAY): Rule(_replayed, NEXT, min_revision=LEAP),
     (NotSubmitted, SubmissionEvent.DROP): Rule(_unchanged, NOTHING),
     (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT),
@@ -187,6 +190,7 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, added_revisions=1),
     (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT),
     (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE),
+    (PerhapsScheduled, SubmissionEvent.NOT_WORKING): Rule(_renumbered, FAILED, added_revisions=1),
     (PerhapsScheduled, SubmissionEvent.REPLAY): Rule(_renumbered, NEXT, min_revision=LEAP),
     (PerhapsScheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (Scheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, min_revision=1),
@@ -200,6 +204,7 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     ),
     (Scheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, min_revision=1),
     (Scheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1),
+    (Scheduled, SubmissionEvent.NOT_WORKING): Rule(_renumbered, FAILED, min_revision=1, added_revisions=1),
     (Scheduled, SubmissionEvent.REPLAY): Rule(_renumbered, NEXT, min_revision=LEAP),
     (Scheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (SubmissionUncertain, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=1, if_pending=0),
@@ -215,6 +220,9 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (SubmissionUncertain, SubmissionEvent.DELETE): Rule(
         _deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP
     ),
+    (SubmissionUncertain, SubmissionEvent.NOT_WORKING): Rule(
+        _renumbered, FAILED, min_revision=1, added_revisions=2, if_resumed=LEAP + 1
+    ),
     (SubmissionUncertain, SubmissionEvent.REPLAY): Rule(_replayed, NEXT, min_revision=LEAP),
     (SubmissionUncertain, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (Submitted, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1, added_revisions=1),
@@ -225,5 +233,8 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (Submitted, SubmissionEvent.ADD): Rule(_updated, NEXT, added_revisions=1, if_pending=0),
     (Submitted, SubmissionEvent.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, added_revisions=2, if_pending=1),
     (Submitted, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP),
+    (Submitted, SubmissionEvent.NOT_WORKING): Rule(
+        _renumbered, FAILED, min_revision=1, added_revisions=2, if_resumed=LEAP + 1
+    ),
     (Submitted, SubmissionEvent.DROP): Rule(_unchanged, AFTER_SEND),
 }

@@ -220,6 +220,20 @@ class Walk(RuleBasedStateMachine):
         self.ref = after_event(self.ref, SubmissionEvent.CANCEL)
         self.promised = set()
 
+    @precondition(lambda self: self.ref.is_pending and not self.ref.is_submitted)
+    @rule()
+    def leave_out(self) -> None:
+        """Leave the helpline out, so that no hotline may have the report."""
+        self.replies += 1
+        try:
+            self.submitter.cancel(self.ref)
+        except DatabaseUnavailable:  # the reporter reads that it failed, and goes on
+            self.ref = after_event(self.ref, SubmissionEvent.NOT_WORKING)
+            self.promised = set()
+            return
+        self.ref = after_event(self.ref, SubmissionEvent.CANCEL)
+        self.promised = set()
+
     @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
     @rule()
     def delete(self) -> None:
@@ -228,6 +242,7 @@ class Walk(RuleBasedStateMachine):
         try:
             outcome = self.submitter.delete(self.ref)
         except DatabaseUnavailable:  # the reporter reads that it failed; it may have been deleted
+            self.ref = after_event(self.ref, SubmissionEvent.NOT_WORKING)
             self.promised = set()
             return
         if outcome == "deleted" and not was_uncertain and not isinstance(self.ref.state, NotSubmitted):
@@ -357,6 +372,11 @@ SCENARIOS = {
     "Send is spooled after a replay": "answer, answer, replay, db refused, send",
     "an answer follows a replay of Send": "send, replay, add",
     "an answer is spooled after a replay of Send": "send, add, replay, db refused, add",
+    "an answer is scheduled after Delete failed": "db refused, answer, delete, db none, answer",
+    "an answer is scheduled after leaving out failed": "db refused, answer, leave_out, db none, answer",
+    "an answer is spooled after NOT SENT and a deletion that was stored late": (
+        "answer, db refused, disk refused, send, disk none, db late, delete, db refused, answer"
+    ),
     "an answer is spooled after one that is scheduled, each after a replay": (
         "replay, answer, replay, db refused, answer"
     ),
@@ -370,6 +390,7 @@ SCENARIOS = {
     "Send is spooled after a replay of an incomplete report": (
         "answer, answer, replay, answer, scheduler, replay, db refused, send"
     ),
+    "Delete fails after a replay": "replay, db refused, answer, replay, delete, db none, answer",
 }
 
 
@@ -401,17 +422,20 @@ NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
     (NotSubmitted(), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
     (NotSubmitted(), SubmissionEvent.REPLAY, PerhapsScheduled(9)),
     (NotSubmitted(3), SubmissionEvent.REPLAY, Scheduled(9)),
+    (NotSubmitted(3), SubmissionEvent.NOT_WORKING, NotSubmitted(3)),
     (NotSubmitted(3), SubmissionEvent.DROP, NotSubmitted(3)),
     (PerhapsScheduled(7), SubmissionEvent.SCHEDULE, Scheduled(9)),
     (PerhapsScheduled(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
     (PerhapsScheduled(7), SubmissionEvent.CANCEL, NotSubmitted(7)),
     (PerhapsScheduled(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (PerhapsScheduled(7), SubmissionEvent.NOT_WORKING, PerhapsScheduled(9)),
     (PerhapsScheduled(7), SubmissionEvent.REPLAY, PerhapsScheduled(9)),
     (Scheduled(7), SubmissionEvent.SCHEDULE, Scheduled(9)),
     (Scheduled(7), SubmissionEvent.SEND, Submitted(9, 0)),
     (Scheduled(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
     (Scheduled(7), SubmissionEvent.CANCEL, NotSubmitted(7)),
     (Scheduled(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (Scheduled(7), SubmissionEvent.NOT_WORKING, Scheduled(9)),
     (Scheduled(7), SubmissionEvent.REPLAY, Scheduled(9)),
     (Scheduled(7), SubmissionEvent.DROP, Scheduled(7)),
     (SubmissionUncertain(7), SubmissionEvent.SCHEDULE, SubmissionUncertain(9, is_scheduled=True)),
@@ -419,6 +443,7 @@ NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
     (SubmissionUncertain(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
     (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
     (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.CANCEL, SubmissionUncertain(7)),
+    (SubmissionUncertain(7), SubmissionEvent.NOT_WORKING, SubmissionUncertain(9)),
     (SubmissionUncertain(7), SubmissionEvent.REPLAY, SubmissionUncertain(9, is_scheduled=True)),
     (SubmissionUncertain(7), SubmissionEvent.DELETE, NotSubmitted()),
     (Submitted(7, 5, confirmed=False), SubmissionEvent.SEND, Submitted(9, 5, confirmed=False)),
@@ -426,6 +451,7 @@ NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
     (Submitted(7, 5), SubmissionEvent.ADD, Submitted(9, 5, has_update=True)),
     (Submitted(7, 5, has_update=True), SubmissionEvent.ADD_SPOOLED, Submitted(9, 5)),
     (Submitted(7, 5), SubmissionEvent.DELETE, NotSubmitted()),
+    (Submitted(7, 5, confirmed=False), SubmissionEvent.NOT_WORKING, Submitted(9, 5, confirmed=False)),
     (Submitted(7, 5, has_update=True), SubmissionEvent.DROP, Submitted(7, 5, has_update=True)),
 ]
 
@@ -466,6 +492,19 @@ def test_a_replay_that_may_have_scheduled_nothing_is_known_as_such() -> None:
 )
 def test_the_revision_of_an_event(state: SubmissionState, event: SubmissionEvent, resumed: bool, revision: int) -> None:
     assert revision_for(ReportRef("id", b"", NOW, state, resumed=resumed), event) == revision
+
+
+DELETABLE = [PerhapsScheduled(70), Scheduled(3), SubmissionUncertain(3), Submitted(3, 5)]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("state", DELETABLE, ids=str)
+def test_after_a_failed_deletion_the_next_number_is_beyond_what_it_deletes(
+    state: SubmissionState, resumed: bool
+) -> None:
+    report = ReportRef("id", b"", NOW, state, resumed=resumed)
+    deleted_up_to = revision_for(report, SubmissionEvent.DELETE)
+    assert after_event(report, SubmissionEvent.NOT_WORKING).revision == deleted_up_to + 1
 
 
 def in_call(state: SubmissionState | None, danger: str = "now", question: str = "danger") -> Record:
