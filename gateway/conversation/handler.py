@@ -373,7 +373,7 @@ class ConversationHandler:
             if takes_words and self._reducer.sends_words(result.record):  # they may have been sent already
                 raise CannotReplay
             is_last = takes_words or len(remaining_parts) == 1
-            record = numbered(replayed(result.record), request.inbound) if is_last else result.record
+            record = numbered(replayed(result.record, request.inbound), request.inbound) if is_last else result.record
             reply = "*".join(remaining_parts) if takes_words else part
             result = await self._reducer.step(request, record, drafts, reply, quiet=not is_last, may_act=may_act)
             if takes_words and len(remaining_parts) > 1:

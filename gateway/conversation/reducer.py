@@ -253,9 +253,13 @@ class Reducer:
         return StepResult(record_after, drafts_after(drafts, record_after), accepted=False)
 
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
-        """Return the record before the step, with a notice, so that the same key works once the database is back."""
+        """Return the record before the step, with a notice, so that the same key works once the database is back.
+
+        Its report gets the number after what the step may have stored or deleted all the same.
+        """
         answer = self.notice(request, "home.not_sent" if not_sent else "home.not_working", record.state)
-        report = after_event(record.report, SubmissionEvent.NOT_STORED) if record.report and not_sent else record.report
+        event = SubmissionEvent.NOT_STORED if not_sent else SubmissionEvent.NOT_WORKING
+        report = record.report and after_event(record.report, event)
         record_after = replace(record, answer=answer, at=request.now, report=report)
         return StepResult(record_after, drafts_after(drafts, record_after))
 

@@ -6,7 +6,7 @@ The five states exclude one another. `gateway.submission.transitions` has the ta
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -29,9 +29,9 @@ class NotSubmitted(Struct, frozen=True, array_like=True, tag="not_submitted"):
 
 
 class PerhapsScheduled(Struct, frozen=True, array_like=True, tag="perhaps_scheduled"):
-    """The session was replayed without Redis: a revision may be scheduled, and its number is not known."""
+    """The session was replayed: a revision of at most this number may be scheduled, or none."""
 
-    revision: ClassVar[int] = 0
+    revision: int
 
 
 class Scheduled(Struct, frozen=True, array_like=True, tag="scheduled"):

@@ -27,7 +27,7 @@ from gateway.sessions.report_ref import (
 
 LEAP = 64  # revisions that an earlier session, or one without Redis, may have stored without a record of them
 ADDITION = 2  # revisions that one answer after Send may take: in the database, and then in the spool
-PER_REPLY = 4  # revisions that one reply of a replayed session may take after Send
+PER_REPLY = 4  # revisions that one reply of a replayed session may take
 
 
 class SubmissionEvent(StrEnum):
@@ -42,6 +42,7 @@ class SubmissionEvent(StrEnum):
     ADD_SPOOLED = "an answer after Send, database unavailable"
     CANCEL = "the reporter leaves, or leaves the helpline out"
     DELETE = "Delete"
+    NOT_WORKING = "the database fails during a step"  # its deletion or revision may be stored all the same
     REPLAY = "the session is replayed without Redis"
     DROP = "the call drops, or no SMS follows"
 
@@ -82,23 +83,29 @@ def after_event(report: ReportRef, event: SubmissionEvent, revision: int | None 
 def known_up_to(report: ReportRef, revision: int) -> ReportRef:
     """Return the report in the same state, with a revision that was found in the database or in the spool."""
     if isinstance(report.state, PerhapsScheduled):
-        return replace(report, state=Scheduled(revision)) if revision else report
+        return replace(report, state=Scheduled(revision))
     return replace(report, state=replace(report.state, revision=revision))
 
 
-def replayed(record: Record) -> Record:
-    """Return the record of a replayed session: in danger, a revision may be scheduled without a record of it."""
+def replayed(record: Record, inbound: Inbound) -> Record:
+    """Return the record of a replayed session: in danger, a revision may be scheduled without a record of it.
+
+    An answer before Send is then numbered by its place in the path, beyond any that the session in Redis may have
+    stored before: whichever of database and spool is available, later words get the higher number.
+    """
     in_danger = any(answer.question == "danger" and answer.value == "now" for answer in record.state.answers)
     report = record.report
-    if report is None or report.is_submitted or report.is_pending or not in_danger:
+    if report is None or report.is_submitted or not (report.is_pending or in_danger):
         return record
-    return replace(record, report=after_event(report, SubmissionEvent.REPLAY))
+    revision_by_place = LEAP + PER_REPLY * inbound.text.count("*")
+    revision = max(report.revision, revision_by_place)
+    return replace(record, report=after_event(report, SubmissionEvent.REPLAY, revision))
 
 
 def numbered(record: Record, inbound: Inbound) -> Record:
     """Number an answer after Send by its place in the path, if the provider sends the whole path each time.
 
-    Whether the session is in Redis or is replayed, later words get the higher number, and one beyond every Send.
+    Whether the session is in Redis or is replayed, later words get the higher number, and one beyond its Send.
     """
     report = record.report
     if report is None or not report.is_submitted or not inbound.path:
@@ -140,8 +147,8 @@ def _cancelled(state: SubmissionState, _revision: int) -> SubmissionState:
 
 def _replayed(state: SubmissionState, revision: int) -> SubmissionState:
     if isinstance(state, SubmissionUncertain):
-        return replace(state, is_scheduled=True)
-    return Scheduled(revision) if revision else PerhapsScheduled()
+        return SubmissionUncertain(revision, is_scheduled=True)
+    return Scheduled(revision) if state.revision else PerhapsScheduled(revision)
 
 
 def _deleted(_state: SubmissionState, _revision: int) -> SubmissionState:
@@ -152,7 +159,12 @@ def _unchanged(state: SubmissionState, _revision: int) -> SubmissionState:
     return state
 
 
+def _renumbered(state: SubmissionState, revision: int) -> SubmissionState:
+    return replace(state, revision=revision)
+
+
 NEXT, SENT, NOT_SENT, GONE = "the next screen", "Sent", "NOT SENT, and the numbers", "Deleted, or that a hotline knows"
+FAILED = "the emergency numbers"
 LEFT = "Goodbye by USSD, nothing by SMS"
 NOTHING = "nothing"
 AFTER_SEND = "nothing; answers after Send are submitted after 20 s at most, typed words at once"
@@ -168,15 +180,18 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (NotSubmitted, SubmissionEvent.NOT_STORED): Rule(
         _uncertain, NOT_SENT, min_revision=1, added_revisions=1, if_resumed=LEAP
     ),
-    (NotSubmitted, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
+    (NotSubmitted, SubmissionEvent.NOT_WORKING): Rule(_unchanged, FAILED),
+    (NotSubmitted, SubmissionEvent.REPLAY): Rule(_replayed, NEXT, min_revision=LEAP),
     (NotSubmitted, SubmissionEvent.DROP): Rule(_unchanged, NOTHING),
-    (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=LEAP),
-    (PerhapsScheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=LEAP),
-    (PerhapsScheduled, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1),
-    (PerhapsScheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, min_revision=1, added_revisions=LEAP),
-    (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, min_revision=1, added_revisions=LEAP),
-    (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, added_revisions=LEAP),
-    (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, added_revisions=LEAP),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT),
+    (PerhapsScheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=1),
+    (PerhapsScheduled, SubmissionEvent.SEND): Rule(_submitted, SENT),
+    (PerhapsScheduled, SubmissionEvent.SEND_SPOOLED): Rule(_submitted, SENT, added_revisions=1),
+    (PerhapsScheduled, SubmissionEvent.NOT_STORED): Rule(_uncertain, NOT_SENT, added_revisions=1),
+    (PerhapsScheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT),
+    (PerhapsScheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE),
+    (PerhapsScheduled, SubmissionEvent.NOT_WORKING): Rule(_renumbered, FAILED, added_revisions=1),
+    (PerhapsScheduled, SubmissionEvent.REPLAY): Rule(_renumbered, NEXT, min_revision=LEAP),
     (PerhapsScheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (Scheduled, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, min_revision=1),
     (Scheduled, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, min_revision=1, added_revisions=1),
@@ -189,6 +204,8 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     ),
     (Scheduled, SubmissionEvent.CANCEL): Rule(_cancelled, LEFT, min_revision=1),
     (Scheduled, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1),
+    (Scheduled, SubmissionEvent.NOT_WORKING): Rule(_renumbered, FAILED, min_revision=1, added_revisions=1),
+    (Scheduled, SubmissionEvent.REPLAY): Rule(_renumbered, NEXT, min_revision=LEAP),
     (Scheduled, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (SubmissionUncertain, SubmissionEvent.SCHEDULE): Rule(_scheduled, NEXT, added_revisions=1, if_pending=0),
     (SubmissionUncertain, SubmissionEvent.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, added_revisions=2, if_pending=1),
@@ -203,7 +220,10 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (SubmissionUncertain, SubmissionEvent.DELETE): Rule(
         _deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP
     ),
-    (SubmissionUncertain, SubmissionEvent.REPLAY): Rule(_replayed, NEXT),
+    (SubmissionUncertain, SubmissionEvent.NOT_WORKING): Rule(
+        _renumbered, FAILED, min_revision=1, added_revisions=2, if_resumed=LEAP + 1
+    ),
+    (SubmissionUncertain, SubmissionEvent.REPLAY): Rule(_replayed, NEXT, min_revision=LEAP),
     (SubmissionUncertain, SubmissionEvent.DROP): Rule(_unchanged, AS_INCOMPLETE),
     (Submitted, SubmissionEvent.SEND): Rule(_submitted, SENT, min_revision=1, added_revisions=1),
     (Submitted, SubmissionEvent.SEND_SPOOLED): Rule(
@@ -213,5 +233,8 @@ TABLE: dict[tuple[type[SubmissionState], SubmissionEvent], Rule] = {
     (Submitted, SubmissionEvent.ADD): Rule(_updated, NEXT, added_revisions=1, if_pending=0),
     (Submitted, SubmissionEvent.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, added_revisions=2, if_pending=1),
     (Submitted, SubmissionEvent.DELETE): Rule(_deleted, GONE, min_revision=1, added_revisions=1, if_resumed=LEAP),
+    (Submitted, SubmissionEvent.NOT_WORKING): Rule(
+        _renumbered, FAILED, min_revision=1, added_revisions=2, if_resumed=LEAP + 1
+    ),
     (Submitted, SubmissionEvent.DROP): Rule(_unchanged, AFTER_SEND),
 }

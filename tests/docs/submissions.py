@@ -12,16 +12,16 @@ from gateway.sessions.report_ref import (
     SubmissionUncertain,
     Submitted,
 )
-from gateway.submission.transitions import TABLE, Rule, SubmissionEvent
+from gateway.submission.transitions import PER_REPLY, TABLE, Rule, SubmissionEvent
 
 EXAMPLES: tuple[SubmissionState, ...] = (
     NotSubmitted(),
-    PerhapsScheduled(),
+    PerhapsScheduled(64),
     Scheduled(7),
     SubmissionUncertain(7),
     Submitted(7, 1),
 )
-STORES_NOTHING = {SubmissionEvent.REPLAY, SubmissionEvent.DROP}
+STORES_NOTHING = {SubmissionEvent.DROP}
 DELETES = {SubmissionEvent.CANCEL, SubmissionEvent.DELETE}
 
 
@@ -48,6 +48,8 @@ def _words(state: type[SubmissionState]) -> str:
 def _revision(event: SubmissionEvent, rule: Rule) -> str:
     if event in STORES_NOTHING:
         return "–"
+    if event is SubmissionEvent.REPLAY:
+        return f"max(r, {rule.min_revision} + {PER_REPLY} for each reply)"
     parts = [_sum(rule, rule.added_revisions)]
     if rule.if_pending is not None:
         parts.append(f"while one is pending {_sum(rule, rule.if_pending)}")

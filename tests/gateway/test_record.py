@@ -71,7 +71,7 @@ def test_a_record_that_shows_a_code_without_its_secret_begins_anew() -> None:
 SEEN = replace(BEGUN, state=Submitted(3, 1020, code=CodeState.SEEN), secret=b"")
 STATES = (
     NotSubmitted(2),
-    PerhapsScheduled(),
+    PerhapsScheduled(64),
     Scheduled(4),
     SubmissionUncertain(5, is_scheduled=True),
     Submitted(6, 1020, confirmed=False),

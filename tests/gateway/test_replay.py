@@ -168,6 +168,25 @@ def test_words_in_the_spool_come_after_a_send_that_was_filed_meanwhile(site: Sit
     assert "near the market" in site.heard()
 
 
+@pytest.mark.parametrize(
+    "has_database", [(True, True, False), (True, False, True), (False, True, False)], ids=["spool", "database", "both"]
+)
+def test_before_send_the_last_answer_is_heard_wherever_each_was_stored(
+    site: Site, has_database: tuple[bool, ...]
+) -> None:
+    process = site.processes[0]
+    process.has_redis = False
+    phone = site.app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply, has in zip(IN_DANGER[:6], (True, True, True, *has_database), strict=True):
+        process.has_database = has
+        phone.type(reply)
+    process.has_database = True
+    site.empty_the_spool()
+    site.app.submit_due_within(150)
+    assert [answer["value"] for answer in site.newest_last()[-1]["answers"]] == ["now", "harm", "VU-SEE", "me"]
+
+
 def test_what_is_answered_when_redis_is_back_comes_after_what_was_walked_without_it(site: Site) -> None:
     """The circuit breaker pauses Redis for five seconds and the database for thirty, so this order is usual."""
     process = site.processes[0]

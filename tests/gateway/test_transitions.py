@@ -148,6 +148,7 @@ class Walk(RuleBasedStateMachine):
     def begin(self) -> None:
         self.reports += 1
         self.ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
+        self.in_redis: ReportRef | None = None  # the report in Redis while the session is replayed without it
 
     def teardown(self) -> None:
         if not hasattr(self, "database"):
@@ -214,17 +215,34 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.ref.is_pending and not self.ref.is_submitted)
     @rule()
     def leave(self) -> None:
+        self.replies += 1
         self.submitter.withdraw(self.ref)
+        self.ref = after_event(self.ref, SubmissionEvent.CANCEL)
+        self.promised = set()
+
+    @precondition(lambda self: self.ref.is_pending and not self.ref.is_submitted)
+    @rule()
+    def leave_out(self) -> None:
+        """Leave the helpline out, so that no hotline may have the report."""
+        self.replies += 1
+        try:
+            self.submitter.cancel(self.ref)
+        except DatabaseUnavailable:  # the reporter reads that it failed, and goes on
+            self.ref = after_event(self.ref, SubmissionEvent.NOT_WORKING)
+            self.promised = set()
+            return
         self.ref = after_event(self.ref, SubmissionEvent.CANCEL)
         self.promised = set()
 
     @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
     @rule()
     def delete(self) -> None:
+        self.replies += 1
         was_uncertain = self.ref.is_unconfirmed or isinstance(self.ref.state, PerhapsScheduled)
         try:
             outcome = self.submitter.delete(self.ref)
         except DatabaseUnavailable:  # the reporter reads that it failed; it may have been deleted
+            self.ref = after_event(self.ref, SubmissionEvent.NOT_WORKING)
             self.promised = set()
             return
         if outcome == "deleted" and not was_uncertain and not isinstance(self.ref.state, NotSubmitted):
@@ -235,12 +253,20 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.sends_path)
     @rule()
     def replay(self) -> None:
-        """Empty Redis: the session is replayed from the path, including its Send."""
+        """Empty Redis: the session is replayed from the path, including its Send, and then takes the next reply."""
+        self.in_redis = self.in_redis or self.ref
         ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), is_replayable=True)
         assert ref.origin_key == self.ref.origin_key
-        self.ref = after_event(ref, SubmissionEvent.REPLAY)
-        if self.sent_words is not None:
-            self._send(self._told(self.sent_words), words=self.sent_words)
+        self._replay(ref)
+
+    @precondition(lambda self: self.in_redis is not None)
+    @rule()
+    def redis_returns(self) -> None:
+        """Bring back the session as it was before: the replies since then are replayed, and then the next is taken."""
+        if self.in_redis is None:
+            raise LookupError("there is no session in Redis")
+        ref, self.in_redis = self.in_redis, None
+        self._replay(ref)
 
     @invariant()
     def the_state_is_in_the_table(self) -> None:
@@ -248,6 +274,14 @@ class Walk(RuleBasedStateMachine):
             assert (type(self.ref.state), SubmissionEvent.DROP) in TABLE
 
     # Implementation
+
+    def _replay(self, ref: ReportRef) -> None:
+        self.ref = ref
+        if self.sent_words is not None and not self.ref.is_submitted:
+            self._send(self._told(self.sent_words), words=self.sent_words)
+        if not self.ref.is_submitted:
+            revision_by_place = LEAP + PER_REPLY * (self.replies + 1)
+            self.ref = after_event(self.ref, SubmissionEvent.REPLAY, max(self.ref.revision, revision_by_place))
 
     def _type(self) -> None:
         self.replies += 1
@@ -338,6 +372,25 @@ SCENARIOS = {
     "Send is spooled after a replay": "answer, answer, replay, db refused, send",
     "an answer follows a replay of Send": "send, replay, add",
     "an answer is spooled after a replay of Send": "send, add, replay, db refused, add",
+    "an answer is scheduled after Delete failed": "db refused, answer, delete, db none, answer",
+    "an answer is scheduled after leaving out failed": "db refused, answer, leave_out, db none, answer",
+    "an answer is spooled after NOT SENT and a deletion that was stored late": (
+        "answer, db refused, disk refused, send, disk none, db late, delete, db refused, answer"
+    ),
+    "an answer is spooled after one that is scheduled, each after a replay": (
+        "replay, answer, replay, db refused, answer"
+    ),
+    "an answer is scheduled after one that is spooled, each after a replay": (
+        "replay, answer, replay, db refused, answer, replay, db none, answer"
+    ),
+    "an answer follows a replay and leaving": "db refused, answer, replay, db none, leave, answer",
+    "an answer is scheduled when Redis is back after one that is spooled": (
+        "answer, replay, db refused, answer, redis_returns, db none, answer"
+    ),
+    "Send is spooled after a replay of an incomplete report": (
+        "answer, answer, replay, answer, scheduler, replay, db refused, send"
+    ),
+    "Delete fails after a replay": "replay, db refused, answer, replay, delete, db none, answer",
 }
 
 
@@ -367,30 +420,38 @@ NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
     (NotSubmitted(), SubmissionEvent.SEND, Submitted(9, 0)),
     (NotSubmitted(), SubmissionEvent.SEND_SPOOLED, Submitted(9, 0)),
     (NotSubmitted(), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
-    (NotSubmitted(), SubmissionEvent.REPLAY, Scheduled(9)),
+    (NotSubmitted(), SubmissionEvent.REPLAY, PerhapsScheduled(9)),
+    (NotSubmitted(3), SubmissionEvent.REPLAY, Scheduled(9)),
+    (NotSubmitted(3), SubmissionEvent.NOT_WORKING, NotSubmitted(3)),
     (NotSubmitted(3), SubmissionEvent.DROP, NotSubmitted(3)),
-    (PerhapsScheduled(), SubmissionEvent.SCHEDULE, Scheduled(9)),
-    (PerhapsScheduled(), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
-    (PerhapsScheduled(), SubmissionEvent.CANCEL, NotSubmitted(0)),
-    (PerhapsScheduled(), SubmissionEvent.DELETE, NotSubmitted()),
+    (PerhapsScheduled(7), SubmissionEvent.SCHEDULE, Scheduled(9)),
+    (PerhapsScheduled(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
+    (PerhapsScheduled(7), SubmissionEvent.CANCEL, NotSubmitted(7)),
+    (PerhapsScheduled(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (PerhapsScheduled(7), SubmissionEvent.NOT_WORKING, PerhapsScheduled(9)),
+    (PerhapsScheduled(7), SubmissionEvent.REPLAY, PerhapsScheduled(9)),
     (Scheduled(7), SubmissionEvent.SCHEDULE, Scheduled(9)),
     (Scheduled(7), SubmissionEvent.SEND, Submitted(9, 0)),
     (Scheduled(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
     (Scheduled(7), SubmissionEvent.CANCEL, NotSubmitted(7)),
     (Scheduled(7), SubmissionEvent.DELETE, NotSubmitted()),
+    (Scheduled(7), SubmissionEvent.NOT_WORKING, Scheduled(9)),
+    (Scheduled(7), SubmissionEvent.REPLAY, Scheduled(9)),
     (Scheduled(7), SubmissionEvent.DROP, Scheduled(7)),
     (SubmissionUncertain(7), SubmissionEvent.SCHEDULE, SubmissionUncertain(9, is_scheduled=True)),
     (SubmissionUncertain(7), SubmissionEvent.SEND, Submitted(9, 0)),
     (SubmissionUncertain(7), SubmissionEvent.NOT_STORED, SubmissionUncertain(9)),
     (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.NOT_STORED, SubmissionUncertain(9, is_scheduled=True)),
     (SubmissionUncertain(7, is_scheduled=True), SubmissionEvent.CANCEL, SubmissionUncertain(7)),
-    (SubmissionUncertain(7), SubmissionEvent.REPLAY, SubmissionUncertain(7, is_scheduled=True)),
+    (SubmissionUncertain(7), SubmissionEvent.NOT_WORKING, SubmissionUncertain(9)),
+    (SubmissionUncertain(7), SubmissionEvent.REPLAY, SubmissionUncertain(9, is_scheduled=True)),
     (SubmissionUncertain(7), SubmissionEvent.DELETE, NotSubmitted()),
     (Submitted(7, 5, confirmed=False), SubmissionEvent.SEND, Submitted(9, 5, confirmed=False)),
     (Submitted(7, 5, has_update=True), SubmissionEvent.NOT_STORED, Submitted(9, 5, has_update=True)),
     (Submitted(7, 5), SubmissionEvent.ADD, Submitted(9, 5, has_update=True)),
     (Submitted(7, 5, has_update=True), SubmissionEvent.ADD_SPOOLED, Submitted(9, 5)),
     (Submitted(7, 5), SubmissionEvent.DELETE, NotSubmitted()),
+    (Submitted(7, 5, confirmed=False), SubmissionEvent.NOT_WORKING, Submitted(9, 5, confirmed=False)),
     (Submitted(7, 5, has_update=True), SubmissionEvent.DROP, Submitted(7, 5, has_update=True)),
 ]
 
@@ -403,9 +464,8 @@ def test_the_state_after_an_event(state: SubmissionState, event: SubmissionEvent
 
 def test_a_replay_that_may_have_scheduled_nothing_is_known_as_such() -> None:
     report = ReportRef("id", b"", NOW)
-    assert after_event(report, SubmissionEvent.REPLAY).state == PerhapsScheduled()
-    assert known_up_to(replace(report, state=PerhapsScheduled()), 0).state == PerhapsScheduled()
-    assert known_up_to(replace(report, state=PerhapsScheduled()), 4).state == Scheduled(4)
+    assert after_event(report, SubmissionEvent.REPLAY).state == PerhapsScheduled(LEAP)
+    assert known_up_to(replace(report, state=PerhapsScheduled(LEAP)), 70).state == Scheduled(70)
     assert known_up_to(replace(report, state=SubmissionUncertain(2)), 4).state == SubmissionUncertain(4)
 
 
@@ -416,7 +476,10 @@ def test_a_replay_that_may_have_scheduled_nothing_is_known_as_such() -> None:
         (NotSubmitted(3), SubmissionEvent.SEND, False, 3),
         (NotSubmitted(3), SubmissionEvent.SEND_SPOOLED, False, 4),
         (NotSubmitted(3), SubmissionEvent.SEND_SPOOLED, True, 3 + LEAP),
-        (PerhapsScheduled(), SubmissionEvent.SEND_SPOOLED, False, 1 + LEAP),
+        (PerhapsScheduled(70), SubmissionEvent.SCHEDULE, False, 70),
+        (PerhapsScheduled(70), SubmissionEvent.SCHEDULE_SPOOLED, False, 71),
+        (PerhapsScheduled(70), SubmissionEvent.SEND_SPOOLED, False, 71),
+        (PerhapsScheduled(70), SubmissionEvent.DELETE, False, 70),
         (SubmissionUncertain(3), SubmissionEvent.SCHEDULE, False, 4),
         (SubmissionUncertain(3, is_scheduled=True), SubmissionEvent.SCHEDULE, False, 3),
         (SubmissionUncertain(3, is_scheduled=True), SubmissionEvent.SCHEDULE_SPOOLED, False, 4),
@@ -431,6 +494,19 @@ def test_the_revision_of_an_event(state: SubmissionState, event: SubmissionEvent
     assert revision_for(ReportRef("id", b"", NOW, state, resumed=resumed), event) == revision
 
 
+DELETABLE = [PerhapsScheduled(70), Scheduled(3), SubmissionUncertain(3), Submitted(3, 5)]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("state", DELETABLE, ids=str)
+def test_after_a_failed_deletion_the_next_number_is_beyond_what_it_deletes(
+    state: SubmissionState, resumed: bool
+) -> None:
+    report = ReportRef("id", b"", NOW, state, resumed=resumed)
+    deleted_up_to = revision_for(report, SubmissionEvent.DELETE)
+    assert after_event(report, SubmissionEvent.NOT_WORKING).revision == deleted_up_to + 1
+
+
 def in_call(state: SubmissionState | None, danger: str = "now", question: str = "danger") -> Record:
     answers = (Answer("report.danger", question, danger, False, NOW),)
     report = None if state is None else ReportRef("id", b"", NOW, state)
@@ -438,19 +514,29 @@ def in_call(state: SubmissionState | None, danger: str = "now", question: str = 
     return Record(state, LastTurn("1"), Reply("Who?", expects_reply=True), NOW, report=report)
 
 
+REPLY = Inbound("ussd", "africastalking", "+6785550101", "*111#", "1*2*3", path=True)
+BY_PLACE = LEAP + 2 * PER_REPLY
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (in_call(NotSubmitted()), PerhapsScheduled()),
-        (in_call(SubmissionUncertain(7)), SubmissionUncertain(7, is_scheduled=True)),
+        (in_call(NotSubmitted()), PerhapsScheduled(BY_PLACE)),
+        (in_call(PerhapsScheduled(999)), PerhapsScheduled(999)),
+        (in_call(SubmissionUncertain(7)), SubmissionUncertain(BY_PLACE, is_scheduled=True)),
         (in_call(NotSubmitted(), danger="soon"), NotSubmitted()),
         (in_call(NotSubmitted(), question="other"), NotSubmitted()),
-        (in_call(Scheduled(7)), Scheduled(7)),
+        (in_call(NotSubmitted(7)), Scheduled(BY_PLACE)),
+        (in_call(Scheduled(7)), Scheduled(BY_PLACE)),
+        (in_call(Scheduled(7), danger="soon"), Scheduled(BY_PLACE)),
+        (in_call(Scheduled(999)), Scheduled(999)),
         (in_call(Submitted(7, 5)), Submitted(7, 5)),
     ],
 )
-def test_in_danger_a_replayed_session_may_have_a_scheduled_revision(before: Record, after: SubmissionState) -> None:
-    found = replayed(before).report
+def test_in_danger_a_replayed_session_is_numbered_by_its_place_in_the_path(
+    before: Record, after: SubmissionState
+) -> None:
+    found = replayed(before, REPLY).report
     assert found and found.state == after
 
 
@@ -466,11 +552,9 @@ def test_in_danger_a_replayed_session_may_have_a_scheduled_revision(before: Reco
 def test_an_answer_after_send_is_numbered_by_its_place_in_the_path(
     state: SubmissionState, path: bool, after: SubmissionState
 ) -> None:
-    inbound = Inbound("ussd", "africastalking", "+6785550101", "*111#", "1*2*3", path=path)
-    found = numbered(in_call(state), inbound).report
+    found = numbered(in_call(state), replace(REPLY, path=path)).report
     assert found and found.state == after
 
 
 def test_without_a_report_a_replay_begins_none() -> None:
-    inbound = Inbound("ussd", "africastalking", "+6785550101", "*111#", "1*2", path=True)
-    assert replayed(in_call(None)) == numbered(in_call(None), inbound) == in_call(None)
+    assert replayed(in_call(None), REPLY) == numbered(in_call(None), REPLY) == in_call(None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from gateway.submission.spool_drain import submit_late
 from reports.store.schema import tables as t
 from tests.safeguarding.away import NUMBERS, database_away, empty
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, thread, walk
@@ -95,6 +97,24 @@ def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str
     assert phone.type("9").text == "Deleted."
     app.submit_due_within(LONG_AFTER)
     assert app.count(t.report) == 0
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("said", [("9",), ("Leave one out", "Pikinini Helpline")], ids=["Delete", "left out"])
+def test_who_goes_on_after_a_failed_deletion_is_heard(app: App, channel: str, said: tuple[str, ...]) -> None:
+    """The deletion waits in the spool behind the report, and must not delete what is answered after it."""
+    phone = app.ussd(PHONE, channel)
+    with database_away(app):
+        walk(phone, *IN_DANGER)
+        seen = [phone.type(reply) for reply in said]
+        assert (seen[-1].text, seen[-1].expects_reply) == (NUMBERS, False)
+    phone.type("0")
+    assert app.count(t.pending) == 1
+    app.parts.spool.drain(partial(submit_late, app.database))
+    app.submit_due_within(LONG_AFTER)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
 @pytest.mark.rule("S-12")
