@@ -76,7 +76,10 @@ class ScreenInputs:
     compared: Mapping[str, ValueSets]  # questions and facts, each with the sets that its value may have to be in
 
     def questions_beside(self, context: ScreenContext) -> dict[str, ValueSets] | None:
-        """Return the questions that the screen depends on beside a context; None if it also depends on other data."""
+        """Return the questions that the screen depends on, beside the data of `context`.
+
+        None if the screen also depends on other data.
+        """
         questions = {name: sets for name, sets in self.compared.items() if name not in context.facts}
         is_provided = self.lists <= context.lists.keys() and self.fields <= context.fields.keys()
         return questions if is_provided and FACTS.keys().isdisjoint(questions) else None

@@ -104,7 +104,7 @@ class Dispatcher:
             for (iso, voice), by_language in contexts.items()
             for kind in (("voice",) if voice else TEXT_KINDS)
         }
-        # One assignment: the cache of a reload must not be filled from the numbers before it.
+        # Assigned together, so that no request fills the new caches with the numbers from before the reload.
         self._country_data, self.countries = (contexts, layouts), countries
 
     def _contexts_of(self, country: Country, voice: str) -> dict[str, CountryContext]:

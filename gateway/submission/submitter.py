@@ -443,7 +443,8 @@ class Submitter:
     def write(self, write: Callable[[], T]) -> T:
         """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open.
 
-        A failure counts for the circuit breaker only if the database had time: at the beginning, or as it turned out.
+        A failure counts for the circuit breaker only if the database had enough time: when the use began, or because
+        the use took `SLOW_SECONDS` or more.
         """
         if self._breaker.is_open:
             raise DatabaseUnavailable("the circuit breaker is open")

@@ -51,9 +51,9 @@ T = TypeVar("T")
 
 
 class _SharedDeadline:
-    """The end of all uses of PostgreSQL for one answer. The time of a use begins with the first of them.
+    """The moment by which all uses of PostgreSQL for one answer must end. The first use sets it.
 
-    `latest`: monotonic seconds at which the answer's own time ends.
+    `latest`: the end of the answer's own time, in monotonic seconds.
     """
 
     def __init__(self, latest: float) -> None:
@@ -61,7 +61,7 @@ class _SharedDeadline:
         self._end: float | None = None
 
     def end(self, seconds: float, *, begin: bool) -> float:
-        """Return the end in monotonic seconds; the first call with `begin` begins the `seconds`."""
+        """Return the deadline in monotonic seconds: `seconds` after the first call with `begin`, or `latest`."""
         end = min(time.monotonic() + seconds, self._latest) if self._end is None else self._end
         if begin:
             self._end = end
