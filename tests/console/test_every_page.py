@@ -352,6 +352,9 @@ SMALL = """(free) => [...document.querySelectorAll(free)]
   .map((one) => one.outerHTML.slice(0, 100))"""
 
 
+LOOKS, LOOK_MS = 40, 50  # for the focus to be shown
+
+
 def looked_at(page: Any, name: str, axe: str) -> list[str]:
     """Return the faults of the page at each size."""
     found = []
@@ -380,6 +383,11 @@ def tabbed_through(page: Any, name: str) -> list[str]:
     while True:
         page.keyboard.press("Tab")
         at, shows, many, what = page.evaluate(AT, FREE)
+        for _ in range(LOOKS):  # a busy browser shows the focus a moment later
+            if shows:
+                break
+            page.wait_for_timeout(LOOK_MS)
+            at, shows, many, what = page.evaluate(AT, FREE)
         if at == number and re.search('type="(date|time)"', what):
             continue  # Chromium stops at each part of a date and at the calendar
         number += 1
