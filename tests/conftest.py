@@ -107,6 +107,9 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
             server.drop_databases()
     if found := leaks.leaked_resources(before, leaks.ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
+    applications: Any = sys.modules.get("tests.support.app")
+    if applications and (changed := applications.changed_timeouts()):
+        pytest.fail(f"This module left the timeouts of the application changed: {changed}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

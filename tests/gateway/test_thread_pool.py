@@ -396,9 +396,9 @@ def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
     phone.dial()
     for reply in ("Report", "Now", "Go on"):
         phone.type(reply)
-    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
     freezing = threading.Timer(0.5, own_valkey.freeze)
-    with busy(app.parts.blocking, THREADS):
+    with monkeypatch.context() as short, busy(app.parts.blocking, THREADS):
+        short.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
         freezing.start()
         watch = Stopwatch()
         seen = phone.type("Bullying, threats")

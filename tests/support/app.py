@@ -53,6 +53,13 @@ TIMEOUTS: dict[tuple[ModuleType, str], float] = {
     (sqlite, "COMMIT_SECONDS"): 2.5,
     (spool, "DISK_TIMEOUT_SECONDS"): 2.5,
 }
+ORIGINAL_TIMEOUTS = {place: getattr(*place) for place in TIMEOUTS}
+
+
+def changed_timeouts() -> dict[str, float]:
+    """Return the timeouts that differ from the product's; none may while no application is open."""
+    found = {place: getattr(*place) for place in TIMEOUTS}
+    return {name: now for (module, name), now in found.items() if now != ORIGINAL_TIMEOUTS[module, name]}
 
 
 class App:
