@@ -1,15 +1,17 @@
 """Admission control, and the log of refused requests. A process that is late accepts fewer new calls.
 
-A call is ten requests or more over some minutes. A process that accepts every new call at its limit is soon late for
-all of them, and they drop in the middle. Three delays, measured four times a second, show that it is at its limit: how
-late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is the highest
-rate of the last minutes at which calls reached "Sent" or their last screen. While it is late, it admits new calls at
-nine tenths of its capacity, and fewer the later it is. Otherwise the rate rises slowly, and quickly once there are few
-requests.
+A call is ten requests or more over some minutes, and nearly all of its work comes last, in Send. A process that admits
+calls for as long as it has time is overloaded when they come to Send, and many break off. So it admits calls at a rate
+that it can serve: its capacity. That is the number of calls that ended in the last minutes, divided by the seconds in
+which the processors were busy.
+
+Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
+wait for a thread. While one of them is long, the process is late, and admits fewer calls. While it is not, and refuses
+calls, it admits more and more of them (overbooking), because some reporters hang up before Send.
 
 A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
-and its provider sends it again. A call under way is never refused, and no call is while there are few requests:
-refusing them would not help.
+and its provider sends it again. A call under way is never refused. No call is refused while there are few requests,
+since that would not help; nor while few calls have ended, unless the process was late in the last hour.
 """
 
 from __future__ import annotations
@@ -26,18 +28,26 @@ import structlog
 
 from gateway.conversation.turns import begins_call
 from gateway.messaging.model import Inbound
+from runtime.processor_use import ProcessorUse
 
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
-LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
-MEAN_SECONDS: Final = 5.0  # over which ended calls are averaged; about the length of a quick call
-SHARE_OF_CAPACITY: Final = 0.9  # share of the known capacity that is admitted while the process is late
-RISE: Final = 0.02  # growth of the rate in each second, because dropped calls are not counted as ended
-DECLINE: Final = 0.01  # decline of the known capacity in each second
-QUIET_RISE: Final = 2.0  # factor of the rate, at each adjustment with few requests
+LATE_RANGE: Final = 2.0  # seconds beyond that; at their end the rate would be 0, but for `LEAST_SHARE`
+LEAST_SHARE: Final = 0.7  # share of the capacity that a late process admits at least; the rest serves what waits
+SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted while the process is not late
+CAPACITY_SECONDS: Final = 180.0  # over which ended calls and the use of the processors are summed up
+ASSUMED_CAPACITY: Final = 30.0  # calls a second that a process which is not late can serve at least
+LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
+MOST_OVERBOOKING: Final = 20.0  # calls admitted for each that will end
+OVERBOOKING_RISE: Final = 0.04  # its relative growth a second while calls are refused and the processors are idle
+LEAST_RISE: Final = 0.05  # share of that growth that remains however busy the processors are
+OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
+OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses no call
+ENDED_CALLS: Final = 60  # in `CAPACITY_SECONDS`; with fewer, calls are refused only after the process was late
+REMEMBERED_SECONDS: Final = 3600.0  # for which it counts that the process was late
 LEAST: Final = 1.0  # new calls a second that are always admitted
-BURST: Final = 300  # new calls admitted at once by a process that had few before, however late they make it
+BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the full rate, may be admitted at once
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
 BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
@@ -48,16 +58,24 @@ log = structlog.get_logger()
 
 
 class AdmissionControl:
-    """Decide which new calls and SMS are accepted. `now`: returns monotonic seconds."""
+    """Decide which new calls and SMS are accepted.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        now: returns monotonic seconds.
+        use: returns the share of the processors that was used since its last call, from 0 to 1.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic, use: Callable[[], float] | None = None) -> None:
         self._now = now
-        self._rate = math.inf  # new calls a second that are admitted
-        self._credit: float = BURST  # new calls that may be admitted at once
+        self._use = use or ProcessorUse().share
+        self._rate = ASSUMED_CAPACITY  # new calls a second that are admitted
+        self._burst = self._credit = BURST_SECONDS * ASSUMED_CAPACITY  # calls admitted at once: at most; now
         self._credited_at = self._looked_at = now()
-        self._ended = 0  # calls that ended since the last adjustment
-        self._ended_rate = 0.0  # ended calls a second, averaged over `MEAN_SECONDS`
-        self._capacity = 0.0  # calls a second: the highest rate of ended calls in the last minutes
+        self._limited_until = -math.inf  # until then, calls are refused although few ended in the last minute
+        self._ended = self._refused = 0  # calls since the last adjustment
+        self._recent_ends = 0.0  # calls that ended, weighted by age; the weight falls over `CAPACITY_SECONDS`
+        self._recent_use = 0.0  # seconds of all processors that were used, weighted alike
+        self._overbooking = 1.0  # calls admitted for each that will end
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
         self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
@@ -85,33 +103,51 @@ class AdmissionControl:
     def _admits(self, inbound: Inbound) -> bool:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
-        if self._rate == math.inf or not begins_call(inbound):
+        if not begins_call(inbound):
             return True
         now = self._now()
-        self._credit = min(self._credit + (now - self._credited_at) * self._rate, BURST)
+        self._credit = min(self._credit + (now - self._credited_at) * self._rate, self._burst)
         self._credited_at = now
-        if self._credit < 1:
+        if self._credit < 1 and self._is_limited(now):
+            self._refused += 1
             return False
-        self._credit -= 1
+        self._credit = max(self._credit - 1, 0.0)
         return True
+
+    def _is_limited(self, now: float) -> bool:
+        return self._is_busy and (self._recent_ends >= ENDED_CALLS or now < self._limited_until)
 
     def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
-        self._ended_rate += (self._ended / elapsed - self._ended_rate) * (1 - math.exp(-elapsed / MEAN_SECONDS))
         self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
-        self._capacity = max(self._capacity * (1 - DECLINE * elapsed), self._ended_rate)
         self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
-        if self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE):
-            excess_wait = max(longest_wait - MOST_LATE, 0.0)
-            self._rate = max(SHARE_OF_CAPACITY * self._capacity * (1 - excess_wait / LATE_RANGE), LEAST)
+        is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
+        use = self._use()
+        capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
+        if is_late:
+            self._limited_until = now + REMEMBERED_SECONDS
+            self._overbooking *= 1 - OVERBOOKING_DECLINE * elapsed
+            share = max(1 - max(longest_wait - MOST_LATE, 0.0) / LATE_RANGE, LEAST_SHARE)
         else:
-            growth = 1 + RISE * elapsed if self._is_busy else QUIET_RISE
-            self._rate = max(self._rate * growth, SHARE_OF_CAPACITY * self._capacity)
-        self._latest, self._late, self._requests = max(longest_wait, elapsed - EVERY_SECONDS), 0.0, 0
-        self._ended, self._looked_at = 0, now
+            capacity, share = max(capacity, ASSUMED_CAPACITY), 1.0
+            rise = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE) if self._refused else -OVERBOOKING_RETURN
+            self._overbooking *= 1 + rise * elapsed
+        self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
+        rate = SHARE_OF_CAPACITY * capacity * self._overbooking
+        self._rate, self._burst = max(share * rate, LEAST), BURST_SECONDS * max(rate, ASSUMED_CAPACITY)
+        self._latest, self._late = max(longest_wait, elapsed - EVERY_SECONDS), 0.0
+        self._requests = self._ended = self._refused = 0
+        self._looked_at = now
+
+    def _capacity(self, elapsed: float, use: float) -> float:
+        """Return how many calls a second this process could bring to their end, if the processors did nothing else."""
+        remaining = math.exp(-elapsed / CAPACITY_SECONDS)
+        self._recent_ends = self._recent_ends * remaining + self._ended
+        self._recent_use = self._recent_use * remaining + use * elapsed
+        return self._recent_ends / self._recent_use
 
     async def run(self) -> None:
         """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""
