@@ -2,7 +2,8 @@
 
 REPORTS=n (500; 5000 for the full size), SEED=n. UPGRADE_FROM=commit: all hosts start from that commit and are upgraded
 first; by default it is the last one without the newest migration, and `no` leaves this step out. FORM=small: two web
-hosts; one of them is killed and comes back.
+hosts; one of them is killed and comes back. TLS=yes: PostgreSQL, Redis and the Sentinels take nothing but TLS; it needs
+servers with TLS, such as Debian's postgresql and redis-server (or TEST_PG_BIN= and TEST_REDIS_TLS=).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ START_SECONDS = 120  # for start and end, in addition to the steps
 
 def main(console: Console) -> int:
     form, seed = os.environ.get("FORM") or "whole", os.environ.get("SEED") or "1"
-    small = form == "small"
+    small, tls = form == "small", os.environ.get("TLS") == "yes"
     reports = os.environ.get("REPORTS") or str(SMALL_REPORTS if small else REPORTS)
     release = os.environ.get("UPGRADE_FROM") or ("no" if small else release_before())
     if form not in ("small", "whole") or not (seed.isdecimal() and reports.isdecimal()):
@@ -33,7 +34,7 @@ def main(console: Console) -> int:
         return 2
     upgraded_from = "" if release == "no" else release
     planned = steps.SMALL if small else ((steps.UPGRADE, *steps.STEPS) if upgraded_from else steps.STEPS)
-    run = HostsRun(planned, int(reports), int(seed), small=small, release=upgraded_from)
+    run = HostsRun(planned, int(reports), int(seed), small=small, tls=tls, release=upgraded_from)
     seconds = sum(step.seconds for step in planned) + START_SECONDS
     try:
         with View(console, seconds) as view:

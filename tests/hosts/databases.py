@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
 
 from tests.hosts.network import PREFIX, Host
 from tests.support.postgres import CHECKOUT, Postgres
+from tests.support.redis_servers import ServerTls
 from tests.support.wait import until
 
 PORT = 5432
@@ -18,20 +20,33 @@ TRUSTED = f"host all all {PREFIX}.0/24 trust\nhost replication all {PREFIX}.0/24
 
 
 class HostPostgres(Postgres):
-    """PostgreSQL on one host. `is_standby`: its data is a copy of another server's."""
+    """PostgreSQL on one host. `is_standby`: its data is a copy of another server's. `tls`: it takes nothing else."""
 
-    def __init__(self, binaries: Path, host: Host, *, is_standby: bool = False) -> None:
+    def __init__(self, binaries: Path, host: Host, *, is_standby: bool = False, tls: ServerTls | None = None) -> None:
         self.host = host
         self._is_standby = is_standby
+        self._tls = tls
         options = ["-c", f"listen_addresses={host.address}", "-c", "wal_sender_timeout=5s"]
         options += ["-c", "wal_receiver_timeout=5s", "-c", "wal_receiver_status_interval=1s", "-c", "hot_standby=on"]
         super().__init__(binaries, address=host.address, enter=host.enter, options=options)
         self.port = PORT
+        if tls:
+            self._options = [*options, *self._tls_options(tls)]
+
+    def _tls_options(self, tls: ServerTls) -> list[str]:
+        """Copy the certificate to a file of the server's own account, as PostgreSQL requires, and name it."""
+        own = self.folder / "server.pem"
+        own.write_bytes(tls.certificate.read_bytes())
+        own.chmod(0o600)
+        if self._account:
+            os.chown(own, self._account.pw_uid, self._account.pw_gid)
+        return ["-c", "ssl=on", "-c", f"ssl_cert_file={own}", "-c", f"ssl_key_file={own}"]
 
     def _initdb(self) -> None:
         if not self._is_standby:
             super()._initdb()
-            (self.data / "pg_hba.conf").write_text(TRUSTED)
+            rules = TRUSTED.replace("host all", "hostssl all").replace("host repl", "hostssl repl")
+            (self.data / "pg_hba.conf").write_text(rules if self._tls else TRUSTED)
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Execute one statement as the administrator, and return its rows."""
@@ -43,6 +58,8 @@ class HostPostgres(Postgres):
         """Replace the data by a copy of the primary's and become its standby."""
         shutil.rmtree(self.data, ignore_errors=True)
         server = f"host={primary.address} port={PORT} user=postgres application_name={self.host.name}"
+        if self._tls:
+            server += f" sslmode=verify-full sslrootcert={self._tls.authority}"
         self._run("pg_basebackup", "-D", str(self.data), "-d", server, "-R", "-X", "stream", "-c", "fast", "--no-sync")
 
     def promote(self) -> None:
@@ -70,9 +87,12 @@ class DatabasePair:
 
     promoted_by = "by hand"
 
-    def __init__(self, binaries: Path, first: Host, second: Host | None) -> None:
-        self.primary = HostPostgres(binaries, first)
-        self.standby = HostPostgres(binaries, second, is_standby=True) if second else None
+    def __init__(
+        self, binaries: Path, first: Host, second: Host | None, tls: Callable[[Host], ServerTls | None]
+    ) -> None:
+        self.primary = HostPostgres(binaries, first, tls=tls(first))
+        self.standby = HostPostgres(binaries, second, is_standby=True, tls=tls(second)) if second else None
+        self._tls = tls(first)
         self._all = [self.primary, *([self.standby] if self.standby else [])]
         self.database = ""
 
@@ -92,7 +112,8 @@ class DatabasePair:
     def address(self, role: str) -> str:
         """Return the address of the server that takes writes, in the form of docs/operating/postgresql.md."""
         hosts = "&".join(f"host={server.address}:{PORT}" for server in self._all)
-        return f"postgresql://{role}@/{self.database}?{hosts}&target_session_attrs=read-write"
+        verified = f"&sslmode=verify-full&sslrootcert={self._tls.authority}" if self._tls else ""
+        return f"postgresql://{role}@/{self.database}?{hosts}&target_session_attrs=read-write{verified}"
 
     def start_standby(self) -> None:
         """Start the standby again after its host was killed."""

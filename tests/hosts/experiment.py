@@ -62,6 +62,7 @@ class HostsRun:
     reports: int
     seed: int = 1
     small: bool = False
+    tls: bool = False
     release: str = ""
     watch: Callable[[RunProgress], None] = field(default=lambda now: None)
 
@@ -69,7 +70,7 @@ class HostsRun:
         """Run, and return the result. Raises NoVerdict. If it is bad, copy records and logs to var/faults."""
         self._doing, self._sent, self._taken, self._over = "starting", 0, 0, False
         release = _checkout(self.release) if self.release else CHECKOUT
-        self.installation = InstallationOnHosts(seed=self.seed, small=self.small, release=release)
+        self.installation = InstallationOnHosts(seed=self.seed, small=self.small, tls=self.tls, release=release)
         self.folder = self.installation.folder
         self._arrived = LineCounter(self.folder / "every.jsonl")
         is_good = False
@@ -92,6 +93,8 @@ class HostsRun:
     def _let_call(self) -> Scene:
         ledger = Ledger(self.folder / "kills.jsonl")
         scene = Scene(self.installation, ledger, self._look)
+        if self.tls:
+            scene.notes.append(f"nothing but TLS between hosts and {self.installation.stores()}")
         self._callers = self._start_callers()
         assert self._callers.stdout
         threading.Thread(target=self._listen, args=(self._callers.stdout,), daemon=True).start()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -24,11 +25,12 @@ from tests.deploy.proxy import SHIPPED, nginx
 from tests.faults.open_work import OpenWork
 from tests.hosts import patroni
 from tests.hosts.databases import DatabasePair
-from tests.hosts.network import OUTSIDE, Network
+from tests.hosts.network import OUTSIDE, Host, Network
 from tests.hosts.patroni import PatroniPair
-from tests.support.postgres import binaries
-from tests.support.redis_servers import Server
+from tests.support.postgres import binaries, binaries_with_tls
+from tests.support.redis_servers import Server, ServerTls, program_with_tls
 from tests.support.sentinels import SentinelCluster
+from tests.support.tls import Authority
 from tests.support.wait import until
 from tests.workers.test_tls import certificate
 from tokaut.local_stack import startup
@@ -74,13 +76,14 @@ class Process:
 class InstallationOnHosts(OpenWork):
     """All hosts. `small`: without a second worker host, standby, Sentinels and console.
 
-    `seed`: of the unreliable hotline. `release`: the checkout from which all hosts start; `upgrade` installs the
+    `tls`: PostgreSQL, Redis and the Sentinels take only TLS; then PostgreSQL is promoted by hand. `seed`: of the
+    unreliable hotline. `release`: the checkout from which all hosts start; `upgrade` installs the
     release under test.
     """
 
-    def __init__(self, *, seed: int, small: bool = False, release: Path = CHECKOUT) -> None:
-        found = binaries()
-        assert found, "there are no PostgreSQL binaries: `make setup` brings them"
+    def __init__(self, *, seed: int, small: bool = False, tls: bool = False, release: Path = CHECKOUT) -> None:
+        found = binaries_with_tls() if tls else binaries()
+        assert found, "there is no PostgreSQL: `make setup` brings one, and with TLS=yes apt-get install postgresql"
         self.folder = Path(tempfile.mkdtemp(prefix="th-"))
         self.folder.chmod(0o711)
         self.seed, self.small = seed, small
@@ -90,6 +93,7 @@ class InstallationOnHosts(OpenWork):
         self.webs = [name for name in self.hosts if name.startswith("web")]
         self.workers = [name for name in self.hosts if name.startswith("worker")]
         self.releases = dict.fromkeys(self.hosts, release)
+        self._authority = self._new_authority() if tls else None
         self.databases = self._databases(found)
         self.redis = self._redis()
         countries = load_countries(("vu", "fj", "ke"), "demo")
@@ -100,23 +104,47 @@ class InstallationOnHosts(OpenWork):
         self.certificate = self.folder / "fullchain.pem"
         self._addresses: Mapping[str, str] = {}
 
+    def _new_authority(self) -> Authority:
+        folder = self.folder / "tls"
+        folder.mkdir(mode=0o755)
+        return Authority(folder, "authority")
+
+    def _tls(self, host: Host) -> ServerTls | None:
+        """Return a certificate of a host for the names by which others reach it; None without TLS."""
+        if self._authority is None:
+            return None
+        return ServerTls(self._authority.certificate(host.address, host.name), self._authority.file)
+
     def _databases(self, binaries: Path) -> DatabasePair:
-        if (found := patroni.programs()) and not self.small:
+        if (found := patroni.programs()) and not self.small and self._authority is None:
             of_etcd = [self.hosts[name] for name in ("redis1", "redis2", "redis3")]
             return PatroniPair(binaries, (self.hosts["db1"], self.hosts["db2"]), found, of_etcd)
-        return DatabasePair(binaries, self.hosts["db1"], self.hosts.get("db2"))
+        return DatabasePair(binaries, self.hosts["db1"], self.hosts.get("db2"), self._tls)
 
     def _redis(self) -> SentinelCluster | Server:
+        program = program_with_tls() if self._authority else None
+        assert program or not self._authority, "no Redis with TLS is installed: apt-get install redis-server"
         if self.small:
             host = self.hosts["redis1"]
-            return Server("protected-mode no", address=host.address, enter=host.enter)
+            return Server(
+                "protected-mode no", program=program, address=host.address, enter=host.enter, tls=self._tls(host)
+            )
         places = {"primary": "redis1", "replica": "redis2"} | {f"sentinel-{n}": f"redis{n}" for n in (1, 2, 3)}
 
         def make(role: str, *lines: str, sentinel: bool = False) -> Server:
             host = self.hosts[places[role]]
-            return Server(*lines, sentinel=sentinel, address=host.address, enter=host.enter)
+            at: dict[str, Any] = {"address": host.address, "enter": host.enter, "tls": self._tls(host)}
+            return Server(*lines, sentinel=sentinel, program=program, **at)
 
-        return SentinelCluster(self.folder / "redis", make)
+        return SentinelCluster(self.folder / "redis", make, self._authority and self._authority.file)
+
+    def stores(self) -> str:
+        """Return the name and version of the running Redis and PostgreSQL."""
+        redis = self.redis
+        with redis.admin(redis.primary) if isinstance(redis, SentinelCluster) else redis.asked() as client:
+            info = client.info("server")
+        name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+        return f"{name}, PostgreSQL {self.databases.primary.sql('SHOW server_version')[0][0]}"
 
     # Start
 
@@ -252,7 +280,7 @@ class InstallationOnHosts(OpenWork):
         redis: Mapping[str, str] = (
             self.redis.settings_for(name)
             if isinstance(self.redis, SentinelCluster)
-            else {"REDIS_URL": f"redis://{self.redis.address}:{self.redis.port}"}
+            else self._redis_settings(self.redis)
         )
         plan = {key: value for key, value in self.plan.settings.items() if key not in OF_A_DEMO}
         return {
@@ -265,6 +293,12 @@ class InstallationOnHosts(OpenWork):
             "TOKAUT_KEYS": str(self.plan.folder.inside / "keys"),
             "DATABASE_URL": self.databases.address(ROLES[name]),
         }
+
+    def _redis_settings(self, server: Server) -> dict[str, str]:
+        at = f"{server.address}:{server.port}"
+        if self._authority is None:
+            return {"REDIS_URL": f"redis://{at}"}
+        return {"REDIS_URL": f"rediss://{at}", "REDIS_CA_FILE": str(self._authority.file)}
 
     def _python(self, release: Path) -> dict[str, str]:
         return {"PYTHONPATH": str(release), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

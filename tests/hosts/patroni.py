@@ -123,6 +123,7 @@ class PatroniPair(DatabasePair):
         self.primary, self.standby = (PatroniPostgres(binaries, host, patroni, self.etcd.addresses) for host in hosts)
         self._all = [self.primary, self.standby]
         self.database = ""
+        self._tls = None
         self.promoted_by = (
             "by " + subprocess.run([patroni, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         )

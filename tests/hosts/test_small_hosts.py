@@ -14,19 +14,21 @@ import pytest
 from tests.deploy.proxy import SHIPPED, nginx
 from tests.hosts import network
 from tests.hosts.installation import BY_SED
+from tests.support.postgres import binaries_with_tls
+from tests.support.redis_servers import program_with_tls
 
 LONGEST = 300  # seconds, on a busy machine; alone it takes less than one minute
 
 
 @pytest.mark.slow
 def test_one_of_two_web_hosts_is_killed_and_comes_back() -> None:
-    """No report is lost or duplicated, and the other host answers in time."""
+    """No report is lost or duplicated, and the other host answers in time. With TLS, if servers with TLS are here."""
     if reason := network.why_not():
         pytest.skip(reason)
     nginx()
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts"],
-        env={**os.environ, "FORM": "small"},
+        env={**os.environ, "FORM": "small", "TLS": "yes" if binaries_with_tls() and program_with_tls() else "no"},
         capture_output=True,
         text=True,
         timeout=LONGEST,

@@ -6,9 +6,6 @@ with TLS (Debian's redis-server) is tested too.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +18,7 @@ from runtime.redis_clients import describe_error, queue_client, session_client
 from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.app import App
 from tests.support.ports import free_port
-from tests.support.redis_servers import Server
+from tests.support.redis_servers import Server, ServerTls, program_with_tls
 from tests.support.tls import Authority, tls_forwarder
 from tokaut.checks.stores import redis_faults
 
@@ -33,24 +30,10 @@ TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "
 Serve = Callable[[Path], int]  # certificate file → port of a server with it
 
 
-def speaks_tls() -> Path | None:
-    """Return a server program of this machine with TLS; None if there is none."""
-    for name in (os.environ.get("TEST_REDIS_TLS", ""), "valkey-server", "redis-server"):
-        found = shutil.which(name) if name else None
-        if found:
-            words = [found, "--port", "0", "--tls-port", "1"]
-            if (
-                "No tls-cert-file configured"
-                in subprocess.run(words, capture_output=True, text=True, check=False).stdout
-            ):
-                return Path(found)
-    return None
-
-
 @pytest.fixture(params=["a door before the wheel's Valkey", "a server of this machine"])
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     own = request.param == "a server of this machine"
-    program = speaks_tls() if own else None
+    program = program_with_tls() if own else None
     if own and program is None:
         pytest.skip("the wheel's Valkey has no TLS, and no other is installed: apt-get install redis-server")
     with ExitStack() as stack:
@@ -68,9 +51,9 @@ def behind_a_door(stack: ExitStack, certificate: Path) -> int:
 
 
 def own_tls(stack: ExitStack, program: Path, certificate: Path) -> int:
-    tls = ("tls-auth-clients no", f"tls-cert-file {certificate}", f"tls-key-file {certificate}")
     port = free_port()
-    server = Server("requirepass secret", f"tls-port {port}", *tls, f"tls-ca-cert-file {certificate}", program=program)
+    lines = ServerTls(certificate, certificate).lines(port)
+    server = Server("requirepass secret", *lines[1:], program=program)
     stack.callback(server.remove)
     server.start()
     return port

@@ -206,6 +206,15 @@ def binaries() -> Path | None:
 DEBIAN = Path("/usr/lib/postgresql")
 
 
+def binaries_with_tls() -> Path | None:
+    """Return the folder of a PostgreSQL with TLS, which the wheel's has not: TEST_PG_BIN, else the distribution's."""
+    chosen = os.environ.get("TEST_PG_BIN")
+    for folder in [Path(chosen)] if chosen else sorted(DEBIAN.glob("*/bin"), reverse=True):
+        if b"SSL is not supported" not in (folder / "postgres").read_bytes():
+            return folder
+    return None
+
+
 def releases() -> dict[str, Path | None]:
     """Return the folder of each PostgreSQL found here: from the wheel, and those that the distribution installed."""
     installed = sorted(DEBIAN.glob("*/bin"), key=lambda found: found.parent.name)

@@ -24,13 +24,15 @@ def _on_loopback(role: str, *lines: str, sentinel: bool = False) -> Server:
 class SentinelCluster:
     """The servers. `primary`: the server that was primary at the start, also after a failover.
 
-    `make` returns a server for its role (primary, replica, sentinel-1 to 3) and its configuration.
+    `make` returns a server for its role (primary, replica, sentinel-1 to 3) and its configuration. `authority`: the
+    certificate that clients trust if these servers have TLS.
     """
 
-    def __init__(self, folder: Path, make: Callable[..., Server] = _on_loopback) -> None:
+    def __init__(self, folder: Path, make: Callable[..., Server] = _on_loopback, authority: Path | None = None) -> None:
         self.folder = folder
         self._make = make
-        words = [str(folder), "--at", f"redis://{NAME}", "--admin", "--sentinel"]
+        self._authority = authority
+        words = [str(folder), "--at", f"{'rediss' if authority else 'redis'}://{NAME}", "--admin", "--sentinel"]
         result = CliRunner().invoke(acl, words)
         assert result.exit_code == 0, result.output
         follows = ("masteruser replica", f"masterauth {self._secret('replica.password')}")
@@ -61,6 +63,7 @@ class SentinelCluster:
             "REDIS_SENTINELS": ",".join(f"{one.address}:{one.port}" for one in self.sentinels),
             "REDIS_MASTER": NAME,
             "REDIS_SENTINEL_PASSWORD": PASSWORD,
+            **({"REDIS_CA_FILE": str(self._authority)} if self._authority else {}),
         }
 
     def promoted(self) -> bool:
@@ -81,7 +84,13 @@ class SentinelCluster:
         """Open a client as the user admin."""
         password = self._secret("admin.password")
         return Redis(
-            server.address, server.port, username="admin", password=password, decode_responses=True, socket_timeout=5
+            server.address,
+            server.port,
+            username="admin",
+            password=password,
+            decode_responses=True,
+            socket_timeout=5,
+            **server.client_options(),
         )
 
     def _server(self, role: str, *lines: str) -> Server:
@@ -106,7 +115,12 @@ class SentinelCluster:
 
     def _state(self, sentinel: Server) -> Mapping[str, object]:
         with Redis(
-            sentinel.address, sentinel.port, password=PASSWORD, decode_responses=True, socket_timeout=5
+            sentinel.address,
+            sentinel.port,
+            password=PASSWORD,
+            decode_responses=True,
+            socket_timeout=5,
+            **sentinel.client_options(),
         ) as client:
             try:
                 state: Mapping[str, object] = client.sentinel_masters()[NAME]
