@@ -7,7 +7,8 @@ its capacity: the number of calls that ended in the last minutes, for each secon
 Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
 wait for a thread. While one of them is long, the process is late: that time counts as busy, and the longer requests
 wait, the fewer calls are admitted. While it is not late, and refuses calls, it admits more and more of them
-(overbooking), because some reporters hang up before Send.
+(overbooking), because some reporters hang up before Send. A call counts as less while few callers reply to the
+first screen: a flood of such calls takes little time.
 
 A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
 and its provider sends it again. A call under way is never refused. No call is refused while there are few requests,
@@ -46,6 +47,8 @@ OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are r
 LEAST_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
 OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
 OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses no call
+REPLIES_SECONDS: Final = 20.0  # time constant of the sums of first and further requests
+LEAST_WEIGHT: Final = 0.02  # share of a call that a new one counts as, if hardly anybody replies to the first screen
 MOST_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
 LEAST: Final = 1.0  # new calls a second that are always admitted
 BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the rate of the capacity, may be admitted at once
@@ -78,6 +81,8 @@ class AdmissionControl:
         self._recent_ends = 0.0  # calls that ended, weighted by age
         self._recent_use = 0.0  # seconds of all processors that were used, weighted alike
         self._overbooking = 1.0  # calls admitted for each that will end
+        self._dials = self._replies = 0.0  # first and further requests of calls, weighted by age
+        self._weight = 1.0  # share of a call that a new one counts as: less if most end at their first screen
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
         self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
@@ -106,14 +111,16 @@ class AdmissionControl:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
         if not begins_call(inbound):
+            self._replies += 1
             return True
+        self._dials += 1
         now = self._now()
         self._credit = min(self._credit + (now - self._credited_at) * self._rate, self._burst)
         self._credited_at = now
-        if self._credit < 1 and self._is_limited(now):
+        if self._credit < self._weight and self._is_limited(now):
             self._refused += 1
             return False
-        self._credit = max(self._credit - 1, 0.0)
+        self._credit = max(self._credit - self._weight, 0.0)
         return True
 
     def _is_limited(self, now: float) -> bool:
@@ -142,6 +149,9 @@ class AdmissionControl:
         self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
         self._rate = max(SHARE_OF_CAPACITY * share * capacity * self._overbooking, LEAST)
         self._burst = max(BURST_SECONDS * capacity, CROWD)
+        self._weight = min(max(self._replies / max(self._dials, 1.0), LEAST_WEIGHT), 1.0)
+        remaining = math.exp(-elapsed / REPLIES_SECONDS)
+        self._dials, self._replies = self._dials * remaining, self._replies * remaining
         self._latest, self._late = max(longest_wait, elapsed - EVERY_SECONDS), 0.0
         self._requests = self._ended = self._refused = 0
         self._looked_at = now

@@ -64,6 +64,12 @@ class Machine:
                 self.admission.note_end()
             self.admission.adjust()
 
+    def refuse(self, times: int, ended: float) -> None:
+        """Let more reporters dial than are admitted in each of these intervals, and those who are admitted reply."""
+        for _ in range(times):
+            self.admitted(DIAL, of=500)
+            self.look(requests=500, ended=ended)
+
     def be_late(self, times: int = 1, ended: float = 10) -> None:
         """Be just too late for this number of intervals, in which `ended` calls end."""
         self.look(times, late=MOST_LATE + 0.001, ended=ended)
@@ -78,12 +84,12 @@ class Machine:
 
     def rate(self) -> float:
         """Return how many of very many new calls a second are admitted, without letting time pass for the rest."""
+        began, dials, admitted = self.now, self.admission._dials, 0
         self.use_up_burst()
-        began, admitted = self.now, 0
         for _ in range(20):
             self.now += 0.1
             admitted += self.admitted(DIAL, of=1000)
-        self.now = self.admission._credited_at = began
+        self.now, self.admission._credited_at, self.admission._dials = began, began, dials
         return admitted / 2
 
 
@@ -206,22 +212,17 @@ def test_more_are_admitted_little_by_little_while_it_is_not_late(machine: Machin
     machine.use = 0.25
     machine.look(400, ended=5)
     before = machine.rate()
-    for _ in range(400):
-        machine.admitted(DIAL, of=500)
-        machine.look(ended=5)
+    machine.refuse(400, ended=5)
     assert 1.3 * before < machine.rate() < 1.6 * before
-    for _ in range(4000):
-        machine.admitted(DIAL, of=500)
-        machine.look(ended=5)
+    machine.admission._overbooking = MOST_OVERBOOKING - 0.1
+    machine.refuse(40, ended=5)
     assert machine.rate() == rate_of(80 * MOST_OVERBOOKING)
 
 
 def test_few_more_are_admitted_where_the_processors_are_busy(machine: Machine) -> None:
     machine.use = 1.0
     machine.look(400, ended=10)
-    for _ in range(240):
-        machine.admitted(DIAL, of=500)
-        machine.look(ended=10)
+    machine.refuse(240, ended=10)
     assert machine.rate() == rate_of(1.12 * 40)
 
 
@@ -229,9 +230,7 @@ def test_few_more_are_admitted_where_the_processors_are_busy(machine: Machine) -
 def test_it_admits_fewer_again_once_it_is_late_or_refuses_nobody(machine: Machine, late: bool) -> None:
     machine.use = 0.25
     machine.look(400, ended=5)
-    for _ in range(400):
-        machine.admitted(DIAL, of=500)
-        machine.look(ended=5)
+    machine.refuse(400, ended=5)
     before = machine.rate()
     machine.look()
     if late:
@@ -255,11 +254,20 @@ def test_a_pause_of_the_process_changes_hardly_anything(machine: Machine) -> Non
 def test_reporters_who_hang_up_do_not_make_room_for_a_larger_burst(machine: Machine) -> None:
     machine.use = 0.05
     machine.look(400, ended=1)
-    for _ in range(4000):
-        machine.admitted(DIAL, of=500)
-        machine.look(ended=1)
+    machine.admission._overbooking = MOST_OVERBOOKING - 0.1
+    machine.refuse(40, ended=1)
     machine.look(40, ended=1)
-    assert machine.admitted(DIAL, of=5000) == BURST_SECONDS * 80
+    assert machine.admitted(DIAL, of=5000) == pytest.approx(BURST_SECONDS * 80, abs=1)
+
+
+def test_calls_to_whose_first_screen_hardly_anybody_replies_cost_hardly_anything(machine: Machine) -> None:
+    """No reporter is refused without need (S-36): a flood of such calls takes little time, and none from others."""
+    machine.use = 0.5
+    machine.look(400, ended=5)
+    flood = sum(machine.admitted(DIAL, of=100) for _ in range(80) if machine.look(requests=5, ended=5) is None)
+    assert flood == 80 * 100
+    machine.look(40, requests=500, ended=5)
+    assert machine.rate() == rate_of(40)
 
 
 def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
