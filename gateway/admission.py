@@ -7,12 +7,12 @@ its capacity: the number of calls that ended in the last minutes, for each secon
 Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
 wait for a thread. While one of them is long, the process is late: that time counts as busy, and the longer requests
 wait, the fewer calls are admitted. While it is not late, and refuses calls, it admits more and more of them
-(overbooking), because some reporters hang up before Send. A call counts as less while few callers reply to the
-first screen: a flood of such calls takes little time.
+(overbooking), because some reporters hang up before Send.
 
 A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
 and its provider sends it again. A call under way is never refused. No call is refused while there are few requests,
-since that would not help; nor while few calls have ended, unless the process was late in the last hour.
+since that would not help. Before the process is late, none is refused while few calls have ended, or while most callers
+leave at the first screen: a flood of such calls takes little time.
 """
 
 from __future__ import annotations
@@ -41,14 +41,12 @@ CAPACITY_SECONDS: Final = 180.0  # time constant of the sums of ended calls and 
 LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
 ASSUMED_CAPACITY: Final = 30.0  # calls a second of idle processors, until more calls have ended
 ENDED_CALLS: Final = 60  # recent ones, weighted by age; with fewer, the capacity is not known
-REMEMBERED_SECONDS: Final = 3600.0  # for which it counts that the process was late
+LEAST_REPLIES: Final = 0.7  # requests for each new call; with fewer, most callers leave at the first screen
 MOST_OVERBOOKING: Final = 20.0  # calls admitted for each that will end
 OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are refused and the processors are idle
 LEAST_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
 OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
 OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses no call
-REPLIES_SECONDS: Final = 20.0  # time constant of the sums of first and further requests
-LEAST_WEIGHT: Final = 0.02  # share of a call that a new one counts as, if hardly anybody replies to the first screen
 MOST_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
 LEAST: Final = 1.0  # new calls a second that are always admitted
 BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the rate of the capacity, may be admitted at once
@@ -76,16 +74,15 @@ class AdmissionControl:
         self._rate = ASSUMED_CAPACITY  # new calls a second that are admitted
         self._burst = self._credit = float(CROWD)  # calls that may be admitted at once: at most; now
         self._credited_at = self._looked_at = now()
-        self._limited_until = -math.inf  # until then, calls may be refused although few have ended
+        self._was_late = False  # since there were few requests
         self._ended = self._refused = 0  # calls since the last adjustment
         self._recent_ends = 0.0  # calls that ended, weighted by age
         self._recent_use = 0.0  # seconds of all processors that were used, weighted alike
         self._overbooking = 1.0  # calls admitted for each that will end
-        self._dials = self._replies = 0.0  # first and further requests of calls, weighted by age
-        self._weight = 1.0  # share of a call that a new one counts as: less if most end at their first screen
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
-        self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
+        self._calls = 0  # new ones among them
+        self._request_rate = self._call_rate = 0.0  # both a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
@@ -111,34 +108,35 @@ class AdmissionControl:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
         if not begins_call(inbound):
-            self._replies += 1
             return True
-        self._dials += 1
         now = self._now()
         self._credit = min(self._credit + (now - self._credited_at) * self._rate, self._burst)
         self._credited_at = now
-        if self._credit < self._weight and self._is_limited(now):
+        if self._credit < 1 and self._is_limited():
             self._refused += 1
             return False
-        self._credit = max(self._credit - self._weight, 0.0)
+        self._credit = max(self._credit - 1, 0.0)
+        self._calls += 1
         return True
 
-    def _is_limited(self, now: float) -> bool:
-        return self._is_busy and (self._recent_ends >= ENDED_CALLS or now < self._limited_until)
+    def _is_limited(self) -> bool:
+        do_callers_reply = self._request_rate - self._call_rate >= LEAST_REPLIES * self._call_rate
+        return self._is_busy and (self._was_late or (self._recent_ends >= ENDED_CALLS and do_callers_reply))
 
     def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
         self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
+        self._call_rate += (self._calls / elapsed - self._call_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
         self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
         is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
+        self._was_late = self._is_busy and (self._was_late or is_late)
         use = self._use()
         capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
         change, share = -OVERBOOKING_RETURN, 1.0
         if is_late:
-            self._limited_until = now + REMEMBERED_SECONDS
             change = -OVERBOOKING_DECLINE
             share = min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
         else:
@@ -149,11 +147,8 @@ class AdmissionControl:
         self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
         self._rate = max(SHARE_OF_CAPACITY * share * capacity * self._overbooking, LEAST)
         self._burst = max(BURST_SECONDS * capacity, CROWD)
-        self._weight = min(max(self._replies / max(self._dials, 1.0), LEAST_WEIGHT), 1.0)
-        remaining = math.exp(-elapsed / REPLIES_SECONDS)
-        self._dials, self._replies = self._dials * remaining, self._replies * remaining
         self._latest, self._late = max(longest_wait, elapsed - EVERY_SECONDS), 0.0
-        self._requests = self._ended = self._refused = 0
+        self._requests = self._calls = self._ended = self._refused = 0
         self._looked_at = now
 
     def _capacity(self, elapsed: float, use: float) -> float:
