@@ -1,17 +1,18 @@
-"""Admission control, and the log of refused requests. A process that is late accepts fewer new calls.
+"""Admission control, and the log of refused requests. A process admits no more new calls than it can serve.
 
-A call is ten requests or more over some minutes, and nearly all of its work comes last, in Send. A process that admits
-calls for as long as it has time is overloaded when they come to Send, and many break off. So it admits calls at a rate
-that it can serve: its capacity. That is the number of calls that ended in the last minutes, divided by the seconds in
-which the processors were busy.
+A call is ten requests or more over some minutes, and nearly all of its work comes last, in Send. A process that accepts
+every call until it is late is overloaded when they come to Send, and many break off. So it admits calls at the rate of
+its capacity: the number of calls that ended in the last minutes, for each second in which the processors were busy.
 
 Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
-wait for a thread. While one of them is long, the process is late, and admits fewer calls. While it is not, and refuses
-calls, it admits more and more of them (overbooking), because some reporters hang up before Send.
+wait for a thread. While one of them is long, the process is late: that time counts as busy, and the longer requests
+wait, the fewer calls are admitted. While it is not late, and refuses calls, it admits more and more of them
+(overbooking), because some reporters hang up before Send.
 
 A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
 and its provider sends it again. A call under way is never refused. No call is refused while there are few requests,
-since that would not help; nor while few calls have ended, unless the process was late in the last hour.
+since that would not help. Before the process is late, none is refused while few calls have ended, or while most callers
+leave at the first screen: a flood of such calls takes little time.
 """
 
 from __future__ import annotations
@@ -33,21 +34,23 @@ from runtime.processor_use import ProcessorUse
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
-LATE_RANGE: Final = 2.0  # seconds beyond that; at their end the rate would be 0, but for `LEAST_SHARE`
+LATE_RANGE: Final = 2.0  # the admitted share falls by 1 over so many seconds beyond that, but not below `LEAST_SHARE`
 LEAST_SHARE: Final = 0.7  # share of the capacity that a late process admits at least; the rest serves what waits
-SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted while the process is not late
-CAPACITY_SECONDS: Final = 180.0  # over which ended calls and the use of the processors are summed up
-ASSUMED_CAPACITY: Final = 30.0  # calls a second that a process which is not late can serve at least
+SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted otherwise
+CAPACITY_SECONDS: Final = 180.0  # time constant of the sums of ended calls and of busy time: older ones count less
 LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
+ASSUMED_CAPACITY: Final = 30.0  # calls a second of idle processors, until more calls have ended
+ENDED_CALLS: Final = 60  # recent ones, weighted by age; with fewer, the capacity is not known
+LEAST_REPLIES: Final = 0.7  # requests for each new call; with fewer, most callers leave at the first screen
 MOST_OVERBOOKING: Final = 20.0  # calls admitted for each that will end
-OVERBOOKING_RISE: Final = 0.04  # its relative growth a second while calls are refused and the processors are idle
-LEAST_RISE: Final = 0.05  # share of that growth that remains however busy the processors are
+OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are refused and the processors are idle
+LEAST_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
 OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
 OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses no call
-ENDED_CALLS: Final = 60  # in `CAPACITY_SECONDS`; with fewer, calls are refused only after the process was late
-REMEMBERED_SECONDS: Final = 3600.0  # for which it counts that the process was late
+MOST_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
 LEAST: Final = 1.0  # new calls a second that are always admitted
-BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the full rate, may be admitted at once
+BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the rate of the capacity, may be admitted at once
+CROWD: Final = 100  # calls that may always be admitted at once, if there were few before
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
 BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
@@ -69,16 +72,17 @@ class AdmissionControl:
         self._now = now
         self._use = use or ProcessorUse().share
         self._rate = ASSUMED_CAPACITY  # new calls a second that are admitted
-        self._burst = self._credit = BURST_SECONDS * ASSUMED_CAPACITY  # calls admitted at once: at most; now
+        self._burst = self._credit = float(CROWD)  # calls that may be admitted at once: at most; now
         self._credited_at = self._looked_at = now()
-        self._limited_until = -math.inf  # until then, calls are refused although few ended in the last minute
+        self._was_late = False  # since there were few requests
         self._ended = self._refused = 0  # calls since the last adjustment
-        self._recent_ends = 0.0  # calls that ended, weighted by age; the weight falls over `CAPACITY_SECONDS`
+        self._recent_ends = 0.0  # calls that ended, weighted by age
         self._recent_use = 0.0  # seconds of all processors that were used, weighted alike
         self._overbooking = 1.0  # calls admitted for each that will end
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
-        self._request_rate = 0.0  # admitted requests a second, averaged over `BUSY_SECONDS`
+        self._calls = 0  # new ones among them
+        self._request_rate = self._call_rate = 0.0  # both a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
@@ -95,7 +99,7 @@ class AdmissionControl:
         self._ended += 1
 
     def admits(self, inbound: Inbound) -> bool:
-        """Return whether a message is accepted, and count it if so. A late process refuses some new calls and SMS."""
+        """Return whether a message is accepted, and count it if so. Some new calls and SMS are refused."""
         is_admitted = self._admits(inbound)
         self._requests += is_admitted
         return is_admitted
@@ -108,46 +112,52 @@ class AdmissionControl:
         now = self._now()
         self._credit = min(self._credit + (now - self._credited_at) * self._rate, self._burst)
         self._credited_at = now
-        if self._credit < 1 and self._is_limited(now):
+        if self._credit < 1 and self._is_limited():
             self._refused += 1
             return False
         self._credit = max(self._credit - 1, 0.0)
+        self._calls += 1
         return True
 
-    def _is_limited(self, now: float) -> bool:
-        return self._is_busy and (self._recent_ends >= ENDED_CALLS or now < self._limited_until)
+    def _is_limited(self) -> bool:
+        do_callers_reply = self._request_rate - self._call_rate >= LEAST_REPLIES * self._call_rate
+        return self._is_busy and (self._was_late or (self._recent_ends >= ENDED_CALLS and do_callers_reply))
 
     def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
         self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
+        self._call_rate += (self._calls / elapsed - self._call_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
         self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
         is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
+        self._was_late = self._is_busy and (self._was_late or is_late)
         use = self._use()
         capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
+        change, share = -OVERBOOKING_RETURN, 1.0
         if is_late:
-            self._limited_until = now + REMEMBERED_SECONDS
-            self._overbooking *= 1 - OVERBOOKING_DECLINE * elapsed
-            share = max(1 - max(longest_wait - MOST_LATE, 0.0) / LATE_RANGE, LEAST_SHARE)
+            change = -OVERBOOKING_DECLINE
+            share = min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
         else:
-            capacity, share = max(capacity, ASSUMED_CAPACITY), 1.0
-            rise = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE) if self._refused else -OVERBOOKING_RETURN
-            self._overbooking *= 1 + rise * elapsed
+            capacity = max(capacity, ASSUMED_CAPACITY * (1 - use))
+            if self._refused:
+                change = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE)
+        self._overbooking *= 1 + change * min(elapsed, MOST_COUNTED)
         self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
-        rate = SHARE_OF_CAPACITY * capacity * self._overbooking
-        self._rate, self._burst = max(share * rate, LEAST), BURST_SECONDS * max(rate, ASSUMED_CAPACITY)
+        self._rate = max(SHARE_OF_CAPACITY * share * capacity * self._overbooking, LEAST)
+        self._burst = max(BURST_SECONDS * capacity, CROWD)
         self._latest, self._late = max(longest_wait, elapsed - EVERY_SECONDS), 0.0
-        self._requests = self._ended = self._refused = 0
+        self._requests = self._calls = self._ended = self._refused = 0
         self._looked_at = now
 
     def _capacity(self, elapsed: float, use: float) -> float:
-        """Return how many calls a second this process could bring to their end, if the processors did nothing else."""
+        """Return the ended calls for each second of busy processors; if few have ended, `ASSUMED_CAPACITY` at least."""
         remaining = math.exp(-elapsed / CAPACITY_SECONDS)
         self._recent_ends = self._recent_ends * remaining + self._ended
         self._recent_use = self._recent_use * remaining + use * elapsed
-        return self._recent_ends / self._recent_use
+        capacity = self._recent_ends / self._recent_use
+        return capacity if self._recent_ends >= ENDED_CALLS else max(capacity, ASSUMED_CAPACITY)
 
     async def run(self) -> None:
         """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""

@@ -9,11 +9,11 @@ from typing import Final
 
 STAT: Final = Path("/proc/stat")  # absent outside Linux, and hidden by systemd's ProcSubset=pid
 FIELDS: Final = slice(1, 9)  # of its first line: user, nice, system, idle, iowait, irq, softirq, steal
-IDLE: Final = slice(3, 5)  # of those: idle and iowait
+IDLE: Final = (1, 3, 4)  # of those: nice, which gives way to this process; idle, and iowait
 
 
 class ProcessorUse:
-    """The use of the processors since the last question. `stat`: a file like /proc/stat."""
+    """The use of the processors since the last call. `stat`: a file like /proc/stat."""
 
     def __init__(self, stat: Path = STAT) -> None:
         self._stat = stat
@@ -35,7 +35,7 @@ class ProcessorUse:
 
     def _read(self) -> tuple[int, int]:
         """Return the time in which the machine's processors were busy, and all time; zeros if unknown."""
-        with suppress(OSError, ValueError), self._stat.open("rb", buffering=0) as stat:
+        with suppress(OSError, ValueError, IndexError), self._stat.open("rb", buffering=0) as stat:
             times = [int(field) for field in stat.read(512).partition(b"\n")[0].split()[FIELDS]]
-            return sum(times) - sum(times[IDLE]), sum(times)
+            return sum(times) - sum(times[field] for field in IDLE), sum(times)
         return 0, 0

@@ -165,30 +165,31 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
         "local": f"{hours.desk.local(now):%H:%M}",
     }
     if hours.desk.is_open(now):
-        return Reachability(ContactOption.NOW, how, no_message, number, closes_at=_closes_at(hours, now), fields=fields)
-    opens_at = hours.desk.opens(now)
-    if opens_at is None:  # no safe hour within a year
-        return Reachability(ContactOption.NONE if no_message else ContactOption.MESSAGE, no_message=no_message)
+        closes_at = _next_change(hours, hours.end, now)
+        return Reachability(ContactOption.NOW, how, no_message, number, closes_at=closes_at, fields=fields)
+    opens_at = _next_change(hours, hours.begin, now)
     fields["wait"] = format_wait(opens_at - now)
     return Reachability(ContactOption.LATER, how, no_message, number, opens_at=opens_at, fields=fields)
 
 
-def _closes_at(hours: _Hours, now: int) -> int:
-    """Return the next end of the safe hours after `now`, which is inside them.
+def _next_change(hours: _Hours, at: time, now: int) -> int:
+    """Return when the safe hours next begin or end; `at`: the time of day of that change.
 
-    In a night of clock change it may come twice, or be skipped: then they end where the clock jumps.
+    In a night of clock change this time may come twice, or be skipped: then they change where the clock jumps, or a day
+    later.
     """
+    is_open = hours.desk.is_open
     today: date = hours.desk.local(now).date()
     times = [
-        datetime.combine(today + timedelta(days=days), hours.end.replace(fold=fold), hours.desk.zone)
-        for days in (0, 1, 2)
+        datetime.combine(today + timedelta(days=days), at.replace(fold=fold), hours.desk.zone)
+        for days in range(4)
         for fold in (0, 1)
     ]
-    ends = sorted(int(moment.timestamp()) * SECOND for moment in times)
-    end = next(end for end in ends if end > now and not hours.desk.is_open(end))
-    while end - MINUTE > now and not hours.desk.is_open(end - MINUTE):
-        end -= MINUTE
-    return end
+    moments = sorted(int(moment.timestamp()) * SECOND for moment in times)
+    change = next(moment for moment in moments if moment > now and is_open(moment) != is_open(now))
+    while change - MINUTE > now and is_open(change - MINUTE) != is_open(now):
+        change -= MINUTE
+    return change
 
 
 def format_wait(microseconds: int) -> str:

@@ -22,8 +22,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def times_of(user: int, idle: int, iowait: int = 0, steal: int = 0) -> str:
-    return f"cpu  {user} 0 0 {idle} {iowait} 0 0 {steal} {user} 0\n{REST}"
+def times_of(user: int, idle: int, iowait: int = 0, steal: int = 0, nice: int = 0) -> str:
+    return f"cpu  {user} {nice} 0 {idle} {iowait} 0 0 {steal} {user} 0\n{REST}"
 
 
 def test_it_is_the_machines_use_since_the_last_question(tmp_path: Path, clock: SimpleNamespace) -> None:
@@ -35,6 +35,7 @@ def test_it_is_the_machines_use_since_the_last_question(tmp_path: Path, clock: S
         (times_of(1030, 9070), 0.3),
         (times_of(1030, 9100, iowait=70), 0.0),
         (times_of(1080, 9125, iowait=70, steal=25), 0.75),
+        (times_of(1090, 9145, iowait=70, steal=25, nice=70), 0.1),
     ):
         stat.write_text(times)
         assert use.share() == pytest.approx(share)
