@@ -59,7 +59,8 @@ class HostPostgres(Postgres):
         shutil.rmtree(self.data, ignore_errors=True)
         server = f"host={primary.address} port={PORT} user=postgres application_name={self.host.name}"
         if self._tls:
-            server += f" sslmode=verify-full sslrootcert={self._tls.authority}"
+            own = self.folder / "absent.crt"  # otherwise it is in the home of root, which `nobody` may not read
+            server += f" sslmode=verify-full sslrootcert={self._tls.authority} sslcert={own}"
         self._run("pg_basebackup", "-D", str(self.data), "-d", server, "-R", "-X", "stream", "-c", "fast", "--no-sync")
 
     def promote(self) -> None:
