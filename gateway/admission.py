@@ -6,13 +6,13 @@ its capacity: the number of calls that ended in the last minutes, for each secon
 
 Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
 wait for a thread. While one of them is long, the process is late: that time counts as busy, and the longer requests
-wait, the fewer calls are admitted. While it is not late, and refuses calls, it admits more and more of them
-(overbooking), because some reporters hang up before Send.
+wait, the fewer calls are admitted, down to seven tenths. While it is not late, and refuses calls, it admits more and
+more of them (overbooking), because some reporters hang up before Send.
 
-A call that is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is refused,
-and its provider sends it again. A call under way is never refused. No call is refused while there are few requests,
-since that would not help. Before the process is late, none is refused while few calls have ended, or while most callers
-leave at the first screen: a flood of such calls takes little time.
+A call that is not admitted gets the emergency numbers at once. An SMS is refused while requests wait two seconds, and
+its provider sends it again. A call under way is never refused. No call is refused while there are few requests, since
+that would not help. If the process was not late in the last minute, none is refused while few calls have ended, or
+while callers send few further requests: a flood of calls that nobody goes on with takes little time.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
 LATE_RANGE: Final = 2.0  # the admitted share falls by 1 over so many seconds beyond that, but not below `LEAST_SHARE`
-LEAST_SHARE: Final = 0.7  # share of the capacity that a late process admits at least; the rest serves what waits
-SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted otherwise
+LEAST_SHARE: Final = 0.7
+SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted; less while the process is late
 CAPACITY_SECONDS: Final = 180.0  # time constant of the sums of ended calls and of busy time: older ones count less
 LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
-ASSUMED_CAPACITY: Final = 30.0  # calls a second of idle processors, until more calls have ended
-ENDED_CALLS: Final = 60  # recent ones, weighted by age; with fewer, the capacity is not known
-LEAST_REPLIES: Final = 0.7  # requests for each new call; with fewer, most callers leave at the first screen
-MOST_OVERBOOKING: Final = 20.0  # calls admitted for each that will end
+ASSUMED_CAPACITY: Final = 30.0  # calls a second assumed of a process until it was late, times the idle share
+ENDED_CALLS: Final = 60  # with fewer in the sum, the capacity is not known
+LEAST_REPLIES: Final = 0.7  # further requests for each new call; with fewer, most callers leave at the first screen
+REMEMBERED_SECONDS: Final = 60.0  # for which it counts that the process was late
+MOST_STALL: Final = 10.0  # seconds of a stalled event loop after which the requests before it tell nothing
+MOST_OVERBOOKING: Final = 4.0  # calls admitted for each that will end
 OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are refused and the processors are idle
 LEAST_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
 OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
@@ -50,9 +52,9 @@ OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses n
 MOST_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
 LEAST: Final = 1.0  # new calls a second that are always admitted
 BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the rate of the capacity, may be admitted at once
-CROWD: Final = 100  # calls that may always be admitted at once, if there were few before
+CROWD: Final = 100  # the least size of such a burst
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
-BUSY_RATE: Final = 40  # requests a second; with fewer, the load is not what makes this process late
+BUSY_RATE: Final = 40  # admitted requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
 MOST_WAITS: Final = 1000
 LOG_EVERY_SECONDS: Final = 60
@@ -74,16 +76,17 @@ class AdmissionControl:
         self._rate = ASSUMED_CAPACITY  # new calls a second that are admitted
         self._burst = self._credit = float(CROWD)  # calls that may be admitted at once: at most; now
         self._credited_at = self._looked_at = now()
-        self._was_late = False  # since there were few requests
         self._ended = self._refused = 0  # calls since the last adjustment
-        self._recent_ends = 0.0  # calls that ended, weighted by age
-        self._recent_use = 0.0  # seconds of all processors that were used, weighted alike
+        self._ends = 0.0  # calls that ended while there were many requests; older ones count less
+        self._used = 0.0  # seconds of busy processors in the same time, weighted alike
         self._overbooking = 1.0  # calls admitted for each that will end
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
-        self._calls = 0  # new ones among them
-        self._request_rate = self._call_rate = 0.0  # both a second, averaged over `BUSY_SECONDS`
+        self._calls = self._replies = 0  # among them: first and further requests of calls
+        self._request_rate = self._call_rate = self._reply_rate = 0.0  # a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
+        self._late_until = -math.inf  # the end of `REMEMBERED_SECONDS` since the process was late
+        self._was_late = False  # whether it was late in that time, and is busy
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
     def note(self, seconds: float) -> None:
@@ -108,6 +111,7 @@ class AdmissionControl:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
         if not begins_call(inbound):
+            self._replies += 1
             return True
         now = self._now()
         self._credit = min(self._credit + (now - self._credited_at) * self._rate, self._burst)
@@ -120,44 +124,54 @@ class AdmissionControl:
         return True
 
     def _is_limited(self) -> bool:
-        do_callers_reply = self._request_rate - self._call_rate >= LEAST_REPLIES * self._call_rate
-        return self._is_busy and (self._was_late or (self._recent_ends >= ENDED_CALLS and do_callers_reply))
+        is_forecast = self._ends >= ENDED_CALLS and self._reply_rate >= LEAST_REPLIES * self._call_rate
+        return self._is_busy and (self._was_late or is_forecast)
 
     def adjust(self) -> None:
         """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers requests."""
         now = self._now()
         elapsed = max(now - self._looked_at, EVERY_SECONDS)
-        self._request_rate += (self._requests / elapsed - self._request_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
-        self._call_rate += (self._calls / elapsed - self._call_rate) * (1 - math.exp(-elapsed / BUSY_SECONDS))
-        self._is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
+        lag = elapsed - EVERY_SECONDS
+        newest = 1 - math.exp(-elapsed / BUSY_SECONDS)
+        self._request_rate += (self._requests / elapsed - self._request_rate) * newest
+        self._call_rate += (self._calls / elapsed - self._call_rate) * newest
+        self._reply_rate += (self._replies / elapsed - self._reply_rate) * newest
+        is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
+        self._is_busy = is_busy or (self._is_busy and MOST_LAG < lag < MOST_STALL)
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
-        is_late = self._is_busy and (elapsed - EVERY_SECONDS > MOST_LAG or longest_wait > MOST_LATE)
-        self._was_late = self._is_busy and (self._was_late or is_late)
+        is_late = self._is_busy and (lag > MOST_LAG or longest_wait > MOST_LATE)
+        if is_late:
+            self._late_until = now + REMEMBERED_SECONDS
+        self._was_late = self._is_busy and now < self._late_until
         use = self._use()
         capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
         change, share = -OVERBOOKING_RETURN, 1.0
         if is_late:
             change = -OVERBOOKING_DECLINE
             share = min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
-        else:
+        elif self._refused:
+            change = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE)
+        if not self._was_late:
             capacity = max(capacity, ASSUMED_CAPACITY * (1 - use))
-            if self._refused:
-                change = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE)
         self._overbooking *= 1 + change * min(elapsed, MOST_COUNTED)
         self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
         self._rate = max(SHARE_OF_CAPACITY * share * capacity * self._overbooking, LEAST)
         self._burst = max(BURST_SECONDS * capacity, CROWD)
-        self._latest, self._late = max(longest_wait, elapsed - EVERY_SECONDS), 0.0
-        self._requests = self._calls = self._ended = self._refused = 0
+        self._latest, self._late = max(longest_wait, lag), 0.0
+        self._requests = self._calls = self._replies = self._ended = self._refused = 0
         self._looked_at = now
 
     def _capacity(self, elapsed: float, use: float) -> float:
-        """Return the ended calls for each second of busy processors; if few have ended, `ASSUMED_CAPACITY` at least."""
-        remaining = math.exp(-elapsed / CAPACITY_SECONDS)
-        self._recent_ends = self._recent_ends * remaining + self._ended
-        self._recent_use = self._recent_use * remaining + use * elapsed
-        capacity = self._recent_ends / self._recent_use
-        return capacity if self._recent_ends >= ENDED_CALLS else max(capacity, ASSUMED_CAPACITY)
+        """Return the ended calls for each second of busy processors; if few have ended, `ASSUMED_CAPACITY` at least.
+
+        Only times with many requests count: otherwise the processors may be busy with other work.
+        """
+        if self._is_busy:
+            remaining = math.exp(-elapsed / CAPACITY_SECONDS)
+            self._ends = self._ends * remaining + self._ended
+            self._used = self._used * remaining + use * elapsed
+        capacity = self._ends / self._used if self._used else 0.0
+        return capacity if self._ends >= ENDED_CALLS else max(capacity, ASSUMED_CAPACITY)
 
     async def run(self) -> None:
         """Adjust the rate every `EVERY_SECONDS`, until the task is cancelled."""

@@ -21,6 +21,7 @@ from gateway.admission import (
     MOST_LAG,
     MOST_LATE,
     MOST_OVERBOOKING,
+    REMEMBERED_SECONDS,
     SHARE_OF_CAPACITY,
     SMS_LATE,
     AdmissionControl,
@@ -154,14 +155,41 @@ def test_before_calls_have_ended_none_is_refused_for_what_it_may_cost(machine: M
     assert machine.admitted(DIAL, of=5000) < 500
 
 
-def test_it_remembers_that_it_was_late_while_there_are_many_requests(machine: Machine) -> None:
+def test_it_remembers_for_a_minute_that_it_was_late(machine: Machine) -> None:
     machine.be_late()
     machine.use = 0.1
-    machine.look(400)
+    machine.look(int(REMEMBERED_SECONDS / EVERY_SECONDS) - 20)
     assert machine.rate() == rate_of(ASSUMED_CAPACITY)
-    machine.look(20, requests=2)
-    machine.look(4)
+    machine.look(40)
     assert machine.admitted(DIAL, of=5000) == 5000
+
+
+def test_a_machine_that_was_just_late_is_not_assumed_to_have_time(machine: Machine) -> None:
+    """A disk may be its limit: then the processors are idle."""
+    machine.use = 0.1
+    machine.be_late(400, ended=3)
+    machine.look(4, ended=3)
+    assert machine.rate() == rate_of(12)
+
+
+def test_what_the_processors_do_while_few_call_is_no_cost_of_calls(machine: Machine) -> None:
+    machine.look(400, ended=5)
+    machine.look(20, requests=2)
+    machine.use = 0.9
+    machine.look(4000, requests=2)
+    machine.use = 0.5
+    machine.look(20, ended=5)
+    assert machine.rate() == rate_of(40)
+
+
+def test_a_stall_of_some_seconds_is_no_time_with_few_requests(machine: Machine) -> None:
+    """A bug: requests were averaged over the stall, so all that had waited for its end were admitted."""
+    machine.look(100, ended=3)
+    machine.look(lag=3, late=3)
+    assert machine.admitted(SMS) == 0
+    assert machine.admitted(DIAL, of=1000) <= CROWD
+    machine.look(lag=3600, late=3)
+    assert machine.admitted(DIAL, of=1000) == 1000
 
 
 def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
@@ -275,6 +303,17 @@ def test_calls_to_whose_first_screen_hardly_anybody_replies_are_not_refused(mach
         machine.admitted(DIAL, of=100)
         machine.look(requests=300)
     assert machine.rate() < 50, "these callers reply"
+
+
+def test_sms_are_no_replies_of_callers(machine: Machine) -> None:
+    machine.look(400, ended=5)
+    machine.look(40, requests=2)
+    flood = 0
+    for _ in range(80):
+        flood += machine.admitted(DIAL, of=50)
+        machine.admitted(SMS, of=100)
+        machine.look(requests=5)
+    assert flood == 80 * 50
 
 
 def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
