@@ -11,8 +11,8 @@ more of them (overbooking), because some reporters hang up before Send.
 
 A call that is not admitted gets the emergency numbers at once. An SMS is refused while requests wait two seconds, and
 its provider sends it again. A call under way is never refused. No call is refused while there are few requests, since
-that would not help. If the process was not late in the last minute, none is refused while few calls have ended, or
-while callers send few further requests: a flood of calls that nobody goes on with takes little time.
+that would not help; nor if the process was not late in the last ten minutes. If it was not in the last minute, none is
+refused while callers send few further requests: a flood of calls that nobody goes on with takes little time.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
 LATE_RANGE: Final = 2.0  # the admitted share falls by 1 over so many seconds beyond that, but not below `LEAST_SHARE`
-LEAST_SHARE: Final = 0.7
-SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that is admitted; less while the process is late
+LEAST_SHARE: Final = 0.7  # the least part of `SHARE_OF_CAPACITY`
+SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that a late process admits, or less
+ABOVE_CAPACITY: Final = 1.1  # share that it admits otherwise: the processors may have more time than it seems
 CAPACITY_SECONDS: Final = 180.0  # time constant of the sums of ended calls and of busy time: older ones count less
 LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
-ASSUMED_CAPACITY: Final = 30.0  # calls a second assumed of a process until it was late, times the idle share
-ENDED_CALLS: Final = 60  # with fewer in the sum, the capacity is not known
+ASSUMED_CAPACITY: Final = 30.0  # calls a second; unless it was just late, a process is assumed to serve it if idle
+ENDED_CALLS: Final = 60  # with fewer in the sum, the capacity counts as `ASSUMED_CAPACITY` at least
 LEAST_REPLIES: Final = 0.7  # further requests for each new call; with fewer, most callers leave at the first screen
-REMEMBERED_SECONDS: Final = 60.0  # for which it counts that the process was late
+LATE_SECONDS: Final = 60.0  # after the process was late; then calls are refused whatever callers do
+FORECAST_SECONDS: Final = 600.0  # after it was late; then calls are refused if callers reply
 MOST_STALL: Final = 10.0  # seconds of a stalled event loop after which the requests before it tell nothing
 MOST_OVERBOOKING: Final = 4.0  # calls admitted for each that will end
 OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are refused and the processors are idle
@@ -85,7 +87,7 @@ class AdmissionControl:
         self._calls = self._replies = 0  # among them: first and further requests of calls
         self._request_rate = self._call_rate = self._reply_rate = 0.0  # a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
-        self._late_until = -math.inf  # the end of `REMEMBERED_SECONDS` since the process was late
+        self._late_until = self._forecast_until = -math.inf  # ends of these seconds since the process was late
         self._was_late = False  # whether it was late in that time, and is busy
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
@@ -124,7 +126,7 @@ class AdmissionControl:
         return True
 
     def _is_limited(self) -> bool:
-        is_forecast = self._ends >= ENDED_CALLS and self._reply_rate >= LEAST_REPLIES * self._call_rate
+        is_forecast = self._now() < self._forecast_until and self._reply_rate >= LEAST_REPLIES * self._call_rate
         return self._is_busy and (self._was_late or is_forecast)
 
     def adjust(self) -> None:
@@ -141,21 +143,21 @@ class AdmissionControl:
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
         is_late = self._is_busy and (lag > MOST_LAG or longest_wait > MOST_LATE)
         if is_late:
-            self._late_until = now + REMEMBERED_SECONDS
+            self._late_until, self._forecast_until = now + LATE_SECONDS, now + FORECAST_SECONDS
         self._was_late = self._is_busy and now < self._late_until
         use = self._use()
         capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
-        change, share = -OVERBOOKING_RETURN, 1.0
+        change, share = -OVERBOOKING_RETURN, ABOVE_CAPACITY
         if is_late:
             change = -OVERBOOKING_DECLINE
-            share = min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
+            share = SHARE_OF_CAPACITY * min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
         elif self._refused:
             change = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE)
         if not self._was_late:
             capacity = max(capacity, ASSUMED_CAPACITY * (1 - use))
         self._overbooking *= 1 + change * min(elapsed, MOST_COUNTED)
         self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
-        self._rate = max(SHARE_OF_CAPACITY * share * capacity * self._overbooking, LEAST)
+        self._rate = max(share * capacity * self._overbooking, LEAST)
         self._burst = max(BURST_SECONDS * capacity, CROWD)
         self._latest, self._late = max(longest_wait, lag), 0.0
         self._requests = self._calls = self._replies = self._ended = self._refused = 0
