@@ -1,18 +1,19 @@
-"""Admission control, and the log of refused requests. A process admits no more new calls than it can serve.
+"""Admission control, and the log of refused requests. A process that was late admits only what it can serve.
 
 A call is ten requests or more over some minutes, and nearly all of its work comes last, in Send. A process that accepts
-every call until it is late is overloaded when they come to Send, and many break off. So it admits calls at the rate of
-its capacity: the number of calls that ended in the last minutes, for each second in which the processors were busy.
+every call until it is late is overloaded when they come to Send, and many break off. So once it was late, it admits
+calls at the rate of its capacity: the number of calls that ended in the last minutes, for each second in which the
+processors were busy.
 
 Four times a second it measures three delays: how late the event loop wakes, how late requests begin, and how long they
 wait for a thread. While one of them is long, the process is late: that time counts as busy, and the longer requests
 wait, the fewer calls are admitted, down to seven tenths. While it is not late, and refuses calls, it admits more and
 more of them (overbooking), because some reporters hang up before Send.
 
-A call that is not admitted gets the emergency numbers at once. An SMS is refused while requests wait two seconds, and
-its provider sends it again. A call under way is never refused. No call is refused while there are few requests, since
-that would not help; nor if the process was not late in the last ten minutes. If it was not in the last minute, none is
-refused while callers send few further requests: a flood of calls that nobody goes on with takes little time.
+Calls are refused only within ten minutes after the process was late, and only while there are many requests; otherwise
+it would not help. After one minute they are refused only while callers send further requests, because a flood of calls
+that nobody goes on with takes little time. A call under way is never refused. A call that is not admitted gets the
+emergency numbers at once. An SMS is refused while requests wait two seconds, and its provider sends it again.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class AdmissionControl:
         self._calls = self._replies = 0  # among them: first and further requests of calls
         self._request_rate = self._call_rate = self._reply_rate = 0.0  # a second, averaged over `BUSY_SECONDS`
         self._is_busy = False  # whether requests reached `BUSY_RATE` at the last adjustment
-        self._late_until = self._forecast_until = -math.inf  # ends of these seconds since the process was late
-        self._was_late = False  # whether it was late in that time, and is busy
+        self._late_until = self._forecast_until = -math.inf  # ends of `LATE_SECONDS` and `FORECAST_SECONDS`
+        self._was_late = False  # whether it is busy, and `LATE_SECONDS` are not over
         self._late = self._latest = 0.0  # longest delay in seconds: since the last adjustment; before it
 
     def note(self, seconds: float) -> None:
