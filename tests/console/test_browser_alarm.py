@@ -74,8 +74,10 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     badge.wait_for(timeout=60_000)
     desk.change(update(t.holding).values(handed_by=None))
     badge.wait_for(state="hidden", timeout=60_000)
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    with page.expect_response("**/locked/waiting*", timeout=60_000) as first:  # without it no report would be new
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    first.value.finished()
     page.get_by_role("heading", name="Locked").wait_for()
     page.get_by_text("Urgent reports waiting: 0").wait_for()
     page.locator("#password").fill("half typed")
