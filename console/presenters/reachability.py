@@ -152,7 +152,7 @@ def _hours(terms: Any) -> _Hours | None:
         zone = parse_zone(terms["tz"])
     except (KeyError, TypeError, ValueError, OpeningHoursError):
         return None
-    if begin == end or begin.tzinfo or end.tzinfo:
+    if begin == end or begin.tzinfo or end.tzinfo or begin.microsecond or end.microsecond:
         return None
     return _Hours(begin, end, OpeningHours(zone, (OpeningSpan(EVERY_DAY, begin, end),)))
 

@@ -126,6 +126,14 @@ def test_the_hours_begin_and_end_when_it_says_so(hours: dict[str, str], mailbox:
         assert all(is_safe(hours, at) for at in range(now, found.closes_at, 7 * MINUTE))
 
 
+@pytest.mark.parametrize(("begin", "end"), [("08:00:00.5", "09:00"), ("08:00", "09:00:00.5"), ("8:00", "09:00")])
+def test_hours_that_are_no_times_of_day_allow_no_call(begin: str, end: str) -> None:
+    """A bug: with a part of a second no end was found, and the report's page failed."""
+    contact = {"allowed": True, "how": "call", "msisdn": NUMBER, "safe_hours": {"from": begin, "to": end, "tz": "UTC"}}
+    for at in range(SPRING, SPRING + 24 * HOUR, 30 * MINUTE):
+        assert reach(contact, "", at).way is ContactOption.MESSAGE
+
+
 @pytest.mark.parametrize(
     ("mailbox", "how", "sentence"),
     [
