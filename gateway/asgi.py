@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
@@ -19,7 +18,7 @@ from a2wsgi import WSGIMiddleware
 from gateway import app
 from gateway.messaging.model import HttpResponse
 from gateway.services import Services
-from gateway.webhooks import HOOKS, RequestHead, is_local
+from gateway.webhooks import HOOKS, RequestHead, arrived_at
 from runtime import event_loop_guard
 from runtime.security_headers import HEADERS
 
@@ -27,7 +26,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_WAIT_SECONDS: Final = 60  # a proxy's header with a longer wait means that a clock was changed
 UNKNOWN_ADDRESS: Final = "192.0.2.0"  # stands for a client that closed the connection before it was accepted
 FLASK_THREADS: Final = 2  # for health checks and metrics
 # A refusal closes the connection whether or not the body was read: the two must not look different.
@@ -95,11 +93,12 @@ def _head(scope: Scope) -> RequestHead:
     target = scope["raw_path"].decode("latin-1")
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
+
+    def header(name: str) -> str:
+        return headers.get(name.lower(), "")
+
     client = _client(scope)
-    arrived_at = _arrived_at(headers.get("x-request-start", ""), client)
-    return RequestHead(
-        scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, arrived_at
-    )
+    return RequestHead(scope["method"], scope["path"], target, header, client, arrived_at(header, client))
 
 
 def _client(scope: Scope) -> str:
@@ -108,21 +107,6 @@ def _client(scope: Scope) -> str:
         return str(scope["client"][0])
     has_port = scope["server"] is not None and scope["server"][1] is not None
     return UNKNOWN_ADDRESS if has_port else ""
-
-
-def _arrived_at(proxy: str, client: str) -> float:
-    """Return when a request arrived, in monotonic seconds.
-
-    Args:
-        proxy: when the proxy began to forward it, as `t=` and Unix seconds; empty if absent. Trusted only from this
-            machine: from elsewhere anybody could make this process look late.
-        client: the client's address; "" for a Unix socket.
-    """
-    waited = 0.0
-    if proxy.startswith("t=") and is_local(lambda _: "", client):
-        with suppress(ValueError):
-            waited = time.time() - float(proxy[2:])
-    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes | None:

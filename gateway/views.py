@@ -10,7 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from gateway import webhooks
 from gateway.messaging.model import Channel, HttpResponse
 from gateway.threads import BackgroundLoop
-from gateway.webhooks import HOOKS, RequestHead, Webhooks
+from gateway.webhooks import HOOKS, RequestHead, Webhooks, arrived_at
 from runtime.security_headers import HEADERS
 
 
@@ -81,6 +81,10 @@ def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
 
 def _head() -> RequestHead:
     path, query = request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", "")
-    headers = request.headers
     target = request.environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
-    return RequestHead(request.method, path, target, lambda name: headers.get(name, ""), request.remote_addr or "")
+    headers, client = request.headers, request.remote_addr or ""
+
+    def header(name: str) -> str:  # also after the request's context ended
+        return headers.get(name, "")
+
+    return RequestHead(request.method, path, target, header, client, arrived_at(header, client))

@@ -14,9 +14,10 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission import AdmissionControl, RefusalLog
@@ -42,6 +43,7 @@ from runtime import tracing
 from runtime.telephony import CALL_KINDS
 
 HOOKS = "/hooks/"
+MAX_WAIT_SECONDS = 60  # a proxy's header with a longer wait means that a clock was changed
 MOST_READ_AT_ONCE = 8 * 1024  # bytes of a USSD request that is parsed on the event loop
 PLAIN = "text/plain; charset=utf-8"
 # The answer for an unknown address, a wrong token, or a channel that is not configured.
@@ -62,7 +64,7 @@ class RequestHead(Struct, frozen=True):
     target: str  # path and query, percent-encoding and order as received
     header: Callable[[str], str]  # looked up by name in any case; "" if absent
     client: str  # the sender's IP address; "" for a Unix socket
-    arrived_at: float = field(default_factory=time.monotonic)
+    arrived_at: float  # monotonic seconds
 
 
 class AuthorizedRequest(Struct, frozen=True):
@@ -300,6 +302,19 @@ def _code_and_link(channel: Channel, endpoint: Endpoint, wire: RawRequest) -> tu
 def _raw_words(wire: RawRequest) -> bytes:
     """Return the bytes that may hold the reporter's words: the body, or the query of a GET."""
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
+
+
+def arrived_at(header: Callable[[str], str], client: str) -> float:
+    """Return when a request arrived, in monotonic seconds: a proxy says since when the request waited there.
+
+    The proxy's header is `X-Request-Start: t=` and Unix seconds. It is trusted only from this machine: from elsewhere
+    anybody could make this process look late. `client`: as in `is_local`.
+    """
+    waited = 0.0
+    if (proxy := header("X-Request-Start")).startswith("t=") and is_local(lambda _: "", client):
+        with suppress(ValueError):
+            waited = time.time() - float(proxy[2:])
+    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
 def is_local(header: Callable[[str], str], client: str, *, private: bool = False) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import pytest
 
 from gateway.metrics import COUNTED
 from gateway.views import HEADERS
+from gateway.webhooks import arrived_at
 from tests.support.app import App, ReceivedResponse
 from tests.support.asgi import AsgiHttp
 from tests.support.twilio import Account
@@ -177,6 +179,35 @@ def test_what_is_for_this_machine_is_not_there_for_others(app: App) -> None:
     with AsgiHttp(app, client="11.0.0.9") as http:
         answer = http.send("POST", "/hooks/simulator", body)
     assert (far.status_code, far.data) == (answer.status_code, answer.content) == (404, b"Not found\n")
+
+
+@pytest.mark.parametrize(
+    ("client", "waited", "late"),
+    [
+        ("127.0.0.1", "t={}", True),
+        ("127.0.0.1", "{}", False),
+        ("127.0.0.1", "t=noon", False),
+        ("11.0.0.9", "t={}", False),  # anybody could make this process look late
+    ],
+)
+def test_the_time_in_a_proxy_of_this_machine_counts(app: App, client: str, waited: str, late: bool) -> None:
+    path, body = f"/hooks/ussd/{app.plan.secrets.ussd}", json.dumps(DIALS).encode()
+    headers = {"X-Request-Start": waited.format(f"{time.time() - 20:.3f}")}
+    before = counted(app)
+    app.http.client.open(
+        path, method="POST", data=body, headers=headers, environ_overrides={"REMOTE_ADDR": client}
+    ).close()
+    flask = counted(app) - before
+    with AsgiHttp(app, client=client) as http:
+        http.send("POST", path, body, headers)
+    assert flask["answers_over_5s"] == late
+    assert (counted(app) - before)["answers_over_5s"] == 2 * late
+
+
+@pytest.mark.parametrize("seconds", [-10, 90])
+def test_a_wait_that_cannot_be_is_a_changed_clock(seconds: int) -> None:
+    now, header = time.monotonic(), f"t={time.time() - seconds}"
+    assert now <= arrived_at(lambda name: header if name == "X-Request-Start" else "", "") <= time.monotonic()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/", "/nosuch", "/hooks", "/phone"])
