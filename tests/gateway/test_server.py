@@ -71,18 +71,24 @@ async def answer(send, status, body, *headers):
 
 
 class Web:
-    def __init__(self, folder: Path, port: int, files: int = 1024, processes: int = 1) -> None:
+    """gunicorn with a small application. `listener`: a socket of the test that it serves, not one of its own."""
+
+    def __init__(
+        self, folder: Path, port: int, files: int = 1024, processes: int = 1, listener: socket.socket | None = None
+    ) -> None:
         (folder / "small.py").write_text(APP)
         self.folder, self.port, self._read = folder, port, 0
         command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION)]
         command += ["--workers", str(processes)]
         command = ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files), *command]
+        address = f"fd://{listener.fileno()}" if listener else f"127.0.0.1:{port}"
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                die_with_parent([*command, "--bind", f"127.0.0.1:{port}", "small:app"]),
+                die_with_parent([*command, "--bind", address, "small:app"]),
                 cwd=folder,
                 stdout=log,
                 stderr=log,
+                pass_fds=[listener.fileno()] if listener else [],
             )
         until(self.is_up, f"gunicorn does not start: {folder}/log")
 

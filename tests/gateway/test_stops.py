@@ -19,6 +19,7 @@ from tests.support.wait import until
 pytestmark = pytest.mark.slow
 
 STOPS = int(os.environ.get("TEST_STOPS", "6"))
+RESTARTS = int(os.environ.get("TEST_RESTARTS", "2"))
 PAUSES = (0, 0, 0.001, 0.02)  # seconds that a client waits between two requests
 REQUEST = b"GET /unread HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -97,3 +98,28 @@ def test_no_request_is_lost_while_processes_stop(tmp_path: Path) -> None:
         assert all(client.answered for client in clients)
     finally:
         web.stop()
+
+
+def test_no_request_is_lost_while_whole_servers_restart(tmp_path: Path) -> None:
+    """Two servers share a socket that outlives them, as in docs/deploy: one restarts, the other one answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        port = listener.getsockname()[1]
+        folders = [tmp_path / name for name in ("one", "two")]
+        for folder in folders:
+            folder.mkdir()
+        webs = [Web(folder, port, listener=listener) for folder in folders]
+        try:
+            for web in webs:
+                web.until_up(1)
+            with under_load(webs[0]) as clients:
+                for number in range(RESTARTS):
+                    place = number % 2
+                    webs[place].process.terminate()
+                    assert webs[place].process.wait(30) == 0
+                    webs[place] = Web(folders[place], port, listener=listener)
+                    webs[place].until_up(1)
+            assert [loss for client in clients for loss in client.lost] == []
+            assert all(client.answered for client in clients)
+        finally:
+            for web in webs:
+                web.stop()
