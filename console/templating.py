@@ -144,8 +144,8 @@ def attach(
     app.context_processor(words)
     for code in (400, 404, 405, 413, 500):
         app.register_error_handler(code, _error_page)
-    for error in (DatabaseUnavailable, TooManyLogins):
-        app.register_error_handler(error, lambda _: page("fault.html", 503, kind=503))
+    app.register_error_handler(TooManyLogins, lambda _: page("fault.html", 503, kind=503))
+    app.register_error_handler(DatabaseUnavailable, lambda _: page("fault.html", 503, kind=503, by_database=True))
 
 
 def current_page() -> str:

@@ -70,6 +70,7 @@ LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
+SILENT = "{host}: not seen for {count} s. If nobody restarts it: docs/operating/host-gone.md"
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"
@@ -103,6 +104,8 @@ def _needs(
     for status in hosts:
         if status.is_away:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
+        elif status.is_silent:
+            yield ActionNeeded(status.host, SILENT, status.host, status.unseen)
     yield from _calls_need(calls)
     yield from (ActionNeeded(channel.name, QUIET, channel.name) for channel in quiet)
     if spool:

@@ -276,6 +276,8 @@ def test_a_failure_inside_says_nothing_and_does_nothing(
             page = asked_blind(people["lead"], row)
             assert page.status == status, row
             assert "secret" not in page.html and "Traceback" not in page.html, row
+        named = "the database does not answer" in people["operator"].get("/operator").text
+        assert named == (status == 503)
 
 
 def asked_blind(one: Person, row: str) -> Page:

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from reports.store.operations import spool_status
+from reports.store.operations.spool_status import SpoolStatus
 from reports.store.schema import tables as t
+from runtime.time_units import SECOND
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
@@ -162,5 +165,9 @@ def test_an_operator_reads_first_what_needs_somebody(console: Console, made: Sta
         assert "Things that need you: 2" in page.text
         assert "P1: deliveries that need manual action: 2." in page.text
         assert page.html.count('class="needs"') == 2 and page.text.count("needs you") == 2, "words, not colour alone"
+    spool_status.save_status(database, SpoolStatus("a/web", 0, 0, 0))
+    with database.write() as connection:
+        connection.execute(update(t.host).values(seen_at=t.host.c.seen_at - 55 * SECOND))
+    assert "a/web: not seen for 5" in oto.get("/operator/now").text
     assert 'content="30; url=/operator?renewed=1"' in oto.get("/operator").html
-    assert 'data-live="/operator/now" data-every="30"' in oto.get("/operator").html
+    assert 'data-live="/operator/now" data-every="10"' in oto.get("/operator").html

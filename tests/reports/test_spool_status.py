@@ -125,6 +125,28 @@ def test_a_host_that_is_away_is_told_of_once_it_is_sure(
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "unseen", "is_told"),
+    [
+        ("host-a/web", 40, False),  # as in the longest job of a worker
+        ("host-a/web", 53, True),
+        ("host-a/urgent-1", 290, True),
+        ("host-a/web", 310, False),  # then it is away
+        ("host-a", 100, False),  # from a release that did not always report
+    ],
+)
+def test_who_looks_sees_within_a_minute_that_a_host_is_silent(
+    tmp_path: Path, name: str, unseen: int, is_told: bool
+) -> None:
+    database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
+    spool_status.save_status(database, SpoolStatus(name, 2, 1, 0))
+    database.offset += unseen * SECOND
+    shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
+    assert (f"{name} has not been seen for {unseen // 10}" in shown) == is_told
+    assert ("s, and may hold 2 reports" in shown) == is_told
+    database.close()
+
+
 def told(room: Room, after: int = 0) -> list[Alert]:
     """Return the alerts that one scheduler sends `after` so many seconds."""
     room.time.now += after
@@ -135,7 +157,7 @@ def told(room: Room, after: int = 0) -> list[Alert]:
     return room.notifier.alerts[before:]
 
 
-def test_a_worker_reports_each_minute_and_never_for_web(database: Database, tmp_path: Path) -> None:
+def test_a_worker_reports_and_never_for_web(database: Database, tmp_path: Path) -> None:
     beats = Heartbeat(tmp_path, "urgent-1", lambda: save_as_worker(database, "host-a/urgent-1"))
     for _ in range(3):
         beats.beat()

@@ -56,6 +56,17 @@ def test_forget_one_that_is_gone(tmp_path: Path, database: Database) -> None:
     assert audited == [("host_forgotten", "b/web"), ("host_forgotten", "c/standard-2")]
 
 
+def test_one_that_has_just_gone_silent(tmp_path: Path, database: Database) -> None:
+    database.offset -= MINUTE
+    spool_status.save_status(database, SpoolStatus("c/web", 1, 0, 0))
+    [line] = [line for line in run(tmp_path, "list").output.splitlines() if "SILENT" in line]
+    assert line.startswith("c/web  seen 6") and line.endswith(
+        " s ago  SILENT  may hold 1 report (the oldest 0 s old then)"
+    )
+    checked = CliRunner().invoke(main, ["check"], env={"TOKAUT_DATA": str(tmp_path)}, terminal_width=500)
+    assert "c/web has not been seen for 6" in checked.output
+
+
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(("name", "why"), [("a/web", "Stop it"), ("nobody", "There is no process nobody")])
 def test_forget_refuses(tmp_path: Path, name: str, why: str) -> None:

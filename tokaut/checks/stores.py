@@ -146,6 +146,7 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
             statuses[own_status.host] = own_status
     for status in statuses.values():
         yield from status.faults()
+        yield from map(Advisory, status.notes())
 
 
 # Verify the audit chain: each entry's digest, and the signed checkpoints.

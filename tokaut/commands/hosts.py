@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reports.store.operations import spool_status
-from reports.store.operations.spool_status import AWAY_SECONDS, REPORT_SECONDS
+from reports.store.operations.spool_status import SILENT_SECONDS, SpoolStatus
 from runtime.hardening import harden
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -33,7 +33,7 @@ def list_() -> None:
         statuses = spool_status.list_statuses(database)
     for status in statuses:
         contents = f"  may hold {status.may_hold}" if status.may_hold else ""
-        echo(f"{status.host}  seen {status.unseen} s ago{'  AWAY' if status.is_away else ''}{contents}")
+        echo(f"{status.host}  seen {status.unseen} s ago{_state(status)}{contents}")
     if not statuses:
         echo("No process has reported yet.")
 
@@ -53,10 +53,9 @@ def forget(name: str, lost: bool) -> None:
         status = next((one for one in spool_status.list_statuses(database) if one.host == name), None)
         if status is None:
             raise CommandError(f"There is no process {name}. Look: tokaut hosts list")
-        if status.unseen <= 2 * REPORT_SECONDS:
+        if status.unseen <= SILENT_SECONDS:
             raise CommandError(
-                f"{name} was seen {status.unseen} s ago, and would be listed again. Stop it, and wait "
-                f"{AWAY_SECONDS // 60} min."
+                f"{name} was seen {status.unseen} s ago, and would be listed again. Stop it, and wait a minute."
             )
         if status.may_hold and not lost:
             raise CommandError(
@@ -65,3 +64,7 @@ def forget(name: str, lost: bool) -> None:
             )
         spool_status.forget(database, name, actor)
     echo(f"{name} is signed off.")
+
+
+def _state(status: SpoolStatus) -> str:
+    return "  AWAY" if status.is_away else "  SILENT" if status.is_silent else ""

@@ -232,8 +232,8 @@ def _refuse_key_of_web(folder: Path, hotline: str, key_id: str) -> None:
 def _refuse_filled_spool(statuses: Iterable[SpoolStatus], key_id: str) -> None:
     """Refuse while the spool of a host may hold reports that only this key opens."""
     for status in statuses:
-        is_silent = status.host.endswith(f"/{spool_status.WEB}") and status.unseen > 2 * spool_status.REPORT_SECONDS
-        if status.may_hold or is_silent:
+        is_unseen = status.host.endswith(f"/{spool_status.WEB}") and status.unseen > spool_status.SILENT_SECONDS
+        if status.may_hold or is_unseen:
             fact = f"may hold {status.may_hold}" if status.may_hold else f"was last seen {status.unseen} s ago"
             raise CommandError(
                 f"{status.host} {fact}; what is in its spool may be sealed to {key_id}. Wait until it runs and its "

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 import click
 from rich import box
@@ -113,7 +114,8 @@ def next_action(
         return action
     if network_faults:
         return network_faults[0]
-    return f"{action} {next(times.notes(), '')}".strip()
+    notes = chain(times.notes(), *(spool.notes() for spool in spools))
+    return f"{action} {next(notes, '')}".strip()
 
 
 def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:

@@ -12,7 +12,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import delivery_alerts
 from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
-from reports.store.operations.spool_status import REPORT_SECONDS, SpoolStatus
+from reports.store.operations.spool_status import SpoolStatus
 from reports.store.row_isolation import process_each
 from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
@@ -32,7 +32,7 @@ from workers.thread_pool import BackgroundPool
 
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
 # After a start or a database outage, every host counts as missing until it has reported again.
-SURE_SECONDS = REPORT_SECONDS + 15
+SURE_SECONDS = 75  # processes of release 0.1 report once a minute
 
 log = structlog.get_logger()
 

@@ -15,7 +15,8 @@ from runtime.time_units import SECOND
 
 LATE_SECONDS = 300  # an entry that has waited for longer is reported to a person
 AWAY_SECONDS = 300  # a process that has not been seen for longer is reported to a person
-REPORT_SECONDS = 60  # each process writes its row at least as often
+SILENT_SECONDS = 50  # … is shown to who looks: a worker writes no row during a job, of which the longest takes 40 s
+REPORT_SECONDS = 10  # each process writes its row at least as often
 WEB = "web"
 DOCS_PAGE, AWAY_PAGE = "docs/operating/spool.md", "docs/operating/host-gone.md"
 
@@ -50,6 +51,11 @@ class SpoolStatus:
         return "/" in self.host and self.unseen > AWAY_SECONDS
 
     @property
+    def is_silent(self) -> bool:
+        """Return whether the process has missed its reports, and not yet for so long that it is away."""
+        return "/" in self.host and SILENT_SECONDS < self.unseen <= AWAY_SECONDS
+
+    @property
     def may_hold(self) -> str:
         """Return the reports that its disk may hold, as words; "" if its spool was empty when it was last seen."""
         count = self.entries + self.bad
@@ -73,6 +79,15 @@ class SpoolStatus:
             yield (
                 f"{self.entries} reports wait in the spool on {self.host}, the oldest for {self.oldest // 60} min, and "
                 f"no hotline has them. Is the database up, and web? {DOCS_PAGE}"
+            )
+
+    def notes(self) -> Iterator[str]:
+        """Yield one sentence about a process that may be about to come back, as in a restart."""
+        if self.is_silent:
+            note = f", and may hold {self.may_hold}" if self.may_hold else ""
+            yield (
+                f"{self.host} has not been seen for {self.unseen} s{note}. If nobody restarts it: {AWAY_PAGE}. On-call "
+                f"is alerted after {AWAY_SECONDS // 60} min."
             )
 
 
