@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ import requests
 
 from gateway.sessions.keys import NAME as SESSION_KEYS
 from reports.countries.country import load_countries
+from reports.store.engine.database import Database
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB, WORKER
 from runtime.settings import CommonSettings, load_settings
 from tests.deploy.proxy import SHIPPED, nginx
@@ -27,6 +28,7 @@ from tests.hosts import patroni
 from tests.hosts.databases import DatabasePair
 from tests.hosts.network import OUTSIDE, Host, Network
 from tests.hosts.patroni import PatroniPair
+from tests.support.logged_in import logged_in
 from tests.support.postgres import binaries, binaries_with_tls
 from tests.support.redis_servers import Server, ServerTls, program_with_tls
 from tests.support.sentinels import SentinelCluster
@@ -103,6 +105,7 @@ class InstallationOnHosts(OpenWork):
         self.processes: dict[str, list[Process]] = {name: [] for name in (*self.hosts, "outside")}
         self.certificate = self.folder / "fullchain.pem"
         self._addresses: Mapping[str, str] = {}
+        self._operator = ""  # the session of the operator in the console
 
     def _new_authority(self) -> Authority:
         folder = self.folder / "tls"
@@ -382,6 +385,16 @@ class InstallationOnHosts(OpenWork):
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def log_operator_in(self) -> None:
+        """Make an operator's account of the console, with a session."""
+        with closing(Database(self.databases.address(CONSOLE), threads=1)) as database:
+            self._operator = logged_in(database, "operator", "operator", "_operator")
+
+    def operator_page(self) -> str:
+        """Return the console's page about the installation, as the operator sees it."""
+        page = f"http://{self.hosts['console'].address}:{CONSOLE_PORT}/operator/now"
+        return requests.get(page, headers={"Cookie": f"__Host-tokaut={self._operator}"}, timeout=20).text
 
     def leader(self) -> str:
         """Return the host whose clock leads; "" if none does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.store.operations.spool_status import AWAY_SECONDS
@@ -179,6 +179,9 @@ def database_fails_over(scene: Scene) -> None:
     databases.primary.host.kill()
     scene.until(lambda: len(_sends(installation.entries("web2"))) >= 2, "web2 has no Send in its spool")
     _is_named(scene, "the database", "The database does not answer", "check")
+    asked = time.monotonic()
+    scene.promise("the database does not answer" in installation.operator_page(), "the operator page is silent")
+    scene.note(f"the operator page named it in {time.monotonic() - asked:.1f} s")
     entries = installation.entries("web2")
     scene.wait(1)  # entries are copied to other hosts at once, without waiting for the copies
     scene.killed("web2")
@@ -246,6 +249,43 @@ def away_host_is_named(scene: Scene) -> None:
     scene.note(
         f"`tokaut check`, `watch`, `hosts list` and /readyz name web2 (away for {away} s, in the row {missing} more)"
     )
+
+
+def hosts_are_named(scene: Scene) -> None:
+    """Kill a web host and the worker host that does not lead, and look until both are named."""
+    installation = scene.installation
+    worker = next(name for name in installation.workers if name != scene.until_the_leader())
+    installation.log_operator_in()
+    with scene.web_is_hit("web1"):
+        scene.killed(worker)
+        for host in ("web1", worker):
+            installation.kill(host)
+        _names_all(
+            scene,
+            "the web host and the worker host",
+            [f"{installation.host_id('web1')}/web", f"{installation.host_id(worker)}/urgent-1"],
+        )
+        for host in ("web1", worker):
+            installation.bring_back(host)
+            installation.until_back(host)
+        scene.back(worker)
+
+
+def _names_all(scene: Scene, what: str, names: Sequence[str]) -> None:
+    """Wait until check, watch and the operator's page name all faults. `names`: words that name one each."""
+    installation = scene.installation
+    looks: Mapping[str, Callable[[], str]] = {
+        "`tokaut check`": lambda: installation.tokaut("check", check=False),
+        "`tokaut watch`": lambda: installation.tokaut("watch", "--once", check=False),
+        "the operator page": installation.operator_page,
+    }
+    began = time.monotonic()
+    waiting = dict(looks)
+    while waiting and time.monotonic() < began + NAMED_WITHIN:
+        waiting = {look: page for look, page in waiting.items() if not all(name in page() for name in names)}
+        scene.wait(1)
+    scene.promise(not waiting, f"{', '.join(waiting)} did not name {what} within {NAMED_WITHIN} s")
+    scene.note(f"check, watch and the operator page named {what} within {time.monotonic() - began:.0f} s")
 
 
 def web_comes_back(scene: Scene) -> None:
@@ -343,6 +383,7 @@ def _is_named(scene: Scene, what: str, sentence: str, *words: str) -> None:
 SMALL = (Step("a web host is killed and comes back", 15, web_is_killed),)
 STEPS = (
     Step("a web host is killed and comes back", 30, web_is_killed),
+    Step("a web host and a worker host are named", 90, hosts_are_named),
     Step("the host of the leading clock is killed", 20, leader_is_killed),
     Step("a web host is frozen", 22, web_is_frozen),
     Step("the host of the leading clock is frozen", 40, leader_is_frozen),

@@ -19,7 +19,7 @@ from runtime.time_units import MINUTE
 from tests.support import databases
 from tests.workers.filings import SECOND, Desk
 from tests.workers.room import Room
-from tokaut.commands.watch import next_action
+from tokaut.commands.watch import next_action, take_snapshot
 from workers.heartbeat import Heartbeat
 from workers.jobs.alerts import SURE_SECONDS
 from workers.notifications.texts import Alert
@@ -141,7 +141,7 @@ def test_who_looks_sees_within_a_minute_that_a_host_is_silent(
     database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
     spool_status.save_status(database, SpoolStatus(name, 2, 1, 0))
     database.offset += unseen * SECOND
-    shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
+    shown = " ".join(take_snapshot(database, at_most=20).silent)
     assert (f"{name} has not been seen for {unseen // 10}" in shown) == is_told
     assert ("s, and may hold 2 reports" in shown) == is_told
     database.close()

@@ -65,6 +65,8 @@ def test_one_that_has_just_gone_silent(tmp_path: Path, database: Database) -> No
     )
     checked = CliRunner().invoke(main, ["check"], env={"TOKAUT_DATA": str(tmp_path)}, terminal_width=500)
     assert "c/web has not been seen for 6" in checked.output
+    watched = CliRunner().invoke(main, ["watch", "--once"], env={"TOKAUT_DATA": str(tmp_path)}, terminal_width=500)
+    assert "c/web has not been seen for 6" in watched.output
 
 
 @pytest.mark.usefixtures("database")

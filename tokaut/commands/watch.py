@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 
 import click
 from rich import box
@@ -114,8 +113,7 @@ def next_action(
         return action
     if network_faults:
         return network_faults[0]
-    notes = chain(times.notes(), *(spool.notes() for spool in spools))
-    return f"{action} {next(notes, '')}".strip()
+    return f"{action} {next(times.notes(), '')}".strip()
 
 
 def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:
@@ -182,7 +180,7 @@ class WatchSnapshot:
 
     hidden: how many more reports wait than are shown. left_out: a sentence for each hotline that the worker could not
     set up, and for each country file that cannot be read. calls: the synthetic calls to each network. quiet: channels
-    with unusually few calls.
+    with unusually few calls. silent: a sentence for each process that has missed its reports.
     """
 
     rows: tuple[WatchRow, ...]
@@ -191,6 +189,7 @@ class WatchSnapshot:
     left_out: tuple[str, ...] = ()
     calls: tuple[SyntheticCallStatus, ...] = ()
     quiet: tuple[QuietChannel, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @click.command()
@@ -254,7 +253,8 @@ def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = 
     faults = [fault for status in calls for fault in status.faults()] + [channel.fault() for channel in quiet]
     action = next_action(waiting, now, times, spools, faults)
     rows = tuple(watch_row(report, now) for report in waiting)
-    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls, quiet)
+    silent = tuple(note for status in spools for note in status.notes())
+    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls, quiet, silent)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
@@ -271,4 +271,5 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     for status in snapshot.calls:
         parts.append(Text(f"Synthetic calls to {call_text(status)}", "bold red" if any(status.faults()) else ""))
     parts += [Text(channel.fault(), "bold red") for channel in snapshot.quiet]
+    parts += [Text(note, "yellow") for note in snapshot.silent]
     return Group(*parts)
