@@ -28,6 +28,9 @@ soon   self_harm    me           13-15 -                                    → 
 unsure self_harm    me           10-12 -                                    → P1 SELF_HARM_SOON SELF_HARM DANGER_UNSURE
 no     self_harm    me           16-17 -                                    → P2 SELF_HARM
 no     missing      my_child     6-9   missing_kind=missing                 → P1 MISSING_YOUNG MISSING
+no     missing      my_child     0-5   missing_kind=missing                 → P1 MISSING_YOUNG MISSING
+no     missing      child_i_know 10-12 missing_kind=missing                 → P1 MISSING_YOUNG MISSING
+no     missing      child_i_know 13-15 missing_kind=missing                 → P2 MISSING
 no     missing      child_i_know 16-17 missing_kind=missing                 → P2 MISSING
 no     missing      other        -     missing_kind=sighting                → P2 SIGHTING
 soon   missing      me           13-15 missing_kind=self_away               → P2 DANGER_SOON MISSING
@@ -51,6 +54,7 @@ no     bullying     other        0-5   -                                    → 
 soon   bullying     me           13-15 threat=yes                           → P2 DANGER_SOON THREAT BULLYING
 no     neglect      child_i_know 10-12 -                                    → P3 NEGLECT
 no     neglect      other        6-9   alone_now=yes                        → P1 ALONE_YOUNG ALONE NEGLECT
+no     neglect      other        10-12 alone_now=yes                        → P2 ALONE NEGLECT
 no     neglect      other        13-15 alone_now=yes                        → P2 ALONE NEGLECT
 unsure neglect      other        0-5   -                                    → P2 YOUNG_CHILD NEGLECT DANGER_UNSURE
 no     other        me           18+   -                                    → P4 OTHER
@@ -93,8 +97,8 @@ def test_the_rows_agreed_on(row: str) -> None:
     assert [found.priority, *found.reasons] == expected.split()
 
 
-def test_there_are_43_rows() -> None:
-    assert len(ROWS) == 43
+def test_there_are_47_rows() -> None:
+    assert len(ROWS) == 47
 
 
 @pytest.mark.parametrize("rule", RULE_TABLE, ids=lambda rule: rule.reason)
