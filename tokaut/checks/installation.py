@@ -35,6 +35,7 @@ from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
 from reports.store.operations.maintenance import backup_age_seconds, marker_path
+from reports.store.privileges import console_hotlines
 from reports.store.privileges.rights import OWNER
 from runtime.settings import (
     SHARED_SETTINGS,
@@ -329,6 +330,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
         with closing(Database(common.database_url, threads=1)) as database:
             yield from database.durability_faults()
             refuse_wrong_database(database, mode, "")
+            yield from _operator_faults(database, common)
             yield from _chain_faults(database)
             yield from _clock_faults(database)
     except (InvalidDatabaseURL, WrongDatabase) as wrong:
@@ -341,6 +343,16 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
         yield file_fault(common.database_file) or (
             f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
         )
+
+
+def _operator_faults(database: Database, common: CommonSettings) -> Iterator[str]:
+    """Yield the hotlines that the database assigns to another console than TOKAUT_OPERATORS and the country files."""
+    countries, _ = read_countries(common, Mode.DEMO)
+    if countries is None:  # a fault of its own
+        return
+    operators = common.operators
+    expected = None if operators is None else console_hotlines.assign_hotlines(operators, countries)
+    yield from console_hotlines.list_faults(database, expected)
 
 
 def _chain_faults(database: Database) -> Iterator[str]:
