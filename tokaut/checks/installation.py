@@ -9,7 +9,7 @@ import importlib
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
@@ -238,8 +238,17 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
     return countries.get(iso) if countries else None
 
 
-def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
-    """Check that both halves of each key pair are present, and the keys that hotline cards name."""
+KEY_ELSEWHERE = (
+    "The private key of {hotline} is not under {folder}/private. This is right if only the console of its operator is "
+    "to open its reports (docs/operating/operators.md)."
+)
+
+
+def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere: Collection[str] = ()) -> Iterator[str]:
+    """Check that both halves of each key pair are present, and the keys that hotline cards name.
+
+    `elsewhere`: hotlines whose private keys may be with the console of their operator alone.
+    """
     yield from _key_mode_faults(folder, mode)
     agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
     for hotline, agreed in agreed_ids.items():
@@ -248,8 +257,12 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
             yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
             if not list_keys(folder, hotline)[0].has_private_key:
                 yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
-                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+                    Advisory(KEY_ELSEWHERE.format(hotline=hotline, folder=folder))
+                    if hotline in elsewhere
+                    else (
+                        f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
+                        f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+                    )
                 )
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:

@@ -40,7 +40,8 @@ def migrate() -> None:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             upgrade(database, settings.mode, hotlines)
-            faults = [*grants.list_faults(database, "owner"), *console_hotlines.list_faults(database, hotlines)]
+            faults = grants.list_faults(database, "owner")
+            unassigned = console_hotlines.list_faults(database, hotlines)
     except PermissionDenied as denied:
         raise CommandError(
             f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
@@ -56,6 +57,8 @@ def migrate() -> None:
         echo(f"  x {line}")
     if faults and settings.mode in (Mode.LIVE, Mode.TRAINING):
         raise CommandError("With these faults no service starts. Fix them, then run this again.")
+    if unassigned:
+        raise CommandError("\n".join(unassigned))
 
 
 def _load_settings(

@@ -49,13 +49,13 @@ OPERATOR_CONDITIONS: Mapping[str, str] = {
     "figure": OF_OWN_COUNTRY,
     "quiet_channel": OF_OWN_COUNTRY,
 }
-# Tables of which each console sees all rows, and why. It may write none of them.
+# Tables of which each console sees all rows, and what they hold. It may write none of them.
 SHARED_TABLES: Mapping[str, str] = {
     "entry_key": "the public key of web, to which every console encrypts access codes",
-    "checkpoint": "when the audit was last signed; the other columns are for `tokaut_console` alone",
+    "checkpoint": "when the audit was last signed; only `tokaut_console` sees the other columns",
     "host": "the shared hosts, and how many entries are in the spool of each",
     "synthetic_call": "whether the shared service codes can be called",
-    "console_hotline": "which console serves which hotline, so that every process can check the rights of all roles",
+    "console_hotline": "which console serves which hotline; every process checks the rights of all roles by it",
     "made_for": "the mode of the installation",
     VERSION: "the version of the schema",
 }

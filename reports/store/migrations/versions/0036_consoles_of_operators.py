@@ -23,14 +23,14 @@ def upgrade() -> None:
     )
     current_user = sa.text("CURRENT_USER")
     for table, key in KEYS.items():
-        column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default=current_user)
         if op.get_context().dialect.name == "postgresql":
-            column.server_default = sa.DefaultClause("tokaut_console")  # of the rows that exist
-            op.add_column(table, column)
+            column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default="tokaut_console")
+            op.add_column(table, column)  # the rows that exist are of the only console's role
             op.alter_column(table, "console_role", server_default=current_user)
             op.drop_constraint(op.f(f"pk_{table}"), table, type_="primary")
             op.create_primary_key(op.f(f"pk_{table}"), table, [key, "console_role"])
         else:
+            column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default=current_user)
             with op.batch_alter_table(table, recreate="always") as batch_op:
                 batch_op.add_column(column)
                 batch_op.create_primary_key(op.f(f"pk_{table}"), [key, "console_role"])
