@@ -174,6 +174,11 @@ def _load_configuration(
     countries = country.load_countries(settings.countries, settings.mode, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
-    if reason := check_ready(database, settings.mode, "console", lambda found: refuse_other_hotlines(found, countries)):
+    try:
+        reason = check_ready(database, settings.mode, "console", lambda found: refuse_other_hotlines(found, countries))
+    except OperatorError:
+        database.close()
+        raise
+    if reason:
         sys.stderr.write(f"{reason}\n")
     return settings, countries, keys, database

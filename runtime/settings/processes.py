@@ -287,7 +287,9 @@ def operator_faults(
 ) -> Iterator[SettingFault]:
     """Yield why an installation with these countries and this database cannot have these operators."""
     if operators and sqlite_file(database_url):
-        yield SettingFault("TOKAUT_OPERATORS", "is set, and SQLite has no roles; set DATABASE_URL to a PostgreSQL")
+        yield SettingFault(
+            "TOKAUT_OPERATORS", "is set, and SQLite has no roles; set DATABASE_URL to a PostgreSQL database"
+        )
     for operator, own in (operators or {}).items():
         for country in own:
             if country not in countries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -31,10 +32,22 @@ def countries(*isos: str) -> Countries:
     return load_countries(isos or ("vu", "fj", "ke"), "demo")
 
 
+@pytest.fixture(scope="module")
+def roles(postgres: Postgres) -> None:
+    """Create the roles of the operators, which belong to the whole server."""
+    postgres.new_tokaut(tuple(OPERATORS))
+
+
+def filled(postgres: Postgres) -> dict[str, str]:
+    """Return the addresses of a database with all tables, also for the operators' roles, which have no rights yet."""
+    addresses = postgres.new_filled("live")
+    return addresses | {role: addresses[CONSOLE].replace(f"{CONSOLE}@", f"{role}@") for role in (PACIFIC, KENYA)}
+
+
 @pytest.fixture
-def site(postgres: Postgres) -> Iterator[Site]:
+def site(postgres: Postgres, roles: None) -> Iterator[Site]:
     """A migrated database of an installation with two operators."""
-    with site_at(postgres.new_tokaut(tuple(OPERATORS))) as site:
+    with site_at(filled(postgres)) as site:
         upgrade(site.database(OWNER), "live", assign_hotlines(OPERATORS, countries()))
         yield site
 
@@ -68,11 +81,12 @@ def shape(administrator: psycopg.Connection[Any]) -> dict[str, list[Any]]:
     return {name: administrator.execute(query).fetchall() for name, query in queries.items()}
 
 
-def test_without_operators_all_is_as_before_them(postgres: Postgres) -> None:
-    with site_at(postgres.new_tokaut(tuple(OPERATORS))) as site:
+def test_without_operators_all_is_as_before_them(postgres: Postgres, roles: None) -> None:
+    with site_at(filled(postgres)) as site:
         upgrade(site.database(OWNER), "live")
         before = shape(site.administrator)
-        assert "console_hotline" not in repr(before["policies"]) and "tokaut_console_" not in repr(before["policies"])
+        assert {role for row in before["policies"] for role in row[2]} <= set(ROLES)
+        assert "console_hotline" not in repr(before["policies"])
         upgrade(site.database(OWNER), "live", assign_hotlines({}, countries()))
         assert shape(site.administrator) == before
         upgrade(site.database(OWNER), "live", assign_hotlines(OPERATORS, countries()))
@@ -83,9 +97,8 @@ def test_without_operators_all_is_as_before_them(postgres: Postgres) -> None:
             psycopg.connect(site.addresses[KENYA]).close()
 
 
-def test_the_other_roles_keep_their_rights_with_operators(postgres: Postgres) -> None:
-    with site_at(postgres.new_tokaut(tuple(OPERATORS))) as site:
-        upgrade(site.database(OWNER), "live")
+def test_the_other_roles_keep_their_rights_with_operators(postgres: Postgres, roles: None) -> None:
+    with site_at(filled(postgres)) as site:
         before = shape(site.administrator)["policies"]
         upgrade(site.database(OWNER), "live", assign_hotlines(OPERATORS, countries()))
         after = shape(site.administrator)["policies"]
@@ -146,10 +159,10 @@ def test_migrating_again_mends_the_rights_of_operators(site: Site) -> None:
 # Which console serves which hotline
 
 
-def test_a_hotline_that_is_new_in_a_country_file_needs_a_migration(postgres: Postgres) -> None:
+def test_a_hotline_that_is_new_in_a_country_file_needs_a_migration(postgres: Postgres, roles: None) -> None:
     rows = assign_hotlines(OPERATORS, countries())
     old = {row for row in rows if row.hotline != "fj-online-safety"}
-    with site_at(postgres.new_tokaut(tuple(OPERATORS))) as site:
+    with site_at(filled(postgres)) as site:
         upgrade(site.database(OWNER), "live", old)
         said = f"In the database hotline fj-online-safety does not belong to {PACIFIC}. Run: tokaut migrate"
         assert console_hotlines.list_faults(site.database(WEB), rows) == [said]
@@ -209,8 +222,8 @@ def test_the_people_of_each_operator_have_a_hotline_of_their_own(site: Site) -> 
     assert found == {CONSOLE: "_operator", PACIFIC: "_operator_pacific", KENYA: "_operator_kenya"}
 
 
-def test_sqlite_has_no_operators() -> None:
-    database = Database("sqlite://", threads=1)
+def test_sqlite_has_no_operators(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db", threads=1)
     refuse_other_hotlines(database, countries())
     assert operator_hotline(database) == "_operator"
     assert console_hotlines.list_faults(database, assign_hotlines(OPERATORS, countries())) == []

@@ -238,12 +238,6 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
     return countries.get(iso) if countries else None
 
 
-KEY_ELSEWHERE = (
-    "The private key of {hotline} is not under {folder}/private. This is right if only the console of its operator is "
-    "to open its reports (docs/operating/operators.md)."
-)
-
-
 def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere: Collection[str] = ()) -> Iterator[str]:
     """Check that both halves of each key pair are present, and the keys that hotline cards name.
 
@@ -256,14 +250,7 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere:
             load_public_keys(folder, [hotline])
             yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
             if not list_keys(folder, hotline)[0].has_private_key:
-                yield (
-                    Advisory(KEY_ELSEWHERE.format(hotline=hotline, folder=folder))
-                    if hotline in elsewhere
-                    else (
-                        f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
-                        f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
-                    )
-                )
+                yield _missing_key(folder, hotline, is_elsewhere=hotline in elsewhere)
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
@@ -273,6 +260,19 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere:
                 f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
                 "the hotline for its key id by phone, then correct the card or replace the key."
             )
+
+
+def _missing_key(folder: Path, hotline: str, *, is_elsewhere: bool) -> str:
+    missing = f"The private key of {hotline} is not under {folder / 'private'}"
+    if is_elsewhere:
+        return Advisory(
+            f"{missing}. This is right if only the console of its operator is to open its reports "
+            "(docs/operating/operators.md)."
+        )
+    return (
+        f"{missing}: its reports cannot be delivered. "
+        f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+    )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:

@@ -10,7 +10,9 @@ down_revision = "0035"
 branch_labels = None
 depends_on = None
 
+CURRENT_USER = sa.text("CURRENT_USER")
 KEYS = {"callback": "call_key", "staff_try": "bucket"}
+OTHER_COLUMNS = {"callback": ("at",), "staff_try": ("tries", "since", "locks", "locked_until")}
 
 
 def upgrade() -> None:
@@ -21,16 +23,36 @@ def upgrade() -> None:
         sa.Column("country", sa.String(length=2), nullable=False),
         sa.PrimaryKeyConstraint("hotline", name=op.f("pk_console_hotline")),
     )
-    current_user = sa.text("CURRENT_USER")
-    for table, key in KEYS.items():
+    for table in KEYS:
         if op.get_context().dialect.name == "postgresql":
-            column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default="tokaut_console")
-            op.add_column(table, column)  # the rows that exist are of the only console's role
-            op.alter_column(table, "console_role", server_default=current_user)
-            op.drop_constraint(op.f(f"pk_{table}"), table, type_="primary")
-            op.create_primary_key(op.f(f"pk_{table}"), table, [key, "console_role"])
+            _add_to_key(table)
         else:
-            column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default=current_user)
-            with op.batch_alter_table(table, recreate="always") as batch_op:
-                batch_op.add_column(column)
-                batch_op.create_primary_key(op.f(f"pk_{table}"), [key, "console_role"])
+            _make_again(table)
+
+
+def _add_to_key(table: str) -> None:
+    column = sa.Column("console_role", sa.String(length=63), nullable=False, server_default="tokaut_console")
+    op.add_column(table, column)  # the rows that exist are of the only console's role
+    op.alter_column(table, "console_role", server_default=CURRENT_USER)
+    op.drop_constraint(op.f(f"pk_{table}"), table, type_="primary")
+    op.create_primary_key(op.f(f"pk_{table}"), table, [KEYS[table], "console_role"])
+
+
+def _make_again(table: str) -> None:
+    """Create the table with the new key, and copy the rows: SQLite cannot change a key."""
+    key, others = KEYS[table], OTHER_COLUMNS[table]
+    op.rename_table(table, "former")
+    op.create_table(
+        table,
+        sa.Column(key, sa.LargeBinary(length=32), nullable=False),
+        sa.Column("console_role", sa.String(length=63), server_default=CURRENT_USER, nullable=False),
+        *(
+            sa.Column(name, sa.Integer() if name in ("tries", "locks") else sa.BigInteger(), nullable=False)
+            for name in others
+        ),
+        sa.PrimaryKeyConstraint(key, "console_role", name=op.f(f"pk_{table}")),
+    )
+    names = [key, *others]
+    former, made = (sa.table(name, *map(sa.column, names)) for name in ("former", table))
+    op.execute(made.insert().from_select(names, sa.select(former)))
+    op.drop_table("former")
