@@ -206,8 +206,8 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def operators(text: str) -> Mapping[str, tuple[str, ...]]:
-    """Parse operators with their countries, such as `pacific=vu,fj kenya=ke`; `none` stands for no operator."""
-    if text == "none":
+    """Parse operators with their countries, such as `pacific=vu,fj kenya=ke`; `off` stands for no operator."""
+    if text == "off":
         return {}
     countries_by_operator: dict[str, tuple[str, ...]] = {}
     operator_by_country: dict[str, str] = {}
@@ -380,7 +380,7 @@ def operators_field() -> Any:
         operators,
         default=None,
         meaning="operators with a console and a PostgreSQL role of their own, and their countries: "
-        "`pacific=vu,fj kenya=ke`; `none` removes them (default: one role serves all consoles)",
+        "`pacific=vu,fj kenya=ke`; `off` removes them (default: one role serves all consoles)",
     )
 
 

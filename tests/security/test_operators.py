@@ -29,7 +29,7 @@ from reports.store.privileges.operators import (
     operator_role,
     row_policy_with,
 )
-from reports.store.privileges.rights import CONSOLE, HOTLINES, OWNER, RIGHTS, ROW_POLICIES
+from reports.store.privileges.rights import CONSOLE, HOTLINES, OWNER, RIGHTS, ROW_POLICIES, Right
 from reports.store.schema.tables import metadata
 from tests.support.postgres import Postgres
 
@@ -201,6 +201,11 @@ def test_each_table_of_the_console_is_decided() -> None:
         assert decided.count(True) == 1, right
         if right.table in SHARED_TABLES:
             assert right.privilege == "SELECT"
+
+
+def test_of_a_table_that_is_not_decided_no_console_sees_a_row() -> None:
+    for role in (CONSOLE, ROLE):
+        assert row_policy_with(Right("new_table", role, "SELECT"), [ROLE]).there == "false"
 
 
 def test_no_policy_of_an_operator_takes_the_hotlines_from_the_console_alone() -> None:

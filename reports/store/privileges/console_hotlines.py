@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, literal_column, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from reports.countries.country import Country
 from reports.store.engine.database import Database
@@ -18,10 +18,9 @@ from reports.store.schema.tables import console_hotline
 
 OPERATOR_HOTLINE = "_operator"  # the `hotline` of the accounts of those who run the installation
 NOT_SET = (
-    "TOKAUT_OPERATORS is not set, and the database has the roles {roles}. Set it as before; `none` removes the "
+    "TOKAUT_OPERATORS is not set, and the database has the roles {roles}. Set it as before; `off` removes the "
     "operators. Then run: tokaut migrate"
 )
-_CURRENT_USER: ColumnElement[str] = literal_column("current_user")
 
 
 class ConsoleHotline(NamedTuple):
@@ -95,7 +94,7 @@ def load_own(database: Database) -> tuple[str, frozenset[ConsoleHotline]] | None
     if database.is_sqlite:
         return None
     with database.read() as connection:
-        role = str(connection.execute(select(_CURRENT_USER)).scalar_one())
+        role = str(connection.execute(select(func.current_user())).scalar_one())
         rows = load(connection)
     return (role, frozenset(row for row in rows if row.role == role)) if rows else None
 

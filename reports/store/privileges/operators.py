@@ -31,6 +31,7 @@ OF_OWN_HOTLINE = f"hotline = ANY ({OWN_HOTLINES})"
 OF_OWN_COUNTRY = f"country = ANY ({OWN_COUNTRIES})"
 OF_OWN_ACCOUNT = f"EXISTS (SELECT FROM staff s WHERE s.staff_id = {{0}}.staff_id AND s.hotline = ANY ({OWN_HOTLINES}))"
 OF_OWN_CONSOLE = "console_role = current_user"
+NO_ROWS = "false"
 
 # Table → what its rows must fulfil for every use by a console's role, beside the console's policies. In those policies
 # HOTLINES stands for NAMED_OWN_HOTLINES.
@@ -79,12 +80,16 @@ def list_rights_with(operators: Collection[str]) -> Iterator[Right]:
 
 def tables_with_policies(operators: Collection[str]) -> tuple[str, ...]:
     """Return the tables with row-level security in an installation with the roles of these operators."""
-    return tuple(dict.fromkeys((*ROW_POLICIES, *(OPERATOR_CONDITIONS if operators else ()))))
+    of_consoles = (table for table, by_role in RIGHTS.items() if CONSOLE in by_role and table not in SHARED_TABLES)
+    return tuple(dict.fromkeys((*ROW_POLICIES, *(of_consoles if operators else ()))))
 
 
 def row_policy_with(right: Right, operators: Collection[str]) -> RowPolicy:
-    """Return the row policy for a right in an installation with the roles of these operators."""
-    if not operators or right.role not in (CONSOLE, *operators):
+    """Return the row policy for a right in an installation with the roles of these operators.
+
+    Of a table for which nothing is decided, no console sees a row.
+    """
+    if not operators or right.role not in (CONSOLE, *operators) or right.table in SHARED_TABLES:
         return row_policy_of(right)
     there, made = row_policy_of(right._replace(role=CONSOLE))
     condition = OPERATOR_CONDITIONS.get(right.table, "")
@@ -92,7 +97,7 @@ def row_policy_with(right: Right, operators: Collection[str]) -> RowPolicy:
 
 
 def _limited(rows: str, condition: str) -> str:
+    if rows == ALL_ROWS:
+        return condition or NO_ROWS
     rows = rows.replace(HOTLINES, NAMED_OWN_HOTLINES)
-    if not condition or rows == ALL_ROWS:
-        return condition or rows
-    return f"({rows}) AND {condition}"
+    return f"({rows}) AND {condition}" if condition else rows

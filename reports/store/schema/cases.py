@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table, text
+from sqlalchemy import Column, Index, LargeBinary, String, Table, func
 
 from reports.case_state import CaseOutcome, Handling
 from reports.delivery import TransferOutcome
@@ -14,7 +14,7 @@ callback = Table(
     metadata,
     Column("call_key", LargeBinary(32), primary_key=True),
     # The role of PostgreSQL that stored it; in SQLite, which has no roles, a constant.
-    Column("console_role", String(63), primary_key=True, server_default=text("CURRENT_USER")),
+    Column("console_role", String(63), primary_key=True, server_default=func.current_user()),
     Column("at", MICROSECONDS, nullable=False),
     implicit_returning=False,  # else each INSERT would read the default back
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, func
 
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
@@ -125,7 +125,7 @@ staff_try = Table(
     "staff_try",
     metadata,
     Column("bucket", LargeBinary(32), primary_key=True),
-    Column("console_role", String(63), primary_key=True, server_default=text("CURRENT_USER")),  # whose console counts
+    Column("console_role", String(63), primary_key=True, server_default=func.current_user()),  # whose console counts
     Column("tries", Integer, nullable=False),
     Column("since", MICROSECONDS, nullable=False),
     Column("locks", Integer, nullable=False),  # how often it was locked; each lock is twice as long

@@ -10,7 +10,7 @@ down_revision = "0035"
 branch_labels = None
 depends_on = None
 
-CURRENT_USER = sa.text("CURRENT_USER")
+CURRENT_USER = sa.func.current_user()
 KEYS = {"callback": "call_key", "staff_try": "bucket"}
 OTHER_COLUMNS = {"callback": ("at",), "staff_try": ("tries", "since", "locks", "locked_until")}
 
