@@ -43,7 +43,10 @@ OWN_TABLES = sorted(set(TABLES) - SHARED_TABLES.keys())
 # Columns that say whose a row is: a row that has one of them of another operator is refused.
 TELLING = ("hotline", "recipient", "giver", "taker", "country", "console_role")
 # Tables of which only another column tells it.
-TELLING_OF = {"audit": ("actor",), **dict.fromkeys(("passkey", "staff_session", "recovery", "lowering"), ("staff_id",))}
+TELLING_OF = {
+    "audit": ("actor",),
+    **dict.fromkeys(("passkey", "staff_session", "recovery", "lowering", "draft"), ("staff_id",)),
+}
 REPORT_ONLY = {"kept_away"}  # only the report tells it
 
 
@@ -259,6 +262,17 @@ def test_a_report_of_both_shows_nothing_of_the_other(attack: Attack) -> None:
     attack.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (f"{A.hotline},{B.hotline}",))
     for query in ("SELECT hotline FROM route", "SELECT hotline FROM delivery", "SELECT recipient FROM report_body"):
         assert attack.console.execute(query).fetchall() == [(A.hotline,)]  # type: ignore[call-overload]
+
+
+def test_no_line_of_the_audit_that_another_wrote_is_read(attack: Attack) -> None:
+    """Not even one that says that a report was shown to a person here, which a hotline reads of the operator."""
+    about = f"{A.id_of('report_id')}/{A.id_of('staff_id')}"
+    row = row_of("audit", B, "x") | {"act": "shown_to", "object_id": about}
+    attack.insert(attack.administrator, "audit", row)
+    query = sql.SQL("SELECT object_id FROM audit WHERE act = 'shown_to'")
+    assert attack.as_console(query).fetchall() == []
+    attack.administrator.execute("UPDATE audit SET actor = 'staff:_operator_pacific/oto' WHERE act = 'shown_to'")
+    assert attack.as_console(query).fetchall() == [(about,)]
 
 
 # Changing and deleting

@@ -13,6 +13,8 @@ from reports.store.privileges.rights import (
     ALL_ROWS,
     CONSOLE,
     HOTLINES,
+    NOT_STAFF,
+    OWN_STAFF,
     RIGHTS,
     ROW_POLICIES,
     VERSION,
@@ -39,6 +41,8 @@ OPERATOR_CONDITIONS: Mapping[str, str] = {
     "delivery": OF_OWN_HOTLINE,  # whatever report `tokaut.report` names
     "route": OF_OWN_HOTLINE,
     "handover": f"taker = ANY ({OWN_HOTLINES})",
+    "audit": f"({NOT_STAFF} OR {OWN_STAFF.replace(HOTLINES, OWN_HOTLINES)})",  # nobody writes a line that another reads
+    "draft": OF_OWN_ACCOUNT.format("draft"),  # nobody takes the key of another's draft
     "pending": OF_OWN_COUNTRY,  # no report is counted in another country's statistics
     "staff": OF_OWN_HOTLINE,
     "invitation": OF_OWN_HOTLINE,
