@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway.background.entry_codes import EntryMailboxes
 from reports.countries.country import load_countries
-from reports.crypto import SealContext, seal_body
+from reports.crypto import RecordCipher, SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
-from reports.store import submissions
+from reports.store import pending_submissions, submissions
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.privileges.console_hotlines import assign_hotlines
@@ -23,6 +25,8 @@ from reports.store.privileges.operators import operator_role
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB
 from reports.store.schema.base import new_id
 from reports.store.submissions import SealedCopy, Submission
+from runtime.settings import Mode
+from tests.console.test_entry import form_of
 from tests.console.test_operator import table
 from tests.house.files import ROOT
 from tests.support.console import Console
@@ -138,6 +142,22 @@ def test_a_report_of_another_operator_is_not_there(shared: Shared) -> None:
     for path in (f"/reports/{other}", f"/reports/{other}/export"):
         assert nia.get(path).status == 404
     assert nia.post(f"/reports/{other}/take", at="/me").status == 404
+
+
+def test_staff_enter_a_report_under_the_role_of_their_operator(shared: Shared) -> None:
+    web, clock = (Database(shared.addresses[role], threads=1) for role in (WEB, CLOCK))
+    mailboxes = EntryMailboxes(web, RecordCipher([b"k" * 32]), Mode.DEMO, lambda _: None)
+    ruth, lani = shared.person("pacific", "ruth"), shared.person("kenya", "lani")
+    mailboxes.make()
+    before = set(re.findall('id="row-([^"]*)"', ruth.get("/").html))
+    assert 'class="digits"' in ruth.post("/enter", form_of(ruth) | {"taker": "me"}).html
+    for origin_key in pending_submissions.list_due(clock):
+        pending_submissions.submit_due(clock, origin_key)
+    [report_id] = set(re.findall('id="row-([^"]*)"', ruth.get("/").html)) - before
+    assert "Taken by: ruth" in ruth.get(f"/reports/{report_id}").text
+    assert lani.get(f"/reports/{report_id}").status == 404
+    for one in (web, clock):
+        one.close()
 
 
 def test_accounts_and_sessions_belong_to_one_console(shared: Shared) -> None:
