@@ -47,7 +47,7 @@ from flows import catalogues, loader
 from reports.countries import country
 from reports.crypto import PublicKey, RecordCipher, key_files
 from reports.drills import MODES_WITH_DRILLS
-from reports.store.database_check import check_ready
+from reports.store.database_check import check_ready, refuse_other_hotlines
 from reports.store.engine.database import Database
 from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
@@ -174,6 +174,11 @@ def _load_configuration(
     countries = country.load_countries(settings.countries, settings.mode, settings.country_dir)
     keys = key_files.load_public_keys(settings.keys, [hotline.id for hotline in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, timeouts=INTERACTIVE)
-    if reason := check_ready(database, settings.mode, "console"):
+    try:
+        reason = check_ready(database, settings.mode, "console", lambda found: refuse_other_hotlines(found, countries))
+    except OperatorError:
+        database.close()
+        raise
+    if reason:
         sys.stderr.write(f"{reason}\n")
     return settings, countries, keys, database

@@ -30,7 +30,6 @@ NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter or digit that looks like another one
 MAX_TYPED = 64
 CODE_LENGTH, CODE_GROUP = 16, 4  # 79 bits: nobody guesses one within its day
-OPERATOR_HOTLINE = "_operator"  # the `hotline` of the operator's own accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ def invite(database: Database, address: str, place: InvitedAccount, by: str, sta
 
 
 PASSWORDS_DIFFER = "The two passwords are not the same."
+TAKEN = "This name is in use, or was used before. Choose another one."
 WRONG_CODE = (
     "This code is not of this picture, or too old. Take the picture once more, then type the code it shows now."
 )
@@ -142,7 +142,11 @@ def accept_invitation(form: Form) -> Response:
     login_data = Credentials(
         credentials.hash_password(password), credentials.seal_secret(services.cipher, staff_id, secret), step
     )
-    if not accounts.accept_invitation(services.database, invitation, staff_id, login_data):
+    try:
+        is_accepted = accounts.accept_invitation(services.database, invitation, staff_id, login_data)
+    except accounts.NameTaken:
+        return _render_code(code, TAKEN)
+    if not is_accepted:
         return _render_code(code, INVALID_CODE)
     response = page("joined.html", name=invitation.name, is_reset=invitation.staff_id is not None)
     browser.having(services.cipher, invitation.name).set_on(response)

@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest
 from console import responses
 from console.auth import cookies, credentials
 from console.auth.access_control import AUDITOR, LEAD, READERS, STAFF, Form, StaffRequest, known_page, public, requires
-from console.auth.invitations import PASSWORDS_DIFFER, InvitedAccount, hash_code, invite, is_valid_name
+from console.auth.invitations import PASSWORDS_DIFFER, TAKEN, InvitedAccount, hash_code, invite, is_valid_name
 from console.auth.login import console_site, logout_response
 from console.responses import page, redirect
 from console.services import services
@@ -31,7 +31,6 @@ bp = Blueprint("staff", __name__)
 ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # operators are invited on the command line
 LOGINS_SHOWN = 5
 NO_NAME = "A name has 2 to 24 small letters and digits, and begins with a letter. Dots and hyphens may be between them."
-TAKEN = "This name is in use, or was used before. Choose another one."
 SAME_ROLE = "They have this role already. Nothing was changed."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
 AGAIN = "You have asked for this already. Another lead has to approve it within 24 hours."

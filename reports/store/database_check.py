@@ -6,16 +6,17 @@ Each process checks once, when it starts. It reads Alembic's version number by i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, String, column, inspect, select, table
 
+from reports.countries.country import Country
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
-from reports.store.privileges import grants
+from reports.store.privileges import console_hotlines, grants
 from reports.store.privileges.rights import ExpectedAccount
 from reports.store.schema.tables import made_for
 from runtime.operator_error import OperatorError
@@ -92,6 +93,29 @@ def refuse_wrong_database(database: Database, mode: Mode, account: ExpectedAccou
         refuse_other_modes(database, mode)
     except DatabaseUnavailable:
         return
+
+
+def refuse_other_hotlines(database: Database, countries: Iterable[Country]) -> None:
+    """Raise WrongDatabase unless this console's role may use the rows of all hotlines of these countries.
+
+    Only with operators a role has hotlines of its own. An unavailable database is no reason not to start.
+    """
+    try:
+        own = console_hotlines.load_own(database)
+    except DatabaseUnavailable:
+        return
+    if own is None:
+        return
+    role, rows = own
+    own_countries, own_hotlines = {row.country for row in rows} - {""}, {row.hotline for row in rows}
+    for country in countries:
+        if country.iso not in own_countries:
+            served = ", ".join(sorted(own_countries)).lower() or "no country"
+            raise WrongDatabase(
+                f"COUNTRIES names {country.iso.lower()}, and {role} serves {served}. Let COUNTRIES name no other."
+            )
+        if missing := sorted(set(country.hotlines) - own_hotlines):
+            raise WrongDatabase(f"In the database hotline {missing[0]} does not belong to {role}. Run: tokaut migrate")
 
 
 def refuse_another_key(database: Database, cipher: RecordCipher) -> None:

@@ -9,7 +9,7 @@ import re
 import secrets
 import ssl
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -29,6 +29,9 @@ _MAIL_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _MAIL_HOST: Final = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 MAIL_ADDRESS: Final = re.compile(rf"(?=[^@]{{1,64}}@.{{1,190}}\Z){_MAIL_ATOM}(\.{_MAIL_ATOM})*@{_MAIL_HOST}")
 _PHONE: Final = re.compile(r"\+[0-9]{7,15}")
+_OPERATOR: Final = re.compile(r"[a-z][a-z0-9]{1,19}")
+_OPERATORS: Final = "pacific=vu,fj kenya=ke"
+_COUNTRY: Final = re.compile(r"[a-z]{2}")
 _HOST_PORT: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 
 
@@ -202,6 +205,35 @@ def names(text: str) -> tuple[str, ...]:
     return entries
 
 
+def operators(text: str) -> Mapping[str, tuple[str, ...]]:
+    """Parse operators with their countries, such as `pacific=vu,fj kenya=ke`; `off` stands for no operator."""
+    if text == "off":
+        return {}
+    countries_by_operator: dict[str, tuple[str, ...]] = {}
+    operator_by_country: dict[str, str] = {}
+    for entry in text.split():
+        name, _, listed = entry.partition("=")
+        countries = _split_list(listed)
+        if not _OPERATOR.fullmatch(name):
+            raise InvalidValue(
+                f"holds the operator {name!r}; a name has 2 to 20 small letters and digits: {_OPERATORS}"
+            )
+        if name in countries_by_operator:
+            raise InvalidValue(f"names {name} twice; write each operator once, with all its countries: {_OPERATORS}")
+        if not countries:
+            raise InvalidValue(f"names no country of {name}; write {_OPERATORS}")
+        for country in countries:
+            if not _COUNTRY.fullmatch(country):
+                raise InvalidValue(
+                    f"holds the country {country!r} of {name}; a code has two small letters: {_OPERATORS}"
+                )
+            if country in operator_by_country:
+                raise InvalidValue(f"names {country} twice; a country belongs to one operator")
+            operator_by_country[country] = name
+        countries_by_operator[name] = countries
+    return countries_by_operator
+
+
 def ca_file(text: str) -> Path:
     """Parse the path of a file of certificates.
 
@@ -338,6 +370,17 @@ def countries_field() -> Any:
         names,
         demo="vu,fj,ke",
         meaning="name the countries to serve, with commas; each is a file of reports/countries",
+    )
+
+
+def operators_field() -> Any:
+    """Return the field that names the operators with a console of their own."""
+    return env(
+        "TOKAUT_OPERATORS",
+        operators,
+        default=None,
+        meaning="operators with a console and a PostgreSQL role of their own, and their countries: "
+        "`pacific=vu,fj kenya=ke`; `off` removes them (default: one role serves all consoles)",
     )
 
 

@@ -10,7 +10,7 @@ refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from runtime.settings.parsers import (
     countries_field,
     country_folder_field,
     draft_languages_field,
+    operators_field,
     prompts_folder_field,
     public_url_field,
 )
@@ -258,6 +259,45 @@ def _host_port(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+# Operators with a console of their own.
+
+
+@from_environment
+class ConsoleOperators:
+    """The operators, for `tokaut roles`."""
+
+    operators: Mapping[str, tuple[str, ...]] | None = operators_field()
+
+
+@from_environment
+class MigrationSettings(InstallationSettings):
+    """The settings of `tokaut migrate` in an installation with operators: their hotlines are in the country files."""
+
+    operators: Mapping[str, tuple[str, ...]] | None = operators_field()
+    countries: tuple[str, ...] = countries_field()
+    country_dir: Path | None = country_folder_field()
+
+    def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        """Yield the settings that do not fit together."""
+        yield from operator_faults(self.operators, self.countries, self.database_url)
+
+
+def operator_faults(
+    operators: Mapping[str, tuple[str, ...]] | None, countries: Collection[str], database_url: str
+) -> Iterator[SettingFault]:
+    """Yield why an installation with these countries and this database cannot have these operators."""
+    if operators and sqlite_file(database_url):
+        yield SettingFault(
+            "TOKAUT_OPERATORS", "is set, and SQLite has no roles; set DATABASE_URL to a PostgreSQL database"
+        )
+    for operator, own in (operators or {}).items():
+        for country in own:
+            if country not in countries:
+                yield SettingFault(
+                    "TOKAUT_OPERATORS", f"gives {country} to {operator}, and COUNTRIES does not name it; add it there"
+                )
+
+
 @from_environment
 class TwilioAccount:
     """The Twilio account: web verifies Twilio's requests with it, and the worker sends with it."""
@@ -330,6 +370,7 @@ class CommonSettings(RedisSettings):
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )
     countries: tuple[str, ...] = countries_field()
+    operators: Mapping[str, tuple[str, ...]] | None = operators_field()
     draft_languages: tuple[str, ...] | None = draft_languages_field()
     country_dir: Path | None = country_folder_field()
     synthetic_key: Secret[tuple[bytes, ...]] | None = env(
@@ -349,6 +390,11 @@ class CommonSettings(RedisSettings):
         meaning="where to send traces, with ids only, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; needs "
         "tokaut[otel] (default: no traces)",
     )
+
+    def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        """Yield the settings that do not fit together."""
+        yield from RedisSettings.faults(self, mode)
+        yield from operator_faults(self.operators, self.countries, self.database_url)
 
 
 @from_environment

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from console.auth.invitations import OPERATOR_HOTLINE
 from reports.countries import country
 from reports.statistics.examples import example_figures
 from reports.store.engine.database import Database
+from reports.store.privileges.console_hotlines import OPERATOR_HOTLINE
 from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD

@@ -20,12 +20,13 @@ import pytest
 import requests
 from sqlalchemy import delete, insert, select, update
 
-from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite
+from console.auth.invitations import InvitedAccount, invite
 from console.presenters.case_rows import reference
 from reports.countries import country
 from reports.json_bodies import json_bytes
 from reports.statistics.examples import example_figures
 from reports.store.engine.database import Database
+from reports.store.privileges.console_hotlines import OPERATOR_HOTLINE
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, body, head

@@ -15,6 +15,7 @@ import workers.senders
 from console.api import CallbackSettings
 from gateway.metrics import COUNTED
 from reports.retention import RETENTION_RULES
+from reports.store.privileges.operators import OPERATOR_CONDITIONS, OWN_COUNTRIES, OWN_HOTLINES, SHARED_TABLES
 from reports.store.privileges.rights import HOTLINES, ONE_REPORT, RIGHTS, ROLES, ROW_POLICIES, RowPolicy
 from runtime.logs import EVENTS, FIELDS, REASONS
 from runtime.settings import (
@@ -165,6 +166,23 @@ def rows_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def operators_table() -> str:
+    rows = ["| table | rows |", "|---|---|"]
+    for table, condition in OPERATOR_CONDITIONS.items():
+        shown = condition.replace(f"= ANY ({OWN_HOTLINES})", "IN own hotlines")
+        rows.append(f"| `{table}` | `{shown.replace(f'= ANY ({OWN_COUNTRIES})', 'IN own countries')}` |")
+    return "\n".join(rows) + "\n"
+
+
+def shared_tables() -> str:
+    rows = [
+        "| table | because it holds |",
+        "|---|---|",
+        *(f"| `{one}` | {why} |" for one, why in SHARED_TABLES.items()),
+    ]
+    return "\n".join(rows) + "\n"
+
+
 def _shortened(condition: str) -> str:
     """Return a condition of a row policy with the functions that the page explains in place of its SQL."""
     condition = condition.replace(HOTLINES, "hotlines").replace(f"report_id = {ONE_REPORT}", "this_report()")
@@ -195,6 +213,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/submission.md", "transitions"): submissions.table,
     ("docs/reference/database.md", "rights"): rights_table,
     ("docs/reference/database.md", "rows"): rows_table,
+    ("docs/reference/database.md", "operators"): operators_table,
+    ("docs/reference/database.md", "shared tables"): shared_tables,
     ("docs/safeguarding.md", "proofs"): rules.table,
     ("docs/reliability.md", "faults"): faults.table,
     ("docs/clocks.md", "clocks"): nights.times,

@@ -102,6 +102,35 @@ def test_demo_needs_nothing_but_its_keys() -> None:
             "TOKAUT_STORE_KEY is one secret, or two with a comma while one is rotated, newest first;"
             " make one: tokaut keys secret",
         ),
+        # operators with a console of their own
+        (
+            "TOKAUT_OPERATORS",
+            "Pacific=vu",
+            "TOKAUT_OPERATORS holds the operator 'Pacific'; a name has 2 to 20 small letters and digits: "
+            "pacific=vu,fj kenya=ke",
+        ),
+        ("TOKAUT_OPERATORS", "pacific", "TOKAUT_OPERATORS names no country of pacific; write pacific=vu,fj kenya=ke"),
+        (
+            "TOKAUT_OPERATORS",
+            "pacific=vu pacific=fj",
+            "TOKAUT_OPERATORS names pacific twice; write each operator once, with all its countries: "
+            "pacific=vu,fj kenya=ke",
+        ),
+        (
+            "TOKAUT_OPERATORS",
+            "pacific=Vu",
+            "TOKAUT_OPERATORS holds the country 'Vu' of pacific; a code has two small letters: pacific=vu,fj kenya=ke",
+        ),
+        (
+            "TOKAUT_OPERATORS",
+            "pacific=vu kenya=vu",
+            "TOKAUT_OPERATORS names vu twice; a country belongs to one operator",
+        ),
+        (
+            "TOKAUT_OPERATORS",
+            "kenya=ke",
+            "TOKAUT_OPERATORS gives ke to kenya, and COUNTRIES does not name it; add it there",
+        ),
         # addresses of servers
         (
             "DATABASE_URL",

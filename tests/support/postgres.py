@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import count
@@ -20,6 +20,7 @@ import psycopg
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from reports.store.privileges.grants import roles_script
+from reports.store.privileges.operators import operator_role
 from reports.store.privileges.rights import OWNER, ROLES
 from tests.support.ports import free_port
 from tests.support.wait import until
@@ -89,14 +90,17 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://postgres@{self.address}:{self.port}/{name}"
 
-    def new_tokaut(self) -> dict[str, str]:
-        """Create a database and its roles as an operator does, without migration. Returns role → address."""
+    def new_tokaut(self, operators: Sequence[str] = ()) -> dict[str, str]:
+        """Create a database and its roles as an operator does, without migration. Returns role → address.
+
+        `operators`: names of operators whose consoles have a role, too.
+        """
         name = self._new_name()
         server = f"host={self.address} port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
-        result = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
+        result = subprocess.run(psql, input=roles_script(name, operators), capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
-        return self._addresses(name)
+        return self._addresses(name, map(operator_role, operators))
 
     def new_filled(self, mode: str = "demo") -> dict[str, str]:
         """Copy a database with all tables and rights, which is faster than a migration. Returns role → address."""
@@ -130,8 +134,9 @@ class Postgres:
             upgrade(owner, mode)
         return name
 
-    def _addresses(self, name: str) -> dict[str, str]:
-        return {role: f"postgresql://{role}@{self.address}:{self.port}/{name}" for role in (OWNER, *ROLES)}
+    def _addresses(self, name: str, operators: Iterable[str] = ()) -> dict[str, str]:
+        roles = (OWNER, *ROLES, *operators)
+        return {role: f"postgresql://{role}@{self.address}:{self.port}/{name}" for role in roles}
 
     def admit(self, line: str) -> None:
         """Insert a line at the start of pg_hba.conf, and reload it."""

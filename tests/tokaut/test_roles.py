@@ -59,3 +59,57 @@ def test_a_service_cannot_migrate(postgres: Postgres, tmp_path: Path) -> None:
     done = run("migrate", DATABASE_URL=addresses[WEB], TOKAUT_DATA=str(tmp_path))
     assert done.exit_code == 1
     assert "Name tokaut_owner in DATABASE_URL" in done.output
+
+
+OPERATORS = {"TOKAUT_OPERATORS": "pacific=vu kenya=ke", "COUNTRIES": "vu,ke"}
+
+
+def test_the_sql_has_the_roles_of_operators() -> None:
+    told = run("roles", **OPERATORS)
+    assert told.exit_code == 0
+    for name in ("pacific", "kenya"):
+        assert f"ALTER ROLE tokaut_console_{name} LOGIN NOSUPERUSER NOBYPASSRLS" in told.output
+    assert run("roles").output == run("roles", TOKAUT_OPERATORS="off").output
+
+
+@pytest.mark.slow
+@pytest.mark.rule("A-42")
+def test_an_installation_with_operators_from_the_roles_to_the_check(postgres: Postgres, tmp_path: Path) -> None:
+    addresses = postgres.new_tokaut(("pacific", "kenya"))
+    settings = {**OPERATORS, "DATABASE_URL": addresses[OWNER], "TOKAUT_DATA": str(tmp_path)}
+
+    def faults(role: str, **more: str) -> list[str]:
+        common = common_settings({**SECRETS, **settings, "DATABASE_URL": addresses[role], **more})
+        return list(database_faults(common, "training"))
+
+    assert run("migrate", **settings).output == "The database has the schema of this release.\n"
+    for role in (*ROLES, "tokaut_console_pacific", "tokaut_console_kenya"):
+        assert faults(role) == []
+    assert faults(WEB, TOKAUT_OPERATORS="pacific=vu,ke") == [
+        "In the database hotline ke-child-helpline does not belong to tokaut_console_pacific. Run: tokaut migrate",
+        "In the database hotline _operator_kenya still belongs to tokaut_console_kenya. Run: tokaut migrate",
+        "In the database hotline ke-child-helpline still belongs to tokaut_console_kenya. Run: tokaut migrate",
+    ]
+    forgotten = {name: value for name, value in settings.items() if name != "TOKAUT_OPERATORS"}
+    done = run("migrate", **forgotten)
+    assert done.exit_code == 1
+    assert "TOKAUT_OPERATORS is not set, and the database has the roles tokaut_console_kenya" in done.output
+    assert faults("tokaut_console_kenya") == []
+    assert run("migrate", **{**settings, "TOKAUT_OPERATORS": "off"}).exit_code == 0
+    assert faults(WEB, TOKAUT_OPERATORS="off") == []
+    assert "does not answer" in faults("tokaut_console_kenya", TOKAUT_OPERATORS="off")[0]
+
+
+@pytest.mark.slow
+def test_a_role_of_an_operator_that_is_missing_is_named(postgres: Postgres, tmp_path: Path) -> None:
+    addresses = postgres.new_tokaut()
+    settings = {"DATABASE_URL": addresses[OWNER], "TOKAUT_DATA": str(tmp_path), "COUNTRIES": "vu,ke"}
+    done = run("migrate", **settings, TOKAUT_OPERATORS="island=vu")
+    assert done.exit_code == 1
+    assert "There is no role tokaut_console_island in PostgreSQL" in done.output
+
+
+def test_sqlite_has_no_roles_for_operators(tmp_path: Path) -> None:
+    done = run("migrate", **OPERATORS, TOKAUT_DATA=str(tmp_path))
+    assert done.exit_code == 1
+    assert done.output.startswith("TOKAUT_OPERATORS is set, and SQLite has no roles; set DATABASE_URL")

@@ -9,7 +9,7 @@ import importlib
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
@@ -35,6 +35,7 @@ from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
 from reports.store.operations.maintenance import backup_age_seconds, marker_path
+from reports.store.privileges import console_hotlines
 from reports.store.privileges.rights import OWNER
 from runtime.settings import (
     SHARED_SETTINGS,
@@ -237,8 +238,11 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
     return countries.get(iso) if countries else None
 
 
-def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
-    """Check that both halves of each key pair are present, and the keys that hotline cards name."""
+def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere: Collection[str] = ()) -> Iterator[str]:
+    """Check that both halves of each key pair are present, and the keys that hotline cards name.
+
+    `elsewhere`: hotlines whose private keys may be with the console of their operator alone.
+    """
     yield from _key_mode_faults(folder, mode)
     agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
     for hotline, agreed in agreed_ids.items():
@@ -246,10 +250,7 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
             load_public_keys(folder, [hotline])
             yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
             if not list_keys(folder, hotline)[0].has_private_key:
-                yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
-                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
-                )
+                yield _missing_key(folder, hotline, is_elsewhere=hotline in elsewhere)
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
@@ -259,6 +260,19 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
                 f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
                 "the hotline for its key id by phone, then correct the card or replace the key."
             )
+
+
+def _missing_key(folder: Path, hotline: str, *, is_elsewhere: bool) -> str:
+    missing = f"The private key of {hotline} is not under {folder / 'private'}"
+    if is_elsewhere:
+        return Advisory(
+            f"{missing}. This is right if only the console of its operator is to open its reports "
+            "(docs/operating/operators.md)."
+        )
+    return (
+        f"{missing}: its reports cannot be delivered. "
+        f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+    )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
@@ -329,6 +343,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
         with closing(Database(common.database_url, threads=1)) as database:
             yield from database.durability_faults()
             refuse_wrong_database(database, mode, "")
+            yield from _operator_faults(database, common)
             yield from _chain_faults(database)
             yield from _clock_faults(database)
     except (InvalidDatabaseURL, WrongDatabase) as wrong:
@@ -341,6 +356,16 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
         yield file_fault(common.database_file) or (
             f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
         )
+
+
+def _operator_faults(database: Database, common: CommonSettings) -> Iterator[str]:
+    """Yield the hotlines that the database assigns to another console than TOKAUT_OPERATORS and the country files."""
+    countries, _ = read_countries(common, Mode.DEMO)
+    if countries is None:  # a fault of its own
+        return
+    operators = common.operators
+    expected = None if operators is None else console_hotlines.assign_hotlines(operators, countries)
+    yield from console_hotlines.list_faults(database, expected)
 
 
 def _chain_faults(database: Database) -> Iterator[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from reports.store.privileges.grants import roles_script
 from runtime.hardening import harden
+from runtime.settings import ConsoleOperators, load_settings
 from tokaut.terminal import echo
 
 
@@ -16,7 +19,8 @@ def roles(database: str) -> None:
 
     It changes nothing: pipe it into psql, as the administrator. There are five roles: tokaut_owner migrates and runs no
     process; tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each have the rights that
-    docs/reference/database.md lists. It sets no password.
+    docs/reference/database.md lists. With TOKAUT_OPERATORS each operator's console has a role, too:
+    tokaut_console_<operator>. It sets no password.
 
     \b
     Example:  tokaut roles | sudo -u postgres psql --no-psqlrc --set ON_ERROR_STOP=1
@@ -27,4 +31,5 @@ def roles(database: str) -> None:
     harden()
     if not (database.isascii() and database.isidentifier() and database == database.lower()):
         raise click.BadParameter("small letters, digits and _ only", param_hint="--database")
-    echo(roles_script(database), nl=False)
+    operators = load_settings(ConsoleOperators, os.environ).operators or ()
+    echo(roles_script(database, tuple(operators)), nl=False)

@@ -6,8 +6,9 @@ import os
 
 import click
 
-from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
+from console.auth.invitations import InvitedAccount, invite, is_valid_name
 from reports.store.cases import case_view
+from reports.store.privileges.console_hotlines import OPERATOR_HOTLINE, operator_hotline
 from reports.store.privileges.rights import CONSOLE
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
@@ -62,11 +63,12 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     if hotline:
         installation.refuse_unknown_hotline(hotline)
     with open_database(CONSOLE) as (database, operator):
-        inviter = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
+        own_hotline = operator_hotline(database)
+        inviter = accounts.actor(own_hotline, operator.removeprefix("operator:"))
         link = invite(
             database,
             settings.console_url or "",
-            InvitedAccount(name, hotline or OPERATOR_HOTLINE, StaffRole(role)),
+            InvitedAccount(name, hotline or own_hotline, StaffRole(role)),
             inviter,
         )
     if not link:
@@ -87,11 +89,12 @@ def list_(hotline: str) -> None:
     Next: a lead ends an account that nobody uses any more, in the console. `tokaut staff end` ends that of a last lead.
     """
     with open_database(CONSOLE) as (database, _):
-        people = accounts.list_accounts(database, hotline)
+        of_operator = hotline == OPERATOR_HOTLINE
+        people = accounts.list_accounts(database, operator_hotline(database) if of_operator else hotline)
     for account in people:
         echo(f"{account.name:<24} {account.role:<9} {'has left' if account.ended_at else ''}".rstrip())
     if not people:
-        if hotline != OPERATOR_HOTLINE:
+        if not of_operator:
             installation.refuse_unknown_hotline(hotline)
         echo("Nobody.")
 
@@ -110,7 +113,7 @@ def end(name: str) -> None:
         account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        actor = accounts.actor(OPERATOR_HOTLINE, operator.removeprefix("operator:"))
+        actor = accounts.actor(operator_hotline(database), operator.removeprefix("operator:"))
         accounts.deactivate(database, account, actor)
         case_view.put_back_reports(database, account, actor)
     echo(f"{name} has no access any more.")

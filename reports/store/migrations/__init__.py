@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
 
-from reports.store.database_check import has_all_migrations, refuse_other_modes
+from reports.store.database_check import WrongDatabase, has_all_migrations, refuse_other_modes
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.privileges import grants
+from reports.store.privileges import console_hotlines, grants
+from reports.store.privileges.console_hotlines import ConsoleHotline
 from reports.store.schema.tables import made_for
 from runtime.settings import Mode
 
@@ -19,14 +22,15 @@ ALEMBIC_LOCK = threading.Lock()  # Alembic stores the current migration in modul
 MAX_TRIES = 10  # one second each, while another process holds a lock
 
 
-def upgrade(database: Database, mode: Mode) -> None:
+def upgrade(database: Database, mode: Mode, hotlines: Collection[ConsoleHotline] | None = None) -> None:
     """Apply all missing migrations. A new database is from then on of this mode.
 
-    In PostgreSQL each role gets its privileges, if the roles exist. Raises WrongDatabase or DatabaseUnavailable.
+    In PostgreSQL each role gets its privileges, if the roles exist. `hotlines`: which console's role serves which
+    hotline, in an installation with operators; None: as it was. Raises WrongDatabase or DatabaseUnavailable.
     """
     for attempt in range(1, MAX_TRIES + 1):
         try:
-            _take_steps(database)
+            _take_steps(database, hotlines)
             break
         except DatabaseUnavailable as error:  # other processes are using the tables: try again
             if str(error) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or attempt == MAX_TRIES:
@@ -37,16 +41,26 @@ def upgrade(database: Database, mode: Mode) -> None:
     refuse_other_modes(database, mode)
 
 
-def _take_steps(database: Database) -> None:
+def _take_steps(database: Database, hotlines: Collection[ConsoleHotline] | None) -> None:
     config = _config()
     with database.migrating() as connection:
         config.attributes["connection"] = connection
         if not has_all_migrations(connection):  # else the schema is current or of a later release
             with ALEMBIC_LOCK:
                 command.upgrade(config, "head")
-        if not database.is_sqlite and grants.is_outdated(connection):
-            grants.apply(connection)
+        if not database.is_sqlite:
+            if hotlines is not None:
+                _assign_hotlines(connection, hotlines)
+            if grants.is_outdated(connection):
+                grants.apply(connection)
         connection.commit()
+
+
+def _assign_hotlines(connection: Connection, hotlines: Collection[ConsoleHotline]) -> None:
+    """Store which role serves which hotline. Raises WrongDatabase if a role is missing: no process would start then."""
+    if fault := grants.missing_roles_fault(connection, console_hotlines.operator_roles(hotlines)):
+        raise WrongDatabase(fault)
+    console_hotlines.replace_all(connection, hotlines)
 
 
 def _config() -> Config:

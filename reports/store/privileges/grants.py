@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from sqlalchemy import Connection, RowMapping
 
 from reports.store.engine.database import Database
-from reports.store.privileges.rights import (
-    OWNER,
-    RIGHTS,
-    ROLES,
-    ROW_POLICIES,
-    ExpectedAccount,
-    Right,
-    list_rights,
-    row_policy_of,
+from reports.store.privileges import console_hotlines
+from reports.store.privileges.operators import (
+    list_rights_with,
+    operator_role,
+    row_policy_with,
+    tables_with_policies,
 )
+from reports.store.privileges.rights import CONSOLE, OWNER, RIGHTS, ROLES, ExpectedAccount, Right
 
 NOT_SYSTEM_SCHEMA = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname, 'pg_toast')"
 GRANTS_QUERY = f"""
@@ -66,12 +64,12 @@ ALTER ROLE {0} SET synchronous_commit = on;
 """
 
 
-def roles_script(database: str) -> str:
-    r"""Return the SQL that creates the roles and the database, for psql.
+def roles_script(database: str, operators: Collection[str] = ()) -> str:
+    r"""Return the SQL that creates the roles and the database, for psql. `operators`: names of operators.
 
     It sets no password: use \password, or the account of the operating system (peer).
     """
-    roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES))
+    roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES, *map(operator_role, operators)))
     return ROLES_SCRIPT.format(roles=roles, owner=OWNER, database=database)
 
 
@@ -80,13 +78,13 @@ def policy_name(right: Right) -> str:
     return f"{right.role}_{right.privilege.lower()}"
 
 
-def policy_signature(right: Right, meaning: str) -> str:
+def policy_signature(right: Right, meaning: str, operators: Collection[str] = ()) -> str:
     """Return the comment of a policy: a hash of what we expect, and one of what PostgreSQL understood.
 
     If either changes, the check finds it. The text that is hashed is written out: databases keep its hash, and renaming
-    a class must not make their policies look outdated.
+    a class must not make their policies look outdated. `operators`: roles of the operators' consoles.
     """
-    policy = row_policy_of(right)
+    policy = row_policy_with(right, operators)
     text = f"Rows(there={policy.there!r}, made={policy.made!r})"
     expected = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{expected}:{meaning}"
@@ -94,6 +92,7 @@ def policy_signature(right: Right, meaning: str) -> str:
 
 def apply(connection: Connection) -> None:
     """Apply all grants and policies in the owner's open transaction. Every role must exist."""
+    operators = _operator_roles(connection)
     quoted = connection.dialect.identifier_preparer.quote_identifier
 
     def run(sql: str) -> None:
@@ -106,39 +105,52 @@ def apply(connection: Connection) -> None:
         if table in RIGHTS:
             run(f"DROP POLICY {quoted(policy)} ON {table}")
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar_one()
-    for statement in (*_database_statements(name), *_table_statements()):
+    former = [quoted(role) for role in connection.exec_driver_sql(FORMER_OPERATORS_QUERY).scalars()]
+    for statement in (*_database_statements(name, operators, former), *_table_statements(operators)):
         run(statement)
+    for table in set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars()) & RIGHTS.keys():
+        if table not in tables_with_policies(operators):  # the installation had operators before
+            run(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
     meanings = {(row.tablename, row.policyname): row.meaning for row in connection.exec_driver_sql(POLICIES_QUERY)}
-    for right in _row_limited_rights():
-        comment = policy_signature(right, meanings[right.table, policy_name(right)])
+    for right in _row_limited_rights(operators):
+        comment = policy_signature(right, meanings[right.table, policy_name(right)], operators)
         run(f"COMMENT ON POLICY {policy_name(right)} ON {right.table} IS '{comment}'")
 
 
-def _database_statements(database: str) -> Iterator[str]:
-    """Yield the SQL by which no role may create tables, not even temporary ones, and no other role may connect."""
-    roles = ", ".join(ROLES)
-    yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {roles}"
+def _operator_roles(connection: Connection) -> tuple[str, ...]:
+    return console_hotlines.operator_roles(console_hotlines.load(connection))
+
+
+def _database_statements(database: str, operators: Collection[str], former: Collection[str]) -> Iterator[str]:
+    """Yield the SQL by which no role may create tables, not even temporary ones, and no other role may connect.
+
+    `former`: roles of operators that this database has no more.
+    """
+    roles, revoked = ", ".join((*ROLES, *operators)), ", ".join(("PUBLIC", *ROLES, *operators, *former))
+    yield f"REVOKE ALL ON DATABASE {database} FROM {revoked}"
     yield f"GRANT CONNECT ON DATABASE {database} TO {roles}"
-    yield f"REVOKE ALL ON SCHEMA public FROM PUBLIC, {roles}"
+    yield f"REVOKE ALL ON SCHEMA public FROM {revoked}"
     yield f"GRANT USAGE ON SCHEMA public TO {roles}"
 
 
-def _table_statements() -> Iterator[str]:
-    for right in list_rights():
+def _table_statements(operators: Collection[str]) -> Iterator[str]:
+    for right in list_rights_with(operators):
         columns = f" ({', '.join(right.columns)})" if right.columns else ""
         yield f"GRANT {right.privilege}{columns} ON {right.table} TO {right.role}"
-    for table in ROW_POLICIES:
+    secured_tables = tables_with_policies(operators)
+    for table in secured_tables:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
-    yield from map(_policy_statement, _row_limited_rights())
+    yield from (_policy_statement(right, operators) for right in _row_limited_rights(operators))
 
 
-def _row_limited_rights() -> Iterator[Right]:
+def _row_limited_rights(operators: Collection[str]) -> Iterator[Right]:
     """Yield the rights on tables with row-level security."""
-    return (right for right in list_rights() if right.table in ROW_POLICIES)
+    secured_tables = tables_with_policies(operators)
+    return (right for right in list_rights_with(operators) if right.table in secured_tables)
 
 
-def _policy_statement(right: Right) -> str:
-    existing, new_rows = row_policy_of(right)
+def _policy_statement(right: Right, operators: Collection[str]) -> str:
+    existing, new_rows = row_policy_with(right, operators)
     text = f"CREATE POLICY {policy_name(right)} ON {right.table} FOR {right.privilege} TO {right.role}"
     if right.privilege != "INSERT":
         text += f" USING ({existing})"
@@ -194,6 +206,10 @@ SELECT r.rolname AS role, has_database_privilege(r.oid, current_database(), 'TEM
        OR has_schema_privilege(r.oid, 'public', 'CREATE') AS make
   FROM pg_roles r
 """
+FORMER_OPERATORS_QUERY = f"""
+SELECT rolname FROM pg_roles WHERE starts_with(rolname, '{CONSOLE}_')
+   AND rolname NOT IN (SELECT role FROM console_hotline)
+"""  # noqa: S608  # no input from outside
 DEFINERS_QUERY = """
 SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -208,33 +224,48 @@ def list_faults(database: Database, account: ExpectedAccount) -> list[str]:
     if database.is_sqlite:
         return []
     with database.read() as connection:
+        operators = _operator_roles(connection)
         roles_by_name = {row.rolname: row._mapping for row in connection.exec_driver_sql(FLAGS_QUERY)}
-        if missing := [role for role in ROLES if role not in roles_by_name]:
-            return [f"There is no role {', '.join(missing)} in PostgreSQL. {CREATE_ROLES}"]
+        if missing := [role for role in (*ROLES, *operators) if role not in roles_by_name]:
+            return [_missing_roles_fault(missing)]
         checks = (
-            _account_faults(connection, account),
-            _role_faults(connection, roles_by_name),
-            _repairable_faults(connection),
+            _account_faults(connection, account, operators),
+            _role_faults(connection, roles_by_name, (*ROLES, *operators)),
+            _repairable_faults(connection, operators),
             _escape_faults(connection),
         )
         return [fault for faults in checks for fault in faults]
 
 
+def missing_roles_fault(connection: Connection, roles: Collection[str]) -> str:
+    """Return a sentence that names those of the roles that PostgreSQL does not have; "" if it has all."""
+    existing = {row.rolname for row in connection.exec_driver_sql(FLAGS_QUERY)}
+    missing = [role for role in roles if role not in existing]
+    return _missing_roles_fault(missing) if missing else ""
+
+
+def _missing_roles_fault(missing: Collection[str]) -> str:
+    return f"There is no role {', '.join(missing)} in PostgreSQL. {CREATE_ROLES}"
+
+
 def is_outdated(connection: Connection) -> bool:
     """Return whether the roles exist and their rights are not the expected ones."""
+    operators = _operator_roles(connection)
     existing = {row.rolname for row in connection.exec_driver_sql(FLAGS_QUERY)}
-    return set(ROLES) <= existing and any(True for _ in _repairable_faults(connection))
+    return {*ROLES, *operators} <= existing and any(True for _ in _repairable_faults(connection, operators))
 
 
-def _repairable_faults(connection: Connection) -> Iterator[str]:
+def _repairable_faults(connection: Connection, operators: Collection[str]) -> Iterator[str]:
     """Yield the faults that `apply` repairs."""
-    yield from _grant_faults(connection)
-    yield from _row_policy_faults(connection)
-    yield from _create_privilege_faults(connection)
+    yield from _grant_faults(connection, operators)
+    yield from _row_policy_faults(connection, operators)
+    yield from _create_privilege_faults(connection, (*ROLES, *operators))
 
 
-def _account_faults(connection: Connection, account: ExpectedAccount) -> Iterator[str]:
+def _account_faults(connection: Connection, account: ExpectedAccount, operators: Collection[str]) -> Iterator[str]:
     expected = (f"tokaut_{account}",) if account else ROLES
+    if account in ("", "console"):
+        expected = (*expected, *operators)
     actual = connection.exec_driver_sql("SELECT current_user").scalar_one()
     if actual not in expected:
         yield (
@@ -243,23 +274,25 @@ def _account_faults(connection: Connection, account: ExpectedAccount) -> Iterato
         )
 
 
-def _role_faults(connection: Connection, roles_by_name: Mapping[str, RowMapping]) -> Iterator[str]:
-    for role in ROLES:
+def _role_faults(
+    connection: Connection, roles_by_name: Mapping[str, RowMapping], roles: Collection[str]
+) -> Iterator[str]:
+    for role in roles:
         if excess := [phrase for flag, phrase in EXCESSIVE_FLAGS.items() if roles_by_name[role][flag]]:
             yield f"The role {role} {' and '.join(excess)}, and must not. {CREATE_ROLES}"
     for row in connection.exec_driver_sql(MEMBERS_QUERY):
-        if row.role in ROLES:
+        if row.role in roles:
             yield f"The role {row.role} is a member of {row.of}, and must not be. REVOKE {row.of} FROM {row.role}"
     for row in connection.exec_driver_sql(OWNERS_QUERY):
-        if row.role in ROLES:
+        if row.role in roles:
             yield f"{row.what} belongs to {row.role}. Give it to {OWNER}, or drop it."
 
 
-def _grant_faults(connection: Connection) -> Iterator[str]:
+def _grant_faults(connection: Connection, operators: Collection[str]) -> Iterator[str]:
     """Yield differences by role and table, so that a table without its grants is one sentence."""
     expected = {
         (right.table, column, right.role, right.privilege)
-        for right in list_rights()
+        for right in list_rights_with(operators)
         for column in right.columns or ("",)
     }
     actual = {
@@ -276,9 +309,9 @@ def _grant_faults(connection: Connection) -> Iterator[str]:
         )
 
 
-def _row_policy_faults(connection: Connection) -> Iterator[str]:
+def _row_policy_faults(connection: Connection, operators: Collection[str]) -> Iterator[str]:
     secured_tables = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
-    for table in ROW_POLICIES:
+    for table in tables_with_policies(operators):
         if table not in secured_tables:
             yield f"Row-level security of {table} is not on, or not forced. {RUN_MIGRATE}"
     comments = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
@@ -286,16 +319,16 @@ def _row_policy_faults(connection: Connection) -> Iterator[str]:
         (row.tablename, row.policyname): (row.meaning, comments.get((row.tablename, row.policyname)))
         for row in connection.exec_driver_sql(POLICIES_QUERY)
     }
-    expected = {(right.table, policy_name(right)): right for right in list_rights() if right.table in ROW_POLICIES}
+    expected = {(right.table, policy_name(right)): right for right in _row_limited_rights(operators)}
     for table, policy in sorted(actual.keys() | expected.keys()):
         right, (meaning, comment) = expected.get((table, policy)), actual.get((table, policy), ("", ""))
-        if right is None or policy_signature(right, meaning) != comment:
+        if right is None or policy_signature(right, meaning, operators) != comment:
             yield f"The policy {policy} of {table} is not ours, or not as we made it. {RUN_MIGRATE}"
 
 
-def _create_privilege_faults(connection: Connection) -> Iterator[str]:
+def _create_privilege_faults(connection: Connection, roles: Collection[str]) -> Iterator[str]:
     for row in connection.exec_driver_sql(CREATE_PRIVILEGES_QUERY):
-        if row.role in ROLES and (row.temp or row.make):
+        if row.role in roles and (row.temp or row.make):
             yield f"The role {row.role} may make {'tables' if row.make else 'temporary tables'}. {RUN_MIGRATE}"
 
 

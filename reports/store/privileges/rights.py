@@ -166,6 +166,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT (drill_id, at, report_id); DELETE",
         CONSOLE: "SELECT; INSERT (drill_id, hotline, script, actor, asked_at, at, due_at); DELETE",
     },
+    # Which console serves which hotline. Only the owner writes it; every process checks the rights of all roles by it.
+    "console_hotline": dict.fromkeys(ROLES, "SELECT"),
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER_ACCESS, CLOCK: BREAKER_ACCESS, CONSOLE: "SELECT"},
     "optout": dict.fromkeys((WORKER, CLOCK), OPT_OUT_ACCESS) | {WEB: f"{OPT_OUT_ACCESS}; DELETE"},
@@ -342,10 +344,15 @@ def list_rights() -> Iterator[Right]:
     """Yield the rights of `RIGHTS`, one for each privilege."""
     for table, by_role in RIGHTS.items():
         for role, text in by_role.items():
-            for privilege, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?(?:; |$)", text):
-                yield Right(table, role, privilege, tuple(columns.split(", ")) if columns else ())
+            yield from parse_rights(table, role, text)
+
+
+def parse_rights(table: str, role: str, text: str) -> Iterator[Right]:
+    """Yield the rights of a text of `RIGHTS`, one for each privilege."""
+    for privilege, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?(?:; |$)", text):
+        yield Right(table, role, privilege, tuple(columns.split(", ")) if columns else ())
 
 
 def row_policy_of(right: Right) -> RowPolicy:
     """Return the row policy for a right; all rows if none is set."""
-    return ROW_POLICIES[right.table].get((right.role, right.privilege), RowPolicy(ALL_ROWS))
+    return ROW_POLICIES.get(right.table, {}).get((right.role, right.privilege), RowPolicy(ALL_ROWS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table
+from sqlalchemy import Column, Index, LargeBinary, String, Table, func
 
 from reports.case_state import CaseOutcome, Handling
 from reports.delivery import TransferOutcome
@@ -13,7 +13,10 @@ callback = Table(
     "callback",
     metadata,
     Column("call_key", LargeBinary(32), primary_key=True),
+    # The role of PostgreSQL that stored it; in SQLite, which has no roles, a constant.
+    Column("console_role", String(63), primary_key=True, server_default=func.current_user()),
     Column("at", MICROSECONDS, nullable=False),
+    implicit_returning=False,  # else each INSERT would read the default back
 )
 
 # What a hotline writes about a report, sealed to that hotline: notes, the reason of a rejection, and a copy of each

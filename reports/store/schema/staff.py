@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, func
 
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
@@ -125,8 +125,20 @@ staff_try = Table(
     "staff_try",
     metadata,
     Column("bucket", LargeBinary(32), primary_key=True),
+    Column("console_role", String(63), primary_key=True, server_default=func.current_user()),  # whose console counts
     Column("tries", Integer, nullable=False),
     Column("since", MICROSECONDS, nullable=False),
     Column("locks", Integer, nullable=False),  # how often it was locked; each lock is twice as long
     Column("locked_until", MICROSECONDS, nullable=False),
+    implicit_returning=False,  # else each INSERT would read the default back
+)
+
+# The hotlines of each console's role in PostgreSQL, and of the operators' own people. Empty: the installation has no
+# operators, and one role serves all hotlines.
+console_hotline = Table(
+    "console_hotline",
+    metadata,
+    Column("hotline", String(64), primary_key=True),
+    Column("role", String(63), nullable=False),
+    Column("country", String(2), nullable=False),  # empty: of no country, because it is an operator's own people
 )

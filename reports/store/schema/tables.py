@@ -36,6 +36,7 @@ from reports.store.schema.operations import (
     tombstone,
 )
 from reports.store.schema.staff import (
+    console_hotline,
     invitation,
     lowering,
     own_reply,
@@ -52,7 +53,7 @@ __all__ = ["metadata", "page", "phone_answer"]  # exported from here; tables def
 __all__ += ["callback", "draft", "drill", "note", "nudge", "presence", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "lowering", "optout", "optout_key", "passkey", "tombstone"]
-__all__ += ["call_hour", "own_reply", "quiet_channel"]
+__all__ += ["call_hour", "console_hotline", "own_reply", "quiet_channel"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "synthetic_call", "tallied", "tally"]
 
 # One row for each report. The answers are in report_body, sealed.

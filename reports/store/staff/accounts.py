@@ -151,11 +151,15 @@ def revoke_invitation(database: Database, one: Invitation, by: str) -> None:
             audit_log.append(connection, by, "invitation_revoked", f"{one.hotline}/{one.name}"[:80], database.now())
 
 
+class NameTaken(Exception):
+    """Another account has the name of an invitation, perhaps at a hotline of another operator."""
+
+
 def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen: Credentials) -> bool:
     """Delete an invitation, and create or restore its account.
 
-    Return False if the invitation was used meanwhile, or if another account has the name. A restored account is logged
-    out everywhere and loses its passkeys, so nobody who used it before stays in.
+    Return False if the invitation was used meanwhile. A restored account is logged out everywhere and loses its
+    passkeys, so nobody who used it before stays in. Raises NameTaken; the invitation stays.
     """
     now = database.now()
     i = s.invitation.c
@@ -168,7 +172,7 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
             row = {"staff_id": staff_id, "name": one.name, "hotline": one.hotline, "role": one.role, "created_at": now}
             is_created = connection.execute(database.insert_or_ignore(s.staff).values(row | values)).rowcount == 1
             if not is_created:
-                return False
+                raise NameTaken
         else:
             connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
             connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == one.staff_id))
