@@ -240,6 +240,7 @@ def _assemble(config: _Configuration) -> Services:
         waiting=inbox,
         channels=channels,
         renew=renew_keys,
+        redis_is_up=session_store.is_up,
     )
     drill_runner = DrillRunner(database, dispatcher, reducer, submitter, common.mode, wait_for=loop.run)
     erasure_replay = ErasureReplay(background_database, journal, mailbox, process_name(common.host, WEB))

@@ -71,6 +71,7 @@ IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavail
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
 SILENT = "{host}: not seen for {count} s. If nobody restarts it: docs/operating/host-gone.md"
+NO_REDIS = "{host}: cannot use Redis. Most callers get only the emergency numbers: docs/operating/redis-gone.md"
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"
@@ -102,7 +103,9 @@ def _needs(
         if hotline_state.dead_since is not None
     )
     for status in hosts:
-        if status.is_away:
+        if status.lacks_redis:
+            yield ActionNeeded(status.host, NO_REDIS, status.host)
+        elif status.is_away:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
         elif status.is_silent:
             yield ActionNeeded(status.host, SILENT, status.host, status.unseen)

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class Housekeeping:
         host: str,
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
+        redis_is_up: Callable[[], bool],
     ) -> None:
         """Create the threads, which `start` starts.
 
@@ -92,6 +94,7 @@ class Housekeeping:
         `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for
+        self._redis_is_up = redis_is_up
         self._database = database
         self._spool = spool
         self._copies = copies
@@ -145,11 +148,11 @@ class Housekeeping:
             self._next_warning_at = time.monotonic() + SAY_SECONDS
 
     def _save_spool_status(self) -> None:
-        """Store that web runs on this host, and the state of its spool, for `clock` and `tokaut watch`."""
+        """Store that web runs on this host, and the state of its spool and Redis, for `clock` and who looks."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
-        status = self._spool.standing(self._host)
-        is_same = self._said is not None and (status.entries, status.bad) == (self._said.entries, self._said.bad)
+        status = replace(self._spool.standing(self._host), redis_down=not self._redis_is_up())
+        is_same = self._said is not None and replace(status, oldest=self._said.oldest) == self._said
         if is_same and time.monotonic() < self._next_status_at:
             return
         spool_status.save_status(self._database, status)

@@ -31,7 +31,18 @@ from reports.triage import FLAG_LABELS, REASON_LABELS
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
 CHANGES += ("YOU_CHANGED_IT",)
 CLOSING = ("NO_OUTCOME", "NOTHING_DONE", "NEVER_TAKEN", "TOO_NEW", "SAME_PERSON", "UNDO_OVER")
-NEEDS = ("NOT_TAKEN", "STUCK", "LATE_STEPS", "IN_SPOOL", "NO_BACKUP", "OLD_BACKUP", "AWAY", "SILENT", "DISABLED")
+NEEDS = (
+    "NOT_TAKEN",
+    "STUCK",
+    "LATE_STEPS",
+    "IN_SPOOL",
+    "NO_BACKUP",
+    "OLD_BACKUP",
+    "AWAY",
+    "SILENT",
+    "NO_REDIS",
+    "DISABLED",
+)
 NEEDS += ("CALLS_FAIL", "CALLS_STALE", "QUIET")
 TEMPLATES = Path(templating.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")

@@ -120,6 +120,16 @@ def test_a_host_that_is_away_needs_the_operator(database: Database, operator: Pe
     assert "vu-web-2/web: not seen for 7 min. Its disk may hold reports" in page.text
 
 
+def test_a_host_whose_web_has_no_redis_needs_the_operator(database: Database, operator: Person) -> None:
+    for host, seconds in (("vu-web-1", 0), ("vu-web-2", 100)):
+        database.offset = -seconds * 1_000_000
+        spool_status.save_status(database, SpoolStatus(f"{host}/web", 0, 0, 0, redis_down=True))
+    database.offset = 0
+    page = operator.get("/operator").text
+    assert "vu-web-1/web: cannot use Redis. Most callers get only the emergency numbers" in page
+    assert "vu-web-2/web: not seen for 10" in page and "vu-web-2/web: cannot use" not in page, "nobody knows by now"
+
+
 def test_synthetic_calls_of_each_network(database: Database, operator: Person) -> None:
     assert "None are made: TOKAUT_SYNTHETIC_CALLS of the clock names no address." in operator.get("/operator").text
     good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")

@@ -110,7 +110,9 @@ def test_redis_is_away_in_the_middle_and_comes_back(installation: FaultyInstalla
     walk(phone, TO_SEND[:3])
     with installation.away("valkey"):
         assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
+        until(lambda: installation.count("host WHERE redis_down = 1") == 1, "no operator is shown it", 30)
     until(lambda: json_ussd(installation).dial().expects_reply, "Redis is not used again")
+    until(lambda: installation.count("host WHERE redis_down = 1") == 0, "it is shown for ever", 30)
     seen = say(phone, "0")
     for _ in range(8):
         if not seen.expects_reply:

@@ -29,6 +29,7 @@ def make(spool: Any, erasures: Any, renew: Callable[[], None] = int) -> Housekee
         host="one",
         chores=(),
         wait_for=unused,
+        redis_is_up=lambda: True,
     )
 
 

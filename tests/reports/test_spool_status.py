@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import insert
 
 from reports.crypto import RecordCipher
 from reports.store.database_check import WrongDatabase, refuse_another_key
@@ -15,6 +16,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.support import databases
 from tests.workers.filings import SECOND, Desk
@@ -123,6 +125,15 @@ def test_a_host_that_is_away_is_told_of_once_it_is_sure(
     assert told(room, 3600) == [], "it is back"
     room.finish()
     database.close()
+
+
+def test_a_process_of_the_release_before_writes_a_row_without_redis(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(
+            insert(t.host).values(name="a/web", seen_at=1, spool_entries=0, spool_seconds=0, spool_bad=0)
+        )
+    [found] = spool_status.list_statuses(database)
+    assert not found.redis_down
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ SILENT_SECONDS = 50  # … is shown to who looks: a worker writes no row during 
 REPORT_SECONDS = 10  # each process writes its row at least as often
 WEB = "web"
 DOCS_PAGE, AWAY_PAGE = "docs/operating/spool.md", "docs/operating/host-gone.md"
+REDIS_PAGE = "docs/operating/redis-gone.md"
 
 
 def process_name(host: str, process: str) -> str:
@@ -31,7 +32,8 @@ class SpoolStatus:
     """A process of one host, and the spool on that host's disk if the process is web.
 
     `host`: the name of the process, or the host name alone if an earlier release wrote it. `oldest`: the age of its
-    oldest entry in seconds; `bad`: entries that do not open; `unseen`: seconds since the process last reported.
+    oldest entry in seconds; `bad`: entries that do not open; `unseen`: seconds since the process last reported;
+    `redis_down`: whether web could not use Redis then.
     """
 
     host: str
@@ -39,6 +41,7 @@ class SpoolStatus:
     oldest: int
     bad: int
     unseen: int = 0
+    redis_down: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -62,8 +65,18 @@ class SpoolStatus:
         waited = max(0, self.oldest - self.unseen)
         return f"{count} report{'s' if count != 1 else ''} (the oldest {waited} s old then)" if count else ""
 
+    @property
+    def lacks_redis(self) -> bool:
+        """Return whether the process still reports, and cannot use Redis."""
+        return self.redis_down and self.unseen <= SILENT_SECONDS
+
     def faults(self) -> Iterator[str]:
         """Yield one sentence for each fault, with its remedy."""
+        if self.lacks_redis:
+            yield (
+                f"{self.host} cannot use Redis. Callers by USSD get little more than the emergency numbers, and SMS "
+                f"wait. {REDIS_PAGE}"
+            )
         if self.is_away:
             note = f" and may hold {self.may_hold}" if self.may_hold else ""
             yield (
@@ -95,7 +108,7 @@ def save_status(database: Database, spooled: SpoolStatus) -> None:
     """Store that a process is there, and the status of its spool. Raises DatabaseUnavailable."""
     h = t.host.c
     values = {"seen_at": database.now_sql(), "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
-    values |= {"spool_bad": spooled.bad}
+    values |= {"spool_bad": spooled.bad, "redis_down": int(spooled.redis_down)}
     with database.write() as connection:
         if not connection.execute(update(t.host).where(h.name == spooled.host).values(values)).rowcount:
             connection.execute(database.insert_or_ignore(t.host).values(name=spooled.host, **values))
@@ -116,14 +129,15 @@ def list_statuses(database: Database) -> list[SpoolStatus]:
     Raises DatabaseUnavailable.
     """
     h = t.host.c
-    query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.seen_at).order_by(h.name)
+    query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.redis_down, h.seen_at).order_by(h.name)
     with database.read() as connection:
         now = database.moment(connection)
         return [_status(row, max(0, now - row.seen_at) // SECOND) for row in connection.execute(query)]
 
 
 def _status(row: Any, unseen: int) -> SpoolStatus:
-    return SpoolStatus(row.name, row.spool_entries, row.spool_seconds + unseen, row.spool_bad, unseen)
+    oldest = row.spool_seconds + unseen
+    return SpoolStatus(row.name, row.spool_entries, oldest, row.spool_bad, unseen, bool(row.redis_down))
 
 
 def forget(database: Database, name: str, actor: str) -> None:

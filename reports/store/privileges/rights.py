@@ -20,7 +20,7 @@ VERSION = "alembic_version"  # Alembic's own table
 AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # only the scheduler writes the columns of the chain
 BREAKER_ACCESS = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
 OPT_OUT_ACCESS = "INSERT; SELECT (caller_key, at)"
-HOST_ACCESS = "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)"
+HOST_ACCESS = "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad, redis_down)"
 ATTEMPT_COLUMNS = "state, attempt, next_at, lease_until, lease_by, last_class"
 
 # Table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row.

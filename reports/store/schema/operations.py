@@ -66,6 +66,7 @@ host = Table(
     Column("spool_entries", Integer, nullable=False),
     Column("spool_seconds", Integer, nullable=False),  # the age of the oldest entry
     Column("spool_bad", Integer, nullable=False),  # entries that do not open
+    Column("redis_down", Integer, nullable=False, server_default="0"),  # 1 if web could not use Redis
 )
 
 # What a reporter has deleted, so that the spool of a host that was unavailable does not bring it back.
