@@ -23,6 +23,7 @@ no     harm         child_i_know 6-9   -                                    → 
 no     harm         me           16-17 harm_kind=touch harm_when=last_3_days  → P1 HARM_72H HARM
 no     harm         me           16-17 harm_kind=both harm_when=last_3_days   → P1 HARM_72H HARM
 no     harm         me           16-17 harm_kind=hurt harm_when=last_3_days   → P2 HARM
+no     harm         me           16-17 harm_kind=touch harm_when=month        → P2 HARM
 unsure harm         my_child     0-5   harm_near=yes                        → P1 HARM_NEAR HARM DANGER_UNSURE
 soon   self_harm    me           13-15 -                                    → P1 SELF_HARM_SOON DANGER_SOON SELF_HARM
 unsure self_harm    me           10-12 -                                    → P1 SELF_HARM_SOON SELF_HARM DANGER_UNSURE
@@ -35,6 +36,7 @@ no     missing      child_i_know 16-17 missing_kind=missing                 → 
 no     missing      other        -     missing_kind=sighting                → P2 SIGHTING
 soon   missing      me           13-15 missing_kind=self_away               → P2 DANGER_SOON MISSING
 no     luring       me           13-15 -                                    → P3 LURING
+soon   luring       me           13-15 -                                    → P2 DANGER_SOON LURING
 no     luring       me           13-15 threat=yes                           → P2 THREAT LURING
 no     luring       other        0-5   -                                    → P2 YOUNG_CHILD LURING
 no     luring       my_child     10-12 meeting=today_tomorrow               → P1 MEETING_SOON LURING
@@ -97,8 +99,8 @@ def test_the_rows_agreed_on(row: str) -> None:
     assert [found.priority, *found.reasons] == expected.split()
 
 
-def test_there_are_47_rows() -> None:
-    assert len(ROWS) == 47
+def test_there_are_49_rows() -> None:
+    assert len(ROWS) == 49
 
 
 @pytest.mark.parametrize("rule", RULE_TABLE, ids=lambda rule: rule.reason)
