@@ -329,7 +329,7 @@ class ConversationHandler:
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if _repeats_recording(request.inbound, record, reply):
             return StepResult(replace(record, last=last_turn), accepted=False)
-        if request.inbound.path and "*" in reply and self._reducer.sends_words(record):
+        if request.inbound.path and "*" in reply and self._may_be_several(record, reply):
             raise CannotReplay  # words may have been sent already, without a record in the session
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
             return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
@@ -355,8 +355,21 @@ class ConversationHandler:
         nothing is sent, deleted or opened here unless this process found Redis unavailable since the session was saved.
         Raises CannotReplay.
         """
-        redis_was_unavailable = self._redis_unavailable_at is not None and self._redis_unavailable_at >= record.at
-        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=redis_was_unavailable)
+        may_act = self._was_redis_unavailable_since(record)
+        return await self._replay_parts(request, StepResult(record), drafts, parts, may_act=may_act)
+
+    def _may_be_several(self, record: Record, reply: str) -> bool:
+        """Return whether a reply with `*` may be several, of which the first was sent and not saved as such.
+
+        Otherwise it is taken as words that contain `*`, although another process may have had no Redis: words may then
+        come twice, but none is lost.
+        """
+        has_words = any(map(str.isalpha, reply))
+        return self._reducer.sends_words(record) and (self._was_redis_unavailable_since(record) or not has_words)
+
+    def _was_redis_unavailable_since(self, record: Record) -> bool:
+        """Return whether this process found Redis unavailable since the session was saved."""
+        return self._redis_unavailable_at is not None and self._redis_unavailable_at >= record.at
 
     async def _replay_parts(
         self,

@@ -335,6 +335,23 @@ def test_words_that_redis_did_not_note_are_not_sent_again_with_the_next_reply(ap
     assert [report["narrative"] for report in heard(app)] == [WORDS]
 
 
+@pytest.mark.parametrize("words", ["he said *call me* or *123#", "come*", f"{WORDS} * {MORE}"])
+def test_an_asterisk_belongs_to_the_words(app: App, words: str) -> None:
+    """Africa's Talking joins all replies by it. Such words ended the call with "Not working now"."""
+    phone = app.ussd(number(7), "africastalking")
+    assert walk(phone, *LATER, words)[-1] == AGAIN
+    assert phone.type(words).text == AGAIN
+    assert [report["narrative"] for report in heard(app)] == [words]
+    assert [one["text"] for one in said(app)] == [words]
+
+
+def test_keys_joined_by_an_asterisk_are_no_words(app: App) -> None:
+    phone = app.ussd(number(7), "africastalking")
+    walk(phone, *LATER)
+    assert phone.type("1*3").text == NUMBERS
+    assert heard(app) == []
+
+
 def test_who_has_looked_at_the_screen_for_words_can_send_without_redis(app: App) -> None:
     phone = app.ussd(PHONE, "africastalking")
     walk(phone, *LATER, *HOME, *TO_SEND)

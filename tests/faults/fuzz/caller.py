@@ -13,7 +13,8 @@ from tests.faults.fuzz.stored_words import SentWords
 from tests.faults.fuzz.tally import LATER, Tally
 from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webhook
 
-SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
+SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them deletes; after *My report* 1 leaves
+ADDED, GOODBYE = "Added.", "Goodbye."  # who leaves takes back all words but those that were added
 MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender is treated as a machine
 MOST_TRIES = 6  # within about twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
@@ -49,6 +50,7 @@ class Caller:
         path: list[str] = []
         said: list[str] = []
         told: list[SentWords] = []
+        added: list[SentWords] = []
         for turn in range(self._chance.randint(1, MOST_TURNS[way.opens])):
             words = self._chance.random() < 0.4
             text = generators.words(self._chance, f"{self._mark}t{turn}") if words else self._chance.choice(SAFE_KEYS)
@@ -61,7 +63,9 @@ class Caller:
             if words and text and answer.status in (200, 204):
                 code = USSD_CODE if way.opens == "ussd" else SMS_CODE
                 told.append(SentWords(text, way.channel, code, way.session(saying), self._phone, tuple(said)))
+                added += told[-1:] if ADDED in answer.text else []
             if way.opens == "ussd" and _is_over(answer):
+                told = added if GOODBYE in answer.text else told
                 break
         self._tally.heard(told)
 
