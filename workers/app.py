@@ -133,7 +133,6 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         stopping=stopping,
         between=worker_sms.send_next if name.startswith("urgent") else _no_sms,
         under_way=None if account == "clock" else DeliveriesUnderWay(),
-        keys_elsewhere=country.notified_hotlines(countries, common.operators or {}),
     )
     return WorkerServices(
         common,

@@ -381,21 +381,6 @@ class Countries:
         return faults
 
 
-def notified_hotlines(countries: Iterable[Country], operators: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """Return the hotlines of the operators' countries that get notices only: their staff read in a console.
-
-    `operators`: name → country codes in small letters.
-    """
-    isos = {iso for own in operators.values() for iso in own}
-    return frozenset(
-        hotline.id
-        for country in countries
-        if country.iso.lower() in isos
-        for hotline in country.hotlines.values()
-        if hotline.delivery in LOCAL_KINDS
-    )
-
-
 def load_country(iso: str, text: str, mode: Mode) -> Country:
     """Return a country from the text of its file. Raises CountryError with every fault of the text."""
     file = f"{iso.lower()}.toml"

@@ -153,7 +153,19 @@ def database_faults(database: Database, mode: Mode, account: ExpectedAccount) ->
     Raises DatabaseUnavailable.
     """
     faults = database.durability_faults() if mode == Mode.LIVE else []
-    return faults + (grants.list_faults(database, account) if mode in (Mode.LIVE, Mode.TRAINING) else [])
+    return faults + (privilege_faults(database, account) if mode in (Mode.LIVE, Mode.TRAINING) else [])
+
+
+def privilege_faults(database: Database, account: ExpectedAccount) -> list[str]:
+    """Return the faults of the roles and their privileges. Raises DatabaseUnavailable.
+
+    On the schema of a later release only the roles themselves are checked: that release may need other privileges.
+    """
+    if database.is_sqlite:
+        return []
+    with database.read() as connection:
+        is_known = not is_of_later_release(connection)
+    return grants.list_faults(database, account, is_known_schema=is_known)
 
 
 def is_migrated(database: Database) -> bool:
@@ -178,6 +190,11 @@ def has_all_migrations(connection: Connection) -> bool:
     return len(versions) == 1 and versions[0] >= newest_migration()
 
 
+def is_of_later_release(connection: Connection) -> bool:
+    """Return whether a migration was applied that this release does not have."""
+    return any(version > newest_migration() for version in connection.execute(select(ALEMBIC_VERSION)).scalars())
+
+
 def newest_migration() -> str:
     """Return the number of the last migration of this release."""
     return max(migration.stem.partition("_")[0] for migration in MIGRATIONS.glob("[0-9]*_*.py"))
@@ -186,8 +203,13 @@ def newest_migration() -> str:
 def refuse_other_modes(database: Database, mode: Mode) -> None:
     """Raise WrongDatabase if the database was made for another mode: training and live are never mixed (S-40)."""
     with database.read() as connection:
-        made_mode = connection.execute(made_for.select()).scalars().first()
-    if made_mode != mode:
+        refuse_another_mode(connection, mode)
+
+
+def refuse_another_mode(connection: Connection, mode: Mode) -> None:
+    """Raise WrongDatabase if the database was made for another mode; a new one is of none yet."""
+    made_mode = connection.execute(made_for.select()).scalars().first()
+    if made_mode not in (mode, None):
         raise WrongDatabase(
             f"This database was made for {made_mode} mode, and TOKAUT_MODE is {mode}. Give each mode a database of its "
             "own: DATABASE_URL or TOKAUT_DATA"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.countries.country import Countries, Country, CountryError, load_countries, load_country, notified_hotlines
+from reports.countries.country import Countries, Country, CountryError, load_countries, load_country
 from tests.reports.lands import EACH, text_of
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 
@@ -39,14 +39,6 @@ def test_an_unknown_code_is_the_first_country_of_the_operator() -> None:
     assert load_countries(["ke", "vu"], "demo").by_service_code("ussd", "*5#").iso == "KE"
     assert COUNTRIES.get("fj") is FJ
     assert COUNTRIES.get("WS") is None
-
-
-def test_hotlines_that_are_only_notified_may_have_their_keys_at_the_console_of_an_operator() -> None:
-    (name, hotline), *others = VU.hotlines.items()
-    notified = replace(VU, hotlines={name: replace(hotline, delivery="console"), **dict(others)})
-    countries = Countries((notified, KE))
-    assert others and notified_hotlines(countries, {"pacific": ("vu", "fj")}) == {name}
-    assert notified_hotlines(countries, {"kenya": ("ke",)}) == notified_hotlines(countries, {}) == frozenset()
 
 
 def test_a_code_used_twice_is_found() -> None:

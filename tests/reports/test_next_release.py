@@ -11,7 +11,10 @@ from sqlalchemy import inspect
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.migrations import upgrade
+from reports.store.privileges.rights import OWNER, WEB
 from tests.reports.next_release import install
+from tests.reports.test_rights import site_at
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture
@@ -38,6 +41,30 @@ def test_this_release_starts_on_the_schema_of_the_next(database: Database, tmp_p
     refuse_wrong_database(database, "demo", "web")
     upgrade(database, "demo")
     assert inspect(database.engine).has_table("added")
+
+
+@pytest.mark.slow
+def test_in_live_mode_this_release_starts_beside_rights_of_the_next(postgres: Postgres, tmp_path: Path) -> None:
+    """Each right that it does not know was a fault: no process of the release before could restart, or roll back."""
+    with site_at(postgres.new_filled("live")) as site:
+        with pytest.MonkeyPatch.context() as patched:
+            install(patched, tmp_path / "next")
+            upgrade(site.database(OWNER), "live")
+        site.run(f"GRANT SELECT ON added TO {WEB}; GRANT UPDATE (added) ON report TO {WEB}")
+        for account in ("web", "worker", "clock", "console"):
+            refuse_wrong_database(site.database(f"tokaut_{account}"), "live", account)
+        upgrade(site.database(OWNER), "live")  # by mistake
+        granted = site.administrator.execute("SELECT has_table_privilege(%s, 'added', 'SELECT')", [WEB]).fetchone()
+        column = site.administrator.execute(
+            "SELECT has_column_privilege(%s, 'report', 'added', 'UPDATE')", [WEB]
+        ).fetchone()
+        assert (granted, column) == ((True,), (True,))
+        site.run(f"ALTER ROLE {WEB} CREATEDB")
+        try:
+            with pytest.raises(WrongDatabase, match="may make databases"):
+                refuse_wrong_database(site.database(WEB), "live", "web")
+        finally:
+            site.run(f"ALTER ROLE {WEB} NOCREATEDB")
 
 
 def test_a_step_that_fails_leaves_nothing_and_is_taken_again(

@@ -222,6 +222,21 @@ def test_the_people_of_each_operator_have_a_hotline_of_their_own(site: Site) -> 
     assert found == {CONSOLE: "_operator", PACIFIC: "_operator_pacific", KENYA: "_operator_kenya"}
 
 
+def test_another_mode_gives_no_hotline_to_another_console(site: Site) -> None:
+    """A wrong TOKAUT_MODE was refused only after the rows of the live database had gone to other consoles."""
+    before = site.administrator.execute("SELECT * FROM console_hotline ORDER BY 1, 2").fetchall()
+    swapped = assign_hotlines({"pacific": ("ke",), "kenya": ("vu", "fj")}, countries())
+    for hotlines in (swapped, ()):
+        with pytest.raises(WrongDatabase, match="was made for live mode"):
+            upgrade(site.database(OWNER), "training", hotlines)
+    assert site.administrator.execute("SELECT * FROM console_hotline ORDER BY 1, 2").fetchall() == before
+
+
+def test_an_operators_console_cannot_take_all_connections(site: Site) -> None:
+    limits = site.administrator.execute("SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname LIKE 'tokaut_%'")
+    assert dict(limits.fetchall())[KENYA] == 40
+
+
 def test_sqlite_has_no_operators(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/tokaut.db", threads=1)
     refuse_other_hotlines(database, countries())

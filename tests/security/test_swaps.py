@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from tests.house.files import dotted, modules
 from tests.reports.lands import card
 from tests.reports.sample import VU
 from tokaut.checks import installation
-from tokaut.checks.live_checklist import Advisory
 
 
 @pytest.mark.rule("X-13")
@@ -30,18 +28,6 @@ def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
     said = list(installation.key_faults(tmp_path / "swapped", "demo", country.hotlines.values()))
     assert len(said) == len(agreed)
     assert all(any(key_id in line for line in said) for key_id in agreed.values())
-
-
-def test_a_key_that_may_be_with_the_console_of_an_operator_is_no_fault(tmp_path: Path) -> None:
-    for name in (*VU.hotlines, SENDER_KEY):
-        create_key_pair(tmp_path, name)
-    away = next(iter(VU.hotlines))
-    shutil.rmtree(tmp_path / "private" / away)
-    hotlines = VU.hotlines.values()
-    [fault] = installation.key_faults(tmp_path, "demo", hotlines)
-    assert not isinstance(fault, Advisory) and "cannot be delivered" in fault
-    [note] = installation.key_faults(tmp_path, "demo", hotlines, [away])
-    assert isinstance(note, Advisory) and f"private key of {away}" in note and "docs/operating/operators.md" in note
 
 
 @pytest.mark.rule("X-29")

@@ -262,27 +262,6 @@ def test_poison_that_is_not_urgent_waits_an_hour(desk: Desk, hotline: LyingHotli
     assert HOUR - 60 * SECOND < row.next_at - desk.database.now() <= HOUR
 
 
-class Notifies:
-    """A kind that only tells the hotline that a report waits."""
-
-    takes_sound = False
-
-    def __init__(self) -> None:
-        self.asked: list[DeliveryRequest] = []
-
-    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
-        self.asked.append(request)
-        return Delivered()
-
-
-def test_a_notice_needs_no_key_that_only_the_console_of_an_operator_has(desk: Desk, hotline: LyingHotline) -> None:
-    delivery, one = poison_no_key(desk), Notifies()
-    runner = replace(delivery_runner(desk, hotline, **{ONE: one}), keys_elsewhere=frozenset({ONE}))
-    runner.deliver(delivery)
-    assert [(request.delivery_id, request.body) for request in one.asked] == [(delivery, b"")]
-    assert desk.delivery(delivery).state == "delivered"
-
-
 @pytest.mark.rule("F29")
 def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline) -> None:
     poison = poison_no_key(desk)

@@ -9,7 +9,7 @@ import importlib
 import math
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
@@ -238,11 +238,8 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
     return countries.get(iso) if countries else None
 
 
-def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere: Collection[str] = ()) -> Iterator[str]:
-    """Check that both halves of each key pair are present, and the keys that hotline cards name.
-
-    `elsewhere`: hotlines whose private keys may be with the console of their operator alone.
-    """
+def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
+    """Check that both halves of each key pair are present, and the keys that hotline cards name."""
     yield from _key_mode_faults(folder, mode)
     agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
     for hotline, agreed in agreed_ids.items():
@@ -250,7 +247,10 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere:
             load_public_keys(folder, [hotline])
             yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
             if not list_keys(folder, hotline)[0].has_private_key:
-                yield _missing_key(folder, hotline, is_elsewhere=hotline in elsewhere)
+                yield (
+                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
+                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+                )
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
@@ -260,19 +260,6 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline], elsewhere:
                 f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
                 "the hotline for its key id by phone, then correct the card or replace the key."
             )
-
-
-def _missing_key(folder: Path, hotline: str, *, is_elsewhere: bool) -> str:
-    missing = f"The private key of {hotline} is not under {folder / 'private'}"
-    if is_elsewhere:
-        return Advisory(
-            f"{missing}. This is right if only the console of its operator is to open its reports "
-            "(docs/operating/operators.md)."
-        )
-    return (
-        f"{missing}: its reports cannot be delivered. "
-        f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
-    )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:

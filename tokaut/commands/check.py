@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import click
 
-from reports.countries.country import notified_hotlines
 from runtime.hardening import harden
 from runtime.settings import Mode, PepperSettings, WebKeySettings, collect_settings
 from tokaut.checks import installation
@@ -80,7 +79,6 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     common = installation.common_settings(environ)
     countries, _ = installation.read_countries(common, Mode.DEMO)
     hotlines = countries.hotlines if countries else ()
-    elsewhere = notified_hotlines(countries or (), common.operators or {})
     pepper_settings = collect_settings([PepperSettings], environ)[0]
     of_web = {
         "phone pepper": list(installation.pepper_faults(pepper_settings[PepperSettings]))
@@ -91,7 +89,7 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     if installation.mode_of(environ) != Mode.DEMO:  # in a demo all processes share one account and read keys/public
         of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, hotlines))
     return {
-        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), hotlines, elsewhere)),
+        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), hotlines)),
         **({} if of_worker else of_web | {"session keys": list(session_key_faults(common.data))}),
         "database": list(installation.database_faults(common, installation.mode_of(environ))),
         "spool": list(spool_faults(common, environ, of_worker=of_worker)),

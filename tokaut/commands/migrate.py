@@ -9,9 +9,10 @@ from contextlib import closing
 import click
 
 from reports.countries.country import load_countries
+from reports.store.database_check import privilege_faults
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.migrations import upgrade
-from reports.store.privileges import console_hotlines, grants
+from reports.store.privileges import console_hotlines
 from reports.store.privileges.console_hotlines import ConsoleHotline
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
@@ -40,7 +41,7 @@ def migrate() -> None:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             upgrade(database, settings.mode, hotlines)
-            faults = grants.list_faults(database, "owner")
+            faults = privilege_faults(database, "owner")
             unassigned = console_hotlines.list_faults(database, hotlines)
     except PermissionDenied as denied:
         raise CommandError(

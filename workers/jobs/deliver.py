@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -61,8 +61,7 @@ class DeliveryRunner:
 
     `holder`: host/slot/boot, the owner of the leases. `actor`: worker or clock, for the audit. `between`: called before
     each delivery of a backlog, for work that the backlog must not delay. `under_way`: the threads of a worker; without
-    them, deliveries run one after another. `keys_elsewhere`: hotlines of kinds that only send notices, whose private
-    keys may be with the console of their operator alone.
+    them, deliveries run one after another.
     """
 
     database: Database
@@ -77,7 +76,6 @@ class DeliveryRunner:
     stopping: Callable[[], bool] = field(default=lambda: False)
     between: Callable[[], object] = field(default=lambda: None)
     under_way: DeliveriesUnderWay | None = None
-    keys_elsewhere: Collection[str] = frozenset()
 
     def deliver(self, delivery_id: str) -> bool:
         """Deliver one row if it is due and not leased, and a thread is free.
@@ -177,7 +175,7 @@ class DeliveryRunner:
         try:
             private_key = self.keys.of(leased.hotline, leased.body.key_id)
         except DoesNotOpen:
-            return _request(leased, b"") if leased.hotline in self.keys_elsewhere else Undeliverable("no_key")
+            return Undeliverable("no_key")
         try:
             report = open_body(private_key, _seal_context(self.mode, leased, leased.body.message_id), sealed_body)
         except DoesNotOpen:
@@ -187,7 +185,10 @@ class DeliveryRunner:
         if leased.type == DeliveryType.MESSAGE:
             report = self._with_sound(leased, report)
         # The event's time, not the attempt's: all attempts send the same bytes until a number is withdrawn.
-        return _request(leased, envelope(f"report.{leased.type}", leased.created_at // SECOND, report))
+        body = envelope(f"report.{leased.type}", leased.created_at // SECOND, report)
+        return DeliveryRequest(
+            leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
+        )
 
     def _with_sound(self, leased: LeasedDelivery, message: bytes) -> bytes:
         """Add the sound to a message about a recording, if the hotline's system stores sound; return others unchanged.
@@ -245,12 +246,6 @@ class DeliveryRunner:
             return DeliveryFailure(outcome.reason, outcome.status, None, gone=outcome.is_gone)
         delay = retry_policy.delay_after_refusal(leased.priority, refusals, self.chance())
         return DeliveryFailure(f"{outcome.reason} {refusals}", outcome.status, delay)
-
-
-def _request(leased: LeasedDelivery, body: bytes) -> DeliveryRequest:
-    return DeliveryRequest(
-        leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
-    )
 
 
 def _seal_context(mode: Mode, leased: LeasedDelivery, message_id: str) -> SealContext:

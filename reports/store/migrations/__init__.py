@@ -10,7 +10,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from reports.store.database_check import WrongDatabase, has_all_migrations, refuse_other_modes
+from reports.store.database_check import (
+    WrongDatabase,
+    has_all_migrations,
+    is_of_later_release,
+    refuse_another_mode,
+    refuse_other_modes,
+)
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.privileges import console_hotlines, grants
 from reports.store.privileges.console_hotlines import ConsoleHotline
@@ -30,7 +36,7 @@ def upgrade(database: Database, mode: Mode, hotlines: Collection[ConsoleHotline]
     """
     for attempt in range(1, MAX_TRIES + 1):
         try:
-            _take_steps(database, hotlines)
+            _take_steps(database, mode, hotlines)
             break
         except DatabaseUnavailable as error:  # other processes are using the tables: try again
             if str(error) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or attempt == MAX_TRIES:
@@ -41,7 +47,7 @@ def upgrade(database: Database, mode: Mode, hotlines: Collection[ConsoleHotline]
     refuse_other_modes(database, mode)
 
 
-def _take_steps(database: Database, hotlines: Collection[ConsoleHotline] | None) -> None:
+def _take_steps(database: Database, mode: Mode, hotlines: Collection[ConsoleHotline] | None) -> None:
     config = _config()
     with database.migrating() as connection:
         config.attributes["connection"] = connection
@@ -50,8 +56,9 @@ def _take_steps(database: Database, hotlines: Collection[ConsoleHotline] | None)
                 command.upgrade(config, "head")
         if not database.is_sqlite:
             if hotlines is not None:
+                refuse_another_mode(connection, mode)  # before rows of a live database go to another console
                 _assign_hotlines(connection, hotlines)
-            if grants.is_outdated(connection):
+            if not is_of_later_release(connection) and grants.is_outdated(connection):
                 grants.apply(connection)
         connection.commit()
 

@@ -64,12 +64,18 @@ ALTER ROLE {0} SET synchronous_commit = on;
 """
 
 
+# So that the console of one operator does not take the connections of all other processes.
+OPERATOR_LIMIT = "ALTER ROLE {0} CONNECTION LIMIT 40;\n"
+
+
 def roles_script(database: str, operators: Collection[str] = ()) -> str:
     r"""Return the SQL that creates the roles and the database, for psql. `operators`: names of operators.
 
     It sets no password: use \password, or the account of the operating system (peer).
     """
-    roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES, *map(operator_role, operators)))
+    roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES))
+    for role in map(operator_role, operators):
+        roles += ROLE_SCRIPT.format(role) + OPERATOR_LIMIT.format(role)
     return ROLES_SCRIPT.format(roles=roles, owner=OWNER, database=database)
 
 
@@ -216,7 +222,7 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 """
 
 
-def list_faults(database: Database, account: ExpectedAccount) -> list[str]:
+def list_faults(database: Database, account: ExpectedAccount, *, is_known_schema: bool = True) -> list[str]:
     """Return the faults and their remedies, one sentence each. Raises DatabaseUnavailable.
 
     SQLite has no rights to check.
@@ -231,7 +237,7 @@ def list_faults(database: Database, account: ExpectedAccount) -> list[str]:
         checks = (
             _account_faults(connection, account, operators),
             _role_faults(connection, roles_by_name, (*ROLES, *operators)),
-            _repairable_faults(connection, operators),
+            _repairable_faults(connection, operators) if is_known_schema else (),
             _escape_faults(connection),
         )
         return [fault for faults in checks for fault in faults]
