@@ -61,6 +61,10 @@ def test_values_that_the_database_refuses_open_no_breaker() -> None:
             with pytest.raises(type(error)):
                 submitter.write(partial(fails, error))
         assert submitter._breaker.is_open == is_open
+    asked: list[str] = []
+    with pytest.raises(DatabaseUnavailable, match="circuit breaker is open"):
+        submitter.write(lambda: asked.append("asked"))
+    assert asked == [], "an open breaker lets no use through"
 
 
 def submitter_of(database: Any) -> Submitter:

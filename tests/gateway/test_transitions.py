@@ -412,6 +412,24 @@ def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
         walk.teardown()
 
 
+def test_a_deletion_of_a_report_that_was_sent_is_not_journaled() -> None:
+    """On a restored backup it would be repeated, and delete a draft whose report the reporter knows to be sent."""
+    walk = Walk()
+    walk.dial(sends_path=False)
+    try:
+        walk.answer()
+        walk.database_becomes("late")
+        walk.spool_becomes("refused")
+        walk.send()
+        walk.database_becomes("none")
+        assert walk.ref.is_unconfirmed and walk.submitter.delete(walk.ref) == "whole"
+        journal = walk.folder / "journal"
+        assert not journal.is_dir() or list(journal.iterdir()) == []
+        walk.promised = set()
+    finally:
+        walk.teardown()
+
+
 # Each row is written by hand; docs/submission.md is generated from the code.
 REVISION = 9  # the stored revision
 NEXT_STATES: list[tuple[SubmissionState, SubmissionEvent, SubmissionState]] = [
