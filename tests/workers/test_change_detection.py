@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from structlog.testing import capture_logs
 
 from reports.countries.country import Country, CountryError
 from reports.crypto.key_files import create_key_pair
+from reports.store.audit_log import entry_row
 from reports.store.schema import tables as t
 from tests.reports.lands import card
 from tests.reports.sample import KE, VU
 from tests.workers.filings import Desk
-from workers.jobs.statistics import ChangeDetectionJob
+from workers.jobs.statistics import ChangeDetectionJob, country_digest
 from workers.notifications.texts import Notification
 
 pytestmark = pytest.mark.rule("X-13")
@@ -87,6 +88,15 @@ def lines(desk: Desk) -> int:
 def test_the_first_look_and_one_like_it_tell_nobody(desk: Desk) -> None:
     assert looked(desk, VU) == looked(desk, VU) == []
     assert lines(desk) == 1
+
+
+def test_an_entry_of_staff_hides_no_change(desk: Desk) -> None:
+    """The role of a console may write entries of its staff with any act and time."""
+    looked(desk, VU)
+    with desk.database.write() as connection:
+        row = entry_row("staff:vu-pikinini/mere", "facts", f"VU:{country_digest(another_number(VU), desk.keys)}", 2**62)
+        connection.execute(insert(t.audit), row)
+    assert looked(desk, another_number(VU)) == ["VU"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

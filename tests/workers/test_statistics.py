@@ -143,6 +143,15 @@ def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
     assert found == {"helped": 4, "none_came": 1, "hoax": 5, "no outcome": 2}
 
 
+def test_an_entry_of_staff_submits_no_report(year: Year) -> None:
+    """The role of a console may write entries of its staff with any act and time."""
+    year.at(3).file(10)
+    with year.database.write() as connection:
+        for report_id in list(connection.execute(select(t.report.c.report_id)).scalars()):
+            connection.execute(insert(t.audit), entry_row("staff:vu-pikinini/mere", "sent", report_id, 1))
+    assert len(quarterly_figures.list_submitted(year.database, 1, year.database.now())) == 10
+
+
 def test_two_clocks_count_nothing_twice(year: Year) -> None:
     year.at(3).file(30)
     year.at(5)

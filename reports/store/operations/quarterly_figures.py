@@ -22,6 +22,7 @@ from reports.store.schema import tables as t
 from runtime.settings import Mode
 
 # Acts with which a report is stored.
+SUBMITTERS = ("web", "clock")  # a console may write entries of its staff with any act
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed", "entry_stored")
 HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
@@ -91,7 +92,8 @@ def list_submitted(database: Database, after: int, until: int) -> list[CountedRe
     query = select(r.report_id, r.country, r.priority, first_at).join_from(
         t.report, t.audit, a.object_id == r.report_id
     )
-    query = query.where(a.act.in_(SUBMITTED_ACTS)).group_by(r.report_id, r.country, r.priority)
+    query = query.where(a.act.in_(SUBMITTED_ACTS), a.actor.in_(SUBMITTERS))
+    query = query.group_by(r.report_id, r.country, r.priority)
     with database.read() as connection:
         rows = connection.execute(query.having(first_at > after, first_at <= until).order_by(first_at, r.report_id))
         return [CountedReport(*row) for row in rows]
