@@ -144,7 +144,7 @@ def attach(
     app.context_processor(words)
     for code in (400, 404, 405, 413, 500):
         app.register_error_handler(code, _error_page)
-    app.register_error_handler(TooManyLogins, lambda _: page("fault.html", 503, kind=503))
+    app.register_error_handler(TooManyLogins, lambda _: page("fault.html", 503, kind=503, by_database=False))
     app.register_error_handler(DatabaseUnavailable, lambda _: page("fault.html", 503, kind=503, by_database=True))
 
 
