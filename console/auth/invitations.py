@@ -73,6 +73,7 @@ def invite(database: Database, address: str, place: InvitedAccount, by: str, sta
 
 PASSWORDS_DIFFER = "The two passwords are not the same."
 TAKEN = "This name is in use, or was used before. Choose another one."
+INVITED_NAME_TAKEN = "This name is in use. Ask who invited you for an invitation under another name."
 WRONG_CODE = (
     "This code is not of this picture, or too old. Take the picture once more, then type the code it shows now."
 )
@@ -145,7 +146,7 @@ def accept_invitation(form: Form) -> Response:
     try:
         is_accepted = accounts.accept_invitation(services.database, invitation, staff_id, login_data)
     except accounts.NameTaken:
-        return _render_code(code, TAKEN)
+        return _render_code(code, INVITED_NAME_TAKEN)
     if not is_accepted:
         return _render_code(code, INVALID_CODE)
     response = page("joined.html", name=invitation.name, is_reset=invitation.staff_id is not None)

@@ -71,7 +71,10 @@ IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavail
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
 SILENT = "{host}: not seen for {count} s. If nobody restarts it: docs/operating/host-gone.md"
-NO_REDIS = "{host}: cannot use Redis. Most callers get only the emergency numbers: docs/operating/redis-gone.md"
+NO_REDIS = (
+    "{host}: cannot use Redis. Calls over Africa's Talking continue, others get only the emergency numbers: "
+    "docs/operating/redis-gone.md"
+)
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"

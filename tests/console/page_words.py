@@ -106,6 +106,7 @@ def _in_code() -> Iterator[str]:
     yield from staff.PASSKEY_MESSAGES.values()
     yield from (getattr(operator, name) for name in NEEDS)
     yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE, invitations.INVALID_CODE)
+    yield invitations.INVITED_NAME_TAKEN
     yield from (staff.NO_NAME, staff.TAKEN, staff.SAME_ROLE, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
     yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED, staff.REVOKED)
     yield from (

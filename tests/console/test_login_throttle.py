@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Request
+from sqlalchemy import insert
 
 from console.auth import credentials, login
 from console.auth.login import NAME_LIMIT, client_address
+from reports.store.schema.staff import staff_try
 from reports.store.staff.login_throttle import LoginAttempt, count_attempts
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
@@ -185,3 +187,14 @@ def test_guesses_at_the_same_moment_cost_one_each(console: Console, mere: Person
     for one in threads:
         one.join()
     assert sorted(let_in) == [False] * 3 + [True] * 5
+
+
+def test_counts_of_two_roles_of_one_console_are_no_fault(console: Console) -> None:
+    """A console that changes its role, as when operators are removed, finds its counts under both."""
+    database, bucket = console.parts.database, b"b" * 32
+    assert count_attempts(database, LoginAttempt(bucket, NAME_LIMIT)) == (True,)
+    with database.write() as connection:
+        row = {"bucket": bucket, "console_role": "tokaut_console_kenya", "tries": 4, "since": database.now()}
+        connection.execute(insert(staff_try), row | {"locks": 0, "locked_until": 0})
+    assert count_attempts(database, LoginAttempt(bucket, NAME_LIMIT)) == (True,)
+    assert count_attempts(database, LoginAttempt(bucket, NAME_LIMIT)) == (False,), "the stricter count"

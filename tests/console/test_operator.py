@@ -126,7 +126,7 @@ def test_a_host_whose_web_has_no_redis_needs_the_operator(database: Database, op
         spool_status.save_status(database, SpoolStatus(f"{host}/web", 0, 0, 0, redis_down=True))
     database.offset = 0
     page = operator.get("/operator").text
-    assert "vu-web-1/web: cannot use Redis. Most callers get only the emergency numbers" in page
+    assert "vu-web-1/web: cannot use Redis. Calls over Africa's Talking continue" in page
     assert "vu-web-2/web: not seen for 10" in page and "vu-web-2/web: cannot use" not in page, "nobody knows by now"
 
 

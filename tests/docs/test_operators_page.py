@@ -31,7 +31,7 @@ def test_what_the_page_says_sets_up_the_console_of_an_operator(operator: Operato
     operator.file(ROLE).chmod(0o400)
     operator.server.admit(f"host tokaut {ROLE} 127.0.0.1/32 scram-sha-256")
     settings = {"TOKAUT_MODE": "training", "COUNTRIES": "vu,fj,ke", "TOKAUT_DATA": str(operator.folder / "data")}
-    [setting] = re.findall(r'`TOKAUT_OPERATORS="([^"]*)"` for all', read(PAGE))
+    [setting] = re.findall(r'`TOKAUT_OPERATORS="([^"]*)"` for `tokaut migrate`', read(PAGE))
     assert operator.migrates(settings | {"TOKAUT_OPERATORS": setting}).startswith("The database has the schema")
     console = {"COUNTRIES": "ke", "TOKAUT_CONSOLE_KEY": operator.types("tokaut keys secret").strip()}
     address = {"DATABASE_URL_FILE": str(operator.file(ROLE))}

@@ -18,6 +18,7 @@ from reports.store.privileges.console_hotlines import ConsoleHotline, assign_hot
 from reports.store.privileges.grants import list_faults
 from reports.store.privileges.operators import operator_role
 from reports.store.privileges.rights import CONSOLE, OWNER, ROLES, WEB
+from tests.reports.next_release import install
 from tests.reports.test_rights import Site, site_at
 from tests.support.postgres import Postgres
 
@@ -230,6 +231,16 @@ def test_another_mode_gives_no_hotline_to_another_console(site: Site) -> None:
         with pytest.raises(WrongDatabase, match="was made for live mode"):
             upgrade(site.database(OWNER), "training", hotlines)
     assert site.administrator.execute("SELECT * FROM console_hotline ORDER BY 1, 2").fetchall() == before
+
+
+def test_on_the_schema_of_a_later_release_no_hotline_moves(site: Site, tmp_path: Path) -> None:
+    """This release cannot write the policies of a later one: a new operator would have none."""
+    with pytest.MonkeyPatch.context() as patched:
+        install(patched, tmp_path / "next")
+        upgrade(site.database(OWNER), "live")
+    upgrade(site.database(OWNER), "live", assign_hotlines(OPERATORS, countries()))
+    with pytest.raises(WrongDatabase, match="schema of a later release"):
+        upgrade(site.database(OWNER), "live", ())
 
 
 def test_an_operators_console_cannot_take_all_connections(site: Site) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,8 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
         if cipher and (folder := common.data / "spool").is_dir():
             host = common.host_name or host_id.find(common.data) or "this host"
             own_status = Spool(folder, cipher).standing(process_name(host, WEB))
+            if row := statuses.get(own_status.host):
+                own_status = replace(own_status, unseen=row.unseen, redis_down=row.redis_down)
             statuses[own_status.host] = own_status
     for status in statuses.values():
         yield from status.faults()

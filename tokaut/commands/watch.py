@@ -247,19 +247,22 @@ def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = 
     `at_most`: the lines of all; at least one report is shown. Raises DatabaseUnavailable.
     """
     calls, quiet = tuple(synthetic_calls.list_statuses(database)), tuple(call_hours.list_quiet(database))
-    waiting, count = overview.list_unacknowledged(database, max(1, at_most - len(calls) - len(quiet)))
+    spools = spool_status.list_statuses(database)
+    silent = tuple(note for status in spools for note in status.notes())
+    others = len(calls) + len(quiet) + 2 * len(silent)  # a note takes two lines
+    waiting, count = overview.list_unacknowledged(database, max(1, at_most - others))
     now = database.now()
-    times, spools = clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
+    times = clock_skew.measure_skew(database, attempts=True)
     faults = [fault for status in calls for fault in status.faults()] + [channel.fault() for channel in quiet]
     action = next_action(waiting, now, times, spools, faults)
     rows = tuple(watch_row(report, now) for report in waiting)
-    silent = tuple(note for status in spools for note in status.notes())
     return WatchSnapshot(rows, action, count - len(waiting), left_out, calls, quiet, silent)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     parts: list[RenderableType] = [Text(snapshot.next_action, "bold")]
     parts += [Text(sentence, "bold red") for sentence in snapshot.left_out]
+    parts += [Text(note, "yellow") for note in snapshot.silent]
     if snapshot.rows:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
         for row in snapshot.rows:
@@ -271,5 +274,4 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     for status in snapshot.calls:
         parts.append(Text(f"Synthetic calls to {call_text(status)}", "bold red" if any(status.faults()) else ""))
     parts += [Text(channel.fault(), "bold red") for channel in snapshot.quiet]
-    parts += [Text(note, "yellow") for note in snapshot.silent]
     return Group(*parts)

@@ -64,7 +64,13 @@ def _take_steps(database: Database, mode: Mode, hotlines: Collection[ConsoleHotl
 
 
 def _assign_hotlines(connection: Connection, hotlines: Collection[ConsoleHotline]) -> None:
-    """Store which role serves which hotline. Raises WrongDatabase if a role is missing: no process would start then."""
+    """Store which role serves which hotline.
+
+    Raises WrongDatabase if a role is missing, since no process would start then; and on the schema of a later release,
+    whose policies this release cannot write.
+    """
+    if is_of_later_release(connection) and console_hotlines.load(connection) != frozenset(hotlines):
+        raise WrongDatabase("The database has the schema of a later release. Run tokaut migrate of that release.")
     if fault := grants.missing_roles_fault(connection, console_hotlines.operator_roles(hotlines)):
         raise WrongDatabase(fault)
     console_hotlines.replace_all(connection, hotlines)

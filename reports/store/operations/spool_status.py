@@ -74,8 +74,8 @@ class SpoolStatus:
         """Yield one sentence for each fault, with its remedy."""
         if self.lacks_redis:
             yield (
-                f"{self.host} cannot use Redis. Callers by USSD get little more than the emergency numbers, and SMS "
-                f"wait. {REDIS_PAGE}"
+                f"{self.host} cannot use Redis. Calls over Africa's Talking continue; other callers by USSD get only "
+                f"the emergency numbers, and SMS wait. {REDIS_PAGE}"
             )
         if self.is_away:
             note = f" and may hold {self.may_hold}" if self.may_hold else ""

@@ -91,7 +91,8 @@ def _count(database: Database, connection: Connection, attempt: LoginAttempt, no
     unlocked = update(s.staff_try).where(same_bucket, c.locked_until <= now).values(values)
     if connection.execute(unlocked).rowcount == 0:
         return False
-    row = connection.execute(select(c.tries, c.locks).where(same_bucket)).one()
+    # Two rows if a console changed its role, for example when operators were removed: the stricter one counts.
+    row = connection.execute(select(c.tries, c.locks).where(same_bucket).order_by(c.tries.desc()).limit(1)).one()
     if row.tries > limit.max_attempts:
         connection.execute(update(s.staff_try).where(same_bucket).values(_locked(row.locks, limit, now)))
         return False
