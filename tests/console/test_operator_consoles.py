@@ -174,7 +174,7 @@ def test_a_name_that_another_operator_has_is_taken_at_the_end_of_the_invitation(
     link = otieno.post("/people/invite", {"name": "ben", "role": "staff"}, at="/people").invitation
     assert link, "the console cannot see the other account"
     guest = Person(shared.consoles["kenya"].flask, shared.consoles["kenya"].parts.database, "ben")
-    assert "This name is in use, or was used before." in guest.join(link).text
+    assert "This name is in use. Ask who invited you" in guest.join(link).text
 
 
 def test_the_people_of_an_operator_see_the_state_of_their_own_hotlines(shared: Shared) -> None:
