@@ -14,7 +14,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 
 from reports.countries.country import Country
 from reports.crypto import RecordCipher
-from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import spool_status
 from reports.store.privileges import console_hotlines, grants
 from reports.store.privileges.rights import ExpectedAccount
@@ -163,8 +163,11 @@ def privilege_faults(database: Database, account: ExpectedAccount) -> list[str]:
     """
     if database.is_sqlite:
         return []
-    with database.read() as connection:
-        is_known = not is_of_later_release(connection)
+    try:
+        with database.read() as connection:
+            is_known = not is_of_later_release(connection)
+    except PermissionDenied:  # the check names the missing privilege
+        is_known = True
     return grants.list_faults(database, account, is_known_schema=is_known)
 
 
