@@ -148,7 +148,7 @@ class Housekeeping:
             self._next_warning_at = time.monotonic() + SAY_SECONDS
 
     def _save_spool_status(self) -> None:
-        """Store that web runs on this host, and the state of its spool and Redis, for `clock` and who looks."""
+        """Store that web runs on this host, and the state of its spool and Redis, for `clock` and operators."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
         status = replace(self._spool.standing(self._host), redis_down=not self._redis_is_up())
