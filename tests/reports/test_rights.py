@@ -98,7 +98,7 @@ def test_migrating_and_making_the_roles_again_changes_nothing(site: Site, postgr
 
 
 def test_a_role_that_may_not_read_the_version_of_the_schema_is_named(site: Site) -> None:
-    """Without that right a process cannot see whether a later release made the grants. It must not start unchecked."""
+    """Without that right a process cannot see whether a later release made the grants: it must not start."""
     site.run(f"REVOKE SELECT ON alembic_version FROM {WEB}")
     with pytest.raises(WrongDatabase, match="The rights of tokaut_web on alembic_version are not those"):
         refuse_wrong_database(site.database(WEB), "live", "web")

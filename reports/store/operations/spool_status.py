@@ -15,8 +15,8 @@ from runtime.time_units import SECOND
 
 LATE_SECONDS = 300  # an entry that has waited for longer is reported to a person
 AWAY_SECONDS = 300  # a process that has not been seen for longer is reported to a person
-# A process that has not been seen for longer is shown by commands and the operator page. A worker writes no row during a
-# job, of which the longest takes 40 s.
+# Commands and the operator page name a process that has not been seen for longer.
+# A worker writes no row during a job, of which the longest takes 40 s.
 SILENT_SECONDS = 50
 REPORT_SECONDS = 10  # each process writes its row at least as often
 WEB = "web"
