@@ -86,7 +86,7 @@ def refuse_wrong_database(database: Database, mode: Mode, account: ExpectedAccou
 
     An unavailable database is accepted, because a process must start without it.
     """
-    _refuse_not_ready(database)  # first, since an empty database has no rights to check
+    refuse_not_ready(database)  # first, since an empty database has no rights to check
     try:
         if faults := database_faults(database, mode, account):
             raise WrongDatabase("\n".join(faults))
@@ -138,8 +138,8 @@ def key_check_values(cipher: RecordCipher) -> Sequence[bytes]:
     return cipher.macs("key-check", "store")
 
 
-def _refuse_not_ready(database: Database) -> None:
-    """Raise DatabaseNotReady if the database is empty or its schema is too old."""
+def refuse_not_ready(database: Database) -> None:
+    """Raise DatabaseNotReady if the database is empty or its schema is too old; do nothing if it is unavailable."""
     try:
         if not is_migrated(database):
             raise DatabaseNotReady(OLDER_SCHEMA if _has_schema(database) else EMPTY_DATABASE)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from reports.store.database_check import is_migrated
+from reports.store.database_check import EMPTY_DATABASE, OLDER_SCHEMA, is_migrated
 from reports.store.engine.database import Database
 from tokaut.__main__ import main
 
@@ -35,3 +37,20 @@ def test_a_database_that_was_made_for_another_mode_is_refused(tmp_path: Path) ->
     status, said = migrate(tmp_path, TOKAUT_MODE="training")
     assert status == 1
     assert "demo" in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["hosts", "list"], ["deliveries", "list"], ["audit", "verify"], ["watch", "--once"]]
+)
+def test_other_commands_say_that_it_has_to_run(command: list[str], tmp_path: Path) -> None:
+    """A command that lacked a table of this release said that the database does not answer, and whether it runs."""
+    migrate(tmp_path)
+    settings = {"TOKAUT_MODE": "demo", "TOKAUT_DATA": str(tmp_path)}
+    for change, reason in (
+        ("UPDATE alembic_version SET version_num = '0001'", OLDER_SCHEMA),
+        ("DROP TABLE alembic_version", EMPTY_DATABASE),
+    ):
+        with closing(sqlite3.connect(tmp_path / "tokaut.db")) as connection, connection:
+            connection.execute(change)
+        done = CliRunner().invoke(main, command, env=settings)
+        assert (done.exit_code, done.output) == (1, f"{reason}\n")
