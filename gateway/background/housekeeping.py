@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.call_hours import save_hours
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.operations.spool_status import REPORT_SECONDS, WEB, SpoolStatus, process_name
-from reports.store.spool import Spool
+from reports.store.spool import Spool, SpoolEntry
 from reports.time_limits import LEASES, SMS_LIFETIME
 from runtime.time_units import DAY, DAY_SECONDS, HOUR_SECONDS, SECOND
 
@@ -135,7 +134,7 @@ class Housekeeping:
             return
         refusal: Exception | None
         try:
-            drained = self._spool.drain(partial(submit_late, self._database))
+            drained = self._spool.drain(self._submit_late)
             refusal = self._spool.refusal
         except OSError as error:
             drained, refusal = 0, error
@@ -147,6 +146,15 @@ class Housekeeping:
             log.warning("spool_not_drained", **{"class": name}, count=len(self._spool.names()))
             self._next_warning_at = time.monotonic() + SAY_SECONDS
 
+    def _submit_late(self, entry: SpoolEntry) -> None:
+        self._save_due_status()
+        submit_late(self._database, entry)
+
+    def _save_due_status(self) -> None:
+        """Save the status between two entries if it is due: a process that drains a full spool is not silent."""
+        if time.monotonic() >= self._next_status_at:
+            _run_each([self._save_spool_status])
+
     def _save_spool_status(self) -> None:
         """Store that web runs on this host, and the state of its spool and Redis, for `clock` and operators."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
@@ -155,8 +163,9 @@ class Housekeeping:
         is_same = self._said is not None and replace(status, oldest=self._said.oldest) == self._said
         if is_same and time.monotonic() < self._next_status_at:
             return
+        self._next_status_at = time.monotonic() + REPORT_SECONDS  # also after a failure, which must not slow a drain
         spool_status.save_status(self._database, status)
-        self._said, self._next_status_at = status, time.monotonic() + REPORT_SECONDS
+        self._said = status
 
     def _run_leased_tasks(self) -> None:
         """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this."""
@@ -164,7 +173,7 @@ class Housekeeping:
             _run_each((self._submit_copies, self._play_inbox, *self._chores))
 
     def _submit_copies(self) -> None:
-        if self._copies and (submitted := self._copies.submit(partial(submit_late, self._database))):
+        if self._copies and (submitted := self._copies.submit(self._submit_late)):
             log.info("spool_copies_submitted", count=submitted)
 
     def _play_inbox(self) -> None:
@@ -176,6 +185,7 @@ class Housekeeping:
 
         A late reply must not arrive at night, so an old SMS gets none, and its words are stored all the same.
         """
+        self._save_due_status()
         is_old = self._database.now() - seen_at > SMS_LIFETIME
         channel = self._channels.get(inbound.channel)
         if channel is not None:

@@ -12,6 +12,8 @@ from structlog.testing import capture_logs
 
 from gateway.background import housekeeping
 from gateway.background.housekeeping import Housekeeping
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.operations.spool_status import SpoolStatus
 from tests.support.wait import until
 
 
@@ -68,3 +70,32 @@ def test_session_keys_are_renewed_while_the_database_hangs(monkeypatch: pytest.M
     for thread in one._threads:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_a_process_that_drains_a_full_spool_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row was written once a round, so that a round of more than 50 s was told as a silent process."""
+    clock, rows, submitted = 0.0, list[float](), 0
+
+    def submit(*_: object) -> None:
+        nonlocal clock, submitted
+        clock, submitted = clock + 4, submitted + 1
+
+    def save(*_: object) -> None:
+        rows.append(clock)
+        if len(rows) > 2:
+            raise DatabaseUnavailable("a row that cannot be written keeps no report back")
+
+    def drain(file: Callable[[object], None]) -> int:
+        for _ in range(10):
+            file(object())
+        return 10
+
+    status = SpoolStatus("one/web", 10, 0, 0)
+    spool = SimpleNamespace(names=lambda: ["an entry"], drain=drain, refusal=None, standing=lambda _: status)
+    one = make(spool, SimpleNamespace(reapply=int, is_done=True))
+    monkeypatch.setattr(one, "_run_leased_tasks", int)
+    monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock))
+    monkeypatch.setattr(housekeeping, "submit_late", submit)
+    monkeypatch.setattr(housekeeping.spool_status, "save_status", save)
+    one.once()
+    assert (submitted, rows) == (10, [0, 12, 24, 36])
