@@ -57,7 +57,7 @@ check: setup ## lint, types, import rules, unused code, undeclared packages
 faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, jumps, attacks or overload, EXPERIMENT=, SEED=, LONG=1
 	@$(BIN)/python -m tests.faults $(PART)
 
-hosts: setup ## kill, freeze and cut off whole hosts, fail over and upgrade; needs Linux and root; REPORTS=, SEED=, UPGRADE_FROM=
+hosts: setup ## kill, freeze and cut off whole hosts, fail over and upgrade; needs Linux and root; REPORTS=, SEED=, UPGRADE_FROM=, AWAY=
 	@$(BIN)/python -m tests.hosts
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg

@@ -3,7 +3,8 @@
 REPORTS=n (500; 5000 for the full size), SEED=n. UPGRADE_FROM=commit: all hosts start from that commit and are upgraded
 first; by default it is the last one without the newest migration, and `no` leaves this step out. FORM=small: two web
 hosts; one of them is killed and comes back. TLS=yes: PostgreSQL, Redis and the Sentinels take nothing but TLS; it needs
-servers with TLS, such as Debian's postgresql and redis-server (or TEST_PG_BIN= and TEST_REDIS_TLS=).
+servers with TLS, such as Debian's postgresql and redis-server (or TEST_PG_BIN= and TEST_REDIS_TLS=). AWAY=n: seconds
+for which the web host that was killed with entries in its spool stays away, such as 3600.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ def main(console: Console) -> int:
     small, tls = form == "small", os.environ.get("TLS") == "yes"
     reports = os.environ.get("REPORTS") or str(SMALL_REPORTS if small else REPORTS)
     release = os.environ.get("UPGRADE_FROM") or ("no" if small else release_before())
-    if form not in ("small", "whole") or not (seed.isdecimal() and reports.isdecimal()):
+    away = os.environ.get("AWAY") or "0"
+    if form not in ("small", "whole") or not all(one.isdecimal() for one in (seed, reports, away)):
         console.print(__doc__)
         return 2
     upgraded_from = "" if release == "no" else release
-    planned = steps.SMALL if small else ((steps.UPGRADE, *steps.STEPS) if upgraded_from else steps.STEPS)
+    planned = steps.SMALL if small else steps.planned(int(away), with_upgrade=bool(upgraded_from))
     run = HostsRun(planned, int(reports), int(seed), small=small, tls=tls, release=upgraded_from)
     seconds = sum(step.seconds for step in planned) + START_SECONDS
     try:

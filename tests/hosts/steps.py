@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reports.store.operations.spool_status import AWAY_SECONDS
 from reports.store.spool import EntryName
@@ -229,6 +230,12 @@ def _rebuild(scene: Scene) -> None:
     scene.note(f"PostgreSQL: the lost server is a synchronous standby again after {time.monotonic() - began:.1f} s")
 
 
+def web_stays_away(scene: Scene, seconds: int) -> None:
+    """Leave the web host that was killed with entries in its spool dead for so long, in real time."""
+    scene.wait(seconds)
+    scene.note(f"web2 stayed away for {seconds} s more")
+
+
 def away_host_is_named(scene: Scene) -> None:
     """Check that only the unavailable host is named. To save time, its row is set back to five minutes ago."""
     installation = scene.installation
@@ -400,3 +407,12 @@ STEPS = (
     Step("all hosts that lead are killed at once, as when a site is lost", 110, site_is_lost),
 )
 UPGRADE = Step("all hosts get the next release, one after the other", 60, upgrade)
+
+
+def planned(away: int, *, with_upgrade: bool) -> Sequence[Step]:
+    """Return the steps of the whole form. `away`: seconds for which a web host stays dead, beside its usual minutes."""
+    steps = [UPGRADE, *STEPS] if with_upgrade else list(STEPS)
+    if away:
+        named = next(place for place, step in enumerate(steps) if step.take is away_host_is_named)
+        steps.insert(named, Step("the web host stays away", away, partial(web_stays_away, seconds=away)))
+    return steps
