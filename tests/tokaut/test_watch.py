@@ -15,7 +15,7 @@ from reports.call_volume import CallVolume
 from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox
 from reports.store.engine import leases
-from reports.store.engine.database import DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import steps
 from reports.store.operations.call_hours import QuietChannel, replace_quiet
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
@@ -23,7 +23,7 @@ from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from tests.support.databases import with_tables
+from tests.support.prepared import migrate
 from tests.workers.filings import ONE, TWO, WORDS, Desk
 from tokaut.__main__ import main
 from tokaut.commands import watch
@@ -122,7 +122,9 @@ def test_how_long(time: int, said: str) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk.at(with_tables(f"sqlite:///{tmp_path / 'tokaut.db'}"), tmp_path / "keys")
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    migrate(database, "demo")
+    made = Desk.at(database, tmp_path / "keys")
     yield made
     made.database.close()
 
