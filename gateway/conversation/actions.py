@@ -16,7 +16,7 @@ from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import Record
 from gateway.sessions.store import Sessions
 from gateway.sms import OptOuts
-from gateway.submission.submitter import DeleteOutcome, Submitter
+from gateway.submission.submitter import DeleteOutcome, NotSent, Submitter
 from gateway.threads import RunBlocking
 from reports.facts import Completeness
 from reports.report import CONTACT_CHOICES
@@ -87,10 +87,19 @@ class Actions:
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
             history = await self._sessions.count_report(request.sender.key, report.origin_key)
-            record = replace(record, repeat_of=history.count, earlier=history.reports) if history else record
+            if history:
+                repeats = history.number_before(report.report_id)
+                record = replace(record, repeat_of=repeats, earlier=history.reports)
         content = report_input(request, record, self._flow_version)
         with_code = request.is_call
-        sent_report = await self._run_blocking(self._submitter.send, content, report, recipients, with_code=with_code)
+        try:
+            sent_report = await self._run_blocking(
+                self._submitter.send, content, report, recipients, with_code=with_code
+            )
+        except NotSent:
+            if request.sender.answerable:  # the next report of this phone is no repetition of one that nobody has
+                await self._sessions.uncount_report(request.sender.key, report.origin_key)
+            raise
         hotlines = tuple(recipient.hotline for recipient in recipients)
         if content.with_number:
             await self._allow_texts(request, record.state.values["contact"])

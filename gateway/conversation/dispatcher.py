@@ -191,7 +191,7 @@ class Dispatcher:
         For words that the conversation cannot take, as of a channel that is switched off. `seen_at`: when the SMS came,
         in microseconds. STOP is applied instead.
         """
-        country = self.country(inbound.kind, inbound.code)
+        country = self.country(inbound.kind, inbound.code, inbound.sender)
         sender = normalise(inbound.sender, country.iso)
         render_context = self.render_context(
             country, inbound.kind, contactable=sender.valid, words_before_send=_waits_for_words(country, inbound)
@@ -220,7 +220,7 @@ class Dispatcher:
         if notice.what == "recorded" and notice.recorded is not None:
             await self._recorded(notice.channel, notice.recorded)
             return
-        country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code)
+        country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code, notice.sender)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
             await self._store(self._opt_out, sender)
@@ -319,12 +319,12 @@ class Dispatcher:
         """Return the emergency numbers for a call that is refused under load."""
         return _addressed(self._conversation.busy(self._request(channel, inbound)), inbound.link)
 
-    def country(self, kind: ChannelKind, code: str) -> Country:
-        """Return the country of a service or short code; the first country if no country has this code."""
-        return self.countries.by_service_code(kind, code)
+    def country(self, kind: ChannelKind, code: str, caller: str = "") -> Country:
+        """Return the country of a service or short code; for an unknown one that of the number, else the first."""
+        return self.countries.by_service_code(kind, code, caller)
 
     def _request(self, channel: Channel, inbound: Inbound) -> TurnRequest:
-        country = self.country(inbound.kind, inbound.code)
+        country = self.country(inbound.kind, inbound.code, inbound.sender)
         sender = normalise(inbound.sender, country.iso)
         words_before_send = _waits_for_words(country, inbound)
         render_context = self.render_context(

@@ -34,6 +34,13 @@ class PhoneHistory(Struct, frozen=True):
     count: int
     reports: tuple[SentReport, ...] = ()
 
+    def number_before(self, report_id: str) -> int:
+        """Return how many reports this phone sent before this one.
+
+        The counter ends 24 hours after its first report; each remembered report stays for 24 hours of its own.
+        """
+        return max(self.count, sum(report.report_id != report_id for report in self.reports))
+
 
 class NewMemory(Struct, frozen=True):
     """A report to remember. `sender`: the sender's key. `count`: how many reports this phone had sent before it."""

@@ -229,13 +229,21 @@ class Sessions:
         The number of reports, and which they are, is shown to staff only.
         """
         keys = self._slot_keys(sender_key)
-        counted, report = self.key("l:tally", sender_key), self._cipher.mac(self._label, "counted", origin_key)
+        counted, report = self._counted(sender_key, origin_key)
         count = (*self._count_script, 1, counted, report, COUNT_SECONDS * 1000)
         try:
             before, *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
         return PhoneHistory(int(before), self._open_all_sent(keys, blobs))
+
+    async def uncount_report(self, sender_key: str, origin_key: bytes) -> None:
+        """Count a report no more that was not sent. Without Redis it stays counted."""
+        with suppress(RedisUnavailable):
+            await self._ask(("HDEL", *self._counted(sender_key, origin_key)))
+
+    def _counted(self, sender_key: str, origin_key: bytes) -> tuple[str, bytes]:
+        return self.key("l:tally", sender_key), self._cipher.mac(self._label, "counted", origin_key)
 
     async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.

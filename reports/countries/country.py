@@ -352,10 +352,18 @@ class Countries:
         """Return the country of this ISO code, or None."""
         return next((country for country in self.all if country.iso == iso.upper()), None)
 
-    def by_service_code(self, channel: ChannelKind, dialled: str | None) -> Country:
-        """Return the country whose code was dialled; the first one if the code is unknown or absent."""
+    def by_service_code(self, channel: ChannelKind, dialled: str | None, caller: str = "") -> Country:
+        """Return the country whose code was dialled.
+
+        If the code is unknown or absent, it is the country of the caller's number, written with `+`; else the first.
+        """
         code = normalize_code(dialled or "")
-        return self._dialled.get((channel, code), self.all[0]) if code else self.all[0]
+        known = self._dialled.get((channel, code)) if code else None
+        return known or self._by_number(caller) or self.all[0]
+
+    def _by_number(self, number: str) -> Country | None:
+        called = [country for country in self.all if number.startswith(country.calling_code)]
+        return max(called, key=lambda country: len(country.calling_code), default=None)
 
     def by_missed_call(self, number: str) -> Country | None:
         """Return the country with this number for missed calls, or None."""

@@ -37,6 +37,18 @@ def test_the_code_dialled_says_the_country(channel: str, dialled: str | None, is
 
 def test_an_unknown_code_is_the_first_country_of_the_operator() -> None:
     assert load_countries(["ke", "vu"], "demo").by_service_code("ussd", "*5#").iso == "KE"
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("dialled", ["", None, "*999#", "*111*9#"])
+@pytest.mark.parametrize(
+    ("caller", "iso"),
+    [("+6797000111", "FJ"), ("+25470000011", "KE"), ("+6785550101", "VU"), ("+4400000000", "VU"), ("7000111", "VU")],
+)
+def test_without_a_known_code_it_is_the_country_of_the_number(dialled: str | None, caller: str, iso: str) -> None:
+    """A caller from Fiji was shown the emergency number of Vanuatu, which is another one there."""
+    assert COUNTRIES.by_service_code("ussd", dialled, caller).iso == iso
+    assert COUNTRIES.by_service_code("sms", "133", caller).iso == "FJ"
     assert COUNTRIES.get("fj") is FJ
     assert COUNTRIES.get("WS") is None
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+from unittest.mock import patch
 
 import pytest
 
 from reports.store.schema import tables as t
+from reports.store.spool import SpoolWriteError
 from runtime.settings import SHARED_SETTINGS
 from tests.reports.judge import SHUT, refs_resolve
+from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
 from tests.support.settings import settings_of
@@ -121,6 +124,15 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
     seen = walk(app.ussd(PHONE), "Report", "Now")
     assert seen[-1].startswith("Call police 111 now.")
     assert walk(app.ussd(PHONE), "My report", "12345678", "0000")[-1].count("111") == 1
+
+
+def test_a_report_that_was_not_sent_is_none_before_the_next(app: App) -> None:
+    """Staff looked for an earlier report of this phone that nobody ever had."""
+    with database_away(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
+        assert "NOT SENT" in walk(app.ussd(PHONE), *TO_SENT)[-1]
+    other = ("Report", "Soon", "Hurt, touched, forced", "Me", "13-15", "Shefa", "No", "Send")
+    assert walk(app.ussd(PHONE), *other)[-1].startswith("Sent to ")
+    assert {kept.data["repeat_of"] for kept in app.bodies()} == {0}
 
 
 @pytest.mark.rule("S-36")
