@@ -171,7 +171,7 @@ class Country:
     mode: Mode
     name: str
     as_of: IsoDate
-    calling_code: str
+    calling_code: str = Field(pattern=r"^\+[1-9][0-9]{0,6}$")
     time_zone: TimeZoneName
     languages: tuple[str, ...] = Field(min_length=1)
     language_word: str = ""  # "language" in the country's other main language

@@ -46,6 +46,7 @@ KINDS_BY_CATEGORY: Mapping[str, tuple[HotlineKind, ...]] = {
 
 Grade = Literal["official", "secondary", "metadata", "unverified"]
 SHOWN_GRADES: tuple[Grade, ...] = ("official", "secondary")  # a screen may show numbers of these
+_DIALABLE = re.compile(r"\+?[0-9](?:[ -]?[0-9])*")
 # Characters that take one septet each in GSM-7 and look the same on every phone.
 SCREEN_NAME_PATTERN = r"^[A-Za-z0-9 '.,&/+-]*$"
 MAX_SCREEN_NAME_SEPTETS = 18
@@ -320,6 +321,14 @@ class Hotline(SourcedEntry):
 
 
 CONFIRM_HINT = "have it dialled and confirmed in the country, then fill these in."
+
+
+def is_dialable(number: str) -> bool:
+    """Return whether this is a number as people dial it: a short code, a national or an E.164 number.
+
+    It has 2 to 15 digits, with single blanks or hyphens between them, and may begin with `+`.
+    """
+    return bool(_DIALABLE.fullmatch(number)) and 2 <= len(digits_of(number)) <= 15
 
 
 def digits_of(number: str) -> str:

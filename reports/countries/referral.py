@@ -20,13 +20,14 @@ from reports.countries.hotline import (
     SCREEN_NAME_PATTERN,
     SHOWN_GRADES,
     SourcedEntry,
+    digits_of,
+    is_dialable,
     is_overdue,
 )
 from runtime.settings import Mode
 
 MAX_NAME, MAX_HOURS = 24, 24  # characters of one screen, beside the number, the date and the emergency number
 HOURS_PATTERN = r"[A-Za-z0-9 :,-]*"
-PHONE_PATTERN = re.compile(r"\+?[0-9](?: ?[0-9])*")  # as people dial it: a short code, a national or an E.164 number
 
 ServiceKind = Literal["child_welfare", "counselling", "health", "shelter", "legal_aid", "education", "police", "other"]
 
@@ -106,8 +107,7 @@ def _phone_problems(service: ReferralService) -> Iterator[str]:
         yield f"service {service.id}: screen_name: give it 1 to {MAX_NAME} of A to Z, digits and spaces."
     if len(service.hours) > MAX_HOURS or not re.fullmatch(HOURS_PATTERN, service.hours):
         yield f"service {service.id}: hours: a phone shows at most {MAX_HOURS} of A to Z, digits and :-,; shorten them."
-    digits = service.phone.replace(" ", "")
-    if not PHONE_PATTERN.fullmatch(service.phone) or not 3 <= len(digits.removeprefix("+")) <= 15:
+    if "-" in service.phone or not is_dialable(service.phone) or len(digits_of(service.phone)) < 3:
         yield f"service {service.id}: phone: write 3 to 15 digits, a + before the country's code; or no screen_name."
 
 

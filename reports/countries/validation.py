@@ -18,6 +18,7 @@ from reports.countries.hotline import (
     PartnerCard,
     PhoneNumber,
     digits_of,
+    is_dialable,
 )
 from runtime.settings import Mode
 
@@ -32,6 +33,7 @@ MAX_SMS_CONTACT_SEPTETS = 18
 TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 DRILL_WORDS = frozenset({"drill", "drills", "training"})
 DRILL_NAME_HINT = "the word drill or training in its name"
+NOT_DIALABLE = "is not a number that a phone can dial; write 2 to 15 digits, with single blanks between them."
 OWN_ADDRESS_HINT = "give drills an address of their own."
 DRILL_ADDRESS_HINT = f"give one with {DRILL_NAME_HINT}."
 MOVE_ADDRESS_HINT = "put it into drills_to, and here one of the live service."
@@ -142,6 +144,11 @@ def structure_problems(
     problems = []
     if not emergency:
         problems.append("emergency: there is no emergency number; the first screen needs one.")
+    problems += [
+        f"emergency.{place}.number: {number.number!r} {NOT_DIALABLE}"
+        for place, number in enumerate(emergency, 1)
+        if not is_dialable(number.number)
+    ]
     for hotline in hotlines.values():
         problems += _hotline_problems(hotline, hotlines)
     if incomplete_to and incomplete_to not in hotlines:
@@ -160,6 +167,9 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
         )
     if not re.fullmatch(SCREEN_NAME_PATTERN, hotline.screen_name):
         yield f"hotline {hotline.id}: screen_name has a letter that not every phone has; use A to Z and digits."
+    for number in hotline.show.numbers:
+        if not is_dialable(number):
+            yield f"hotline {hotline.id}: show: {number!r} {NOT_DIALABLE}"
     for key in ("backup", "fallback", "regional"):
         named_hotline = getattr(hotline.card, key)
         if named_hotline and named_hotline not in hotlines:

@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 
 from reports.countries.country import Country, Voice
+from reports.countries.hotline import HotlineDisplay
 from runtime.settings import Mode
 from tests.reports.lands import card, ready, with_helpline
 from tests.reports.sample import COUNTRIES, KE, VU
 
 
+def with_emergency(number: str) -> Country:
+    """Return Vanuatu with another first emergency number."""
+    return replace(VU, emergency=(replace(VU.emergency[0], number=number), *VU.emergency[1:]))
+
+
+@pytest.mark.rule("S-32")
 @pytest.mark.parametrize(
     ("country", "line"),
     [
@@ -24,6 +31,18 @@ from tests.reports.sample import COUNTRIES, KE, VU
         (with_helpline(screen_name="The Pikinini Helpline"), "hotline vu-pikinini: screen_name has 21 characters"),
         (with_helpline(screen_name=""), "hotline vu-pikinini: screen_name has 0 characters"),
         (with_helpline(screen_name="Pikinini ☎"), "hotline vu-pikinini: screen_name has a letter"),
+        (
+            with_emergency("I11"),
+            "emergency.1.number: 'I11' is not a number that a phone can dial; write 2 to",
+        ),
+        (with_emergency("1 1 1 "), "emergency.1.number: '1 1 1 ' is not a number"),
+        (with_emergency("١١١"), "emergency.1.number: '١١١' is not a number"),  # digits that few phones show
+        (with_helpline(show=HotlineDisplay(phone="16E")), "hotline vu-pikinini: show: '16E' is not a number"),
+        (with_helpline(show=HotlineDisplay(sms="163--4")), "hotline vu-pikinini: show: '163--4' is not a number"),
+        (
+            with_helpline(show=HotlineDisplay(phone="163", by_place={"VU-SAM": "36 22O"})),
+            "hotline vu-pikinini: show: '36 22O' is not a number",
+        ),
         (card(VU, "vu-police", backup="vu-choir"), "hotline vu-police: card.backup: there is no hotline vu-choir"),
         (card(VU, "vu-police", hours="office"), "hotline vu-police: card.hours: 'office' is not a valid opening time"),
         (
