@@ -74,9 +74,7 @@ def invite(database: Database, address: str, place: InvitedAccount, by: str, sta
 PASSWORDS_DIFFER = "The two passwords are not the same."
 TAKEN = "This name is in use, or was used before. Choose another one."
 INVITED_NAME_TAKEN = "This name is in use. Ask who invited you for an invitation under another name."
-WRONG_CODE = (
-    "This code is not of this picture, or too old. Take the picture once more, then type the code it shows now."
-)
+WRONG_CODE = "This code is wrong or too old. Scan the picture again, then type the code that it shows now."
 
 
 INVALID_CODE = "This code is not valid. It works once, and for one day. Compare it with the slip, or ask for a new one."

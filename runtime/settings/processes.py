@@ -167,7 +167,7 @@ class RedisSettings(InstallationSettings):
         parsers.redis_address,
         default=None,
         secret=True,
-        meaning="the same server under the user that may queue (default: REDIS_URL)",
+        meaning="the same server, with the Redis user that may add jobs (default: REDIS_URL)",
     )
     redis_ca_file: Path | None = env(
         "REDIS_CA_FILE",
@@ -438,7 +438,7 @@ class WebSecrets(PepperSettings):
         secret=True,
         live=parsers.refuse_demo_secret,
         make=parsers.MAKE_KEY_HINT,
-        meaning="names running conversations, and seals them together with the file session-keys in TOKAUT_DATA",
+        meaning="encrypts open sessions, together with the file session-keys in TOKAUT_DATA",
     )
     store_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_STORE_KEY",
@@ -492,7 +492,7 @@ class OperatorSettings:
         "SMTP_PRIVATE",
         parsers.host_ports,
         default="",
-        meaning="host:port of the mail server where it lies in a private network; no hotline gets mail by another one",
+        meaning="host:port of the mail server if its address is private; mail is sent by no other private address",
     )
     smtp_ca_file: Path | None = env(
         "SMTP_CA_FILE",
