@@ -161,6 +161,18 @@ def in_danger(record: Record) -> bool:
     return bool(has_content) or any(answer.question == "narrative" and answer.value for answer in state.answers)
 
 
+def has_waiting_words(record: Record) -> bool:
+    """Return whether words of an SMS wait to be sent, and a refusal or a quick exit deletes them.
+
+    Not in danger: there the screen has promised to deliver them.
+    """
+    return record.words is not None and record.report is not None and not (_is_sent(record) or in_danger(record))
+
+
+def _is_sent(record: Record) -> bool:
+    return record.report is not None and record.report.is_submitted
+
+
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
     """Return the draft that this session continues; None if there is none.
 
@@ -208,6 +220,11 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *other_drafts][:MOST_DRAFTS]
+
+
+def drafts_after_stop(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call."""
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now"]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:
