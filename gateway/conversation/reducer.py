@@ -132,13 +132,13 @@ class Reducer:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def store_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
+    async def store_words(self, request: TurnRequest, record: Record, words: str) -> Record:
         """Store the words of a first SMS that was not a keyword in the record, and begin a report with them.
 
-        `schedule`: also schedule the report, so that a hotline gets the words even if no SMS follows. Raises NotSent.
+        It is scheduled, so that a hotline gets the words even if no SMS follows. Raises NotSent.
         """
         record = replace(record, words=words, report=self.begin_report(request, record), reports=record.reports + 1)
-        if not schedule or record.report is None:
+        if record.report is None:
             return record
         return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 

@@ -34,7 +34,6 @@ from gateway.sessions.record import (
     drafts_after_stop,
     has_waiting_words,
     in_danger,
-    is_silenced,
     reply_to,
 )
 from gateway.sessions.store import SMS_SECONDS
@@ -63,8 +62,8 @@ OPENS = {  # keyword of a first text → its screen, with the emergency number a
     CALL: CALL_ME,
 }
 NO_PICTURES = "home.no_pictures"
-# flows in which no question of a report is open
-ASIDE = frozenset({"tips_young", "tips_parents", "law", "language", "contact_request"})
+# In any other flow no question of a report is open.
+OF_REPORTS = frozenset({"home", "report", "more", "my"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
@@ -210,7 +209,7 @@ class SmsConversation:
             return await self._words_in_session(request, record, drafts)
         if record.state.screen == HOME["sms"]:
             return StepResult(self._ask_back(request, record, near_keyword), accepted=False) if near_keyword else None
-        if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] in ASIDE:
+        if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] not in OF_REPORTS:
             home_record = await self._home_again(request, record, record.last)
             return StepResult(self._ask_back(request, home_record, near_keyword), accepted=False)
         if near_keyword != HELP:
@@ -359,8 +358,8 @@ class SmsConversation:
         if record.state.screen == HOME["sms"]:
             return True
         flow, danger = record.state.screen.partition(".")[0], record.state.values.get("danger")
-        is_outside = flow in ASIDE or (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
-        return record.report is None and is_outside
+        is_unopened = (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
+        return record.report is None and (is_unopened or flow not in OF_REPORTS)
 
     async def _words_in_session(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         """Begin a report with words, or add them to those that wait, so that a refusal deletes all of them."""
@@ -371,9 +370,7 @@ class SmsConversation:
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
-        # A machine's words must not be submitted each time.
-        is_machine = is_silenced(_loop_of(request, record_before), request.now)
-        record = await self._reducer.store_words(request, record, request.inbound.text, schedule=not is_machine)
+        record = await self._reducer.store_words(request, record, request.inbound.text)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, request: TurnRequest) -> Reply:
@@ -421,12 +418,23 @@ class SmsConversation:
         max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
         loop = _loop_of(request, record_before)
         may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
+        may_reply = may_reply or _begins_with_words(record_before, result.record)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
 
 
 def _carrier_word(inbound: Inbound) -> CarrierWord | None:
     return inbound.word or keywords.word(inbound.text)
+
+
+def _begins_with_words(record_before: Record | None, record: Record) -> bool:
+    """Return whether a report was begun with words in this turn: the reply says what becomes of them.
+
+    No machine brings that about twice in a conversation: its further texts are added to that report.
+    """
+    report_before = record_before.report if record_before else None
+    is_same = report_before and record.report and report_before.report_id == record.report.report_id
+    return record.state.screen == FIRST_WORDS and not is_same
 
 
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:

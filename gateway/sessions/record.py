@@ -51,8 +51,7 @@ class ReplyLoop(Struct, frozen=True, array_like=True):
 def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
     """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
 
-    Without this rule another machine's "we are closed" would be answered for ever. Messages without a reply are still
-    read and stored.
+    Without this rule another machine's "we are closed" would be answered for ever.
     """
     if freed:
         return True, ReplyLoop()
@@ -71,7 +70,7 @@ def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
-    """Return whether this sender gets no replies now. Their unconfirmed words are not submitted either."""
+    """Return whether this sender gets no replies now. What they send is read and stored all the same."""
     return 0 < loop.silent_until - now <= SILENCE
 
 
