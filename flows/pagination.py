@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import product
+from itertools import accumulate, product
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -47,6 +47,15 @@ SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In d
 # A number to call or to write down: no key, no year, and not the 10 minutes of a notice.
 LONG_NUMBER = re.compile(r"\b(?!20\d\d\b|10\b)\d\d")
 MIN_LETTERS = 12  # a reply with at least this many letters is free text
+_LETTER_CATEGORIES = frozenset({"Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Mn"})
+# By the first word of a character's name in Unicode: a syllable or a whole word counts for the letters it stands for,
+# and a mark on a Latin letter or for the form of a sign for none. Vowel signs, as in Devanagari and Thai, are letters.
+_LETTERS_OF = {
+    "CJK": 3,
+    **dict.fromkeys(("ETHIOPIC", "HANGUL", "HIRAGANA", "KATAKANA"), 1.5),
+    "COMBINING": 0,
+    "VARIATION": 0,
+}
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
 
@@ -308,7 +317,15 @@ def as_stored(typed: str) -> str:
 
 def is_free_text(text: str) -> bool:
     """Return whether a reply that is not a choice was meant as a message."""
-    return sum(map(str.isalpha, text)) >= MIN_LETTERS
+    counts = accumulate(_letters(char) for char in text)
+    return any(count >= MIN_LETTERS for count in counts)
+
+
+def _letters(char: str) -> float:
+    """Return for how many letters of an alphabet a character counts; 0 if it is no letter, vowel sign or syllable."""
+    if char.isascii() or unicodedata.category(char) not in _LETTER_CATEGORIES:
+        return char.isalpha()
+    return _LETTERS_OF.get(unicodedata.name(char, "").partition(" ")[0], 1)
 
 
 def is_sentence(text: str) -> bool:

@@ -20,7 +20,16 @@ from gateway.conversation.sms import SmsConversation
 from gateway.messaging.model import Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.phone_history import NewMemory
-from gateway.sessions.record import Draft, LastTurn, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
+from gateway.sessions.record import (
+    Draft,
+    LastTurn,
+    Record,
+    drafts_after_stop,
+    pack_drafts,
+    pack_record,
+    unpack_drafts,
+    unpack_record,
+)
 from gateway.sessions.store import (
     BLIND_SECONDS,
     DRAFT_SECONDS,
@@ -184,7 +193,10 @@ class ConversationHandler:
 
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""
-        keys = RecordKeys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
+        keys = RecordKeys(
+            self._sessions.key("s", notice.channel, notice.code, "", sender.key),
+            self._draft_key(notice.channel, notice.code, sender),
+        )
         for _ in range(TRIES):
             try:
                 loaded = await self._sessions.load(keys)
@@ -192,7 +204,11 @@ class ConversationHandler:
                 if record is None:
                     return
                 ended_session = pack_record(await self._reducer.opt_out(record))
-                if await self._sessions.save(keys, loaded.version, ended_session, SMS_SECONDS):
+                drafts = pack_drafts(drafts_after_stop(unpack_drafts(loaded.drafts)))
+                draft_seconds = DRAFT_SECONDS["sms"]
+                if await self._sessions.save(
+                    keys, loaded.version, ended_session, SMS_SECONDS, drafts, draft_seconds=draft_seconds
+                ):
                     return
             except RedisUnavailable:
                 return
@@ -435,6 +451,10 @@ class ConversationHandler:
             self._count("sessions_unreadable")
         return record
 
+    def _draft_key(self, channel: str, code: str, sender: SenderIdentity) -> str:
+        """Return the Redis key of this phone's drafts; "" for a sender without a number, who has none."""
+        return self._sessions.key("d", channel, code, sender.key) if sender.answerable else ""
+
     def _keys(self, inbound: Inbound, request: TurnRequest) -> RecordKeys:
         """Return the Redis keys of this session.
 
@@ -445,7 +465,7 @@ class ConversationHandler:
         if inbound.synthetic:  # never a caller's session, even with the same number and session id
             return RecordKeys(self._sessions.key("s", "synthetic", inbound.channel, code, inbound.session))
         message_id = inbound.id if request.kind == "sms" else ""
-        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
+        draft_key = self._draft_key(inbound.channel, code, request.sender)
         return RecordKeys(
             self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
             draft_key,

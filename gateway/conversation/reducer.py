@@ -34,6 +34,7 @@ from gateway.sessions.record import (
     continue_draft,
     drafts_after,
     find_draft,
+    has_waiting_words,
     in_danger,
 )
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
@@ -131,13 +132,13 @@ class Reducer:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
 
-    async def store_words(self, request: TurnRequest, record: Record, words: str, *, schedule: bool) -> Record:
+    async def store_words(self, request: TurnRequest, record: Record, words: str) -> Record:
         """Store the words of a first SMS that was not a keyword in the record, and begin a report with them.
 
-        `schedule`: also schedule the report, so that a hotline gets the words even if no SMS follows. Raises NotSent.
+        It is scheduled, so that a hotline gets the words even if no SMS follows. Raises NotSent.
         """
         record = replace(record, words=words, report=self.begin_report(request, record), reports=record.reports + 1)
-        if not schedule or record.report is None:
+        if record.report is None:
             return record
         return replace(record, report=await self._schedule_incomplete(request, record, record.report))
 
@@ -199,7 +200,7 @@ class Reducer:
                 self.book, record.state, reply, render_context, limit=limit, now=request.now, more=request.more
             )
             if result.has_left:
-                return await self.leave(request, record)
+                return await self.leave(request, record, drafts)
             if is_open(record) and result.state.unasked != record_before.state.unasked:
                 return await self._add_for_staff(request, record, drafts, result.state.unasked[-1].text)
             record = self._with_report(request, replace(record, state=result.state), drafts)
@@ -224,7 +225,7 @@ class Reducer:
             return await self._shown(request, record, drafts, sorry=result.is_invalid, accepted=result.accepted)
         except (NotSent, DatabaseUnavailable) as error:
             if engine.is_exit(reply):
-                return await self.leave(request, record_before)
+                return await self.leave(request, record_before, drafts)
             if not request.is_answered and self._secret_asked(record_before) is None:  # code and PIN are no words
                 raise NotSent from None
             not_begun = isinstance(error, NoThreadInTime)
@@ -272,9 +273,7 @@ class Reducer:
         )
         result = await self._shown(request, replace(record_after, state=state), drafts)
         if effect == "delete" and record.report:
-            return replace(
-                result, drafts=[draft for draft in drafts if draft.report.report_id != record.report.report_id]
-            )
+            return replace(result, drafts=_without_draft(drafts, record.report))
         return result
 
     async def _add_for_staff(self, request: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
@@ -435,15 +434,17 @@ class Reducer:
             else render_context
         )
 
-    async def leave(self, request: TurnRequest, record: Record) -> StepResult:
+    async def leave(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         """End the session for a reporter who leaves.
 
-        A report in danger stays scheduled. By SMS there is no reply: the phone would make a sound.
+        A report in danger stays scheduled. Words that wait are deleted, also from the draft: else they would be in the
+        next report from this phone. By SMS there is no reply: the phone would make a sound.
         """
         goodbye = (
             self.notice(request, "home.goodbye", record.state) if request.is_call else Reply("", expects_reply=False)
         )
-        return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind))
+        remaining = _without_draft(drafts, record.report) if record.report and has_waiting_words(record) else None
+        return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind), remaining)
 
     async def opt_out(self, record: Record) -> Record:
         """Return the record of an SMS session, ended as by `00`, after an opt-out that the provider has accepted."""
@@ -530,6 +531,10 @@ class Reducer:
         was_waiting = await self._run_blocking(cancel, report)
         min_priority = None if was_waiting else report.min_priority
         return replace(after_event(report, SubmissionEvent.CANCEL), min_priority=min_priority)
+
+
+def _without_draft(drafts: list[Draft], report: ReportRef) -> list[Draft]:
+    return [draft for draft in drafts if draft.report.report_id != report.report_id]
 
 
 def _can_store_later(request: TurnRequest, before: Record, after: Record) -> bool:

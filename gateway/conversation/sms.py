@@ -31,8 +31,9 @@ from gateway.sessions.record import (
     ReplyLoop,
     add_media,
     after_pause,
+    drafts_after_stop,
+    has_waiting_words,
     in_danger,
-    is_silenced,
     reply_to,
 )
 from gateway.sessions.store import SMS_SECONDS
@@ -61,8 +62,8 @@ OPENS = {  # keyword of a first text → its screen, with the emergency number a
     CALL: CALL_ME,
 }
 NO_PICTURES = "home.no_pictures"
-# flows in which no question of a report is open
-ASIDE = frozenset({"tips_young", "tips_parents", "law", "language", "contact_request"})
+# In any other flow no question of a report is open.
+OF_REPORTS = frozenset({"home", "report", "more", "my"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
@@ -97,7 +98,7 @@ class SmsConversation:
         Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
         """
         if self.is_stop(request.inbound, request.country.iso, request.render_context):
-            return await self._stop(request, record, last)
+            return await self._stop(request, record, drafts, last)
         carrier_word = _carrier_word(request.inbound)
         if carrier_word == "start":
             await self._start(request)
@@ -148,11 +149,20 @@ class SmsConversation:
             return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
+        return await self._take_reply(request, record, drafts, text, late=is_late)
+
+    async def _take_reply(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
+    ) -> StepResult:
+        """Handle a refusal to send the words that wait, or an answer to the open screen."""
+        is_refusal = not late and has_waiting_words(record) and self._keywords(request).refuses(text)
+        if is_refusal and not is_open(record):
+            return await self._reducer.delete(request, record, drafts)
         typed = self._reducer.book.screen(record.state.screen).typed
         is_message = is_free_text(text) and split_pair(text) is None  # code and PIN with words are never a message
         if typed and not (typed.secret and (is_message or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
-        return await self._take_choice(request, record, drafts, text, late=is_late)
+        return await self._take_choice(request, record, drafts, text, late=late)
 
     async def _take_choice(
         self, request: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
@@ -161,8 +171,6 @@ class SmsConversation:
 
         It counts as an answer, else a keyword, else a continuation of typed words, else perhaps a typing error.
         """
-        if record.state.screen == FIRST_WORDS and self._keywords(request).refuses(text) and not late:
-            return await self._reducer.delete(request, record, drafts)
         text = self._confirmed_keyword(request, record, text)
         keyword, is_answer = self._keywords(request).exact(text), await self._reducer.takes(request, record, text)
         if not (late or is_answer) and self._asks_for_call(request, text):
@@ -198,10 +206,10 @@ class SmsConversation:
             return await self._after_send(request, record, drafts, text)
         near_keyword = self._keywords(request).near(text)
         if self._is_for_report(request, text) and self._reaches_nobody(record):
-            return await self._first_words(request, record, record.last)
+            return await self._words_in_session(request, record, drafts)
         if record.state.screen == HOME["sms"]:
             return StepResult(self._ask_back(request, record, near_keyword), accepted=False) if near_keyword else None
-        if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] in ASIDE:
+        if near_keyword and near_keyword != HELP and record.state.screen.partition(".")[0] not in OF_REPORTS:
             home_record = await self._home_again(request, record, record.last)
             return StepResult(self._ask_back(request, home_record, near_keyword), accepted=False)
         if near_keyword != HELP:
@@ -213,13 +221,17 @@ class SmsConversation:
     async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn, screen: str = "") -> Record:
         """Show the home screen, or `screen`, in the middle of a session.
 
-        Words that wait to be confirmed stay scheduled and can be deleted. A report in danger is as after a dropped
-        call, and a sent report stays sent: later answers change neither.
+        Words that wait to be confirmed stay scheduled and can be deleted. Any other report is as after a dropped call:
+        its draft is continued if the same answers follow, and the next person's report has none of its words. A sent
+        report stays sent, and later answers do not change it.
         """
         await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record, screen)
         if in_danger(record) or (record.report and record.report.is_submitted):
             return home_record
+        if record.report and not has_waiting_words(record):
+            left_out = tuple(answer for answer in record.state.answers if answer.question == "avoid")
+            return replace(home_record, state=prepend_answers(home_record.state, left_out))
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
         state = replace(prepend_answers(home_record.state, answers), unasked=record.state.unasked)
         media = record.media + home_record.media
@@ -346,14 +358,19 @@ class SmsConversation:
         if record.state.screen == HOME["sms"]:
             return True
         flow, danger = record.state.screen.partition(".")[0], record.state.values.get("danger")
-        is_outside = flow in ASIDE or (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
-        return record.report is None and is_outside
+        is_unopened = (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
+        return record.report is None and (is_unopened or flow not in OF_REPORTS)
+
+    async def _words_in_session(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
+        """Begin a report with words, or add them to those that wait, so that a refusal deletes all of them."""
+        if not has_waiting_words(record):
+            return await self._first_words(request, record, record.last)
+        first_words = await self._home_again(request, record, record.last, FIRST_WORDS)
+        return await self._reducer.step(replace(request, more=True), first_words, drafts, request.inbound.text)
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
-        # A machine's words must not be submitted each time.
-        is_machine = is_silenced(_loop_of(request, record_before), request.now)
-        record = await self._reducer.store_words(request, record, request.inbound.text, schedule=not is_machine)
+        record = await self._reducer.store_words(request, record, request.inbound.text)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, request: TurnRequest) -> Reply:
@@ -373,19 +390,20 @@ class SmsConversation:
 
     # Carriers' words and machines
 
-    async def _stop(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
+    async def _stop(
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], last_turn: LastTurn
+    ) -> StepResult:
         """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
 
-        The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; the
-        next text gets the home screen.
+        The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; any
+        other that is not sent is deleted. The next text gets the home screen.
         """
-        result = await self._reducer.leave(
-            request, replace(record or self._reducer.begin(request, last_turn), last=last_turn)
-        )
+        record = replace(record or self._reducer.begin(request, last_turn), last=last_turn)
+        result = await self._reducer.leave(request, record, drafts)
         await self._run_blocking(self._optouts.add, request.sender.key)
         phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
         await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now)
-        return result
+        return replace(result, drafts=drafts_after_stop(drafts))
 
     async def _start(self, request: TurnRequest) -> None:
         """Withdraw an opt-out.
@@ -400,12 +418,23 @@ class SmsConversation:
         max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
         loop = _loop_of(request, record_before)
         may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
+        may_reply = may_reply or _begins_with_words(record_before, result.record)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
 
 
 def _carrier_word(inbound: Inbound) -> CarrierWord | None:
     return inbound.word or keywords.word(inbound.text)
+
+
+def _begins_with_words(record_before: Record | None, record: Record) -> bool:
+    """Return whether a report was begun with words in this turn: the reply says what becomes of them.
+
+    No machine brings that about twice in a conversation: its further texts are added to that report.
+    """
+    report_before = record_before.report if record_before else None
+    is_same = report_before and record.report and report_before.report_id == record.report.report_id
+    return record.state.screen == FIRST_WORDS and not is_same
 
 
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:

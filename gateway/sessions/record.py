@@ -51,8 +51,7 @@ class ReplyLoop(Struct, frozen=True, array_like=True):
 def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
     """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
 
-    Without this rule another machine's "we are closed" would be answered for ever. Messages without a reply are still
-    read and stored.
+    Without this rule another machine's "we are closed" would be answered for ever.
     """
     if freed:
         return True, ReplyLoop()
@@ -71,7 +70,7 @@ def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
-    """Return whether this sender gets no replies now. Their unconfirmed words are not submitted either."""
+    """Return whether this sender gets no replies now. What they send is read and stored all the same."""
     return 0 < loop.silent_until - now <= SILENCE
 
 
@@ -161,6 +160,18 @@ def in_danger(record: Record) -> bool:
     return bool(has_content) or any(answer.question == "narrative" and answer.value for answer in state.answers)
 
 
+def has_waiting_words(record: Record) -> bool:
+    """Return whether words of an SMS wait to be sent, and a refusal or a quick exit deletes them.
+
+    Not in danger: there the screen has promised to deliver them.
+    """
+    return record.words is not None and record.report is not None and not (_is_sent(record) or in_danger(record))
+
+
+def _is_sent(record: Record) -> bool:
+    return record.report is not None and record.report.is_submitted
+
+
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
     """Return the draft that this session continues; None if there is none.
 
@@ -208,6 +219,11 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *other_drafts][:MOST_DRAFTS]
+
+
+def drafts_after_stop(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call."""
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now"]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from msgspec.structs import replace
 
@@ -383,6 +385,33 @@ def test_words_where_a_code_was_asked_are_kept_and_try_no_code(screen: str) -> N
 
 def test_digits_and_signs_are_no_letters() -> None:
     assert not is_free_text("1234567890 1234567890 !!!!")
+    assert not is_free_text("\u2764\ufe0f" * 20), "hearts, each with a sign that chooses its form"
+
+
+# "The cat is on the tree" and "please help me"; then short greetings, as "hello" and "how are you".
+MEANT_IN_EACH_SCRIPT = {
+    "Hindi": (["बिल्ली पेड़ पर है", "कृपया मेरी मदद करो"], ["नमस्ते", "आप कैसे हैं", "हेलो जी"]),
+    "Amharic": (["ድመቷ ዛፍ ላይ ናት", "እባክህ እርዳኝ"], ["ሰላም", "ጤና ይስጥልኝ", "እንዴት ነህ"]),
+    "Thai": (["แมวอยู่บนต้นไม้", "ช่วยฉันด้วยนะคะ"], ["สวัสดี", "สวัสดีครับ", "สวัสดีค่ะ"]),
+    "Chinese": (["猫在树上", "请帮帮我"], ["你好", "您好吗", "早上好"]),
+    "Japanese": (["猫は木の上にいる", "たすけてください"], ["こんにちは", "元気ですか"]),
+    "Korean": (["고양이가 나무 위에 있어요"], ["안녕하세요", "여보세요"]),
+    "Arabic": (["القطة على الشجرة", "أرجوك أن تساعدني"], ["مرحبا", "السلام عليكم", "كيف حالك"]),
+    "Fijian": (["e tiko na pusi e na kau", "yalovinaka vukei au"], ["bula", "ni sa bula", "bula vinaka"]),
+    "English": (["the cat is on the tree", "please help me"], ["hello", "how are you", "r u there"]),
+}
+
+
+@pytest.mark.parametrize("language", MEANT_IN_EACH_SCRIPT)
+def test_short_sentences_are_words_and_greetings_are_not_in_every_script(language: str) -> None:
+    sentences, greetings = MEANT_IN_EACH_SCRIPT[language]
+    assert [text for text in sentences if not is_free_text(text)] == []
+    assert [text for text in greetings if is_free_text(text)] == []
+
+
+def test_a_mark_on_a_latin_letter_is_no_letter() -> None:
+    """Some phones send a letter and its mark one after the other."""
+    assert not is_free_text(unicodedata.normalize("NFD", "mālō ē lēlēi"))
 
 
 # Effects

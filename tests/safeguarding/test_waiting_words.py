@@ -311,3 +311,79 @@ def test_who_is_in_danger_and_texts_words_for_numbers_is_not_met_with_silence(ap
     assert [said["text"] for said in kept.data["unasked"]] == texts
     others = thread(app.sms(number(1)), "REPORT", "1", *texts)[2:]
     assert others[:4] != ["", "", "", ""] and others[5:] == ["", "", "", ""]
+
+
+SHORT = [("hi", "hello", "hey", "who", "u?", "hm"), ("hi", "pls", "help me", "r u there", "hello?")]
+
+
+@pytest.mark.rule("S-36")
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("short", SHORT, ids=" ".join)
+@pytest.mark.parametrize("minutes", [0, 20])
+def test_words_after_five_short_texts_are_heard(app: App, short: tuple[str, ...], minutes: int) -> None:
+    """The short texts told nobody anything; the reply to the words says what becomes of them."""
+    phone = app.sms(PHONE)
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        thread(phone, *short)
+        clock.shift(minutes * 60)
+        assert PROMISED in thread(phone, WORDS)[0]
+        assert thread(phone, MORE) == [""], "still silent: a machine would go on for ever"
+        app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [MORE], "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+def test_words_of_a_silent_phone_can_be_deleted(app: App) -> None:
+    assert thread(app.sms(PHONE), *SHORT[0], WORDS, "delete")[-1] == "Deleted."
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-36")
+@pytest.mark.rule("S-12")
+def test_words_after_many_words_after_send_are_heard(app: App) -> None:
+    phone = app.sms(PHONE)
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        assert thread(phone, *TO_CONTACT, "No", "Send")[-1].startswith("Sent to ")
+        more = [f"he came back on day {n} as well" for n in range(6)]
+        assert thread(phone, *more)[-1] == ""
+        clock.shift(12 * 60)
+        assert PROMISED in thread(phone, WORDS)[0]
+        app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app)[-1] == (WORDS, [], "incomplete")
+    assert [said for _, said, _ in heard(app)[:-1]][-1] == more
+
+
+@pytest.mark.rule("S-36")
+def test_a_machine_gets_five_replies_and_is_one_report(app: App) -> None:
+    """It answers everything, and then each ten minutes by itself."""
+    texts = ["Thank you for your message. We are closed today."] * 6
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        for machine, first in ((number(80), ()), (number(81), ("ok",) * 6)):
+            replies = thread(app.sms(machine), *first, *texts)
+            for _ in range(12):
+                clock.shift(10 * 60)
+                replies += thread(app.sms(machine), texts[0])
+            assert len([reply for reply in replies if reply]) <= 11, "five more once an hour has passed"
+        app.submit_due_within(HALF_AN_HOUR)
+    assert len({body.report_id for body in app.bodies()}) == 2
+
+
+# Help near me
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("begun", [("TIPS", "5"), ("TIPS", "5", "Shefa"), ("TIPS", "1"), ("LAW",), ("LANGUAGE",)])
+def test_words_beside_a_report_are_heard(app: App, begun: tuple[str, ...]) -> None:
+    """`Help near me` is the fifth choice of the tips."""
+    assert PROMISED in thread(app.sms(PHONE), *begun, WORDS)[-1]
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("words", ["बिल्ली पेड़ पर है", "ድመቷ ዛፍ ላይ ናት", "猫在大树上"], ids=["Hindi", "Amharic", "Chinese"])
+def test_a_short_sentence_in_any_script_is_words(app: App, words: str) -> None:
+    assert PROMISED in thread(app.sms(PHONE), words)[0]
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(words, [], "incomplete")]

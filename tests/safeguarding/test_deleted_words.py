@@ -1,0 +1,150 @@
+"""Words of a phone that wait unsent: they stay together, and a refusal or a quick exit deletes all of them for good."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from reports.store.schema import tables as t
+from tests.safeguarding.test_waiting_words import HALF_AN_HOUR, at_text, door, heard
+from tests.safeguarding.walks import PHONE, TO_SEND_SMS, thread
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12")]
+
+FIRST, SECOND = "My cousin is in trouble at home", "She is afraid to go there today"
+BY_KEYWORD = [("HELP",), ("LANGUAGE", "2"), ("LANGUAGE", "0"), ("TIPS", "0")]
+DELETED = ["Deleted.", "I aot finis."]
+OTHER = ("Report", "No", "Bullying, threats", "My child", "6-9", "Tafea", "1")
+
+
+# Two texts
+
+
+@pytest.mark.parametrize("between", BY_KEYWORD, ids=" ".join)
+@pytest.mark.parametrize("refusal", ["delete", "dont send", "00"])
+def test_a_refusal_deletes_both_of_two_texts(app: App, between: tuple[str, ...], refusal: str) -> None:
+    replies = thread(app.sms(PHONE), FIRST, *between, SECOND, refusal)
+    assert "00 " in replies[-2], "the screen says what becomes of the words"
+    assert replies[-1] in ([""] if refusal == "00" else DELETED)
+    assert app.count(t.pending) == 0
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.parametrize("between", BY_KEYWORD, ids=" ".join)
+def test_two_texts_are_one_report(app: App, between: tuple[str, ...]) -> None:
+    thread(app.sms(PHONE), FIRST, *between, SECOND)
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(FIRST, [SECOND], "incomplete")]
+
+
+def test_two_texts_and_a_send_are_one_report(app: App) -> None:
+    thread(app.sms(PHONE), FIRST, "HELP", SECOND, "1", *OTHER[1:], "No", "Send")
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(FIRST, [SECOND], "complete")]
+
+
+def test_a_text_after_the_first_was_delivered_is_added_to_it(app: App) -> None:
+    """The question is still open, since HELP came within half an hour; the words before it are due sooner."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        thread(app.sms(PHONE), FIRST)
+        clock.shift(20 * 60)
+        thread(app.sms(PHONE), "HELP")
+        clock.shift(15 * 60)
+        app.submit_due_within(0)
+        assert heard(app) == [(FIRST, [], "incomplete")]
+        assert thread(app.sms(PHONE), SECOND, "delete")[-1].startswith("The rest is deleted. Pikinini Helpline was")
+        app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(FIRST, [], "incomplete")]
+
+
+# A refusal on any screen
+
+
+ELSEWHERE = [("HELP",), ("1",), ("1", "No"), ("1", *OTHER[1:-1]), ("LANGUAGE", "1"), ("TIPS",), ("CODE",)]
+
+
+@pytest.mark.parametrize("between", ELSEWHERE, ids=" ".join)
+@pytest.mark.parametrize("refusal", ["delete", "dont send this"])
+def test_a_refusal_works_on_every_screen(app: App, between: tuple[str, ...], refusal: str) -> None:
+    assert thread(app.sms(PHONE), FIRST, *between, refusal)[-1] == "Deleted."
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+def test_with_no_words_waiting_a_refusal_is_a_text_like_others(app: App) -> None:
+    assert thread(app.sms(PHONE), "hi", "delete")[-1].startswith("Sorry, try again.\nIn danger?")
+    told = thread(app.sms(PHONE), "REPORT", "1", "Now", "Go on", FIRST, "dont send this")[-1]
+    assert told != "Deleted.", "a screen has promised these words to the helpline"
+    app.submit_due_within(601)
+    assert heard(app) == [(None, [FIRST, "dont send this"], "incomplete")]
+
+
+def test_what_a_refusal_deletes_is_not_what_my_report_opened(app: App) -> None:
+    """`Delete` is a choice there."""
+    phone = app.sms(PHONE)
+    thread(phone, FIRST, "HELP", "CODE", "1234 5678", "delete")
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+# For good
+
+
+def sent_later(app: App, minutes: int, *texts: str) -> str:
+    """Send a whole report some minutes later; return what the helpline received, as text."""
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        clock.shift(minutes * 60)
+        assert thread(app.sms(PHONE), "hi", *texts, "Call 7am-9pm", "Send")[-1].startswith("Sent to ")
+        app.submit_due_within(HALF_AN_HOUR)
+        return json.dumps([one.data for one in app.bodies() if one.hotline == "vu-pikinini"])
+
+
+@pytest.mark.parametrize("last", ["00", "STOP", "delete"])
+@pytest.mark.parametrize("back", [("0", "0", "0"), ()], ids=["at the words", "at a question"])
+def test_deleted_words_never_travel_with_the_next_report(app: App, last: str, back: tuple[str, ...]) -> None:
+    thread(app.sms(PHONE), FIRST, "1", *OTHER[1:3], *back, last)
+    assert app.count(t.pending) == 0
+    assert FIRST not in sent_later(app, 20, *OTHER)
+
+
+@pytest.mark.rule("S-09")
+def test_after_stop_nothing_of_an_open_report_comes_back(app: App) -> None:
+    """After `00` its reporter may go on by the same two answers; STOP ends that, too."""
+    thread(app.sms(PHONE), "hi", "Report", *TO_SEND_SMS[1:-1], "STOP")
+    assert TO_SEND_SMS[-2] not in sent_later(app, 20, *TO_SEND_SMS[:-2], "1")
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("begun", [(FIRST, "1", *OTHER[1:3]), ("hi", *OTHER[:-1], FIRST)], ids=["first", "narrative"])
+def test_the_providers_own_opt_out_deletes_them_for_good(app: App, begun: tuple[str, ...]) -> None:
+    for n, text in enumerate(begun):
+        assert at_text(app, text, f"a{n}") == 200
+    assert door(app, "optout", phoneNumber=PHONE, senderId="163") == 200
+    for n, text in enumerate(("hi", *OTHER, "No", "Send")):
+        assert at_text(app, text, f"b{n}") == 200
+    [body] = [one for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert FIRST not in json.dumps(body.data)
+
+
+# A report that HELP or a keyword interrupts
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("keyword", [("HELP",), ("TIPS", "0"), ("LANGUAGE", "1")], ids=" ".join)
+def test_the_next_persons_report_has_no_words_of_an_interrupted_one(app: App, keyword: tuple[str, ...]) -> None:
+    begun = (*TO_SEND_SMS[:-2], FIRST)
+    thread(app.sms(PHONE), "hi", *begun, *keyword)
+    assert FIRST not in sent_later(app, 20, *OTHER)
+    assert FIRST in sent_later(app, 21, *TO_SEND_SMS[:-2], "1"), "the same two answers continue it, as a redial does"
+
+
+@pytest.mark.rule("S-26")
+def test_after_help_a_call_is_not_asked_of_a_hotline_that_was_left_out(app: App) -> None:
+    left_out = ("hi", *TO_SEND_SMS, "Leave one out", "Pikinini Helpline")
+    thread(app.sms(PHONE), *left_out, "HELP", "call me", "Call 7am-9pm")
+    assert app.bodies() == []
