@@ -35,7 +35,7 @@ from gateway.sessions.record import (
     is_silenced,
     reply_to,
 )
-from gateway.sessions.store import SMS_SECONDS
+from gateway.sessions.store import SMS_SECONDS, Sessions
 from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
 from reports.access_codes import split_pair
@@ -74,8 +74,14 @@ class SmsConversation:
     """Take the turns of SMS sessions."""
 
     def __init__(
-        self, reducer: Reducer, optouts: OptOuts, contact_requests: ContactRequests, run_blocking: RunBlocking
+        self,
+        reducer: Reducer,
+        optouts: OptOuts,
+        contact_requests: ContactRequests,
+        sessions: Sessions,
+        run_blocking: RunBlocking,
     ) -> None:
+        self._sessions = sessions
         self._run_blocking = run_blocking
         self._contact_requests = contact_requests
         self._reducer = reducer
@@ -94,7 +100,8 @@ class SmsConversation:
     ) -> StepResult:
         """Handle one SMS, with a session or without one.
 
-        Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
+        Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be stored: then the provider has to send it
+        again.
         """
         if self.is_stop(request.inbound, request.country.iso, request.render_context):
             return await self._stop(request, record, last)
@@ -374,17 +381,18 @@ class SmsConversation:
     # Carriers' words and machines
 
     async def _stop(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
-        """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
+        """End the session as `00` does, record the opt-out, and withdraw what allows staff to call this phone.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; the
-        next text gets the home screen.
+        next text gets the home screen. Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be stored.
         """
         result = await self._reducer.leave(
             request, replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         )
         await self._run_blocking(self._optouts.add, request.sender.key)
         phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
-        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now)
+        report_ids = await self._sessions.reports_allowing_calls(request.sender.key)
+        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now, report_ids)
         return result
 
     async def _start(self, request: TurnRequest) -> None:
