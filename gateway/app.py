@@ -218,7 +218,7 @@ def _assemble(config: _Configuration) -> Services:
         conversation=ConversationHandler(
             session_store,
             reducer,
-            SmsConversation(reducer, optouts, contact_requests, blocking.run),
+            SmsConversation(reducer, optouts, contact_requests, session_store, blocking.run),
             count,
             admission.note_end,
         ),

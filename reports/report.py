@@ -265,15 +265,18 @@ def _place(report: Report) -> dict[str, str | None] | None:
 
 def _contact(report: Report) -> Mapping[str, Any]:
     """Return how to contact the reporter: the only field of a report that may hold a phone number."""
-    return contact_details(report.facts.contact, report.setting.country, report.setting.msisdn)
+    return contact_details(report.facts.contact, report.setting.country, report.facts.place, report.setting.msisdn)
 
 
-def contact_details(chosen: str, country: Country, msisdn: str | None) -> Mapping[str, Any]:
-    """Return how to contact the reporter, with the phone number only if the reporter consented."""
+def contact_details(chosen: str, country: Country, place: str | None, msisdn: str | None) -> Mapping[str, Any]:
+    """Return how to contact the reporter, with the phone number only if the reporter consented.
+
+    `place`: code of the place, or its group; None if it is not known here.
+    """
     if chosen not in CONTACT_CHOICES or msisdn is None:
         return NO_CONTACT
     how, begin, end = CONTACT_CHOICES[chosen]
-    hours = {"from": begin, "to": end, "tz": country.time_zone}
+    hours = country.safe_hours(place, begin, end)
     return {"allowed": True, "how": how, "safe_hours": hours, "msisdn": msisdn}
 
 

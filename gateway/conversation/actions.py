@@ -103,7 +103,8 @@ class Actions:
         hotlines = tuple(recipient.hotline for recipient in recipients)
         if content.with_number:
             await self._allow_texts(request, record.state.values["contact"])
-        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now)
+        may_call = content.with_number and record.state.values["contact"] not in TEXT_CHOICES
+        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now, may_call)
         return "sent", replace(record, report=sent_report, just_sent=just_sent)
 
     async def _delete(self, request: TurnRequest, record: Record) -> Outcome:

@@ -224,8 +224,7 @@ class Dispatcher:
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
             await self._store(self._opt_out, sender)
-            now = int(time.time())
-            await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
+            await self._withdraw_calls(notice, country, sender)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
                 open_recording = await self._conversation.ended(notice, sender)
@@ -235,6 +234,20 @@ class Dispatcher:
                 await self._conversation.opted_out(notice, sender)
             else:
                 await self._blocking.run(self._note_delivery, notice)
+
+    async def _withdraw_calls(self, notice: ProviderEvent, country: Country, sender: SenderIdentity) -> None:
+        """Withdraw what allows staff to call a phone that has opted out. Raises NotStored.
+
+        An SMS that failed may tell of a STOP before the last report: then calls for reports stay allowed.
+        """
+        now = int(time.time())
+        phone_and_turn = country.iso, sender.key, (notice.channel, str(now)), now
+        try:
+            report_ids = await self._conversation.reports_allowing_calls(sender.key) if notice.what == "optout" else ()
+        except store.RedisUnavailable:
+            await self._store(self._contact_requests.withdraw, *phone_and_turn)
+            raise NotStored from None
+        await self._store(self._contact_requests.withdraw, *phone_and_turn, report_ids)
 
     async def missed_call(self, channel: Channel, notice: ProviderEvent) -> None:
         """Text the question of "call me" to a person who rang a number that a country file names.

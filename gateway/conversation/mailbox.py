@@ -133,7 +133,7 @@ class ReporterMailbox:
         """Allow or withdraw contact by this phone. It applies at once, also to reports sealed before."""
         country = self.countries.get(self._routed(record.opened_report or "")[0]) or request.country
         number = request.sender.e164 if request.sender.valid else None
-        contact = contact_details(chosen, country, number)
+        contact = contact_details(chosen, country, None, number)  # only the hotlines can open the report with its place
         kind = MessageKind.CONTACT_GIVEN if contact["allowed"] else MessageKind.CONTACT_WITHDRAWN
         self._send_message(record.opened_report, turn_of(request, record), request.now, kind, contact=contact)
 

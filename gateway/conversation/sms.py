@@ -36,7 +36,7 @@ from gateway.sessions.record import (
     in_danger,
     reply_to,
 )
-from gateway.sessions.store import SMS_SECONDS
+from gateway.sessions.store import SMS_SECONDS, Sessions
 from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
 from reports.access_codes import split_pair
@@ -75,8 +75,14 @@ class SmsConversation:
     """Take the turns of SMS sessions."""
 
     def __init__(
-        self, reducer: Reducer, optouts: OptOuts, contact_requests: ContactRequests, run_blocking: RunBlocking
+        self,
+        reducer: Reducer,
+        optouts: OptOuts,
+        contact_requests: ContactRequests,
+        sessions: Sessions,
+        run_blocking: RunBlocking,
     ) -> None:
+        self._sessions = sessions
         self._run_blocking = run_blocking
         self._contact_requests = contact_requests
         self._reducer = reducer
@@ -95,7 +101,8 @@ class SmsConversation:
     ) -> StepResult:
         """Handle one SMS, with a session or without one.
 
-        Raises DatabaseUnavailable if STOP could not be stored: then the provider has to send it again.
+        Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be stored: then the provider has to send it
+        again.
         """
         if self.is_stop(request.inbound, request.country.iso, request.render_context):
             return await self._stop(request, record, drafts, last)
@@ -393,16 +400,18 @@ class SmsConversation:
     async def _stop(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last_turn: LastTurn
     ) -> StepResult:
-        """End the session as `00` does, and record the opt-out. Raises DatabaseUnavailable if it could not be stored.
+        """End the session as `00` does, record the opt-out, and withdraw what allows staff to call this phone.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; any
-        other that is not sent is deleted. The next text gets the home screen.
+        other that is not sent is deleted. The next text gets the home screen. Raises RedisUnavailable, and
+        DatabaseUnavailable if STOP could not be stored.
         """
         record = replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         result = await self._reducer.leave(request, record, drafts)
         await self._run_blocking(self._optouts.add, request.sender.key)
         phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
-        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now)
+        report_ids = await self._sessions.reports_allowing_calls(request.sender.key)
+        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now, report_ids)
         return replace(result, drafts=drafts_after_stop(drafts))
 
     async def _start(self, request: TurnRequest) -> None:

@@ -250,10 +250,16 @@ class Sessions:
 
         `sender_key`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
         """
-        keys = self._slot_keys(sender_key)
-        reports = self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
-        recent = [report for report in reports if report.sent_at >= not_before]
+        recent = [report for report in await self._sent(sender_key) if report.sent_at >= not_before]
         return max(recent, key=lambda report: report.sent_at, default=None)
+
+    async def reports_allowing_calls(self, sender_key: str) -> tuple[str, ...]:
+        """Return the ids of a sender's remembered reports that allowed calls. Raises RedisUnavailable."""
+        return tuple(report.report_id for report in await self._sent(sender_key) if report.may_call)
+
+    async def _sent(self, sender_key: str) -> tuple[SentReport, ...]:
+        keys = self._slot_keys(sender_key)
+        return self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
 
     async def ask_if_it_helped(self, report_id: str) -> bool:
         """Return whether to ask the reader of a closed report if it helped: once for each report.

@@ -113,6 +113,10 @@ class Submitter:
         """Return the idempotency key of a report of this origin."""
         return self._cipher.mac("origin", *origin)
 
+    def origin_keys(self, *origin: str) -> tuple[bytes, ...]:
+        """Return the keys that a report of this origin may be stored under, one for each store key, newest first."""
+        return self._cipher.macs("origin", *origin)
+
     def _own_id(self, origin_key: bytes) -> str:
         return derived_id(self._cipher.mac("report-id", origin_key))
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,7 @@ from reports.countries.referral import (
     service_problems,
     sorted_choices,
 )
+from reports.countries.safe_hours import MAX_SPREAD_HOURS, safe_hours, spread
 from reports.countries.validation import (
     escalation_problems,
     live_problems,
@@ -160,7 +161,7 @@ class Place:
     name: str
     label: str = Field(max_length=14)  # the name on screens
     group: str | None = None
-    time_zone: str = ""  # if it is not the country's
+    time_zone: Annotated[str, AfterValidator(lambda name: name and parse_zone(name).key)] = ""  # if not the country's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -170,7 +171,7 @@ class Country:
     iso: str = Field(pattern=r"^[A-Z]{2}$")
     mode: Mode
     name: str
-    as_of: IsoDate
+    as_of: IsoDate = Field(min_length=1)
     calling_code: str = Field(pattern=r"^\+[1-9][0-9]{0,6}$")
     time_zone: TimeZoneName
     languages: tuple[str, ...] = Field(min_length=1)
@@ -220,6 +221,23 @@ class Country:
     def place_codes(self, value: str | None) -> frozenset[str]:
         """Return the codes of a place or of a group of places; empty for any other value."""
         return frozenset([place.code for place in self.places if value in (place.code, place.group)] if value else ())
+
+    def safe_hours(self, place: str | None, begin: str, end: str) -> Mapping[str, str]:
+        """Return the hours that a reporter chose, HH:MM, on the clock of the place.
+
+        `place`: code of the place, or its group. If it is None, or typed words, the reporter may be anywhere in the
+        country.
+        """
+        return safe_hours(self._time_zones(place), self.time_zone, self._year, begin, end)
+
+    def _time_zones(self, place: str | None) -> frozenset[str]:
+        codes = self.place_codes(place)
+        zones = frozenset(one.time_zone or self.time_zone for one in self.places if not codes or one.code in codes)
+        return zones if codes else zones | {self.time_zone}
+
+    @property
+    def _year(self) -> int:
+        return date.fromisoformat(self.as_of).year
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups of places, in the order of the file."""
@@ -307,6 +325,10 @@ class Country:
             for number, code in enumerate(self.codes, 1)
             if code.network_initiated and code.channel != "ussd"
         ]
+        if spread(self._time_zones(None), self.time_zone, self._year) > timedelta(hours=MAX_SPREAD_HOURS):
+            faults.append(
+                f"place: time_zone: two differ by more than {MAX_SPREAD_HOURS} hours; write two country files."
+            )
         faults += self.retention.problems()
         faults += escalation_problems(self.hotlines, self.clocks)
         if mode == Mode.LIVE:

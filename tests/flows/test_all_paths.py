@@ -136,13 +136,15 @@ ON_ONE_CHANNEL = {
     "my.contact_end my.erased my.code_or_words my.later my.later_on my.later_on_2 tips_young.who",
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
     "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms "
-    "contact_request.ask_sms contact_request.ask_during contact_request.placed contact_request.nobody",
+    "contact_request.ask_sms contact_request.ask_during contact_request.placed contact_request.nobody "
+    "contact_request.no_call_sms",
     "voice": "more.speak more.speaking more.spoken more.not_recorded my.speak my.speaking my.spoken my.not_recorded",
 }
 # Screens that Vanuatu does not use: groups of places, staff who call, a law of which nothing is known.
 ELSEWHERE = {
     "more.place": "KE",
     "contact_request.ask": "KE",
+    "contact_request.no_call": "KE",
     "contact_request.no_number": "KE",
     "law.unknown": "CK",
 }

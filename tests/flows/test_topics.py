@@ -137,4 +137,5 @@ def test_a_request_to_be_called_begins_with_no(channel: str, screen: str) -> Non
     here = world({"channel": channel})
     took = step(book(), FlowState(screen), "1", lambda _: here, limit=LIMITS[channel], now=NOON)
     assert (took.effect, took.state.values) == ("call_me", {"call_hours": "none"})
-    assert apply_outcome(book(), took.state, "nothing", lambda _: here).screen.startswith("home.home")
+    asked = apply_outcome(book(), took.state, "withdrawn", lambda _: here).screen
+    assert asked == {"ussd": "contact_request.no_call", "sms": "contact_request.no_call_sms"}[channel]

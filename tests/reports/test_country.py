@@ -74,6 +74,8 @@ def broken(old: str, new: str) -> str:
         ('grade = "secondary"', 'grade = "sure"', "vu.toml: emergency.1.grade: "),
         ('number = "111"', "number = 111", "vu.toml: emergency.1.number: "),
         ('time_zone = "Pacific/Efate"', "", "vu.toml: time_zone: "),
+        ('label = "Malampa"', 'label = "Malampa"\ntime_zone = "Efate"', "vu.toml: place.1.time_zone: "),
+        ('as_of = "2026-11-01"', 'as_of = ""', "vu.toml: as_of: "),
         ('verified_on = ""', 'verified_on = "last week"', "vu.toml: emergency.1.verified_on: "),
         ("toll_free = true", 'toll_free = "yes"', "vu.toml: hotline.vu-pikinini.show.toll_free: "),
         ('label = "Malampa"', 'label = "Malampa and all its islands"', "vu.toml: place.1.label: "),

@@ -73,6 +73,10 @@ def with_emergency(number: str) -> Country:
             ),
             "voice.recordings: no [[code]] is of the channel voice; add the number that is called.",
         ),
+        (
+            replace(VU, places=(replace(VU.places[0], time_zone="UTC"), *VU.places[1:])),
+            "place: time_zone: two differ by more than 7 hours",
+        ),
         (card(KE, "ke-child-helpline", categories=("harm",)), "no hotline takes luring; add one"),
         (card(KE, "ke-child-helpline", places=("KE-28",)), "no hotline takes harm in KE-13, KE-15"),
     ],

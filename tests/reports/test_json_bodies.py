@@ -47,11 +47,11 @@ def test_a_message_from_the_reporter() -> None:
         ("words", "as typed", None, True),
         ("words", None, None, False),
         ("words", "as typed", NO_CONTACT, False),
-        ("contact_given", None, contact_details("sms_07_21", VU, MSISDN), True),
+        ("contact_given", None, contact_details("sms_07_21", VU, None, MSISDN), True),
         ("contact_given", None, NO_CONTACT, True),  # withdrawn before this message arrived
         ("contact_given", None, None, False),
         ("contact_withdrawn", None, NO_CONTACT, True),
-        ("contact_withdrawn", None, contact_details("sms_07_21", VU, MSISDN), False),
+        ("contact_withdrawn", None, contact_details("sms_07_21", VU, None, MSISDN), False),
         ("contact_withdrawn", None, {**NO_CONTACT, "msisdn": MSISDN}, False),
         ("delete_asked", None, NO_CONTACT, True),
         ("delete_asked", "all is well", NO_CONTACT, False),
@@ -75,9 +75,11 @@ def test_a_message_is_what_its_schema_says(
 
 def test_no_number_without_consent() -> None:
     assert (
-        contact_details("none", VU, MSISDN) == contact_details("", VU, MSISDN) == contact_details("sms_07_21", VU, None)
+        contact_details("none", VU, None, MSISDN)
+        == contact_details("", VU, None, MSISDN)
+        == contact_details("sms_07_21", VU, None, None)
     )
-    assert "msisdn" not in contact_details("none", VU, MSISDN)
+    assert "msisdn" not in contact_details("none", VU, None, MSISDN)
 
 
 def test_a_number_that_was_withdrawn_is_in_no_body_and_nothing_else_changes() -> None:

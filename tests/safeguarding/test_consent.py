@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from reports.countries.country import load_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import (
     CHANNELS,
@@ -182,3 +183,23 @@ def test_who_gives_no_number_is_served_and_not_asked_for_one(app: App, phone: st
     seen = walk(app.ussd(phone), *TO_SEND[:-1], "Send")
     assert seen[-1].startswith("Sent to ")
     assert not any("contact you on this phone" in screen for screen in seen)
+
+
+@pytest.mark.rule("S-03")
+def test_safe_hours_are_those_of_the_place_and_without_one_of_every_place(redis_url: str) -> None:
+    app = App(redis_url, {"COUNTRIES": "au"})
+    try:
+        phone = app.ussd("+61491570156", "africastalking", "*384*261#")
+        seen = walk(phone, "Report", "Soon", "Asks photos, money", "Me", "13-15")
+        while "W. Australia" not in seen[-1]:
+            seen.append(phone.type("98").text)
+        seen += [phone.type(reply).text for reply in ("W. Australia", "SMS 7am-9pm", "Send")]
+        hours = [body.data["contact"]["safe_hours"] for body in app.bodies()]
+        perth = {"from": "07:00", "to": "21:00", "tz": "Australia/Perth"}
+        assert hours and all(one == perth for one in hours)
+        report_ids = {body.report_id for body in app.bodies()}
+        thread(app.sms("+61491570157", dialled(load_countries(("au",), "demo").all[0], "sms")), "call me", "2")
+        [asked] = [body for body in app.bodies() if body.report_id not in report_ids]
+        assert asked.data["contact"]["safe_hours"] == {"from": "10:00", "to": "21:00", "tz": "Australia/Sydney"}
+    finally:
+        app.close()

@@ -19,12 +19,12 @@ from structlog.testing import capture_logs
 from gateway.background.erasures import ErasureReplay
 from gateway.conversation.mailbox import ReporterMailbox
 from reports.countries.country import load_countries, shipped_countries
-from reports.crypto import SealContext, SealedBody, open_body, open_head
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body, open_head
 from reports.crypto.key_files import read_private_key
 from reports.routing import incomplete_hotline
 from reports.store.schema import tables as t
 from tests.reports.judge import SHUT
-from tests.safeguarding.away import database_away
+from tests.safeguarding.away import database_away, later
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, dialled, number, thread, walk
 from tests.support.app import App, DecryptedRevision
 
@@ -37,6 +37,7 @@ ASKED_DURING = (
     "They also get what you told us."
 )
 PLACED = "Done. Staff are told. In danger? Call police 111."
+NO_CALL = "Done. No call is asked for. In danger? Call police 111."
 # Words that no text except the emergency number may contain: another person may read it on this phone.
 TOPIC = re.compile(r"abuse|sex|child|hurt|report|safe|help|hotline|pikinini|protect|case|violence|crime|threat", re.I)
 
@@ -89,7 +90,7 @@ def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -
 @pytest.mark.rule("S-13")
 def test_no_and_silence_store_nothing(app: App) -> None:
     home = thread(app.sms(number(1)), "hi")
-    assert thread(app.sms(PHONE), "call me", "No")[1:] == home
+    assert thread(app.sms(PHONE), "call me", "No", "hi")[1:] == [NO_CALL, *home]
     assert thread(app.sms(number(2)), "call me", "0")[1:] == home
     thread(app.sms(number(3)), "call me", "00")
     thread(app.sms(number(4)), "call me")
@@ -191,7 +192,7 @@ def test_it_can_be_taken_back(app: App, way: str) -> None:
     phone = app.sms(PHONE)
     thread(phone, "call me", "2")
     if way == "No":
-        assert thread(phone, "call me", "No")[-1] == PLACED
+        assert thread(phone, "call me", "No")[-1] == NO_CALL
     elif way == "STOP":
         assert thread(phone, "STOP") == [""]
     else:
@@ -199,6 +200,74 @@ def test_it_can_be_taken_back(app: App, way: str) -> None:
         app.http.post(f"/hooks/africastalking/{token}/optout", data={"phoneNumber": PHONE, "senderId": "163"})
     assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
     assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("channel", ["sms", *CHANNELS])
+def test_who_holds_the_phone_later_does_not_learn_of_a_request_by_no(app: App, channel: str) -> None:
+    """A request is withdrawn all the same: not to call is the safe side, and staff see it."""
+
+    def says(caller: str, hours: str) -> list[str]:
+        if channel == "sms":
+            return thread(app.sms(caller, KENYA_SMS), "call me", hours, "hi")
+        return walk(app.ussd(caller, channel, KENYA), "Call me", hours)
+
+    asked, other = "+254711000111", "+254711000222"
+    says(asked, "Call 7am-9pm")
+    with later(minutes=40):
+        assert says(asked, "No") == says(other, "No")
+        assert says(asked, "No") == says(other, "No")
+    assert {message["kind"] for message in messages(app)} == {"contact_withdrawn"}
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("days", [0.9, 3, 45, 390])
+@pytest.mark.parametrize("way", [("call me", "No"), ("STOP",)])
+def test_it_can_be_taken_back_as_long_as_it_is_open(app: App, days: float, way: tuple[str, ...]) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "call me", "2")
+    with later(days=days):
+        thread(app.sms(number(1)), *way)
+        assert app.count(t.message) == 0
+        thread(phone, *way)
+        assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
+        assert [row.allowed for row in app.rows(t.contact)] == [0]
+        close(app)
+        thread(phone, *way)
+    assert app.count(t.message) == 1
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("way", [("call me", "No"), ("STOP",)])
+def test_all_open_ones_are_taken_back(app: App, way: tuple[str, ...]) -> None:
+    """One was asked for while the database was unavailable, one two days later; its hours hold for both."""
+    phone = app.sms(PHONE)
+    with database_away(app):
+        thread(phone, "call me", "2")
+    app.parts.housekeeping.once()
+    with later(days=2.5):
+        thread(phone, "call me", "3")
+        [told] = messages(app)
+        assert len(requests(app)) == 2 and told["contact"]["safe_hours"]["from"] == "08:00"
+    with later(days=5):
+        thread(phone, *way)
+    assert [row.allowed for row in app.rows(t.contact)] == [0, 0]
+
+
+@pytest.mark.rule("S-13")
+def test_one_from_before_the_store_key_was_renewed_can_be_taken_back(redis_url: str) -> None:
+    app = App(redis_url)
+    try:
+        phone = app.sms(PHONE)
+        thread(phone, "call me", "2")
+        cipher = app.parts.submitter._cipher
+        older, newest = cipher._newest, b"k" * 32
+        with patch.object(app.parts.submitter, "_cipher", RecordCipher([newest, cipher._keys[older]])):
+            thread(phone, "call me", "No")
+        assert [row.allowed for row in app.rows(t.contact)] == [0]
+    finally:
+        app.close()
 
 
 def test_a_text_in_the_middle_of_a_menu_asks_too_and_words_stay_words(app: App) -> None:
@@ -258,7 +327,7 @@ def test_a_withdrawal_without_a_message_survives_a_restore_and_ends_no_later_con
     [report] = app.rows(t.report)
     [hotline] = {row.hotline for row in app.rows(t.route)}
     reroute(app, report.report_id)
-    assert thread(phone, *way)[-1] == ("" if way == ("STOP",) else PLACED)
+    assert thread(phone, *way)[-1] == ("" if way == ("STOP",) else NO_CALL)
     with app.database.write() as connection:
         connection.execute(delete(t.contact))
         for row in backup:
@@ -381,9 +450,20 @@ def test_no_call_after_all_keeps_the_report(app: App) -> None:
     phone = app.sms(PHONE)
     thread(phone, "hi", *TO_SEND_SMS[:-1], "call me", "No")
     assert requests(app) == [] and app.count(t.pending) == 0
-    answers = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
+    answers = ("hi", "Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
     assert thread(phone, *answers)[-1].startswith("Sent to ")
     assert any(TYPED in json.dumps(body.data) for body in app.bodies())
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("before", ["first words", "in danger", "in danger, words only"])
+def test_no_call_after_all_keeps_what_goes_without_send(app: App, before: str) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, *DURING[before])
+    assert thread(phone, "call me", "No")[-1] == NO_CALL
+    app.submit_due_within(1801)
+    [report] = incomplete(app)
+    assert TYPED in (report.data["narrative"], *(said["text"] for said in report.data["unasked"]))
 
 
 @pytest.mark.rule("S-11")

@@ -18,7 +18,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.spool import SpoolWriteError
-from tests.safeguarding.away import code_and_pin, database_away, redis_away
+from tests.safeguarding.away import code_and_pin, database_away, later, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
@@ -285,3 +285,61 @@ def test_stop_after_send_files_what_was_gathered(app: App) -> None:
     phone.text("STOP")
     app.submit_due_within(0)
     assert app.count(t.pending) == 0
+
+
+CALL_ME = (*TO_SEND_SMS[:-1], "Call 7am-9pm", "Send")
+
+
+def allowed(app: App) -> list[int]:
+    return [row.allowed for row in app.rows(t.contact)]
+
+
+@pytest.mark.rule("S-13")
+@WAYS
+def test_stop_ends_calls_for_the_reports_of_the_last_day(app: App, stop: Stop) -> None:
+    """By SMS nothing else can: the reporter may have no access code."""
+    assert thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
+    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    walk(app.ussd(PHONE), *TO_SEND, "Send")
+    walk(app.ussd(number(7)), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    with later(hours=20):
+        assert stop(app).status_code == 200
+    assert allowed(app) == [0, 0]
+    assert {row.recipient for row in app.rows(t.message)} == {row.hotline for row in app.rows(t.route)}
+
+
+def test_an_sms_that_failed_because_of_an_earlier_stop_ends_no_calls(app: App) -> None:
+    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    made = app.plan.settings
+    account = Account(made["TWILIO_ACCOUNT_SID"], made["TWILIO_AUTH_TOKEN"])
+    failed = {"To": PHONE, "From": "163", "MessageStatus": "failed", "ErrorCode": "21610"}
+    failed |= {"MessageSid": f"SM{'1' * 32}", "AccountSid": account.sid}
+    path = "/hooks/twilio/status"
+    assert account.post(app.http, path, failed, made["PUBLIC_URL"] + path).status_code < 300
+    assert app.count(t.optout) == 1 and allowed(app) == []
+
+
+@WAYS
+def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: Stop) -> None:
+    with database_away(app):
+        assert walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
+        assert stop(app).status_code == 200
+    with patch.object(app.parts.spool, "drain", return_value=0):
+        app.parts.housekeeping.once()
+    assert allowed(app) == []
+    app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    assert allowed(app) == [0]
+
+
+@WAYS
+def test_stop_without_redis_ends_calls_once_it_is_back(app: App, stop: Stop) -> None:
+    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    with redis_away(app):
+        status = stop(app).status_code
+    assert app.count(t.optout) == 1
+    if status == 200:
+        app.parts.housekeeping.once()
+    else:
+        assert (status, stop(app).status_code) == (503, 200)  # the provider sends its notice again
+    assert allowed(app) == [0]
