@@ -189,3 +189,12 @@ def test_an_output_that_cannot_be_written_is_no_reason_to_remove_the_folder(fold
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
     assert faults(folder) == []
+
+
+def test_a_port_that_is_none_is_refused(folder: Path) -> None:
+    result = init(folder, *QUIET, "--set", "PORT=abc")
+    assert (result.exit_code, result.output.splitlines()) == (
+        1,
+        ["PORT is 'abc', and that is not a port: write a number from 1 to 65535"],
+    )
+    assert not folder.exists()

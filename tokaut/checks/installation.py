@@ -56,6 +56,8 @@ from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
 from tokaut.database import file_fault
+from tokaut.local_stack.services import practice_notes
+from tokaut.settings_file import port_faults
 from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
@@ -113,6 +115,7 @@ def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> It
         if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
+    yield from port_faults(environ)
 
 
 def secret_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
@@ -160,6 +163,7 @@ def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> I
     yield from registry.setup_faults(
         environ, all_hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
     )
+    yield from map(Advisory, practice_notes(mode_of(environ), all_hotlines, environ))
 
 
 def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
