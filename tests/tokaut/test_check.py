@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -374,3 +375,14 @@ def test_a_port_that_is_none_and_a_practice_hotline_that_is_not_started_are_name
     settings |= {"TOKAUT_MODE": "training", "HOTLINE_VU_PIKININI_URL": f"http://127.0.0.1:{port}/vu-pikinini"}
     said = " ".join(run(settings).output.split())
     assert f"? Nothing listens at http://127.0.0.1:{port}/vu-pikinini, so vu-pikinini gets no drill." in said
+
+
+def test_a_full_disk_is_said_before_what_comes_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = good(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=12_000_000))
+    result = run(settings)
+    first, second, *_ = result.output.strip().splitlines()
+    assert (result.exit_code, first) == (1, "disk:")
+    assert second.startswith("  x Only 12 MB are free at ") and second.endswith("docs/operating/disk-full.md")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=300_000_000))
+    assert "300 MB are free" in run(settings).output and "the disk is full" not in run(settings).output

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -70,7 +69,6 @@ CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders", "workers.recordings")
 MODES: Final = (Mode.LIVE, Mode.TRAINING, Mode.DEMO)
 BACKUP_SECONDS: Final = 3600
-LITTLE_SPACE: Final = 1_000_000_000  # bytes; low enough to warn while there is time to act
 
 
 def common_settings(environ: Mapping[str, str]) -> CommonSettings:
@@ -375,8 +373,8 @@ def _clock_faults(database: Database) -> Iterator[str]:
     yield from map(Advisory, skew.notes())
     if skew.has_no_leader and (skew.leader_until or 0) < 0:
         yield Advisory(
-            f"No clock process has been the scheduler for {clock_skew.format_duration(skew.leader_until or 0)}. Start "
-            "one: python -m workers.main clock"
+            f"No clock process has been the scheduler for {clock_skew.format_duration(skew.leader_until or 0)}. "
+            f"{clock_skew.START_CLOCK}"
         )
 
 
@@ -394,7 +392,7 @@ def _clock_skew(database: Database) -> clock_skew.ClockSkew | None:
 
 
 def folder_faults(common: CommonSettings) -> Iterator[str]:
-    """Check that the spool can be written, that the folders are private, and that there is free disk space."""
+    """Check that the spool can be written, that the folders are private."""
     spool = common.data / "spool"
     existing = next(path for path in (spool, *spool.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -402,9 +400,6 @@ def folder_faults(common: CommonSettings) -> Iterator[str]:
     for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
         if fault := require_private_folder(path):  # the rule that live mode applies to the setting
             yield f"{name} {fault}"
-    free = shutil.disk_usage(existing).free
-    if free < LITTLE_SPACE:
-        yield f"Only {free // 1_000_000} MB are free at {existing}; below 200 MB no report is taken into the spool."
 
 
 def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
