@@ -198,3 +198,18 @@ def test_a_port_that_is_none_is_refused(folder: Path) -> None:
         ["PORT is 'abc', and that is not a port: write a number from 1 to 65535"],
     )
     assert not folder.exists()
+
+
+def test_a_number_can_be_withdrawn_at_once_on_what_it_writes(folder: Path) -> None:
+    assert init(folder, *QUIET).exit_code == 0
+    environ = settings_of(folder)
+    assert CliRunner().invoke(main, ["migrate"], env=environ).exit_code == 0
+    result = CliRunner().invoke(main, ["numbers", "withdraw", "vu", "163"], env=environ)
+    assert result.exit_code == 0, result.output
+    assert "withdrawn = true" in (folder / "countries/vu.toml").read_text()
+
+
+def test_a_folder_of_country_files_of_ones_own_is_taken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    assert init(folder, *QUIET, "--set", f"TOKAUT_COUNTRY_DIR={tmp_path / 'own'}").exit_code == 0
+    assert settings_of(folder)["TOKAUT_COUNTRY_DIR"] == str(tmp_path / "own") and not (folder / "countries").exists()
