@@ -19,7 +19,7 @@ from gateway.sessions.store import Sessions
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import maintenance, spool_status
-from reports.store.operations.clock_skew import ClockSkew, format_duration, measure_skew
+from reports.store.operations.clock_skew import START_CLOCK, ClockSkew, format_duration, measure_skew
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.spool import Spool
 from runtime.time_units import SECOND
@@ -109,7 +109,7 @@ class Health:
     def _no_leader(self, skew: ClockSkew) -> Iterator[str]:
         if skew.has_no_leader and (skew.leader_until or 0) < 0:
             duration = format_duration(skew.leader_until or 0)
-            yield f"No clock process has been the scheduler for {duration}. Start one: python -m workers.main clock"
+            yield f"No clock process has been the scheduler for {duration}. {START_CLOCK}"
 
     def _missing_hosts(self) -> list[str]:
         """Return other hosts' processes that were not seen lately; an empty list while the database is unavailable."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
@@ -98,7 +98,8 @@ def describe_error(error: BaseException) -> str:
     for kind, explanation in _WHY:
         if any(isinstance(cause, kind) for cause in chain):
             return explanation
-    return type(error).__name__
+    code = str(error).partition(" ")[0]  # such as MISCONF
+    return code if isinstance(error, ResponseError) and code.isalpha() and code.isupper() else type(error).__name__
 
 
 def _why_certificate(code: int) -> str:

@@ -36,21 +36,27 @@ class UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def server_fault(address: str) -> str | None:
-    """Ask a server for /healthz. Return its fault, or None."""
+def fetch(address: str, path: str) -> tuple[int, bytes]:
+    """Return the status and the body of a server's answer. Raises HTTPException, OSError."""
     if address.startswith(UNIX):
         connection: HTTPConnection = UnixConnection(address.removeprefix(UNIX))
     else:
         connection = HTTPConnection(address, timeout=ANSWERS_WITHIN)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         answer = connection.getresponse()
-        answer.read()
-    except (HTTPException, OSError) as error:
-        return f"{address} does not answer: {type(error).__name__}"
+        return answer.status, answer.read()
     finally:
         connection.close()
-    return None if answer.status == 200 else f"{address} answers {answer.status}"
+
+
+def server_fault(address: str) -> str | None:
+    """Ask a server for /healthz. Return its fault, or None."""
+    try:
+        status, _ = fetch(address, "/healthz")
+    except (HTTPException, OSError) as error:
+        return f"{address} does not answer: {type(error).__name__}"
+    return None if status == 200 else f"{address} answers {status}"
 
 
 def worker_fault(kind: str, data: Path) -> str | None:

@@ -22,6 +22,7 @@ from tokaut.settings_file import (
     OTHER_SETTINGS,
     PRACTICE_PORT,
     SettingSection,
+    port_faults,
     sections_for,
     settings_text,
 )
@@ -29,6 +30,7 @@ from tokaut.settings_file import (
 SETTINGS_FILE: Final = "tokaut.env"
 SECRETS: Final = "secrets"
 PEPPER: Final = "pepper"
+COUNTRY_FOLDER: Final = "TOKAUT_COUNTRY_DIR"
 HEADING: Final = """Settings of Tokaut, written by `tokaut init`. Each command needs them in its environment:
 set -a; . {path}; set +a
 A line that is commented out shows the default. docs/reference/settings.md describes all settings."""
@@ -92,6 +94,7 @@ def plan_installation(
     faults = [
         f"{name} is not a setting of this installation. Leave it out." for name in given if name not in setting_names
     ]
+    faults += port_faults(plan.values)
     for hotline in country.hotlines.values():
         prefix = hotline_prefix(hotline.id)
         if mode is not Mode.LIVE and hotline.delivery == "webhook" and f"{prefix}URL" not in plan.values:
@@ -118,6 +121,10 @@ def write_installation(plan: NewInstallation) -> None:
     (plan.folder / SECRETS).mkdir(mode=0o700)
     for name, text in plan.secrets.items():
         _write_private(plan.folder / SECRETS / name, f"{text}\n")
+    if COUNTRY_FOLDER not in plan.values:  # for `tokaut numbers withdraw`; while it is empty it changes nothing
+        countries = plan.folder / "countries"
+        countries.mkdir(mode=0o700)
+        plan.values[COUNTRY_FOLDER] = str(countries)
     settings = load_settings(InstallationSettings, plan.values)
     settings.data.mkdir(mode=0o700)
     create_keys(settings, plan.hotlines, Path(plan.values["TOKAUT_PHONE_PEPPER_FILE"]))

@@ -23,6 +23,7 @@ ID_FORM: Final = "HOTLINE_<ID>_"
 WEB_PORT: Final = 8000
 CONSOLE_PORT: Final = 8100
 PRACTICE_PORT: Final = 8300
+PORT_SETTINGS: Final = ("PORT", "CONSOLE_PORT", "PRACTICE_HOTLINE_PORT")
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
     ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
@@ -53,6 +54,14 @@ class SettingSection:
 
     title: str
     settings: tuple[Setting, ...]
+
+
+def port_faults(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each port that is not a port number."""
+    for name in PORT_SETTINGS:
+        text = values.get(name) or str(WEB_PORT)
+        if not (text.isascii() and text.isdecimal() and len(text) <= len("65535") and 0 < int(text) <= 65535):
+            yield f"{name} is {text[:20]!r}, and that is not a port: write a number from 1 to 65535"
 
 
 def channel_classes(channel: str) -> tuple[type, ...]:

@@ -75,7 +75,13 @@ class PrivateKeySet:
         It is raised only for a name that no hotline can have.
         """
         for hotline in sorted(self._hotlines):
-            for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
+            folder = _folder(self._folder, "private", hotline)
+            try:
+                paths = _entries(folder, ".key")
+            except KeyFileError as fault:
+                self.faults[hotline] = [str(fault)]
+                continue
+            for path in paths:
                 try:
                     self._keys[hotline, path.stem] = _read_private(path)
                 except KeyFileError as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from pathlib import Path
 
@@ -207,6 +208,25 @@ def test_an_older_private_key_that_cannot_be_used_is_named_and_the_others_open(k
     assert private.missing() == ()
     with pytest.raises(DecryptError, match="cannot be used"):
         private.of("vu-pikinini", old.key_id)
+
+
+def test_a_folder_of_private_keys_of_another_account_is_named_and_stops_nobody(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hotline in ("vu-pikinini", "vu-police"):
+        make(keys, hotline, 1)
+    closed, scandir = keys / "private/vu-pikinini", os.scandir
+
+    def refused(path: str | Path) -> object:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)  # the tests may run as root
+    monkeypatch.setattr(os, "listdir", lambda path: [entry.name for entry in refused(path)])  # type: ignore[attr-defined]
+    private = load_private_keys(keys, ["vu-pikinini", "vu-police"])
+    assert f"{closed} cannot be read (Permission denied)" in private.faults["vu-pikinini"][0]
+    assert private.missing() == ("vu-pikinini",)
 
 
 def test_a_current_private_key_that_cannot_be_used_counts_as_missing(keys: Path) -> None:

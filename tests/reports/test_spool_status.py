@@ -190,3 +190,11 @@ def test_a_host_whose_own_clock_is_wrong_is_seen(database: Database) -> None:
             spool_status.save_status(database, EMPTY)
         [found] = spool_status.list_statuses(database)
         assert found.unseen < 60
+
+
+def test_what_a_silent_process_said_of_redis_is_told_with_its_age_and_nothing_is_promised() -> None:
+    """After `tokaut start` has died with its Redis, nothing runs: no call continues, and nobody may be on call."""
+    [fault] = SpoolStatus("a/web", 0, 0, 0, unseen=40, redis_down=True).faults()
+    assert fault.startswith("a/web could not use Redis 40 s ago. While it runs, calls over Africa's Talking continue")
+    [note] = SpoolStatus("a/web", 0, 0, 0, unseen=65).notes()
+    assert "On-call" not in note

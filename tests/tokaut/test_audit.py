@@ -85,7 +85,7 @@ def test_no_export_is_signed_for_a_hotline_that_nobody_knows(site: Site) -> None
 def test_a_whole_chain_is_said_to_be_whole_and_how_far_it_is_signed(site: Site) -> None:
     result = site.audit("verify")
     assert result.exit_code == 0
-    assert "The chain is whole: 8 lines, signed up to line 5.\n" in result.output
+    assert "The chain is whole: 8 rows; the newest signature covers them up to row 5.\n" in result.output
 
 
 A = t.audit.c
@@ -169,7 +169,7 @@ def test_one_checkpoint_a_day(site: Site) -> None:
 def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Site) -> None:
     assert CliRunner().invoke(main, ["keys", "rotate", "_audit"], env={"TOKAUT_DATA": str(site.folder)}).exit_code == 0
     site.sign(days=1)
-    assert "signed up to line 8" in site.audit("verify").output
+    assert "covers them up to row 8" in site.audit("verify").output
 
 
 def test_lines_that_are_purged_leave_a_chain_that_begins_at_a_checkpoint(site: Site) -> None:
@@ -178,7 +178,7 @@ def test_lines_that_are_purged_leave_a_chain_that_begins_at_a_checkpoint(site: S
     assert audit_log.purge_old_entries(site.database, site.database.now()) == 0
     moved = {"TOKAUT_DATA": str(site.folder), "TOKAUT_CLOCK_OFFSET": str(8 * 86_400)}
     result = CliRunner().invoke(main, ["audit", "verify"], env=moved)
-    assert "The chain is whole: 3 lines" in result.output
+    assert "The chain is whole: 3 rows" in result.output
     with site.database.read() as connection:
         assert connection.execute(select(A.seq).order_by(A.seq)).scalars().all() == [6, 7, 8]
 
@@ -207,7 +207,7 @@ def recipe(site: Site, path: Path) -> str:
 @pytest.mark.parametrize("verified", [verify_file, recipe])
 def test_a_hotline_verifies_it_without_us(site: Site, verified: Callable[[Site, Path], str]) -> None:
     path = site.export()
-    assert "whole: 8 lines, signed up to line 5" in verified(site, path)
+    assert "whole: 8 rows; the newest signature covers them up to row 5" in verified(site, path)
     whole = path.read_text()
     for old, new in (('"web"', '"wed"'), (site.key_id, "0" * 16), ('"seq":2,', '"seq":3,')):
         path.write_text(whole.replace(old, new, 1))

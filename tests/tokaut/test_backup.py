@@ -74,7 +74,7 @@ def test_a_copy_is_whole_closed_and_stands_alone(box: Box) -> None:
     assert copy.name.startswith("training-") and copy.stat().st_mode & 0o777 == 0o600
     assert box.medium.stat().st_mode & 0o777 == 0o700
     assert box.names(copy) == {"before"}
-    assert "whole" in said and "Take the copy to another one" in said
+    assert "checked" in said and "Take the copy to another one" in said
     assert box.age() < 60
 
 
@@ -317,7 +317,7 @@ def test_a_file_that_cannot_be_deleted_stops_nothing_else(box: Box, monkeypatch:
     stuck = {"old": old[1], "leftover": leftover, "journal": expired[1]}[kept]
     refuse(monkeypatch, "unlink", stuck.name)
     status, said = box.run("backup", str(box.medium))
-    assert (status, "whole" in said) == (1, True)
+    assert (status, "checked" in said) == (1, True)
     assert [path for path in (*old, leftover, *expired) if path.exists()] == [stuck]
     assert f"{stuck} could not be deleted (Permission denied)." in said.splitlines()[-1]
     assert "cannot be used" not in said and "was not copied" not in said
@@ -332,7 +332,7 @@ def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(box: Box, monke
     journal = journal_of(box)
     refuse(monkeypatch, "open", "20260101")
     status, said = box.run("backup", str(box.medium))
-    assert (status, "whole" in said) == (1, True)
+    assert (status, "checked" in said) == (1, True)
     assert f"{journal / '20260101-one.jsonl'}, the journal of deletions, was not copied" in said.splitlines()[-1]
     assert [path.name for path in (box.medium / "erasures").iterdir()] == ["20260102-one.jsonl"]
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -14,6 +15,7 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_public_ke
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.settings.parsers import new_secret, new_webhook_secret
+from tests.support.ports import free_port
 from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
@@ -364,3 +366,23 @@ def test_texts_by_ussd_that_no_setting_allows_are_noted(tmp_path: Path) -> None:
     assert noted.format("KANNEL_USSD_SENDSMS_URL") in " ".join(run(settings).output.split())
     settings |= {"KANNEL_USSD_SENDSMS_URL": "http://127.0.0.1:13113/cgi-bin/sendsms"}
     assert "network_initiated" not in run(settings).output
+
+
+def test_a_port_that_is_none_and_a_practice_hotline_that_is_not_started_are_named(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    assert "x CONSOLE_PORT is 'abc', and that is not a port" in run(settings | {"CONSOLE_PORT": "abc"}).output
+    port = free_port()
+    settings |= {"TOKAUT_MODE": "training", "HOTLINE_VU_PIKININI_URL": f"http://127.0.0.1:{port}/vu-pikinini"}
+    said = " ".join(run(settings).output.split())
+    assert f"? Nothing listens at http://127.0.0.1:{port}/vu-pikinini, so vu-pikinini gets no drill." in said
+
+
+def test_a_full_disk_is_said_before_what_comes_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = good(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=12_000_000))
+    result = run(settings)
+    first, second, *_ = result.output.strip().splitlines()
+    assert (result.exit_code, first) == (1, "disk:")
+    assert second.startswith("  x Only 12 MB are free at ") and second.endswith("docs/operating/disk-full.md")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=300_000_000))
+    assert "300 MB are free" in run(settings).output and "the disk is full" not in run(settings).output

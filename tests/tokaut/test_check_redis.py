@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +84,23 @@ def test_a_wrong_way_to_redis_is_said_with_everything_else(tmp_path: Path, given
     result = run({**good(tmp_path), "TOKAUT_MOED": "live", **given})
     assert line in result.output
     assert "TOKAUT_MOED is not a setting" in result.output
+
+
+class RefusesToWrite(socketserver.StreamRequestHandler):
+    """Answers each command as Redis does while its disk is full."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            if line.startswith(b"*"):
+                self.wfile.write(b"-MISCONF Errors writing to the AOF file: No space left on device\r\n")
+
+
+def test_a_redis_that_runs_and_refuses_to_write_is_not_said_to_be_down(tmp_path: Path) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), RefusesToWrite) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = {**good(tmp_path), "REDIS_URL": f"redis://127.0.0.1:{server.server_address[1]}"}
+        [_, line] = about_redis(run(settings).output)
+        server.shutdown()
+    assert line.startswith("  x Redis refuses to write (MISCONF). Callers get the home screen and little else.")
+    assert line.endswith("docs/operating/disk-full.md") and "Start it" not in line

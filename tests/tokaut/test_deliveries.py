@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -168,11 +168,38 @@ def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Pa
     assert shown.exit_code == 0, shown.output
     assert f"report {report_id}  VU  P2  complete  queued, {TWO}" in shown.output
     assert f"route   {ONE} (primary, CATEGORY), {TWO} (fallback, CATEGORY)" in shown.output
-    assert f"created 1 to {ONE}  primary, CATEGORY  cancelled, rejected" in shown.output
-    assert f"created 1 to {TWO}  fallback, HANDED_ON  due, none" in shown.output
-    assert f"handed_on  created 1 to {ONE}" in shown.output
+    assert f"new report, revision 1, to {ONE}  primary, CATEGORY  cancelled, rejected" in shown.output
+    assert f"new report, revision 1, to {TWO}  fallback, HANDED_ON  due, 0 tries, next in 0 s" in shown.output
+    assert f"handed_on  new report, revision 1, to {ONE}" in shown.output
     again = run(tmp_path, "handover", report_id, "--from", ONE, "--to", TWO)
     assert (again.exit_code, again.output.startswith(f"Nothing was done: {ONE} was not given this report")) == (1, True)
     assert given not in again.output
     gone = run(tmp_path, "show", "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e")
     assert (gone.exit_code, "There is no report" in gone.output) == (1, True)
+
+
+def test_the_path_of_a_report_has_the_tries_and_what_a_hotline_does_with_it(tmp_path: Path, database: Database) -> None:
+    report_id, _ = sent_report(Desk.at(database, tmp_path / "keys"))
+    tried = {"attempt": 6, "last_class": "not_reached", "next_at": database.now() + 300_000_000}
+    with database.write() as connection:
+        connection.execute(update(t.delivery).values(tried))
+    assert "due, 6 tries, last not_reached, next in 4 min\n" in run(tmp_path, "show", report_id).output
+    with database.write() as connection:
+        connection.execute(update(t.delivery).values(state="delivered"))
+    assert "delivered, nobody has acknowledged it\n" in run(tmp_path, "show", report_id).output
+
+
+def test_a_report_is_found_by_its_first_or_last_digits_or_its_reference(tmp_path: Path, database: Database) -> None:
+    desk = Desk.at(database, tmp_path / "keys")
+    report_id, _ = sent_report(desk)
+    end = report_id[-6:]
+    for words in ([report_id[:13]], [end], [end[:3].upper(), end[3:].upper()]):
+        assert f"report {report_id} " in run(tmp_path, "show", *words).output, words
+    assert "There is no report" in run(tmp_path, "show", "%%%%").output
+    assert "There is no report" in run(tmp_path, "show", end[:3]).output, "too few digits for one report"
+    other = report_id[:-1] + ("0" if report_id[-1] != "0" else "1")
+    with database.write() as connection:
+        row = connection.execute(select(t.report).where(t.report.c.report_id == report_id)).mappings().one()
+        connection.execute(insert(t.report).values({**row, "report_id": other, "origin_key": bytes(32)}))
+    both = run(tmp_path, "show", report_id[:8])
+    assert (both.exit_code, report_id in both.output, other in both.output) == (1, True, True)

@@ -78,6 +78,7 @@ def test_each_duty_phone_gets_one_text_that_asks_for_nothing(
     }
     result = CliRunner().invoke(main, ["hotline", "test", "vu-pikinini"], env=environ)
     assert (result.exit_code, "2 of 2 as expected" in result.output) == (0, True), result.output
+    assert all(word in result.output for word in ("test", "answer")) and "what came" not in result.output
     forms = [parse_qs(taken.body.decode()) for taken in aggregator.taken]
     assert [form["to"][0] for form in forms] == list(PHONES)
     assert all(form["message"][0].startswith("DRILL ") and "OK" not in form["message"][0] for form in forms)

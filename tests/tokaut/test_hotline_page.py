@@ -93,3 +93,11 @@ def test_strange_deliveries_do_not_stop_the_page(body: Any) -> None:
 
 def test_every_category_has_a_label() -> None:
     assert [category for category in CATEGORIES if category not in CELL_LABELS] == []
+
+
+def test_the_practice_hotline_of_a_training_installation_is_no_demo() -> None:
+    console = "http://127.0.0.1:8100"
+    in_training = hotline_page.page([], console, in_demo=False)
+    assert "What the practice hotline has received" in in_training and "tokaut staff invite" in in_training
+    assert "demo" not in in_training
+    assert "tokaut demo --login" in hotline_page.page([], console)

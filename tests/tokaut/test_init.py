@@ -189,3 +189,27 @@ def test_an_output_that_cannot_be_written_is_no_reason_to_remove_the_folder(fold
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "The output cannot be written (No space left on device).\n")
     assert faults(folder) == []
+
+
+def test_a_port_that_is_none_is_refused(folder: Path) -> None:
+    result = init(folder, *QUIET, "--set", "PORT=abc")
+    assert (result.exit_code, result.output.splitlines()) == (
+        1,
+        ["PORT is 'abc', and that is not a port: write a number from 1 to 65535"],
+    )
+    assert not folder.exists()
+
+
+def test_a_number_can_be_withdrawn_at_once_on_what_it_writes(folder: Path) -> None:
+    assert init(folder, *QUIET).exit_code == 0
+    environ = settings_of(folder)
+    assert CliRunner().invoke(main, ["migrate"], env=environ).exit_code == 0
+    result = CliRunner().invoke(main, ["numbers", "withdraw", "vu", "163"], env=environ)
+    assert result.exit_code == 0, result.output
+    assert "withdrawn = true" in (folder / "countries/vu.toml").read_text()
+
+
+def test_a_folder_of_country_files_of_ones_own_is_taken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    assert init(folder, *QUIET, "--set", f"TOKAUT_COUNTRY_DIR={tmp_path / 'own'}").exit_code == 0
+    assert settings_of(folder)["TOKAUT_COUNTRY_DIR"] == str(tmp_path / "own") and not (folder / "countries").exists()

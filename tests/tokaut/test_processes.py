@@ -60,6 +60,16 @@ def test_a_process_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) ->
     processes.stop()
 
 
+def test_lines_that_an_earlier_run_logged_are_not_shown_as_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_text("the cause of last week\n")
+    processes = ProcessGroup(f"run-{uuid.uuid4()}", tmp_path)
+    processes.start("web", [sys.executable, "-c", "raise SystemExit('the cause of today')"], os.environ)
+    with pytest.raises(ProcessDied) as died:
+        until_one_has_ended(processes)
+    processes.stop()
+    assert "the cause of today" in str(died.value) and "last week" not in str(died.value)
+
+
 def test_a_process_that_is_killed_is_named(tmp_path: Path) -> None:
     processes = started(tmp_path, [sys.executable, "-c", "import os; print('up', flush=True); os.kill(os.getpid(), 9)"])
     with pytest.raises(ProcessDied, match=r"0 has ended \(killed by SIGKILL\)"):

@@ -59,7 +59,7 @@ def test_by_itself_it_counts_and_deletes_nothing(
 def test_with_delete_they_go_and_a_second_time_there_is_nothing(tmp_path: Path, database: Database) -> None:
     assert "5 deleted." in run(tmp_path, "--delete").output
     assert left(database) == 3
-    assert "There is nothing to delete." in run(tmp_path).output
+    assert "0  reports are past their retention. 1 are held.\nThere is nothing to delete." in run(tmp_path).output
     assert "0 deleted." in run(tmp_path, "--delete").output
     with database.read() as connection:
         acts = connection.execute(select(t.audit.c.actor).where(t.audit.c.act.like("purged:%"))).scalars().all()

@@ -29,6 +29,7 @@ def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
     copy = copied(box)
     status, said = box.run("restore", str(copy))
     assert status == 0, said
+    assert f"{box.database} has been replaced by the backup {copy.name}.\n" in said
     assert box.names(box.database) == {"before"}
     assert box.database.stat().st_mode & 0o777 == 0o600
     (aside,) = box.data.glob("tokaut.db.before-*")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,7 @@ from rich.console import Console
 from sqlalchemy import update
 
 from reports.call_volume import CallVolume
+from reports.countries.country import load_countries
 from reports.escalation import ESCALATION_TIMES
 from reports.store import outbox
 from reports.store.engine import leases
@@ -22,12 +25,23 @@ from reports.store.operations.overview import UnacknowledgedReport, WatchedDeliv
 from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
+from runtime.settings import Mode
+from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support.prepared import migrate
 from tests.workers.filings import ONE, TWO, WORDS, Desk
 from tokaut.__main__ import main
 from tokaut.commands import watch
-from tokaut.commands.watch import ALL_IN_TIME, NO_CLOCK, NOTHING_WAITS, duration_text, report_action, watch_row
+from tokaut.commands.watch import (
+    ALL_IN_TIME,
+    NO_CLOCK,
+    NO_ON_CALL,
+    NOTHING_WAITS,
+    WatchSurroundings,
+    duration_text,
+    report_action,
+    watch_row,
+)
 
 NOW = 1_800_000_000 * SECOND
 LEGS = ((ONE, "primary"), (TWO, "fallback"))
@@ -48,25 +62,34 @@ def waits(
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (waits(), "P1 3 min | vu-pikinini has it | 12 min left | same desk again in 2 min | good"),
-        (waits(age=12 * MINUTE), "P1 12 min | vu-pikinini has it | 3 min left | same desk again now | soon"),
-        (waits(age=20 * MINUTE), "P1 20 min | vu-pikinini has it | 5 min over | same desk again now | late"),
+        (waits(), "P1 3 min | vu-pikinini has it | 12 min left | {again} in 2 min | good"),
+        (
+            waits(age=12 * MINUTE),
+            "P1 12 min | vu-pikinini has it | 3 min left | {again} now | soon",
+        ),
+        (
+            waits(age=20 * MINUTE),
+            "P1 20 min | vu-pikinini has it | 5 min over | {again} now | late",
+        ),
         (
             waits(age=HOUR, priority="P3"),
-            "P3 60 min | vu-pikinini has it | 23 h left | same desk again in 11 h | good",
+            "P3 60 min | vu-pikinini has it | 23 h left | {again} in 11 h | good",
         ),
         (
             waits(
                 WatchedDelivery(ONE, "refused", "none", "refused"),
                 WatchedDelivery(TWO, "delivered", "rejected", "delivered"),
             ),
-            "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | same desk again in 2 min | good",
+            "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | nobody is reminded again "
+            "in 2 min | good",
         ),
+        (waits(step="operator"), "P1 3 min | vu-pikinini has it | 12 min left | on-call is alerted in 2 min | good"),
     ],
 )
 def test_a_line(one: UnacknowledgedReport, said: str) -> None:
     found = watch_row(one, NOW)
     how = "late" if found.is_late else "soon" if found.is_due_soon else "good"
+    said = said.replace("{again}", "vu-pikinini is reminded again")
     assert (
         f"{found.priority} {found.waiting} | {found.hotlines} | {found.time_left} | {found.next_step} | {how}" == said
     )
@@ -83,22 +106,50 @@ def test_an_incomplete_one_says_so() -> None:
         ([], None, NO_CLOCK),
         ([waits()], NOW - 61 * SECOND, NO_CLOCK),
         ([waits()], NOW - 59 * SECOND, ALL_IN_TIME),
-        ([waits(age=20 * MINUTE)], NOW, "02e4: call vu-pikinini. Nobody has taken it on for 20 min."),
+        ([waits(age=20 * MINUTE)], NOW, "02e4: call vu-pikinini. Nobody has acknowledged it for 20 min."),
         (
             [waits(WatchedDelivery(ONE, "due", "none", "locked_out"))],
             NOW,
             "02e4: call vu-pikinini, it has not got it. The hotline does not let us in.",
         ),
-        ([waits(WatchedDelivery(ONE, "due", "none", "timeout"), age=59 * SECOND)], NOW, ALL_IN_TIME),
+        ([waits(WatchedDelivery(ONE, "due", "none", ""), age=59 * SECOND)], NOW, ALL_IN_TIME),
+        (
+            [waits(WatchedDelivery(ONE, "due", "none", "timeout"), age=29 * SECOND)],
+            NOW,
+            "02e4: no hotline has it; the last try at vu-pikinini failed (timeout). It is tried again. Call "
+            "vu-pikinini if that goes on for 31 s.",
+        ),
+        (
+            [waits(WatchedDelivery(ONE, "due", "none", "not_reached"), age=12 * MINUTE, priority="P2")],
+            NOW,
+            "Call vu-pikinini if that goes on for 8 min.",
+        ),
+        (
+            [
+                waits(WatchedDelivery(ONE, "due", "none", "timeout"), age=29 * SECOND),
+                waits(WatchedDelivery(TWO, "due", "none", "timeout"), age=21 * MINUTE, priority="P2"),
+            ],
+            NOW,
+            "call vu-womens-centre, it has not got it.",
+        ),
+        (
+            [waits(WatchedDelivery(ONE, "due", "none", "locked_out"), age=SECOND)],
+            NOW,
+            "02e4: call vu-pikinini, it has not got it. The hotline does not let us in.",
+        ),
         (
             [waits(WatchedDelivery(ONE, "due", "none", "no_hotline"), age=SECOND)],
             NOW,
             "02e4: call vu-pikinini, it has not got it. No country file names this hotline",
         ),
-        ([waits(WatchedDelivery(ONE, "due", "none", "timeout"))], NOW, "it has not got it. It does not answer."),
+        (
+            [waits(WatchedDelivery(ONE, "due", "none", "timeout"))],
+            NOW,
+            "it has not got it. The hotline does not answer in time.",
+        ),
         ([waits(WatchedDelivery(ONE, "parked", "none", "parked"))], NOW, "02e4: no hotline can take it."),
         ([waits(WatchedDelivery(ONE, "delivered", "rejected", ""))], NOW, "02e4: no hotline can take it."),
-        ([waits(), waits(age=16 * MINUTE)], NOW, "Nobody has taken it on for 16 min."),
+        ([waits(), waits(age=16 * MINUTE)], NOW, "Nobody has acknowledged it for 16 min."),
     ],
 )
 def test_the_one_thing_to_do(waiting: list[UnacknowledgedReport], led: int | None, said: str) -> None:
@@ -223,14 +274,14 @@ def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
 
 
 def test_a_database_that_goes_away_is_looked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = watch._looks(desk.database, Console(width=120, height=40))
+    looks = watch._looks(desk.database, Console(width=120, height=40), WatchSurroundings)
     with monkeypatch.context() as gone:
         gone.setattr(watch.overview, "list_unacknowledged", _away)
         console = Console(record=True, width=120)
         console.print(next(looks))
         assert "The database does not answer (refused)." in console.export_text()
     console.print(next(looks))
-    assert NO_CLOCK in console.export_text()
+    assert NO_CLOCK in " ".join(console.export_text().split())
 
 
 def _away(*_: object) -> None:
@@ -260,3 +311,50 @@ def test_a_country_file_that_cannot_be_read_is_named_and_hides_no_hotline_of_ano
     said = " ".join(result.output.split())
     assert (result.exit_code, "ke.toml cannot be read: it is not UTF-8" in said) == (0, True), result.output
     assert "vu-pikinini gets no reports" in said
+
+
+def unwrapped(tmp_path: Path, **environ: str) -> str:
+    result = CliRunner().invoke(main, ["watch", "--once"], env={"TOKAUT_DATA": str(tmp_path), **environ})
+    return " ".join(result.output.split())
+
+
+def test_a_full_disk_is_said_before_what_comes_from_it(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.file(LEGS)
+    assert once(tmp_path).startswith(NO_CLOCK)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    said = unwrapped(tmp_path)
+    assert said.startswith("Only 0 MB are free at ") and "docs/operating/disk-full.md" in said
+    (tmp_path / "tokaut.db").write_bytes(b"damaged")
+    said = unwrapped(tmp_path)
+    assert said.startswith("Only 0 MB are free at ") and "The database does not answer" in said
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=999_000_000))
+    assert unwrapped(tmp_path).startswith("The database does not answer"), "little space is for `tokaut check`"
+
+
+def test_it_does_not_say_that_nothing_is_to_be_done_where_nobody_would_be_alerted(desk: Desk, tmp_path: Path) -> None:
+    desk.file(LEGS)
+    begin(desk)
+    said = unwrapped(tmp_path)
+    assert said.startswith(ALL_IN_TIME) and NO_ON_CALL not in said, "these are not the worker's settings"
+    hotlines = ("VU_PIKININI", "VU_WOMENS_CENTRE", "VU_POLICE")
+    worker = {f"HOTLINE_{name}_URL": "https://drill.hotline.example" for name in hotlines} | {"COUNTRIES": "vu"}
+    worker |= {f"HOTLINE_{name}_SECRET": new_webhook_secret(demo=True) for name in hotlines}
+    assert unwrapped(tmp_path, **worker).startswith(f"{ALL_IN_TIME} {NO_ON_CALL}")
+    assert NO_ON_CALL not in unwrapped(tmp_path, **worker, TOKAUT_ON_CALL="desk@operator.example")
+    del worker["HOTLINE_VU_POLICE_URL"]
+    said = unwrapped(tmp_path, **worker)
+    assert said.startswith("vu-police gets no reports") and said.count("vu-police gets no reports") == 1
+
+
+def test_the_number_of_the_duty_officer_is_shown_with_the_hotline_to_call() -> None:
+    country = next(iter(load_countries(["vu"], Mode.DEMO)))
+    card = replace(country.hotlines[ONE].card, duty_officer=("duty@hotline.example", "+6785550101"))
+    named = replace(country, hotlines={ONE: replace(country.hotlines[ONE], card=card), TWO: country.hotlines[TWO]})
+    phones = watch.staff_phones([named], NOW)
+    assert phones == {ONE: "+6785550101"}
+    waiting = [waits(WatchedDelivery(ONE, "due", "none", "timeout"))]
+    assert report_action(waiting, NOW, NOW, phones).startswith(
+        "2b02e4: call vu-pikinini (+6785550101), it has not got it."
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -56,6 +55,8 @@ from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
 from tokaut.database import file_fault
+from tokaut.local_stack.services import practice_notes
+from tokaut.settings_file import port_faults
 from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
@@ -68,7 +69,6 @@ CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders", "workers.recordings")
 MODES: Final = (Mode.LIVE, Mode.TRAINING, Mode.DEMO)
 BACKUP_SECONDS: Final = 3600
-LITTLE_SPACE: Final = 1_000_000_000  # bytes; low enough to warn while there is time to act
 
 
 def common_settings(environ: Mapping[str, str]) -> CommonSettings:
@@ -113,6 +113,7 @@ def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> It
         if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
+    yield from port_faults(environ)
 
 
 def secret_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
@@ -160,6 +161,7 @@ def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> I
     yield from registry.setup_faults(
         environ, all_hotlines, lambda hotline: hotline_dependencies(common, operator, hotline)
     )
+    yield from map(Advisory, practice_notes(mode_of(environ), all_hotlines, environ))
 
 
 def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -371,8 +373,8 @@ def _clock_faults(database: Database) -> Iterator[str]:
     yield from map(Advisory, skew.notes())
     if skew.has_no_leader and (skew.leader_until or 0) < 0:
         yield Advisory(
-            f"No clock process has been the scheduler for {clock_skew.format_duration(skew.leader_until or 0)}. Start "
-            "one: python -m workers.main clock"
+            f"No clock process has been the scheduler for {clock_skew.format_duration(skew.leader_until or 0)}. "
+            f"{clock_skew.START_CLOCK}"
         )
 
 
@@ -390,7 +392,7 @@ def _clock_skew(database: Database) -> clock_skew.ClockSkew | None:
 
 
 def folder_faults(common: CommonSettings) -> Iterator[str]:
-    """Check that the spool can be written, that the folders are private, and that there is free disk space."""
+    """Check that the spool can be written, that the folders are private."""
     spool = common.data / "spool"
     existing = next(path for path in (spool, *spool.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -398,9 +400,6 @@ def folder_faults(common: CommonSettings) -> Iterator[str]:
     for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
         if fault := require_private_folder(path):  # the rule that live mode applies to the setting
             yield f"{name} {fault}"
-    free = shutil.disk_usage(existing).free
-    if free < LITTLE_SPACE:
-        yield f"Only {free // 1_000_000} MB are free at {existing}; below 200 MB no report is taken into the spool."
 
 
 def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:

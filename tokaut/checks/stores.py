@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from rich.console import Console
 from rich.progress import track
 
@@ -35,6 +35,7 @@ from runtime.settings import (
     collect_settings,
     load_settings,
 )
+from tokaut.checks import disk
 from tokaut.checks.live_checklist import Advisory
 
 
@@ -48,10 +49,11 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
         try:
             server_info = _server_info(connect, address) or server_info
         except (RedisError, OSError) as error:
-            yield (
-                f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else. "
-                f"Start it, or correct {name}."
-            )
+            if isinstance(error, ResponseError) and not isinstance(error, NoPermissionError):  # it runs
+                fact, remedy = "refuses to write", f"Often its disk is full: look into its log, and {disk.DOCS_PAGE}"
+            else:
+                fact, remedy = "does not answer", f"Start it, or correct {name}."
+            yield f"Redis {fact} ({describe_error(error)}). Callers get the home screen and little else. {remedy}"
             return
         if live and address.username in {None, "default"}:
             yield (

@@ -99,4 +99,5 @@ def export(hotline: str, out: Path) -> None:
 def _report_result(result: ChainVerification, advice: str) -> None:
     if result.fault:
         raise CommandError(f"{result.fault} Keep all as it is, and {advice}")
-    echo(f"The chain is whole: {result.lines} lines, signed up to line {result.signed}.")
+    signed = f"the newest signature covers them up to row {result.signed}" if result.signed else "no signature yet"
+    echo(f"The chain is whole: {result.lines} rows; {signed}.")

@@ -90,7 +90,7 @@ def backup(folder: Path, days: int) -> None:
     except OSError as error:
         cause = f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
         raise CommandError("\n".join((*faults, cause))) from None
-    echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, whole")
+    echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, checked")
     if days and (deleted := _delete_older(copy, settings.mode, days, faults)):
         echo(f"{deleted} older than {days} days deleted.")
     if folder.stat().st_dev == database.stat().st_dev:

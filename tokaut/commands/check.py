@@ -11,6 +11,7 @@ import click
 from runtime.hardening import harden
 from runtime.settings import Mode, PepperSettings, WebKeySettings, collect_settings
 from tokaut.checks import installation
+from tokaut.checks.disk import disk_faults
 from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
 from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
 from tokaut.terminal import echo
@@ -28,8 +29,9 @@ Found = dict[str, list[str]]  # part → its faults and advisories, one sentence
 def check(country: str | None, worker: bool) -> None:
     """Show everything that is wrong with this installation, and what to do about each fault.
 
-    Checks settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
-    settings of the services, under an account that may read them. The exit status is 1 if something must be fixed.
+    Checks the disk, settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it
+    with the settings of the services, under an account that may read them. The exit status is 1 if something must be
+    fixed.
 
     \b
     Example:  tokaut check
@@ -42,7 +44,8 @@ def check(country: str | None, worker: bool) -> None:
     """
     harden()
     mode = installation.mode_of(os.environ)
-    findings = look_at_files(os.environ, only=country, of_worker=worker)
+    disk: Found = {} if country else {"disk": list(disk_faults(installation.common_settings(os.environ)))}
+    findings = disk | look_at_files(os.environ, only=country, of_worker=worker)
     if not country:
         findings |= look_at_parts(os.environ, of_worker=worker)
     elif of := installation.read_country(installation.common_settings(os.environ), country):

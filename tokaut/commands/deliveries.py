@@ -5,13 +5,15 @@ It shows ids, codes and times, and nothing that a reporter wrote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from reports.delivery import UNDELIVERED, DeliveryState
+from reports.case_state import Handling
+from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType
 from reports.store.engine.database import Database
 from reports.store.operations import delivery_actions
 from reports.store.operations.delivery_actions import ReportPath
@@ -19,8 +21,16 @@ from runtime.hardening import harden
 from tokaut.database import open_database
 from tokaut.terminal import CommandError, CommandGroup, echo
 
+CONTENTS = {
+    DeliveryType.CREATED: "new report, revision",
+    DeliveryType.UPDATED: "update, revision",
+    DeliveryType.MESSAGE: "message",
+    DeliveryType.UNREAD: "unread input",
+}
+HEX_DIGITS = re.compile("[0-9a-f]{4,32}")
 
-def history_lines(report_path: ReportPath) -> Iterator[str]:
+
+def history_lines(report_path: ReportPath, now: int) -> Iterator[str]:
     """Yield the path of one report as lines of text: its route, its deliveries and its audit."""
     report = report_path.report
     desk_text = f", {report.desk}" if report.desk else ""
@@ -34,14 +44,32 @@ def history_lines(report_path: ReportPath) -> Iterator[str]:
     yield ""
     names = {report.report_id: "the report"}
     for delivery in report_path.deliveries:
-        names[delivery.delivery_id] = description = f"{delivery.type} {delivery.revision} to {delivery.hotline}"
+        names[delivery.delivery_id] = description = (
+            f"{CONTENTS[DeliveryType(delivery.type)]} {delivery.revision}, to {delivery.hotline}"
+        )
         yield (
-            f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  {delivery.state}, "
-            f"{delivery.handling}"
+            f"{_utc_text(delivery.created_at)}  {description}  {delivery.role}, {delivery.why}  "
+            f"{_state_text(delivery, now)}"
         )
     yield ""
     for row in report_path.done:
         yield f"{_utc_text(row.at)}  {row.actor}  {row.act}  {names.get(row.object_id, row.object_id)}"
+
+
+def _state_text(delivery: Any, now: int) -> str:
+    """Return what has become of a delivery: its tries until it is delivered, then what the hotline does with it."""
+    handling = "" if delivery.handling == Handling.NONE else f", {delivery.handling}"
+    if delivery.state in UNDELIVERED:
+        return f"{delivery.state}, {_tries_text(delivery, now)}{handling}"
+    if delivery.state == DeliveryState.DELIVERED:
+        return f"delivered{handling or ', nobody has acknowledged it'}"
+    return f"{delivery.state}{handling}"
+
+
+def _tries_text(row: Any, now: int) -> str:
+    tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
+    last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
+    return tries + last + (f", next in {_duration(row.next_at - now)}" if row.state == DeliveryState.DUE else "")
 
 
 def _utc_text(microseconds: int) -> str:
@@ -155,21 +183,30 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
 
 
 @deliveries.command()
-@click.argument("report_id", metavar="REPORT_ID")
-def show(report_id: str) -> None:
-    """Show the path of one report: its recipients, its deliveries, and who did what. None of its text is shown.
+@click.argument("words", nargs=-1, required=True, metavar="REPORT_ID")
+def show(words: tuple[str, ...]) -> None:
+    """Show the path of one report: its recipients, its deliveries with their tries, and who did what.
+
+    None of its text is shown. REPORT_ID may also be the first or last digits of the id, at least four, or the reference
+    that the console shows, if no other report has them.
 
     \b
     Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
+              tokaut deliveries show 2B3 D4E
     """
+    digits = "".join(words).replace("-", "").lower()
     with open_database() as (database, _):
-        path = delivery_actions.load_report_path(database, report_id.lower())
+        found = delivery_actions.find_reports(database, digits) if HEX_DIGITS.fullmatch(digits) else ()
+        path = delivery_actions.load_report_path(database, found[0]) if len(found) == 1 else None
+        now = database.now()
+    if found[1:]:
+        raise CommandError(f"Several reports begin or end with {' '.join(words)}:\n" + "\n".join(found))
     if path is None:
         raise CommandError(
-            f"There is no report {report_id}; it may have been purged. `tokaut deliveries list` has the ids, with "
-            "--state delivered also of what has arrived."
+            f"There is no report {' '.join(words)}; it may have been purged. `tokaut deliveries list` has the ids, "
+            "with --state delivered also of what has arrived."
         )
-    for line in history_lines(path):
+    for line in history_lines(path, now):
         echo(line)
 
 
@@ -217,13 +254,10 @@ def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str],
 
 
 def _delivery_line(row: Any, now: int) -> str:
-    tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
-    last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
     notified = f", a person was alerted {_duration(now - row.told_at)} ago" if row.told_at else ""
-    next_try = f", next in {_duration(row.next_at - now)}" if row.state == DeliveryState.DUE else ""
     return (
         f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "
-        f"{_duration(now - row.created_at)} old, {tries}{last}{next_try}{notified}"
+        f"{_duration(now - row.created_at)} old, {_tries_text(row, now)}{notified}"
     )
 
 

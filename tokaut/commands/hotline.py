@@ -129,7 +129,7 @@ def _callback_results(connector: HotlineConnector, hotline_id: str) -> Iterable[
 
 def _table(hotline_id: str, rows: Sequence[ConformanceResult]) -> Table:
     table = Table(title=f"{hotline_id}, tried with drills", title_justify="left")
-    for name in ("it", "", "what came"):
+    for name in ("test", "", "answer"):
         table.add_column(name)
     for row in rows:
         table.add_row(row.name, "ok" if row.ok else "WRONG", row.seen)

@@ -48,7 +48,7 @@ def purge(*, really: bool, dry_run: bool) -> None:
             if counts.get(rule.name):
                 echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.data}: {rule.days} days since {rule.counted_from}")
         total = sum(counts.values())
-        echo(f"{total:>7}  reports are over. {len(retention.list_holds(database))} are held.")
+        echo(f"{total:>7}  reports are past their retention. {len(retention.list_holds(database))} are held.")
         if not really:
             echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
             return

@@ -49,7 +49,7 @@ def restore(file: Path) -> None:
             f"{error.filename or database} cannot be used ({error.strerror}). Correct TOKAUT_DATA or DATABASE_URL, or "
             "run this under an account that may write it."
         ) from None
-    echo(f"{database} is now {file.name}.")
+    echo(f"{database} has been replaced by the backup {file.name}.")
     if aside:
         echo(f"What was there is kept as {aside}.")
     echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")

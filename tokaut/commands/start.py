@@ -11,14 +11,17 @@ from types import FrameType
 import click
 
 from reports.countries.country import Countries, load_countries
+from reports.crypto.key_files import load_private_keys
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, Mode, load_settings
 from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
 from tokaut.local_stack.services import (
+    practice_notes,
     practice_port,
     practice_secrets,
     server_addresses,
     start_services,
+    wait_until_ready,
 )
 from tokaut.terminal import CommandError, echo
 
@@ -64,7 +67,16 @@ def _run(common: CommonSettings, countries: Countries) -> None:
             servers["practice hotline"] = f"http://127.0.0.1:{practice_port(os.environ)}"
         for name, address in servers.items():
             echo(f"  {name:<17} {address}")
-        echo("Everything runs; Ctrl-C stops it.")
+        missing = wait_until_ready(processes, os.environ)
+        keys = load_private_keys(common.keys, [hotline.id for hotline in countries.hotlines])
+        missing += [fault for faults in keys.faults.values() for fault in faults]
+        missing += practice_notes(common.mode, countries.hotlines, os.environ)
+        if missing:
+            echo("The processes run, but not everything works:")
+            echo("\n".join(f"  - {sentence}" for sentence in missing))
+            echo("`tokaut check`, in another terminal, says more. Ctrl-C stops the processes.")
+        else:
+            echo("Everything runs; Ctrl-C stops it.")
         while True:
             processes.check()
             time.sleep(LOOK_SECONDS)

@@ -66,7 +66,7 @@ def show(isos: Sequence[str], made_up: bool) -> None:
     for quarter in quarters:
         echo(_as_text(quarter))
     if not quarters:
-        echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
+        echo("No figures yet: each quarter is published two weeks after it ends.")
 
 
 @statistics.command()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import click
 from rich import box
@@ -16,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.case_state import Handling
+from reports.countries.country import Country
+from reports.countries.opening_hours import duty_officers
 from reports.delivery import DeliveryState
 from reports.escalation import ESCALATION_TIMES, Priority, StepName
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
@@ -25,23 +28,49 @@ from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import SyntheticCallStatus
+from reports.store.spool import MIN_FREE_BYTES
 from runtime.hardening import harden
+from runtime.operator_error import OperatorError
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from tokaut.checks.installation import hotlines_left_out, read_each_country
+from tokaut.checks.disk import disk_faults
+from tokaut.checks.installation import common_settings, hotlines_left_out, read_each_country
 from tokaut.database import open_database
-from workers.delivery.outcomes import DELIVERY_ADVICE
+from tokaut.terminal import CommandError
+from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 
-NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.main clock"
+NO_CLOCK = f"The process clock does not run: no retries, no alerts. {clock_skew.START_CLOCK}"
 NOTHING_WAITS = "Nothing waits."
-ALL_IN_TIME = "Nothing to do. Reminders are sent automatically."
+ALL_IN_TIME = "Nothing to do: each report is still in time."
+NO_ON_CALL = "TOKAUT_ON_CALL is not set: if no hotline acts, nobody is alerted."
 STEP_LABELS = {
-    StepName.CLOSED: "an open desk gets it",
-    StepName.HOTLINE: "same desk again",
-    StepName.BACKUP: "backup gets it",
-    StepName.SUPERVISOR: "supervisor",
-    StepName.REGIONAL: "next hotline gets it",
-    StepName.OPERATOR: "you are told",
+    StepName.CLOSED: "an open hotline gets it",
+    StepName.HOTLINE: "{hotlines} reminded again",
+    StepName.BACKUP: "the backup gets it",
+    StepName.SUPERVISOR: "the supervisor is alerted",
+    StepName.REGIONAL: "the next hotline gets it",
+    StepName.OPERATOR: "on-call is alerted",
 }
+
+
+NOBODYS_PHONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSurroundings:
+    """What `watch` knows of this host and its settings, beside the database.
+
+    left_out: a sentence for each hotline that the worker could not set up, and for each country file that cannot be
+    read. full_disks: a sentence for each. staff_phones: hotline → number of its duty officer of this hour.
+    lacks_on_call: these are the worker's settings, and TOKAUT_ON_CALL is not set.
+    """
+
+    left_out: tuple[str, ...] = ()
+    full_disks: tuple[str, ...] = ()
+    staff_phones: Mapping[str, str] = field(default_factory=dict)
+    lacks_on_call: bool = False
+
+
+NOTHING_KNOWN = WatchSurroundings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +94,7 @@ def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
     """Return the row of one report. `now` is Unix time in microseconds."""
     left = None if one.acknowledge_by is None else one.acknowledge_by - now
     following = (
-        f"{STEP_LABELS[one.step]} {_due_text(one.next_step_at - now)}"
+        f"{STEP_LABELS[one.step].format(hotlines=_reminded(one))} {_due_text(one.next_step_at - now)}"
         if one.step and one.next_step_at is not None
         else "-"
     )
@@ -79,6 +108,19 @@ def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
         left is not None and left <= 0,
         left is not None and 0 < left <= ESCALATION_TIMES[one.priority].acknowledged // 4,
     )
+
+
+def _reminded(report: UnacknowledgedReport) -> str:
+    active = _active(report)
+    names = [sending.hotline for sending in active if sending.state == DeliveryState.DELIVERED]
+    names = names or [sending.hotline for sending in active] or ["nobody"]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _active(report: UnacknowledgedReport) -> list[WatchedDelivery]:
+    """Return the deliveries that may still bring somebody to acknowledge the report."""
+    states = (DeliveryState.DUE, DeliveryState.DELIVERED)
+    return [one for one in report.sendings if one.state in states and one.handling != Handling.REJECTED]
 
 
 def _delivery_text(sending: WatchedDelivery) -> str:
@@ -95,14 +137,19 @@ def next_action(
     now: int,
     times: ClockSkew,
     spools: Sequence[SpoolStatus] = (),
-    network_faults: Sequence[str] = (),
+    later_faults: Sequence[str] = (),
+    *,
+    surroundings: WatchSurroundings = NOTHING_KNOWN,
 ) -> str:
     """Return the one thing to do next.
 
-    Faults of clocks and spools come before reports, faults of networks and notes after them.
+    A full disk comes first, because it is the cause of many other faults. Faults of clocks and spools come before
+    reports, and after them `later_faults`, hotlines that are left out, and notes.
     """
     led_until = None if times.leader_until is None else now + times.leader_until
-    action = report_action(waiting, now, led_until)
+    action = report_action(waiting, now, led_until, surroundings.staff_phones)
+    if surroundings.full_disks:
+        return surroundings.full_disks[0]
     if action == NO_CLOCK:
         return action
     if fault := next(
@@ -111,44 +158,67 @@ def next_action(
         return fault
     if action not in (NOTHING_WAITS, ALL_IN_TIME):
         return action
-    if network_faults:
-        return network_faults[0]
-    return f"{action} {next(times.notes(), '')}".strip()
+    if faults := (*later_faults, *surroundings.left_out):
+        return faults[0]
+    notes = [NO_ON_CALL] if waiting and surroundings.lacks_on_call else []
+    return " ".join((action, *notes, *times.notes()))
 
 
-def report_action(waiting: Sequence[UnacknowledgedReport], now: int, leader_until: int | None) -> str:
+def report_action(
+    waiting: Sequence[UnacknowledgedReport],
+    now: int,
+    leader_until: int | None,
+    staff_phones: Mapping[str, str] = NOBODYS_PHONE,
+) -> str:
     """Return the one thing to do next about reports.
 
     `now` and `leader_until`, the end of the last lease of a clock process, are Unix time in microseconds.
     """
     if leader_until is None or leader_until < now - MINUTE:
         return NO_CLOCK
-    advice = next((advice for report in waiting if (advice := _advice_for(report, now))), "")
-    return advice or (ALL_IN_TIME if waiting else NOTHING_WAITS)
+    for advise in (_advice_for, _advice_while_tried):
+        if advice := next((advice for report in waiting if (advice := advise(report, now, staff_phones))), ""):
+            return advice
+    return ALL_IN_TIME if waiting else NOTHING_WAITS
 
 
-def _advice_for(report: UnacknowledgedReport, now: int) -> str:
-    short_id, age = report.report_id[-6:], now - report.since
-    active = [sending for sending in report.sendings if sending.state in (DeliveryState.DUE, DeliveryState.DELIVERED)]
-    active = [sending for sending in active if sending.handling != Handling.REJECTED]
+def _with_phone(hotline: str, staff_phones: Mapping[str, str]) -> str:
+    return f"{hotline} ({staff_phones[hotline]})" if hotline in staff_phones else hotline
+
+
+def _advice_while_tried(report: UnacknowledgedReport, now: int, staff_phones: Mapping[str, str]) -> str:
+    """Return what to do if it goes on that no hotline can be given the report, and until when to wait."""
+    active = _active(report)
+    if any(sending.state == DeliveryState.DELIVERED or not sending.why for sending in active):
+        return ""
+    left = ESCALATION_TIMES[report.priority].received - (now - report.since)
+    return (
+        f"{report.report_id[-6:]}: no hotline has it; the last try at {active[0].hotline} failed ({active[0].why}). It "
+        f"is tried again. Call {_with_phone(active[0].hotline, staff_phones)} if that goes on for "
+        f"{duration_text(left)}."
+    )
+
+
+def _advice_for(report: UnacknowledgedReport, now: int, staff_phones: Mapping[str, str]) -> str:
+    short_id, age, active = report.report_id[-6:], now - report.since, _active(report)
     if not active:
         return f"{short_id}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
     if left_out := [
         sending.hotline for sending in active if sending.state == DeliveryState.DUE and sending.why == "no_hotline"
     ]:
-        return f"{short_id}: call {left_out[0]}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
+        named = _with_phone(left_out[0], staff_phones)
+        return f"{short_id}: call {named}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
     received_by = [sending.hotline for sending in active if sending.state == DeliveryState.DELIVERED]
-    if not received_by and age > ESCALATION_TIMES[report.priority].received:
-        first = active[0]
+    first = active[0]
+    needs_person = ALERT_AT_ATTEMPT.get(first.why) == 1
+    if not received_by and (needs_person or age > ESCALATION_TIMES[report.priority].received):
         return (
-            f"{short_id}: call {first.hotline}, it has not got it. "
+            f"{short_id}: call {_with_phone(first.hotline, staff_phones)}, it has not got it. "
             f"{DELIVERY_ADVICE.get(first.why, 'It does not answer.')}"
         )
     if report.acknowledge_by is not None and report.acknowledge_by <= now:
-        return (
-            f"{short_id}: call {', '.join(received_by or [active[0].hotline])}. Nobody has taken it on for "
-            f"{duration_text(age)}."
-        )
+        named = ", ".join(_with_phone(hotline, staff_phones) for hotline in received_by or [first.hotline])
+        return f"{short_id}: call {named}. Nobody has acknowledged it for {duration_text(age)}."
     return ""
 
 
@@ -169,7 +239,7 @@ def duration_text(microseconds: int) -> str:
     return f"{max(0, microseconds) // SECOND} s"
 
 
-COLUMNS = ("", "report", "waits", "hotlines", "to be taken on", "next")
+COLUMNS = ("", "report", "waits", "hotlines", "to be acknowledged", "next")
 ONCE_WIDTH = 160
 LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: tokaut check"
 
@@ -178,9 +248,9 @@ LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: toka
 class WatchSnapshot:
     """The unacknowledged reports and the next action at one moment.
 
-    hidden: how many more reports wait than are shown. left_out: a sentence for each hotline that the worker could not
-    set up, and for each country file that cannot be read. calls: the synthetic calls to each network. quiet: channels
-    with unusually few calls. silent: a sentence for each process that has missed its reports.
+    hidden: how many more reports wait than are shown. left_out: as in WatchSurroundings. calls: the synthetic calls to
+    each network. quiet: channels with unusually few calls. silent: a sentence for each process that has missed its
+    reports.
     """
 
     rows: tuple[WatchRow, ...]
@@ -209,39 +279,71 @@ def watch(once: bool, every: int) -> None:
               tokaut watch --once
     """
     harden()
-    with open_database() as (database, _):
-        _, unreadable = read_each_country(os.environ)
-        left_out = (*unreadable, *(f"{hotline} {LEFT_OUT}" for hotline in hotlines_left_out(os.environ)))
-        if once:
-            snapshot = take_snapshot(database, at_most=200, left_out=left_out)
-            Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(snapshot))
-            return
-        with suppress(KeyboardInterrupt):
-            _update_forever(database, every, left_out)
+    try:
+        with open_database() as (database, _):
+            look_around = _surroundings(os.environ)
+            if once:
+                snapshot = take_snapshot(database, 200, look_around())
+                Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(snapshot))
+                return
+            with suppress(KeyboardInterrupt):
+                _update_forever(database, every, look_around)
+    except OperatorError as error:
+        raise CommandError("\n".join((*_full_disks(os.environ), str(error)))) from None
 
 
-def _update_forever(database: Database, every: int, left_out: tuple[str, ...]) -> None:
+def _surroundings(environ: Mapping[str, str]) -> Callable[[], WatchSurroundings]:
+    """Read the settings and country files once; return a function that looks at disks and rotas again."""
+    countries, unreadable = read_each_country(environ)
+    left_out = (*unreadable, *(f"{hotline} {LEFT_OUT}" for hotline in hotlines_left_out(environ)))
+    of_worker = any(name.startswith("HOTLINE_") for name in environ)
+    lacks_on_call = of_worker and not (environ.get("TOKAUT_ON_CALL") or environ.get("TOKAUT_ON_CALL_FILE"))
+
+    def look_around() -> WatchSurroundings:
+        phones = staff_phones(countries, int(time.time() * SECOND))
+        return WatchSurroundings(left_out, _full_disks(environ), phones, lacks_on_call)
+
+    return look_around
+
+
+def _full_disks(environ: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(disk_faults(common_settings(environ), MIN_FREE_BYTES))
+
+
+def staff_phones(countries: Iterable[Country], at: int) -> dict[str, str]:
+    """Return hotline → the number of its first duty officer who has one. `at`: Unix time in microseconds."""
+    return {
+        hotline.id: phones[0]
+        for country in countries
+        for hotline in country.hotlines.values()
+        if (phones := [one for one in duty_officers(hotline.card, country.time_zone, at) if one.startswith("+")])
+    }
+
+
+def _update_forever(database: Database, every: int, look_around: Callable[[], WatchSurroundings]) -> None:
     with Live(screen=True, auto_refresh=False) as live:
-        for drawn in _looks(database, live.console, left_out):
+        for drawn in _looks(database, live.console, look_around):
             live.update(drawn, refresh=True)
             time.sleep(every)
 
 
-def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ()) -> Iterator[RenderableType]:
+def _looks(
+    database: Database, console: Console, look_around: Callable[[], WatchSurroundings]
+) -> Iterator[RenderableType]:
     """Yield the table again and again. While the database is unavailable, yield a message instead."""
     while True:
+        surroundings = look_around()
         try:
-            at_most = max(1, console.size.height - 6 - len(left_out))
-            yield _drawn(take_snapshot(database, at_most=at_most, left_out=left_out))
+            at_most = max(1, console.size.height - 6 - len(surroundings.left_out))
+            yield _drawn(take_snapshot(database, at_most, surroundings))
         except PermissionDenied:  # the account lacks a right; retrying does not help
             raise
         except DatabaseUnavailable as away:
-            yield Text(
-                f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"
-            )
+            fault = f"The database does not answer ({away}). Callers are served from the spool. Start it."
+            yield Text("\n".join((*surroundings.full_disks, fault)), "bold red")
 
 
-def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
+def take_snapshot(database: Database, at_most: int, surroundings: WatchSurroundings = NOTHING_KNOWN) -> WatchSnapshot:
     """Read the unacknowledged reports, the synthetic calls and the quiet channels.
 
     `at_most`: the lines of all; at least one report is shown. Raises DatabaseUnavailable.
@@ -254,14 +356,14 @@ def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = 
     now = database.now()
     times = clock_skew.measure_skew(database, attempts=True)
     faults = [fault for status in calls for fault in status.faults()] + [channel.fault() for channel in quiet]
-    action = next_action(waiting, now, times, spools, faults)
+    action = next_action(waiting, now, times, spools, faults, surroundings=surroundings)
     rows = tuple(watch_row(report, now) for report in waiting)
-    return WatchSnapshot(rows, action, count - len(waiting), left_out, calls, quiet, silent)
+    return WatchSnapshot(rows, action, count - len(waiting), surroundings.left_out, calls, quiet, silent)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     parts: list[RenderableType] = [Text(snapshot.next_action, "bold")]
-    parts += [Text(sentence, "bold red") for sentence in snapshot.left_out]
+    parts += [Text(sentence, "bold red") for sentence in snapshot.left_out if sentence != snapshot.next_action]
     parts += [Text(note, "yellow") for note in snapshot.silent]
     if snapshot.rows:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)

@@ -51,21 +51,25 @@ class _Story:
     messages: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
 
 
-def page(lines: Iterable[Mapping[str, Any]], console: str | None, tag: str = "") -> str:
+def page(lines: Iterable[Mapping[str, Any]], console: str | None, tag: str = "", *, in_demo: bool = True) -> str:
     """Return the page.
 
-    `lines`: accepted deliveries, the oldest first. `console`: address of the demo's console. `tag`: the entity tag of
-    this list, by which the page asks for a newer one.
+    `lines`: accepted deliveries, the oldest first. `console`: address of the console. `tag`: the entity tag of this
+    list, by which the page asks for a newer one. `in_demo`: False for the practice hotline of `tokaut start`.
     """
+    name = "demo's" if in_demo else "practice"
+    made_up = "Made up, like everything in a demo." if in_demo else "For training only."
+    login = "login: <code>tokaut demo --login</code>" if in_demo else "an account: <code>tokaut staff invite</code>"
     answer = f'<a href="{escape(console or "")}" target="_blank" rel="noreferrer">Answer in the console</a>'
-    answer += " (login: <code>tokaut demo --login</code>)"
+    answer += f" ({login})"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><title>What the demo\'s hotline has received</title>'
+        '<meta name="color-scheme" content="light dark"><title>'
+        f"What the {name} hotline has received</title>"
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="/hotline.css">'
         '<script type="module" src="/hotline.js"></script></head><body><header><h1>Inbox of the hotline</h1>'
-        f"<p>Signed reports, as JSON. Made up, like everything in a demo. {answer if console else ''}</p></header>"
+        f"<p>Signed reports, as JSON. {made_up} {answer if console else ''}</p></header>"
         f'<main id="reports" aria-live="polite" data-tag="{escape(tag)}">{reports(lines)}</main></body></html>'
     )
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from runtime.settings import Mode
 from tokaut.local_stack import hotline_page
 from tokaut.terminal import one_line
 
@@ -87,7 +88,8 @@ class DemoHotlineServer(ThreadingHTTPServer):
     ) -> None:
         self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
         self.received = DeliveryFile(received)
-        self.console = os.environ.get("CONSOLE_URL")  # staff of the demo read and answer there
+        self.console = os.environ.get("CONSOLE_URL")  # staff read and answer there
+        self.in_demo = os.environ.get("TOKAUT_MODE", Mode.DEMO) == Mode.DEMO
         super().__init__((host, port), _RequestHandler)
         if certificate:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -114,7 +116,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self._answer(200, b"ok\n", "text/plain; charset=utf-8")
         elif self.path == "/":
             count, lines = self.server.received.newest()
-            self._show(hotline_page.page(lines, self.server.console, _entity_tag(count)))
+            self._show(hotline_page.page(lines, self.server.console, _entity_tag(count), in_demo=self.server.in_demo))
         elif self.path == "/reports":
             count, lines = self.server.received.newest()
             if self.headers.get("If-None-Match") == (tag := _entity_tag(count)):

@@ -29,11 +29,10 @@ class ProcessDied(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """A process that was started, and the file of its output. `outlasts`: it is stopped after all others."""
+    """A process that was started, and the name of its log. `outlasts`: it is stopped after all others."""
 
     name: str
     process: subprocess.Popen[bytes] | ForkedProcess
-    log: Path
     outlasts: bool = False
 
 
@@ -48,11 +47,12 @@ class ProcessGroup:
         self._run = run
         self.logs = logs
         self._children: list[ChildProcess] = []
+        self._earlier: dict[str, int] = {}  # name → bytes of its log that were written before this run
         self._fork_server: ForkServer | None = None
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         if forks and sys.platform == "linux":
             self._fork_server = ForkServer()
-            with self._log("fork-server").open("ab") as out:
+            with self._open_log("fork-server") as out:
                 self._fork_server.start({**os.environ, RUN_MARK: run}, out)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str], *, outlasts: bool = False) -> None:
@@ -60,8 +60,8 @@ class ProcessGroup:
 
         `outlasts`: the other processes need it until they have ended.
         """
-        log, environment = self._log(name), {**environment, RUN_MARK: self._run}
-        with log.open("ab") as out:
+        environment = {**environment, RUN_MARK: self._run}
+        with self._open_log(name) as out:
             process = self._fork(name, command, environment, out) or subprocess.Popen(
                 die_with_parent(command),
                 env=environment,
@@ -70,7 +70,7 @@ class ProcessGroup:
                 stderr=out,
                 start_new_session=True,
             )
-        self._children.append(ChildProcess(name, process, log, outlasts))
+        self._children.append(ChildProcess(name, process, outlasts))
 
     def _fork(
         self, name: str, command: list[str], environment: Mapping[str, str], out: IO[bytes]
@@ -86,11 +86,21 @@ class ProcessGroup:
             raise ProcessDied(self._about_fork_server(f"{name} was not started: {error}.")) from None
 
     def _about_fork_server(self, sentence: str) -> str:
-        log = self._log("fork-server")
-        return f"{sentence} {log} ends with:\n{_log_tail(log)}"
+        return f"{sentence} {self._log_end('fork-server')}"
 
-    def _log(self, name: str) -> Path:
-        return self.logs / f"{name}.log"
+    def _open_log(self, name: str) -> IO[bytes]:
+        log = (self.logs / f"{name}.log").open("ab")
+        self._earlier.setdefault(name, log.tell())
+        return log
+
+    def _log_end(self, name: str) -> str:
+        """Return the end of a log. Lines of earlier runs are left out: they would name another cause."""
+        log = self.logs / f"{name}.log"
+        with log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(self._earlier[name], end - 4 * LOG_TAIL_CHARS))
+            text = file.read().decode(errors="replace")
+        return f"{log} ends with:\n{text[-LOG_TAIL_CHARS:].strip() or '(nothing)'}"
 
     def of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of the processes with these names. Unknown names are ignored."""
@@ -103,9 +113,7 @@ class ProcessGroup:
             if (status := child.process.poll()) is not None:
                 if isinstance(child.process, ForkedProcess) and child.process.server.has_ended():
                     raise ProcessDied(self._about_fork_server("The process that the others are forks of has ended."))
-                raise ProcessDied(
-                    f"{child.name} has ended ({_exit_text(status)}). {child.log} ends with:\n{_log_tail(child.log)}"
-                )
+                raise ProcessDied(f"{child.name} has ended ({_exit_text(status)}). {self._log_end(child.name)}")
 
     def stop(self, *, at_once: bool = False) -> None:
         """Stop all processes by SIGTERM and then SIGKILL, with everything in their groups.
@@ -159,10 +167,6 @@ def _marked_processes(mark: bytes) -> list[int]:
 
 def _exit_text(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-
-
-def _log_tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-LOG_TAIL_CHARS:].strip() or "(nothing)"
 
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

@@ -97,12 +97,12 @@ def is_free(port: int) -> bool:
     return listen_error(port) is None
 
 
-def listen_error(port: int) -> OSError | None:
+def listen_error(port: int, host: str = "127.0.0.1") -> OSError | None:
     """Return the error of listening on the port, such as EADDRINUSE or EACCES; None if it is free."""
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((host, port))
         except OSError as error:
             return error
     return None

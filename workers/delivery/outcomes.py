@@ -104,6 +104,11 @@ ALERT_AT_ATTEMPT: Mapping[str, int] = {
 
 # Class of failure → the remedy for the person who is notified.
 DELIVERY_ADVICE: Mapping[str, str] = {
+    "not_reached": "Nothing answers at the hotline's address. Call them: does the server run, is a firewall between?",
+    "dns": "The hotline's name leads nowhere. Call them, and compare HOTLINE_<ID>_URL with them.",
+    "timeout": "The hotline does not answer in time. Call them.",
+    "reset": "The hotline breaks the connection off. Call them, and ask them to look into their server's log.",
+    "busy": "The hotline's server reports an error. Call them, and ask them to look into its log.",
     "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
     "not_found": "Nothing is at the hotline's address. Ask them whether a release is under way.",

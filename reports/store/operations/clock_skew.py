@@ -37,6 +37,7 @@ from runtime.time_units import HOUR, MINUTE, SECOND
 
 CLOCK_LEASE = "clock"
 DOCS_PAGE = "docs/operating/clock-jumped.md"
+START_CLOCK = "Start the process clock: systemctl start tokaut-clock (without units: python -m workers.main clock)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ClockSkew:
             yield (
                 f"The clock's lease ends in {format_duration(self.leader_until)}: it was taken while a host's "
                 f"clock was wrong, and "
-                f"no clock process is the scheduler now. Start one: python -m workers.main clock. {DOCS_PAGE}"
+                f"no clock process is the scheduler now. {START_CLOCK} {DOCS_PAGE}"
             )
         if self.rows_ahead:
             yield (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from reports.case_state import Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
@@ -284,14 +284,27 @@ class ReportPath:
     done: tuple[Any, ...]
 
 
+def find_reports(database: Database, digits: str, at_most: int = 20) -> tuple[str, ...]:
+    """Return the ids of the reports that begin or end with these hexadecimal digits, the newest first.
+
+    It reads every id, so it is for a person who asks and not for a script.
+    """
+    r = t.report.c
+    report_digits = func.replace(r.report_id, "-", "")
+    query = select(r.report_id).where(or_(report_digits.like(f"{digits}%"), report_digits.like(f"%{digits}")))
+    with database.read() as connection:
+        return tuple(connection.execute(query.order_by(r.created_at.desc()).limit(at_most)).scalars())
+
+
 def load_report_path(database: Database, report_id: str) -> ReportPath | None:
     """Load the path of a report: ids, codes and times only. Returns None if there is no such report."""
     r, w, d, a = t.report.c, t.route.c, t.delivery.c, t.audit.c
     report_query = select(r.report_id, r.created_at, r.country, r.priority, r.completeness, r.state, r.desk)
     route_query = select(w.hotline, w.role, w.why).where(of_latest_route(report_id)).order_by(w.rank)
     delivery_query = select(
-        d.delivery_id, d.created_at, d.hotline, d.type, d.revision, d.role, d.why, d.state, d.handling
-    )
+        d.delivery_id, d.created_at, d.hotline, d.type, d.revision, d.role, d.why, d.state, d.handling,
+        d.attempt, d.last_class, d.last_status, d.next_at,
+    )  # fmt: skip
     delivery_query = delivery_query.where(d.report_id == report_id).order_by(d.created_at, d.delivery_id)
     delivery_ids = select(d.delivery_id).where(d.report_id == report_id)
     audit_query = select(a.at, a.actor, a.act, a.object_id).where(

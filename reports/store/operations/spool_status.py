@@ -76,8 +76,8 @@ class SpoolStatus:
         """Yield one sentence for each fault, with its remedy."""
         if self.lacks_redis:
             yield (
-                f"{self.host} cannot use Redis. Calls over Africa's Talking continue; other callers by USSD get only "
-                f"the emergency numbers, and SMS wait. {REDIS_PAGE}"
+                f"{self.host} could not use Redis {self.unseen} s ago. While it runs, calls over Africa's Talking "
+                f"continue; other callers by USSD get only the emergency numbers, and SMS wait. {REDIS_PAGE}"
             )
         if self.is_away:
             note = f" and may hold {self.may_hold}" if self.may_hold else ""
@@ -100,10 +100,7 @@ class SpoolStatus:
         """Yield one sentence about a process that may be about to come back, as in a restart."""
         if self.is_silent:
             note = f", and may hold {self.may_hold}" if self.may_hold else ""
-            yield (
-                f"{self.host} has not been seen for {self.unseen} s{note}. If nobody restarts it: {AWAY_PAGE}. On-call "
-                f"is alerted after {AWAY_SECONDS // 60} min."
-            )
+            yield f"{self.host} has not been seen for {self.unseen} s{note}. If nobody restarts it: {AWAY_PAGE}"
 
 
 def save_status(database: Database, spooled: SpoolStatus) -> None:
