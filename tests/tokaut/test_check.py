@@ -102,14 +102,18 @@ def test_it_changes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_lost_is_not_made_anew(tmp_path: Path) -> None:
-    settings = good(tmp_path) | {"DATABASE_URL": f"sqlite:///{tmp_path}/tokaut.db"}
+def test_a_database_that_is_lost_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a wrong setting too: `tokaut start` said only "Run: tokaut migrate", and that passed every check."""
+    monkeypatch.setattr("tokaut.commands.start.harden", lambda: None)
+    settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
     (tmp_path / "tokaut.db").unlink()
-    for command in (["check"], ["watch", "--once"], ["deliveries", "list"]):
-        said = CliRunner().invoke(main, command, env=settings).output
-        assert f"There is no database {tmp_path}/tokaut.db" in said, command
-        assert "tokaut restore <file>" in said
-        assert not (tmp_path / "tokaut.db").exists()
+    for name, address in (("TOKAUT_DATA", {}), ("DATABASE_URL", {"DATABASE_URL": f"sqlite:///{tmp_path}/tokaut.db"})):
+        for command in (["check"], ["watch", "--once"], ["deliveries", "list"], ["start"]):
+            said = CliRunner().invoke(main, command, env=settings | address).output
+            before, _, rest = said.partition(f"There is no database {tmp_path}/tokaut.db. Is {name} as the services")
+            assert "tokaut migrate" not in before and rest, command
+            assert rest.index("tokaut restore <file>") < rest.index("Only on a new host, run tokaut migrate"), command
+            assert not (tmp_path / "tokaut.db").exists()
 
 
 def test_a_database_that_a_service_made_anew_is_called_empty(tmp_path: Path) -> None:
@@ -246,7 +250,7 @@ def test_a_backup_that_was_never_made(tmp_path: Path, mode: str, address: str, s
 def test_without_a_database_no_backup_is_called_good(tmp_path: Path) -> None:
     settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
     (tmp_path / "tokaut.db").unlink()
-    assert "? There is no database yet, and so no backup of it." in run(settings).output
+    assert "? There is no database, and so no backup of it." in run(settings).output
 
 
 def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
-from tokaut.database import file_fault
+from tokaut.database import SERVED_FROM_SPOOL, describe_outage, file_fault, missing_database
 from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
@@ -321,10 +321,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     A missing embedded database is reported, not created.
     """
     if not common.has_database:
-        yield (
-            f"There is no database {common.database_file}. If it had data before, the data is lost: stop all processes "
-            "and restore a backup: tokaut restore <file>. On a new host, run tokaut migrate."
-        )
+        yield missing_database(common)
         return
     try:
         with closing(Database(common.database_url, threads=1)) as database:
@@ -340,9 +337,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     except DatabaseUnavailable as unavailable:
         damaged = str(unavailable) == "DatabaseError"
         advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield file_fault(common.database_file) or (
-            f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
-        )
+        yield file_fault(common.database_file) or describe_outage(unavailable, advice, SERVED_FROM_SPOOL)
 
 
 def _operator_faults(database: Database, common: CommonSettings) -> Iterator[str]:
@@ -408,7 +403,7 @@ def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     if mode == Mode.DEMO:
         return
     if not common.has_database:
-        yield Advisory("There is no database yet, and so no backup of it.")
+        yield Advisory("There is no database, and so no backup of it.")
         return
     marker = marker_path(common.database_url, common.data)
     age = backup_age_seconds(marker)

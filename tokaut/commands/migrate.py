@@ -17,7 +17,7 @@ from reports.store.privileges.console_hotlines import ConsoleHotline
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
 from runtime.settings import ConsoleOperators, InstallationSettings, MigrationSettings, Mode, load_settings
-from tokaut.database import file_fault
+from tokaut.database import describe_outage, file_fault
 from tokaut.terminal import CommandError, echo
 
 
@@ -50,8 +50,7 @@ def migrate() -> None:
         ) from None
     except DatabaseUnavailable as unavailable:
         raise CommandError(
-            file_fault(settings.database_file)
-            or f"The database does not answer ({unavailable}). Start it, then run this again."
+            file_fault(settings.database_file) or describe_outage(unavailable, "Start it, then run this again.")
         ) from None
     echo("The database has the schema of this release.")
     for line in faults:

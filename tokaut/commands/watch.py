@@ -28,7 +28,7 @@ from reports.store.operations.synthetic_calls import SyntheticCallStatus
 from runtime.hardening import harden
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tokaut.checks.installation import hotlines_left_out, read_each_country
-from tokaut.database import open_database
+from tokaut.database import SERVED_FROM_SPOOL, describe_outage, open_database
 from workers.delivery.outcomes import DELIVERY_ADVICE
 
 NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.main clock"
@@ -236,9 +236,7 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
         except PermissionDenied:  # the account lacks a right; retrying does not help
             raise
         except DatabaseUnavailable as away:
-            yield Text(
-                f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"
-            )
+            yield Text(describe_outage(away, "Start it.", SERVED_FROM_SPOOL), "bold red")
 
 
 def take_snapshot(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> WatchSnapshot:
