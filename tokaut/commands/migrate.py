@@ -9,7 +9,7 @@ from contextlib import closing
 import click
 
 from reports.countries.country import load_countries
-from reports.store.database_check import privilege_faults
+from reports.store.database_check import privilege_faults, refuse_other_owner
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.migrations import upgrade
 from reports.store.privileges import console_hotlines
@@ -40,6 +40,7 @@ def migrate() -> None:
         settings, hotlines = _load_settings(os.environ)
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
+            refuse_other_owner(database, settings.mode)
             upgrade(database, settings.mode, hotlines)
             faults = privilege_faults(database, "owner")
             unassigned = console_hotlines.list_faults(database, hotlines)
