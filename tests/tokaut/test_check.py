@@ -1,7 +1,8 @@
 """`tokaut check` reports all faults at once, and the remedy for each."""
 
+import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.countries.hotline import Hotline
+from reports.crypto import key_files
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_public_keys, publish_public_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -24,6 +26,7 @@ HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 def good(folder: Path) -> dict[str, str]:
     """Prepare an installation without faults, and return its settings without Redis's address."""
+    folder.mkdir(exist_ok=True)
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
     migrate(database, "demo")
     database.close()
@@ -298,6 +301,52 @@ def test_a_damaged_key_is_named_also_an_older_one(tmp_path: Path) -> None:
     assert f"x {old} is not a private key in PKCS#8; put it back from its copy" in said
     assert f"x {public} is not a readable public key; copy it again from where it was made" in said
     assert "The private key of vu-police is not under" not in said
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_without_any_key_of_the_country_is_first_a_wrong_setting(tmp_path: Path, there: bool) -> None:
+    """The four lines before said to make new keys; afterwards web sealed to these, and no fault was left."""
+    wrong = tmp_path / "key"
+    if there:
+        create_key_pair(wrong, SENDER_KEY)
+    for mode in ("demo", "live"):
+        output = run(good(tmp_path / mode) | {"TOKAUT_KEYS": str(wrong), "TOKAUT_MODE": mode}).output
+        [line] = output.split("\nkeys:\n")[1].split("\nphone pepper:")[0].splitlines()
+        said = f"No key of this country is in {wrong}. " if there else f"There is no folder {wrong}, and so no key. "
+        assert line.startswith(f"  x {said}Is TOKAUT_KEYS right (default: TOKAUT_DATA/keys)?")
+        assert "Only if they were never made: tokaut keys new <name>, for each of vu-pikinini, vu-womens" in line
+
+
+def test_private_keys_of_another_account_end_no_other_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line was all that was printed. No private key is called missing: nobody may restore one over another."""
+    listed = Path.iterdir
+
+    def refused(folder: Path) -> Iterator[Path]:
+        if "private" in folder.parts:  # root may read every folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return listed(folder)
+
+    settings = good(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(key_files, "_exists", lambda _: False)
+    output = run(settings).output
+    [line] = output.split("\nkeys:\n")[1].split("\nphone pepper:")[0].splitlines()
+    assert line == (
+        f"  x {tmp_path}/keys/private/vu-pikinini cannot be read (Permission denied); run this as the account that "
+        "owns the keys. No private key was checked."
+    )
+    assert "Redis does not answer" in output
+
+
+def test_a_file_that_cannot_be_used_ends_only_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> Iterator[str]:
+        yield "first"
+        raise PermissionError(errno.EACCES, "Permission denied", "/x")
+
+    monkeypatch.setattr(installation, "folder_faults", refused)
+    output = run(good(tmp_path)).output
+    assert "folders:\n  x first\n  x /x cannot be used (Permission denied). Run this as an account" in output
+    assert "\nbackup: good" in output
 
 
 @pytest.mark.parametrize("command", ["check", "watch --once", "migrate"])

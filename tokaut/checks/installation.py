@@ -26,8 +26,10 @@ from reports.crypto.key_files import (
     list_keys,
     load_private_keys,
     load_public_keys,
+    missing_keys,
     refuse_keys,
     refuse_private_keys,
+    unreadable_private_folder,
 )
 from reports.crypto.phone_pepper import load_pepper
 from reports.store import audit_log
@@ -240,17 +242,23 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
 
 def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Check that both halves of each key pair are present, and the keys that hotline cards name."""
+    agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines}
+    try:
+        if fault := missing_keys(folder, agreed_ids):
+            yield fault
+            return
+    except KeyFileError as unreadable:
+        yield str(unreadable)
+        return
     yield from _key_mode_faults(folder, mode)
-    agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
+    agreed_ids[SENDER_KEY] = ""
+    if unreadable_folder := unreadable_private_folder(folder, agreed_ids):
+        yield f"{unreadable_folder}. No private key was checked."
     for hotline, agreed in agreed_ids.items():
         try:
             load_public_keys(folder, [hotline])
-            yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
-            if not list_keys(folder, hotline)[0].has_private_key:
-                yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
-                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
-                )
+            if not unreadable_folder:
+                yield from _private_key_faults(folder, hotline)
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
@@ -260,6 +268,15 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
                 f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
                 "the hotline for its key id by phone, then correct the card or replace the key."
             )
+
+
+def _private_key_faults(folder: Path, hotline: str) -> Iterator[str]:
+    yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
+    if not list_keys(folder, hotline)[0].has_private_key:
+        yield (
+            f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
+            f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+        )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
