@@ -20,6 +20,7 @@ from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
 from tokaut.checks import installation
+from tokaut.settings_file import READ_SETTINGS
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
@@ -142,10 +143,51 @@ def test_for_live_mode_these_are_faults(tmp_path: Path) -> None:
     assert "Live mode would need more" not in result.output
 
 
-def test_a_wrong_mode_is_said_and_the_rest_is_looked_at_too(tmp_path: Path) -> None:
-    result = run(good(tmp_path) | {"TOKAUT_MODE": "Live"})
-    assert "TOKAUT_MODE is 'Live'; it can be demo, training or live" in result.output
-    assert "Redis does not answer" in result.output
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"TOKAUT_MODE": "Trainning"}, "TOKAUT_MODE is 'Trainning'; it can be demo, training or live"),
+        ({"COUNTRIES": "Vanuatu"}, "COUNTRIES holds 'Vanuatu'; names are lower case"),
+        ({"COUNTRIES": ""}, "COUNTRIES is empty; name the countries to serve"),
+        ({"CHANNELS": "USSD"}, "CHANNELS holds 'USSD'; names are lower case"),
+        ({"TOKAUT_DATA": "/dev/null"}, "TOKAUT_DATA goes through /dev/null, which is a file"),
+        ({"DATABASE_URL": "sqlite://data/tokaut.db"}, "DATABASE_URL names no file: sqlite: is followed by three"),
+    ],
+)
+def test_a_wrong_setting_that_all_share_is_said_and_nothing_is_judged_by_a_default(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    settings = good(tmp_path)
+    result = run(settings | {"TOKAUT_MODE": "training"} | wrong)
+    first, line, _, last = result.output.splitlines()
+    assert (result.exit_code, first, last) == (1, "settings:", "Correct these first; the rest was not checked.")
+    assert line.startswith(f"  x {said}")
+    if "TOKAUT_MODE" not in wrong:  # live mode refuses more settings, and their values are known
+        live = run(settings | {"TOKAUT_MODE": "live"} | wrong).output
+        assert f"  x {said}" in live and "x PUBLIC_URL begins with http://" in live
+        assert live.endswith("the rest was not checked.\n") and "\ndatabase" not in live
+
+
+def test_no_command_takes_the_countries_of_a_demo_for_those_of_a_wrong_setting() -> None:
+    countries, faults = installation.read_each_country({"COUNTRIES": "Vanuatu", "TOKAUT_MODE": "training"})
+    assert countries == () and faults[0].startswith("COUNTRIES holds 'Vanuatu'")
+    assert [country.iso for country in installation.read_each_country({"COUNTRIES": "vu"})[0]] == ["VU"]
+
+
+def test_without_settings_it_says_how_to_read_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("TOKAUT_")]:
+        monkeypatch.delenv(name)
+    result = run({})
+    assert (result.exit_code, result.output) == (1, f"There are no settings. {READ_SETTINGS}\n")
+    assert "Vanuatu" in run({}, "--country", "vu").output
+
+
+def test_of_one_country_a_wrong_folder_of_country_files_is_said(tmp_path: Path) -> None:
+    """The shipped file was judged in its place."""
+    result = run({"TOKAUT_COUNTRY_DIR": str(tmp_path / "none"), "TOKAUT_DATA": str(tmp_path)}, "--country", "vu")
+    assert result.exit_code == 1
+    assert f"x TOKAUT_COUNTRY_DIR names {tmp_path}/none, which is not a folder" in result.output
+    assert "verified_on" not in result.output
 
 
 def test_a_channel_and_a_country_that_are_not_there(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from runtime.settings import (
     OperatorSettings,
     PepperSettings,
     SettingError,
+    SettingFault,
     collect_settings,
     find_reused_secrets,
     hotline_settings,
@@ -65,6 +66,7 @@ from workers.jobs.synthetic_calls import synthetic_call_faults
 
 REDIS: Final = "REDIS_"
 USSD_SETTINGS: Final = ("KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL")
+COUNTRY_FILE_SETTINGS: Final = frozenset({"TOKAUT_MODE", "TOKAUT_COUNTRY_DIR"})
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
 CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders", "workers.recordings")
@@ -77,7 +79,8 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
     """Return the shared settings in the configured mode.
 
     A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode itself is
-    never replaced by demo mode, because it decides which hotline addresses are allowed.
+    never replaced by demo mode, because it decides which hotline addresses are allowed. What the defaults say of an
+    installation may be false: `prevent_checks` says whether there are any.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     faulty = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
@@ -85,6 +88,23 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
         faulty |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
     readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in faulty}
     return replace(load_settings(CommonSettings, readable), mode=Mode(mode_of(environ)))
+
+
+def common_faults(environ: Mapping[str, str]) -> tuple[SettingFault, ...]:
+    """Return the faults of the shared settings, in place of which `common_settings` has a default.
+
+    What only live mode refuses is none: the value is known.
+    """
+    is_live = environ.get("TOKAUT_MODE", "").strip() == Mode.LIVE
+    return try_load(CommonSettings, {**environ, "TOKAUT_MODE": Mode.TRAINING} if is_live else environ)[1]
+
+
+def prevent_checks(environ: Mapping[str, str], *, only_country: bool = False) -> bool:
+    """Return whether a wrong setting makes the other checks judge another installation than this one.
+
+    `only_country`: of a single country file, for which few settings count.
+    """
+    return any(not only_country or fault.name in COUNTRY_FILE_SETTINGS for fault in common_faults(environ))
 
 
 def operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
@@ -111,7 +131,7 @@ def mode_of(environ: Mapping[str, str]) -> Mode:
 
 def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
     """Yield faults in the settings of every process, or of worker and clock only; and unknown setting names."""
-    for channel in common_settings(environ).channels:
+    for channel in _channels(environ):
         if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
@@ -141,8 +161,14 @@ def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
         if of_worker
         else ((*CHANNEL_PACKAGES, *SENDER_PACKAGES), SHARED_SETTINGS)
     )
-    of_channels = [cls for channel in common_settings(environ).channels for cls in _channel_settings(channel, packages)]
+    of_channels = [cls for channel in _channels(environ) for cls in _channel_settings(channel, packages)]
     return [*shared, *of_channels]
+
+
+def _channels(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the channels; none if the setting is wrong: the demo's need secrets that this installation does not."""
+    is_wrong = any(fault.name == "CHANNELS" for fault in common_faults(environ))
+    return () if is_wrong else common_settings(environ).channels
 
 
 def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
@@ -213,7 +239,13 @@ def read_countries(
 
 
 def read_each_country(environ: Mapping[str, str]) -> tuple[tuple[Country, ...], tuple[str, ...]]:
-    """Return the configured countries whose files can be read, and the faults of the others."""
+    """Return the configured countries whose files can be read, and the faults of the others.
+
+    If a setting is wrong that names them, returns no country, not those of a demo.
+    """
+    of_countries = COUNTRY_FILE_SETTINGS | {"COUNTRIES"}
+    if faults := tuple(str(fault) for fault in common_faults(environ) if fault.name in of_countries):
+        return (), faults
     common, mode = common_settings(environ), mode_of(environ)
     read = [read_countries(common, mode, iso) for iso in common.countries]
     countries = tuple(country for loaded, _ in read if loaded for country in loaded)

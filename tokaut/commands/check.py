@@ -13,7 +13,8 @@ from runtime.settings import Mode, PepperSettings, WebKeySettings, collect_setti
 from tokaut.checks import installation
 from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
 from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
-from tokaut.terminal import echo
+from tokaut.settings_file import READ_SETTINGS
+from tokaut.terminal import CommandError, echo
 
 Found = dict[str, list[str]]  # part → its faults and advisories, one sentence each
 
@@ -29,7 +30,9 @@ def check(country: str | None, worker: bool) -> None:
     """Show everything that is wrong with this installation, and what to do about each fault.
 
     Checks settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
-    settings of the services, under an account that may read them. The exit status is 1 if something must be fixed.
+    settings of the services, under an account that may read them. If a setting that all processes share is wrong, it
+    names the faults of the settings only, since they decide what the rest means. The exit status is 1 if something must
+    be fixed.
 
     \b
     Example:  tokaut check
@@ -41,6 +44,12 @@ def check(country: str | None, worker: bool) -> None:
     the systemd units.
     """
     harden()
+    if not country and not any(name.startswith("TOKAUT_") for name in os.environ):
+        raise CommandError(f"There are no settings. {READ_SETTINGS}")
+    if installation.prevent_checks(os.environ, only_country=bool(country)):
+        _print({"settings": list(installation.setting_faults(os.environ, of_worker=worker))})
+        echo("\nCorrect these first; the rest was not checked.")
+        raise SystemExit(1)
     mode = installation.mode_of(os.environ)
     findings = look_at_files(os.environ, only=country, of_worker=worker)
     if not country:

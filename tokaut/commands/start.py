@@ -21,10 +21,10 @@ from tokaut.local_stack.services import (
     server_addresses,
     start_services,
 )
+from tokaut.settings_file import READ_SETTINGS
 from tokaut.terminal import CommandError, echo
 
 LOOK_SECONDS = 0.5
-HINT = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 
 ONE_ACCOUNT = (
     "`tokaut start` is for SQLite only: it runs all processes under one account and one DATABASE_URL, and in "
@@ -52,7 +52,7 @@ def start() -> None:
     harden()
     common = load_settings(CommonSettings, os.environ)
     if common.mode is Mode.DEMO:
-        raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {HINT}")
+        raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {READ_SETTINGS}")
     if common.database_file is None:
         raise CommandError(ONE_ACCOUNT)
     if not common.has_database:
