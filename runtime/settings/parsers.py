@@ -249,6 +249,8 @@ def ca_file(text: str) -> Path:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:
         raise InvalidValue(f"names {path}, which holds no certificate in PEM form; correct the path") from None
+    except PermissionError:
+        raise InvalidValue(f"names {path}, and this account may not read it; chown or chmod it") from None
     except OSError as error:
         raise InvalidValue(f"names {path}, which cannot be read ({error.strerror}); correct the path") from None
     return path

@@ -26,7 +26,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
 from runtime import host_id
-from runtime.redis_clients import describe_error, queue_client, session_client
+from runtime.redis_clients import describe_error, is_certificate_fault, queue_client, session_client
 from runtime.settings import (
     CommonSettings,
     InstallationSettings,
@@ -48,9 +48,9 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
         try:
             server_info = _server_info(connect, address) or server_info
         except (RedisError, OSError) as error:
+            advice = "" if is_certificate_fault(error) else f" Start it, or correct {name}."
             yield (
-                f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else. "
-                f"Start it, or correct {name}."
+                f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else.{advice}"
             )
             return
         if live and address.username in {None, "default"}:
