@@ -102,6 +102,11 @@ def describe_error(error: BaseException) -> str:
     return code if isinstance(error, ResponseError) and code.isalpha() and code.isupper() else type(error).__name__
 
 
+def is_certificate_fault(error: BaseException) -> bool:
+    """Return whether the server answered, and only its certificate was refused."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
 def _why_certificate(code: int) -> str:
     if code in _OTHER_NAME:
         return "its certificate is for another name; write that name in the address, or replace the certificate"

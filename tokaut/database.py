@@ -11,8 +11,10 @@ from pathlib import Path
 from reports.store.database_check import refuse_not_ready
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.privileges.rights import CLOCK
-from runtime.settings import InstallationSettings, load_settings
+from runtime.settings import InstallationSettings, Mode, load_settings
 from tokaut.terminal import CommandError
+
+SERVED_FROM_SPOOL = "Callers are still served, from the spool."
 
 
 @contextmanager
@@ -28,10 +30,7 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
     try:
         settings = load_settings(InstallationSettings, os.environ)
         if not settings.has_database:
-            raise CommandError(
-                f"There is no database {settings.database_file}. Set TOKAUT_DATA or DATABASE_URL as the services have "
-                f"it; a demo's is in TOKAUT_DATA={settings.data / 'demo'}. If it is lost: tokaut restore <file>"
-            )
+            raise CommandError(missing_database(settings))
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             refuse_not_ready(database)
             yield database, f"operator:{_account()}"
@@ -41,9 +40,29 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         ) from None
     except DatabaseUnavailable as unavailable:
         raise CommandError(
-            file_fault(settings.database_file)
-            or f"The database does not answer ({unavailable}). Is it running? Run `tokaut check`."
+            file_fault(settings.database_file) or describe_outage(unavailable, "Is it running? Run `tokaut check`.")
         ) from None
+
+
+def missing_database(settings: InstallationSettings) -> str:
+    """Return what to do where the file of the embedded database is not: the setting first, `tokaut migrate` last.
+
+    After `tokaut migrate` an empty database would pass every check.
+    """
+    setting = "DATABASE_URL" if settings.database else "TOKAUT_DATA"
+    demo = f" (a demo's is in TOKAUT_DATA={settings.data / 'demo'})" if settings.mode is Mode.DEMO else ""
+    return (
+        f"There is no database {settings.database_file}. Is {setting} as the services have it{demo}? If it is, and the "
+        "database had data before, the data is lost: stop all processes and restore a backup: tokaut restore <file>. "
+        "Only on a new host, run tokaut migrate."
+    )
+
+
+def describe_outage(unavailable: DatabaseUnavailable, advice: str, consequence: str = "") -> str:
+    """Return that the database does not answer, and why. `advice`: what to do where that reason says nothing of it."""
+    reason = unavailable.explanation or str(unavailable)
+    sentences = (f"The database does not answer ({reason}).", consequence, "" if unavailable.explanation else advice)
+    return " ".join(filter(None, sentences))
 
 
 def file_fault(file: Path | None) -> str:

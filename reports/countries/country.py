@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -114,7 +116,27 @@ def describe_fault(fault: Any) -> str:
     table_by_field = {name: table for table, name in FIELD_BY_TABLE.items()}
     parts = [table_by_field.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
-    return f"{key}: {fault['msg']}"
+    if fault["type"] != "unexpected_keyword_argument":
+        return f"{key}: {fault['msg']}"
+    known = [table_by_field.get(name, name) for name in _fields_beside(fault["loc"])]
+    similar = difflib.get_close_matches(str(parts[-1]), known, n=1)
+    return f"{key}: there is no such field." + (f" Did you mean {similar[0]}?" if similar else "")
+
+
+def _fields_beside(location: Sequence[str | int]) -> list[str]:
+    """Return the names that the table at this location can have, its last part left out. Keys and numbers are steps."""
+    table: Any = Country
+    for part in location[:-1]:
+        hint = get_type_hints(table).get(str(part))
+        table = next(_dataclasses_within(hint), table)
+    return [one.name for one in dataclasses.fields(table)]
+
+
+def _dataclasses_within(hint: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        yield hint
+    for inner in get_args(hint):
+        yield from _dataclasses_within(inner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -444,10 +466,17 @@ def load_countries(
     countries: list[Country] = []
     faults: list[str] = []
     for name in names:
+        own = folder / f"{name.lower()}.toml" if folder else None
+        prefix = f"{folder}/" if own and own.is_file() else ""  # the name alone is also that of a shipped file
         try:
-            countries.append(load_country(name, country_text(name, folder), mode))
+            text = country_text(name, folder)
         except CountryError as error:
             faults += error.lines
+            continue
+        try:
+            countries.append(load_country(name, text, mode))
+        except CountryError as error:
+            faults += [f"{prefix}{line}" for line in error.lines]
     if not names:
         faults.append("COUNTRIES: names no country; name one, for example vu")
     faults += validation.separation_faults(countries)

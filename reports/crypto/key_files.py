@@ -75,13 +75,10 @@ class PrivateKeySet:
         It is raised only for a name that no hotline can have.
         """
         for hotline in sorted(self._hotlines):
-            folder = _folder(self._folder, "private", hotline)
-            try:
-                paths = _entries(folder, ".key")
-            except KeyFileError as fault:
-                self.faults[hotline] = [str(fault)]
+            if fault := unreadable_private_folder(self._folder, [hotline]):
+                self.faults[hotline] = [fault]
                 continue
-            for path in paths:
+            for path in _entries(_folder(self._folder, "private", hotline), ".key"):
                 try:
                     self._keys[hotline, path.stem] = _read_private(path)
                 except KeyFileError as fault:
@@ -120,7 +117,9 @@ def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, Publ
         listed_keys = list_keys(keys, hotline)
         if not listed_keys:
             raise KeyFileError(
-                f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
+                f"No public key for {hotline} under {keys / 'public'}. Is that the right folder (TOKAUT_KEYS, of web "
+                f"TOKAUT_WEB_KEYS)? Web's gets the keys by tokaut keys publish. Only for a hotline that never had a "
+                f"key: tokaut keys new {hotline}"
             )
         current[hotline] = listed_keys[0].public
     return current
@@ -166,6 +165,33 @@ def _entries(folder: Path, ending: str = "") -> list[Path]:
         raise KeyFileError(
             f"{folder} cannot be read ({error.strerror}); run this as the account that owns the keys"
         ) from None
+
+
+def missing_keys(keys: Path, hotlines: Collection[str]) -> str:
+    """Return a sentence if the folder has a public key of none of these hotlines; else "". Raises KeyFileError.
+
+    The setting may be wrong: new keys would replace keys that exist elsewhere, and nobody would notice.
+    """
+    if not hotlines or not set(hotlines).isdisjoint(hotlines_with_keys(keys)):
+        return ""
+    where = f"No key of this country is in {keys}" if keys.is_dir() else f"There is no folder {keys}, and so no key"
+    return (
+        f"{where}. Is TOKAUT_KEYS right (default: TOKAUT_DATA/keys)? The keys were made in the folder that it names. "
+        f"Only if they were never made: tokaut keys new <name>, for each of {', '.join((*hotlines, SENDER_KEY))}"
+    )
+
+
+def unreadable_private_folder(keys: Path, hotlines: Collection[str]) -> str:
+    """Return a sentence about the first folder of private keys that this account may not read; "" if there is none.
+
+    Raises KeyFileError for a name that no hotline can have.
+    """
+    for folder in [_folder(keys, "private", hotline) for hotline in hotlines]:
+        try:
+            _entries(folder)
+        except KeyFileError as fault:
+            return str(fault)
+    return ""
 
 
 def refuse_private_keys(folder: Path) -> None:

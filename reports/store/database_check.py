@@ -17,7 +17,7 @@ from reports.crypto import RecordCipher
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import spool_status
 from reports.store.privileges import console_hotlines, grants
-from reports.store.privileges.rights import ExpectedAccount
+from reports.store.privileges.rights import OWNER, ExpectedAccount
 from reports.store.schema.tables import made_for
 from runtime.operator_error import OperatorError
 from runtime.settings import Mode
@@ -169,6 +169,18 @@ def privilege_faults(database: Database, account: ExpectedAccount) -> list[str]:
     except PermissionDenied:  # the check names the missing privilege
         is_known = True
     return grants.list_faults(database, account, is_known_schema=is_known)
+
+
+def refuse_other_owner(database: Database, mode: Mode) -> None:
+    """Raise WrongDatabase before a migration under another role than the owner's, to which its tables would belong.
+
+    Raises DatabaseUnavailable. In a demo one role may do everything, and no roles are needed.
+    """
+    if database.is_sqlite or mode not in (Mode.LIVE, Mode.TRAINING):
+        return
+    with database.read() as connection:
+        if fault := grants.account_fault(connection, (OWNER,)):
+            raise WrongDatabase(fault)
 
 
 def is_migrated(database: Database) -> bool:

@@ -219,6 +219,11 @@ def _secret_file(name: str, path: Path, credentials: str) -> str:
         raise InvalidValue(
             f"is given by {name}, which is not text; write the value as one line of plain text"
         ) from None
+    except PermissionError:
+        raise InvalidValue(
+            f"is given by {name}, and this account may not read {path}; chown it to the account that needs it, or run "
+            "this as that account"
+        ) from None
     except OSError as error:
         raise InvalidValue(
             f"is given by {name}, which cannot be read ({error.strerror}); correct the path {path}"

@@ -137,10 +137,15 @@ def require_https_elsewhere(address: str | None) -> str | None:
 
 
 def database_address(text: str) -> Secret[str]:
-    """Parse the address of a PostgreSQL or SQLite database."""
-    return _address(
-        text, r"(sqlite|postgresql)(\+[a-z]+)?", "postgresql://user@host/name, or sqlite:////folder/file.db"
-    )
+    """Parse the address of a PostgreSQL or SQLite database. SQLite's needs a file: without one it is in memory."""
+    example = "postgresql://user@host/name, or sqlite:////folder/file.db"
+    address = _address(text, r"(sqlite|postgresql)(\+[a-z]+)?", example)
+    scheme, _, rest = text.partition("://")
+    if scheme.startswith("sqlite") and not re.match(r"/[^?]", rest):
+        raise InvalidValue(
+            "names no file: sqlite: is followed by three slashes and the path; write sqlite:////folder/file.db"
+        )
+    return address
 
 
 def redis_address(text: str) -> Secret[str]:
@@ -244,6 +249,8 @@ def ca_file(text: str) -> Path:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:
         raise InvalidValue(f"names {path}, which holds no certificate in PEM form; correct the path") from None
+    except PermissionError:
+        raise InvalidValue(f"names {path}, and this account may not read it; chown or chmod it") from None
     except OSError as error:
         raise InvalidValue(f"names {path}, which cannot be read ({error.strerror}); correct the path") from None
     return path

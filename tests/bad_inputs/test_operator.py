@@ -208,7 +208,7 @@ def test_a_public_key_that_is_missing(faulty_installation: Installation, tmp_pat
         (keys / "public" / hotline).rename(tmp_path / "away")
         code, lines = Web(faulty_installation, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
         assert (code, len(lines)) == (1, 1)
-        assert lines[0].endswith(f"make one: tokaut keys new {hotline}")
+        assert lines[0].endswith(f"Only for a hotline that never had a key: tokaut keys new {hotline}")
         _, output = checked({**faulty_installation.environment, "TOKAUT_KEYS": str(keys)})
         assert hotline in output
         (tmp_path / "away").rename(keys / "public" / hotline)

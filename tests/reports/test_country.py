@@ -101,6 +101,24 @@ def test_a_fault_of_the_text_names_file_and_key(old: str, new: str, line: str) -
     assert "\n" not in caught.value.lines[0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key", "meant"),
+    [
+        ("source_date = ", "souce_date = ", "emergency.1.souce_date", "source_date"),
+        ("police_on_danger_now", "police_on_danger", "police_on_danger", "police_on_danger_now"),
+        ("[[place]]", "[[palce]]", "palce", "place"),
+        ("toll_free = ", "tollfree = ", "hotline.vu-pikinini.show.tollfree", "toll_free"),
+        ("toll_free = ", "zzz = ", "hotline.vu-pikinini.show.zzz", ""),
+        ("[[code]]", "[voice]\nrecordngs = true\n[[code]]", "voice.recordngs", "recordings"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_one_that_was_meant(old: str, new: str, key: str, meant: str) -> None:
+    with pytest.raises(CountryError) as caught:
+        load_country("vu", broken(old, new), "demo")
+    question = f" Did you mean {meant}?" if meant else ""
+    assert f"vu.toml: {key}: there is no such field.{question}" in caught.value.lines
+
+
 def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     two = broken('kind = "child_helpline"', 'kind = "choir"').replace('grade = "official"', 'grade = "sure"', 1)
     (tmp_path / "vu.toml").write_text(two, encoding="utf-8")
@@ -109,9 +127,9 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         load_countries(["vu", "ke", "fj", "zz", "../fj"], "demo", tmp_path)
     found = caught.value.lines
     assert [line.partition(" ")[0] for line in found] == [
-        "vu.toml:",
-        "vu.toml:",
-        "ke.toml:",
+        f"{tmp_path}/vu.toml:",
+        f"{tmp_path}/vu.toml:",
+        f"{tmp_path}/ke.toml:",
         "COUNTRIES:",
         "COUNTRIES:",
     ]

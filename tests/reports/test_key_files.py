@@ -88,7 +88,9 @@ def test_public_key_missing(keys: Path) -> None:
     with pytest.raises(KeyFileError) as raised:
         load_public_keys(keys, ["vu-pikinini", "vu-police"])
     assert str(raised.value) == (
-        f"No public key for vu-police under {keys / 'public'}; make one: tokaut keys new vu-police"
+        f"No public key for vu-police under {keys / 'public'}. Is that the right folder (TOKAUT_KEYS, of web "
+        "TOKAUT_WEB_KEYS)? Web's gets the keys by tokaut keys publish. Only for a hotline that never had a key: "
+        "tokaut keys new vu-police"
     )
 
 

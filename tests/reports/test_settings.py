@@ -138,6 +138,15 @@ def test_demo_needs_nothing_but_its_keys() -> None:
             "DATABASE_URL is not a valid address; write it as postgresql://user@host/name,"
             " or sqlite:////folder/file.db",
         ),
+        *(
+            (
+                "DATABASE_URL",
+                f"sqlite:{rest}",
+                "DATABASE_URL names no file: sqlite: is followed by three slashes and the path; write "
+                "sqlite:////folder/file.db",
+            )
+            for rest in ("//data/tokaut.db", "//", "///", "///?mode=ro")
+        ),
         (
             "DATABASE_URL",
             "postgresql://h:99999/x",

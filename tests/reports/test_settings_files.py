@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -43,6 +44,23 @@ def test_file_missing(live: dict[str, str], tmp_path: Path) -> None:
     assert line == (
         "TOKAUT_SESSION_KEY is given by TOKAUT_SESSION_KEY_FILE, which cannot be read (No such file or directory);"
         f" correct the path {tmp_path / 'key'}"
+    )
+
+
+def test_file_of_another_account(live: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    path = tmp_path / "session_key"
+    path.write_text(SESSION)
+    path.chmod(0o400)
+
+    def refused(_: Path) -> bytes:  # root may read every file
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    (line,) = faults({**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
+    assert line == (
+        f"TOKAUT_SESSION_KEY is given by TOKAUT_SESSION_KEY_FILE, and this account may not read {path}; chown it to "
+        "the account that needs it, or run this as that account"
     )
 
 

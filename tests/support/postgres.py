@@ -96,11 +96,15 @@ class Postgres:
         `operators`: names of operators whose consoles have a role, too.
         """
         name = self._new_name()
+        self.apply_roles(name, operators)
+        return self._addresses(name, map(operator_role, operators))
+
+    def apply_roles(self, name: str, operators: Sequence[str] = ()) -> None:
+        """Run what `tokaut roles` prints for this database, as its administrator."""
         server = f"host={self.address} port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
         result = subprocess.run(psql, input=roles_script(name, operators), capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
-        return self._addresses(name, map(operator_role, operators))
 
     def new_filled(self, mode: str = "demo") -> dict[str, str]:
         """Copy a database with all tables and rights, which is faster than a migration. Returns role → address."""

@@ -88,6 +88,20 @@ def test_a_whole_chain_is_said_to_be_whole_and_how_far_it_is_signed(site: Site) 
     assert "The chain is whole: 8 rows; the newest signature covers them up to row 5.\n" in result.output
 
 
+def test_a_new_installation_is_not_asked_for_its_key_before_a_checkpoint_is_due(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    migrate(database, "demo")
+    site = Site(tmp_path, database, "", "")
+    assert site.audit("verify").output.strip() == "The chain is whole: 0 lines, signed up to line 0."
+    site.lines(2)
+    assert site.audit("verify").output.endswith(
+        "There is no checkpoint yet: the clock makes one each day, with the key _audit.\n"
+    )
+    database.close()
+    moved = {"TOKAUT_DATA": str(tmp_path), "TOKAUT_CLOCK_OFFSET": str(3 * 86_400)}
+    assert "Is there a key? tokaut keys list" in CliRunner().invoke(main, ["audit", "verify"], env=moved).output
+
+
 A = t.audit.c
 HARM = {
     "changed": (update(t.audit).where(A.seq == 3).values(actor="nobody"), "Line 3 "),

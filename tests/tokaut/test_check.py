@@ -1,7 +1,8 @@
 """`tokaut check` reports all faults at once, and the remedy for each."""
 
+import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from reports.countries.country import SHIPPED_FOLDER
 from reports.countries.hotline import Hotline
+from reports.crypto import key_files
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_public_keys, publish_public_keys
 from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -20,12 +22,14 @@ from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
 from tokaut.checks import installation
+from tokaut.settings_file import READ_SETTINGS
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 
 def good(folder: Path) -> dict[str, str]:
     """Prepare an installation without faults, and return its settings without Redis's address."""
+    folder.mkdir(exist_ok=True)
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
     migrate(database, "demo")
     database.close()
@@ -104,14 +108,18 @@ def test_it_changes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_lost_is_not_made_anew(tmp_path: Path) -> None:
-    settings = good(tmp_path) | {"DATABASE_URL": f"sqlite:///{tmp_path}/tokaut.db"}
+def test_a_database_that_is_lost_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a wrong setting too: `tokaut start` said only "Run: tokaut migrate", and that passed every check."""
+    monkeypatch.setattr("tokaut.commands.start.harden", lambda: None)
+    settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
     (tmp_path / "tokaut.db").unlink()
-    for command in (["check"], ["watch", "--once"], ["deliveries", "list"]):
-        said = CliRunner().invoke(main, command, env=settings).output
-        assert f"There is no database {tmp_path}/tokaut.db" in said, command
-        assert "tokaut restore <file>" in said
-        assert not (tmp_path / "tokaut.db").exists()
+    for name, address in (("TOKAUT_DATA", {}), ("DATABASE_URL", {"DATABASE_URL": f"sqlite:///{tmp_path}/tokaut.db"})):
+        for command in (["check"], ["watch", "--once"], ["deliveries", "list"], ["start"]):
+            said = CliRunner().invoke(main, command, env=settings | address).output
+            before, _, rest = said.partition(f"There is no database {tmp_path}/tokaut.db. Is {name} as the services")
+            assert "tokaut migrate" not in before and rest, command
+            assert rest.index("tokaut restore <file>") < rest.index("Only on a new host, run tokaut migrate"), command
+            assert not (tmp_path / "tokaut.db").exists()
 
 
 def test_a_database_that_a_service_made_anew_is_called_empty(tmp_path: Path) -> None:
@@ -137,10 +145,51 @@ def test_for_live_mode_these_are_faults(tmp_path: Path) -> None:
     assert "Live mode would need more" not in result.output
 
 
-def test_a_wrong_mode_is_said_and_the_rest_is_looked_at_too(tmp_path: Path) -> None:
-    result = run(good(tmp_path) | {"TOKAUT_MODE": "Live"})
-    assert "TOKAUT_MODE is 'Live'; it can be demo, training or live" in result.output
-    assert "Redis does not answer" in result.output
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"TOKAUT_MODE": "Trainning"}, "TOKAUT_MODE is 'Trainning'; it can be demo, training or live"),
+        ({"COUNTRIES": "Vanuatu"}, "COUNTRIES holds 'Vanuatu'; names are lower case"),
+        ({"COUNTRIES": ""}, "COUNTRIES is empty; name the countries to serve"),
+        ({"CHANNELS": "USSD"}, "CHANNELS holds 'USSD'; names are lower case"),
+        ({"TOKAUT_DATA": "/dev/null"}, "TOKAUT_DATA goes through /dev/null, which is a file"),
+        ({"DATABASE_URL": "sqlite://data/tokaut.db"}, "DATABASE_URL names no file: sqlite: is followed by three"),
+    ],
+)
+def test_a_wrong_setting_that_all_share_is_said_and_nothing_is_judged_by_a_default(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    settings = good(tmp_path)
+    result = run(settings | {"TOKAUT_MODE": "training"} | wrong)
+    first, line, _, last = result.output.splitlines()
+    assert (result.exit_code, first, last) == (1, "settings:", "Correct these first; the rest was not checked.")
+    assert line.startswith(f"  x {said}")
+    if "TOKAUT_MODE" not in wrong:  # live mode refuses more settings, and their values are known
+        live = run(settings | {"TOKAUT_MODE": "live"} | wrong).output
+        assert f"  x {said}" in live and "x PUBLIC_URL begins with http://" in live
+        assert live.endswith("the rest was not checked.\n") and "\ndatabase" not in live
+
+
+def test_no_command_takes_the_countries_of_a_demo_for_those_of_a_wrong_setting() -> None:
+    countries, faults = installation.read_each_country({"COUNTRIES": "Vanuatu", "TOKAUT_MODE": "training"})
+    assert countries == () and faults[0].startswith("COUNTRIES holds 'Vanuatu'")
+    assert [country.iso for country in installation.read_each_country({"COUNTRIES": "vu"})[0]] == ["VU"]
+
+
+def test_without_settings_it_says_how_to_read_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("TOKAUT_")]:
+        monkeypatch.delenv(name)
+    result = run({})
+    assert (result.exit_code, result.output) == (1, f"There are no settings. {READ_SETTINGS}\n")
+    assert "Vanuatu" in run({}, "--country", "vu").output
+
+
+def test_of_one_country_a_wrong_folder_of_country_files_is_said(tmp_path: Path) -> None:
+    """The shipped file was judged in its place."""
+    result = run({"TOKAUT_COUNTRY_DIR": str(tmp_path / "none"), "TOKAUT_DATA": str(tmp_path)}, "--country", "vu")
+    assert result.exit_code == 1
+    assert f"x TOKAUT_COUNTRY_DIR names {tmp_path}/none, which is not a folder" in result.output
+    assert "verified_on" not in result.output
 
 
 def test_a_channel_and_a_country_that_are_not_there(tmp_path: Path) -> None:
@@ -248,7 +297,7 @@ def test_a_backup_that_was_never_made(tmp_path: Path, mode: str, address: str, s
 def test_without_a_database_no_backup_is_called_good(tmp_path: Path) -> None:
     settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
     (tmp_path / "tokaut.db").unlink()
-    assert "? There is no database yet, and so no backup of it." in run(settings).output
+    assert "? There is no database, and so no backup of it." in run(settings).output
 
 
 def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Path) -> None:
@@ -296,6 +345,52 @@ def test_a_damaged_key_is_named_also_an_older_one(tmp_path: Path) -> None:
     assert f"x {old} is not a private key in PKCS#8; put it back from its copy" in said
     assert f"x {public} is not a readable public key; copy it again from where it was made" in said
     assert "The private key of vu-police is not under" not in said
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_without_any_key_of_the_country_is_first_a_wrong_setting(tmp_path: Path, there: bool) -> None:
+    """The four lines before said to make new keys; afterwards web sealed to these, and no fault was left."""
+    wrong = tmp_path / "key"
+    if there:
+        create_key_pair(wrong, SENDER_KEY)
+    for mode in ("demo", "live"):
+        output = run(good(tmp_path / mode) | {"TOKAUT_KEYS": str(wrong), "TOKAUT_MODE": mode}).output
+        [line] = output.split("\nkeys:\n")[1].split("\nphone pepper:")[0].splitlines()
+        said = f"No key of this country is in {wrong}. " if there else f"There is no folder {wrong}, and so no key. "
+        assert line.startswith(f"  x {said}Is TOKAUT_KEYS right (default: TOKAUT_DATA/keys)?")
+        assert "Only if they were never made: tokaut keys new <name>, for each of vu-pikinini, vu-womens" in line
+
+
+def test_private_keys_of_another_account_end_no_other_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line was all that was printed. No private key is called missing: nobody may restore one over another."""
+    listed = Path.iterdir
+
+    def refused(folder: Path) -> Iterator[Path]:
+        if "private" in folder.parts:  # root may read every folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return listed(folder)
+
+    settings = good(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(key_files, "_exists", lambda _: False)
+    output = run(settings).output
+    [line] = output.split("\nkeys:\n")[1].split("\nphone pepper:")[0].splitlines()
+    assert line == (
+        f"  x {tmp_path}/keys/private/vu-pikinini cannot be read (Permission denied); run this as the account that "
+        "owns the keys. No private key was checked."
+    )
+    assert "Redis does not answer" in output
+
+
+def test_a_file_that_cannot_be_used_ends_only_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> Iterator[str]:
+        yield "first"
+        raise PermissionError(errno.EACCES, "Permission denied", "/x")
+
+    monkeypatch.setattr(installation, "folder_faults", refused)
+    output = run(good(tmp_path)).output
+    assert "folders:\n  x first\n  x /x cannot be used (Permission denied). Run this as an account" in output
+    assert "\nbackup: good" in output
 
 
 @pytest.mark.parametrize("command", ["check", "watch --once", "migrate"])

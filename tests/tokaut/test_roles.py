@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.rights import OWNER, ROLES, WEB
 from tests.support.postgres import Postgres
 from tokaut.__main__ import main
@@ -46,19 +49,32 @@ def test_from_the_roles_to_a_database_that_all_may_use(postgres: Postgres, tmp_p
 
 
 @pytest.mark.slow
-def test_migrating_as_another_says_so(postgres: Postgres, postgres_url: str, tmp_path: Path) -> None:
-    postgres.new_tokaut()
-    done = run("migrate", DATABASE_URL=postgres_url, TOKAUT_DATA=str(tmp_path))
-    assert done.exit_code == 1
-    assert "connects to PostgreSQL as postgres, and must as tokaut_owner" in done.output
+@pytest.mark.parametrize("role", ["postgres", WEB])
+def test_migrating_as_another_says_so_and_makes_nothing(postgres: Postgres, role: str, tmp_path: Path) -> None:
+    addresses = postgres.new_tokaut()
+    address = addresses[OWNER].replace(OWNER, role)
+    done = run("migrate", DATABASE_URL=address, TOKAUT_DATA=str(tmp_path))
+    assert (done.exit_code, done.output) == (
+        1,
+        f"This connects to PostgreSQL as {role}, and must as tokaut_owner. Let DATABASE_URL say so: "
+        "postgresql://tokaut_owner@…\n",
+    )
+    done = run("migrate", DATABASE_URL=addresses[OWNER], TOKAUT_DATA=str(tmp_path))
+    assert (done.exit_code, done.output) == (0, "The database has the schema of this release.\n")
 
 
 @pytest.mark.slow
-def test_a_service_cannot_migrate(postgres: Postgres, tmp_path: Path) -> None:
+def test_roles_again_gives_the_owner_tables_that_another_made(postgres: Postgres, tmp_path: Path) -> None:
+    """As `tokaut migrate` under the administrator made them: the owner could not even read the schema's version."""
     addresses = postgres.new_tokaut()
-    done = run("migrate", DATABASE_URL=addresses[WEB], TOKAUT_DATA=str(tmp_path))
-    assert done.exit_code == 1
-    assert "Name tokaut_owner in DATABASE_URL" in done.output
+    with closing(Database(addresses[OWNER].replace(OWNER, "postgres"), threads=1)) as administrator:
+        upgrade(administrator, "training")
+    settings = {"DATABASE_URL": addresses[OWNER], "TOKAUT_DATA": str(tmp_path)}
+    refused = run("migrate", **settings)
+    assert refused.exit_code == 1 and "has to run `tokaut roles` again" in refused.output
+    postgres.apply_roles(addresses[OWNER].rpartition("/")[2])
+    done = run("migrate", **settings)
+    assert (done.exit_code, done.output) == (0, "The database has the schema of this release.\n")
 
 
 OPERATORS = {"TOKAUT_OPERATORS": "pacific=vu kenya=ke", "COUNTRIES": "vu,ke"}

@@ -46,7 +46,11 @@ def no_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
     ("settings", "says"),
     [
         ({}, "There are no settings, or TOKAUT_MODE is demo."),
-        ({"TOKAUT_MODE": "training"}, "There is no database yet. Run: tokaut migrate"),
+        ({"TOKAUT_MODE": "training"}, "There is no database "),
+        (
+            {"TOKAUT_MODE": "training", "DATABASE_URL": "postgresql://tokaut_web@127.0.0.1:1/tokaut"},
+            "`tokaut start` is for SQLite only: it runs all processes under one account",
+        ),
     ],
 )
 def test_it_refuses_what_cannot_work(tmp_path: Path, settings: dict[str, str], says: str) -> None:

@@ -25,8 +25,10 @@ from reports.crypto.key_files import (
     list_keys,
     load_private_keys,
     load_public_keys,
+    missing_keys,
     refuse_keys,
     refuse_private_keys,
+    unreadable_private_folder,
 )
 from reports.crypto.phone_pepper import load_pepper
 from reports.store import audit_log
@@ -43,6 +45,7 @@ from runtime.settings import (
     OperatorSettings,
     PepperSettings,
     SettingError,
+    SettingFault,
     collect_settings,
     find_reused_secrets,
     hotline_settings,
@@ -54,7 +57,7 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
-from tokaut.database import file_fault
+from tokaut.database import SERVED_FROM_SPOOL, describe_outage, file_fault, missing_database
 from tokaut.local_stack.services import practice_notes
 from tokaut.settings_file import port_faults
 from tokaut.terminal import unknown_hotline
@@ -64,6 +67,7 @@ from workers.jobs.synthetic_calls import synthetic_call_faults
 
 REDIS: Final = "REDIS_"
 USSD_SETTINGS: Final = ("KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL")
+COUNTRY_FILE_SETTINGS: Final = frozenset({"TOKAUT_MODE", "TOKAUT_COUNTRY_DIR"})
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
 CHANNEL_PACKAGES: Final = ("gateway.channels",)
 SENDER_PACKAGES: Final = ("workers.senders", "workers.recordings")
@@ -75,7 +79,8 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
     """Return the shared settings in the configured mode.
 
     A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode itself is
-    never replaced by demo mode, because it decides which hotline addresses are allowed.
+    never replaced by demo mode, because it decides which hotline addresses are allowed. What the defaults say of an
+    installation may be false: `prevent_checks` says whether there are any.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     faulty = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
@@ -83,6 +88,23 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
         faulty |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
     readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in faulty}
     return replace(load_settings(CommonSettings, readable), mode=Mode(mode_of(environ)))
+
+
+def common_faults(environ: Mapping[str, str]) -> tuple[SettingFault, ...]:
+    """Return the faults of the shared settings, in place of which `common_settings` has a default.
+
+    What only live mode refuses is none: the value is known.
+    """
+    is_live = environ.get("TOKAUT_MODE", "").strip() == Mode.LIVE
+    return try_load(CommonSettings, {**environ, "TOKAUT_MODE": Mode.TRAINING} if is_live else environ)[1]
+
+
+def prevent_checks(environ: Mapping[str, str], *, only_country: bool = False) -> bool:
+    """Return whether a wrong setting makes the other checks judge another installation than this one.
+
+    `only_country`: of a single country file, for which few settings count.
+    """
+    return any(not only_country or fault.name in COUNTRY_FILE_SETTINGS for fault in common_faults(environ))
 
 
 def operator_settings(environ: Mapping[str, str]) -> OperatorSettings:
@@ -109,7 +131,7 @@ def mode_of(environ: Mapping[str, str]) -> Mode:
 
 def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
     """Yield faults in the settings of every process, or of worker and clock only; and unknown setting names."""
-    for channel in common_settings(environ).channels:
+    for channel in _channels(environ):
         if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
@@ -140,8 +162,14 @@ def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
         if of_worker
         else ((*CHANNEL_PACKAGES, *SENDER_PACKAGES), SHARED_SETTINGS)
     )
-    of_channels = [cls for channel in common_settings(environ).channels for cls in _channel_settings(channel, packages)]
+    of_channels = [cls for channel in _channels(environ) for cls in _channel_settings(channel, packages)]
     return [*shared, *of_channels]
+
+
+def _channels(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the channels; none if the setting is wrong: the demo's need secrets that this installation does not."""
+    is_wrong = any(fault.name == "CHANNELS" for fault in common_faults(environ))
+    return () if is_wrong else common_settings(environ).channels
 
 
 def hotline_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
@@ -213,7 +241,13 @@ def read_countries(
 
 
 def read_each_country(environ: Mapping[str, str]) -> tuple[tuple[Country, ...], tuple[str, ...]]:
-    """Return the configured countries whose files can be read, and the faults of the others."""
+    """Return the configured countries whose files can be read, and the faults of the others.
+
+    If a setting is wrong that names them, returns no country, not those of a demo.
+    """
+    of_countries = COUNTRY_FILE_SETTINGS | {"COUNTRIES"}
+    if faults := tuple(str(fault) for fault in common_faults(environ) if fault.name in of_countries):
+        return (), faults
     common, mode = common_settings(environ), mode_of(environ)
     read = [read_countries(common, mode, iso) for iso in common.countries]
     countries = tuple(country for loaded, _ in read if loaded for country in loaded)
@@ -242,17 +276,23 @@ def read_country(common: CommonSettings, iso: str) -> Country | None:
 
 def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Check that both halves of each key pair are present, and the keys that hotline cards name."""
+    agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines}
+    try:
+        if fault := missing_keys(folder, agreed_ids):
+            yield fault
+            return
+    except KeyFileError as unreadable:
+        yield str(unreadable)
+        return
     yield from _key_mode_faults(folder, mode)
-    agreed_ids = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
+    agreed_ids[SENDER_KEY] = ""
+    if unreadable_folder := unreadable_private_folder(folder, agreed_ids):
+        yield f"{unreadable_folder}. No private key was checked."
     for hotline, agreed in agreed_ids.items():
         try:
             load_public_keys(folder, [hotline])
-            yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
-            if not list_keys(folder, hotline)[0].has_private_key:
-                yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
-                    f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
-                )
+            if not unreadable_folder:
+                yield from _private_key_faults(folder, hotline)
             key_ids = {key.public.key_id for key in list_keys(folder, hotline)}
         except KeyFileError as fault:
             yield str(fault)
@@ -262,6 +302,15 @@ def key_faults(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterato
                 f"hotline {hotline}: its card names key {agreed}, but {folder} has {', '.join(sorted(key_ids))}. Ask "
                 "the hotline for its key id by phone, then correct the card or replace the key."
             )
+
+
+def _private_key_faults(folder: Path, hotline: str) -> Iterator[str]:
+    yield from load_private_keys(folder, [hotline]).faults.get(hotline, ())
+    if not list_keys(folder, hotline)[0].has_private_key:
+        yield (
+            f"The private key of {hotline} is not under {folder / 'private'}: its reports cannot be delivered. "
+            f"Restore it from a copy, or from the recovery sheet: tokaut keys restore {hotline}"
+        )
 
 
 def web_key_faults(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
@@ -323,10 +372,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     A missing embedded database is reported, not created.
     """
     if not common.has_database:
-        yield (
-            f"There is no database {common.database_file}. If it had data before, the data is lost: stop all processes "
-            "and restore a backup: tokaut restore <file>. On a new host, run tokaut migrate."
-        )
+        yield missing_database(common)
         return
     try:
         with closing(Database(common.database_url, threads=1)) as database:
@@ -342,9 +388,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     except DatabaseUnavailable as unavailable:
         damaged = str(unavailable) == "DatabaseError"
         advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield file_fault(common.database_file) or (
-            f"The database does not answer ({unavailable}). Callers are still served, from the spool. {advice}"
-        )
+        yield file_fault(common.database_file) or describe_outage(unavailable, advice, SERVED_FROM_SPOOL)
 
 
 def _operator_faults(database: Database, common: CommonSettings) -> Iterator[str]:
@@ -407,7 +451,7 @@ def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     if mode == Mode.DEMO:
         return
     if not common.has_database:
-        yield Advisory("There is no database yet, and so no backup of it.")
+        yield Advisory("There is no database, and so no backup of it.")
         return
     marker = marker_path(common.database_url, common.data)
     age = backup_age_seconds(marker)

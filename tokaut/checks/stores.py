@@ -26,7 +26,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import WEB, SpoolStatus, process_name
 from reports.store.spool import Spool
 from runtime import host_id
-from runtime.redis_clients import describe_error, queue_client, session_client
+from runtime.redis_clients import describe_error, is_certificate_fault, queue_client, session_client
 from runtime.settings import (
     CommonSettings,
     InstallationSettings,
@@ -50,10 +50,13 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
             server_info = _server_info(connect, address) or server_info
         except (RedisError, OSError) as error:
             if isinstance(error, ResponseError) and not isinstance(error, NoPermissionError):  # it runs
-                fact, remedy = "refuses to write", f"Often its disk is full: look into its log, and {disk.DOCS_PAGE}"
+                fact, remedy = "refuses to write", f" Often its disk is full: look into its log, and {disk.DOCS_PAGE}"
             else:
-                fact, remedy = "does not answer", f"Start it, or correct {name}."
-            yield f"Redis {fact} ({describe_error(error)}). Callers get the home screen and little else. {remedy}"
+                fact, remedy = (
+                    "does not answer",
+                    "" if is_certificate_fault(error) else f" Start it, or correct {name}.",
+                )
+            yield f"Redis {fact} ({describe_error(error)}). Callers get the home screen and little else.{remedy}"
             return
         if live and address.username in {None, "default"}:
             yield (

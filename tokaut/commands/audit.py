@@ -61,9 +61,12 @@ def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
     with open_database() as (database, _):
         result = verify_chain(database)
         now = database.now()
+        begun = next((entry.at for entry, _ in chained_rows(database)), now)
     _report_result(result, "compare this database with the last backup before that line.")
-    if result.lines and now - result.newest > CHECKPOINT_MAX_AGE:
+    if now - (result.newest or begun) > CHECKPOINT_MAX_AGE:
         echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
+    elif result.lines and not result.newest:
+        echo("There is no checkpoint yet: the clock makes one each day, with the key _audit.")
 
 
 @audit.command()

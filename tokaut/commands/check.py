@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import click
@@ -14,7 +14,8 @@ from tokaut.checks import installation
 from tokaut.checks.disk import disk_faults
 from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
 from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
-from tokaut.terminal import echo
+from tokaut.settings_file import READ_SETTINGS
+from tokaut.terminal import CommandError, echo
 
 Found = dict[str, list[str]]  # part → its faults and advisories, one sentence each
 
@@ -30,8 +31,9 @@ def check(country: str | None, worker: bool) -> None:
     """Show everything that is wrong with this installation, and what to do about each fault.
 
     Checks the disk, settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it
-    with the settings of the services, under an account that may read them. The exit status is 1 if something must be
-    fixed.
+    with the settings of the services, under an account that may read them. If a setting that all processes share is
+    wrong, it names the faults of the settings only, since they decide what the rest means. The exit status is 1 if
+    something must be fixed.
 
     \b
     Example:  tokaut check
@@ -43,6 +45,12 @@ def check(country: str | None, worker: bool) -> None:
     the systemd units.
     """
     harden()
+    if not country and not any(name.startswith("TOKAUT_") for name in os.environ):
+        raise CommandError(f"There are no settings. {READ_SETTINGS}")
+    if installation.prevent_checks(os.environ, only_country=bool(country)):
+        _print({"settings": list(installation.setting_faults(os.environ, of_worker=worker))})
+        echo("\nCorrect these first; the rest was not checked.")
+        raise SystemExit(1)
     mode = installation.mode_of(os.environ)
     disk: Found = {} if country else {"disk": list(disk_faults(installation.common_settings(os.environ)))}
     findings = disk | look_at_files(os.environ, only=country, of_worker=worker)
@@ -83,23 +91,37 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     countries, _ = installation.read_countries(common, Mode.DEMO)
     hotlines = countries.hotlines if countries else ()
     pepper_settings = collect_settings([PepperSettings], environ)[0]
+    mode = installation.mode_of(environ)
     of_web = {
-        "phone pepper": list(installation.pepper_faults(pepper_settings[PepperSettings]))
+        "phone pepper": _listed(installation.pepper_faults(pepper_settings[PepperSettings]))
         if PepperSettings in pepper_settings
         else []
     }
     web_keys = collect_settings([WebKeySettings], environ)[0][WebKeySettings].web_keys or common.keys
-    if installation.mode_of(environ) != Mode.DEMO:  # in a demo all processes share one account and read keys/public
-        of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, hotlines))
+    if mode != Mode.DEMO:  # in a demo all processes share one account and read keys/public
+        of_web["keys of web"] = _listed(installation.web_key_faults(web_keys, common.keys, hotlines))
     return {
-        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), hotlines)),
-        **({} if of_worker else of_web | {"session keys": list(session_key_faults(common.data))}),
-        "database": list(installation.database_faults(common, installation.mode_of(environ))),
-        "spool": list(spool_faults(common, environ, of_worker=of_worker)),
-        "redis": list(redis_faults(common, live=installation.mode_of(environ) == Mode.LIVE)),
-        "folders": list(installation.folder_faults(common)),
-        "backup": list(installation.backup_faults(common, installation.mode_of(environ))),
+        "keys": _listed(installation.key_faults(common.keys, mode, hotlines)),
+        **({} if of_worker else of_web | {"session keys": _listed(session_key_faults(common.data))}),
+        "database": _listed(installation.database_faults(common, mode)),
+        "spool": _listed(spool_faults(common, environ, of_worker=of_worker)),
+        "redis": _listed(redis_faults(common, live=mode == Mode.LIVE)),
+        "folders": _listed(installation.folder_faults(common)),
+        "backup": _listed(installation.backup_faults(common, mode)),
     }
+
+
+def _listed(lines: Iterator[str]) -> list[str]:
+    """Return the lines of one part. A file that this account may not use ends this part, and not the whole report."""
+    found: list[str] = []
+    try:
+        found.extend(lines)
+    except OSError as error:
+        found.append(
+            f"{error.filename or 'A file'} cannot be used ({error.strerror}). Run this as an account that may read it; "
+            "the rest of this part was not checked."
+        )
+    return found
 
 
 def _without_repeats(findings: Found) -> Found:

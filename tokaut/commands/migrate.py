@@ -9,7 +9,7 @@ from contextlib import closing
 import click
 
 from reports.countries.country import load_countries
-from reports.store.database_check import privilege_faults
+from reports.store.database_check import privilege_faults, refuse_other_owner
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.migrations import upgrade
 from reports.store.privileges import console_hotlines
@@ -17,7 +17,7 @@ from reports.store.privileges.console_hotlines import ConsoleHotline
 from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
 from runtime.settings import ConsoleOperators, InstallationSettings, MigrationSettings, Mode, load_settings
-from tokaut.database import file_fault
+from tokaut.database import describe_outage, file_fault
 from tokaut.terminal import CommandError, echo
 
 
@@ -40,6 +40,7 @@ def migrate() -> None:
         settings, hotlines = _load_settings(os.environ)
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
+            refuse_other_owner(database, settings.mode)
             upgrade(database, settings.mode, hotlines)
             faults = privilege_faults(database, "owner")
             unassigned = console_hotlines.list_faults(database, hotlines)
@@ -50,8 +51,7 @@ def migrate() -> None:
         ) from None
     except DatabaseUnavailable as unavailable:
         raise CommandError(
-            file_fault(settings.database_file)
-            or f"The database does not answer ({unavailable}). Start it, then run this again."
+            file_fault(settings.database_file) or describe_outage(unavailable, "Start it, then run this again.")
         ) from None
     echo("The database has the schema of this release.")
     for line in faults:

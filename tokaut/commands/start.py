@@ -14,6 +14,7 @@ from reports.countries.country import Countries, load_countries
 from reports.crypto.key_files import load_private_keys
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, Mode, load_settings
+from tokaut.database import missing_database
 from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
 from tokaut.local_stack.services import (
     practice_notes,
@@ -23,20 +24,26 @@ from tokaut.local_stack.services import (
     start_services,
     wait_until_ready,
 )
+from tokaut.settings_file import READ_SETTINGS
 from tokaut.terminal import CommandError, echo
 
 LOOK_SECONDS = 0.5
-HINT = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
+
+ONE_ACCOUNT = (
+    "`tokaut start` is for SQLite only: it runs all processes under one account and one DATABASE_URL, and in "
+    "PostgreSQL each needs a role of its own. Remove DATABASE_URL, or use the systemd units (docs/operating/deploy.md)."
+)
 
 
 @click.command()
 def start() -> None:
     """Run all processes of this installation here, until Ctrl-C: web, both workers, the clock, the console.
 
-    For training and trials on one machine: all processes share one account and all settings. For production use the
-    systemd units (docs/operating/deploy.md). If REDIS_URL is the Valkey under TOKAUT_DATA, it is started too; and so is
-    a practice hotline for hotlines that have no address of their own yet. Logs are in TOKAUT_DATA/log. If one process
-    ends, all are stopped, and the exit status is 1.
+    For training and trials on one machine with SQLite: all processes share one account and all settings, and in
+    PostgreSQL each needs a role of its own. For production use the systemd units (docs/operating/deploy.md). If
+    REDIS_URL is the Valkey under TOKAUT_DATA, it is started too; and so is a practice hotline for hotlines that have no
+    address of their own yet. Logs are in TOKAUT_DATA/log. If one process ends, all are stopped, and the exit status is
+    1.
 
     \b
     Example:  set -a; . ~/tokaut/tokaut.env; set +a
@@ -48,9 +55,11 @@ def start() -> None:
     harden()
     common = load_settings(CommonSettings, os.environ)
     if common.mode is Mode.DEMO:
-        raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {HINT}")
+        raise CommandError(f"There are no settings, or TOKAUT_MODE is demo. {READ_SETTINGS}")
+    if common.database_file is None:
+        raise CommandError(ONE_ACCOUNT)
     if not common.has_database:
-        raise CommandError("There is no database yet. Run: tokaut migrate")
+        raise CommandError(missing_database(common))
     _run(common, load_countries(common.countries, common.mode, common.country_dir))
 
 

@@ -34,7 +34,7 @@ from runtime.operator_error import OperatorError
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tokaut.checks.disk import disk_faults
 from tokaut.checks.installation import common_settings, hotlines_left_out, read_each_country
-from tokaut.database import open_database
+from tokaut.database import SERVED_FROM_SPOOL, describe_outage, open_database
 from tokaut.terminal import CommandError
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 
@@ -339,7 +339,7 @@ def _looks(
         except PermissionDenied:  # the account lacks a right; retrying does not help
             raise
         except DatabaseUnavailable as away:
-            fault = f"The database does not answer ({away}). Callers are served from the spool. Start it."
+            fault = describe_outage(away, "Start it.", SERVED_FROM_SPOOL)
             yield Text("\n".join((*surroundings.full_disks, fault)), "bold red")
 
 

@@ -95,9 +95,12 @@ class DatabaseUnavailable(Exception):
     """The database refused, was too slow, is locked or full, or the outcome is unknown. Never holds the values sent.
 
     `cause`: one word for the log: SQLite's name of the error, or the class of the driver's exception.
+    `explanation`: why no connection was made, and the remedy; for the operator's terminal alone, since it names server,
+    database and role.
     """
 
     cause = ""
+    explanation = ""
 
 
 class NoTimeLeft(DatabaseUnavailable):
@@ -396,6 +399,8 @@ class Database:
             refused = RowRefused if _refuses_values(error) else DatabaseUnavailable
             unavailable = refused(type(cause).__name__)
             unavailable.cause = getattr(cause, "sqlite_errorname", type(cause).__name__)
+            if not self.is_sqlite:
+                unavailable.explanation = postgresql.explain_no_connection(error, self.engine.url)
             raise unavailable from None
 
     def _reopen(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reports.store.engine.timeouts import INTERACTIVE, Timeouts
@@ -28,6 +28,7 @@ SETTINGS: Mapping[str, str | int] = {  # required values
     "server_encoding": "UTF8",  # with SQL_ASCII the driver returns bytes for text
     "client_min_messages": "notice",  # otherwise a warning at COMMIT would not arrive
 }
+DEFAULT_PORT = 5432
 OPTIONS = (
     "-c synchronous_commit=on -c client_min_messages=notice -c default_transaction_isolation=read\\ committed"
     " -c lock_timeout=1000 -c idle_in_transaction_session_timeout=10000"
@@ -48,6 +49,50 @@ def refused_privilege(error: SQLAlchemyError) -> str:
         return ""
     message = getattr(getattr(cause, "diag", None), "message_primary", None) or ""
     return message if _REFUSALS.fullmatch(message) else "a right is missing"
+
+
+# Why a connection failed, by the message of the driver, which has no SQLSTATE for it. Refusals of a server come first:
+# with several addresses the message has the failures of all. The explanation has names from DATABASE_URL only.
+_EXPLANATIONS = (
+    (r'role ".*" (does not exist|is not permitted)', "it has no role {role}; correct DATABASE_URL, or: tokaut roles"),
+    (r'database ".*" does not exist', "it has no database {database}; correct DATABASE_URL"),
+    (r"authentication failed|no password supplied", "it refuses the password or account of {role}; correct it"),
+    (
+        r"permission denied for database|pg_hba\.conf",
+        "it does not let {role} into {database} from here; correct DATABASE_URL, pg_hba.conf, or the rights there",
+    ),
+    (r"too many (clients|connections)|connection slots", "its connections are all in use; see who holds them"),
+    (r"starting up|shutting down|recovery mode", "it starts or stops; wait a moment"),
+    (r"resolve host|translate host name", "there is no host {server}; correct DATABASE_URL"),
+    (r"[Cc]onnection refused", "nothing listens at {server}; start it, or correct DATABASE_URL"),
+    (r"No such file or directory", "its socket is not at {server}; start it, or correct DATABASE_URL"),
+    (
+        r"in time|timed out|timeout|[Nn]o route|unreachable",
+        "no answer in time from {server}; start it, look at the network, or correct DATABASE_URL",
+    ),
+)
+
+
+def explain_no_connection(error: SQLAlchemyError, url: URL) -> str:
+    """Return for the operator's terminal why no connection was made, and the remedy; "" if that is not known.
+
+    It names server, database and role of the address, never its password, and no word of the driver's message.
+    """
+    cause = getattr(error, "orig", None)
+    if cause is None or getattr(cause, "sqlstate", None):
+        return ""
+    text = next((text for pattern, text in _EXPLANATIONS if re.search(pattern, str(cause))), "")
+    return text.format(
+        role=url.username or "this account", database=url.database or "its database", server=_server(url)
+    )
+
+
+def _server(url: URL) -> str:
+    """Return the host and port of an address; of several, each."""
+    listed = url.query.get("host", ())
+    if hosts := (listed,) if isinstance(listed, str) else listed:
+        return " or ".join(hosts)
+    return f"{url.host or 'localhost'}:{url.port or DEFAULT_PORT}"
 
 
 def refuses_values(error: SQLAlchemyError) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, RowMapping
 
@@ -46,6 +46,7 @@ PUBLIC = "PUBLIC"
 
 # Run once by the administrator of the database. Functions for large objects would let any role fill the disk.
 # The schema is given to the owner by name: before PostgreSQL 16 a NOINHERIT owner of the database has no right in it.
+# So are tables that somebody else made: `tokaut migrate` as another role once did, and the owner could not use them.
 ROLES_SCRIPT = """\
 -- Roles of Tokaut, and its database. Run as the administrator of PostgreSQL; again: changes nothing.
 {roles}
@@ -53,6 +54,8 @@ SELECT 'CREATE DATABASE {database} OWNER {owner} ENCODING ''UTF8'' TEMPLATE temp
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec
 \\connect {database}
 ALTER SCHEMA public OWNER TO {owner};
+SELECT format('ALTER TABLE public.%I OWNER TO {owner}', tablename) FROM pg_tables
+ WHERE schemaname = 'public' AND tableowner <> '{owner}' \\gexec
 REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 """
 ROLE_SCRIPT = """\
@@ -272,12 +275,19 @@ def _account_faults(connection: Connection, account: ExpectedAccount, operators:
     expected = (f"tokaut_{account}",) if account else ROLES
     if account in ("", "console"):
         expected = (*expected, *operators)
+    if fault := account_fault(connection, expected):
+        yield fault
+
+
+def account_fault(connection: Connection, expected: Sequence[str]) -> str:
+    """Return a sentence if this connection has another role than one of the expected; else ""."""
     actual = connection.exec_driver_sql("SELECT current_user").scalar_one()
-    if actual not in expected:
-        yield (
-            f"This connects to PostgreSQL as {actual}, and must as {' or '.join(expected)}. "
-            f"Let DATABASE_URL say so: postgresql://{expected[0]}@…"
-        )
+    if actual in expected:
+        return ""
+    return (
+        f"This connects to PostgreSQL as {actual}, and must as {' or '.join(expected)}. "
+        f"Let DATABASE_URL say so: postgresql://{expected[0]}@…"
+    )
 
 
 def _role_faults(
