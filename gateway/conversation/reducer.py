@@ -66,6 +66,11 @@ class StepResult(Struct, frozen=True):
 class CannotReplay(Exception):
     """Raised for a path that cannot be replayed without guessing."""
 
+    def __init__(self, state: FlowState | None = None) -> None:
+        """Create the error of a session in this state, if it is known: the notice has its language."""
+        super().__init__()
+        self.state = state
+
 
 class Reducer:
     """Compute the next record of a session from its record and a reply.
@@ -206,7 +211,8 @@ class Reducer:
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
-                raise CannotReplay  # each attempt at a PIN is counted; each replay of the path would count it again
+                # each attempt at a PIN is counted; each replay of the path would count it again
+                raise CannotReplay(record.state)
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same

@@ -65,7 +65,6 @@ NO_PICTURES = "home.no_pictures"
 ASIDE = frozenset({"tips_young", "tips_parents", "law", "language", "contact_request"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
-GO_ON = "98"
 # As people type it: "ok482193", "OK: 482 193."; but not "Ok 482193 thanks".
 _REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
 
@@ -108,7 +107,7 @@ class SmsConversation:
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
         if request.inbound.media and result.record.answer.text:
-            result = replace(result, record=replace(result.record, answer=self._no_pictures(request)))
+            result = replace(result, record=self._with_notice(request, result.record))
         return self._unless_looping(request, record, result)
 
     async def _begin_session(
@@ -144,8 +143,6 @@ class SmsConversation:
             # a key for a menu that its sender has not seen
             record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
-        if fold(text) == GO_ON and record.answer == self._no_pictures(request):
-            return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         typed = self._reducer.book.screen(record.state.screen).typed
@@ -288,7 +285,7 @@ class SmsConversation:
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
-        return record.state.screen in SENT and record.answer == self._hide_report(request, record).answer
+        return record.state.screen in SENT and _shows(record, self._hide_report(request, record).answer)
 
     def _hide_report(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
@@ -322,7 +319,12 @@ class SmsConversation:
             return text
         keywords = self._keywords(request).labels["en"]
         return next(
-            (keyword for keyword in keywords if self._did_you_mean(request, record, keyword) == record.answer), text
+            (
+                keyword
+                for keyword in keywords
+                if (question := self._did_you_mean(request, record, keyword)) and _shows(record, question)
+            ),
+            text,
         )
 
     def _keywords(self, request: TurnRequest) -> Keywords:
@@ -356,8 +358,13 @@ class SmsConversation:
         record = await self._reducer.store_words(request, record, request.inbound.text, schedule=not is_machine)
         return StepResult(record, accepted=False)
 
-    def _no_pictures(self, request: TurnRequest) -> Reply:
-        return replace(self._reducer.notice(request, NO_PICTURES), expects_reply=True)
+    def _with_notice(self, request: TurnRequest, record: Record) -> Record:
+        """Return the record whose answer also says, after its own text, that pictures are not seen."""
+        is_hidden = self._is_hidden(request, record)  # then as on a phone that never reported, which has no language
+        unmarked = request.render_context.with_values(drill=False, layout_caches={})  # the answer has the drill mark
+        state = None if is_hidden else record.state
+        notice = self._reducer.notice(replace(request, render_context=unmarked), NO_PICTURES, state)
+        return replace(record, answer=replace(record.answer, text=f"{record.answer.text}\n{notice.text}"))
 
     def _continues_words(self, record: Record, text: str, now: int) -> bool:
         """Return whether the text continues typed words, like the parts of a long SMS that the network did not join."""
@@ -402,6 +409,11 @@ class SmsConversation:
         may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
+
+
+def _shows(record: Record, answer: Reply) -> bool:
+    """Return whether the last answer was this one, with or without the notice about a picture."""
+    return record.answer.text.startswith(answer.text)
 
 
 def _carrier_word(inbound: Inbound) -> CarrierWord | None:
