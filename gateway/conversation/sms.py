@@ -35,7 +35,7 @@ from gateway.sessions.record import (
     is_silenced,
     reply_to,
 )
-from gateway.sessions.store import SMS_SECONDS
+from gateway.sessions.store import OPENED_SECONDS, SMS_SECONDS
 from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
 from reports.access_codes import split_pair
@@ -102,13 +102,21 @@ class SmsConversation:
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
-        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
+        if record is None or self._is_over(request, record):
             result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
         if request.inbound.media and result.record.answer.text:
             result = replace(result, record=self._with_notice(request, result.record))
         return self._unless_looping(request, record, result)
+
+    def _is_over(self, request: TurnRequest, record: Record) -> bool:
+        """Return whether the next text begins anew, because another person may hold the phone.
+
+        An opened report closes much sooner than a question stays open: who texts next could read, delete or write.
+        """
+        seconds = request.now - record.at
+        return record.has_ended or seconds > SILENT_SECONDS or (is_open(record) and seconds >= OPENED_SECONDS)
 
     async def _begin_session(
         self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
@@ -228,8 +236,7 @@ class SmsConversation:
 
     async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
         """Answer a missed call as "call me"; a second one soon after gets no text, and an open question stays open."""
-        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
-        if record is None or not is_live:
+        if record is None or self._is_over(request, record):
             await self._reducer.make_gathered_due(record, [])
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
         record = replace(record, last=last_turn)
