@@ -49,7 +49,9 @@ from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
 SEND = "report.send"
-CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
+# Time after Send by SMS in which the reporter may ask for a code. The screen says five minutes, and an SMS may take one
+# each way.
+CODE_SECONDS = 7 * 60
 
 
 class StepResult(Struct, frozen=True):

@@ -309,7 +309,7 @@ def test_code_and_pin_are_not_shown_again_by_back(channel: str) -> None:
     phone.chooses("No", "Send")
     if channel == "sms":
         assert "4821" not in phone.text
-        phone.chooses("Get a code to read answers. It stays in your texts.")
+        phone.chooses("Get a code within 5 min to read answers. It stays in your texts.")
     assert "4821 9303" in phone.text
     phone.types("1") if channel == "ussd" else phone.chooses("Add more")
     shown = [phone.types("0") for _ in range(3)]
