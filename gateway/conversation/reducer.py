@@ -21,7 +21,7 @@ from gateway.conversation.actions import Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for, with_language
-from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open, turn_of
+from gateway.conversation.mailbox import STATE, WRITTEN, ReporterMailbox, is_open, turn_of
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
@@ -254,10 +254,9 @@ class Reducer:
         """
         if not request.is_call or is_open(record) or not record.answer.expects_reply:
             return None
-        answer = await self._show(request, record, sorry=True)
-        if answer == record.answer:
+        record_after = replace(await self._show(request, record, sorry=True), at=request.now)
+        if record_after.answer == record.answer:
             return None
-        record_after = replace(record, answer=answer, at=request.now)
         return StepResult(record_after, drafts_after(drafts, record_after), accepted=False)
 
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
@@ -307,7 +306,7 @@ class Reducer:
 
     async def show_current(self, request: TurnRequest, record: Record) -> Record:
         """Show the current screen in place of a notice."""
-        return replace(record, answer=await self._show(request, record))
+        return await self._show(request, record)
 
     async def discard(self, record: Record) -> Record:
         """Cancel scheduled words that were never confirmed.
@@ -409,12 +408,16 @@ class Reducer:
     async def _shown(
         self, request: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
-        record = replace(record, answer=await self._show(request, record, sorry=sorry), at=request.now)
+        record = replace(await self._show(request, record, sorry=sorry), at=request.now)
         stored_record = record if record.answer.expects_reply else self._cleared(record, request.kind)
         return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
-    async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
-        return self._rendered(request, record, await self._render_context(request, record), sorry=sorry)
+    async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Record:
+        """Return the record with its screen as the answer."""
+        render_context = await self._render_context(request, record)
+        counted = len(render_context.staff_messages) if record.state.screen == STATE else record.counted_messages
+        answer = self._rendered(request, record, render_context, sorry=sorry)
+        return replace(record, answer=answer, counted_messages=counted)
 
     def _rendered(
         self, request: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
