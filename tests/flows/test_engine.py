@@ -414,7 +414,7 @@ def test_delete_stands_away_from_send_and_ends() -> None:
     phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No")
     phone.types("3")
     assert phone.last and phone.last.is_invalid
-    assert phone.types("9") == "Deleted."
+    assert phone.types("9") == "Deleted: what you told us now."
     assert phone.effects == ["delete"] and phone.over
 
 

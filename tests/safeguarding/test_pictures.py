@@ -36,7 +36,7 @@ def test_first_words_with_a_picture_say_that_they_will_be_forwarded_and_can_be_d
     plain = thread(twilio(app, "+6785550102"), WORDS)[-1]
     assert "30 min" in plain and "00 Delete it" in plain
     assert with_picture(phone, WORDS) == plain + NOTICE
-    assert thread(phone, "delete")[-1].startswith("Deleted.")
+    assert thread(phone, "delete")[-1].startswith("Deleted: what you told us now.")
     app.submit_due_within(31 * 60)
     assert {body.data["narrative"] for body in app.bodies()} == {WORDS}, "only the other phone's words"
 
