@@ -244,7 +244,7 @@ def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: Ly
     assert home.startswith(HOME_SMS) and home.endswith(NO_PICTURES)
     phone.send("Report")
     asked = phone.send("", **one)
-    assert asked.startswith(DANGER) and asked.endswith(NO_PICTURES)
+    assert DANGER in asked and asked.endswith(NO_PICTURES)
     assert phone.send("No").startswith("What happened?")
     phone.walk(*TO_SEND[2:-1], "1", "No")
     asked = phone.send("", **one)
