@@ -41,6 +41,8 @@ from flows.pagination import (
 
 OVERLAY_SCREEN = "home.third_wrong"
 EMERGENCY_SCREEN = "report.emergency"
+DANGER_SCREEN = "report.danger"
+IN_DANGER = "In danger? Call {emergency}."  # a message of the home screen
 MAX_WRONG_REPLIES = 3  # wrong replies in a row; then a notice with the emergency numbers covers the screen
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
@@ -65,8 +67,20 @@ def render(
     if sorry and not notice:
         first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
         keep = context.fields.get("emergency", "") if first else ""
-        text = with_first_line(page, (context.translate(SORRY), SHORT_SORRY), limit, keep=keep)
+        text = with_first_line(page, _signs(layout.screen, context), limit, keep=keep)
     return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
+
+
+def _signs(screen: Screen, context: ScreenContext) -> tuple[str, ...]:
+    """Return what says that the last reply was wrong, the longest first.
+
+    At the question about danger the number to call is part of it: the reply may have been "yes" in other words.
+    """
+    signs = (context.translate(SORRY), SHORT_SORRY)
+    if screen.id != DANGER_SCREEN:
+        return signs
+    number = fill(IN_DANGER, context)
+    return (*(f"{sign}\n{number}" for sign in signs), *signs)
 
 
 def render_notice(book: FlowBook, name: str, context: ScreenContext, limit: ScreenLimit) -> RenderedScreen:

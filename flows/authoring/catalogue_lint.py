@@ -26,6 +26,7 @@ HEADER = {
 # characters instead of 160.
 CURLY = re.compile("[\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2026\u00a0\u202f\u200b\ufeff]")
 ENDS = ".?!:"
+LONGEST_LABEL = 30  # characters
 _FIGURES = re.compile(r"(\d+)(am|pm)?")
 _ADDRESS = re.compile(r"\b[a-z]+(?:\.[a-z]+)+\b")
 
@@ -45,9 +46,11 @@ def catalogue_faults(tag: str, text: str, english: str) -> Iterator[str]:
     keywords = dict(_keywords(po.metadata.get("X-Keywords", "")))
     for entry in po:
         if entry.msgstr and not entry.obsolete:
-            if (keyword := keywords.get(fold(entry.msgstr))) and entry.msgid != "Call me":
-                place = f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}"
+            place, words = f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}", fold(entry.msgstr)
+            if (keyword := keywords.get(words)) and entry.msgid != "Call me":
                 yield f"{place}: typed, it is {keyword.upper()}: see X-Keywords"
+            elif _is_label(entry.msgid) and keywords.get(words.partition(" ")[0]) == "stop":
+                yield f"{place}: its first word, typed, is STOP: see X-Keywords"
             for line in (*_entry(entry.msgid, entry.msgstr, plain=plain), *spelling_faults(tag, entry.msgstr)):
                 yield f"locales/{tag}.po:{entry.linenum}: {entry.msgid[:40]!r}: {line}"
 
@@ -68,6 +71,11 @@ def _header(tag: str, po: polib.POFile) -> Iterator[str]:
         yield "X-Alphabet: it has to be gsm7 or ucs2, as the language is properly written: people decide, no program"
     if "X-Reviewed" in head:
         yield "X-Reviewed: take it out; who has read what is in the file of signatures"
+
+
+def _is_label(english: str) -> bool:
+    """Return whether a text may be a choice, of which people type the first word only: it is short, and no sentence."""
+    return len(english) <= LONGEST_LABEL and not _end_mark(english)
 
 
 def _keywords(pairs: str) -> Iterator[tuple[str, str]]:

@@ -119,6 +119,7 @@ class RenderContext(Struct, frozen=True):
     late_fields: Mapping[str, str] = field(default_factory=dict)  # fields of this session: code, PIN
     late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
+    counted_messages: int = 0  # how many of them there were when the reporter read how many there are
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
     layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # language → its cache
     # Private: the last screen context returned.
@@ -201,13 +202,16 @@ class RenderContext(Struct, frozen=True):
     def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return the facts about messages from staff, and add the message to show to `fields`.
 
-        The message screens at the end of the trail show how many messages were read.
+        The message screens at the end of the trail show how many messages were read. A message that came meanwhile
+        follows the others, so that *Next* neither repeats one nor passes over one.
         """
         message_screens = takewhile(lambda name: name in MESSAGE_SCREENS, (name for name, _ in reversed(state.trail)))
         read_count, message_count = sum(1 for _ in message_screens), len(self.staff_messages)
+        new_count = max(message_count - self.counted_messages, 0)
+        in_order = (*self.staff_messages[new_count:], *reversed(self.staff_messages[:new_count]))
         fields |= {
             "messages": str(message_count),
-            "message": self.staff_messages[min(read_count, message_count - 1)] if message_count else "",
+            "message": in_order[min(read_count, message_count - 1)] if message_count else "",
         }
         return {"messages": "some" if message_count else "none", "another": _yes(read_count + 1 < message_count)}
 

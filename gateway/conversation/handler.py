@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from flows.model import FlowState
 from flows.pagination import is_free_text, segments
 from gateway.conversation import load_shedding, turns
 from gateway.conversation.context import RenderContext, TurnRequest
@@ -127,6 +128,11 @@ class Overloaded(Exception):
     By SMS the same reply works once there is room.
     """
 
+    def __init__(self, state: FlowState) -> None:
+        """Create the error of a session in this state, whose language the notice has."""
+        super().__init__()
+        self.state = state
+
 
 class RateLimited(Overloaded):
     """Raised for a reporter who has read so many tips that they must wait, for ten minutes at most."""
@@ -163,10 +169,10 @@ class ConversationHandler:
             return await self._without_redis(request)
         except Overloaded as error:
             self._count("tips_rate_limited" if isinstance(error, RateLimited) else "turns_shed")
-            return self._reducer.notice(request, "home.busy")
-        except CannotReplay:
+            return self._reducer.notice(request, "home.busy", error.state)
+        except CannotReplay as error:
             self._count("replays_failed")
-            return self._reducer.notice(request, "home.not_working")
+            return self._reducer.notice(request, "home.not_working", error.state)
 
     def busy(self, request: TurnRequest) -> Reply:
         """Return the emergency numbers, with the notice that the service is busy."""
@@ -283,7 +289,7 @@ class ConversationHandler:
             and load_shedding.can_wait(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
-            raise Overloaded
+            raise Overloaded(record.state)
 
     def _rate_limit(self, request: TurnRequest, read_count: int, record: Record) -> None:
         """Raise RateLimited for a reporter who has read very many tips, but never for free text.
@@ -295,7 +301,7 @@ class ConversationHandler:
             and load_shedding.is_to_read(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
-            raise RateLimited
+            raise RateLimited(record.state)
 
     def _unsaved_answer(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> Reply:
         """Return the answer to a turn that was taken and could not be saved.
@@ -313,7 +319,7 @@ class ConversationHandler:
         if _is_sent(result.record) and not (record_before and _is_sent(record_before)):
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
-        return self._reducer.notice(request, "home.not_working")
+        return self._reducer.notice(request, "home.not_working", result.record.state)
 
     async def _repeated_answer(self, request: TurnRequest, record: Record, kind: turns.TurnKind) -> Reply:
         """Return the last answer again for a duplicate turn; the current screen for one out of order."""
@@ -350,7 +356,7 @@ class ConversationHandler:
         if _repeats_recording(request.inbound, record, reply):
             return StepResult(replace(record, last=last_turn), accepted=False)
         if request.inbound.path and "*" in reply and self._may_be_several(record, reply):
-            raise CannotReplay  # words may have been sent already, without a record in the session
+            raise CannotReplay(record.state)  # words may have been sent already, without a record in the session
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
             return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
         return await self._reducer.step(
@@ -404,13 +410,13 @@ class ConversationHandler:
             remaining_parts = parts[n:]
             takes_words = self._reducer.asks_for_words(result.record, part)
             if takes_words and self._reducer.sends_words(result.record):  # they may have been sent already
-                raise CannotReplay
+                raise CannotReplay(result.record.state)
             is_last = takes_words or len(remaining_parts) == 1
             record = numbered(replayed(result.record, request.inbound), request.inbound) if is_last else result.record
             reply = "*".join(remaining_parts) if takes_words else part
             result = await self._reducer.step(request, record, drafts, reply, quiet=not is_last, may_act=may_act)
             if takes_words and len(remaining_parts) > 1:
-                raise CannotReplay
+                raise CannotReplay(result.record.state)
             if is_last:
                 break
         return result
@@ -423,8 +429,8 @@ class ConversationHandler:
             return self._reducer.notice(request, "home.not_working")
         try:
             return (await self._step(request, None, [], kind, key)).record.answer
-        except CannotReplay:
-            return self._reducer.notice(request, "home.not_working")
+        except CannotReplay as error:
+            return self._reducer.notice(request, "home.not_working", error.state)
 
     async def _save(
         self, request: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, transition: tuple[Record | None, StepResult]

@@ -37,6 +37,7 @@ from runtime.time_units import SECOND
 
 UNNAMED = "A hotline"
 UNREAD = (ReportState.DELIVERED, "overdue")
+STATE = "my.state"  # the screen that says how many messages there are
 WRITTEN = "my.written"  # the screen after words for staff
 JOURNALED: Mapping[MessageKind, ErasureKind] = {
     MessageKind.DELETE_ASKED: "report",
@@ -97,7 +98,9 @@ class ReporterMailbox:
         if opening := self._first_opening(view):
             fields |= {"desk": opening[0].screen_name, "opens": opening[1]}
             facts |= {"report_state": "opens"}
-        return render_context.with_values(late_fields=fields, late_facts=facts, staff_messages=answers)
+        return render_context.with_values(
+            late_fields=fields, late_facts=facts, staff_messages=answers, counted_messages=record.counted_messages
+        )
 
     def _first_opening(self, view: MailboxView) -> tuple[Hotline, str] | None:
         """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""

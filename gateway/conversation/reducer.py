@@ -21,7 +21,7 @@ from gateway.conversation.actions import Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for, with_language
-from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open, turn_of
+from gateway.conversation.mailbox import STATE, WRITTEN, ReporterMailbox, is_open, turn_of
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
@@ -50,7 +50,9 @@ from runtime.telephony import ChannelKind
 
 HOME: Mapping[ChannelKind, str] = {"ussd": "home.home", "sms": "home.home_sms", "voice": "home.home"}
 SEND = "report.send"
-CODE_SECONDS = 5 * 60  # time after Send by SMS in which the reporter may ask for a code
+# Time after Send by SMS in which the reporter may ask for a code. The screen says five minutes, and an SMS may take one
+# each way.
+CODE_SECONDS = 7 * 60
 
 
 class StepResult(Struct, frozen=True):
@@ -66,6 +68,11 @@ class StepResult(Struct, frozen=True):
 
 class CannotReplay(Exception):
     """Raised for a path that cannot be replayed without guessing."""
+
+    def __init__(self, state: FlowState | None = None) -> None:
+        """Create the error of a session in this state, if it is known: the notice has its language."""
+        super().__init__()
+        self.state = state
 
 
 class Reducer:
@@ -207,7 +214,8 @@ class Reducer:
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
-                raise CannotReplay  # each attempt at a PIN is counted; each replay of the path would count it again
+                # each attempt at a PIN is counted; each replay of the path would count it again
+                raise CannotReplay(record.state)
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
@@ -247,10 +255,9 @@ class Reducer:
         """
         if not request.is_call or is_open(record) or not record.answer.expects_reply:
             return None
-        answer = await self._show(request, record, sorry=True)
-        if answer == record.answer:
+        record_after = replace(await self._show(request, record, sorry=True), at=request.now)
+        if record_after.answer == record.answer:
             return None
-        record_after = replace(record, answer=answer, at=request.now)
         return StepResult(record_after, drafts_after(drafts, record_after), accepted=False)
 
     def _failed(self, request: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
@@ -298,7 +305,7 @@ class Reducer:
 
     async def show_current(self, request: TurnRequest, record: Record) -> Record:
         """Show the current screen in place of a notice."""
-        return replace(record, answer=await self._show(request, record))
+        return await self._show(request, record)
 
     async def discard(self, record: Record) -> Record:
         """Cancel scheduled words that were never confirmed.
@@ -400,12 +407,16 @@ class Reducer:
     async def _shown(
         self, request: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
-        record = replace(record, answer=await self._show(request, record, sorry=sorry), at=request.now)
+        record = replace(await self._show(request, record, sorry=sorry), at=request.now)
         stored_record = record if record.answer.expects_reply else self._cleared(record, request.kind)
         return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
-    async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
-        return self._rendered(request, record, await self._render_context(request, record), sorry=sorry)
+    async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Record:
+        """Return the record with its screen as the answer."""
+        render_context = await self._render_context(request, record)
+        counted = len(render_context.staff_messages) if record.state.screen == STATE else record.counted_messages
+        answer = self._rendered(request, record, render_context, sorry=sorry)
+        return replace(record, answer=answer, counted_messages=counted)
 
     def _rendered(
         self, request: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False

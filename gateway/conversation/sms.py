@@ -36,7 +36,7 @@ from gateway.sessions.record import (
     in_danger,
     reply_to,
 )
-from gateway.sessions.store import SMS_SECONDS, Sessions
+from gateway.sessions.store import OPENED_SECONDS, SMS_SECONDS, Sessions
 from gateway.sms import OptOuts, idempotency_key
 from gateway.threads import RunBlocking
 from reports.access_codes import split_pair
@@ -66,7 +66,6 @@ NO_PICTURES = "home.no_pictures"
 OF_REPORTS = frozenset({"home", "report", "more", "my"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Reply("", expects_reply=True)
-GO_ON = "98"
 # As people type it: "ok482193", "OK: 482 193."; but not "Ok 482193 thanks".
 _REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
 
@@ -111,13 +110,21 @@ class SmsConversation:
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
-        if record is None or record.has_ended or request.now - record.at > SILENT_SECONDS:
+        if record is None or self._is_over(request, record):
             result = await self._begin_session(request, record, last, help_wanted=carrier_word == "help")
         else:
             result = await self._continue_session(request, record, drafts, last, help_wanted=carrier_word == "help")
         if request.inbound.media and result.record.answer.text:
-            result = replace(result, record=replace(result.record, answer=self._no_pictures(request)))
+            result = replace(result, record=self._with_notice(request, result.record))
         return self._unless_looping(request, record, result)
+
+    def _is_over(self, request: TurnRequest, record: Record) -> bool:
+        """Return whether the next text begins anew, because another person may hold the phone.
+
+        An opened report closes much sooner than a question stays open: who texts next could read, delete or write.
+        """
+        seconds = request.now - record.at
+        return record.has_ended or seconds > SILENT_SECONDS or (is_open(record) and seconds >= OPENED_SECONDS)
 
     async def _begin_session(
         self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
@@ -152,8 +159,6 @@ class SmsConversation:
             # a key for a menu that its sender has not seen
             record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
-        if fold(text) == GO_ON and record.answer == self._no_pictures(request):
-            return StepResult(await self._reducer.show_current(request, record))
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         return await self._take_reply(request, record, drafts, text, late=is_late)
@@ -250,8 +255,7 @@ class SmsConversation:
 
     async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
         """Answer a missed call as "call me"; a second one soon after gets no text, and an open question stays open."""
-        is_live = record is not None and not record.has_ended and request.now - record.at <= SILENT_SECONDS
-        if record is None or not is_live:
+        if record is None or self._is_over(request, record):
             await self._reducer.make_gathered_due(record, [])
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
         record = replace(record, last=last_turn)
@@ -307,7 +311,7 @@ class SmsConversation:
 
     def _is_hidden(self, request: TurnRequest, record: Record) -> bool:
         """Return whether the home screen was shown in place of "Sent to …"."""
-        return record.state.screen in SENT and record.answer == self._hide_report(request, record).answer
+        return record.state.screen in SENT and _shows(record, self._hide_report(request, record).answer)
 
     def _hide_report(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
@@ -341,7 +345,12 @@ class SmsConversation:
             return text
         keywords = self._keywords(request).labels["en"]
         return next(
-            (keyword for keyword in keywords if self._did_you_mean(request, record, keyword) == record.answer), text
+            (
+                keyword
+                for keyword in keywords
+                if (question := self._did_you_mean(request, record, keyword)) and _shows(record, question)
+            ),
+            text,
         )
 
     def _keywords(self, request: TurnRequest) -> Keywords:
@@ -380,8 +389,13 @@ class SmsConversation:
         record = await self._reducer.store_words(request, record, request.inbound.text)
         return StepResult(record, accepted=False)
 
-    def _no_pictures(self, request: TurnRequest) -> Reply:
-        return replace(self._reducer.notice(request, NO_PICTURES), expects_reply=True)
+    def _with_notice(self, request: TurnRequest, record: Record) -> Record:
+        """Return the record whose answer also says, after its own text, that pictures are not seen."""
+        is_hidden = self._is_hidden(request, record)  # then as on a phone that never reported, which has no language
+        unmarked = request.render_context.with_values(drill=False, layout_caches={})  # the answer has the drill mark
+        state = None if is_hidden else record.state
+        notice = self._reducer.notice(replace(request, render_context=unmarked), NO_PICTURES, state)
+        return replace(record, answer=replace(record.answer, text=f"{record.answer.text}\n{notice.text}"))
 
     def _continues_words(self, record: Record, text: str, now: int) -> bool:
         """Return whether the text continues typed words, like the parts of a long SMS that the network did not join."""
@@ -430,6 +444,11 @@ class SmsConversation:
         may_reply = may_reply or _begins_with_words(record_before, result.record)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)
+
+
+def _shows(record: Record, answer: Reply) -> bool:
+    """Return whether the last answer was this one, with or without the notice about a picture."""
+    return record.answer.text.startswith(answer.text)
 
 
 def _carrier_word(inbound: Inbound) -> CarrierWord | None:

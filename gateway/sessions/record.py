@@ -146,6 +146,7 @@ class Record(Struct, frozen=True):
     just_sent: SentReport | None = None  # the report was sent in this turn; not stored
     recording: str = ""  # id of the recording that begins with this turn's screen; stored with the answer
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
+    counted_messages: int = 0  # messages of staff when the screen of an opened report last said how many there are
 
 
 def in_danger(record: Record) -> bool:
@@ -254,6 +255,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     answer_is_typed: bool = False
     answer_recording: tuple[str, int] = ("", 0)  # id and maximum seconds of the recording
     words_report: str = ""
+    counted_messages: int = 0
 
 
 _write: Final = Encoder().encode
@@ -267,7 +269,9 @@ def pack_record(r: Record) -> bytes:
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
     spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
     return _written(
-        _StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken, r.words_report)
+        _StoredRecord(
+            pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken, r.words_report, r.counted_messages
+        )
     )
 
 
@@ -301,7 +305,8 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         recording=recording,
         most_seconds=most_seconds,
     )
-    return Record(state, stored.last, answer, stored.at, stored.report, *later_fields, words_report=stored.words_report)
+    record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
+    return replace(record, words_report=stored.words_report, counted_messages=stored.counted_messages)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

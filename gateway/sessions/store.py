@@ -30,6 +30,7 @@ from runtime.time_units import SECOND
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
+OPENED_SECONDS = 5 * 60  # by SMS, where no call ends: then My report is closed until code and PIN come again
 BLIND_SECONDS = 60  # if a dial looks the same as a reply, the next call could continue this session
 LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after a pause this long any SMS gets the home screen

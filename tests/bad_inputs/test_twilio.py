@@ -224,8 +224,7 @@ def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: Ly
     phone.walk(*TO_WORDS_SMS)
     words = "it is the one with the blue shirt"
     reply = phone.send(words, **pictures(*addresses))
-    assert reply.startswith(NO_PICTURES) and "Call police 111" in reply
-    assert phone.send("98").startswith("May staff contact you")
+    assert reply.startswith("May staff contact you") and reply.endswith(f"\n{NO_PICTURES}")
     phone.walk("No", "Send")
     report = row.report()
     assert report["narrative"] == words
@@ -241,14 +240,15 @@ def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: Ly
 @pytest.mark.rule("S-30")
 def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: LyingHotline) -> None:
     one = pictures(f"http://{trap.host_port}/picture")
-    assert phone.send("", **one).startswith(NO_PICTURES)
-    assert phone.send("98").startswith(HOME_SMS)
+    home = phone.send("", **one)
+    assert home.startswith(HOME_SMS) and home.endswith(NO_PICTURES)
     phone.send("Report")
-    assert phone.send("", **one).startswith(NO_PICTURES)
+    asked = phone.send("", **one)
+    assert DANGER in asked and asked.endswith(NO_PICTURES)
     assert phone.send("No").startswith("What happened?")
     phone.walk(*TO_SEND[2:-1], "1", "No")
-    assert phone.send("", **one).startswith(NO_PICTURES)
-    assert "Send" in phone.send("98")
+    asked = phone.send("", **one)
+    assert asked.startswith("Send to ") and asked.endswith(NO_PICTURES)
     assert phone.send("Send").startswith("Sent to ")
     assert row.report()["attachments"]["count"] == 3
 
@@ -256,8 +256,7 @@ def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: Ly
 @pytest.mark.rule("B-50")
 def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, trap: LyingHotline) -> None:
     reply = phone.send("my cousin is in trouble pls", **pictures(f"http://{trap.host_port}/picture"))
-    assert reply.startswith(NO_PICTURES)
-    assert phone.send("98").startswith("Not sent yet.")
+    assert reply.startswith("Not sent yet.") and reply.endswith(NO_PICTURES)
     report = row.report()
     assert (report["narrative"], report["attachments"]["count"]) == ("my cousin is in trouble pls", 1)
 

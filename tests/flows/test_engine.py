@@ -311,7 +311,7 @@ def test_code_and_pin_are_not_shown_again_by_back(channel: str) -> None:
     phone.chooses("No", "Send")
     if channel == "sms":
         assert "4821" not in phone.text
-        phone.chooses("Get a code to read answers. It stays in your texts.")
+        phone.chooses("Within 5 min: code to read answers. It stays in texts.")
     assert "4821 9303" in phone.text
     phone.types("1") if channel == "ussd" else phone.chooses("Add more")
     shown = [phone.types("0") for _ in range(3)]
@@ -326,13 +326,23 @@ def test_the_third_wrong_reply_in_a_row_brings_the_numbers_and_then_the_screen_a
     phone = Phone()
     phone.chooses("Report")
     danger = phone.text
-    assert phone.types("7") == f"Sorry, try again.\n{danger}"
-    assert phone.types("7") == f"Sorry, try again.\n{danger}"
+    assert phone.types("7") == f"Sorry, try again.\nIn danger? Call police 111.\n{danger}"
+    assert phone.types("7") == f"Sorry, try again.\nIn danger? Call police 111.\n{danger}"
     notice_ = phone.types("7")
     assert notice_.startswith("In danger? Call police 111. Pikinini Helpline: call 163.\nTo answer,")
     assert phone.types("x") == notice_
     assert phone.types("1") == danger
     assert phone.chooses("Not now, but soon").startswith("What happened?")
+
+
+@pytest.mark.rule("S-02")
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("reply", ["yes", "Yes!", "YES."])
+def test_a_yes_to_the_question_about_danger_is_now(reply: str) -> None:
+    phone = Phone()
+    phone.chooses("Report")
+    assert phone.types(reply).startswith("Call police 111 now.")
+    assert phone.types("0").startswith("Are you or a child in danger?"), "who meant another answer can go back"
 
 
 @pytest.mark.parametrize("reply", ["0", "go on", "1"])
@@ -433,7 +443,7 @@ def test_delete_stands_away_from_send_and_ends() -> None:
     phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No")
     phone.types("3")
     assert phone.last and phone.last.is_invalid
-    assert phone.types("9") == "Deleted."
+    assert phone.types("9") == "Deleted: what you told us now."
     assert phone.effects == ["delete"] and phone.over
 
 

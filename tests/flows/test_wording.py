@@ -274,7 +274,7 @@ OTHERS: list[dict[str, str | None]] = [
 # To the reporter as the person who reports, and not about the person who needs help.
 TO_THE_REPORTER = re.compile(
     r"your number|your own words|your words|contact you|leave that one out|Who are you|You can write more|Thank you"
-    r"|you want to add|even if you hang up|You can call|It stays in your texts|You do not send the picture in"
+    r"|you want to add|even if you hang up|You can call|what you told us now|You do not send the picture in"
     r"|if you know it|When did you see|your voice|If you can, get someone",
     re.IGNORECASE,
 )

@@ -87,7 +87,11 @@ def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "answer"), [(MOST_CHARACTERS, "Deleted."), (FEW, "The rest is deleted. Pikinini Helpline was told before")]
+    ("most", "answer"),
+    [
+        (MOST_CHARACTERS, "Deleted: what you told us now."),
+        (FEW, "The rest is deleted. Pikinini Helpline was told before"),
+    ],
 )
 def test_words_that_were_filed_are_not_called_deleted(
     app: App, monkeypatch: pytest.MonkeyPatch, most: int, answer: str

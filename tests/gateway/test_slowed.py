@@ -71,6 +71,17 @@ def test_tips_are_slowed_and_nothing_else(app: App) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rule("S-33")
+def test_the_notice_is_in_the_language_that_was_chosen(app: App) -> None:
+    phone = app.ussd("+6785550101", "ussd")
+    reads_on(phone)
+    phone.dial()
+    phone.type("5")
+    phone.type("3")
+    assert phone.type("2").text.startswith("Trop de monde maintenant.")
+
+
+@pytest.mark.slow
 def test_it_ends_after_ten_minutes(app: App, redis_url: str) -> None:
     reads_on(app.ussd("+6785550101", "ussd"))
     with redis.Redis.from_url(redis_url) as there:

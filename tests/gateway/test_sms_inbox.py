@@ -260,7 +260,7 @@ def test_words_of_a_channel_that_is_switched_off_go_to_staff(app: App, minutes: 
             assert datetime.fromisoformat(unread).timestamp() == came_at
 
 
-@pytest.mark.parametrize("word", ["STOP", "stap", "Stap!", "arrêt"])
+@pytest.mark.parametrize("word", ["STOP", "Stop!", "arrêt"])
 def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
     thread(app.sms(PHONE), "call me", "2")
     text_without_redis(app, PHONE, words=word)
@@ -269,7 +269,7 @@ def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
     assert (waiting(app), app.count(t.message)) == (0, 1), "staff are told once"
 
 
-@pytest.mark.parametrize("word", ["STOP", "stap", "Stap!", "arrêt"])
+@pytest.mark.parametrize("word", ["STOP", "Stop!", "arrêt"])
 def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App, word: str) -> None:
     thread(app.sms(PHONE), "call me", "2")
     with patch.object(app.parts.dispatcher, "_apply_stop"):  # web ended before it

@@ -123,7 +123,7 @@ def test_deleted_after_a_round_that_could_not_file_it(app: App) -> None:
     with database_away(app):
         walk(phone, *IN_DANGER)
         app.parts.housekeeping.once()
-    assert phone.type("9").text == "Deleted."
+    assert phone.type("9").text == "Deleted: what you told us now."
     drain(app)
     app.submit_due_within(LONG_AFTER)
     assert heard(app) == []

@@ -100,7 +100,7 @@ def test_who_does_not_come_back_is_heard(app: App, fault: Fault) -> None:
 def test_deleted_is_true(app: App, channel: str) -> None:
     with in_the_spool(app):
         not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
-    assert walk(app.ussd(PHONE, channel), *TO_SEND, "9")[-1] == "Deleted."
+    assert walk(app.ussd(PHONE, channel), *TO_SEND, "9")[-1] == "Deleted: what you told us now."
     assert newest(app) == {}
 
 

@@ -134,6 +134,23 @@ def sent(app: App, phone: str = PHONE, contact: str = "No") -> Told:
 # Messages of staff
 
 
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
+def test_a_message_that_comes_while_others_are_read_follows_them(app: App, channel: str) -> None:
+    told = sent(app)
+    for words in ("The first.", "The second."):
+        told.put(words)
+    assert told.opened("1", channel=channel)[1].startswith("The second.\n")
+    for words in ("The third.", "The fourth."):
+        told.put(words)
+    seen = [told.phone.type("2").text for _ in range(3)]
+    assert [text.partition("\n")[0] for text in seen] == ["The first.", "The third.", "The fourth."]
+    assert "2 Next" not in seen[-1]
+    back = [told.phone.type("0").text.partition("\n")[0] for _ in range(3)]
+    assert back == ["The third.", "The first.", "The second."], "Back leads to what was read"
+    assert "1 Messages (4)" in told.phone.type("0").text
+    assert told.phone.type("1").text.startswith("The fourth.\n")
+
+
 @pytest.mark.rule("S-25")
 @pytest.mark.rule("S-35")
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])

@@ -244,7 +244,7 @@ IN_THE_MIDDLE = ("REPORT", "1", "Soon", "Asks photos, money", "Me")
 
 
 @pytest.mark.rule("S-04")
-@pytest.mark.parametrize("word", ["STOP", "end", "Quit", "CANCEL", "unsubscribe", "stap"])
+@pytest.mark.parametrize("word", ["STOP", "end", "Quit", "CANCEL", "unsubscribe", "arrêt"])
 def test_stop_in_the_middle_of_a_report_ends_it_beside_the_opt_out(app: App, word: str) -> None:
     """A person who then picks up the phone and texts gets the home screen, as on any phone."""
     home = thread(app.sms(number(7)), "hi")
@@ -254,6 +254,15 @@ def test_stop_in_the_middle_of_a_report_ends_it_beside_the_opt_out(app: App, wor
     assert app.count(t.optout) == 1
     assert thread(phone, "hi") == home
     assert thread(phone, "2")[-1].startswith("In danger?"), "an answer to the report that was left"
+
+
+def test_the_first_word_of_a_label_is_no_stop(app: App) -> None:
+    """In Bislama *stap* is to be or to stay: *Stap sef* is a choice of the home screen."""
+    phone = app.sms(PHONE)
+    home = thread(phone, "halo")[-1]
+    assert "2 Stap sef" in home
+    assert thread(phone, "Stap", "Stap sef")[0].startswith("Sori, traem bakegen.")
+    assert app.count(t.optout) == 0
 
 
 def test_stop_at_the_provider_ends_the_conversation_too(app: App) -> None:

@@ -103,7 +103,7 @@ REFUSALS = [
 @pytest.mark.parametrize("reply", REFUSALS)
 def test_a_clear_refusal_deletes_the_words_and_says_so(app: App, reply: str) -> None:
     phone = app.sms(PHONE)
-    assert thread(phone, WORDS, reply)[-1] == "Deleted."
+    assert thread(phone, WORDS, reply)[-1] == "Deleted: what you told us now."
     assert app.count(t.pending) == 0
     app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
@@ -126,7 +126,7 @@ def test_a_refusal_that_could_not_be_stored_is_not_confirmed(app: App) -> None:
     thread(phone, WORDS)
     with database_away(app):
         assert thread(phone, "delete")[0].startswith("Not working now.")
-    assert thread(phone, "delete") == ["Deleted."]
+    assert thread(phone, "delete") == ["Deleted: what you told us now."]
     app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 

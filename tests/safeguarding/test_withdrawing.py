@@ -9,14 +9,15 @@ import pytest
 
 from gateway.submission.spool_drain import submit_late
 from reports.store.schema import tables as t
-from tests.safeguarding.away import NUMBERS, database_away, empty
-from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, thread, walk
+from tests.safeguarding.away import NUMBERS, database_away, empty, later
+from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, number, thread, walk
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
 LONG_AFTER = 700  # seconds; pending reports are submitted by then
 TOLD = "The rest is deleted. Pikinini Helpline was told before, without your number. In danger? Call police 111."
+DELETED = "Deleted: what you told us now."
 WITHDRAWING = {
     "Delete": (IN_DANGER, "9"),
     "the helpline left out": (IN_DANGER, "Leave one out", "Pikinini Helpline"),
@@ -94,7 +95,7 @@ def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str
     if again == "a redial":
         phone = app.ussd(PHONE, channel)
         walk(phone, *IN_DANGER)
-    assert phone.type("9").text == "Deleted."
+    assert phone.type("9").text == DELETED
     app.submit_due_within(LONG_AFTER)
     assert app.count(t.report) == 0
 
@@ -171,6 +172,19 @@ def test_an_answer_after_it_went_can_be_taken_back_and_what_went_before_it_canno
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 
 
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_after_a_redial_deleted_means_this_call_alone_and_is_the_same_for_everybody(app: App, channel: str) -> None:
+    """The helpline has the answers of the first call; the screen neither says so nor says that they are deleted."""
+    walk(app.ussd(PHONE, channel), *IN_DANGER)
+    app.submit_due_within(121)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
+    with later(minutes=5):
+        seen = walk(app.ussd(PHONE, channel), *IN_DANGER, "9")[-1]
+        assert seen == walk(app.ussd(number(2), channel), *IN_DANGER, "9")[-1] == DELETED
+
+
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("emptied", [False, True], ids=["kept", "Redis emptied"])
 def test_where_nothing_was_left_behind_deleted_is_the_truth(app: App, redis_url: str, emptied: bool) -> None:
@@ -178,5 +192,5 @@ def test_where_nothing_was_left_behind_deleted_is_the_truth(app: App, redis_url:
     walk(phone, *TO_SEND)
     if emptied:
         empty(redis_url)
-    assert phone.type("9").text == "Deleted."
+    assert phone.type("9").text == DELETED
     assert app.count(t.report) == 0

@@ -30,6 +30,12 @@ def unasked(body: DecryptedRevision) -> list[str]:
     return [said["text"] for said in body.data["unasked"]]
 
 
+@pytest.mark.rule("S-02")
+@pytest.mark.parametrize("answer", ["yes", "Yes!", "now", "i am", "yes now", "9"])
+def test_each_answer_to_the_question_about_danger_by_sms_brings_the_number(app: App, answer: str) -> None:
+    assert "Call police 111" in thread(app.sms(PHONE), "hi", "Report", answer)[-1]
+
+
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("words", [KNIFE, SHORT])
 @pytest.mark.parametrize("before", [("Report", "Now"), ("Report", "Now", "Go on")], ids=["numbers", "category"])
