@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12")]
 
 FIRST, SECOND = "My cousin is in trouble at home", "She is afraid to go there today"
 BY_KEYWORD = [("HELP",), ("LANGUAGE", "2"), ("LANGUAGE", "0"), ("TIPS", "0")]
-DELETED = ["Deleted.", "I aot finis."]
+DELETED = ["Deleted: what you told us now.", "I aot finis: wanem we yu talem naoia."]
 OTHER = ("Report", "No", "Bullying, threats", "My child", "6-9", "Tafea", "1")
 
 
@@ -71,7 +71,7 @@ ELSEWHERE = [("HELP",), ("1",), ("1", "No"), ("1", *OTHER[1:-1]), ("LANGUAGE", "
 @pytest.mark.parametrize("between", ELSEWHERE, ids=" ".join)
 @pytest.mark.parametrize("refusal", ["delete", "dont send this"])
 def test_a_refusal_works_on_every_screen(app: App, between: tuple[str, ...], refusal: str) -> None:
-    assert thread(app.sms(PHONE), FIRST, *between, refusal)[-1] == "Deleted."
+    assert thread(app.sms(PHONE), FIRST, *between, refusal)[-1] == DELETED[0]
     app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
 
@@ -79,7 +79,7 @@ def test_a_refusal_works_on_every_screen(app: App, between: tuple[str, ...], ref
 def test_with_no_words_waiting_a_refusal_is_a_text_like_others(app: App) -> None:
     assert thread(app.sms(PHONE), "hi", "delete")[-1].startswith("Sorry, try again.\nIn danger?")
     told = thread(app.sms(PHONE), "REPORT", "1", "Now", "Go on", FIRST, "dont send this")[-1]
-    assert told != "Deleted.", "a screen has promised these words to the helpline"
+    assert told != DELETED[0], "a screen has promised these words to the helpline"
     app.submit_due_within(601)
     assert heard(app) == [(None, [FIRST, "dont send this"], "incomplete")]
 
