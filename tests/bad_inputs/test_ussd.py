@@ -72,7 +72,8 @@ def test_a_star_in_the_words(row: Row, words: str) -> None:
 def test_an_empty_reply_in_the_middle(row: Row) -> None:
     one = session()
     danger = row.ussd("1", sessionId=one)
-    assert row.ussd("1*", sessionId=one).replace(f"{SORRY}\n", "") == danger
+    again = row.ussd("1*", sessionId=one).replace(f"{SORRY}\n", "")
+    assert again == danger.replace("CON ", "CON In danger? Call police 111.\n")
     assert row.ussd("1**No", sessionId=one).startswith(CATEGORY)
     assert row.ussd("1**No", sessionId=session()).startswith(CATEGORY)  # a new session: replayed from home
 
@@ -335,7 +336,8 @@ def test_a_sender_longer_than_any_is_served_with_the_numbers(row: Row) -> None:
 def test_three_wrong_answers(row: Row, wrong: str) -> None:
     call = row.call()
     danger = call.walk("Report")
-    assert [call.type(wrong).replace(f"{SORRY}\n", "") for _ in range(2)] == [danger] * 2
+    for _ in range(2):
+        assert call.type(wrong).replace(f"{SORRY}\n", "") == f"In danger? Call police 111.\n{danger}"
     assert call.type(wrong).startswith("In danger? Call police 111. Pikinini Helpline: call 163.\nTo answer,")
     assert call.type("Go on") == danger
     assert call.type("No").startswith("What happened?")

@@ -203,7 +203,7 @@ def test_a_wrong_start_says_what_is_wrong_and_the_link_stays(console: Console) -
     right = {"password": PASSWORD, "again": PASSWORD, "token": page.token, "invitation": link.partition("#")[2]}
     wrong = {**right, "again": "another", "code": person.code()}
     assert "not the same" in person.post("/join/account", wrong).text
-    assert "This code is not of this picture" in person.post("/join/account", {**right, "code": "000000"}).text
+    assert "This code is wrong or too old" in person.post("/join/account", {**right, "code": "000000"}).text
     assert person.join(link).status == 200
 
 

@@ -40,5 +40,9 @@ def test_what_the_page_says_sets_up_the_console_of_an_operator(operator: Operato
     )
     assert "/join#" in invited
     operator.types(f"sudo -u postgres psql -c '{code('ALTER ROLE tokaut_console NOLOGIN')}'")
-    check = settings | {"TOKAUT_OPERATORS": setting, "DATABASE_URL_FILE": str(operator.file("tokaut_clock"))}
+    check = settings | {
+        "CHANNELS": "ussd",
+        "TOKAUT_OPERATORS": setting,
+        "DATABASE_URL_FILE": str(operator.file("tokaut_clock")),
+    }
     assert "database: good" in operator.types("tokaut check || true", settings=check)

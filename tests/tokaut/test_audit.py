@@ -92,7 +92,7 @@ def test_a_new_installation_is_not_asked_for_its_key_before_a_checkpoint_is_due(
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
     site = Site(tmp_path, database, "", "")
-    assert site.audit("verify").output.strip() == "The chain is whole: 0 lines, signed up to line 0."
+    assert site.audit("verify").output.strip() == "The chain is whole: 0 rows; no signature yet."
     site.lines(2)
     assert site.audit("verify").output.endswith(
         "There is no checkpoint yet: the clock makes one each day, with the key _audit.\n"

@@ -51,7 +51,7 @@ def test_watch_says_it_while_it_looks() -> None:
     address, reason = next(iter(NOWHERE.items()))
     with closing(Database(address, threads=1)) as database:
         console = Console(record=True, width=200)
-        console.print(next(watch._looks(database, console)))
+        console.print(next(watch._looks(database, console, lambda: watch.NOTHING_KNOWN)))
     assert f"The database does not answer ({reason}" in console.export_text()
 
 
