@@ -86,10 +86,9 @@ class Actions:
             raise LookupError("there is no report to send")
         recipients = request.render_context.recipients(record.state)
         if record.repeat_of is None and request.sender.answerable:
-            history = await self._sessions.count_report(request.sender.key, report.origin_key)
+            history = await self._sessions.count_report(request.sender.key, report.origin_key, request.now)
             if history:
-                repeats = history.number_before(report.report_id)
-                record = replace(record, repeat_of=repeats, earlier=history.reports)
+                record = replace(record, repeat_of=history.count, number=history.number, earlier=history.reports)
         content = report_input(request, record, self._flow_version)
         with_code = request.is_call
         try:

@@ -491,9 +491,10 @@ def _memory(request: TurnRequest, record: Record) -> NewMemory | None:
 
     Without Redis its phone's reports were not counted, and nothing is remembered.
     """
-    if record.just_sent is None or record.repeat_of is None or not request.sender.answerable:
+    number = record.repeat_of if record.number is None else record.number
+    if record.just_sent is None or number is None or not request.sender.answerable:
         return None
-    return NewMemory(request.sender.key, record.repeat_of, record.just_sent)
+    return NewMemory(request.sender.key, number, record.just_sent)
 
 
 def seconds_of(request: TurnRequest, record: Record) -> int:

@@ -29,31 +29,26 @@ class SentReport(Struct, frozen=True, array_like=True):
 class PhoneHistory(Struct, frozen=True):
     """The sent reports of a phone in the last 24 hours.
 
-    `count`: how many reports it sent. `reports`: the last of them, in no order.
+    `count`: how many reports it sent. `number`: of the next one, in a row without gaps while it sends one a day.
+    `reports`: the last of them, in no order.
     """
 
     count: int
+    number: int
     reports: tuple[SentReport, ...] = ()
-
-    def number_before(self, report_id: str) -> int:
-        """Return how many reports this phone sent before this one.
-
-        The counter ends 24 hours after its first report; each remembered report stays for 24 hours of its own.
-        """
-        return max(self.count, sum(report.report_id != report_id for report in self.reports))
 
 
 class NewMemory(Struct, frozen=True):
-    """A report to remember. `sender`: the sender's key. `count`: how many reports this phone had sent before it."""
+    """A report to remember. `sender`: the sender's key. `number`: of this report among those of the phone."""
 
     sender: str
-    count: int
+    number: int
     report: SentReport
 
     @property
     def slot(self) -> int:
         """Return the slot to write. The counter is atomic, so two reports at once never get the same slot."""
-        return self.count % SLOTS
+        return self.number % SLOTS
 
 
 _encode: Final = Encoder().encode

@@ -144,6 +144,7 @@ class Record(Struct, frozen=True):
     earlier: tuple[SentReport, ...] = ()  # those reports, as far as they are remembered
     has_wrong_pair: bool = False  # a wrong pair of code and PIN came in this turn; not stored
     just_sent: SentReport | None = None  # the report was sent in this turn; not stored
+    number: int | None = None  # of that report among those of this phone; not stored
     recording: str = ""  # id of the recording that begins with this turn's screen; stored with the answer
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
     counted_messages: int = 0  # messages of staff when the screen of an opened report last said how many there are

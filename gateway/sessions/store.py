@@ -63,17 +63,28 @@ if #ARGV > 9 then redis.pcall('PEXPIRE', KEYS[6], ARGV[9]) end
 return ARGV[2]
 """
 
-# Counts a report once, and returns how many of its phone were counted before it. KEYS: a hash, from report to that
-# number. ARGV: the report, the hash's lifetime in milliseconds.
+# Counts a report once, and returns how many of its phone came within the seconds before it, and its number among them
+# all. KEYS: a hash, from report to "time, reports before it, its number". ARGV: the report, the time, the seconds, the
+# most reports that are counted.
 COUNT = """
-local before = redis.call('HGET', KEYS[1], ARGV[1])
-if before then return tonumber(before) end
-before = redis.call('HLEN', KEYS[1])
-redis.call('HSET', KEYS[1], ARGV[1], before)
-if before == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return before
+local before, last = 0, -1
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local at, counted, number = string.match(all[i + 1], '^(%d+) (%d+) (%d+)$')
+  if all[i] == ARGV[1] then return {tonumber(counted), tonumber(number)} end
+  if tonumber(at) + ARGV[3] > tonumber(ARGV[2]) then
+    before = before + 1
+    last = math.max(last, tonumber(number))
+  else redis.call('HDEL', KEYS[1], all[i]) end
+end
+if before < tonumber(ARGV[4]) then
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%s %d %d', ARGV[2], before, last + 1))
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+end
+return {before, last + 1}
 """
 COUNT_SECONDS = 24 * 3600
+MAX_COUNTED = 1000  # reports of one phone
 
 # Marks that a report's reader was asked "Did it help?", and returns 1 if this request is the one that asks. KEYS: the
 # mark. ARGV: "asked" and random digits of this request, the mark's lifetime in milliseconds.
@@ -223,20 +234,20 @@ class Sessions:
         answers = await self._ask(command, *self._remember(memory))
         return bool(answers[0] == sealed_session)
 
-    async def count_report(self, sender_key: str, origin_key: bytes) -> PhoneHistory | None:
+    async def count_report(self, sender_key: str, origin_key: bytes, now: int) -> PhoneHistory | None:
         """Count a report and return what this sender sent before it in 24 hours; None if Redis is unavailable.
 
         `sender_key`: the sender's key. `origin_key`: the report's; a report that is counted again gets the same number.
-        The number of reports, and which they are, is shown to staff only.
+        `now`: Unix seconds. The number of reports, and which they are, is shown to staff only.
         """
         keys = self._slot_keys(sender_key)
         counted, report = self._counted(sender_key, origin_key)
-        count = (*self._count_script, 1, counted, report, COUNT_SECONDS * 1000)
+        count = (*self._count_script, 1, counted, report, now, COUNT_SECONDS, MAX_COUNTED)
         try:
-            before, *blobs = await self._ask(count, *[("GET", key) for key in keys])
+            (before, number), *blobs = await self._ask(count, *[("GET", key) for key in keys])
         except RedisUnavailable:
             return None
-        return PhoneHistory(int(before), self._open_all_sent(keys, blobs))
+        return PhoneHistory(int(before), int(number), self._open_all_sent(keys, blobs))
 
     async def uncount_report(self, sender_key: str, origin_key: bytes) -> None:
         """Count a report no more that was not sent. Without Redis it stays counted."""
@@ -244,7 +255,7 @@ class Sessions:
             await self._ask(("HDEL", *self._counted(sender_key, origin_key)))
 
     def _counted(self, sender_key: str, origin_key: bytes) -> tuple[str, bytes]:
-        return self.key("l:tally", sender_key), self._cipher.mac(self._label, "counted", origin_key)
+        return self.key("l:counted", sender_key), self._cipher.mac(self._label, "counted", origin_key)
 
     async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.

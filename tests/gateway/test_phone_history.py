@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sessions.phone_history import PhoneHistory, SentReport, linked_ids, pack_sent, unpack_sent
+from gateway.sessions.phone_history import SentReport, linked_ids, pack_sent, unpack_sent
 
 ONE, OTHER = "vu-pikinini", "vu-police"
 BOTH = SentReport("both", (ONE, OTHER), with_number=False)
@@ -38,10 +38,3 @@ def test_what_has_another_shape_is_forgotten() -> None:
     assert unpack_sent(pack_sent(BOTH)) == BOTH
     for raw in (b"", b"{}", b"[]", b'["x"]', b'["x",["y"],2]', b"not json"):
         assert unpack_sent(raw) is None
-
-
-def test_reports_that_are_remembered_count_when_the_counter_has_begun_anew() -> None:
-    """It ends 24 hours after its first report: a report of two hours ago was then none before this one."""
-    assert PhoneHistory(0, (BOTH, MINE)).number_before("later") == 2
-    assert PhoneHistory(0, (BOTH, MINE)).number_before("mine") == 1
-    assert PhoneHistory(7, (BOTH, MINE)).number_before("later") == 7

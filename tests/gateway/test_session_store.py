@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from gateway import threads as gateway_threads
+from gateway.sessions import store
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport
 from gateway.sessions.redis_client import Command, RedisClient
@@ -27,6 +28,8 @@ from tests.support.valkey import Valkey
 pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
+NOW = 1_800_000_000
+HOUR_SECONDS = 3600
 KEYS = RecordKeys("s:one", "d:one", "l:seen:one")
 WORDS = b"something that nobody else may read"
 
@@ -62,17 +65,17 @@ class Kept:
     def run(self, made: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(made)
 
-    def count_report(self, who: str, report: bytes = b"") -> PhoneHistory | None:
-        return self._runner.run(self.sessions.count_report(who, report or os.urandom(8)))
+    def count_report(self, who: str, report: bytes = b"", now: int = NOW) -> PhoneHistory | None:
+        return self._runner.run(self.sessions.count_report(who, report or os.urandom(8), now))
 
-    def count(self, who: str, report: bytes = b"") -> int:
+    def count(self, who: str, report: bytes = b"", now: int = NOW) -> int:
         """Count a report of this phone, and return the number of those before. `report`: its key; else a new one."""
-        history = self.count_report(who, report)
+        history = self.count_report(who, report, now)
         assert history
         return history.count
 
-    def remember(self, sender: str, count: int, report_id: str) -> None:
-        memory = NewMemory(sender, count, SentReport(report_id, ("vu-pikinini",), with_number=False))
+    def remember(self, sender: str, number: int, report_id: str) -> None:
+        memory = NewMemory(sender, number, SentReport(report_id, ("vu-pikinini",), with_number=False))
         self.save(RecordKeys(f"s:{report_id}"), b"", b"1", 60, memory=memory)
 
     def remembered(self, who: str) -> set[str]:
@@ -222,6 +225,35 @@ def test_a_report_that_is_counted_again_is_counted_once(sessions: Kept) -> None:
     assert sessions.count("+6785550101", b"two") == 1
     assert sessions.count("+6785550101", b"one") == 0
     assert sessions.count("+6785550102", b"one") == 0
+
+
+def test_each_report_has_24_hours_of_its_own(sessions: Kept) -> None:
+    """The counter ended 24 hours after its first report, so that a report of two hours ago was none before the next."""
+    who, hours = "+6785550101", (0, 1, 23, 24.5, 24.6, 49)
+    counted = [sessions.count_report(who, now=NOW + int(at * HOUR_SECONDS)) for at in hours]
+    assert [(one.count, one.number) for one in counted if one] == [(0, 0), (1, 1), (2, 2), (2, 3), (3, 4), (0, 0)]
+
+
+def test_no_report_of_the_last_day_is_overwritten_before_an_older_one(sessions: Kept) -> None:
+    """Who sends STOP ends calls for those that are remembered."""
+    who = "+6785550101"
+    for at, report_id in ((0, "a"), (1, "b"), (23, "c"), (24.5, "d"), (24.6, "e")):
+        history = sessions.count_report(who, now=NOW + int(at * HOUR_SECONDS))
+        assert history
+        sessions.remember(who, history.number, report_id)
+    assert sessions.remembered(who) >= {"b", "c", "d", "e"}
+
+
+def test_a_report_that_was_not_sent_counts_no_more(sessions: Kept) -> None:
+    who = "+6785550101"
+    assert [sessions.count(who, name) for name in (b"one", b"two")] == [0, 1]
+    sessions.run(sessions.sessions.uncount_report(who, b"two"))
+    assert sessions.count(who, b"three") == 1
+
+
+def test_of_very_many_reports_the_first_thousand_are_counted(sessions: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_COUNTED", 3)
+    assert [sessions.count("+6785550101") for _ in range(5)] == [0, 1, 2, 3, 3]
 
 
 @pytest.mark.usefixtures("asked_twice")
