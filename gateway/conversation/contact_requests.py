@@ -25,6 +25,7 @@ from reports.report import CONTACT_CHOICES
 from reports.retention import NEVER_CLOSED
 from reports.store import submissions
 from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
+from reports.store.mailboxes import correspondence
 
 HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
 RECENT_HOURS = 48
@@ -136,7 +137,11 @@ class ContactRequests:
         open_ids = _open_requests(self._stored(withdrawal.iso, withdrawal.sender, withdrawal.now))
         for report_id in withdrawal.report_ids:
             self.submitter.refuse_spooled(report_id)
-        for report_id in (*open_ids, *withdrawal.report_ids):
+        report_ids = [*open_ids, *withdrawal.report_ids]
+        to_end = self.submitter.write(
+            lambda: correspondence.list_contact_to_end(self.database, report_ids, withdrawal.now)
+        )
+        for report_id in to_end:
             self.mailbox.withdraw_contact(report_id, withdrawal.turn, withdrawal.now)
 
     def _stored(self, iso: str, sender: str, now: int) -> Stored:
