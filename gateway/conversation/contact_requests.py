@@ -18,13 +18,14 @@ from gateway.conversation.context import TurnRequest
 from gateway.conversation.mailbox import ReporterMailbox, turn_of
 from gateway.sessions.record import Record
 from gateway.submission.builder import ReportInput
-from gateway.submission.submitter import Submitter
+from gateway.submission.submitter import Submitter, WaitsInSpool
 from reports.case_state import ReportState
 from reports.facts import CONTACT_REQUEST, Completeness, GivenAnswer
 from reports.report import CONTACT_CHOICES
 from reports.retention import NEVER_CLOSED
 from reports.store import submissions
 from reports.store.engine.database import Database, DatabaseUnavailable, RowRefused
+from reports.store.mailboxes import correspondence
 
 HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
 RECENT_HOURS = 48
@@ -39,7 +40,7 @@ Stored = dict[Origin, tuple[str, ReportState]]  # id and state of the requests t
 
 
 class Withdrawal(NamedTuple):
-    """A withdrawal that could not be stored. `turn`: the idempotency key; `now`: Unix seconds of the STOP.
+    """A withdrawal that could not be stored. `turn`: the idempotency key; `now`: Unix seconds of STOP or *No*.
 
     `report_ids`: the reports, beside requests to be called, that allowed calls.
     """
@@ -70,7 +71,11 @@ class ContactRequests:
         """
         phone, turn = (request.country.iso, request.sender.key), turn_of(request, record)
         if chosen not in CONTACT_CHOICES:
-            self._withdraw(Withdrawal(*phone, turn, request.now))
+            withdrawal = Withdrawal(*phone, turn, request.now)
+            try:
+                self._withdraw(withdrawal)
+            except WaitsInSpool:  # it is stored within seconds; "Not working now" would reveal it
+                self._put_off(withdrawal)
             return "withdrawn"
         origins = _origins(*phone, request.now // DAY_SECONDS)
         try:
@@ -107,9 +112,13 @@ class ContactRequests:
         try:
             self._withdraw(withdrawal)
         except DatabaseUnavailable:
-            if len(self.waiting) >= MAX_WAITING:
-                raise
-            self.waiting.append(withdrawal)
+            self._put_off(withdrawal)
+
+    def _put_off(self, withdrawal: Withdrawal) -> None:
+        """Leave a withdrawal for `retry`. Raises DatabaseUnavailable if too many wait."""
+        if len(self.waiting) >= MAX_WAITING:
+            raise DatabaseUnavailable("too many withdrawals wait")
+        self.waiting.append(withdrawal)
 
     def retry(self) -> None:
         """Try each waiting withdrawal once; one that fails waits for the next call, after all others.
@@ -136,13 +145,17 @@ class ContactRequests:
         open_ids = _open_requests(self._stored(withdrawal.iso, withdrawal.sender, withdrawal.now))
         for report_id in withdrawal.report_ids:
             self.submitter.refuse_spooled(report_id)
-        for report_id in (*open_ids, *withdrawal.report_ids):
+        report_ids = [*open_ids, *withdrawal.report_ids]
+        to_end = self.submitter.write(
+            lambda: correspondence.list_contact_to_end(self.database, report_ids, withdrawal.now)
+        )
+        for report_id in to_end:
             self.mailbox.withdraw_contact(report_id, withdrawal.turn, withdrawal.now)
 
     def _stored(self, iso: str, sender: str, now: int) -> Stored:
         """Return the stored requests of this phone.
 
-        Raises DatabaseUnavailable, also if one of yesterday or today is still in the spool.
+        Raises DatabaseUnavailable; WaitsInSpool if one of yesterday or today is still in the spool.
         """
         recent = frozenset(_recent(iso, sender, now))
         keys = {

@@ -171,6 +171,8 @@ class Dispatcher:
         came, in microseconds. Raises RedisUnavailable, DatabaseUnavailable, NotSent, NotStored.
         """
         request = replace(self._request(channel, inbound), late=True, is_answered=with_reply)
+        if self._conversation.is_stop(inbound, request.country.iso, request.render_context):
+            request = replace(request, now=seen_at // SECOND)  # it ends no calls that were allowed after it
         try:
             turn = await self._conversation.take(request)
         except (store.RedisUnavailable, DatabaseUnavailable):
@@ -243,7 +245,8 @@ class Dispatcher:
         now = int(time.time())
         phone_and_turn = country.iso, sender.key, (notice.channel, str(now)), now
         try:
-            report_ids = await self._conversation.reports_allowing_calls(sender.key) if notice.what == "optout" else ()
+            is_stop = notice.what == "optout"
+            report_ids = await self._conversation.reports_allowing_calls(sender.key, now) if is_stop else ()
         except store.RedisUnavailable:
             await self._store(self._contact_requests.withdraw, *phone_and_turn)
             raise NotStored from None

@@ -197,9 +197,12 @@ class ConversationHandler:
             return ""
         return record.state.screen if record and not record.has_ended else ""
 
-    async def reports_allowing_calls(self, sender_key: str) -> tuple[str, ...]:
-        """Return the ids of a sender's reports of the last day that allowed calls. Raises RedisUnavailable."""
-        return await self._sessions.reports_allowing_calls(sender_key)
+    async def reports_allowing_calls(self, sender_key: str, until: int) -> tuple[str, ...]:
+        """Return the ids of a sender's reports of the day before `until` that allowed calls. Raises RedisUnavailable.
+
+        `until`: Unix seconds.
+        """
+        return await self._sessions.reports_allowing_calls(sender_key, until)
 
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""

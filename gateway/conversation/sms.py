@@ -424,7 +424,7 @@ class SmsConversation:
         result = await self._reducer.leave(request, record, drafts)
         await self._run_blocking(self._optouts.add, request.sender.key)
         phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
-        report_ids = await self._sessions.reports_allowing_calls(request.sender.key)
+        report_ids = await self._sessions.reports_allowing_calls(request.sender.key, request.now)
         await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now, report_ids)
         return replace(result, drafts=drafts_after_stop(drafts))
 

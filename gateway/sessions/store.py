@@ -265,9 +265,13 @@ class Sessions:
         recent = [report for report in await self._sent(sender_key) if report.sent_at >= not_before]
         return max(recent, key=lambda report: report.sent_at, default=None)
 
-    async def reports_allowing_calls(self, sender_key: str) -> tuple[str, ...]:
-        """Return the ids of a sender's remembered reports that allowed calls. Raises RedisUnavailable."""
-        return tuple(report.report_id for report in await self._sent(sender_key) if report.may_call)
+    async def reports_allowing_calls(self, sender_key: str, until: int) -> tuple[str, ...]:
+        """Return the ids of a sender's remembered reports that allowed calls and were sent by `until`.
+
+        `until`: Unix seconds. Raises RedisUnavailable.
+        """
+        reports = await self._sent(sender_key)
+        return tuple(report.report_id for report in reports if report.may_call and report.sent_at <= until)
 
     async def _sent(self, sender_key: str) -> tuple[SentReport, ...]:
         keys = self._slot_keys(sender_key)

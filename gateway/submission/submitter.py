@@ -47,6 +47,10 @@ class NotSent(Exception):
     """Neither the database nor the spool stored the report. The reporter must be told NOT SENT."""
 
 
+class WaitsInSpool(DatabaseUnavailable):
+    """The database answers, but what it would have to change is still in the spool."""
+
+
 class DeleteOutcome(StrEnum):
     """The result of deleting a report at the reporter's request.
 
@@ -400,9 +404,9 @@ class Submitter:
             raise DatabaseUnavailable("an update waits in the spool")
 
     def refuse_spooled_origins(self, origin_keys: Collection[bytes]) -> None:
-        """Raise DatabaseUnavailable if the spool holds a report with one of these origin keys."""
+        """Raise WaitsInSpool if the spool holds a report with one of these origin keys."""
         if self._spool.names() and any(self._spool.sent_by(key) for key in origin_keys):
-            raise DatabaseUnavailable("a report waits in the spool")
+            raise WaitsInSpool("a report waits in the spool")
 
     def cancel_updates(self, report_id: str) -> None:
         """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""

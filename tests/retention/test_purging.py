@@ -16,7 +16,7 @@ from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.operations import retention
 from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
 from reports.store.schema import tables as t
-from runtime.time_units import DAY
+from runtime.time_units import DAY, SECOND
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]
@@ -187,6 +187,24 @@ def test_contact_is_withdrawn_without_a_message_where_no_hotline_could_open_one(
                 connection.execute(delete(table).where(table.c.report_id == report_id))
     with pytest.raises(correspondence.MailboxClosed):
         correspondence.withdraw_contact(database, report_id)
+
+
+def test_a_stop_ends_contact_once_and_none_that_was_allowed_after_it(database: Database) -> None:
+    fresh = make(Fate(1), retention.purge_time(database))
+    write(database, [fresh])
+    with database.write() as connection:
+        connection.execute(delete(t.contact))
+    report_id, begun, now = fresh.report_id, fresh.facts.created_at // SECOND, database.now() // SECOND
+
+    def ended_at(at: int) -> list[str]:
+        return correspondence.list_contact_to_end(database, [report_id, "another report"], at)
+
+    assert (ended_at(begun - 1), ended_at(begun), ended_at(now)) == ([], [report_id], [report_id])
+    correspondence.withdraw_contact(database, report_id)
+    assert ended_at(now + 5) == []
+    letter = SealedMessage(DESK, "0" * 16, b"w", b"s")
+    correspondence.save_message(database, report_id, "m9", [letter], "contact_given", allowed=True)
+    assert (ended_at(now - 1), ended_at(now + 5)) == ([], [report_id])
 
 
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:

@@ -290,6 +290,25 @@ def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten
     assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
 
 
+@pytest.mark.rule("S-04")
+def test_no_does_not_reveal_a_request_that_waits_in_the_spool(app: App) -> None:
+    with database_away(app):
+        assert thread(app.sms(PHONE), "call me", "2")[1] == PLACED
+    assert app.parts.spool.names()
+    for phone in (PHONE, number(7)):
+        assert thread(app.sms(phone), "call me", "No")[1] == NO_CALL
+    app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    assert len(requests(app)) == 1 and [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+def test_while_the_database_is_away_no_withdraws_nothing_on_any_phone(app: App) -> None:
+    """It would wait in the memory of web, which may end first."""
+    with database_away(app):
+        for phone in (PHONE, number(7)):
+            assert thread(app.sms(phone), "call me", "No")[1].startswith("Not working now.")
+
+
 def reroute(app: App, report_id: str, hotline: str = "vu-gone") -> None:
     """Name another hotline as the only one of a report; web has no key of `vu-gone`."""
     with app.database.write() as connection:

@@ -352,3 +352,54 @@ def test_stop_without_redis_ends_calls_once_it_is_back(app: App, stop: Stop) -> 
     else:
         assert (status, stop(app).status_code) == (503, 200)  # the provider sends its notice again
     assert allowed(app) == [0]
+
+
+@WAYS
+def test_a_repeated_stop_sends_staff_nothing_again(app: App, stop: Stop) -> None:
+    for _ in range(2):
+        walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+    stop(app)
+    sent, entries = app.count(t.message), len(app.parts.journal.since(0).erasures)
+    assert allowed(app) == [0, 0, 0] and sent
+    for minutes in (1, 2):
+        with later(minutes=minutes):
+            stop(app)
+    assert app.count(t.message) == sent
+    assert len(app.parts.journal.since(0).erasures) == entries + 2, "the opt-outs alone"
+    with later(minutes=3):
+        assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        stop(app)
+    assert allowed(app) == [0, 0, 0] and app.count(t.message) > sent
+
+
+def test_a_notice_that_is_repeated_while_redis_is_away_withdraws_a_request_once(app: App) -> None:
+    thread(app.sms(PHONE), "call me", "2")
+    with redis_away(app):
+        by_notice(app)
+        sent = app.count(t.message)
+        with later(minutes=1):
+            assert by_notice(app).status_code == 503
+    assert sent and app.count(t.message) == sent
+
+
+@pytest.mark.parametrize("asked", ["a report", "a request", "new hours", "a report begun before"])
+def test_a_stop_that_waited_for_redis_ends_no_calls_allowed_after_it(app: App, asked: str) -> None:
+    if asked == "new hours":
+        thread(app.sms(PHONE), "call me", "2")
+    caller = app.ussd(PHONE)
+    if asked == "a report begun before":
+        walk(caller, *TO_SEND[:-1])
+    with redis_away(app):
+        assert by_text(app).status_code == 200
+    with later(seconds=30):
+        if asked == "a report begun before":
+            caller.type("Call 8am-4pm")
+            assert caller.type("Send").text.startswith("Sent to ")
+        elif asked == "a report":
+            assert walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
+        else:
+            assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        app.parts.housekeeping.once()
+    assert [row.waiting for row in app.rows(t.inbound)] == [None]
+    assert allowed(app) == ([1] if asked == "new hours" else [])

@@ -33,6 +33,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "correspondence._overdue",
         "correspondence.current_recipients",
         "correspondence.is_contact_changed_since",
+        "correspondence.list_contact_to_end",
         "correspondence.load_mailbox",
         "correspondence.save_message",
         "correspondence.withdraw_contact",

@@ -21,6 +21,7 @@ from reports.store.deliveries import new_delivery, of_latest_route
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
+from runtime.time_units import SECOND
 
 NO_KEY: Final = b""  # of a closed mailbox
 
@@ -149,6 +150,21 @@ def withdraw_contact(database: Database, report_id: str) -> None:
             raise MailboxClosed
         _note_contact(connection, database, report_id, allowed=False, now=now)
         audit_log.append(connection, "web", MessageKind.CONTACT_WITHDRAWN, report_id, now)
+
+
+def list_contact_to_end(database: Database, report_ids: Sequence[str], at: int) -> list[str]:
+    """Return those of these reports whose contact a STOP has to end. `at`: Unix seconds of the STOP.
+
+    Left out are those whose contact has ended, or was given after the STOP; also reports begun after it.
+    """
+    r, c = t.report.c, t.contact.c
+    until = (at + 1) * SECOND
+    is_first_answer = c.report_id.is_(None) & (r.created_at < until)
+    is_later_answer = (c.allowed == 1) & (c.changed_at < until + database.offset)
+    query = select(r.report_id).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
+    query = query.where(r.report_id.in_(report_ids), is_first_answer | is_later_answer)
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def is_contact_changed_since(database: Database, report_id: str, at: int) -> bool:

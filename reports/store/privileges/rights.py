@@ -118,7 +118,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: "SELECT",
     },
     "contact": {
-        WEB: "INSERT; SELECT (report_id, changed_at); UPDATE (allowed, changed_at)",
+        WEB: "INSERT; SELECT (report_id, allowed, changed_at); UPDATE (allowed, changed_at)",
         WORKER: "SELECT (report_id, allowed, changed_at)",
         CLOCK: "SELECT (report_id, allowed, changed_at); DELETE",
         CONSOLE: "SELECT (report_id, allowed, changed_at)",
