@@ -9,8 +9,9 @@ import pytest
 import time_machine
 
 from reports.store.schema import tables as t
+from tests.safeguarding.away import later
 from tests.safeguarding.test_waiting_words import HALF_AN_HOUR, at_text, door, heard
-from tests.safeguarding.walks import PHONE, TO_SEND_SMS, thread
+from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12")]
@@ -90,6 +91,50 @@ def test_what_a_refusal_deletes_is_not_what_my_report_opened(app: App) -> None:
     thread(phone, FIRST, "HELP", "CODE", "1234 5678", "delete")
     app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
+
+
+# After the answer about a call
+
+
+NO_CALL = [("call me", "No"), ("HELP", "call me", "No"), ("HELP", "call me", "Call 7am-9pm")]
+
+
+@pytest.mark.parametrize("between", NO_CALL, ids=" ".join)
+@pytest.mark.parametrize("last", [("delete",), ("dont send",), ("00",), ("STOP",), (SECOND, "delete")], ids=" ".join)
+def test_a_refusal_after_an_answer_about_a_call_deletes_the_words(
+    app: App, between: tuple[str, ...], last: tuple[str, ...]
+) -> None:
+    replies = thread(app.sms(PHONE), FIRST, *between, *last)
+    assert replies[-1] in ("", DELETED[0])
+    app.submit_due_within(HALF_AN_HOUR)
+    assert [report for report in heard(app) if report[2] == "incomplete"] == []
+
+
+@pytest.mark.parametrize("between", NO_CALL[:2], ids=" ".join)
+def test_a_report_after_no_to_a_call_has_the_words(app: App, between: tuple[str, ...]) -> None:
+    report = ("REPORT" if "HELP" in between else "Go on and send", *OTHER[1:])
+    assert thread(app.sms(PHONE), FIRST, *between, *report, "No", "Send")[-1].startswith("Sent to ")
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(FIRST, [], "complete")]
+
+
+@pytest.mark.rule("S-11")
+def test_a_report_at_send_goes_on_after_no_to_a_call(app: App) -> None:
+    """A number is no answer there: it may be meant for the question before."""
+    phone = app.sms(PHONE)
+    asked = thread(phone, "hi", *TO_SEND_SMS, "call me", "No", "1")
+    assert asked[-1] == asked[-4] and asked[-1].startswith("Send to ")
+    assert thread(phone, "call me", "No", "Send")[-1].startswith("Sent to ")
+    assert [report[2] for report in heard(app)] == ["complete"]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("begun", [(), (FIRST,), ("hi", *TO_SEND_SMS)], ids=len)
+def test_no_to_a_call_says_the_same_whether_or_not_one_was_asked_for(app: App, begun: tuple[str, ...]) -> None:
+    thread(app.sms(PHONE), "call me", "Call 7am-9pm")
+    with later(minutes=40):
+        said = [thread(app.sms(who), *begun, "call me", "No", "hm") for who in (PHONE, number(7))]
+    assert said[0] == said[1]
 
 
 # For good
