@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
 
 from reports.store.schema import tables as t
-from tests.safeguarding.away import later
+from tests.safeguarding.away import database_away, later
 from tests.safeguarding.test_waiting_words import HALF_AN_HOUR, at_text, door, heard
 from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App
@@ -61,6 +62,36 @@ def test_a_text_after_the_first_was_delivered_is_added_to_it(app: App) -> None:
         assert thread(app.sms(PHONE), SECOND, "delete")[-1].startswith("The rest is deleted. Pikinini Helpline was")
         app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == [(FIRST, [], "incomplete")]
+
+
+@pytest.mark.parametrize("between", [("HELP",), ("TIPS", "0"), ("1", "No")], ids=" ".join)
+@pytest.mark.parametrize("is_spooled", [False, True])
+def test_further_texts_do_not_postpone_the_first(app: App, between: tuple[str, ...], is_spooled: bool) -> None:
+    """The reply to it promised half an hour."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        thread(app.sms(PHONE), FIRST)
+        clock.shift(25 * 60)
+        with database_away(app) if is_spooled else nullcontext():
+            thread(app.sms(PHONE), *between)
+            clock.shift(60)
+            thread(app.sms(PHONE), SECOND)
+        app.parts.housekeeping.once()
+        clock.shift(3 * 60)
+        app.submit_due_within(0)
+        assert heard(app) == []
+        clock.shift(2 * 60)
+        app.submit_due_within(0)
+        assert heard(app) == [(FIRST, [SECOND], "incomplete")]
+
+
+def test_of_many_texts_each_is_heard_within_half_an_hour(app: App) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        for n in range(6):
+            thread(app.sms(PHONE), f"{FIRST}, time {n}")
+            for _ in range(25):
+                clock.shift(60)
+                app.submit_due_within(0)
+    assert [len(said) for _, said, _ in heard(app)] == [1, 3, 5]
 
 
 # A refusal on any screen
