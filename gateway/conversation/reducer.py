@@ -498,7 +498,8 @@ class Reducer:
             return record
         report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
-        draft = find_draft(drafts, record.state, request.now - DRAFT_SECONDS[request.kind])
+        not_before = request.now - DRAFT_SECONDS[request.kind]
+        draft = find_draft(drafts, record.state, not_before, record.interrupted)
         return (draft and continue_draft(record, draft, report, self.book)) or replace(record, report=report)
 
     def begin_report(self, request: TurnRequest, record: Record) -> ReportRef:

@@ -238,14 +238,17 @@ class SmsConversation:
         """Show the home screen, or `screen`, in the middle of a session.
 
         Words that wait to be confirmed stay scheduled and can be deleted. Any other report is as after a dropped call:
-        its draft is continued if the same answers follow, and the next person's report has none of its words. A sent
-        report stays sent, and later answers do not change it.
+        its draft is continued if the same answers follow, or if the danger rises, and the next person's report about
+        something else has none of its words. A sent report stays sent, and later answers do not change it.
         """
         await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record, screen)
         if in_danger(record) or (record.report and record.report.is_submitted):
             return home_record
-        if record.report and not has_waiting_words(record):
+        if record.report is None:
+            home_record = replace(home_record, interrupted=record.interrupted)
+        elif not has_waiting_words(record):
+            home_record = replace(home_record, interrupted=record.report.report_id)
             left_out = tuple(answer for answer in record.state.answers if answer.question == "avoid")
             return replace(home_record, state=prepend_answers(home_record.state, left_out))
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))

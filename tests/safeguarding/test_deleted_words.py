@@ -219,6 +219,37 @@ def test_the_next_persons_report_has_no_words_of_an_interrupted_one(app: App, ke
     assert FIRST in sent_later(app, 21, *TO_SEND_SMS[:-2], "1"), "the same two answers continue it, as a redial does"
 
 
+CATEGORY, HARM = TO_SEND_SMS[2], "Hurt, touched, forced"
+RISEN = [("Now", "1", CATEGORY), ("Now", "1", HARM), ("Now", SECOND)]
+
+
+@pytest.mark.parametrize("keyword", [("HELP",), ("HELP", "HELP"), ("TIPS", "0")], ids=" ".join)
+@pytest.mark.parametrize("risen", RISEN, ids=" ".join)
+def test_words_before_help_are_in_the_rescue_when_the_danger_rises(
+    app: App, keyword: tuple[str, ...], risen: tuple[str, ...]
+) -> None:
+    thread(app.sms(PHONE), "hi", *TO_SEND_SMS[:-2], FIRST, *keyword, "REPORT", *risen)
+    app.submit_due_within(601)
+    [report] = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert FIRST in json.dumps(report) and report["completeness"] == "incomplete"
+
+
+def test_an_answer_about_danger_that_changed_continues_the_same_category(app: App) -> None:
+    begun = ("hi", *TO_SEND_SMS[:-2], FIRST, "HELP")
+    thread(app.sms(PHONE), *begun, "REPORT", "No", *TO_SEND_SMS[2:-2], "1", "No", "Send")
+    assert heard(app) == [(FIRST, [], "complete")]
+
+
+@pytest.mark.parametrize("danger", ["No", "Now"])
+def test_after_another_conversation_a_changed_danger_continues_nothing(app: App, danger: str) -> None:
+    """Another person may hold the phone."""
+    thread(app.sms(PHONE), "hi", *TO_SEND_SMS[:-2], FIRST, "HELP")
+    with later(minutes=32):
+        thread(app.sms(PHONE), "hi", "REPORT", danger, *(("1",) if danger == "Now" else ()), CATEGORY, "Shefa")
+    app.submit_due_within(HALF_AN_HOUR * 3)
+    assert FIRST not in json.dumps([one.data for one in app.bodies()])
+
+
 @pytest.mark.rule("S-26")
 def test_after_help_a_call_is_not_asked_of_a_hotline_that_was_left_out(app: App) -> None:
     left_out = ("hi", *TO_SEND_SMS, "Leave one out", "Pikinini Helpline")
