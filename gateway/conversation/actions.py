@@ -28,6 +28,7 @@ BeginWordsReport = Callable[[TurnRequest, Record, str, Collection[str]], Awaitab
 
 TEXT_CHOICES = frozenset(choice for choice in CONTACT_CHOICES if choice.startswith("sms_"))
 CALL_DURING_REPORT = "contact_request.ask_during"
+CALL_PLACED = "contact_request.placed"
 ADD_SECONDS = 60 * 60  # time after Send in which the same phone may add words without code and PIN
 
 

@@ -17,7 +17,7 @@ from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
 from flows.renderer import overlay_of
-from gateway.conversation.actions import Actions
+from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for, with_language
@@ -408,7 +408,8 @@ class Reducer:
         self, request: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
         record = replace(await self._show(request, record, sorry=sorry), at=request.now)
-        stored_record = record if record.answer.expects_reply else self._cleared(record, request.kind)
+        goes_on = record.answer.expects_reply or (request.kind == "sms" and _is_unsent(record))
+        stored_record = record if goes_on else self._cleared(record, request.kind)
         return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
     async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Record:
@@ -497,7 +498,8 @@ class Reducer:
             return record
         report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
-        draft = find_draft(drafts, record.state, request.now - DRAFT_SECONDS[request.kind])
+        not_before = request.now - DRAFT_SECONDS[request.kind]
+        draft = find_draft(drafts, record.state, not_before, record.interrupted)
         return (draft and continue_draft(record, draft, report, self.book)) or replace(record, report=report)
 
     def begin_report(self, request: TurnRequest, record: Record) -> ReportRef:
@@ -546,6 +548,16 @@ class Reducer:
 
 def _without_draft(drafts: list[Draft], report: ReportRef) -> list[Draft]:
     return [draft for draft in drafts if draft.report.report_id != report.report_id]
+
+
+def _is_unsent(record: Record) -> bool:
+    """Return whether a report waits to be sent, also at a screen that ends: then a conversation by SMS goes on there.
+
+    A report that went to the hotline with a request to be called does not wait.
+    """
+    asked_at = record.state.trail[-1][0] if record.state.trail else ""
+    is_told = record.state.screen == CALL_PLACED and asked_at == CALL_DURING_REPORT
+    return record.report is not None and not (record.report.is_submitted or is_told)
 
 
 def _can_store_later(request: TurnRequest, before: Record, after: Record) -> bool:

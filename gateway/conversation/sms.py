@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from flows.engine import prepend_answers
+from flows.engine import is_exit, prepend_answers
 from flows.model import Answer
 from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
@@ -151,7 +151,8 @@ class SmsConversation:
         request = replace(request, spoken=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
-        last_turn_before, record = record.last, replace(record, last=last_turn)
+        last_turn_before, record, is_unseen = record.last, replace(record, last=last_turn), self._is_at_end(record)
+        record = await self._after_end(request, record)
         record = replace(record, media=add_media(record.media, request.inbound.media))
         is_late = request.late or turns.is_stale(request.inbound.sent_at, request.now)
         is_repeat = turns.is_early_repeat(request.inbound, last_turn_before, last_turn, record.at)
@@ -159,6 +160,9 @@ class SmsConversation:
             # a key for a menu that its sender has not seen
             record = replace(record, last=replace(last_turn, text="" if is_repeat else last_turn.text))
             return StepResult(await self._reducer.without_code(request, record), accepted=False)
+        if is_unseen and not is_exit(text) and await self._reducer.is_key(request, record, text):
+            shown = await self._reducer.show_current(request, record)
+            return StepResult(replace(shown, at=request.now), accepted=False)
         if self._is_hidden(request, record):
             return await self._after_send(request, record, drafts, text)
         return await self._take_reply(request, record, drafts, text, late=is_late)
@@ -234,20 +238,39 @@ class SmsConversation:
         """Show the home screen, or `screen`, in the middle of a session.
 
         Words that wait to be confirmed stay scheduled and can be deleted. Any other report is as after a dropped call:
-        its draft is continued if the same answers follow, and the next person's report has none of its words. A sent
-        report stays sent, and later answers do not change it.
+        its draft is continued if the same answers follow, or if the danger rises, and the next person's report about
+        something else has none of its words. A sent report stays sent, and later answers do not change it.
         """
         await self._reducer.make_gathered_due(record, [])
         home_record = self._reducer.begin(request, last_turn, record, screen)
         if in_danger(record) or (record.report and record.report.is_submitted):
             return home_record
-        if record.report and not has_waiting_words(record):
+        if record.report is None:
+            home_record = replace(home_record, interrupted=record.interrupted)
+        elif not has_waiting_words(record):
+            home_record = replace(home_record, interrupted=record.report.report_id)
             left_out = tuple(answer for answer in record.state.answers if answer.question == "avoid")
             return replace(home_record, state=prepend_answers(home_record.state, left_out))
         answers = tuple(answer for answer in record.state.answers if not self._is_secret(answer))
         state = replace(prepend_answers(home_record.state, answers), unasked=record.state.unasked)
         media = record.media + home_record.media
         return replace(home_record, state=state, report=record.report, words=record.words, media=media)
+
+    def _is_at_end(self, record: Record) -> bool:
+        return not record.has_ended and self._reducer.book.screen(record.state.screen).end
+
+    async def _after_end(self, request: TurnRequest, record: Record) -> Record:
+        """Return the record after a screen that ends, while a report waits to be sent: as after Back, and not shown.
+
+        The question about a call returns to the question of the report above which it was asked.
+        """
+        if not self._is_at_end(record):
+            return record
+        state = record.state
+        if len(state.trail) > 1 and state.trail[-1][0] == CALL_DURING_REPORT:
+            return replace(record, state=replace(state, trail=state.trail[:-2]).at(state.trail[-2][0]))
+        home_record = await self._home_again(request, record, record.last)
+        return replace(home_record, answer=record.answer, at=record.at, media=record.media)
 
     def _is_secret(self, answer: Answer) -> bool:
         typed = self._reducer.book.screen(answer.screen).typed
@@ -258,7 +281,7 @@ class SmsConversation:
         if record is None or self._is_over(request, record):
             await self._reducer.make_gathered_due(record, [])
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
-        record = replace(record, last=last_turn)
+        record = await self._after_end(request, replace(record, last=last_turn))
         if record.state.screen in (CALL_ME, CALL_DURING_REPORT) and request.now - record.at <= PART_SECONDS:
             return StepResult(replace(record, answer=SILENCE), accepted=False)
         return StepResult(await self._ask_for_hours(request, record), accepted=False)

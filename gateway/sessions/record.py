@@ -148,6 +148,7 @@ class Record(Struct, frozen=True):
     recording: str = ""  # id of the recording that begins with this turn's screen; stored with the answer
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
     counted_messages: int = 0  # messages of staff when the screen of an opened report last said how many there are
+    interrupted: str = ""  # id of the report of this conversation that HELP or a keyword left open, not in danger
 
 
 def in_danger(record: Record) -> bool:
@@ -174,16 +175,22 @@ def _is_sent(record: Record) -> bool:
     return record.report is not None and record.report.is_submitted
 
 
-def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
+def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int, interrupted: str = "") -> Draft | None:
     """Return the draft that this session continues; None if there is none.
 
-    It has the same first two answers, and is not older than `not_before` (Unix time).
+    It has the same first two answers, and is not older than `not_before` (Unix time). `interrupted`: the id of a report
+    that was left open in this conversation. If the danger is now, or has changed for the same category, it is continued
+    too: to lose the words of a child in danger is worse than to join what another person began.
     """
     danger, category = state.values.get("danger"), state.values.get("category")
-    matching = (
-        draft for draft in drafts if (draft.danger, draft.category) == (danger, category) and draft.at >= not_before
-    )
-    return next(matching, None)
+    recent = [draft for draft in drafts if draft.at >= not_before]
+    matching = [draft for draft in recent if (draft.danger, draft.category) == (danger, category)]
+    matching += [
+        draft
+        for draft in recent
+        if draft.report.report_id == interrupted and (danger == "now" or draft.category == category)
+    ]
+    return matching[0] if matching else None
 
 
 def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
@@ -257,6 +264,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     answer_recording: tuple[str, int] = ("", 0)  # id and maximum seconds of the recording
     words_report: str = ""
     counted_messages: int = 0
+    interrupted: str = ""
 
 
 _write: Final = Encoder().encode
@@ -271,7 +279,8 @@ def pack_record(r: Record) -> bytes:
     spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
     return _written(
         _StoredRecord(
-            pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken, r.words_report, r.counted_messages
+            *(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken),
+            *(r.words_report, r.counted_messages, r.interrupted),
         )
     )
 
@@ -307,7 +316,12 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         most_seconds=most_seconds,
     )
     record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
-    return replace(record, words_report=stored.words_report, counted_messages=stored.counted_messages)
+    return replace(
+        record,
+        words_report=stored.words_report,
+        counted_messages=stored.counted_messages,
+        interrupted=stored.interrupted,
+    )
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 # After the last answer. Typing an SMS can take ten minutes.
 INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {"ussd": 120, "voice": 120, "sms": 600}
-UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the last SMS; then a hotline gets words that were never confirmed
+UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the first of them; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
 SLOW_SECONDS = 0.5  # a database that works takes less for one use
 SECRET_BYTES = 32

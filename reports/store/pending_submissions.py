@@ -47,6 +47,7 @@ from reports.store.submissions import HELD, Submission, find_submitted, pending_
 from reports.time_limits import PENDING_REVISION
 
 COMPLETENESS_ORDER = tuple(Completeness)
+COLLECTING_KINDS = (PendingKind.UPDATE, PendingKind.UNCONFIRMED_TEXT)
 AUDIT_ACTS = {
     PendingKind.RESCUE: "rescued",
     PendingKind.UNCONFIRMED_TEXT: "words_filed",
@@ -357,12 +358,13 @@ def _due(database: Database, due_at: int, kind: PendingKind, pending_rows: Seque
 
     A row that is due already stays due: if the scheduler is late, further answers must not postpone it. An update that
     replaces an update is due at the earlier of the two times: answers after Send are collected from the first one on.
+    So are unconfirmed texts: the reply to the first has said when a hotline gets it.
     """
     new_due_at = database.to_database_time(due_at)
     if not pending_rows:
         return new_due_at
     earliest = literal(min(row.due_at for row in pending_rows), BigInteger)
-    is_collecting = kind == PendingKind.UPDATE and all(row.kind == PendingKind.UPDATE for row in pending_rows)
+    is_collecting = kind in COLLECTING_KINDS and all(row.kind == kind for row in pending_rows)
     keeps_time = earliest < new_due_at if is_collecting else and_(earliest <= database.now_sql(), earliest < new_due_at)
     return case((keeps_time, earliest), else_=new_due_at)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
 
 from reports.store.schema import tables as t
+from tests.safeguarding.away import database_away, later
 from tests.safeguarding.test_waiting_words import HALF_AN_HOUR, at_text, door, heard
-from tests.safeguarding.walks import PHONE, TO_SEND_SMS, thread
+from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12")]
@@ -62,6 +64,36 @@ def test_a_text_after_the_first_was_delivered_is_added_to_it(app: App) -> None:
     assert heard(app) == [(FIRST, [], "incomplete")]
 
 
+@pytest.mark.parametrize("between", [("HELP",), ("TIPS", "0"), ("1", "No")], ids=" ".join)
+@pytest.mark.parametrize("is_spooled", [False, True])
+def test_further_texts_do_not_postpone_the_first(app: App, between: tuple[str, ...], is_spooled: bool) -> None:
+    """The reply to it promised half an hour."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        thread(app.sms(PHONE), FIRST)
+        clock.shift(25 * 60)
+        with database_away(app) if is_spooled else nullcontext():
+            thread(app.sms(PHONE), *between)
+            clock.shift(60)
+            thread(app.sms(PHONE), SECOND)
+        app.parts.housekeeping.once()
+        clock.shift(3 * 60)
+        app.submit_due_within(0)
+        assert heard(app) == []
+        clock.shift(2 * 60)
+        app.submit_due_within(0)
+        assert heard(app) == [(FIRST, [SECOND], "incomplete")]
+
+
+def test_of_many_texts_each_is_heard_within_half_an_hour(app: App) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        for n in range(6):
+            thread(app.sms(PHONE), f"{FIRST}, time {n}")
+            for _ in range(25):
+                clock.shift(60)
+                app.submit_due_within(0)
+    assert [len(said) for _, said, _ in heard(app)] == [1, 3, 5]
+
+
 # A refusal on any screen
 
 
@@ -90,6 +122,50 @@ def test_what_a_refusal_deletes_is_not_what_my_report_opened(app: App) -> None:
     thread(phone, FIRST, "HELP", "CODE", "1234 5678", "delete")
     app.submit_due_within(HALF_AN_HOUR)
     assert heard(app) == []
+
+
+# After the answer about a call
+
+
+NO_CALL = [("call me", "No"), ("HELP", "call me", "No"), ("HELP", "call me", "Call 7am-9pm")]
+
+
+@pytest.mark.parametrize("between", NO_CALL, ids=" ".join)
+@pytest.mark.parametrize("last", [("delete",), ("dont send",), ("00",), ("STOP",), (SECOND, "delete")], ids=" ".join)
+def test_a_refusal_after_an_answer_about_a_call_deletes_the_words(
+    app: App, between: tuple[str, ...], last: tuple[str, ...]
+) -> None:
+    replies = thread(app.sms(PHONE), FIRST, *between, *last)
+    assert replies[-1] in ("", DELETED[0])
+    app.submit_due_within(HALF_AN_HOUR)
+    assert [report for report in heard(app) if report[2] == "incomplete"] == []
+
+
+@pytest.mark.parametrize("between", NO_CALL[:2], ids=" ".join)
+def test_a_report_after_no_to_a_call_has_the_words(app: App, between: tuple[str, ...]) -> None:
+    report = ("REPORT" if "HELP" in between else "Go on and send", *OTHER[1:])
+    assert thread(app.sms(PHONE), FIRST, *between, *report, "No", "Send")[-1].startswith("Sent to ")
+    app.submit_due_within(HALF_AN_HOUR)
+    assert heard(app) == [(FIRST, [], "complete")]
+
+
+@pytest.mark.rule("S-11")
+def test_a_report_at_send_goes_on_after_no_to_a_call(app: App) -> None:
+    """A number is no answer there: it may be meant for the question before."""
+    phone = app.sms(PHONE)
+    asked = thread(phone, "hi", *TO_SEND_SMS, "call me", "No", "1")
+    assert asked[-1] == asked[-4] and asked[-1].startswith("Send to ")
+    assert thread(phone, "call me", "No", "Send")[-1].startswith("Sent to ")
+    assert [report[2] for report in heard(app)] == ["complete"]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("begun", [(), (FIRST,), ("hi", *TO_SEND_SMS)], ids=len)
+def test_no_to_a_call_says_the_same_whether_or_not_one_was_asked_for(app: App, begun: tuple[str, ...]) -> None:
+    thread(app.sms(PHONE), "call me", "Call 7am-9pm")
+    with later(minutes=40):
+        said = [thread(app.sms(who), *begun, "call me", "No", "hm") for who in (PHONE, number(7))]
+    assert said[0] == said[1]
 
 
 # For good
@@ -141,6 +217,37 @@ def test_the_next_persons_report_has_no_words_of_an_interrupted_one(app: App, ke
     thread(app.sms(PHONE), "hi", *begun, *keyword)
     assert FIRST not in sent_later(app, 20, *OTHER)
     assert FIRST in sent_later(app, 21, *TO_SEND_SMS[:-2], "1"), "the same two answers continue it, as a redial does"
+
+
+CATEGORY, HARM = TO_SEND_SMS[2], "Hurt, touched, forced"
+RISEN = [("Now", "1", CATEGORY), ("Now", "1", HARM), ("Now", SECOND)]
+
+
+@pytest.mark.parametrize("keyword", [("HELP",), ("HELP", "HELP"), ("TIPS", "0")], ids=" ".join)
+@pytest.mark.parametrize("risen", RISEN, ids=" ".join)
+def test_words_before_help_are_in_the_rescue_when_the_danger_rises(
+    app: App, keyword: tuple[str, ...], risen: tuple[str, ...]
+) -> None:
+    thread(app.sms(PHONE), "hi", *TO_SEND_SMS[:-2], FIRST, *keyword, "REPORT", *risen)
+    app.submit_due_within(601)
+    [report] = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert FIRST in json.dumps(report) and report["completeness"] == "incomplete"
+
+
+def test_an_answer_about_danger_that_changed_continues_the_same_category(app: App) -> None:
+    begun = ("hi", *TO_SEND_SMS[:-2], FIRST, "HELP")
+    thread(app.sms(PHONE), *begun, "REPORT", "No", *TO_SEND_SMS[2:-2], "1", "No", "Send")
+    assert heard(app) == [(FIRST, [], "complete")]
+
+
+@pytest.mark.parametrize("danger", ["No", "Now"])
+def test_after_another_conversation_a_changed_danger_continues_nothing(app: App, danger: str) -> None:
+    """Another person may hold the phone."""
+    thread(app.sms(PHONE), "hi", *TO_SEND_SMS[:-2], FIRST, "HELP")
+    with later(minutes=32):
+        thread(app.sms(PHONE), "hi", "REPORT", danger, *(("1",) if danger == "Now" else ()), CATEGORY, "Shefa")
+    app.submit_due_within(HALF_AN_HOUR * 3)
+    assert FIRST not in json.dumps([one.data for one in app.bodies()])
 
 
 @pytest.mark.rule("S-26")
