@@ -6,6 +6,7 @@ session whose provider sends the whole path is replayed from that path, and an S
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -205,7 +206,10 @@ class ConversationHandler:
         return await self._sessions.reports_allowing_calls(sender_key, until)
 
     async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
-        """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does."""
+        """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does, and delete its drafts.
+
+        Drafts are stored longer than the session.
+        """
         keys = RecordKeys(
             self._sessions.key("s", notice.channel, notice.code, "", sender.key),
             self._draft_key(notice.channel, notice.code, sender),
@@ -214,8 +218,9 @@ class ConversationHandler:
             try:
                 loaded = await self._sessions.load(keys)
                 record = self._unpack(loaded)
-                if record is None:
+                if record is None and not loaded.drafts:
                     return
+                record = record or self._reducer.ended_by_sms(int(time.time()))
                 ended_session = pack_record(await self._reducer.opt_out(record))
                 drafts = pack_drafts(drafts_after_stop(unpack_drafts(loaded.drafts)))
                 draft_seconds = DRAFT_SECONDS["sms"]

@@ -458,6 +458,11 @@ class Reducer:
         remaining = _without_draft(drafts, record.report) if record.report and has_waiting_words(record) else None
         return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind), remaining)
 
+    def ended_by_sms(self, now: int) -> Record:
+        """Return the record of an ended SMS session that took no turn."""
+        home = engine.initial_state(self.book, HOME["sms"])
+        return Record(home, LastTurn(""), Reply("", expects_reply=False), now, has_ended=True)
+
     async def opt_out(self, record: Record) -> Record:
         """Return the record of an SMS session, ended as by `00`, after an opt-out that the provider has accepted."""
         return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
+import redis
 import time_machine
 
 from reports.store.schema import tables as t
@@ -201,6 +202,22 @@ def test_the_providers_own_opt_out_deletes_them_for_good(app: App, begun: tuple[
     for n, text in enumerate(begun):
         assert at_text(app, text, f"a{n}") == 200
     assert door(app, "optout", phoneNumber=PHONE, senderId="163") == 200
+    for n, text in enumerate(("hi", *OTHER, "No", "Send")):
+        assert at_text(app, text, f"b{n}") == 200
+    [body] = [one for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert FIRST not in json.dumps(body.data)
+
+
+@pytest.mark.rule("S-09")
+def test_the_providers_own_opt_out_deletes_a_draft_that_outlived_its_session(app: App) -> None:
+    """A session is stored for half an hour, a draft ten minutes longer."""
+    for n, text in enumerate(("hi", *OTHER[:-1], FIRST)):
+        assert at_text(app, text, f"a{n}") == 200
+    with redis.Redis.from_url(app.plan.settings["REDIS_URL"]) as client:
+        client.delete(*client.keys("s:*"))
+        assert len(client.keys("d:*")) == 1
+        assert door(app, "optout", phoneNumber=PHONE, senderId="163") == 200
+        assert client.keys("d:*") == []
     for n, text in enumerate(("hi", *OTHER, "No", "Send")):
         assert at_text(app, text, f"b{n}") == 200
     [body] = [one for one in app.bodies() if one.hotline == "vu-pikinini"]
