@@ -79,7 +79,7 @@ for i = 1, #all, 2 do
 end
 if before < tonumber(ARGV[4]) then
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%s %d %d', ARGV[2], before, last + 1))
-  redis.call('EXPIRE', KEYS[1], ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3] * 1000)
 end
 return {before, last + 1}
 """
@@ -255,7 +255,7 @@ class Sessions:
             await self._ask(("HDEL", *self._counted(sender_key, origin_key)))
 
     def _counted(self, sender_key: str, origin_key: bytes) -> tuple[str, bytes]:
-        return self.key("l:counted", sender_key), self._cipher.mac(self._label, "counted", origin_key)
+        return self.key("l:count", sender_key), self._cipher.mac(self._label, "counted", origin_key)
 
     async def last_sent(self, sender_key: str, not_before: int) -> SentReport | None:
         """Return the last report of a sender; None if none is remembered that was sent at `not_before` or later.
