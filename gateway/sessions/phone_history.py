@@ -29,8 +29,8 @@ class SentReport(Struct, frozen=True, array_like=True):
 class PhoneHistory(Struct, frozen=True):
     """The sent reports of a phone in the last 24 hours.
 
-    `count`: how many reports it sent. `number`: of the next one, in a row without gaps while it sends one a day.
-    `reports`: the last of them, in no order.
+    `count`: how many reports it sent. `number`: that of the report being counted; no other report of these 24 hours
+    has it. `reports`: the last of them, in no order.
     """
 
     count: int

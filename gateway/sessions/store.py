@@ -63,9 +63,10 @@ if #ARGV > 9 then redis.pcall('PEXPIRE', KEYS[6], ARGV[9]) end
 return ARGV[2]
 """
 
-# Counts a report once, and returns how many of its phone came within the seconds before it, and its number among them
-# all. KEYS: a hash, from report to "time, reports before it, its number". ARGV: the report, the time, the seconds, the
-# most reports that are counted.
+# Counts a report once. Returns how many reports of its phone were counted in the last day, and its own number: one
+# more than the highest of these, so that the numbers of a day differ. KEYS: a hash of reports; a value is the time, how
+# many reports came before it, and its number. ARGV: the report, the time, the seconds of a day, the most reports that
+# are counted.
 COUNT = """
 local before, last = 0, -1
 local all = redis.call('HGETALL', KEYS[1])

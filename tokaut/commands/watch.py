@@ -59,9 +59,9 @@ NOBODYS_PHONE: Mapping[str, str] = MappingProxyType({})
 class WatchSurroundings:
     """What `watch` knows of this host and its settings, beside the database.
 
-    left_out: a sentence for each hotline that the worker could not set up, and for each country file that cannot be
-    read. full_disks: a sentence for each. staff_phones: hotline → number of its duty officer of this hour.
-    lacks_on_call: these are the worker's settings, and TOKAUT_ON_CALL is not set.
+    `left_out`: a sentence for each hotline that the worker could not set up, and for each country file that cannot be
+    read. `full_disks`: a sentence for each full disk. `staff_phones`: the number of the duty officer of this hour, by
+    hotline. `lacks_on_call`: these are the worker's settings, and TOKAUT_ON_CALL is not set.
     """
 
     left_out: tuple[str, ...] = ()
