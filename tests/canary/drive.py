@@ -59,8 +59,9 @@ def code_and_pin(screen: str, planted: Planted, name: str) -> tuple[str, str]:
 def my_report(phone: AfricasTalking | KannelUssd | JsonUssd, code: str, pin: str) -> None:
     """Open My report with a wrong PIN, then with the right one."""
     wrong = f"{(int(pin) + 1) % 10000:04}"
-    assert "not right" in walk(phone, "My report", code, wrong)
-    assert "Pikinini Helpline" in walk(phone, "My report", code, pin)
+    for entered, expected in ((wrong, "not right"), (pin, "Pikinini Helpline")):
+        screen = walk(phone, "My report", code, entered)
+        assert expected in screen, screen
 
 
 def report_by_sms(phone: AfricasTalkingTexts | KannelTexts | SimulatedTexts, planted: Planted, name: str) -> None:
