@@ -42,14 +42,14 @@ demo: setup ## the whole main job on this machine; ONCE=1 stops after the report
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 # What the tests start reads compiled modules: a thousand processes would each compile all that they import.
-test: setup ## the tests, against a real Valkey and a real PostgreSQL that they start; of large products a part a day
+test: setup ## the tests, against a real Valkey and a real PostgreSQL that they start; of large products and slow tests a part a day
+	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --daily --durations=25
+
+test-full: setup ## all tests and cases, of which `make test` runs a part a day
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
 
-test-full: setup ## all tests with all cases of the large products, of which `make test` runs a part a day
-	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --full --durations=25
-
 test-fast: setup ## the pure and table tests only: seconds
-	@$(BIN)/pytest -n 2 -m "not slow"
+	@$(BIN)/pytest -n 2 -m "not slow" --daily
 
 check: setup ## lint, types, import rules, unused code, undeclared packages
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
@@ -66,7 +66,7 @@ bench: setup ## speed as ratios to a floor measured in the same run; also var/be
 trace: setup ## where one reply, Send and one delivery go: modules, functions, calls; sizes of folders and modules
 	@$(BIN)/python -m tests.support.trace
 
-coverage: setup ## which lines and branches the tests run; takes about twice as long as `make test`; TESTS= a part of them
+coverage: setup ## which lines and branches the tests run; takes about twice as long as `make test-full`; TESTS= a part of them
 	@rm -rf var/coverage && mkdir -p var/coverage
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/coverage run -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" $(TESTS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report | tail -40

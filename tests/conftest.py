@@ -14,9 +14,9 @@ import pytest
 import redis
 
 from tests.support import blocked, cached_files, compiled, leaks, network_guard, ports, routes, sql_shadow_check
+from tests.support.daily_selection import DailySelection
 from tests.support.hang_timer import HangTimer
 from tests.support.postgres import Postgres, binaries
-from tests.support.products import ProductSelection
 from tests.support.valkey import Valkey
 
 # jsonschema imports it only for the formats iri and iri-reference, which no schema here uses. The import compiles 38
@@ -29,13 +29,13 @@ STARTS_A_SERVER = {"redis_url", "module_redis", "own_valkey", "postgres", "postg
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="run all cases of the products of parameters")
+    parser.addoption("--daily", action="store_true", help="run today's part of the large products and the slow tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(HangTimer())
-    config.pluginmanager.register(ProductSelection(full=config.getoption("--full")))
-    config.addinivalue_line("markers", "product(parts): runs one part of its cases a day, and all of them by --full")
+    config.pluginmanager.register(DailySelection(daily=config.getoption("--daily")))
+    config.addinivalue_line("markers", "product(parts): runs one part of its cases a day by --daily")
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
     network_guard.install()
     sql_shadow_check.install()

@@ -30,8 +30,8 @@ def running() -> Iterator[Running]:
 
 @pytest.mark.parametrize("name", ["console", "web"])
 def test_what_is_documented_is_what_is_answered(running: Running, name: str, request: pytest.FixtureRequest) -> None:
-    """The requests are always the same; `--full` sends more, and `make contracts` others each time."""
-    examples = "100" if request.config.getoption("--full") else "3"
+    """The requests are always the same; `--daily` sends fewer, and `make contracts` others each time."""
+    examples = "3" if request.config.getoption("--daily") else "100"
     done = running.schemathesis(name, "--seed", "1", "--max-examples", examples)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout
