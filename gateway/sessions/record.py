@@ -230,9 +230,12 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     return [draft, *other_drafts][:MOST_DRAFTS]
 
 
-def drafts_after_stop(drafts: Sequence[Draft]) -> list[Draft]:
-    """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call."""
-    return [draft for draft in drafts if draft.is_sent or draft.danger == "now"]
+def drafts_after_stop(drafts: Sequence[Draft], at: int) -> list[Draft]:
+    """Return the drafts that a STOP of this Unix time leaves.
+
+    They are those of sent reports, of reports in danger, as after a dropped call, and what was answered after it.
+    """
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > at]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:
