@@ -41,6 +41,7 @@ CARRIER_WORDS = frozenset(
     {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
     | {"start", "yes", "unstop", "help", "info"}
 )
+_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bb\u02bc`")
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In danger? Call police 111." is one
@@ -308,6 +309,17 @@ def fold(words: str) -> str:
     if words.isascii() and words.isdigit():
         return words
     return to_ascii_digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
+
+
+def without_marks(folded: str) -> str:
+    """Return a folded text without apostrophes, and without marks on letters: `tamatei` for Tongan `tāmateʻi`.
+
+    Keypads often lack the glottal stop and the long vowels of a language.
+    """
+    letters = folded.translate(_NO_APOSTROPHES)
+    if letters.isascii():
+        return letters
+    return "".join(char for char in unicodedata.normalize("NFD", letters) if not "\u0300" <= char <= "\u036f")
 
 
 def as_stored(typed: str) -> str:

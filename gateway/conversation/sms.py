@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from flows.engine import is_exit, prepend_answers
 from flows.model import Answer
-from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
+from flows.pagination import is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
 from gateway.conversation.actions import CALL_DURING_REPORT
@@ -367,13 +367,13 @@ class SmsConversation:
 
     def _confirmed_keyword(self, request: TurnRequest, record: Record, text: str) -> str:
         """Return the keyword that "yes" confirms after a question was asked back; else the text."""
-        if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
+        keywords = self._keywords(request)
+        if record.state.screen != HOME["sms"] or not keywords.is_yes(text):
             return text
-        keywords = self._keywords(request).labels["en"]
         return next(
             (
                 keyword
-                for keyword in keywords
+                for keyword in keywords.labels["en"]
                 if (question := self._did_you_mean(request, record, keyword)) and _shows(record, question)
             ),
             text,

@@ -7,6 +7,8 @@ import unicodedata
 import pytest
 from msgspec.structs import replace
 
+import locales
+from flows.catalogues import load
 from flows.engine import (
     apply_outcome,
     initial_state,
@@ -66,6 +68,26 @@ def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
 def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None:
     assert took("more.threat", "yes").values == {"threat": "yes"}
     assert took("more.alone_now", "YES ").values == {"alone_now": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "reply"),
+    [("fj", "Io"), ("fr", "Oui !"), ("sm", "ioe"), ("sw", "Ndiyo."), ("sw", "ndio"), ("to", "\u02bbIo"), ("to", "io")],
+)
+def test_yes_is_understood_in_the_language_of_the_screen(tag: str, reply: str) -> None:
+    here = replace(world(), keywords=load(locales.FOLDER)[tag].keywords)
+    for screen in book().screens.values():
+        for choice in screen.choices:
+            if "yes" in choice.also:
+                found = step(book(), at(screen.id), reply, lambda _: here, limit=USSD, now=NOON)
+                assert found.answer and found.answer.value == choice.value, screen.id
+    assert step(book(), at("more.threat"), reply, lambda _: world(), limit=USSD, now=NOON).is_invalid
+
+
+@pytest.mark.parametrize("reply", ["\u02bbIkai", "'ikai", "ikai", "IKAI."])
+def test_a_label_may_be_typed_without_the_marks_that_a_keypad_lacks(reply: str) -> None:
+    here = world(translate=load(locales.FOLDER)["to"].say)
+    assert took("report.danger", reply, here).values == {"danger": "no"}
 
 
 @pytest.mark.parametrize("reply", ["1", "Send", "1 Send", "9"])
