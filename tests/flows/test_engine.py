@@ -20,6 +20,7 @@ from flows.engine import (
     step,
 )
 from flows.model import Answer, FlowState, Option, ScreenContext
+from flows.pagination import is_sentence
 from tests.flows.phone import FIELDS, LIMITS, NOON, OUTCOMES, Phone, book, world
 
 USSD, SMS = LIMITS["ussd"], LIMITS["sms"]
@@ -439,6 +440,19 @@ def test_short_sentences_are_words_and_greetings_are_not_in_every_script(languag
     sentences, greetings = MEANT_IN_EACH_SCRIPT[language]
     assert [text for text in sentences if not is_free_text(text)] == []
     assert [text for text in greetings if is_free_text(text)] == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("said", ["help me", "他打我", "救我", "ช่วยด้วย", "助けて", "たすけて", "እባክህ እርዳኝ"])
+def test_in_danger_a_short_sentence_is_stored_in_a_script_without_spaces_too(said: str) -> None:
+    phone = Phone()
+    phone.chooses("Report"), phone.chooses("Now"), phone.types(said)
+    assert [text.text for text in phone.state.unasked] == [said]
+
+
+@pytest.mark.parametrize("said", ["ok", "hello", "ครับ", "好", "はい", "ሰላም", "\u2764\ufe0f" * 20, "😢😢🆘"])
+def test_one_word_and_signs_are_no_sentence(said: str) -> None:
+    assert not is_sentence(said)
 
 
 def test_a_mark_on_a_latin_letter_is_no_letter() -> None:
