@@ -315,6 +315,7 @@ class TurnRequest(Struct, frozen=True):
     limit: ScreenLimit
     is_simulator: bool  # True for the simulator, never for a real phone
     now: int  # Unix seconds
+    written_at: int = 0  # Unix seconds: when it came, or by its provider's time if that is long ago
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew

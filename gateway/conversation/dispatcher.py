@@ -23,6 +23,7 @@ from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import DutyPhoneReply
 from gateway.conversation.spoken_texts import spoken_texts
+from gateway.conversation.turns import is_stale
 from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
@@ -170,10 +171,8 @@ class Dispatcher:
         Words that come too late for a reply and that the conversation cannot take go to staff. `seen_at`: when the SMS
         came, in microseconds. Raises RedisUnavailable, DatabaseUnavailable, NotSent, NotStored.
         """
-        request = replace(self._request(channel, inbound), late=True, is_answered=with_reply)
-        iso, came_at = request.country.iso, seen_at // SECOND
-        if self._conversation.carrier_word(inbound, iso, request.render_context, came_at) == "stop":
-            request = replace(request, now=came_at)  # it ends nothing that came after it
+        written_at = _written_at(inbound, seen_at // SECOND)
+        request = replace(self._request(channel, inbound), written_at=written_at, late=True, is_answered=with_reply)
         try:
             turn = await self._conversation.take(request)
         except (store.RedisUnavailable, DatabaseUnavailable):
@@ -227,7 +226,8 @@ class Dispatcher:
             return
         if notice.what == "optout":
             stop = Inbound("sms", notice.channel, sender=notice.sender, code=notice.code, text="STOP", word="stop")
-            await self.take(channel, stop)
+            if self._request(channel, stop).sender.answerable:  # nobody texts a name
+                await self.take(channel, stop)
             return
         country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code, notice.sender)
         sender = normalise(notice.sender, country.iso)
@@ -344,9 +344,10 @@ class Dispatcher:
             recordings=country.voice.recordings and self._records(channel.name),
         )
         limit = ScreenLimit(*channel.limits[inbound.kind])
-        now, crowded = int(time.time()), self._blocking.is_crowded
+        now = int(time.time())
         return TurnRequest(
-            inbound, sender, country, render_context, limit, channel.is_simulator, now, is_crowded=crowded
+            *(inbound, sender, country, render_context, limit, channel.is_simulator, now, _written_at(inbound, now)),
+            is_crowded=self._blocking.is_crowded,
         )
 
     def render_context(
@@ -425,6 +426,11 @@ class MissedCallLimit:
 
 def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
     return {catalogue.tag: CountryContext.of(country, catalogue, languages) for catalogue in languages}
+
+
+def _written_at(inbound: Inbound, came_at: int) -> int:
+    """Return when a message was sent, in Unix seconds. A provider's clock counts only if it is long ago by it."""
+    return inbound.sent_at if inbound.sent_at is not None and is_stale(inbound.sent_at, came_at) else came_at
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:

@@ -411,12 +411,13 @@ class ConversationHandler:
         record_before, result = transition
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
+        written_at = record.written_at if result.is_silent else max(record.written_at, request.written_at)
         is_read = load_shedding.is_to_read(record.state.screen)
         counts = NOTHING if request.inbound.synthetic or result.is_silent else tally(request, record_before, record)
         return await self._sessions.save(
             keys,
             loaded.version,
-            pack_record(record),
+            pack_record(replace(record, written_at=written_at)),
             seconds,
             drafts,
             draft_seconds=DRAFT_SECONDS[request.kind],

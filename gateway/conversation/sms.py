@@ -447,20 +447,17 @@ class SmsConversation:
         after a STOP that comes late stays. Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be
         stored.
         """
-        inbound, sender_key = request.inbound, request.sender.key
-        sent_at = inbound.sent_at if turns.is_stale(inbound.sent_at, request.now) else None
-        stopped_at = request.now if sent_at is None else sent_at
+        sender_key, stopped_at = request.sender.key, request.written_at
         if not request.late:  # a text of the inbox was obeyed when it came
             await self._run_blocking(self._optouts.add, sender_key)
         report_ids = await self._sessions.reports_allowing_contact(sender_key, stopped_at)
-        phone_and_turn = request.country.iso, sender_key, idempotency_key(inbound)
+        phone_and_turn = request.country.iso, sender_key, idempotency_key(request.inbound)
         await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, stopped_at, report_ids)
-        remaining = drafts_after_stop(drafts, stopped_at)
-        is_late = request.late or sent_at is not None
-        if is_late and record and record.at > stopped_at + turns.EARLY_SECONDS:
-            return StepResult(record, remaining, is_silent=True)
+        gone_on_at = stopped_at + turns.EARLY_SECONDS
+        if stopped_at < request.now and record and record.written_at > gone_on_at:
+            return StepResult(record, drafts_after_stop(drafts, gone_on_at), is_silent=True)
         record = replace(record or self._reducer.begin(request, last_turn), last=last_turn)
-        return replace(await self._reducer.leave(request, record, drafts), drafts=remaining)
+        return replace(await self._reducer.leave(request, record, drafts), drafts=drafts_after_stop(drafts))
 
     async def _start(self, request: TurnRequest) -> None:
         """Withdraw an opt-out.

@@ -47,9 +47,9 @@ def by_text(app: App, words: str = "STOP") -> requests.Response:
     return phone.post()
 
 
-def by_notice(app: App, door: str = "optout") -> requests.Response:
+def by_notice(app: App, door: str = "optout", phone: str = PHONE) -> requests.Response:
     """Post Africa's Talking's notice: it has answered STOP for us, or an SMS of ours failed because of STOP."""
-    form = {"phoneNumber": PHONE, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
+    form = {"phoneNumber": phone, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
     return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
 
 
@@ -238,6 +238,11 @@ def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, st
     assert stop(app).status_code == 200
     answered(app, reported)
     assert app.count(t.outgoing) == 0
+
+
+def test_a_notice_about_a_name_is_no_text_for_staff(app: App) -> None:
+    assert by_notice(app, phone="Promo").status_code == 200
+    assert (app.count(t.pending), app.count(t.optout)) == (0, 0)
 
 
 def test_what_a_delivery_report_says_besides_holds_up_nothing(app: App) -> None:
@@ -541,3 +546,17 @@ def test_a_start_that_its_provider_delayed_takes_no_later_stop_back(app: App, wa
             assert start.post().status_code == 200
         app.parts.housekeeping.once()
     assert app.count(t.optout) == 1
+
+
+@BOTH
+def test_words_that_waited_with_a_later_stop_are_deleted(app: App, say: Say, stop: Stop) -> None:
+    """Both are replayed at the same time; the words are older all the same."""
+    with redis_away(app):
+        say(app, WORDS)
+        with later(seconds=30):
+            assert stop(app).status_code == 200
+    with later(minutes=2):
+        app.parts.housekeeping.once()
+        assert {row.waiting for row in app.rows(t.inbound)} == {None}
+        app.submit_due_within(HALF_AN_HOUR)
+    assert app.count(t.report) == 0
