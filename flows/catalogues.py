@@ -50,8 +50,8 @@ class Catalogue:
     """The translations of one language.
 
     `name`: the language's own name. `words`: message id → translation. `greetings`: first texts that choose the
-    language. `keywords`: other words for the choices of the home screen, or for HELP and STOP, with the English word.
-    `signed`: the message ids whose translation two organisations have signed.
+    language. `keywords`: other words for the choices of the home screen, for HELP, STOP or "yes", with the English
+    word. `signed`: the message ids whose translation two organisations have signed.
     """
 
     tag: str

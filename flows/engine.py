@@ -35,6 +35,7 @@ from flows.pagination import (
     fold,
     is_free_text,
     is_sentence,
+    without_marks,
 )
 from flows.renderer import (
     MAX_WRONG_REPLIES,
@@ -146,8 +147,8 @@ def is_key(book: FlowBook, state: FlowState, reply: str, context_for: ContextFor
 
 
 def _bare(reply: str) -> str:
-    """Return a reply folded, without signs and blanks around it. Never store the result."""
-    return fold(reply).strip(SIGNS)
+    """Return a reply folded, without marks on letters, or signs and blanks around it. Never store the result."""
+    return without_marks(fold(reply)).strip(SIGNS)
 
 
 class _Turn(Struct, frozen=True):
@@ -293,7 +294,8 @@ class _Turn(Struct, frozen=True):
             return keys[folded].choice
         if (line := _LINE.fullmatch(folded)) and (named := keys.get(line[1])) and _is_label(named, line[2]):
             return named.choice
-        matching = (offer.choice for offer in offers if folded in offer.choice.also or _is_label(offer, folded))
+        meant = self.context_for(self.state).keywords.get(folded, folded)
+        matching = (offer.choice for offer in offers if meant in offer.choice.also or _is_label(offer, folded))
         return next(matching, None)
 
     def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:

@@ -148,7 +148,8 @@ class ScreenContext(Struct, frozen=True):
     """The facts, fields and lists of one session, and the function that translates texts.
 
     `english`: the fields that are different in English, for a text that has no translation: a sentence is in one
-    language. `common`: the cache of screens that are the same for everybody.
+    language. `common`: the cache of screens that are the same for everybody. `keywords`: typed words of the language,
+    folded, with the English word that each stands for.
     """
 
     facts: Mapping[str, str]
@@ -158,6 +159,7 @@ class ScreenContext(Struct, frozen=True):
     translate: Callable[[str], str]
     common: LayoutCache | None = None
     english: Mapping[str, str] = {}
+    keywords: Mapping[str, str] = {}
 
 
 ValueSets = tuple[frozenset[str | None], ...]

@@ -41,6 +41,7 @@ CARRIER_WORDS = frozenset(
     {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
     | {"start", "yes", "unstop", "help", "info"}
 )
+_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bb\u02bc`")
 ACCEPTED_CARRIER_WORDS = frozenset({"yes"})  # not allowed as a label, but accepted when typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SENTENCE_END = re.compile(r"((?<=[.!]) |(?<=\?) (?![^.?!\n]*\d\d)|\n)")  # "In danger? Call police 111." is one
@@ -56,6 +57,9 @@ _LETTERS_OF = {
     "COMBINING": 0,
     "VARIATION": 0,
 }
+# Scripts that are written without spaces between words, and the letters of two short words, as "help me".
+_WITHOUT_SPACES = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KHMER", "LAO", "MYANMAR", "THAI"})
+_LETTERS_OF_TWO_WORDS = 6
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
 
@@ -310,6 +314,17 @@ def fold(words: str) -> str:
     return to_ascii_digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
 
 
+def without_marks(folded: str) -> str:
+    """Return a folded text without apostrophes, and without marks on letters: `tamatei` for Tongan `tāmateʻi`.
+
+    Keypads often lack the glottal stop and the long vowels of a language.
+    """
+    letters = folded.translate(_NO_APOSTROPHES)
+    if letters.isascii():
+        return letters
+    return "".join(char for char in unicodedata.normalize("NFD", letters) if not "\u0300" <= char <= "\u036f")
+
+
 def as_stored(typed: str) -> str:
     """Return the text as typed; only NUL becomes U+FFFD, because a database cannot store NUL."""
     return typed.replace("\0", "\ufffd")
@@ -325,9 +340,16 @@ def _letters(char: str) -> float:
     """Return for how many letters of an alphabet a character counts; 0 if it is no letter, vowel sign or syllable."""
     if char.isascii() or unicodedata.category(char) not in _LETTER_CATEGORIES:
         return char.isalpha()
-    return _LETTERS_OF.get(unicodedata.name(char, "").partition(" ")[0], 1)
+    return _LETTERS_OF.get(_script(char), 1)
+
+
+def _script(char: str) -> str:
+    return unicodedata.name(char, "").partition(" ")[0]
 
 
 def is_sentence(text: str) -> bool:
-    """Return whether a reply has two words or more."""
-    return sum(any(map(str.isalpha, word)) for word in text.split()) > 1
+    """Return whether a reply has two words or more; in a script without spaces, as many letters as two words have."""
+    if sum(any(map(str.isalpha, word)) for word in text.split()) > 1:
+        return True
+    counts = accumulate(_letters(char) for char in text if not char.isascii() and _script(char) in _WITHOUT_SPACES)
+    return any(count >= _LETTERS_OF_TWO_WORDS for count in counts)

@@ -208,7 +208,7 @@ class Webhooks:
         if received.what == "missed_call":
             await self._dispatcher.missed_call(channel, received)
         else:
-            await self._dispatcher.note(received)
+            await self._dispatcher.note(channel, received)
         return channel.answer(name, None)
 
     async def _synthetic(

@@ -81,7 +81,7 @@ def _is_label(english: str) -> bool:
 def _keywords(pairs: str) -> Iterator[tuple[str, str]]:
     """Yield each word of X-Keywords that is read before the choices of the open screen, and what it means."""
     for keyword, _, word in (pair.strip().partition("=") for pair in pairs.split(",")):
-        if keyword in ("stop", "help", "call"):
+        if keyword in ("stop", "help", "call", "yes"):
             yield fold(word), keyword
 
 

@@ -103,8 +103,7 @@ class Actions:
         hotlines = tuple(recipient.hotline for recipient in recipients)
         if content.with_number:
             await self._allow_texts(request, record.state.values["contact"])
-        may_call = content.with_number and record.state.values["contact"] not in TEXT_CHOICES
-        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now, may_call)
+        just_sent = SentReport(sent_report.report_id, hotlines, content.with_number, request.now)
         return "sent", replace(record, report=sent_report, just_sent=just_sent)
 
     async def _delete(self, request: TurnRequest, record: Record) -> Outcome:
@@ -175,7 +174,10 @@ class Actions:
         return "added", replace(record, state=forgotten(record.state))
 
     async def _contact(self, request: TurnRequest, record: Record) -> Outcome:
+        """Allow or withdraw contact under My report. Raises RedisUnavailable."""
         chosen = record.state.values["my_contact"] or "none"
+        if chosen in CONTACT_CHOICES and request.sender.valid and record.opened_report:
+            await self._sessions.remember_contact(request.sender.key, record.opened_report, request.now)
         await self._run_blocking(self._mailbox.set_contact, request, record, chosen)
         await self._allow_texts(request, chosen)
         return "noted", replace(record, state=forgotten(record.state))

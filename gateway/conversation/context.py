@@ -97,6 +97,7 @@ def new_layout_cache(
         country_context.lists,
         country_context.language.say,
         english=country_context.english,
+        keywords=country_context.language.keywords,
     )
     questions = {name: inputs.questions_beside(screen_context) for name, inputs in looks.items()}
     screens = {name: tuple(read.items()) for name, read in questions.items() if read is not None}
@@ -197,6 +198,7 @@ class RenderContext(Struct, frozen=True):
             country_context.language.say,
             self.layout_caches.get(country_context.language.tag),
             country_context.english,
+            country_context.language.keywords,
         )
 
     def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
@@ -313,6 +315,7 @@ class TurnRequest(Struct, frozen=True):
     limit: ScreenLimit
     is_simulator: bool  # True for the simulator, never for a real phone
     now: int  # Unix seconds
+    written_at: int = 0  # Unix seconds: when it came, or by its provider's time if that is long ago
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew

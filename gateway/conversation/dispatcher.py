@@ -23,6 +23,7 @@ from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import DutyPhoneReply
 from gateway.conversation.spoken_texts import spoken_texts
+from gateway.conversation.turns import is_stale
 from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
@@ -170,9 +171,8 @@ class Dispatcher:
         Words that come too late for a reply and that the conversation cannot take go to staff. `seen_at`: when the SMS
         came, in microseconds. Raises RedisUnavailable, DatabaseUnavailable, NotSent, NotStored.
         """
-        request = replace(self._request(channel, inbound), late=True, is_answered=with_reply)
-        if self._conversation.is_stop(inbound, request.country.iso, request.render_context):
-            request = replace(request, now=seen_at // SECOND)  # it ends no calls that were allowed after it
+        written_at = _written_at(inbound, seen_at // SECOND)
+        request = replace(self._request(channel, inbound), written_at=written_at, late=True, is_answered=with_reply)
         try:
             turn = await self._conversation.take(request)
         except (store.RedisUnavailable, DatabaseUnavailable):
@@ -191,15 +191,17 @@ class Dispatcher:
         """Store the words of an SMS from the inbox for staff, as a text that could not be read. Raises NotStored.
 
         For words that the conversation cannot take, as of a channel that is switched off. `seen_at`: when the SMS came,
-        in microseconds. STOP is applied instead.
+        in microseconds. STOP withdraws requests to be called instead.
         """
         country = self.country(inbound.kind, inbound.code, inbound.sender)
         sender = normalise(inbound.sender, country.iso)
         render_context = self.render_context(
             country, inbound.kind, contactable=sender.valid, words_before_send=_waits_for_words(country, inbound)
         )
-        if self._conversation.is_stop(inbound, country.iso, render_context):
-            await self._store(self._apply_stop, inbound, country, sender, seen_at // SECOND)
+        came_at = seen_at // SECOND
+        if self._conversation.carrier_word(inbound, country.iso, render_context, came_at) == "stop":
+            phone_and_turn = country.iso, sender.key, idempotency_key(inbound)
+            await self._store(self._contact_requests.withdraw, *phone_and_turn, came_at)
             return
         words = inbound.text.encode("utf-8", "surrogatepass")
         store_words = partial(self._unread.store, seen_at=seen_at)
@@ -213,44 +215,33 @@ class Dispatcher:
             self._count("recordings_not_stored")
             raise
 
-    async def note(self, notice: ProviderEvent) -> None:
+    async def note(self, channel: Channel, notice: ProviderEvent) -> None:
         """Handle a provider event: a session ended, a delivery report, an opt-out, a recording.
 
-        Raises NotStored if an opt-out or the place of a recording could not be stored. Everything else in an event is
-        optional, so a failure to store it is ignored.
+        An opt-out is handled as the text STOP. Raises NotStored if an opt-out or the place of a recording could not be
+        stored. Everything else in an event is optional, so a failure to store it is ignored.
         """
         if notice.what == "recorded" and notice.recorded is not None:
             await self._recorded(notice.channel, notice.recorded)
             return
+        if notice.what == "optout":
+            stop = Inbound("sms", notice.channel, sender=notice.sender, code=notice.code, text="STOP", word="stop")
+            if self._request(channel, stop).sender.answerable:  # nobody texts a name
+                await self.take(channel, stop)
+            return
         country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code, notice.sender)
         sender = normalise(notice.sender, country.iso)
-        if notice.what == "optout" or notice.opted_out:
+        if notice.opted_out:  # the STOP may be older than the last report, so contact for reports stays allowed
+            now = int(time.time())
             await self._store(self._opt_out, sender)
-            await self._withdraw_calls(notice, country, sender)
+            await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
                 open_recording = await self._conversation.ended(notice, sender)
                 if notice.recorded is not None and (expected := notice.recorded.expected or open_recording):
                     await self._recorded(notice.channel, replace(notice.recorded, expected=expected))
-            elif notice.what == "optout":
-                await self._conversation.opted_out(notice, sender)
             else:
                 await self._blocking.run(self._note_delivery, notice)
-
-    async def _withdraw_calls(self, notice: ProviderEvent, country: Country, sender: SenderIdentity) -> None:
-        """Withdraw what allows staff to call a phone that has opted out. Raises NotStored.
-
-        An SMS that failed may tell of a STOP before the last report: then calls for reports stay allowed.
-        """
-        now = int(time.time())
-        phone_and_turn = country.iso, sender.key, (notice.channel, str(now)), now
-        try:
-            is_stop = notice.what == "optout"
-            report_ids = await self._conversation.reports_allowing_calls(sender.key, now) if is_stop else ()
-        except store.RedisUnavailable:
-            await self._store(self._contact_requests.withdraw, *phone_and_turn)
-            raise NotStored from None
-        await self._store(self._contact_requests.withdraw, *phone_and_turn, report_ids)
 
     async def missed_call(self, channel: Channel, notice: ProviderEvent) -> None:
         """Text the question of "call me" to a person who rang a number that a country file names.
@@ -287,14 +278,15 @@ class Dispatcher:
         """Withdraw requests for which STOP came while the database was unavailable. Raises DatabaseUnavailable."""
         self._contact_requests.retry()
 
-    def _apply_stop(self, inbound: Inbound, country: Country, sender: SenderIdentity, now: int) -> None:
-        """Record the opt-out of a STOP and withdraw a request to be called. Raises NotStored, DatabaseUnavailable."""
-        self._opt_out(sender)
-        self._contact_requests.withdraw(country.iso, sender.key, idempotency_key(inbound), now)
-
     def _opt_out(self, sender: SenderIdentity) -> None:
         try:
             self._optouts.add(sender.key)
+        except DatabaseUnavailable:
+            raise NotStored from None
+
+    def _opt_in(self, sender: SenderIdentity) -> None:
+        try:
+            self._optouts.take_back(sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
 
@@ -352,9 +344,10 @@ class Dispatcher:
             recordings=country.voice.recordings and self._records(channel.name),
         )
         limit = ScreenLimit(*channel.limits[inbound.kind])
-        now, crowded = int(time.time()), self._blocking.is_crowded
+        now = int(time.time())
         return TurnRequest(
-            inbound, sender, country, render_context, limit, channel.is_simulator, now, is_crowded=crowded
+            *(inbound, sender, country, render_context, limit, channel.is_simulator, now, _written_at(inbound, now)),
+            is_crowded=self._blocking.is_crowded,
         )
 
     def render_context(
@@ -400,11 +393,15 @@ class Dispatcher:
             await self._blocking.run(self._replies.send, request.inbound, to, turn.text, key)
 
     def _queue(self, inbound: Inbound, request: TurnRequest) -> Reply:
-        if self._conversation.is_stop(inbound, request.country.iso, request.render_context):
-            # at once: otherwise staff might call or text this number meanwhile
-            self._apply_stop(inbound, request.country, request.sender, request.now)
+        iso, sender = request.country.iso, request.sender
+        carrier_word = self._conversation.carrier_word(inbound, iso, request.render_context, request.now)
+        if carrier_word == "stop":  # at once: otherwise staff might call or text this number meanwhile
+            self._opt_out(sender)
+            self._contact_requests.withdraw(iso, sender.key, idempotency_key(inbound), request.now)
+        elif carrier_word == "start":  # likewise: its replay must not undo a later STOP
+            self._opt_in(sender)
         try:
-            self._inbox.store(inbound, request.sender.key)
+            self._inbox.store(inbound, sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
         self._count("sms_stored_until_redis_returns")
@@ -429,6 +426,11 @@ class MissedCallLimit:
 
 def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
     return {catalogue.tag: CountryContext.of(country, catalogue, languages) for catalogue in languages}
+
+
+def _written_at(inbound: Inbound, came_at: int) -> int:
+    """Return when a message was sent, in Unix seconds. A provider's clock counts only if it is long ago by it."""
+    return inbound.sent_at if inbound.sent_at is not None and is_stale(inbound.sent_at, came_at) else came_at
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:

@@ -6,7 +6,6 @@ session whose provider sends the whole path is replayed from that path, and an S
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -18,15 +17,14 @@ from flows.pagination import is_free_text, segments
 from gateway.conversation import load_shedding, turns
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
-from gateway.conversation.sms import SmsConversation
-from gateway.messaging.model import Inbound, ProviderEvent, Reply
+from gateway.conversation.sms import SILENCE, SmsConversation
+from gateway.messaging.model import CarrierWord, Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.phone_history import NewMemory
 from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
-    drafts_after_stop,
     pack_drafts,
     pack_record,
     unpack_drafts,
@@ -186,9 +184,9 @@ class ConversationHandler:
         """
         return self._reducer.notice(request, "home.not_working" if numbers else "home.not_working_anywhere")
 
-    def is_stop(self, inbound: Inbound, iso: str, render_context: RenderContext) -> bool:
-        """Return whether an SMS to this country is STOP, as carriers name it or in a language of the country."""
-        return self._sms.is_stop(inbound, iso, render_context)
+    def carrier_word(self, inbound: Inbound, iso: str, render_context: RenderContext, now: int) -> CarrierWord | None:
+        """Return which carrier's word an SMS to this country is. `now`: Unix seconds."""
+        return self._sms.carrier_word(inbound, iso, render_context, now)
 
     async def current_screen(self, request: TurnRequest) -> str:
         """Return the id of the session's current screen; "" if there is no session or Redis is unavailable."""
@@ -197,39 +195,6 @@ class ConversationHandler:
         except RedisUnavailable:
             return ""
         return record.state.screen if record and not record.has_ended else ""
-
-    async def reports_allowing_calls(self, sender_key: str, until: int) -> tuple[str, ...]:
-        """Return the ids of a sender's reports of the day before `until` that allowed calls. Raises RedisUnavailable.
-
-        `until`: Unix seconds.
-        """
-        return await self._sessions.reports_allowing_calls(sender_key, until)
-
-    async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
-        """End the SMS session of a sender whose opt-out the provider has accepted, as `00` does, and delete its drafts.
-
-        Drafts are stored longer than the session.
-        """
-        keys = RecordKeys(
-            self._sessions.key("s", notice.channel, notice.code, "", sender.key),
-            self._draft_key(notice.channel, notice.code, sender),
-        )
-        for _ in range(TRIES):
-            try:
-                loaded = await self._sessions.load(keys)
-                record = self._unpack(loaded)
-                if record is None and not loaded.drafts:
-                    return
-                record = record or self._reducer.ended_by_sms(int(time.time()))
-                ended_session = pack_record(await self._reducer.opt_out(record))
-                drafts = pack_drafts(drafts_after_stop(unpack_drafts(loaded.drafts)))
-                draft_seconds = DRAFT_SECONDS["sms"]
-                if await self._sessions.save(
-                    keys, loaded.version, ended_session, SMS_SECONDS, drafts, draft_seconds=draft_seconds
-                ):
-                    return
-            except RedisUnavailable:
-                return
 
     async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> str:
         """Submit a scheduled report at once after the network reported the end of the call.
@@ -263,7 +228,7 @@ class ConversationHandler:
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
-                return Reply("", expects_reply=True)
+                return SILENCE
             if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
                 self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
@@ -276,7 +241,7 @@ class ConversationHandler:
                 if await self._save(request, keys, loaded, (record, result)):
                     if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
-                    return result.record.answer
+                    return SILENCE if result.is_silent else result.record.answer
             except RedisUnavailable:
                 return self._unsaved_answer(request, record, result)
             lost_race = record, result.record
@@ -446,12 +411,13 @@ class ConversationHandler:
         record_before, result = transition
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
+        written_at = record.written_at if result.is_silent else max(record.written_at, request.written_at)
         is_read = load_shedding.is_to_read(record.state.screen)
-        counts = NOTHING if request.inbound.synthetic else tally(request, record_before, record)
+        counts = NOTHING if request.inbound.synthetic or result.is_silent else tally(request, record_before, record)
         return await self._sessions.save(
             keys,
             loaded.version,
-            pack_record(record),
+            pack_record(replace(record, written_at=written_at)),
             seconds,
             drafts,
             draft_seconds=DRAFT_SECONDS[request.kind],
@@ -469,10 +435,6 @@ class ConversationHandler:
             self._count("sessions_unreadable")
         return record
 
-    def _draft_key(self, channel: str, code: str, sender: SenderIdentity) -> str:
-        """Return the Redis key of this phone's drafts; "" for a sender without a number, who has none."""
-        return self._sessions.key("d", channel, code, sender.key) if sender.answerable else ""
-
     def _keys(self, inbound: Inbound, request: TurnRequest) -> RecordKeys:
         """Return the Redis keys of this session.
 
@@ -483,7 +445,8 @@ class ConversationHandler:
         if inbound.synthetic:  # never a caller's session, even with the same number and session id
             return RecordKeys(self._sessions.key("s", "synthetic", inbound.channel, code, inbound.session))
         message_id = inbound.id if request.kind == "sms" else ""
-        draft_key = self._draft_key(inbound.channel, code, request.sender)
+        # A sender without a number has no drafts.
+        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
         return RecordKeys(
             self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
             draft_key,

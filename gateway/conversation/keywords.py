@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from flows.model import Answer, FlowBook, FlowState
-from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text
+from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text, without_marks
 from flows.renderer import offered_choices
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.messaging.model import CarrierWord
@@ -40,6 +40,7 @@ PLEASE = frozenset({"please", "pls", "plz"})
 # A refusal to send words that are not sent yet, beside the labels of the choices in each offered language.
 REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
 REFUSING_LABELS = ("Delete it", "Delete")
+YES = "yes"  # likewise; it answers the question about danger, too
 NO = "No"  # as its label is translated; beside "In danger?" it answers that question
 
 # Words that are near a keyword and mean something else; greetings of the offered languages are added.
@@ -60,8 +61,6 @@ ENDS_OF_CALL_ME = ("me", "callme")  # the other forms are recognised without typ
 FORMS_OF_ME = frozenset({"me", "mi", "m"})
 MAX_CALL_ME_CHARS = 160
 LONG_WORD = 4  # letters; a typing error is recognised only in words of this length or more
-# Keypads often lack the glottal stop and the long vowels of a language.
-_NO_APOSTROPHES = str.maketrans("", "", "'\u2018\u2019\u02bb\u02bc`")
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
@@ -85,7 +84,7 @@ class Keywords:
     `words`: folded word → keyword, which the home screen accepts in any language. `labels`: language → keyword → its
     name on the screen. `tags`: word → language, for words of only one language. `stops`: words for STOP in the
     country's languages. `call_me`: phrases for "call me" in the country's languages, each as its words. `refusals`:
-    texts by which words that are not sent are deleted, and `noes`: "No" in each language, both without
+    texts by which words that are not sent are deleted, `yeses` and `noes`: "yes" and "No" in each language, all without
     marks. `others`: words with another meaning, never a typing error.
     """
 
@@ -95,6 +94,7 @@ class Keywords:
     stops: frozenset[str] = frozenset()
     call_me: frozenset[tuple[str, ...]] = frozenset()
     refusals: frozenset[str] = frozenset()
+    yeses: frozenset[str] = frozenset()
     noes: frozenset[str] = frozenset()
     others: frozenset[str] = OTHER_WORDS
 
@@ -104,11 +104,15 @@ class Keywords:
 
     def refuses(self, text: str) -> bool:
         """Return whether the whole text says that words must not be sent, or is the line of `00` that deletes them."""
-        return _without_marks(_without_please(text)).removeprefix("00 ") in self.refusals
+        return without_marks(_without_please(text)).removeprefix("00 ") in self.refusals
+
+    def is_yes(self, text: str) -> bool:
+        """Return whether the whole text is "yes"."""
+        return without_marks(_stripped(text)) in self.yeses
 
     def is_no(self, text: str) -> bool:
         """Return whether the whole text is "No"."""
-        return _without_marks(_stripped(text)) in self.noes
+        return without_marks(_stripped(text)) in self.noes
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none."""
@@ -159,7 +163,7 @@ class Vocabulary:
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
         stop_words: set[str] = set()
-        refusals, noes = set(REFUSALS), set[str]()
+        refusals, yeses, noes = set(REFUSALS), {YES}, set[str]()
         others = set(OTHER_WORDS)
         call_phrases = {tuple(phrase.split()) for phrase in CALL_ME if phrase.endswith(ENDS_OF_CALL_ME)}
         for tag, context in render_context.country_contexts.items():
@@ -172,10 +176,11 @@ class Vocabulary:
                 for part in label.split(" / ")
             }
             further = context.language.keywords.items()
-            own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE)}
+            own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE, YES)}
             refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
-            noes.add(_without_marks(_stripped(context.language.say(NO))))
+            yeses |= {without_marks(word) for word, keyword in further if keyword == YES}
+            noes.add(without_marks(_stripped(context.language.say(NO))))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}
@@ -194,9 +199,10 @@ class Vocabulary:
             single_language,
             frozenset(stop_words),
             frozenset(call_phrases),
-            refusals=frozenset(map(_without_marks, refusals)),
+            refusals=frozenset(map(without_marks, refusals)),
+            yeses=frozenset(yeses),
             noes=frozenset(noes),
-            others=frozenset(others),
+            others=frozenset(others | yeses),
         )
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
@@ -231,12 +237,6 @@ def _without_please(text: str) -> str:
     while len(words) > 1 and words[0] in PLEASE:
         words.pop(0)
     return _stripped(" ".join(words))
-
-
-def _without_marks(folded: str) -> str:
-    """Return a folded text without apostrophes, and without marks on letters: `tamatei` for Tongan `tāmateʻi`."""
-    letters = unicodedata.normalize("NFD", folded.translate(_NO_APOSTROPHES))
-    return "".join(char for char in letters if unicodedata.category(char) != "Mn")
 
 
 def _is_letter(char: str) -> bool:

@@ -59,11 +59,13 @@ class StepResult(Struct, frozen=True):
     """The session after a turn.
 
     `drafts`: None if this phone's drafts do not change. `accepted`: whether the reply was an answer to the screen.
+    `is_silent`: this turn gets no reply, and the answer in the record is that of the turn before.
     """
 
     record: Record
     drafts: list[Draft] | None = None
     accepted: bool = True
+    is_silent: bool = False
 
 
 class CannotReplay(Exception):
@@ -456,23 +458,10 @@ class Reducer:
             self.notice(request, "home.goodbye", record.state) if request.is_call else Reply("", expects_reply=False)
         )
         remaining = _without_draft(drafts, record.report) if record.report and has_waiting_words(record) else None
-        return StepResult(await self._ended(replace(record, answer=goodbye, at=request.now), request.kind), remaining)
-
-    def ended_by_sms(self, now: int) -> Record:
-        """Return the record of an ended SMS session that took no turn."""
-        home = engine.initial_state(self.book, HOME["sms"])
-        return Record(home, LastTurn(""), Reply("", expects_reply=False), now, has_ended=True)
-
-    async def opt_out(self, record: Record) -> Record:
-        """Return the record of an SMS session, ended as by `00`, after an opt-out that the provider has accepted."""
-        return replace(await self._ended(record, "sms"), answer=Reply("", expects_reply=False))
-
-    async def _ended(self, record: Record, kind: ChannelKind) -> Record:
-        """Cancel words that were never confirmed, submit answers gathered after Send, and clear the record."""
-        record = await self.discard(record)
+        record = await self.discard(replace(record, answer=goodbye, at=request.now))
         if record.report and record.report.is_submitted:
             await self.make_due_now(record.report)
-        return self._cleared(record, kind)
+        return StepResult(self._cleared(record, request.kind), remaining)
 
     def _cleared(self, record: Record, kind: ChannelKind) -> Record:
         """Return the record of an ended session, without the reporter's answers and words.

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from flows.engine import is_exit, prepend_answers
 from flows.model import Answer
-from flows.pagination import ACCEPTED_CARRIER_WORDS, fold, is_free_text, is_sentence
+from flows.pagination import is_free_text, is_sentence
 from flows.renderer import MAX_WRONG_REPLIES
 from gateway.conversation import keywords, turns
 from gateway.conversation.actions import CALL_DURING_REPORT
@@ -88,12 +88,15 @@ class SmsConversation:
         self._optouts = optouts
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
-    def is_stop(self, inbound: Inbound, iso: str, render_context: RenderContext) -> bool:
-        """Return whether an SMS to this country is STOP, as carriers name it or in a language of the country."""
-        carrier_word = _carrier_word(inbound)
-        if carrier_word is not None:
-            return carrier_word == "stop"
-        return self._vocabulary.of(iso, render_context).is_stop(inbound.text)
+    def carrier_word(self, inbound: Inbound, iso: str, render_context: RenderContext, now: int) -> CarrierWord | None:
+        """Return which carrier's word an SMS to this country is, STOP also in a language of the country.
+
+        A START that its provider has delayed is none: a later STOP may have come before it. `now`: Unix seconds.
+        """
+        carrier_word = inbound.word or keywords.word(inbound.text)
+        if carrier_word is None and self._vocabulary.of(iso, render_context).is_stop(inbound.text):
+            return "stop"
+        return None if carrier_word == "start" and turns.is_stale(inbound.sent_at, now) else carrier_word
 
     async def move(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn
@@ -103,10 +106,10 @@ class SmsConversation:
         Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be stored: then the provider has to send it
         again.
         """
-        if self.is_stop(request.inbound, request.country.iso, request.render_context):
+        carrier_word = self.carrier_word(request.inbound, request.country.iso, request.render_context, request.now)
+        if carrier_word == "stop":
             return await self._stop(request, record, drafts, last)
-        carrier_word = _carrier_word(request.inbound)
-        if carrier_word == "start":
+        if carrier_word == "start" and not request.late:  # a text of the inbox was obeyed when it came
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
@@ -364,13 +367,13 @@ class SmsConversation:
 
     def _confirmed_keyword(self, request: TurnRequest, record: Record, text: str) -> str:
         """Return the keyword that "yes" confirms after a question was asked back; else the text."""
-        if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
+        keywords = self._keywords(request)
+        if record.state.screen != HOME["sms"] or not keywords.is_yes(text):
             return text
-        keywords = self._keywords(request).labels["en"]
         return next(
             (
                 keyword
-                for keyword in keywords
+                for keyword in keywords.labels["en"]
                 if (question := self._did_you_mean(request, record, keyword)) and _shows(record, question)
             ),
             text,
@@ -437,19 +440,24 @@ class SmsConversation:
     async def _stop(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last_turn: LastTurn
     ) -> StepResult:
-        """End the session as `00` does, record the opt-out, and withdraw what allows staff to call this phone.
+        """Record the opt-out, withdraw what allows staff to contact this phone, and end the session as `00` does.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; any
-        other that is not sent is deleted. The next text gets the home screen. Raises RedisUnavailable, and
-        DatabaseUnavailable if STOP could not be stored.
+        other that is not sent is deleted. The next text gets the home screen. What was allowed, asked for or answered
+        after a STOP that comes late stays. Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be
+        stored.
         """
+        sender_key, stopped_at = request.sender.key, request.written_at
+        if not request.late:  # a text of the inbox was obeyed when it came
+            await self._run_blocking(self._optouts.add, sender_key)
+        report_ids = await self._sessions.reports_allowing_contact(sender_key, stopped_at)
+        phone_and_turn = request.country.iso, sender_key, idempotency_key(request.inbound)
+        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, stopped_at, report_ids)
+        gone_on_at = stopped_at + turns.EARLY_SECONDS
+        if stopped_at < request.now and record and record.written_at > gone_on_at:
+            return StepResult(record, drafts_after_stop(drafts, gone_on_at), is_silent=True)
         record = replace(record or self._reducer.begin(request, last_turn), last=last_turn)
-        result = await self._reducer.leave(request, record, drafts)
-        await self._run_blocking(self._optouts.add, request.sender.key)
-        phone_and_turn = request.country.iso, request.sender.key, idempotency_key(request.inbound)
-        report_ids = await self._sessions.reports_allowing_calls(request.sender.key, request.now)
-        await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, request.now, report_ids)
-        return replace(result, drafts=drafts_after_stop(drafts))
+        return replace(await self._reducer.leave(request, record, drafts), drafts=drafts_after_stop(drafts))
 
     async def _start(self, request: TurnRequest) -> None:
         """Withdraw an opt-out.
@@ -472,10 +480,6 @@ class SmsConversation:
 def _shows(record: Record, answer: Reply) -> bool:
     """Return whether the last answer was this one, with or without the notice about a picture."""
     return record.answer.text.startswith(answer.text)
-
-
-def _carrier_word(inbound: Inbound) -> CarrierWord | None:
-    return inbound.word or keywords.word(inbound.text)
 
 
 def _begins_with_words(record_before: Record | None, record: Record) -> bool:

@@ -16,14 +16,13 @@ class SentReport(Struct, frozen=True, array_like=True):
     """The data of a sent report that this phone's next call needs.
 
     `hotlines`: of its route. `with_number`: the reporter allowed contact, so the report holds the phone number.
-    `sent_at`: Unix seconds; 0 if an earlier release stored it. `may_call`: the reporter allowed calls.
+    `sent_at`: Unix seconds; 0 if an earlier release stored it.
     """
 
     report_id: str
     hotlines: tuple[str, ...]
     with_number: bool
     sent_at: int = 0
-    may_call: bool = False
 
 
 class PhoneHistory(Struct, frozen=True):

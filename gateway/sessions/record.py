@@ -6,6 +6,7 @@ Stored as arrays without field names, so that the sealed value is small.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -149,6 +150,7 @@ class Record(Struct, frozen=True):
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
     counted_messages: int = 0  # messages of staff when the screen of an opened report last said how many there are
     interrupted: str = ""  # id of the report of this conversation that HELP or a keyword left open, not in danger
+    written_at: int = 0  # Unix time at which its newest message was sent; `at` is later if that one waited for Redis
 
 
 def in_danger(record: Record) -> bool:
@@ -210,7 +212,7 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
     dropped_indexes = set(choice_indexes[:-MOST_CHOICES])
     kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
     state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
-    report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
+    report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True, own_revision=0)
     media = (draft.media + record.media)[:MOST]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 
@@ -230,9 +232,12 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     return [draft, *other_drafts][:MOST_DRAFTS]
 
 
-def drafts_after_stop(drafts: Sequence[Draft]) -> list[Draft]:
-    """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call."""
-    return [draft for draft in drafts if draft.is_sent or draft.danger == "now"]
+def drafts_after_stop(drafts: Sequence[Draft], gone_on_at: float = math.inf) -> list[Draft]:
+    """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call.
+
+    `gone_on_at`: also those that are newer than this Unix time, if their reporter has gone on since.
+    """
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > gone_on_at]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:
@@ -265,6 +270,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     words_report: str = ""
     counted_messages: int = 0
     interrupted: str = ""
+    written_at: int = 0
 
 
 _write: Final = Encoder().encode
@@ -280,7 +286,7 @@ def pack_record(r: Record) -> bytes:
     return _written(
         _StoredRecord(
             *(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken),
-            *(r.words_report, r.counted_messages, r.interrupted),
+            *(r.words_report, r.counted_messages, r.interrupted, r.written_at),
         )
     )
 
@@ -321,6 +327,7 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         words_report=stored.words_report,
         counted_messages=stored.counted_messages,
         interrupted=stored.interrupted,
+        written_at=stored.written_at,
     )
 
 

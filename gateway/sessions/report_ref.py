@@ -78,6 +78,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
     named_recipients: tuple[Recipient, ...] = ()  # the hotlines named on the Send screen; no others get it
     resumed: bool = False  # it continues an earlier session of this phone
     secret: bytes = b""  # secret of this session, from which code and PIN are derived; deleted once they were seen
+    own_revision: int = 0  # the first revision that was scheduled with answers of this session; 0 if there is none
 
     @property
     def revision(self) -> int:

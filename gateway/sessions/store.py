@@ -263,19 +263,27 @@ class Sessions:
 
         `sender_key`: the sender's key. `not_before`: Unix seconds. Raises RedisUnavailable.
         """
-        recent = [report for report in await self._sent(sender_key) if report.sent_at >= not_before]
+        recent = [report for report in await self._sent(*self._slot_keys(sender_key)) if report.sent_at >= not_before]
         return max(recent, key=lambda report: report.sent_at, default=None)
 
-    async def reports_allowing_calls(self, sender_key: str, until: int) -> tuple[str, ...]:
-        """Return the ids of a sender's remembered reports that allowed calls and were sent by `until`.
+    async def remember_contact(self, sender_key: str, report_id: str, now: int) -> None:
+        """Remember for a day for which report this sender last allowed contact under My report.
+
+        `now`: Unix seconds. Raises RedisUnavailable.
+        """
+        key = self._contact_key(sender_key)
+        await self._ask(self._set_sent(key, SentReport(report_id, (), with_number=True, sent_at=now)))
+
+    async def reports_allowing_contact(self, sender_key: str, until: int) -> tuple[str, ...]:
+        """Return the ids of a sender's remembered reports for which contact was allowed by `until`.
 
         `until`: Unix seconds. Raises RedisUnavailable.
         """
-        reports = await self._sent(sender_key)
-        return tuple(report.report_id for report in reports if report.may_call and report.sent_at <= until)
+        reports = await self._sent(self._contact_key(sender_key), *self._slot_keys(sender_key))
+        ids = [report.report_id for report in reports if report.with_number and report.sent_at <= until]
+        return tuple(dict.fromkeys(ids))
 
-    async def _sent(self, sender_key: str) -> tuple[SentReport, ...]:
-        keys = self._slot_keys(sender_key)
+    async def _sent(self, *keys: str) -> tuple[SentReport, ...]:
         return self._open_all_sent(keys, await self._ask(*[("GET", key) for key in keys]))
 
     async def ask_if_it_helped(self, report_id: str) -> bool:
@@ -300,10 +308,15 @@ class Sessions:
     def _remember(self, memory: NewMemory | None) -> tuple[Command, ...]:
         if memory is None:
             return ()
-        key = self._slot_key(memory.sender, memory.slot)
+        return (self._set_sent(self._slot_key(memory.sender, memory.slot), memory.report),)
+
+    def _set_sent(self, key: str, report: SentReport) -> Command:
         # The keys of sessions are deleted within the hour, so they cannot seal this.
-        sealed = self._cipher.seal("sent report", key.encode(), pack_sent(memory.report))
-        return (("SET", key, sealed, "PX", COUNT_SECONDS * 1000),)
+        sealed = self._cipher.seal("sent report", key.encode(), pack_sent(report))
+        return ("SET", key, sealed, "PX", COUNT_SECONDS * 1000)
+
+    def _contact_key(self, sender_key: str) -> str:
+        return self.key("l:contact", sender_key)
 
     def _slot_key(self, sender_key: str, slot: int) -> str:
         return self.key("l:sent", sender_key, str(slot))

@@ -269,7 +269,8 @@ class Submitter:
                 state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
             scheduled = after_event(report, SubmissionEvent.SCHEDULE, pending.revision)
-            return replace(scheduled, min_priority=pending.priority)
+            own_revision = report.own_revision or pending.revision
+            return replace(scheduled, min_priority=pending.priority, own_revision=own_revision)
         try:
             self._put_in_spool(
                 entry,
@@ -279,7 +280,8 @@ class Submitter:
             if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen promised them to a hotline
                 raise
         # If neither the database nor the spool stored it, the next answer tries again.
-        return after_event(report, SubmissionEvent.SCHEDULE_SPOOLED)
+        own_revision = report.own_revision or revision
+        return replace(after_event(report, SubmissionEvent.SCHEDULE_SPOOLED), own_revision=own_revision)
 
     def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer after Send as the next revision, and return the report's new state. Raises NotSent.
@@ -367,8 +369,9 @@ class Submitter:
     def delete(self, report: ReportRef) -> DeleteOutcome:
         """Delete a report at the reporter's request.
 
-        Nothing is revealed of a report resumed from an earlier session: the person on the phone now may be another one.
-        Raises DatabaseUnavailable: then the reporter must not be told that it is deleted.
+        Of a report resumed from an earlier session nothing is revealed that this session has not told: the person on
+        the phone now may be another one. Raises DatabaseUnavailable: then the reporter must not be told that it is
+        deleted.
         """
         if not (report.is_pending or report.is_unconfirmed):
             return DeleteOutcome.DELETED
@@ -391,12 +394,16 @@ class Submitter:
         by_other_session = report.resumed or isinstance(report.state, PerhapsScheduled)
         if cancellation.stored_completeness != Completeness.COMPLETE or by_other_session:
             self._record(report, event)
-        if not cancellation.stored_completeness or (
-            by_other_session and (cancellation.was_pending or spooled or not report.is_pending)
-        ):
+        if not cancellation.stored_completeness:
             return DeleteOutcome.DELETED
-        is_complete = cancellation.stored_completeness == Completeness.COMPLETE and not by_other_session
-        return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD
+        is_complete = cancellation.stored_completeness == Completeness.COMPLETE
+        if report.resumed:
+            is_told = not is_complete and 0 < report.own_revision <= cancellation.stored_revision
+        elif by_other_session:
+            is_told = report.is_pending and not (cancellation.was_pending or spooled)
+        else:
+            return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD
+        return DeleteOutcome.TOLD if is_told else DeleteOutcome.DELETED
 
     def refuse_spooled(self, report_id: str) -> None:
         """Raise DatabaseUnavailable if the spool holds an update of this report: a deletion would come before it."""

@@ -279,11 +279,12 @@ def _delivery_type(row: Any, had_report: bool) -> DeliveryType | None:
 class CancelResult:
     """The result of `cancel_pending`. `was_pending`: a pending revision was deleted.
 
-    `stored_completeness`: completeness of the stored report; None if none is stored.
+    `stored_completeness`, `stored_revision`: of the stored report; None and 0 if none is stored.
     """
 
     was_pending: bool
     stored_completeness: Completeness | None
+    stored_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,13 +397,15 @@ def cancel_pending(
     is_same_report = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # the reporter has answered again since
         is_same_report = and_(is_same_report, t.pending.c.revision <= up_to)
-    completeness_query = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
+    stored_query = select(t.report.c.completeness, t.report.c.revision)
+    stored_query = stored_query.where(same_report(t.report.c, origin_key, report_id)).limit(1)
     with database.write() as connection:
         if buried:
             tombstones.lock(database, connection, report_id)
             tombstones.add(database, connection, report_id, origin_key, buried, with_sends=with_sends)
         deleted = connection.execute(delete(t.pending).where(is_same_report)).rowcount
-        return CancelResult(bool(deleted), connection.execute(completeness_query.limit(1)).scalar())
+        completeness, revision = connection.execute(stored_query).first() or (None, 0)
+    return CancelResult(bool(deleted), completeness, revision)
 
 
 def expedite_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:

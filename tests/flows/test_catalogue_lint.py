@@ -57,6 +57,7 @@ def planted(tag: str, old: str, new: str) -> list[str]:
         ('"Ripotem"', '"Help"', "it is a word that the network answers in our place"),
         ("delete=no sendem", "stop=holem", "'Keep': typed, it is STOP: see X-Keywords"),
         ("delete=no sendem", "stop=stap", "'Safety tips': its first word, typed, is STOP: see X-Keywords"),
+        ("delete=no sendem", "yes=holem", "'Keep': typed, it is YES: see X-Keywords"),
         ('"Ripotem"', '"helpem"', "'Report': typed, it is HELP: see X-Keywords"),
         ('"Ripotem"', '"Kolem mi"', "'Report': typed, it is CALL: see X-Keywords"),
     ],

@@ -7,6 +7,8 @@ import unicodedata
 import pytest
 from msgspec.structs import replace
 
+import locales
+from flows.catalogues import load
 from flows.engine import (
     apply_outcome,
     initial_state,
@@ -18,6 +20,7 @@ from flows.engine import (
     step,
 )
 from flows.model import Answer, FlowState, Option, ScreenContext
+from flows.pagination import is_sentence
 from tests.flows.phone import FIELDS, LIMITS, NOON, OUTCOMES, Phone, book, world
 
 USSD, SMS = LIMITS["ussd"], LIMITS["sms"]
@@ -66,6 +69,26 @@ def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
 def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None:
     assert took("more.threat", "yes").values == {"threat": "yes"}
     assert took("more.alone_now", "YES ").values == {"alone_now": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "reply"),
+    [("fj", "Io"), ("fr", "Oui !"), ("sm", "ioe"), ("sw", "Ndiyo."), ("sw", "ndio"), ("to", "\u02bbIo"), ("to", "io")],
+)
+def test_yes_is_understood_in_the_language_of_the_screen(tag: str, reply: str) -> None:
+    here = replace(world(), keywords=load(locales.FOLDER)[tag].keywords)
+    for screen in book().screens.values():
+        for choice in screen.choices:
+            if "yes" in choice.also:
+                found = step(book(), at(screen.id), reply, lambda _: here, limit=USSD, now=NOON)
+                assert found.answer and found.answer.value == choice.value, screen.id
+    assert step(book(), at("more.threat"), reply, lambda _: world(), limit=USSD, now=NOON).is_invalid
+
+
+@pytest.mark.parametrize("reply", ["\u02bbIkai", "'ikai", "ikai", "IKAI."])
+def test_a_label_may_be_typed_without_the_marks_that_a_keypad_lacks(reply: str) -> None:
+    here = world(translate=load(locales.FOLDER)["to"].say)
+    assert took("report.danger", reply, here).values == {"danger": "no"}
 
 
 @pytest.mark.parametrize("reply", ["1", "Send", "1 Send", "9"])
@@ -417,6 +440,19 @@ def test_short_sentences_are_words_and_greetings_are_not_in_every_script(languag
     sentences, greetings = MEANT_IN_EACH_SCRIPT[language]
     assert [text for text in sentences if not is_free_text(text)] == []
     assert [text for text in greetings if is_free_text(text)] == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("said", ["help me", "他打我", "救我", "ช่วยด้วย", "助けて", "たすけて", "እባክህ እርዳኝ"])
+def test_in_danger_a_short_sentence_is_stored_in_a_script_without_spaces_too(said: str) -> None:
+    phone = Phone()
+    phone.chooses("Report"), phone.chooses("Now"), phone.types(said)
+    assert [text.text for text in phone.state.unasked] == [said]
+
+
+@pytest.mark.parametrize("said", ["ok", "hello", "ครับ", "好", "はい", "ሰላም", "\u2764\ufe0f" * 20, "😢😢🆘"])
+def test_one_word_and_signs_are_no_sentence(said: str) -> None:
+    assert not is_sentence(said)
 
 
 def test_a_mark_on_a_latin_letter_is_no_letter() -> None:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
+from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import TurnRequest
 from gateway.messaging.model import Inbound, Reply
 from gateway.sessions.store import RedisUnavailable
@@ -272,7 +273,7 @@ def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
 @pytest.mark.parametrize("word", ["STOP", "Stop!", "arrêt"])
 def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App, word: str) -> None:
     thread(app.sms(PHONE), "call me", "2")
-    with patch.object(app.parts.dispatcher, "_apply_stop"):  # web ended before it
+    with patch.object(ContactRequests, "withdraw"):  # it waited for the database, and web ended
         text_without_redis(app, PHONE, words=word)
     with later(minutes=11), patch.object(app.parts.housekeeping, "_channels", {}):
         app.parts.housekeeping.once()

@@ -118,7 +118,7 @@ def test_a_typing_error_is_asked_about(app: App, text: str, first: bool) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("yes", ["yes", "Yes", "2", "TIPS", "safety tips"])
+@pytest.mark.parametrize("yes", ["yes", "Yes", "Oui !", "2", "TIPS", "safety tips"])
 def test_what_was_asked_about_is_said_again_or_confirmed(app: App, yes: str) -> None:
     assert thread(app.sms(PHONE), "hi", "TIPPS", yes)[-1].startswith("In danger? Call police 111.\nTips. Who for?")
 
@@ -305,6 +305,14 @@ def test_a_glottal_stop_may_be_written_as_any_apostrophe_or_left_out(
     for no in (f"{sign}Ikai", "No", "no."):
         assert tonga.is_no(no) and not tonga.refuses(no)
     assert samoa.is_no("Leai!") and not samoa.refuses("Leai")
+
+
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_a_yes_is_no_keyword_and_no_typing_error(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    known = keywords(country, catalogues)
+    for yes in known.yeses:
+        assert known.is_yes(f" {yes.upper()}! ") and not (known.is_no(yes) or known.refuses(yes) or known.is_stop(yes))
+        assert known.exact(yes) is None and known.near(yes) is None and not known.asks_for_call(yes)
 
 
 @pytest.mark.rule("S-09")

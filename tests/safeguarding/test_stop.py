@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+import redis
 import requests
 from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
@@ -18,7 +19,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.spool import SpoolWriteError
-from tests.safeguarding.away import code_and_pin, database_away, later, redis_away
+from tests.safeguarding.away import code_and_pin, database_away, empty, later, redis_away
+from tests.safeguarding.test_waiting_words import at_text
 from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
@@ -45,9 +47,9 @@ def by_text(app: App, words: str = "STOP") -> requests.Response:
     return phone.post()
 
 
-def by_notice(app: App, door: str = "optout") -> requests.Response:
+def by_notice(app: App, door: str = "optout", phone: str = PHONE) -> requests.Response:
     """Post Africa's Talking's notice: it has answered STOP for us, or an SMS of ours failed because of STOP."""
-    form = {"phoneNumber": PHONE, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
+    form = {"phoneNumber": phone, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
     return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
 
 
@@ -132,11 +134,26 @@ def test_start_takes_it_back_and_what_somebody_asks_is_answered_all_the_while(
 ) -> None:
     by_text(app)
     assert by_text(app, "hi").text.startswith("In danger? Call police 111.")
-    answered(app, reported)
-    assert app.count(t.outgoing) == 0, "asking is not taking it back"
+    assert app.count(t.optout) == 1, "asking is not taking it back"
     by_text(app, words)
+    assert app.count(t.optout) == 0
     answered(app, reported)
-    assert app.count(t.outgoing) == 1
+    assert app.count(t.outgoing) == 0, "STOP has ended the consent of this report"
+
+
+@pytest.mark.parametrize("words", ["", "START"])
+def test_start_takes_it_back_for_a_report_of_the_day_before(
+    app: App, redis_url: str, reported: str, words: str
+) -> None:
+    """No report of this phone is known any more: the consent stays, and the opt-out alone keeps texts back."""
+    empty(redis_url)
+    with later(hours=25):
+        by_text(app)
+        if words:
+            by_text(app, words)
+        assert allowed(app) == []
+        answered(app, reported)
+    assert app.count(t.outgoing) == (1 if words else 0)
 
 
 @WAYS
@@ -199,7 +216,7 @@ def test_nothing_is_decided_before_web_has_said_by_which_key(app: App, reported:
 
 
 @pytest.mark.parametrize("start_meets_it", [True, False], ids=["START too", "START alone does not"])
-def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, reported: str, start_meets_it: bool) -> None:
+def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, start_meets_it: bool) -> None:
     with database_away(app):
         by_text(app)
         app.parts.housekeeping.once()
@@ -209,8 +226,7 @@ def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, reported: 
         by_text(app, "START")
     app.parts.housekeeping.once()
     assert app.parts.spool.names() == []
-    answered(app, reported)
-    assert app.count(t.outgoing) == 1
+    assert app.count(t.optout) == 0
 
 
 @WAYS
@@ -222,6 +238,11 @@ def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, st
     assert stop(app).status_code == 200
     answered(app, reported)
     assert app.count(t.outgoing) == 0
+
+
+def test_a_notice_about_a_name_is_no_text_for_staff(app: App) -> None:
+    assert by_notice(app, phone="Promo").status_code == 200
+    assert (app.count(t.pending), app.count(t.optout)) == (0, 0)
 
 
 def test_what_a_delivery_report_says_besides_holds_up_nothing(app: App) -> None:
@@ -305,16 +326,38 @@ def allowed(app: App) -> list[int]:
 
 @pytest.mark.rule("S-13")
 @WAYS
-def test_stop_ends_calls_for_the_reports_of_the_last_day(app: App, stop: Stop) -> None:
+def test_stop_ends_contact_for_the_reports_of_the_last_day(app: App, stop: Stop) -> None:
     """By SMS nothing else can: the reporter may have no access code."""
     assert thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
-    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    walk(app.ussd(PHONE), *TEXT_ME)
     walk(app.ussd(PHONE), *TO_SEND, "Send")
     walk(app.ussd(number(7)), *TO_SEND[:-1], "Call 8am-4pm", "Send")
     with later(hours=20):
         assert stop(app).status_code == 200
     assert allowed(app) == [0, 0]
     assert {row.recipient for row in app.rows(t.message)} == {row.hotline for row in app.rows(t.route)}
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("chosen", ["Call 7am-9pm", "SMS 7am-9pm"])
+@WAYS
+def test_stop_ends_contact_that_this_phone_allowed_under_my_report(app: App, stop: Stop, chosen: str) -> None:
+    """The report was sent from another phone, or two days before."""
+    code, pin = code_and_pin(walk(app.ussd(number(7)), *TO_SEND, "Send")[-1])
+    app.parts.housekeeping.once()
+    walk(app.ussd(PHONE), "My report", code, pin, "Contact", chosen)
+    assert allowed(app) == [1]
+    with later(hours=20):
+        assert stop(app).status_code == 200
+    assert allowed(app) == [0]
+
+
+def test_stop_ends_no_contact_that_another_phone_allowed_under_my_report(app: App) -> None:
+    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SEND, "Send")[-1])
+    app.parts.housekeeping.once()
+    walk(app.ussd(number(7)), "My report", code, pin, "Contact", "Call 7am-9pm")
+    by_text(app)
+    assert allowed(app) == [1]
 
 
 def test_an_sms_that_failed_because_of_an_earlier_stop_ends_no_calls(app: App) -> None:
@@ -345,12 +388,9 @@ def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: 
 def test_stop_without_redis_ends_calls_once_it_is_back(app: App, stop: Stop) -> None:
     walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
     with redis_away(app):
-        status = stop(app).status_code
+        assert stop(app).status_code == 200
     assert app.count(t.optout) == 1
-    if status == 200:
-        app.parts.housekeeping.once()
-    else:
-        assert (status, stop(app).status_code) == (503, 200)  # the provider sends its notice again
+    app.parts.housekeeping.once()
     assert allowed(app) == [0]
 
 
@@ -379,7 +419,8 @@ def test_a_notice_that_is_repeated_while_redis_is_away_withdraws_a_request_once(
         by_notice(app)
         sent = app.count(t.message)
         with later(minutes=1):
-            assert by_notice(app).status_code == 503
+            assert by_notice(app).status_code == 200
+    app.parts.housekeeping.once()
     assert sent and app.count(t.message) == sent
 
 
@@ -403,3 +444,119 @@ def test_a_stop_that_waited_for_redis_ends_no_calls_allowed_after_it(app: App, a
         app.parts.housekeeping.once()
     assert [row.waiting for row in app.rows(t.inbound)] == [None]
     assert allowed(app) == ([1] if asked == "new hours" else [])
+
+
+# A STOP that comes late
+
+
+WORDS = "My cousin is in trouble at home"
+HALF_AN_HOUR = 1860
+
+
+def by_at(app: App, *words: str) -> None:
+    """Text over Africa's Talking, whose notice says STOP."""
+    for text in words:
+        assert at_text(app, text, new_id(app.database.now())) == 200
+
+
+def by_kannel(app: App, *words: str) -> None:
+    thread(texts(app), *words)
+
+
+BOTH = pytest.mark.parametrize(("say", "stop"), [(by_kannel, by_text), (by_at, by_notice)], ids=["text", "notice"])
+Say = Callable[..., None]
+
+
+@BOTH
+@pytest.mark.parametrize("begun", [("hi", *TO_SEND_SMS[:-1]), (WORDS,)], ids=["a report", "words"])
+def test_a_stop_that_waited_for_redis_ends_no_conversation_after_it(
+    app: App, say: Say, stop: Stop, begun: tuple[str, ...]
+) -> None:
+    with redis_away(app):
+        assert stop(app).status_code == 200
+    with later(seconds=30):
+        say(app, *begun)
+        replies = app.count(t.outgoing)
+        app.parts.housekeeping.once()
+        assert [row.waiting for row in app.rows(t.inbound)] == [None]
+        assert app.count(t.outgoing) == replies, "STOP gets no reply"
+        if begun != (WORDS,):
+            say(app, "No", "Send")
+        app.submit_due_within(HALF_AN_HOUR)
+    assert [row.completeness for row in app.rows(t.report)] == ["incomplete" if begun == (WORDS,) else "complete"]
+
+
+@BOTH
+@pytest.mark.parametrize("begun", [("hi", *TO_SEND_SMS), (WORDS,)], ids=["a report", "words"])
+def test_a_stop_that_waited_for_redis_deletes_what_waited_before_it(
+    app: App, say: Say, stop: Stop, begun: tuple[str, ...]
+) -> None:
+    say(app, *begun)
+    with later(seconds=30):
+        with redis_away(app):
+            assert stop(app).status_code == 200
+        app.parts.housekeeping.once()
+        say(app, "Send", "hi", *TO_SEND_SMS[:4])
+        app.submit_due_within(HALF_AN_HOUR)
+    assert app.count(t.report) == 0
+    with redis.Redis.from_url(app.plan.settings["REDIS_URL"]) as client:
+        assert len(client.keys("d:*")) == 1, "a draft of its own"
+
+
+LAST_WORD = [("STOP", "START", 0), ("START", "STOP", 1)]
+
+
+@pytest.mark.parametrize("waits", ["both", "the first", "the second"])
+@pytest.mark.parametrize(("first", "second", "opted_out"), LAST_WORD, ids=["START", "STOP"])
+def test_the_last_word_counts_whichever_waited_for_redis(
+    app: App, first: str, second: str, opted_out: int, waits: str
+) -> None:
+    for word, name in ((first, "the first"), (second, "the second")):
+        if waits in ("both", name):
+            with redis_away(app):
+                assert by_text(app, word).status_code == 200
+        else:
+            by_text(app, word)
+    app.parts.housekeeping.once()
+    assert [row.waiting for row in app.rows(t.inbound)] in ([None], [None, None])
+    assert app.count(t.optout) == opted_out
+
+
+def test_a_stop_that_its_provider_delayed_ends_what_came_before_it_alone(app: App) -> None:
+    """The opt-out counts all the same: it is the safe side."""
+    stop, phone = texts(app), texts(app)
+    stop.write("STOP")
+    with later(hours=2):
+        assert thread(phone, "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
+        thread(phone, "HELP", WORDS)
+        answer = stop.post()
+        assert (answer.status_code, answer.text) == (200, "")
+        assert app.count(t.optout) == 1 and allowed(app) == []
+        app.submit_due_within(HALF_AN_HOUR)
+    assert app.count(t.report) == 2
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_start_that_its_provider_delayed_takes_no_later_stop_back(app: App, waits: bool) -> None:
+    start = texts(app)
+    start.write("START")
+    with later(hours=2):
+        by_text(app)
+        with redis_away(app) if waits else nullcontext():
+            assert start.post().status_code == 200
+        app.parts.housekeeping.once()
+    assert app.count(t.optout) == 1
+
+
+@BOTH
+def test_words_that_waited_with_a_later_stop_are_deleted(app: App, say: Say, stop: Stop) -> None:
+    """Both are replayed at the same time; the words are older all the same."""
+    with redis_away(app):
+        say(app, WORDS)
+        with later(seconds=30):
+            assert stop(app).status_code == 200
+    with later(minutes=2):
+        app.parts.housekeeping.once()
+        assert {row.waiting for row in app.rows(t.inbound)} == {None}
+        app.submit_due_within(HALF_AN_HOUR)
+    assert app.count(t.report) == 0

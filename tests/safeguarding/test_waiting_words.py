@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 WORDS = "My cousin is in trouble at home"
 MORE = "My cousin is afraid to go home today"
-PROMISED = "Else Pikinini Helpline gets it in 30 min, without your number."
+PROMISED = "Else Pikinini Helpline gets it within 30 min, not your number."
 HALF_AN_HOUR = 1801  # seconds
 TO_CONTACT = ("hi", *TO_SEND_SMS[:-1])  # the next key answers Contact, the one after it Send
 

@@ -185,6 +185,37 @@ def test_after_a_redial_deleted_means_this_call_alone_and_is_the_same_for_everyb
         assert seen == walk(app.ussd(number(2), channel), *IN_DANGER, "9")[-1] == DELETED
 
 
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("answers", [5, 7])
+@pytest.mark.parametrize("is_first_delivered", [False, True])
+def test_after_a_redial_what_this_call_told_the_helpline_is_not_called_deleted(
+    app: App, channel: str, answers: int, is_first_delivered: bool
+) -> None:
+    """Whoever is on the phone knows what they told; the screen is that of a phone that never called before."""
+    walk(app.ussd(PHONE, channel), *IN_DANGER)
+    if is_first_delivered:
+        app.submit_due_within(121)
+    with later(minutes=5):
+        seen = []
+        for phone in (app.ussd(PHONE, channel), app.ussd(number(2), channel)):
+            walk(phone, *IN_DANGER[:answers])
+            app.submit_due_within(500)
+            seen.append([phone.type(reply).text for reply in (*IN_DANGER[answers:], "9")])
+    assert seen[0] == seen[1] and seen[0][-1] == TOLD
+    assert app.count(t.pending) == 0
+
+
+@pytest.mark.rule("S-38")
+def test_by_sms_what_was_told_after_help_is_not_called_deleted(app: App) -> None:
+    report = ("REPORT", "1", *IN_DANGER[1:-1])
+    phone = app.sms(PHONE)
+    thread(phone, *report, "HELP", "1", *IN_DANGER[1:-1])
+    app.submit_due_within(LONG_AFTER)
+    assert thread(phone, "My cousin is in trouble at home", "9", "No", "9")[-1] == TOLD
+
+
 @pytest.mark.rule("S-12")
 @pytest.mark.parametrize("emptied", [False, True], ids=["kept", "Redis emptied"])
 def test_where_nothing_was_left_behind_deleted_is_the_truth(app: App, redis_url: str, emptied: bool) -> None:

@@ -86,7 +86,7 @@ def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -
 def test_by_sms_words_before_a_report_is_begun_are_as_a_first_text(app: App, before: tuple[str, ...]) -> None:
     phone = app.sms(PHONE)
     seen = thread(phone, "hello", "1", *before, UNCLE)
-    assert seen[-1].startswith("Not sent yet.") and "gets it in 30 min" in seen[-1]
+    assert seen[-1].startswith("Not sent yet.") and "gets it within 30 min" in seen[-1]
     app.submit_due_within(UNCONFIRMED)
     [body] = helpline(app)
     assert (body.data["narrative"], body.data["triage"]["flags"]) == (UNCLE, ["INCOMPLETE", "NO_CONTACT", "WORDS_ONLY"])
