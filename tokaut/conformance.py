@@ -45,7 +45,7 @@ DRILL_TEXT = "Only a test of this phone. Nothing waits and nothing is to be done
 CONNECTION_ADVICE = {
     "dns": "Its name leads nowhere. Compare HOTLINE_<ID>_URL with them.",
     "not_reached": "Nothing listens there. Ask them whether the server runs, and what a firewall lets through.",
-    "timeout": "No whole answer within 20 s. It must answer first and work afterwards.",
+    "timeout": "No answer within 10 s. It must answer first and work afterwards.",
     "reset": "The line broke before an answer. Ask them to look into their server's log.",
 }
 

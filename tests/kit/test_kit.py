@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -27,9 +28,10 @@ from tests.support.prepared import migrate
 from tests.workers.filings import ONE, WORDS, Desk
 from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
+from workers.delivery.outcomes import Refused, outcome_of_status
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
-from workers.network.http_client import HttpClient
+from workers.network.http_client import HttpClient, HttpTimeouts
 
 VECTORS = json.loads((made.KIT / "signatures.json").read_text(encoding="utf-8"))
 REPORTS = [name for name in made.SAMPLES if name.startswith("report")]
@@ -69,6 +71,18 @@ def test_the_library_of_the_standard_agrees(vector: Mapping[str, Any]) -> None:
         else:
             with pytest.raises((WebhookVerificationError, ValueError)):
                 Verifier(vector["secret"]).verify(vector["body"], dict(vector["headers"]))
+
+
+def test_the_page_names_each_response_that_refuses_and_the_time_for_one() -> None:
+    """A developer who takes a refusal for a response that is retried loses reports to other hotlines."""
+    page = (made.KIT.parent / "report.md").read_text(encoding="utf-8")
+    responses = page.partition("## Responses")[2].partition("\n## ")[0]
+    named = {int(status) for line in re.findall(r"^\| (\d{3}[^|]*)\|", responses, re.M) for status in line.split(", ")}
+    assert named == {status for status in range(100, 600) if isinstance(outcome_of_status(status), Refused)}
+    seconds = f"{HttpTimeouts().read:.0f} s"
+    assert f"none in {seconds}" in responses
+    assert f"Answer within {seconds}" in page
+    assert f"within {seconds}" in (made.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
 
 
 @pytest.fixture
