@@ -287,6 +287,21 @@ def test_deliveries_that_fail_are_events(
     assert (page["paused_until"] is None, page["gone_since"], page["next"]) == (False, None, None)
 
 
+def test_a_delivery_that_failed_long_ago_is_listed_as_long_as_it_fails(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
+    """An empty list means that nothing is failing. A parked delivery stays for months until a person handles it."""
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+    old = {"created_at": database.now() - 80 * DAY, "state": "parked", "attempt": 300, "last_class": "timeout"}
+    with database.write() as connection:
+        connection.execute(update(t.delivery).values(old))
+    [event] = fetch(hotline_client, FAILURES).json()["events"]
+    assert (event["type"], event["data"]["report_id"]) == ("delivery.parked", report)
+    for days, count in ((90, 1), (60, 0)):
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86_400))
+        assert len(fetch(hotline_client, f"{FAILURES}?since={since}").json()["events"]) == count
+
+
 def test_failures_have_pages_too(
     made: StackPlan, hotline_client: HotlineClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
