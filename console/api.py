@@ -1,12 +1,11 @@
 """`POST /hotlines/<hotline>/reports/<report_id>`: the signed callback of a hotline's system about a report.
 
 Size, signature and age are checked first, then the body, then whether the report was delivered to this hotline. All
-effects are committed in one transaction, once for each `webhook-id`.
+effects are committed in one transaction, once for each `webhook-id` and content.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -184,7 +183,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         raise CaseNotFound
     if callback.report_id != report_id:
         raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
-    idempotency_key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
+    idempotency_key = _idempotency_key(hotline, request.headers["webhook-id"], callback)
     target, handling, is_repeat = case_actions.look_up(services.database, hotline, report_id, idempotency_key)
     if is_repeat:
         return _json(200, {"state": handling, "repeat": True})
@@ -203,6 +202,15 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         idempotency_key=idempotency_key,
     )
     return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
+
+
+def _idempotency_key(hotline: str, webhook_id: str, callback: CallbackBody) -> bytes:
+    """Return a key of the id and the content: words that come under a used id are new words, and no repeat.
+
+    It is a keyed hash, because the content may be a sentence that can be guessed.
+    """
+    content = (callback.report_id, callback.state, callback.reason or "", callback.message or "")
+    return services.cipher.mac("callback", hotline, webhook_id, *content)
 
 
 def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[dict[str, Any], SealedAnswer | None]:
