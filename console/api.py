@@ -24,7 +24,13 @@ from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions
-from reports.store.cases.case_actions import CaseAction, CaseNotFound, NoteKind, TransitionNotAllowed
+from reports.store.cases.case_actions import (
+    CaseAction,
+    CaseNotFound,
+    NoteKind,
+    TransitionNotAllowed,
+    UrgentRevisionNotReceived,
+)
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from runtime import strict_json
@@ -200,6 +206,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         answer,
         notes,
         idempotency_key=idempotency_key,
+        by_callback=True,
     )
     return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
 
@@ -250,6 +257,9 @@ def _body() -> bytes | None:
 
 def _error_response(error: InvalidCallback | TransitionNotAllowed) -> Response:
     """Answer with an error that tells the developer of the hotline's system what to change."""
+    if isinstance(error, UrgentRevisionNotReceived):
+        text = "The report has become more urgent, and that revision is on its way to you. Read it, then answer."
+        return _json(409, {"error": text, "state": error.before, "allowed": [Handling.REJECTED]})
     if isinstance(error, TransitionNotAllowed):
         return _json(
             409, {"error": "That cannot follow.", "state": error.before, "allowed": HANDLING_TRANSITIONS[error.before]}

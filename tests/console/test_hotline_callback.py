@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.hotline_clients import (
@@ -61,6 +62,37 @@ def test_every_pair(hotline_client: HotlineClient, database: Database, report: s
         assert (said.json()["state"], said.json()["allowed"]) == (before, list(HANDLING_TRANSITIONS[before]))
         assert first_delivery(database, report, HOTLINE).handling == before
         assert (len(rows(database, t.audit)), rows(database, t.callback), rows(database, t.note)) == (count, [], [])
+
+
+def test_who_has_not_received_that_it_is_urgent_acknowledges_nothing(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
+    """The reporter sends danger = now while the hotline's person reads the first revision and its server is down."""
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P3")
+    first, d = first_delivery(database, report, HOTLINE)._mapping, t.delivery.c
+    urgent = {**first, "delivery_id": new_id(database.now()), "type": "updated", "revision": 2, "priority": "P1"}
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(d.report_id == report).values(state="delivered"))
+        connection.execute(insert(t.delivery).values(**urgent))
+    for state in ("accepted", "in_progress", "closed"):
+        said = hotline_client.call(report, state, message=SEEN)
+        assert (said.status_code, said.json()["state"], said.json()["allowed"]) == (409, "none", ["rejected"])
+        assert "more urgent" in said.json()["error"]
+    assert (first_delivery(database, report, HOTLINE).handling, rows(database, t.answer)) == ("none", [])
+    with database.write() as connection:  # as the worker does with the receipt of the update
+        raised = {"state": "delivered", "priority": "P1"}
+        connection.execute(update(t.delivery).where(d.report_id == report).values(raised))
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
+
+
+def test_an_update_that_is_not_more_urgent_or_the_reports_own_delivery_stops_no_callback(
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    first = first_delivery(database, report, HOTLINE)._mapping
+    later = {**first, "delivery_id": new_id(database.now()), "type": "updated", "revision": 2}
+    with database.write() as connection:
+        connection.execute(insert(t.delivery).values(**later))
+    assert hotline_client.call(report, "accepted").status_code == 200
 
 
 @pytest.mark.rule("B-65")
