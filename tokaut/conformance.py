@@ -97,6 +97,10 @@ class DrillPayloads:
         """Return the body of a message that the reporter adds to the report."""
         return self._envelope(DeliveryType.MESSAGE, drills.message_body(self.report_id, fresh_id(), self.at))
 
+    def recording(self) -> bytes:
+        """Return the body of a message with the longest recording: the largest request that a hotline can get."""
+        return self._envelope(DeliveryType.MESSAGE, drills.recording_body(self.report_id, fresh_id(), self.at))
+
     def unread(self) -> bytes:
         """Return the body of a request that could not be read."""
         return self._envelope(DeliveryType.UNREAD, drills.unread_body(self.country, fresh_id(), self.at))
@@ -170,6 +174,7 @@ def _acceptance_tests(connector: WebhookConnector, drills: DrillPayloads) -> Ite
     bodies = {
         "takes a newer revision": drills.updated(),
         "takes words said later": drills.message(),
+        "takes the longest recording": drills.recording(),
         "takes what nobody could read": drills.unread(),
         "takes fields of a later version": drills.later(),
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
 import re
 import threading
 import time
+import wave
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +22,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from reports.recordings import MOST_BYTES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.kit import made
@@ -152,15 +157,21 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
     migrate(database, "demo")
     result = Ground(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
-    assert "13 of 13 as expected" in result.output
+    assert "14 of 14 as expected" in result.output
     received = kit.received()
-    assert len(received) == 6, "six that it must take; one of them came twice, and the others it refused"
+    assert len(received) == 7, "seven that it must take; one of them came twice, and the others it refused"
+    assert max(len(body) for _, _, body in received) > 2_790_000, "the largest request that there can be"
     assert {mode for _, mode, _ in received} == {"training"}
     for _, _, body in received:
         data = json.loads(body)["data"]
         if data["schema"] == "cop-report":
             (SHUT if data["version"] == "1.0" else OPEN).validate(data)
             assert data["narrative"].startswith("DRILL")
+        elif data.get("kind") == "recording":
+            sound = base64.b64decode(data["recording"]["base64"])
+            assert (len(sound), hashlib.sha256(sound).hexdigest()) == (MOST_BYTES, data["recording"]["sha256"])
+            with wave.open(io.BytesIO(sound)) as file:
+                assert not any(file.readframes(file.getnframes()))
     with database.read() as connection:
         assert connection.execute(select(t.report)).all() == []
         assert connection.execute(select(t.delivery)).all() == []
@@ -176,6 +187,7 @@ REFUSALS = {
 TAKES = {
     "takes a report", "takes the same one again", "takes a newer revision", "takes words said later",
     "takes what nobody could read", "takes fields of a later version", "takes one of two signatures",
+    "takes the longest recording",
 }  # fmt: skip
 
 
@@ -196,6 +208,7 @@ class Bad(BaseHTTPRequestHandler):
             "gone": 410,
             "once_only": 409 if self.headers["webhook-id"] in seen else 204,
             "knows_no_other": 204 if data["type"] == "report.created" else 422,
+            "small": 413 if len(body) > 1024 * 1024 else 204,  # as nginx, where client_max_body_size is not set
             "strict": 422 if data["data"].get("version") == "1.1" else 204,
             "any_time": 204,
             "first_only": 204 if door.is_signed(self.first(), body, at) else 401,
@@ -225,6 +238,7 @@ class Bad(BaseHTTPRequestHandler):
         ("falls_over", REFUSALS),
         ("once_only", {"takes the same one again"}),
         ("knows_no_other", TAKES - {"takes a report", "takes the same one again", "takes one of two signatures"}),
+        ("small", {"takes the longest recording"}),
         ("strict", {"takes fields of a later version"}),
         ("any_time", {"refuses one of ten minutes ago", "refuses one of ten minutes ahead"}),
         ("first_only", {"takes one of two signatures"}),
