@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import socket
 import threading
 import time
 import wave
@@ -124,6 +125,16 @@ def test_a_wrong_secret_is_kept_out_and_the_report_waits(kit: Receiver) -> None:
     door = webhook(kit, made.OLDER)
     assert door.send(b"{}", door.headers("any", b"{}")).status == 401
     assert kit.received() == []
+
+
+@pytest.mark.slow
+def test_the_receiver_reads_no_endless_body_and_says_its_time(kit: Receiver) -> None:
+    """Anybody can send a negative length; and by the header Date we correct a wrong clock of ours."""
+    with socket.create_connection(("127.0.0.1", kit.port), timeout=5) as line:
+        line.sendall(b"POST /reports HTTP/1.1\r\nContent-Length: -1\r\n\r\n" + b"x" * 100)
+        head = line.recv(4096)
+    assert head.startswith(b"HTTP/1.0 401 ")
+    assert b"\r\nDate: " in head
 
 
 class Ground:
