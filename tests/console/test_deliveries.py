@@ -218,7 +218,7 @@ def test_what_the_address_may_not_say(hotline_client: HotlineClient) -> None:
         assert why in said.json()["error"], query
 
 
-@pytest.mark.rule("A-31")
+@pytest.mark.rule("S-13")
 def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
     made: StackPlan, hotline_client: HotlineClient, database: Database
 ) -> None:
