@@ -41,7 +41,8 @@ OPENER = urllib.request.build_opener(NoRedirect)
 def call(door, report_id, said, key):
     """Status and answer. 200: done, now or before. 409, 422: the answer says what else would do. 503: call again."""
     body = json.dumps({"report_id": report_id, **said}).encode()  # the signature is over the body, not the address
-    request = urllib.request.Request(f"{door}/reports/{report_id}", body, signed(key, int(time.time()), body))
+    address = f"{door.rstrip('/')}/reports/{report_id}"
+    request = urllib.request.Request(address, body, signed(key, int(time.time()), body))
     try:
         with OPENER.open(request, timeout=20) as answer:
             return answer.status, answer.read().decode()
