@@ -224,6 +224,17 @@ def test_where_nobody_could_read_it_the_state_counts_all_the_same(
     assert rows(database, t.answer) == []
 
 
+def test_who_has_handed_a_report_back_writes_to_its_reporter_no_more(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    """The reporter's answer would reach only others. Staff in the console cannot do it either."""
+    assert hotline_client.call(report, "rejected", reason="not ours", message=SEEN).status_code == 200
+    said = hotline_client.call(report, "rejected", reason="not ours", message="Come at 4.")
+    assert (said.status_code, said.json()["state"], said.json()["allowed"]) == (409, "rejected", [])
+    assert len(rows(database, t.answer)) == 1
+    assert hotline_client.call(report, "rejected", reason="said better").status_code == 200
+
+
 def test_a_report_that_is_handed_back_says_why(
     made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
 ) -> None:

@@ -170,9 +170,10 @@ def perform(database: Database, step: CaseAction) -> Handling:
 def _check_state(connection: Connection, database: Database, step: CaseAction, before: Handling) -> None:
     """Raise TransitionNotAllowed or StatusConflict if the report is not in a state that allows the action.
 
-    A report that has an outcome gets no other one, and a mark of a false report is confirmed only while it is there.
+    A report that has an outcome gets no other one, and a mark of a false report is confirmed only while it is there. A
+    hotline that has declined a report gets no words of its reporter, and sends none.
     """
-    if not may_change(before, step.new_state):
+    if not may_change(before, step.new_state) or (step.answer and before == Handling.REJECTED):
         raise TransitionNotAllowed(before)
     if step.seen_status is not None:
         case_status.check_unchanged(connection, database, step.case_ref, before, step.seen_status)
