@@ -141,7 +141,8 @@ def _lay_out_uncached(
             break
     if len(laid_pages) > 1 and (screen.end or screen.id == OVERLAY_SCREEN):  # nobody can ask for its second page
         laid_pages = _on_one_page(menu, drill, limit) or laid_pages
-    elif drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
+    elif drill and not screen.words.is_field_alone and _has_moved(laid_pages, pages(menu, limit)):
+        # the mark must not move a choice to another page
         laid_pages = _shortened(menu, drill, limit) or laid_pages
     return ScreenLayout(screen, offers, laid_pages)
 

@@ -11,6 +11,7 @@ import locales
 from flows.catalogues import load
 from flows.engine import render_notice
 from flows.pagination import alphabet, septets
+from flows.renderer import lay_out
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, check_reply
 from tests.flows.phone import LIMITS, book, world
 
@@ -129,3 +130,15 @@ def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str
         shown = render_notice(book(), "my.message", here, limit)
         assert (shown.pages, longest in shown.text) == (1, True), shown.text
     assert septets(longest) <= MAX_SEPTETS
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("tag", sorted(LANGUAGES))
+@pytest.mark.parametrize("words", ["We read it. " * 10, "\u02bbOku mau lau ia. Tohi mai he taimi 4 he."])
+def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
+    """Its mark takes room, so the choices may be on a second page; sentences of other screens are left out then."""
+    for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
+        facts = {"channel": channel, "another": another, "drill": "yes"}
+        here = world(facts, {"message": words}, translate=LANGUAGES[tag].say)
+        shown = " ".join(page.heading for page in lay_out(book().screens["my.message"], {}, here, limit).pages)
+        assert words.split() == shown.split()[-len(words.split()) :], shown
