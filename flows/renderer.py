@@ -67,7 +67,8 @@ def render(
     if sorry and not notice:
         first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
         keep = context.fields.get("emergency", "") if first else ""
-        text = with_first_line(page, _signs(layout.screen, context), limit, keep=keep)
+        signs, whole = _signs(layout.screen, context), layout.screen.words.is_field_alone
+        text = with_first_line(page, signs, limit, keep=keep, whole_heading=whole)
     return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
 
 

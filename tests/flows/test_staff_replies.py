@@ -10,8 +10,9 @@ import pytest
 import locales
 from flows.catalogues import load
 from flows.engine import render_notice
-from flows.pagination import alphabet, septets
-from flows.renderer import lay_out
+from flows.model import FlowState
+from flows.pagination import alphabet, fits, septets
+from flows.renderer import lay_out, render
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, check_reply
 from tests.flows.phone import LIMITS, book, world
 
@@ -142,3 +143,14 @@ def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
         here = world(facts, {"message": words}, translate=LANGUAGES[tag].say)
         shown = " ".join(page.heading for page in lay_out(book().screens["my.message"], {}, here, limit).pages)
         assert words.split() == shown.split()[-len(words.split()) :], shown
+
+
+@pytest.mark.parametrize("tag", sorted(LANGUAGES))
+@pytest.mark.parametrize("words", ["We read it. " * 9 + "Do not go.", "\u02bbOku mau lau ia. Tohi mai he taimi 4 he."])
+def test_a_wrong_key_takes_no_word_of_staff_away(tag: str, words: str) -> None:
+    """The sign that the key was wrong takes room from other screens; here it is left out if it does not fit."""
+    for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
+        here = world({"channel": channel, "another": another}, {"message": words}, translate=LANGUAGES[tag].say)
+        shown = render(book(), FlowState("my.message", wrong=1), here, limit, sorry=True).text
+        assert lay_out(book().screens["my.message"], {}, here, limit).pages[0].heading in shown
+        assert fits(shown, limit)
