@@ -120,11 +120,12 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
     Raises CaseNotFound.
     """
     with row_security.read_as(database, hotline) as connection:
+        is_repeat = key_exists(connection, call_key)  # first: the state is then at least that of the first callback
         rows = connection.execute(reports_to(hotline, report_id)).all()
         target = find_answer_target(connection, report_id) if rows else None
         if target is None:
             raise CaseNotFound
-        return target, rows[-1].handling, key_exists(connection, call_key)
+        return target, rows[-1].handling, is_repeat
 
 
 def perform(database: Database, step: CaseAction) -> Handling:
