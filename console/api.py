@@ -1,12 +1,11 @@
 """`POST /hotlines/<hotline>/reports/<report_id>`: the signed callback of a hotline's system about a report.
 
 Size, signature and age are checked first, then the body, then whether the report was delivered to this hotline. All
-effects are committed in one transaction, once for each `webhook-id`.
+effects are committed in one transaction, once for each `webhook-id` and content.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,13 @@ from reports.countries.country import Country
 from reports.countries.hotline import Hotline
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions
-from reports.store.cases.case_actions import CaseAction, CaseNotFound, NoteKind, TransitionNotAllowed
+from reports.store.cases.case_actions import (
+    CaseAction,
+    CaseNotFound,
+    NoteKind,
+    TransitionNotAllowed,
+    UrgentRevisionNotReceived,
+)
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from runtime import strict_json
@@ -184,7 +189,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         raise CaseNotFound
     if callback.report_id != report_id:
         raise InvalidCallback("report_id is not the report that the address names; nothing was done.")
-    idempotency_key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
+    idempotency_key = _idempotency_key(hotline, request.headers["webhook-id"], callback)
     target, handling, is_repeat = case_actions.look_up(services.database, hotline, report_id, idempotency_key)
     if is_repeat:
         return _json(200, {"state": handling, "repeat": True})
@@ -201,8 +206,18 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         answer,
         notes,
         idempotency_key=idempotency_key,
+        by_callback=True,
     )
     return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
+
+
+def _idempotency_key(hotline: str, webhook_id: str, callback: CallbackBody) -> bytes:
+    """Return a key of the id and the content: words that come under a used id are new words, and no repeat.
+
+    It is a keyed hash, because the content may be a sentence that can be guessed.
+    """
+    content = (callback.report_id, callback.state, callback.reason or "", callback.message or "")
+    return services.cipher.mac("callback", hotline, webhook_id, *content)
 
 
 def _seal_message(message_sealer: MessageSealer, message: str | None) -> tuple[dict[str, Any], SealedAnswer | None]:
@@ -242,6 +257,9 @@ def _body() -> bytes | None:
 
 def _error_response(error: InvalidCallback | TransitionNotAllowed) -> Response:
     """Answer with an error that tells the developer of the hotline's system what to change."""
+    if isinstance(error, UrgentRevisionNotReceived):
+        text = "The report has become more urgent, and that revision is on its way to you. Read it, then answer."
+        return _json(409, {"error": text, "state": error.before, "allowed": [Handling.REJECTED]})
     if isinstance(error, TransitionNotAllowed):
         return _json(
             409, {"error": "That cannot follow.", "state": error.before, "allowed": HANDLING_TRANSITIONS[error.before]}

@@ -57,13 +57,13 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
     """Return the blueprint with both routes."""
     bp = Blueprint("deliveries", __name__)
 
-    def answer(hotline: str, page: Callable[[str, PageQuery], dict[str, Any]]) -> Response:
+    def answer(hotline: str, page: Callable[[str, PageQuery], dict[str, Any]], oldest: int) -> Response:
         if not _is_signed(signatures, hotline):
             return Response("Not signed\n", 401, content_type=PLAIN)
         try:
             if not _count_request(hotline):
                 return Response("Too many requests\n", 429, {"Retry-After": "60"}, content_type=PLAIN)
-            return _json(200, page(hotline, _parse_query()))
+            return _json(200, page(hotline, _parse_query(oldest)))
         except InvalidQuery as error:
             return _json(422, {"error": str(error)})
         except DatabaseUnavailable:
@@ -73,13 +73,13 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
     @exempt("the hotline signs each request")
     def list_deliveries(hotline: str) -> Response:
         """Return a page of the deliveries that the hotline accepted, with their sealed copies."""
-        return answer(hotline, _delivered_page)
+        return answer(hotline, _delivered_page, services.database.now() - PERIOD_DAYS * DAY)
 
     @bp.get("/hotlines/<hotline>/failures", provide_automatic_options=False)
     @exempt("the hotline signs each request")
     def list_failures(hotline: str) -> Response:
-        """Return a page of the deliveries that fail, as events, and whether deliveries are paused."""
-        return answer(hotline, _failing_page)
+        """Return a page of the deliveries that fail, however old, as events, and whether deliveries are paused."""
+        return answer(hotline, _failing_page, 0)
 
     return bp
 
@@ -102,15 +102,14 @@ def _count_request(hotline: str) -> bool:
     return login_throttle.count_attempts(services.database, LoginAttempt(bucket, RATE_LIMIT))[0]
 
 
-def _parse_query() -> PageQuery:
-    """Read the parameters of the address. Raises InvalidQuery."""
+def _parse_query(oldest: int) -> PageQuery:
+    """Read the parameters of the address. `oldest`: the earliest `since`, and its default. Raises InvalidQuery."""
     try:
         fields = parse_query(request)
     except InvalidForm:
         fields = {"": ""}
     if set(fields) - _PARAMETERS:
         raise InvalidQuery("The address may have since and after, each once, and nothing else.")
-    oldest = services.database.now() - PERIOD_DAYS * DAY
     since = _parse_time(fields["since"]) if "since" in fields else oldest
     if since < oldest:
         moment = rfc3339(oldest // SECOND + 60)

@@ -12,7 +12,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec import field as struct_field
 
-from flows.pagination import ScreenLimit, ScreenPage
+from flows.pagination import PLACEHOLDER, ScreenLimit, ScreenPage
 from runtime.telephony import CHANNEL_KINDS
 
 # The names that flow files may use beside their own questions. Pure data.
@@ -212,6 +212,11 @@ class ScreenText:
         """Return whether everybody sees the same text: it has no condition and no field."""
         variant = self.variants[0] if len(self.variants) == 1 else None
         return bool(variant and variant.when is ALWAYS and "{" not in "".join(variant.says))
+
+    @property
+    def is_field_alone(self) -> bool:
+        """Return whether it is only a field, such as a message of staff, of which no sentence may be left out."""
+        return any(PLACEHOLDER.fullmatch(say) for variant in self.variants for say in variant.says)
 
     def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
         """Return the texts of the first variant that holds, from the longest to the shortest."""

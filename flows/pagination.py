@@ -150,19 +150,22 @@ class ScreenPage(Struct, frozen=True):
     menu: Menu | None = None
 
 
-def with_first_line(page: ScreenPage, signs: tuple[str, ...], limit: ScreenLimit, *, keep: str = "") -> str:
+def with_first_line(
+    page: ScreenPage, signs: tuple[str, ...], limit: ScreenLimit, *, keep: str = "", whole_heading: bool = False
+) -> str:
     """Return the text of a page with one of `signs` as its first line, or without if none fits.
 
     The signs are ordered by preference, the longest first. To make room the line to leave is removed first, then the
     foot, then sentences of the heading without a number, then the end of the heading. The choices, Back, More and the
     line above stay. A heading keeps its first line if that contains `keep`; then its end goes before other sentences.
+    `whole_heading`: nothing of the heading is removed.
     """
     menu = page.menu or Menu(page.heading)
     lean = replace(menu, foot="")
     leaner = [_join(part, page.lines, lean, more=page.more) for part in shorter_headings(page.heading)]
     cut = [_join(part, page.lines, lean, more=page.more) for part in (page.heading, *_cut_headings(page.heading, keep))]
     whole = [page.text, page.bare]
-    for texts in ([*whole, *cut],) if keep else ([*whole, *leaner], cut):
+    for texts in (whole,) if whole_heading else ([*whole, *cut],) if keep else ([*whole, *leaner], cut):
         for sign, text in product(signs, texts):
             if fits(signed := f"{sign}\n{text}", limit):
                 return signed

@@ -67,7 +67,8 @@ def render(
     if sorry and not notice:
         first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
         keep = context.fields.get("emergency", "") if first else ""
-        text = with_first_line(page, _signs(layout.screen, context), limit, keep=keep)
+        signs, whole = _signs(layout.screen, context), layout.screen.words.is_field_alone
+        text = with_first_line(page, signs, limit, keep=keep, whole_heading=whole)
     return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
 
 
@@ -141,7 +142,8 @@ def _lay_out_uncached(
             break
     if len(laid_pages) > 1 and (screen.end or screen.id == OVERLAY_SCREEN):  # nobody can ask for its second page
         laid_pages = _on_one_page(menu, drill, limit) or laid_pages
-    elif drill and _has_moved(laid_pages, pages(menu, limit)):  # the mark must not move a choice to another page
+    elif drill and not screen.words.is_field_alone and _has_moved(laid_pages, pages(menu, limit)):
+        # the mark must not move a choice to another page
         laid_pages = _shortened(menu, drill, limit) or laid_pages
     return ScreenLayout(screen, offers, laid_pages)
 

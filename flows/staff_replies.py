@@ -31,6 +31,9 @@ TIME = re.compile(r"\b(?:[01]?\d|2[0-4])[.:h][0-5]\d\b(?![.:\d])|\b\d{1,2}(?= ?[
 DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")
 MAX_SHORT_DIGITS = 2  # up to this many digits are no telephone number: "at 4", "in 10 days"
 
+# As "1 Yes": the screen has its own choices below the message, and a key that is pressed chooses one of those.
+CHOICE = re.compile(r"^[ \t]*\d{1,2}(?:[.):]|(?= ))", re.MULTILINE)
+
 PICTURE_WORDS = (
     r"pictures?|photos?|images?|videos?|selfies?|screenshots?|pics?|clips?|"  # English
     r"vid[ée]os?|clich[ée]s?|fotos?|foto|pija|piksa|poto|piksa|picha|itaba|ata"
@@ -93,13 +96,14 @@ HAS_LINK = (
 )
 FOREIGN_NUMBER = "Only checked helpline numbers of this country may be sent. {number} is not one."
 PICTURES_ASKED = "The message asks for pictures. Having one may be a crime, even for staff."
+LIKE_A_CHOICE = "A line begins with a number. It looks like one of the choices of that screen."
 TOPIC = "The first line says {words}. Anybody who looks at that phone reads it."
 PROMISE = "The message promises something that is not certain: {words}."
 ASKS_TOO_MUCH = "The message asks or says something that staff never ask or say: {words}."
 FIRST_QUESTION = "The first line says {words}. Others who look at that phone may guess what this is about."
 SENTENCES: Final = (
     *(EMPTY, TOO_LONG, INVISIBLE, HAS_LINK, FOREIGN_NUMBER, PICTURES_ASKED),
-    *(TOPIC, PROMISE, ASKS_TOO_MUCH, FIRST_QUESTION),
+    *(LIKE_A_CHOICE, TOPIC, PROMISE, ASKS_TOO_MUCH, FIRST_QUESTION),
 )
 
 
@@ -157,6 +161,8 @@ def _doubts(words: str, names: Collection[str]) -> Iterator[Objection]:
     revealing = sorted(TOPIC_WORDS & first_words) + sorted(name for name in names if name.casefold() in first)
     if revealing:
         yield Objection(Weight.DOUBT, TOPIC, {"words": ", ".join(revealing)})
+    if CHOICE.search(TIME.sub("-", plain)):
+        yield Objection(Weight.DOUBT, LIKE_A_CHOICE)
     if match := PROMISES.search(plain):
         yield Objection(Weight.DOUBT, PROMISE, {"words": match[0]})
     if match := NEVER_ASKED.search(plain):

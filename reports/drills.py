@@ -6,6 +6,8 @@ gives a phone number: a call to it would reach a stranger.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,8 @@ from reports.countries.country import Country
 from reports.delivery import RecipientRole
 from reports.escalation import Priority
 from reports.facts import Completeness, Facts, GivenAnswer, derive_facts
-from reports.json_bodies import json_bytes, message_json, unread_json
+from reports.json_bodies import MessageKind, json_bytes, message_json, unread_json, with_sound
+from reports.recordings import MOST_BYTES
 from reports.report import ReportMetadata, build_report, to_json
 from reports.routing import Recipient, Route, find_route
 from reports.triage import triage
@@ -24,6 +27,7 @@ from runtime.settings import Mode
 
 DRILL_MODE = Mode.TRAINING
 MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # the modes in which a lead can plan a scripted drill
+WAV_HEAD = struct.Struct("<4sI8sIHHIIHH4sI")
 DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
 
 
@@ -176,6 +180,24 @@ def later_version_body(data: Mapping[str, Any]) -> bytes:
 def message_body(report_id: str, message_id: str, at: int) -> bytes:
     """Return the `data` of a report.message. `at`: Unix seconds."""
     return message_json(report_id=report_id, message_id=message_id, mode=DRILL_MODE, created_at=at, text=DRILL_TEXT)
+
+
+def recording_body(report_id: str, message_id: str, at: int) -> bytes:
+    """Return the `data` of a report.message with the longest recording that there can be: silence.
+
+    It is the largest request. `at`: Unix seconds.
+    """
+    sound = _silence(MOST_BYTES)
+    facts = {"content_type": "audio/wav", "bytes": len(sound), "sha256": hashlib.sha256(sound).hexdigest()}
+    ids: dict[str, Any] = {"report_id": report_id, "message_id": message_id, "mode": DRILL_MODE, "created_at": at}
+    return with_sound(message_json(**ids, kind=MessageKind.RECORDING, recording=facts), sound)
+
+
+def _silence(size: int) -> bytes:
+    """Return a WAV file of so many bytes, in mono with 8,000 samples of 16 bits a second."""
+    samples = bytes(size - WAV_HEAD.size)
+    parts = (b"RIFF", size - 8, b"WAVEfmt ", 16, 1, 1, 8000, 16_000, 2, 16, b"data", len(samples))
+    return WAV_HEAD.pack(*parts) + samples
 
 
 def unread_body(country: Country, report_id: str, at: int) -> bytes:

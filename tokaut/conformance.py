@@ -45,7 +45,7 @@ DRILL_TEXT = "Only a test of this phone. Nothing waits and nothing is to be done
 CONNECTION_ADVICE = {
     "dns": "Its name leads nowhere. Compare HOTLINE_<ID>_URL with them.",
     "not_reached": "Nothing listens there. Ask them whether the server runs, and what a firewall lets through.",
-    "timeout": "No whole answer within 20 s. It must answer first and work afterwards.",
+    "timeout": "No answer within 10 s. It must answer first and work afterwards.",
     "reset": "The line broke before an answer. Ask them to look into their server's log.",
 }
 
@@ -96,6 +96,10 @@ class DrillPayloads:
     def message(self) -> bytes:
         """Return the body of a message that the reporter adds to the report."""
         return self._envelope(DeliveryType.MESSAGE, drills.message_body(self.report_id, fresh_id(), self.at))
+
+    def recording(self) -> bytes:
+        """Return the body of a message with the longest recording: the largest request that a hotline can get."""
+        return self._envelope(DeliveryType.MESSAGE, drills.recording_body(self.report_id, fresh_id(), self.at))
 
     def unread(self) -> bytes:
         """Return the body of a request that could not be read."""
@@ -170,6 +174,7 @@ def _acceptance_tests(connector: WebhookConnector, drills: DrillPayloads) -> Ite
     bodies = {
         "takes a newer revision": drills.updated(),
         "takes words said later": drills.message(),
+        "takes the longest recording": drills.recording(),
         "takes what nobody could read": drills.unread(),
         "takes fields of a later version": drills.later(),
     }

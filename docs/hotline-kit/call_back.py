@@ -28,12 +28,23 @@ def signed(key, at, body):
     }
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The page that a redirect leads to, such as a login, may answer 200: that is no answer of Tokaut."""
+
+    def redirect_request(self, *_):
+        return None  # the redirect then raises HTTPError
+
+
+OPENER = urllib.request.build_opener(NoRedirect)
+
+
 def call(door, report_id, said, key):
     """Status and answer. 200: done, now or before. 409, 422: the answer says what else would do. 503: call again."""
     body = json.dumps({"report_id": report_id, **said}).encode()  # the signature is over the body, not the address
-    request = urllib.request.Request(f"{door}/reports/{report_id}", body, signed(key, int(time.time()), body))
+    address = f"{door.rstrip('/')}/reports/{report_id}"
+    request = urllib.request.Request(address, body, signed(key, int(time.time()), body))
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with OPENER.open(request, timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -101,8 +101,9 @@ def pages(secret, door, since):
 def main(door, since=""):
     os.umask(0o077)  # received.db holds reports: nobody else on this machine may read it
     secret, private_keys = os.environ["WEBHOOK_SECRET"].split(",")[0], keys(os.environ["KEY_FILE"])
+    door = door.rstrip("/")
     hotline = urllib.parse.urlsplit(door).path.rpartition("/")[2]
-    count = withheld = 0
+    count = withheld = without_key = 0
     with closing(sqlite3.connect("received.db")) as database:
         database.execute("CREATE TABLE IF NOT EXISTS received (id PRIMARY KEY, at REAL, mode TEXT, body BLOB)")
         for one in pages(secret, door, since):
@@ -110,11 +111,15 @@ def main(door, since=""):
                 print(one["delivery_id"], one["report_id"], "withheld:", one["withheld"])
                 withheld += 1
                 continue
+            if one["copy"]["key_id"] not in private_keys:
+                print(one["delivery_id"], one["report_id"], "no key", one["copy"]["key_id"], "in the key file")
+                without_key += 1
+                continue
             body = opened(private_keys, hotline, one)
             row = (one["delivery_id"], time.time(), one["mode"], body)
             with database:  # stored before the next one is asked for
                 count += database.execute("INSERT OR IGNORE INTO received VALUES (?, ?, ?, ?)", row).rowcount
-    print(f"{count} put back, {withheld} withheld")
+    print(f"{count} put back, {withheld} withheld, {without_key} without a key")
 
 
 if __name__ == "__main__":

@@ -41,11 +41,13 @@ class Door(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_POST(self):
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 4 << 20))
+        length = self.headers.get("Content-Length", "")
+        body = self.rfile.read(min(int(length), 4 << 20) if length.isdecimal() else 0)  # -1 would read without end
         signed = is_signed(self.headers, body, time.time())
         if signed:
             keep(self.headers["webhook-id"], body)
         self.send_response_only(204 if signed else 401)
+        self.send_header("Date", self.date_time_string())
         self.end_headers()
 
 

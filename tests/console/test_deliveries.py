@@ -218,7 +218,7 @@ def test_what_the_address_may_not_say(hotline_client: HotlineClient) -> None:
         assert why in said.json()["error"], query
 
 
-@pytest.mark.rule("A-31")
+@pytest.mark.rule("S-13")
 def test_no_copy_with_a_number_that_was_withdrawn_and_none_of_a_deleted_report(
     made: StackPlan, hotline_client: HotlineClient, database: Database
 ) -> None:
@@ -285,6 +285,21 @@ def test_deliveries_that_fail_are_events(
     assert events["delivery.failing"]["next_attempt_at"].endswith("Z")
     assert events["delivery.refused"]["next_attempt_at"] is None
     assert (page["paused_until"] is None, page["gone_since"], page["next"]) == (False, None, None)
+
+
+def test_a_delivery_that_failed_long_ago_is_listed_as_long_as_it_fails(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
+    """An empty list means that nothing is failing. A parked delivery stays for months until a person handles it."""
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+    old = {"created_at": database.now() - 80 * DAY, "state": "parked", "attempt": 300, "last_class": "timeout"}
+    with database.write() as connection:
+        connection.execute(update(t.delivery).values(old))
+    [event] = fetch(hotline_client, FAILURES).json()["events"]
+    assert (event["type"], event["data"]["report_id"]) == ("delivery.parked", report)
+    for days, count in ((90, 1), (60, 0)):
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86_400))
+        assert len(fetch(hotline_client, f"{FAILURES}?since={since}").json()["events"]) == count
 
 
 def test_failures_have_pages_too(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.hotline_clients import (
@@ -63,6 +64,37 @@ def test_every_pair(hotline_client: HotlineClient, database: Database, report: s
         assert (len(rows(database, t.audit)), rows(database, t.callback), rows(database, t.note)) == (count, [], [])
 
 
+def test_who_has_not_received_that_it_is_urgent_acknowledges_nothing(
+    made: StackPlan, hotline_client: HotlineClient, database: Database
+) -> None:
+    """The reporter sends danger = now while the hotline's person reads the first revision and its server is down."""
+    report = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P3")
+    first, d = first_delivery(database, report, HOTLINE)._mapping, t.delivery.c
+    urgent = {**first, "delivery_id": new_id(database.now()), "type": "updated", "revision": 2, "priority": "P1"}
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(d.report_id == report).values(state="delivered"))
+        connection.execute(insert(t.delivery).values(**urgent))
+    for state in ("accepted", "in_progress", "closed"):
+        said = hotline_client.call(report, state, message=SEEN)
+        assert (said.status_code, said.json()["state"], said.json()["allowed"]) == (409, "none", ["rejected"])
+        assert "more urgent" in said.json()["error"]
+    assert (first_delivery(database, report, HOTLINE).handling, rows(database, t.answer)) == ("none", [])
+    with database.write() as connection:  # as the worker does with the receipt of the update
+        raised = {"state": "delivered", "priority": "P1"}
+        connection.execute(update(t.delivery).where(d.report_id == report).values(raised))
+    assert hotline_client.call(report, "accepted", message=SEEN).status_code == 200
+
+
+def test_an_update_that_is_not_more_urgent_or_the_reports_own_delivery_stops_no_callback(
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    first = first_delivery(database, report, HOTLINE)._mapping
+    later = {**first, "delivery_id": new_id(database.now()), "type": "updated", "revision": 2}
+    with database.write() as connection:
+        connection.execute(insert(t.delivery).values(**later))
+    assert hotline_client.call(report, "accepted").status_code == 200
+
+
 @pytest.mark.rule("B-65")
 def test_accepted_after_closed(hotline_client: HotlineClient, report: str) -> None:
     assert hotline_client.call(report, "closed").status_code == 200
@@ -75,15 +107,28 @@ def test_accepted_after_closed(hotline_client: HotlineClient, report: str) -> No
 def test_the_same_call_again_has_no_second_effect(
     hotline_client: HotlineClient, database: Database, report: str
 ) -> None:
-    """Also after other callbacks, and if the same key comes with another state."""
+    """Also after other callbacks."""
     assert hotline_client.call(report, "accepted", key="one", message=SEEN).status_code == 200
     assert hotline_client.call(report, "closed").status_code == 200
     before = [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)]
-    for state in ("accepted", "in_progress"):
-        said = hotline_client.call(report, state, key="one", message=SEEN)
+    for _ in range(2):
+        said = hotline_client.call(report, "accepted", key="one", message=SEEN)
         assert (said.status_code, said.json()) == (200, {"state": "closed", "repeat": True})
     assert [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)] == before
     assert len(rows(database, t.answer)) == 1
+
+
+def test_an_id_that_is_used_again_for_another_callback_swallows_no_words(
+    made: StackPlan, hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    """A system that takes the report's id as webhook-id, or sends corrected words as a retry, gets 200 as before."""
+    other = store_report(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+    assert hotline_client.call(report, "accepted", key="one").status_code == 200
+    said = [hotline_client.call(report, "accepted", key="one", message=words).json() for words in (SEEN, SEEN, "At 5.")]
+    assert [one.get("repeat", False) for one in said] == [False, True, False]
+    assert len(rows(database, t.answer)) == 2
+    assert hotline_client.call(report, "closed", key="one", reason="done").json() == {"state": "closed"}
+    assert hotline_client.call(other, "closed", key="one", reason="done").json() == {"state": "closed"}
 
 
 def test_a_call_that_changed_nothing_may_come_again(
@@ -177,6 +222,17 @@ def test_where_nobody_could_read_it_the_state_counts_all_the_same(
     assert why in said.json()["message"]
     assert first_delivery(database, report, HOTLINE).handling == "accepted"
     assert rows(database, t.answer) == []
+
+
+def test_who_has_handed_a_report_back_writes_to_its_reporter_no_more(
+    hotline_client: HotlineClient, database: Database, report: str
+) -> None:
+    """The reporter's answer would reach only others. Staff in the console cannot do it either."""
+    assert hotline_client.call(report, "rejected", reason="not ours", message=SEEN).status_code == 200
+    said = hotline_client.call(report, "rejected", reason="not ours", message="Come at 4.")
+    assert (said.status_code, said.json()["state"], said.json()["allowed"]) == (409, "rejected", [])
+    assert len(rows(database, t.answer)) == 1
+    assert hotline_client.call(report, "rejected", reason="said better").status_code == 200
 
 
 def test_a_report_that_is_handed_back_says_why(

@@ -10,7 +10,9 @@ import pytest
 import locales
 from flows.catalogues import load
 from flows.engine import render_notice
-from flows.pagination import alphabet, septets
+from flows.model import FlowState
+from flows.pagination import alphabet, fits, septets
+from flows.renderer import lay_out, render
 from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, check_reply
 from tests.flows.phone import LIMITS, book, world
 
@@ -84,6 +86,12 @@ MESSAGES = [
     ("a promise", "We have read it.\nHelp is coming.", ASKED, "promises"),
     ("another promise", "Hello.\nSomeone will come to you today.", ASKED, "promises"),
     ("secrecy", "Hello.\nThis stays confidential.", ASKED, "promises"),
+    ("a question with its own choices", "Can you talk now?\n1 Yes\n2 No", ASKED, "begins with a number"),
+    ("choices with marks", "Hello.\n 1) Yes\n 2) No", ASKED, "begins with a number"),
+    ("a choice like those of the menu", "Hello.\n00. Leave", ASKED, "begins with a number"),
+    ("a number within a line", "Hello. We look again in\nabout 3 days, at 4 pm.", SENT, ""),
+    ("times at the start", "4 pm is good.\n16.30 too.", SENT, ""),
+    ("a longer number at the start", "Call them:\n163, day and night.", SENT, ""),
     ("a name", "Hello.\nWhat is your name?", ASKED, "never ask or say"),
     ("where", "Hello.\nWhere do you live?", ASKED, "never ask or say"),
     ("why", "Hello.\nWhy did you wait?", ASKED, "never ask or say"),
@@ -123,3 +131,26 @@ def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str
         shown = render_notice(book(), "my.message", here, limit)
         assert (shown.pages, longest in shown.text) == (1, True), shown.text
     assert septets(longest) <= MAX_SEPTETS
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("tag", sorted(LANGUAGES))
+@pytest.mark.parametrize("words", ["We read it. " * 10, "\u02bbOku mau lau ia. Tohi mai he taimi 4 he."])
+def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
+    """Its mark takes room, so the choices may be on a second page; sentences of other screens are left out then."""
+    for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
+        facts = {"channel": channel, "another": another, "drill": "yes"}
+        here = world(facts, {"message": words}, translate=LANGUAGES[tag].say)
+        shown = " ".join(page.heading for page in lay_out(book().screens["my.message"], {}, here, limit).pages)
+        assert words.split() == shown.split()[-len(words.split()) :], shown
+
+
+@pytest.mark.parametrize("tag", sorted(LANGUAGES))
+@pytest.mark.parametrize("words", ["We read it. " * 9 + "Do not go.", "\u02bbOku mau lau ia. Tohi mai he taimi 4 he."])
+def test_a_wrong_key_takes_no_word_of_staff_away(tag: str, words: str) -> None:
+    """The sign that the key was wrong takes room from other screens; here it is left out if it does not fit."""
+    for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
+        here = world({"channel": channel, "another": another}, {"message": words}, translate=LANGUAGES[tag].say)
+        shown = render(book(), FlowState("my.message", wrong=1), here, limit, sorry=True).text
+        assert lay_out(book().screens["my.message"], {}, here, limit).pages[0].heading in shown
+        assert fits(shown, limit)

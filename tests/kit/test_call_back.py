@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -40,3 +42,39 @@ def test_the_script_signs_each_of_them_so(call: Mapping[str, Any]) -> None:
         check=True,
     )
     assert {name: value for name, value in json.loads(done.stdout).items() if name in headers} == headers
+
+
+class LoginPage(BaseHTTPRequestHandler):
+    """A server that redirects each callback to a page, as the portal of a network does."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(302)
+        self.send_header("Location", "/login")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_page_to_which_a_callback_is_redirected_is_no_answer_of_tokaut() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), LoginPage) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        door = f"http://127.0.0.1:{server.server_port}/hotlines/vu-police"
+        done = subprocess.run(
+            [sys.executable, str(made.KIT / "call_back.py"), door, CALLS[0]["headers"]["webhook-id"], "accepted"],
+            env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": CALLS[0]["secret"]},
+            input="",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        server.shutdown()
+    assert done.stdout.split()[0] == "302"

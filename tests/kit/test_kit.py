@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import re
+import socket
 import threading
 import time
+import wave
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +23,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from reports.recordings import MOST_BYTES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.kit import made
@@ -27,9 +34,10 @@ from tests.support.prepared import migrate
 from tests.workers.filings import ONE, WORDS, Desk
 from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
+from workers.delivery.outcomes import Refused, outcome_of_status
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
-from workers.network.http_client import HttpClient
+from workers.network.http_client import HttpClient, HttpTimeouts
 
 VECTORS = json.loads((made.KIT / "signatures.json").read_text(encoding="utf-8"))
 REPORTS = [name for name in made.SAMPLES if name.startswith("report")]
@@ -71,6 +79,18 @@ def test_the_library_of_the_standard_agrees(vector: Mapping[str, Any]) -> None:
                 Verifier(vector["secret"]).verify(vector["body"], dict(vector["headers"]))
 
 
+def test_the_page_names_each_response_that_refuses_and_the_time_for_one() -> None:
+    """A developer who takes a refusal for a response that is retried loses reports to other hotlines."""
+    page = (made.KIT.parent / "report.md").read_text(encoding="utf-8")
+    responses = page.partition("## Responses")[2].partition("\n## ")[0]
+    named = {int(status) for line in re.findall(r"^\| (\d{3}[^|]*)\|", responses, re.M) for status in line.split(", ")}
+    assert named == {status for status in range(100, 600) if isinstance(outcome_of_status(status), Refused)}
+    seconds = f"{HttpTimeouts().read:.0f} s"
+    assert f"none in {seconds}" in responses
+    assert f"Answer within {seconds}" in page
+    assert f"within {seconds}" in (made.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
+
+
 @pytest.fixture
 def kit(tmp_path: Path) -> Iterator[Receiver]:
     with receiver(tmp_path, made.OURS) as running:
@@ -107,6 +127,16 @@ def test_a_wrong_secret_is_kept_out_and_the_report_waits(kit: Receiver) -> None:
     assert kit.received() == []
 
 
+@pytest.mark.slow
+def test_the_receiver_reads_no_endless_body_and_says_its_time(kit: Receiver) -> None:
+    """Anybody can send a negative length; and by the header Date we correct a wrong clock of ours."""
+    with socket.create_connection(("127.0.0.1", kit.port), timeout=5) as line:
+        line.sendall(b"POST /reports HTTP/1.1\r\nContent-Length: -1\r\n\r\n" + b"x" * 100)
+        head = line.recv(4096)
+    assert head.startswith(b"HTTP/1.0 401 ")
+    assert b"\r\nDate: " in head
+
+
 class Ground:
     """A worker's settings with a hotline at `url`, to run `tokaut hotline test`."""
 
@@ -138,15 +168,21 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
     migrate(database, "demo")
     result = Ground(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
-    assert "13 of 13 as expected" in result.output
+    assert "14 of 14 as expected" in result.output
     received = kit.received()
-    assert len(received) == 6, "six that it must take; one of them came twice, and the others it refused"
+    assert len(received) == 7, "seven that it must take; one of them came twice, and the others it refused"
+    assert max(len(body) for _, _, body in received) > 2_790_000, "the largest request that there can be"
     assert {mode for _, mode, _ in received} == {"training"}
     for _, _, body in received:
         data = json.loads(body)["data"]
         if data["schema"] == "cop-report":
             (SHUT if data["version"] == "1.0" else OPEN).validate(data)
             assert data["narrative"].startswith("DRILL")
+        elif data.get("kind") == "recording":
+            sound = base64.b64decode(data["recording"]["base64"])
+            assert (len(sound), hashlib.sha256(sound).hexdigest()) == (MOST_BYTES, data["recording"]["sha256"])
+            with wave.open(io.BytesIO(sound)) as file:
+                assert not any(file.readframes(file.getnframes()))
     with database.read() as connection:
         assert connection.execute(select(t.report)).all() == []
         assert connection.execute(select(t.delivery)).all() == []
@@ -162,6 +198,7 @@ REFUSALS = {
 TAKES = {
     "takes a report", "takes the same one again", "takes a newer revision", "takes words said later",
     "takes what nobody could read", "takes fields of a later version", "takes one of two signatures",
+    "takes the longest recording",
 }  # fmt: skip
 
 
@@ -182,6 +219,7 @@ class Bad(BaseHTTPRequestHandler):
             "gone": 410,
             "once_only": 409 if self.headers["webhook-id"] in seen else 204,
             "knows_no_other": 204 if data["type"] == "report.created" else 422,
+            "small": 413 if len(body) > 1024 * 1024 else 204,  # as nginx, where client_max_body_size is not set
             "strict": 422 if data["data"].get("version") == "1.1" else 204,
             "any_time": 204,
             "first_only": 204 if door.is_signed(self.first(), body, at) else 401,
@@ -211,6 +249,7 @@ class Bad(BaseHTTPRequestHandler):
         ("falls_over", REFUSALS),
         ("once_only", {"takes the same one again"}),
         ("knows_no_other", TAKES - {"takes a report", "takes the same one again", "takes one of two signatures"}),
+        ("small", {"takes the longest recording"}),
         ("strict", {"takes fields of a later version"}),
         ("any_time", {"refuses one of ten minutes ago", "refuses one of ten minutes ahead"}),
         ("first_only", {"takes one of two signatures"}),

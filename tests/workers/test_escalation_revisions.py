@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from reports.store import deliveries, pending_submissions
-from reports.store.cases import case_status
+from reports.store.cases import case_actions, case_status
+from reports.store.cases.case_actions import CaseAction, UrgentRevisionNotReceived
 from reports.store.operations import overview
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
@@ -118,4 +119,21 @@ def test_one_that_is_a_little_more_urgent_stays_in_hand(desk: Desk) -> None:
     night.until(10, step=5)
     night.handle(ONE, "accepted")
     filed_later(desk, desk.sealed(CHAIN, before=desk.reports()[0], revision=2, priority="P3"))
+    assert standing(desk) == ("accepted", ONE)
+
+
+def test_a_callback_for_what_was_less_urgent_ends_no_urgent_escalation(desk: Desk) -> None:
+    """The hotline's server is down when the urgent revision comes, and its staff accept the first one."""
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk)
+    night.until(0)
+    [report] = desk.reports()
+    filed_later(desk, desk.sealed(CHAIN, priority="P1", before=report, revision=2))
+    accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
+    with pytest.raises(UrgentRevisionNotReceived):
+        case_actions.perform(desk.database, accepted)
+    night.until(31, delivers=False)
+    assert "supervisor" in story(night)
+    night.deliver()
+    assert case_actions.perform(desk.database, accepted) == "accepted"
     assert standing(desk) == ("accepted", ONE)

@@ -174,3 +174,14 @@ def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
     assert idempotency_keys.delete_old_keys(desk.later(days=29).database, month) == 0
     assert idempotency_keys.delete_old_keys(desk.later(days=31).database, month) == 1
     assert rows(desk, t.callback) == []
+
+
+def test_a_repeat_that_comes_while_the_first_is_committed_names_the_state_after_it(
+    desk: Desk, report: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def commits_first(*_: Any) -> bool:
+        case_actions.perform(desk.database, step(report, "accepted", idempotency_key=KEY))
+        return True
+
+    monkeypatch.setattr(case_actions, "key_exists", commits_first)
+    assert case_actions.look_up(desk.database, ONE, report, KEY)[1:] == ("accepted", True)

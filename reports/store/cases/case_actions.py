@@ -14,8 +14,9 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
-from reports.case_state import HANDLING_STATES, Handling, may_change
+from reports.case_state import ACKNOWLEDGED, HANDLING_STATES, Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, TransferOutcome
+from reports.escalation import URGENT, Priority
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -42,6 +43,10 @@ class TransitionNotAllowed(Exception):
     def __init__(self, before: Handling) -> None:
         super().__init__(before)
         self.before = before
+
+
+class UrgentRevisionNotReceived(TransitionNotAllowed):
+    """The hotline has not received the revision that made the report urgent, so it can only hand the report back."""
 
 
 class OutdatedRevision(Exception):
@@ -82,6 +87,8 @@ class CaseAction:
     `idempotency_key`: idempotency key of a callback or a form; a second action with the same key has no effect.
     `column_changes`: other columns of `holding` to change; not used where `new_state` is "none".
     `seen_revision`: the revision that the actor had read; None: it is not compared.
+    `by_callback`: the hotline's system does not say which revision was read; so nothing is acknowledged while the
+    hotline has not received the revision that made the report urgent.
     `unless_in`: a report that is already in one of these states stays in it.
     `seen_status`: the key of the status that the page showed; None: it is not compared.
     `hoax_by`: account id of the person whose mark of a false report this action confirms; None: it confirms none.
@@ -99,6 +106,7 @@ class CaseAction:
     unless_in: tuple[Handling, ...] = ()
     seen_status: str | None = None
     hoax_by: str | None = None
+    by_callback: bool = False
 
     @property
     def case_ref(self) -> CaseRef:
@@ -112,18 +120,19 @@ def look_up(database: Database, hotline: str, report_id: str, call_key: bytes) -
     Raises CaseNotFound.
     """
     with row_security.read_as(database, hotline) as connection:
+        is_repeat = key_exists(connection, call_key)  # first: the state is then at least that of the first callback
         rows = connection.execute(reports_to(hotline, report_id)).all()
         target = find_answer_target(connection, report_id) if rows else None
         if target is None:
             raise CaseNotFound
-        return target, rows[-1].handling, key_exists(connection, call_key)
+        return target, rows[-1].handling, is_repeat
 
 
 def perform(database: Database, step: CaseAction) -> Handling:
     """Carry out an action in one transaction, and return the handling state after it.
 
     An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
-    TransitionNotAllowed, OutdatedRevision, StatusConflict.
+    TransitionNotAllowed, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict.
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
@@ -140,6 +149,8 @@ def perform(database: Database, step: CaseAction) -> Handling:
         if rows[-1].handling in step.unless_in:
             step = replace(step, new_state=rows[-1].handling)
         _check_state(connection, database, step, rows[-1].handling)
+        if _is_too_early(connection, step, rows[-1].priority):
+            raise UrgentRevisionNotReceived(rows[-1].handling)
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
             _change_handling(connection, row, step, now)
@@ -160,9 +171,10 @@ def perform(database: Database, step: CaseAction) -> Handling:
 def _check_state(connection: Connection, database: Database, step: CaseAction, before: Handling) -> None:
     """Raise TransitionNotAllowed or StatusConflict if the report is not in a state that allows the action.
 
-    A report that has an outcome gets no other one, and a mark of a false report is confirmed only while it is there.
+    A report that has an outcome gets no other one, and a mark of a false report is confirmed only while it is there. A
+    hotline that has declined a report gets no words of its reporter, and sends none.
     """
-    if not may_change(before, step.new_state):
+    if not may_change(before, step.new_state) or (step.answer and before == Handling.REJECTED):
         raise TransitionNotAllowed(before)
     if step.seen_status is not None:
         case_status.check_unchanged(connection, database, step.case_ref, before, step.seen_status)
@@ -170,6 +182,19 @@ def _check_state(connection: Connection, database: Database, step: CaseAction, b
     is_second_outcome = before == step.new_state == Handling.CLOSED and "outcome" in values
     if is_second_outcome or step.hoax_by not in (None, case_status.load_hoax_mark(connection, step.case_ref)):
         raise TransitionNotAllowed(before)
+
+
+def _is_too_early(connection: Connection, step: CaseAction, received: Priority) -> bool:
+    """Return whether a callback acknowledges a report before its hotline has received the urgent revision.
+
+    `received`: the priority of what the hotline has received.
+    """
+    if not step.by_callback or step.new_state not in ACKNOWLEDGED:
+        return False
+    d = t.delivery.c
+    is_update = and_(d.report_id == step.report_id, d.hotline == step.hotline, d.type == DeliveryType.UPDATED)
+    is_more_urgent = and_(d.state.in_(UNDELIVERED), d.priority.in_(URGENT), d.priority < received)
+    return connection.execute(select(d.delivery_id).where(is_update, is_more_urgent).limit(1)).first() is not None
 
 
 def latest_revision(database: Database, hotline: str, report_id: str) -> int:
