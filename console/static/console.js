@@ -4,25 +4,28 @@
 const IDLE = 15 * 60 * 1000;
 const ALIVE = 4 * 60 * 1000; // a session ends by itself after 15 minutes without a request; typing is being there, too
 const POLL = 10 * 1000;
+const LOOK = 5 * 1000;
+const LOCK_AGAIN = 2000;
 const TWICE = 600; // milliseconds between two touches of Esc
 const RING = 30 * 1000; // an alarm comes again so often, until somebody has opened the report
+const LAST_BYTES = 60000; // browsers send at most 64 KiB for a page that ends; a longer text is sent while it is open
 const LOADED = Date.now();
 
 const token = document.body.dataset.token;
 let lastTouch = Date.now();
 let lastWord = Date.now();
+let lastShared = 0;
+let isLocking = false;
 let lastEscape = 0;
 
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel("tokaut") : null; // of this console, in this browser
 
-const say = (address) =>
-  fetch(address, {
-    method: "POST",
-    keepalive: true,
-    redirect: "manual",
-    headers: { "Content-Type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ token, ...unsent() }),
-  });
+const say = (address) => {
+  const body = String(new URLSearchParams({ token, ...unsent() }));
+  const keepalive = body.length < LAST_BYTES;
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  return fetch(address, { method: "POST", keepalive, redirect: "manual", headers, body });
+};
 
 // What is being written on this page. It is kept on the server, sealed, and never in this browser.
 const areas = [...document.querySelectorAll("textarea[data-draft]")];
@@ -118,8 +121,10 @@ entering?.addEventListener("change", showFurther);
 
 function blank() {
   document.documentElement.hidden = true;
-  document.title = "…";
+  baseTitle = document.title = "…";
 }
+
+const isBlank = () => document.documentElement.hidden;
 
 function leave() {
   blank();
@@ -132,15 +137,28 @@ function gone(status) {
   location.replace(status === 410 ? document.body.dataset.here : "/?said=gone#said");
 }
 
-async function hide() {
+function hide() {
   blank();
   tabs?.postMessage("blank");
-  await say("/lock").catch(() => {});
-  leave();
+  if (!isLocking) lock();
+}
+
+// The page stays blank until the session is locked: before that, any page that loads opens without a password.
+async function lock() {
+  isLocking = true;
+  const answer = await say("/lock").catch(() => null);
+  if (answer?.type === "opaqueredirect") leave();
+  else setTimeout(lock, LOCK_AGAIN);
 }
 
 function touched() {
+  look(); // after a computer slept this may be another person, and the timers have not run yet
+  if (isBlank()) return;
   lastTouch = Date.now();
+  if (lastTouch - lastShared > LOOK) {
+    lastShared = lastTouch;
+    tabs?.postMessage("touched"); // whoever works in this tab is not idle in the others
+  }
   if (lastTouch - lastWord > ALIVE) {
     lastWord = lastTouch;
     say("/alive").then(({ type, status }) => {
@@ -479,7 +497,7 @@ function focusField(field) {
 function pressed(event) {
   const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "a") return;
-  if (keysDialog.open || !(event.key in KEYS) || ("keysOff" in document.body.dataset && event.key !== "?")) return;
+  if (isBlank() || keysDialog.open || !(event.key in KEYS) || ("keysOff" in document.body.dataset && event.key !== "?")) return;
   event.preventDefault();
   KEYS[event.key]();
 }
@@ -570,7 +588,7 @@ if (token) {
     lastEscape = now;
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
-  setInterval(look, 5000);
+  setInterval(look, LOOK);
   const lists = document.querySelectorAll("[data-live]");
   for (const list of lists) setInterval(renew, list.dataset.every ? 1000 * list.dataset.every : POLL, list);
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
@@ -578,10 +596,16 @@ if (token) {
   if (entering || (areas.length && writing)) keepDrafts();
   runClocks();
   setInterval(runClocks, 1000);
-  addEventListener("submit", ({ submitter }) => submitter?.closest("[data-ends]") && tabs?.postMessage("blank"));
+  addEventListener("submit", (event) => {
+    if (event.submitter?.closest(".hide")) {
+      event.preventDefault();
+      hide();
+    } else if (event.submitter?.closest("[data-ends]")) tabs?.postMessage("blank");
+  });
   // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
   tabs?.addEventListener("message", ({ data }) => {
     if (data === "rang") lastRing = Date.now();
+    else if (data === "touched") lastTouch = Date.now();
     else if (data === "over") leave();
     else blank();
   });
