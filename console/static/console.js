@@ -255,8 +255,10 @@ function lasting(milliseconds) {
   return minutes ? `${minutes} min ${two(seconds % 60)} s` : `${seconds} s`;
 }
 
-// By the server's clock: `data-now` is when it made the page.
-const nowOf = (one) => Number(one.dataset.now) + Date.now() - LOADED;
+// By the server's clock, which its last answer told; until then `data-now`, when it made the page. This computer's clock
+// may be set while a page is open.
+let ahead = null; // milliseconds of the server's clock before this computer's
+const nowOf = (one) => Date.now() + (ahead ?? Number(one.dataset.now) - LOADED);
 
 function runClocks() {
   for (const one of document.querySelectorAll("[data-due]")) {
@@ -311,6 +313,7 @@ function showTitle(unopened = heard?.unopened ?? 0) {
 }
 
 function tell(found) {
+  ahead = found.now - Date.now();
   const isNew = found.unopened > 0 && found.newest > (heard?.newest ?? 0);
   const waiting = document.getElementById("waiting");
   if (waiting) waiting.textContent = waiting.dataset.waiting.replace("{count}", found.urgent).replace("{time}", found.at);

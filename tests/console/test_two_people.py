@@ -182,14 +182,15 @@ def test_what_a_colleague_wrote_to_the_reporter_is_read_before_more_is_sent(
     path = f"/reports/{filed.id}"
     mere.post(f"{path}/take", mere.get(path).marks)
     meres, sams = mere.get(path), sam.get(path)
-    news = re.search(r'data-live="([^"]+)"', meres.html)
-    assert news
+    news = re.search(r'<div class="newsbar" role="status" data-live="([^"]+)"', meres.html)
+    assert news, "a screen reader reads what is put into a status that is there already"
     address = news[1].replace("&amp;", "&")
     assert "wrote to the reporter" not in mere.get(address).text
     form = {"do": "send", "answers": answers(sams)}
     assert sam.post(f"{path}/message", {"words": "Please wait.", **form, **sams.marks}).status == 303
     pass_time(filed.database, 22)
-    assert "sam wrote to the reporter at" in mere.get(address).text
+    said = mere.get(address)
+    assert "sam wrote to the reporter at" in said.text and "role=" not in said.html
     asked = mere.post(f"{path}/message", {"words": "We call you.", **form, **meres.marks})
     assert asked.status == 400 and "sam wrote to the reporter 22 s ago. Nothing was sent." in asked.text
     assert len(rows(filed.database, t.answer)) == 1 and "We call you." in asked.html
