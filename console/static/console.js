@@ -75,7 +75,7 @@ function sayUnsaved(isUnsaved) {
 function keepDrafts() {
   saved = JSON.stringify(unsent());
   let waits = 0;
-  let held = null; // the link that was pressed while the text could not be kept
+  let held = null; // the link or button that was pressed while the text could not be kept
   const autosave = async () => {
     if (!(await keep())) waits = setTimeout(autosave, POLL);
   };
@@ -98,17 +98,25 @@ function keepDrafts() {
     if (entering && formData.has("draft_of")) return; // the form itself
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
-  // The page behind a link shows what was written here: so it is kept before that is asked for. If it cannot be kept, the
-  // page says so, and only a second press leaves.
+  // What was written here is kept before a link or a form is followed: the next page may show it, or never come. If it
+  // cannot be kept, the page says so, and only a second press leaves.
+  const unlessLost = (by, go) =>
+    keep().then((isKept) => {
+      if (isKept || held === by) return go();
+      held = by;
+      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
+    });
+  document.addEventListener("submit", (event) => {
+    const { target, submitter } = event;
+    if (submitter?.closest(".hide") || held === submitter || JSON.stringify(unsent()) === saved) return;
+    event.preventDefault();
+    unlessLost(submitter, () => target.requestSubmit(submitter));
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || JSON.stringify(unsent()) === saved) return;
     event.preventDefault();
-    keep().then((isKept) => {
-      if (isKept || held === link) return location.assign(link.href);
-      held = link;
-      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
-    });
+    unlessLost(link, () => location.assign(link.href));
   });
 }
 
@@ -603,7 +611,7 @@ if (token) {
     if (event.submitter?.closest(".hide")) {
       event.preventDefault();
       hide();
-    } else if (event.submitter?.closest("[data-ends]")) tabs?.postMessage("blank");
+    } else if (!event.defaultPrevented && event.submitter?.closest("[data-ends]")) tabs?.postMessage("blank");
   });
   // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
   tabs?.addEventListener("message", ({ data }) => {
