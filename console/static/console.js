@@ -302,13 +302,19 @@ let audio = null;
 async function hear() {
   try {
     const answer = await fetch(alarm.dataset.alarm, { redirect: "manual" });
-    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : location.replace("/locked");
+    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : unlocked();
     if (!answer.ok) throw new Error();
     tell(await answer.json());
   } catch {
     const time = heard ? heard.at : "…";
     announce(alarm.dataset.lost.replace("{time}", time));
   }
+}
+
+// In another tab: this one goes back to its page, too.
+function unlocked() {
+  const { value } = document.querySelector("input[name=then]");
+  location.replace(`/locked?then=${encodeURIComponent(value)}`);
 }
 
 function announce(text) {

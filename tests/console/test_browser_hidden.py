@@ -65,9 +65,10 @@ def test_a_screen_hidden_without_a_connection_is_locked_when_it_is_back(desk: De
     context.set_offline(False)
     for one in (page, other):
         one.get_by_role("heading", name="Locked").wait_for()
-    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does
-    page.goto(report)
+    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does in a third tab
+    page.wait_for_url(report)
     assert page.locator("#words").input_value() == WORDS
+    other.wait_for_url(f"{desk.address}/")
 
 
 def test_keys_do_nothing_on_a_blank_page(desk: Desk, context: Any) -> None:
