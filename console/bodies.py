@@ -127,7 +127,7 @@ class ReportDecryptor:
 
     def all(self, before: CaseView, report_id: str, hotline: str) -> DecryptedReport:
         """Decrypt report, messages and notes of a case. The contact of the latest message replaces the report's."""
-        notes = tuple(self._open_note(note, report_id, hotline) for note in before.notes)
+        notes = self.notes(before.notes, report_id, hotline)
         readable = before.held
         if readable is None:
             return DecryptedReport(None, (), notes)
@@ -143,6 +143,10 @@ class ReportDecryptor:
                 if report is not None and content.get("contact"):
                     report = {**report, "contact": content["contact"]}
         return DecryptedReport(report, tuple(message_contents), notes)
+
+    def notes(self, rows: Iterable[Any], report_id: str, hotline: str) -> tuple[Mapping[str, Any], ...]:
+        """Decrypt texts of a hotline's staff; `text` is None if one does not open."""
+        return tuple(self._open_note(row, report_id, hotline) for row in rows)
 
     def drafts(self, rows: Iterable[Any], report_id: str, hotline: str) -> dict[str, str]:
         """Return kind → text, without drafts that do not open any more."""

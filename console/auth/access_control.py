@@ -66,6 +66,12 @@ class StaffRequest:
         return int(text[:9]) if text.isascii() and text.isdigit() else None
 
     @property
+    def answers(self) -> int | None:
+        """Return how many messages of colleagues were on the page of this form; None if the form carries none."""
+        text = self.form.get("answers", "")
+        return int(text[:9]) if text.isascii() and text.isdigit() else None
+
+    @property
     def status(self) -> str:
         """Return the key of the status that was on the page of this form; empty if the form carries none."""
         return self.form.get("status", "")[:40]

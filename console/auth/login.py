@@ -241,12 +241,12 @@ def locked_page(form: Form) -> Response:
 
 def render_locked(form: Form, refused: str = "") -> Response:
     """Show only counts: urgent reports that wait, and those that were passed to this person; nothing of any report."""
-    current = locked_session()
-    if current is None:
-        return redirect("/")
+    current, next_path = locked_session(), known_page(form.get("then") or current_query().get("then", ""))
+    if current is None:  # unlocked in another tab
+        return redirect(next_path)
     _, account = current
     urgent_counts = case_list.count_urgent(services.database, account)
-    status, next_path = 403 if refused else 200, known_page(form.get("then") or current_query().get("then", ""))
+    status = 403 if refused else 200
     words = {"waiting": urgent_counts, "hotline": account.hotline, "now": services.database.now(), "then": next_path}
     words["for_you"] = case_list.count_passed_to(services.database, account)
     has_passkey, token = can_use_passkey(account), page_csrf_token(cookies.Browser.of(request))

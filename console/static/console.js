@@ -4,25 +4,28 @@
 const IDLE = 15 * 60 * 1000;
 const ALIVE = 4 * 60 * 1000; // a session ends by itself after 15 minutes without a request; typing is being there, too
 const POLL = 10 * 1000;
+const LOOK = 5 * 1000;
+const LOCK_AGAIN = 2000;
 const TWICE = 600; // milliseconds between two touches of Esc
 const RING = 30 * 1000; // an alarm comes again so often, until somebody has opened the report
+const LAST_BYTES = 60000; // browsers send at most 64 KiB for a page that ends; a longer text is sent while it is open
 const LOADED = Date.now();
 
 const token = document.body.dataset.token;
 let lastTouch = Date.now();
 let lastWord = Date.now();
+let lastShared = 0;
+let isLocking = false;
 let lastEscape = 0;
 
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel("tokaut") : null; // of this console, in this browser
 
-const say = (address) =>
-  fetch(address, {
-    method: "POST",
-    keepalive: true,
-    redirect: "manual",
-    headers: { "Content-Type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ token, ...unsent() }),
-  });
+const say = (address) => {
+  const body = String(new URLSearchParams({ token, ...unsent() }));
+  const keepalive = body.length < LAST_BYTES;
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  return fetch(address, { method: "POST", keepalive, redirect: "manual", headers, body });
+};
 
 // What is being written on this page. It is kept on the server, sealed, and never in this browser.
 const areas = [...document.querySelectorAll("textarea[data-draft]")];
@@ -72,7 +75,7 @@ function sayUnsaved(isUnsaved) {
 function keepDrafts() {
   saved = JSON.stringify(unsent());
   let waits = 0;
-  let held = null; // the link that was pressed while the text could not be kept
+  let held = null; // the link or button that was pressed while the text could not be kept
   const autosave = async () => {
     if (!(await keep())) waits = setTimeout(autosave, POLL);
   };
@@ -95,17 +98,25 @@ function keepDrafts() {
     if (entering && formData.has("draft_of")) return; // the form itself
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
-  // The page behind a link shows what was written here: so it is kept before that is asked for. If it cannot be kept, the
-  // page says so, and only a second press leaves.
+  // What was written here is kept before a link or a form is followed: the next page may show it, or never come. If it
+  // cannot be kept, the page says so, and only a second press leaves.
+  const unlessLost = (by, go) =>
+    keep().then((isKept) => {
+      if (isKept || held === by) return go();
+      held = by;
+      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
+    });
+  document.addEventListener("submit", (event) => {
+    const { target, submitter } = event;
+    if (submitter?.closest(".hide") || held === submitter || JSON.stringify(unsent()) === saved) return;
+    event.preventDefault();
+    unlessLost(submitter, () => target.requestSubmit(submitter));
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || JSON.stringify(unsent()) === saved) return;
     event.preventDefault();
-    keep().then((isKept) => {
-      if (isKept || held === link) return location.assign(link.href);
-      held = link;
-      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
-    });
+    unlessLost(link, () => location.assign(link.href));
   });
 }
 
@@ -118,8 +129,10 @@ entering?.addEventListener("change", showFurther);
 
 function blank() {
   document.documentElement.hidden = true;
-  document.title = "…";
+  baseTitle = document.title = "…";
 }
+
+const isBlank = () => document.documentElement.hidden;
 
 function leave() {
   blank();
@@ -132,15 +145,28 @@ function gone(status) {
   location.replace(status === 410 ? document.body.dataset.here : "/?said=gone#said");
 }
 
-async function hide() {
+function hide() {
   blank();
   tabs?.postMessage("blank");
-  await say("/lock").catch(() => {});
-  leave();
+  if (!isLocking) lock();
+}
+
+// The page stays blank until the session is locked: before that, any page that loads opens without a password.
+async function lock() {
+  isLocking = true;
+  const answer = await say("/lock").catch(() => null);
+  if (answer?.type === "opaqueredirect") leave();
+  else setTimeout(lock, LOCK_AGAIN);
 }
 
 function touched() {
+  look(); // after a computer slept this may be another person, and the timers have not run yet
+  if (isBlank()) return;
   lastTouch = Date.now();
+  if (lastTouch - lastShared > LOOK) {
+    lastShared = lastTouch;
+    tabs?.postMessage("touched"); // whoever works in this tab is not idle in the others
+  }
   if (lastTouch - lastWord > ALIVE) {
     lastWord = lastTouch;
     say("/alive").then(({ type, status }) => {
@@ -237,8 +263,10 @@ function lasting(milliseconds) {
   return minutes ? `${minutes} min ${two(seconds % 60)} s` : `${seconds} s`;
 }
 
-// By the server's clock: `data-now` is when it made the page.
-const nowOf = (one) => Number(one.dataset.now) + Date.now() - LOADED;
+// By the server's clock, which its last answer told; until then `data-now`, when it made the page. This computer's clock
+// may be set while a page is open.
+let ahead = null; // milliseconds of the server's clock before this computer's
+const nowOf = (one) => Date.now() + (ahead ?? Number(one.dataset.now) - LOADED);
 
 function runClocks() {
   for (const one of document.querySelectorAll("[data-due]")) {
@@ -274,13 +302,19 @@ let audio = null;
 async function hear() {
   try {
     const answer = await fetch(alarm.dataset.alarm, { redirect: "manual" });
-    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : location.replace("/locked");
+    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : unlocked();
     if (!answer.ok) throw new Error();
     tell(await answer.json());
   } catch {
     const time = heard ? heard.at : "…";
     announce(alarm.dataset.lost.replace("{time}", time));
   }
+}
+
+// In another tab: this one goes back to its page, too.
+function unlocked() {
+  const { value } = document.querySelector("input[name=then]");
+  location.replace(`/locked?then=${encodeURIComponent(value)}`);
 }
 
 function announce(text) {
@@ -293,6 +327,7 @@ function showTitle(unopened = heard?.unopened ?? 0) {
 }
 
 function tell(found) {
+  ahead = found.now - Date.now();
   const isNew = found.unopened > 0 && found.newest > (heard?.newest ?? 0);
   const waiting = document.getElementById("waiting");
   if (waiting) waiting.textContent = waiting.dataset.waiting.replace("{count}", found.urgent).replace("{time}", found.at);
@@ -479,7 +514,7 @@ function focusField(field) {
 function pressed(event) {
   const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "a") return;
-  if (keysDialog.open || !(event.key in KEYS) || ("keysOff" in document.body.dataset && event.key !== "?")) return;
+  if (isBlank() || keysDialog.open || !(event.key in KEYS) || ("keysOff" in document.body.dataset && event.key !== "?")) return;
   event.preventDefault();
   KEYS[event.key]();
 }
@@ -570,7 +605,7 @@ if (token) {
     lastEscape = now;
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
-  setInterval(look, 5000);
+  setInterval(look, LOOK);
   const lists = document.querySelectorAll("[data-live]");
   for (const list of lists) setInterval(renew, list.dataset.every ? 1000 * list.dataset.every : POLL, list);
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
@@ -578,10 +613,16 @@ if (token) {
   if (entering || (areas.length && writing)) keepDrafts();
   runClocks();
   setInterval(runClocks, 1000);
-  addEventListener("submit", ({ submitter }) => submitter?.closest("[data-ends]") && tabs?.postMessage("blank"));
+  addEventListener("submit", (event) => {
+    if (event.submitter?.closest(".hide")) {
+      event.preventDefault();
+      hide();
+    } else if (!event.defaultPrevented && event.submitter?.closest("[data-ends]")) tabs?.postMessage("blank");
+  });
   // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
   tabs?.addEventListener("message", ({ data }) => {
     if (data === "rang") lastRing = Date.now();
+    else if (data === "touched") lastTouch = Date.now();
     else if (data === "over") leave();
     else blank();
   });

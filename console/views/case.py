@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
@@ -155,7 +155,7 @@ def show_case(me: StaffRequest, report_id: str) -> Response:
 @bp.get("/reports/<report_id>/news")
 @requires(*READERS, quiet=True)
 def news(me: StaffRequest, report_id: str) -> Response:
-    """Return to a page's script whether the reporter wrote more, or somebody changed the status, since it was made.
+    """Return to a page's script what has changed since it was made: the reporter or a colleague wrote, or the status.
 
     The answer also names the colleagues who have the report open. It contains no text of the reporter.
     """
@@ -164,13 +164,21 @@ def news(me: StaffRequest, report_id: str) -> Response:
     if not (since.isascii() and since.isdigit()):
         abort(400)
     theirs(me, report_id, by_script=True)
+    answers = colleagues_answers(me, case_view.list_answers(services.database, me.account, report_id))
+    written = answers[-1] if answers and query.get("answers", str(len(answers))) != str(len(answers)) else None
     is_any = case_view.has_additions(services.database, me.account, report_id, int(since[:18]))
     status = case_view.load_status(services.database, me.account, report_id)
     changed = _describe_change(status, query.get("status", status.key), was_mine="mine" in query, me=me.account.name)
     if "hidden" not in query:  # a tab in the background does not count as a viewer
         presence.record(services.database, me.account, report_id)
     viewers = _viewers(me, report_id)
-    return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed, viewers=viewers)
+    fields: dict[str, Any] = {"is_any": is_any, "now_is": status, "changed": changed, "written": written}
+    return page("news.html", me=me, report_id=report_id, viewers=viewers, **fields)
+
+
+def colleagues_answers(me: StaffRequest, notes: Iterable[Any]) -> list[Any]:
+    """Return those of the notes that are a colleague's messages to the reporter."""
+    return [note for note in notes if note.kind == "answer" and note.actor != me.account.actor]
 
 
 def _viewers(me: StaffRequest, report_id: str) -> tuple[str, ...]:
@@ -215,6 +223,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "report_id": report_id,
         "revision": revision,
         "before": case,
+        "answers": len(colleagues_answers(me, case.notes)),
         "opened": decrypted,
         "told": presented,
         **_timeline_fields(case, decrypted, presented),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -20,11 +21,13 @@ from console.views.case import (
     ActionResult,
     MessageDraft,
     case_page,
+    colleagues_answers,
     mailbox,
     report_country,
     require_current_revision,
     theirs,
 )
+from flows.staff_replies import Objection, Weight
 from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
@@ -42,6 +45,8 @@ TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
 TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at the status, then decide."
 PASSED_MEANWHILE = "{who} passed this report to {holder} {ago} ago. Nothing was done."
 CLOSED_MEANWHILE = "{who} closed or transferred this report {ago} ago. Nothing was done."
+WRITTEN_MEANWHILE = "{who} wrote to the reporter {ago} ago. Nothing was sent. Read it, then decide."
+SENT_BEFORE = "The reporter was sent these words {ago} ago."
 NOT_TO_THEM = (
     "{name} cannot get this report: their account has ended, or they may not open it. Nothing was passed. Choose "
     "another colleague."
@@ -179,17 +184,20 @@ def start_work(me: StaffRequest, report_id: str) -> Response:
 def send_message(me: StaffRequest, report_id: str) -> Response:
     """Show the message first as the phone will show it; then send it."""
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
-    if reason := bodies.unreachable_reason(target):
-        return case_page(me, report_id, ActionResult(error=reason, form="message"))
-    if handling == Handling.REJECTED:
-        return case_page(me, report_id, ActionResult(error=WITH_ANOTHER_HOTLINE, form="message"))
+    problem = bodies.unreachable_reason(target) or (WITH_ANOTHER_HOTLINE if handling == Handling.REJECTED else "")
+    if problem:
+        return case_page(me, report_id, ActionResult(error=problem, form="message"))
     if me.form.get("ready") and me.form.get("do") in (None, "put"):
         return case_page(
             me,
             report_id,
             ActionResult(draft=MessageDraft(text, replaces_stored=True, ready_sentence=me.form.get("ready", ""))),
         )
+    answers = case_view.list_answers(services.database, me.account, report_id)
+    if outdated := _outdated_form(me, report_id, text, answers):
+        return outdated
     check = bodies.check_message(text, report_country(target.country))
+    check = replace(check, doubts=(*_sent_before(me, report_id, answers, text), *check.doubts))
     unconfirmed = () if me.form.get("anyway") else check.doubts
     if me.form.get("do") != "send" or check.refusals or unconfirmed:
         return case_page(me, report_id, ActionResult(draft=MessageDraft(text, check, replaces_stored=True)))
@@ -198,6 +206,32 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     if new_state == Handling.NONE:
         return redirect_with_message(f"/reports/{report_id}", "left_alone")
     return redirect_with_message(f"/reports/{report_id}", "left", at="words")
+
+
+def _outdated_form(me: StaffRequest, report_id: str, text: str, answers: Sequence[Any]) -> Response | None:
+    """Return the response to a form that was sent already, or on whose page a colleague's message is not; else None.
+
+    `answers`: read before the key of the form, so that they contain its message only if its key was used.
+    """
+    if idempotency_keys.was_key_used(services.database, me.idempotency_key):
+        return redirect_with_message(f"/reports/{report_id}", "before")
+    of_colleagues = colleagues_answers(me, answers)
+    if me.form.get("do") != "send" or me.answers is None or len(of_colleagues) <= me.answers:
+        return None
+    last, draft = of_colleagues[-1], MessageDraft(text, replaces_stored=True)
+    fields = {"who": actor_name(last.actor.rpartition("/")[2]), "ago": _ago(last.created_at)}
+    return case_page(me, report_id, ActionResult(WRITTEN_MEANWHILE, form="message", fields=fields, draft=draft))
+
+
+def _sent_before(me: StaffRequest, report_id: str, answers: Sequence[Any], text: str) -> tuple[Objection, ...]:
+    """Return the doubt about words that the reporter was sent before: Back puts a sent text into its field again."""
+    sent = services.decryptor.notes(answers, report_id, me.account.hotline)
+    times = [note["at"] for note in sent if note["text"] == text]
+    return (Objection(Weight.DOUBT, SENT_BEFORE, {"ago": _ago(times[-1])}),) if times else ()
+
+
+def _ago(at: int) -> str:
+    return format_age(max(0, services.database.now() - at))
 
 
 def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool) -> str:

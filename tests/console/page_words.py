@@ -94,6 +94,8 @@ def _in_code() -> Iterator[str]:
         case_actions.TAKEN_MEANWHILE,
         case_actions.PASSED_MEANWHILE,
         case_actions.CLOSED_MEANWHILE,
+        case_actions.WRITTEN_MEANWHILE,
+        case_actions.SENT_BEFORE,
     )
     yield from report.SENTENCES
     yield from timeline.SENTENCES

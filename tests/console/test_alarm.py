@@ -36,12 +36,12 @@ def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:
 
 @pytest.mark.rule("S-24")
 def test_it_says_how_many_and_nothing_else(console: Console, made: StackPlan, mere: Person) -> None:
-    assert heard(mere) | {"at": ""} == dict.fromkeys(COUNTS, 0) | {"at": ""}
+    assert heard(mere) | {"at": "", "now": 0} == dict.fromkeys(COUNTS, 0) | {"at": "", "now": 0}
     urgent(console, made, "P3")
     assert heard(mere)["urgent"] == 0
     first = urgent(console, made)
     was = heard(mere)
-    assert (was["urgent"], was["unopened"]) == (1, 1) and set(was) == {*COUNTS, "at"}
+    assert (was["urgent"], was["unopened"]) == (1, 1) and set(was) == {*COUNTS, "at", "now"}
     urgent(console, made, "P2")
     now = heard(mere)
     assert (now["urgent"], now["unopened"]) == (2, 2) and now["newest"] > was["newest"]

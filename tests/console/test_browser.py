@@ -168,6 +168,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     page.get_by_label("Message to the reporter").fill(MESSAGE)
     page.locator("#preview", has_text=MESSAGE).wait_for()
     page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("Not sent yet.").wait_for()
     page.get_by_text("42 of 120 characters").wait_for()
     looked_at(page, "report", width, folder)
     page.get_by_role("button", name="Send message").click()

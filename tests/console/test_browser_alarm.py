@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,24 @@ def test_clocks_run_and_the_number_goes_when_the_hours_end(desk: Desk, chromium:
         page.evaluate("document.getElementById('reach').dataset.changes = '0'")
         page.get_by_text("The safe hours ended at 23:59: do NOT call or text now.").wait_for()
         assert page.locator(".number").count() == 0
+    context.close()
+
+
+def test_a_clock_that_is_set_back_makes_no_safe_hour_longer(desk: Desk, chromium: Any) -> None:
+    """An old laptop may begin with a wrong clock, which the network sets right while a report is open."""
+    begin, end = (f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (-1, 1))
+    hours = {"from": begin, "to": end, "tz": "UTC"}
+    contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
+    context = desk.context(chromium, "sia")
+    page = context.new_page()
+    page.goto(f"{desk.address}/reports/{desk.report(told(contact=contact), TOP, 'P1')}")
+    page.wait_for_selector("body[data-ready]")
+    page.evaluate("() => { const real = Date.now; Date.now = () => real() - 3 * 3600 * 1000; }")
+    wrong = f"It is {datetime.now(UTC) - timedelta(hours=3):%H:}"
+    until(lambda: wrong in page.locator("#reach").inner_text(), "the clock was not set back")
+    until(lambda: wrong not in page.locator("#reach").inner_text(), "it stays wrong", seconds=30)
+    late = page.locator("[data-due]", has_text="Take within")
+    assert re.fullmatch(r"Take within 1?\d min \d\d s", late.inner_text())
     context.close()
 
 

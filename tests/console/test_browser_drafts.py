@@ -170,3 +170,52 @@ def test_a_draft_that_cannot_be_kept_is_said_beside_its_field(desk: Desk, chromi
     page.goto(address)
     assert areas(page)[1] == NOTE
     context.close()
+
+
+def test_back_shows_no_text_that_was_sent_or_that_another_person_typed(desk: Desk, chromium: Any) -> None:
+    """What is not sent is a draft on the server: the browser must not fill in a text of its own."""
+    web_makes_mailboxes(desk.database)
+    context = desk.context(chromium, "mere")
+    page = context.new_page()
+    page.goto(f"{desk.address}/help")
+    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.locator("#words").fill(WORDS)
+    press(page, "Send message")
+    page.go_back()
+    assert areas(page)[0] == ""
+    page.goto(f"{desk.address}/enter")
+    page.locator('details[data-for="luring"] summary').click()
+    _entered(page)
+    page.go_back()
+    assert page.locator("#told").input_value() == ""
+    page.locator("#told").fill(WORDS)
+    page.goto(f"{desk.address}/help")
+    page.go_back()
+    assert page.locator("#told").input_value() == WORDS, "a draft"
+    page.goto(f"{desk.address}/help")
+    desk.log_in(context, "sia")
+    page.go_back()
+    assert page.locator("#told").input_value() == ""
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["report", "enter"])
+def test_a_form_is_sent_when_its_text_is_kept(desk: Desk, chromium: Any, path: str) -> None:
+    """Without a connection its page would be lost, and its text with it."""
+    desk.change(delete(t.draft))
+    address = f"{desk.address}/enter" if path == "enter" else f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    area, button = ("#told", "Discard the form") if path == "enter" else ("#note", "Save note")
+    context = desk.context(chromium, "luk")
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    context.set_offline(True)
+    page.locator(area).fill(NOTE)
+    page.get_by_role("button", name=button).click()
+    page.get_by_text("Not kept as a draft").first.wait_for()
+    assert page.url == address and page.locator(area).input_value() == NOTE
+    context.set_offline(False)
+    press(page, button)
+    page.goto(address)
+    assert page.locator(area).input_value() == ""
+    context.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from reports.store.cases import case_status
+from reports.store.cases import case_status, case_view
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from tests.console.test_on_postgresql import SAMPLE
@@ -96,8 +96,25 @@ def test_other_words_are_another_message_also_from_a_page_that_was_kept(
     marks = mere.get(path).marks
     for words in (HELLO, "Hello. When can you talk?"):
         assert mere.post(f"{path}/message", {**MESSAGE, **marks, "words": words}).status == 303
-    assert mere.post(f"{path}/message", {**MESSAGE, **mere.get(path).marks}).status == 303
+    assert mere.post(f"{path}/message", {**MESSAGE, **mere.get(path).marks, "anyway": "1"}).status == 303
     assert count(console, t.answer) == 3, "and whoever means the same again on a new page says it again"
+
+
+def test_a_second_press_that_waited_for_the_first_is_no_doubt(
+    console: Console, mere: Person, report: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its page says "Not sent yet" beside words that were sent."""
+    path, listed = f"/reports/{report}", case_view.list_answers
+    form = {**MESSAGE, **mere.get(path).marks}
+
+    def late(*what: Any) -> Any:
+        monkeypatch.undo()
+        assert mere.post(f"{path}/message", form).leads_to.endswith("said=left#words")
+        return listed(*what)
+
+    monkeypatch.setattr("console.views.case_actions.case_view.list_answers", late)
+    assert mere.post(f"{path}/message", form).leads_to.endswith("said=before#said")
+    assert count(console, t.answer) == 1
 
 
 def test_what_was_looked_at_or_refused_may_be_sent_yet(console: Console, mere: Person, report: str) -> None:

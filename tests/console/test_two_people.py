@@ -172,3 +172,44 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     with pytest.raises(StatusConflict):
         case_view.save_change(database, account, report_id, CaseChange("passed_on", {"holder": ""}), status="none.0")
     database.close()
+
+
+def test_what_a_colleague_wrote_to_the_reporter_is_read_before_more_is_sent(
+    filed: Filed, people: tuple[Person, Person]
+) -> None:
+    """Otherwise a reporter gets two messages that contradict each other, and a second text that asks to dial."""
+    mere, sam = people
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    meres, sams = mere.get(path), sam.get(path)
+    news = re.search(r'<div class="newsbar" role="status" data-live="([^"]+)"', meres.html)
+    assert news, "a screen reader reads what is put into a status that is there already"
+    address = news[1].replace("&amp;", "&")
+    assert "wrote to the reporter" not in mere.get(address).text
+    form = {"do": "send", "answers": answers(sams)}
+    assert sam.post(f"{path}/message", {"words": "Please wait.", **form, **sams.marks}).status == 303
+    pass_time(filed.database, 22)
+    said = mere.get(address)
+    assert "sam wrote to the reporter at" in said.text and "role=" not in said.html
+    asked = mere.post(f"{path}/message", {"words": "We call you.", **form, **meres.marks})
+    assert asked.status == 400 and "sam wrote to the reporter 22 s ago. Nothing was sent." in asked.text
+    assert len(rows(filed.database, t.answer)) == 1 and "We call you." in asked.html
+    form["answers"] = answers(asked)
+    assert mere.post(f"{path}/message", {"words": "We call you.", **form, **asked.marks}).status == 303
+
+
+def answers(page: Page) -> str:
+    return re.findall(r'name="answers" value="(\d+)"', page.html)[0]
+
+
+def test_the_same_words_are_sent_again_only_after_a_question(filed: Filed, people: tuple[Person, Person]) -> None:
+    """By Back a browser puts a sent text into its field again."""
+    mere, _ = people
+    path, form = f"/reports/{filed.id}", {"words": "We read it.", "do": "send"}
+    assert mere.post(f"{path}/message", form | mere.get(path).marks).status == 303
+    pass_time(filed.database, 22)
+    asked = mere.post(f"{path}/message", form | mere.get(path).marks)
+    assert "Please check: The reporter was sent these words 22 s ago." in asked.text and "Not sent yet." in asked.text
+    assert len(rows(filed.database, t.answer)) == 1
+    assert mere.post(f"{path}/message", form | asked.marks | {"anyway": "1"}).status == 303
+    assert len(rows(filed.database, t.answer)) == 2

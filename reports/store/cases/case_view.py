@@ -6,7 +6,7 @@ returned (S-23).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -316,6 +316,14 @@ def was_deleted_by_reporter(database: Database, account: Account, report_id: str
         if connection.execute(query).first() is None:
             return False
         return connection.execute(access_query).scalar() != "hidden_from"
+
+
+def list_answers(database: Database, account: Account, report_id: str) -> Sequence[Any]:
+    """Return the notes with this hotline's messages to the reporter, oldest first."""
+    n = t.note.c
+    is_own = (n.report_id == report_id, n.recipient == account.hotline, n.kind == "answer")
+    with read_as(database, account.hotline) as connection:
+        return connection.execute(select(t.note).where(*is_own).order_by(n.created_at, n.note_id)).all()
 
 
 def add_note(database: Database, account: Account, note: SealedNote, key: bytes | None = None) -> None:

@@ -1,0 +1,103 @@
+"""A hidden screen stays hidden in a Chromium, also without a connection, and nobody is locked while they work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error
+from sqlalchemy import delete, update
+
+from reports.store.schema import tables as t
+from tests.console.test_every_page import Desk, held_by, told
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
+WORDS = "We have read it"
+LATER = "() => { const real = Date.now; Date.now = () => real() + %d * 1000; }"  # the clock of one page
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+@pytest.fixture
+def context(desk: Desk, chromium: Any) -> Iterator[Any]:
+    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))
+    desk.change(delete(t.draft))
+    one = desk.context(chromium, "mere")
+    yield one
+    one.close()
+
+
+def opened(context: Any, address: str) -> Any:
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    return page
+
+
+def is_blank(page: Any) -> bool:
+    return bool(page.evaluate("document.documentElement.hidden"))
+
+
+@pytest.mark.parametrize("how", ["Esc twice", "button"])
+def test_a_screen_hidden_without_a_connection_is_locked_when_it_is_back(desk: Desk, context: Any, how: str) -> None:
+    """An error page in its place would load again, without a password."""
+    report = f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    page, other = opened(context, report), opened(context, desk.address)
+    page.locator("#words").fill(WORDS)
+    context.set_offline(True)
+    if how == "button":
+        page.get_by_role("button", name="Hide screen").click()
+    else:
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    until(lambda: is_blank(page) and is_blank(other), "something is still shown")
+    page.wait_for_timeout(1000)
+    assert page.url == report and page.title() == "…"
+    context.set_offline(False)
+    for one in (page, other):
+        one.get_by_role("heading", name="Locked").wait_for()
+    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does in a third tab
+    page.wait_for_url(report)
+    assert page.locator("#words").input_value() == WORDS
+    other.wait_for_url(f"{desk.address}/")
+
+
+def test_keys_do_nothing_on_a_blank_page(desk: Desk, context: Any) -> None:
+    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    other = opened(context, desk.address)
+    context.route("**/lock", lambda route: route.abort())
+    other.keyboard.press("Escape")
+    other.keyboard.press("Escape")
+    until(lambda: is_blank(page), "something is still shown")
+    with pytest.raises(Error, match="Timeout"), page.expect_request("**/take", timeout=1500):
+        page.keyboard.press("a")
+
+
+def test_after_a_sleep_the_first_press_shows_nothing_though_there_is_no_connection(desk: Desk, context: Any) -> None:
+    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    context.set_offline(True)
+    page.evaluate(LATER % (2 * 3600))
+    page.keyboard.press("Shift")
+    assert is_blank(page)
+
+
+def test_who_works_in_one_tab_is_not_idle_in_another(desk: Desk, context: Any) -> None:
+    """Otherwise the list, left open for its alarm, locks a person in the middle of a sentence."""
+    page = opened(context, f"{desk.address}/reports/{held_by(desk, desk.report(told(), TOP), 'mere')}")
+    other = opened(context, desk.address)
+    other.evaluate(LATER % (14 * 60 + 55))
+    for _ in range(15):
+        page.locator("#words").press_sequentially("so ")
+        page.wait_for_timeout(800)
+    assert not is_blank(page) and not is_blank(other)
+    other.evaluate(LATER % (15 * 60))
+    other.get_by_role("heading", name="Locked").wait_for()
