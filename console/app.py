@@ -113,6 +113,16 @@ def _add_headers(response: Response) -> Response:
 log = structlog.get_logger()
 
 
+def load_texts() -> None:
+    """Parse the flows and catalogues, which are cached: processes that are forked later share them.
+
+    Raises FlowError.
+    """
+    loader.load()
+    catalogues.load(locales.FOLDER)
+    templating.load_page_catalogues()
+
+
 def check(environ: Mapping[str, str]) -> None:
     """Check the settings before gunicorn starts a worker process. Exits with one line for each wrong setting."""
     try:

@@ -10,14 +10,14 @@ from functools import partial
 import gunicorn
 
 from console import app
-from runtime.hardening import run_in_child
+from runtime.hardening import prepare_fork
 
 gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # do not name the server software
 
 
 def on_starting(server):
     """Check the settings in the master process; else gunicorn would restart a failing worker process forever."""
-    run_in_child(partial(app.check, os.environ))
+    prepare_fork(app.load_texts, partial(app.check, os.environ))
 
 
 worker_class = "gthread"

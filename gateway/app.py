@@ -66,6 +66,15 @@ QUEUE_SECONDS = 0.05  # time limit of the job queue: the report is stored, and i
 log = structlog.get_logger()
 
 
+def load_texts() -> None:
+    """Parse the flows and catalogues, which are cached: processes that are forked later share them.
+
+    Raises FlowError.
+    """
+    loader.load()
+    catalogues.load(locales.FOLDER)
+
+
 def check(environ: Mapping[str, str]) -> None:
     """Check the settings before the server starts its first process. Exits with one line for each wrong setting.
 
