@@ -13,7 +13,6 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-import locales
 from console import api, deliveries, templating
 from console.api import load_signatures
 from console.auth import access_control, invitations, login, passkey_views
@@ -114,12 +113,9 @@ log = structlog.get_logger()
 
 
 def load_texts() -> None:
-    """Parse the flows and catalogues, which are cached: processes that are forked later share them.
-
-    Raises FlowError.
-    """
-    loader.load()
-    catalogues.load(locales.FOLDER)
+    """Load the flows and catalogues, so that processes that are forked later share them. Raises FlowError."""
+    loader.shipped()
+    catalogues.shipped()
     templating.load_page_catalogues()
 
 
@@ -155,9 +151,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         database,
         RecordCipher(settings.console_key.reveal()),
         ReportDecryptor(private_keys, settings.mode),
-        ChoiceLabels(loader.load()),
+        ChoiceLabels(loader.shipped()),
         templating.offered_catalogues(templating.load_page_catalogues(), settings.draft_languages or ()),
-        catalogues.load(locales.FOLDER),
+        catalogues.shipped(),
     )
     templating.attach(
         app, settings.mode, countries, services.page_catalogues, services.screen_catalogues, now=database.now

@@ -13,7 +13,6 @@ from typing import cast
 import structlog
 from flask import Flask, Response
 
-import locales
 from flows import catalogues, loader
 from flows.catalogues import Catalogue, needed_messages, offered_languages
 from flows.model import FlowBook
@@ -67,12 +66,9 @@ log = structlog.get_logger()
 
 
 def load_texts() -> None:
-    """Parse the flows and catalogues, which are cached: processes that are forked later share them.
-
-    Raises FlowError.
-    """
-    loader.load()
-    catalogues.load(locales.FOLDER)
+    """Load the flows and catalogues, so that processes that are forked later share them. Raises FlowError."""
+    loader.shipped()
+    catalogues.shipped()
 
 
 def check(environ: Mapping[str, str]) -> None:
@@ -169,8 +165,8 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
-        loader.load(),
-        catalogues.load(locales.FOLDER),
+        loader.shipped(),
+        catalogues.shipped(),
         Database(common.database_url, offset=common.clock_offset, timeouts=INTERACTIVE),
     )
     record_cipher = RecordCipher(config.secrets.store_key.reveal())
