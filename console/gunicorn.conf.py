@@ -7,12 +7,12 @@ also buffers requests, so that a slow client occupies no thread.
 import os
 from functools import partial
 
-import gunicorn
+from gunicorn.http import wsgi
 
 from console import app
 from runtime.hardening import prepare_fork
 
-gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # do not name the server software
+wsgi.SERVER = wsgi.SERVER_SOFTWARE = ""  # do not name the server software
 
 
 def on_starting(server):
