@@ -27,7 +27,7 @@ PORT_SETTINGS: Final = ("PORT", "CONSOLE_PORT", "PRACTICE_HOTLINE_PORT")
 READ_SETTINGS: Final = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
-    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
+    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8; 1 with `tokaut start`", "web"),
     ("BIND", "address and port, or `unix:` and a path, at which web listens", "127.0.0.1 and PORT", "Procfile: web"),
     (
         "PORT",
@@ -35,7 +35,7 @@ OTHER_SETTINGS: Final = (
         str(WEB_PORT),
         "Procfile: web",
     ),
-    ("CONSOLE_CONCURRENCY", "processes of the console", "2", "console"),
+    ("CONSOLE_CONCURRENCY", "processes of the console", "2; 1 with `tokaut start`", "console"),
     ("CONSOLE_BIND", "as BIND, of the console", "127.0.0.1 and CONSOLE_PORT", "Procfile: console"),
     ("CONSOLE_PORT", "port at which the console listens", str(CONSOLE_PORT), "Procfile: console"),
     (

@@ -83,8 +83,11 @@ def start_services(
 
 
 def service_commands(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the command lines of the five processes, with these settings of where they listen."""
-    return five_processes(**{name: ["--bind", bind] for name, bind in _binds(environ).items()})
+    """Return the command lines of the five processes, with these settings of where they listen and how many serve."""
+    workers = {name: environ.get(f"{name.upper()}_CONCURRENCY") or "1" for name in ("web", "console")}
+    return five_processes(
+        **{name: ["--workers", workers[name], "--bind", bind] for name, bind in _binds(environ).items()}
+    )
 
 
 def server_addresses(environ: Mapping[str, str]) -> dict[str, str]:
