@@ -8,7 +8,7 @@ import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import gateway.channels
 import workers.recordings
@@ -16,7 +16,6 @@ import workers.senders
 from reports.countries.hotline import Hotline
 from runtime.settings import CommonSettings, ConsoleSettings, OperatorSettings, WebSecrets, hotline_prefix
 from runtime.settings.environment import Setting, settings_of_class
-from workers.delivery.registry import hotline_kinds, settings_class
 
 WIDTH: Final = 110  # characters of a comment
 ID_FORM: Final = "HOTLINE_<ID>_"
@@ -83,8 +82,8 @@ def all_sections() -> Iterator[SettingSection]:
     """Yield every setting that there is, for `.env.example`."""
     yield from _shared_sections()
     yield from channel_sections(channel_names())
-    for kind in hotline_kinds():
-        if cls := settings_class(kind):
+    for kind in _registry().hotline_kinds():
+        if cls := _registry().settings_class(kind):
             title = f"a hotline of the kind {kind}; <ID> is its id in capitals, with _ for -"
             yield _section(title, [cls], ID_FORM)
 
@@ -94,8 +93,13 @@ def sections_for(channels: Iterable[str], hotlines: Iterable[Hotline]) -> Iterat
     yield from _shared_sections()
     yield from channel_sections(channels)
     for hotline in hotlines:
-        if cls := settings_class(hotline.delivery):
+        if cls := _registry().settings_class(hotline.delivery):
             yield _section(f"{hotline.name} ({hotline.delivery})", [cls], hotline_prefix(hotline.id))
+
+
+def _registry() -> Any:
+    """Return the registry of hotline kinds. It loads SQLAlchemy, so whoever only reads constants here does without."""
+    return importlib.import_module("workers.delivery.registry")
 
 
 def channel_sections(channels: Iterable[str]) -> Iterator[SettingSection]:

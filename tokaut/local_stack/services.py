@@ -12,11 +12,10 @@ from functools import partial
 from http.client import HTTPException
 from typing import Final
 
-from console.api import CallbackSettings
 from reports.countries.country import Countries
 from reports.countries.hotline import Hotline
 from runtime.operator_error import OperatorError
-from runtime.settings import CommonSettings, Mode, hotline_prefix
+from runtime.settings import CallbackSettings, CommonSettings, Mode, hotline_prefix
 from runtime.settings.environment import raw_value, settings_of_class
 from tokaut.healthcheck import fetch
 from tokaut.local_stack import valkey
