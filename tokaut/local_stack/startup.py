@@ -20,7 +20,7 @@ STARTS_WITHIN = 60.0  # seconds; enough for a busy machine
 WEB_CONFIG = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
 CONSOLE_CONFIG = str(Path(console.__file__).parent / "gunicorn.conf.py")
 SECRETS_FILE = "hotlines.json"
-WEB_PROCESSES = 1  # one serves thousands of screens a second; another would take 35 MB
+WEB_PROCESSES = 1  # one serves thousands of screens a second; another would take 26 MB
 
 
 def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
