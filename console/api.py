@@ -34,8 +34,7 @@ from reports.store.cases.case_actions import (
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from runtime import strict_json
-from runtime.settings import Secret, from_environment, load_hotline_settings
-from runtime.settings.parsers import webhook_secret_field
+from runtime.settings import CallbackSettings, load_hotline_settings
 from runtime.strict_json import NumberText
 
 FIELDS = ("report_id", "state", "reason", "message")
@@ -114,13 +113,6 @@ def _value_problems(callback: CallbackBody) -> Iterator[str]:
 #
 # Two secrets are valid during a rotation. The time of a signature may differ from this host's clock by five minutes
 # in either direction. A clock offset for trials does not apply here, because the hotline signs by its own clock.
-
-
-@from_environment
-class CallbackSettings:
-    """Settings of one webhook hotline."""
-
-    secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 class CallbackSignatures:

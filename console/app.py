@@ -13,7 +13,6 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-import locales
 from console import api, deliveries, templating
 from console.api import load_signatures
 from console.auth import access_control, invitations, login, passkey_views
@@ -113,6 +112,13 @@ def _add_headers(response: Response) -> Response:
 log = structlog.get_logger()
 
 
+def load_texts() -> None:
+    """Load the flows and catalogues, so that processes that are forked later share them. Raises FlowError."""
+    loader.shipped()
+    catalogues.shipped()
+    templating.load_page_catalogues()
+
+
 def check(environ: Mapping[str, str]) -> None:
     """Check the settings before gunicorn starts a worker process. Exits with one line for each wrong setting."""
     try:
@@ -145,9 +151,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         database,
         RecordCipher(settings.console_key.reveal()),
         ReportDecryptor(private_keys, settings.mode),
-        ChoiceLabels(loader.load()),
+        ChoiceLabels(loader.shipped()),
         templating.offered_catalogues(templating.load_page_catalogues(), settings.draft_languages or ()),
-        catalogues.load(locales.FOLDER),
+        catalogues.shipped(),
     )
     templating.attach(
         app, settings.mode, countries, services.page_catalogues, services.screen_catalogues, now=database.now

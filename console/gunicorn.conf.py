@@ -7,17 +7,17 @@ also buffers requests, so that a slow client occupies no thread.
 import os
 from functools import partial
 
-import gunicorn
+from gunicorn.http import wsgi
 
 from console import app
-from runtime.hardening import run_in_child
+from runtime.hardening import prepare_fork
 
-gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # do not name the server software
+wsgi.SERVER = wsgi.SERVER_SOFTWARE = ""  # do not name the server software
 
 
 def on_starting(server):
     """Check the settings in the master process; else gunicorn would restart a failing worker process forever."""
-    run_in_child(partial(app.check, os.environ))
+    prepare_fork(app.load_texts, partial(app.check, os.environ))
 
 
 worker_class = "gthread"

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,7 @@ CONTENT_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; cha
 # Translations of the pages. As in the flows, the English text is the message id and each language is a .po file.
 
 
+@cache
 def load_page_catalogues() -> Mapping[str, Catalogue]:
     """Load the catalogues of the pages, by language tag."""
     return load(FOLDER)

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 import polib
 
+import locales
 from flows.model import FlowBook, Option, Screen
 from flows.pagination import ENGINE_MESSAGES, PLACEHOLDER, fold, in_context, without_context
 from flows.signatures import read_signatures, signed_keys, text_key
@@ -87,9 +88,12 @@ SIGNATURES = ".signed.toml"  # the end of the name of the file with a catalogue'
 def load(folder: Traversable) -> dict[str, Catalogue]:
     """Load all catalogues of a folder with their signatures, by tag; English is always included."""
     files = {file.name: file for file in folder.iterdir() if file.name.endswith((".po", SIGNATURES))}
-    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
-    tags = [name.removesuffix(".po") for name in texts if name.endswith(".po")]
-    catalogues = [parse_catalogue(tag, texts[f"{tag}.po"], texts.get(f"{tag}{SIGNATURES}", "")) for tag in tags]
+
+    def text(name: str) -> str:
+        return files[name].read_text(encoding="utf-8") if name in files else ""
+
+    tags = [name.removesuffix(".po") for name in files if name.endswith(".po")]
+    catalogues = [parse_catalogue(tag, text(f"{tag}.po"), text(f"{tag}{SIGNATURES}")) for tag in tags]
     return {catalogue.tag: catalogue for catalogue in sorted(catalogues, key=lambda catalogue: catalogue.tag)} | {
         ENGLISH: ENGLISH_CATALOGUE
     }
@@ -107,7 +111,12 @@ def signed_and_drafts(
     return signed, [tag for tag in available if tag not in signed]
 
 
-@cache  # like the flows: parsed once, by the master
+@cache
+def shipped() -> Mapping[str, Catalogue]:
+    """Return the catalogues of the product: loaded once, before a server forks, as its processes share them."""
+    return load(locales.FOLDER)
+
+
 def parse_catalogue(tag: str, text: str, signatures: str = "") -> Catalogue:
     """Parse the text of a catalogue. `signatures`: the text of the file with its signatures."""
     entries = polib.pofile(text)

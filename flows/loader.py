@@ -160,13 +160,22 @@ def _successors_if_skipped(screen: Screen) -> list[str]:
     return [go.to for go in (screen.otherwise or screen.go)]
 
 
+@cache
+def shipped() -> FlowBook:
+    """Return the flows of the product: loaded once, before a server forks, as its processes share them.
+
+    Raises FlowError.
+    """
+    return load(FOLDER)
+
+
 def load(folder: Traversable = FOLDER) -> FlowBook:
     """Load and check all flows of a folder. Raises FlowError for the first fault."""
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     return build_book([parse_flow(file.name, file.read_text(encoding="utf-8")) for file in files])
 
 
-@cache  # parsed by the master of web before it forks: parsing takes most of the start
+@cache
 def parse_flow(name: str, text: str) -> Flow:
     """Parse one flow. `name`: the file's, for errors. `load` checks where its screens lead. Raises FlowError."""
     top = compose(name, text)

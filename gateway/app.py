@@ -13,7 +13,6 @@ from typing import cast
 import structlog
 from flask import Flask, Response
 
-import locales
 from flows import catalogues, loader
 from flows.catalogues import Catalogue, needed_messages, offered_languages
 from flows.model import FlowBook
@@ -64,6 +63,12 @@ from runtime.settings import CommonSettings, Mode, SettingError, SettingFault, W
 QUEUE_SECONDS = 0.05  # time limit of the job queue: the report is stored, and its reporter must not wait
 
 log = structlog.get_logger()
+
+
+def load_texts() -> None:
+    """Load the flows and catalogues, so that processes that are forked later share them. Raises FlowError."""
+    loader.shipped()
+    catalogues.shipped()
 
 
 def check(environ: Mapping[str, str]) -> None:
@@ -160,8 +165,8 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
-        loader.load(),
-        catalogues.load(locales.FOLDER),
+        loader.shipped(),
+        catalogues.shipped(),
         Database(common.database_url, offset=common.clock_offset, timeouts=INTERACTIVE),
     )
     record_cipher = RecordCipher(config.secrets.store_key.reveal())

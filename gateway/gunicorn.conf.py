@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from gateway import app
-from runtime.hardening import run_in_child
+from runtime.hardening import prepare_fork
 
 FLASK = "gateway.app:"
 OURS = ("gateway.asgi:", FLASK)
@@ -20,7 +20,7 @@ def on_starting(server):
     if server.app.app_uri.startswith(FLASK) and server.cfg.worker_class_str == worker_class:
         sys.exit(f"{server.app.app_uri} is for other servers; write 'gateway.asgi:create_app()' in web's command")
     if server.app.app_uri.startswith(OURS):  # not a small application of the tests
-        run_in_child(partial(app.check, os.environ))
+        prepare_fork(app.load_texts, partial(app.check, os.environ))
 
 
 worker_class = "gateway.server.ServerProcess"

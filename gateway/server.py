@@ -357,7 +357,8 @@ class ServerProcess(Worker):
             timeout_graceful_shutdown=max(1, self.cfg.graceful_timeout - MASTER_SECONDS),
         )
         self._server = _Server(config)
-        gc.set_threshold(10_000)  # a request creates some thousand objects and hardly any cycle
+        gc.set_threshold(2_000)  # some 60 requests: uvicorn leaves a cycle for each
+        gc.collect()  # what is garbage now would never be freed
         gc.freeze()  # existing objects are permanent; the collector need not scan them again
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import sys
 from collections.abc import Callable
+
+from runtime.operator_error import OperatorError
 
 M_ARENA_MAX = -8  # glibc's malloc.h
 
@@ -33,6 +36,21 @@ def _use_one_arena() -> None:
 #
 # Neither SQLite's connections nor threads and their locks survive a fork: a process that inherits an open database
 # believes that it holds locks which it does not, and a process that inherits a lock taken by a thread waits for ever.
+
+
+def prepare_fork(load: Callable[[], object], check: Callable[[], object]) -> None:
+    """Call `load` here and `check` in a child process; exit if one of them fails.
+
+    What is in memory then stays shared with the processes that are forked later: a garbage collection in them would
+    otherwise copy it. Call this before any thread is started.
+    """
+    try:
+        load()
+    except OperatorError as error:
+        sys.exit(str(error))
+    run_in_child(check)
+    gc.collect()
+    gc.freeze()
 
 
 def run_in_child(check: Callable[[], object]) -> None:

@@ -18,6 +18,7 @@ from tokaut.local_stack.fork_server import ForkedProcess
 
 pytestmark = pytest.mark.slow
 HOTLINE = "tokaut.local_stack.hotline_server"
+SELDOM_USED = {"alembic", "psycopg", "pygments", "reportlab", "twilio.rest.api.v2010", "zxcvbn"}
 
 
 def started(folder: Path, *arguments: str, **env: str) -> ForkedProcess | subprocess.Popen[bytes]:
@@ -131,6 +132,34 @@ def test_an_answer_that_nobody_read_is_not_taken_for_the_next(tmp_path: Path) ->
     process._wait_for_end(60)
     SERVER.channel.send(json.dumps({"poll": process.pid, "number": -1}).encode())
     assert process.wait(timeout=60) == -signal.SIGKILL
+
+
+def test_programs_do_not_make_the_same_keys(tmp_path: Path) -> None:
+    """The fork server has used OpenSSL before it forks."""
+    (tmp_path / "keys.py").write_text(
+        "from reports.crypto import PrivateKey; print(PrivateKey.generate().public.key_id)"
+    )
+    start_server()
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "keys"]
+        processes = [SERVER.spawn(command, env={}, stdout=log, stderr=log, cwd=tmp_path) for _ in range(3)]
+        assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert len(set((tmp_path / "log").read_text().split())) == 3
+
+
+def test_a_program_with_other_authorities_is_executed(tmp_path: Path) -> None:
+    process = started(tmp_path, "workers.main", "no-such-kind", SSL_CERT_FILE=str(tmp_path / "own.pem"))
+    assert isinstance(process, subprocess.Popen)
+    assert process.wait(timeout=60) == 1
+
+
+def test_a_fork_has_what_all_programs_share_and_no_large_module_that_few_use() -> None:
+    """A module that each program imports for itself would be in memory once for each of them."""
+    code = "from tokaut.local_stack.fork_server import _preload; _preload(); import sys, threading\n"
+    code += "before = set(sys.modules); import workers.main, console.app, gateway.asgi, gateway.server\n"
+    code += f"print(sorted(set(sys.modules) - before), sorted({SELDOM_USED} & before), threading.active_count())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['workers.main'] [] 1\n"
 
 
 def test_another_program_is_executed(tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ while the database or Redis is unavailable: it still does its other work, and a 
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import sys
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Final
-
-from workers.heartbeat import STALE_SECONDS, Heartbeat
+from typing import Any, Final
 
 ANSWERS_WITHIN: Final = 5.0  # seconds; a reporter's network waits no longer either
 UNIX: Final = "unix:"
@@ -61,11 +60,12 @@ def server_fault(address: str) -> str | None:
 
 def worker_fault(kind: str, data: Path) -> str | None:
     """Return the fault of a worker process, or None. `data`: its TOKAUT_DATA."""
+    heartbeat: Any = importlib.import_module("workers.heartbeat")  # with SQLAlchemy, which the other checks do not need
     try:
-        age = Heartbeat(data, f"{kind}-1").age_seconds()
+        age = heartbeat.Heartbeat(data, f"{kind}-1").age_seconds()
     except OSError as error:
         return f"{kind} has not started: {error.strerror}"
-    return f"{kind} has done nothing for {age:.0f} s" if age > STALE_SECONDS else None
+    return f"{kind} has done nothing for {age:.0f} s" if age > heartbeat.STALE_SECONDS else None
 
 
 def main(arguments: list[str]) -> None:

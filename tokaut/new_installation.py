@@ -16,7 +16,7 @@ from runtime.settings import InstallationSettings, InvalidValue, Mode, hotline_p
 from runtime.settings.environment import Setting, setting_value
 from runtime.settings.parsers import MAKE_KEY_HINT, MAKE_WEBHOOK_HINT, new_secret, new_webhook_secret
 from tokaut.local_stack import valkey
-from tokaut.local_stack.startup import create_keys
+from tokaut.local_stack.preparation import create_keys
 from tokaut.settings_file import (
     CONSOLE_PORT,
     OTHER_SETTINGS,

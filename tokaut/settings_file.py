@@ -8,7 +8,7 @@ import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import gateway.channels
 import workers.recordings
@@ -16,7 +16,6 @@ import workers.senders
 from reports.countries.hotline import Hotline
 from runtime.settings import CommonSettings, ConsoleSettings, OperatorSettings, WebSecrets, hotline_prefix
 from runtime.settings.environment import Setting, settings_of_class
-from workers.delivery.registry import hotline_kinds, settings_class
 
 WIDTH: Final = 110  # characters of a comment
 ID_FORM: Final = "HOTLINE_<ID>_"
@@ -27,7 +26,7 @@ PORT_SETTINGS: Final = ("PORT", "CONSOLE_PORT", "PRACTICE_HOTLINE_PORT")
 READ_SETTINGS: Final = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
-    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
+    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8; 1 with `tokaut start`", "web"),
     ("BIND", "address and port, or `unix:` and a path, at which web listens", "127.0.0.1 and PORT", "Procfile: web"),
     (
         "PORT",
@@ -35,7 +34,7 @@ OTHER_SETTINGS: Final = (
         str(WEB_PORT),
         "Procfile: web",
     ),
-    ("CONSOLE_CONCURRENCY", "processes of the console", "2", "console"),
+    ("CONSOLE_CONCURRENCY", "processes of the console", "2; 1 with `tokaut start`", "console"),
     ("CONSOLE_BIND", "as BIND, of the console", "127.0.0.1 and CONSOLE_PORT", "Procfile: console"),
     ("CONSOLE_PORT", "port at which the console listens", str(CONSOLE_PORT), "Procfile: console"),
     (
@@ -83,8 +82,8 @@ def all_sections() -> Iterator[SettingSection]:
     """Yield every setting that there is, for `.env.example`."""
     yield from _shared_sections()
     yield from channel_sections(channel_names())
-    for kind in hotline_kinds():
-        if cls := settings_class(kind):
+    for kind in _registry().hotline_kinds():
+        if cls := _registry().settings_class(kind):
             title = f"a hotline of the kind {kind}; <ID> is its id in capitals, with _ for -"
             yield _section(title, [cls], ID_FORM)
 
@@ -94,8 +93,13 @@ def sections_for(channels: Iterable[str], hotlines: Iterable[Hotline]) -> Iterat
     yield from _shared_sections()
     yield from channel_sections(channels)
     for hotline in hotlines:
-        if cls := settings_class(hotline.delivery):
+        if cls := _registry().settings_class(hotline.delivery):
             yield _section(f"{hotline.name} ({hotline.delivery})", [cls], hotline_prefix(hotline.id))
+
+
+def _registry() -> Any:
+    """Return the registry of hotline kinds. It loads SQLAlchemy, so whoever only reads constants here does without."""
+    return importlib.import_module("workers.delivery.registry")
 
 
 def channel_sections(channels: Iterable[str]) -> Iterator[SettingSection]:

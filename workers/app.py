@@ -13,7 +13,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-import locales
 from flows import catalogues
 from reports.countries import country
 from reports.countries.country import retention_policy
@@ -264,7 +263,7 @@ def _folders(parts: WorkerServices) -> tuple[Path, ...]:
 def _answer_notices(parts: WorkerServices) -> AnswerNotices:
     common = parts.common
     drafts = common.draft_languages or ()
-    catalogues_by_tag = {tag: one.as_shown(drafts) for tag, one in catalogues.load(locales.FOLDER).items()}
+    catalogues_by_tag = {tag: one.as_shown(drafts) for tag, one in catalogues.shipped().items()}
     return AnswerNotices(
         parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.sms_dispatcher
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import importlib
 import os
 import threading
 import unicodedata
@@ -17,7 +18,6 @@ import segno
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from argon2.low_level import ARGON2_VERSION
-from zxcvbn import zxcvbn
 
 from reports.crypto import RecordCipher
 
@@ -109,7 +109,8 @@ def rejection_reason(password: str, own: Iterable[str]) -> str:
         return TOO_LONG
     phrases = (*own, *PROJECT_WORDS)
     words = [*phrases, *(part for phrase in phrases for part in phrase.replace("-", " ").split())]
-    if zxcvbn(_normalize(password)[:CHECKED_LENGTH], user_inputs=words)["score"] < MIN_SCORE:
+    rate = importlib.import_module("zxcvbn").zxcvbn  # its lists take 12 MB, and few processes ever need them
+    if rate(_normalize(password)[:CHECKED_LENGTH], user_inputs=words)["score"] < MIN_SCORE:
         return TOO_EASY
     return ""
 

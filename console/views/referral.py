@@ -5,6 +5,7 @@ Nothing is sent: a person gives the file to the service, and answers for the way
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from werkzeug.exceptions import NotFound
 from console import bodies, templating
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import load_form, message_sealer
-from console.presenters import pdf, reachability, referral
+from console.presenters import reachability, referral
 from console.presenters.case_rows import reference
 from console.presenters.reachability import ContactOption
 from console.presenters.referral import Origin, ReferralRequest
@@ -120,7 +121,10 @@ def _pdf(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) -> 
     if report.get("mode") != Mode.LIVE:
         notices.append(_say(referral.DEMO_LINE if services.settings.mode == Mode.DEMO else referral.DRILL_LINE))
     lines = referral.referral_lines(chosen, origin, report, services.labels, _say)
-    return pdf.document(_say(referral.TITLE), notices, lines, f"{origin.name} · {reference(origin.report_id)}")
+    pdf: Any = importlib.import_module("console.presenters.pdf")  # its library takes 4 MB, and few need it
+    foot = f"{origin.name} · {reference(origin.report_id)}"
+    document: bytes = pdf.document(_say(referral.TITLE), notices, lines, foot)
+    return document
 
 
 def _json(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) -> bytes:

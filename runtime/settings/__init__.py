@@ -25,6 +25,7 @@ from runtime.settings.loader import (
 from runtime.settings.processes import (
     SHARED_SETTINGS,
     AfricasTalkingTokens,
+    CallbackSettings,
     CommonSettings,
     ConsoleOperators,
     ConsoleSettings,
@@ -42,6 +43,7 @@ from runtime.settings.processes import (
 __all__ = [
     "SHARED_SETTINGS",
     "AfricasTalkingTokens",
+    "CallbackSettings",
     "CommonSettings",
     "ConsoleOperators",
     "ConsoleSettings",

@@ -27,6 +27,7 @@ from runtime.settings.parsers import (
     operators_field,
     prompts_folder_field,
     public_url_field,
+    webhook_secret_field,
 )
 
 TLS_SCHEME: Final = "rediss"
@@ -520,6 +521,13 @@ class OperatorSettings:
             yield SettingFault(
                 "TOKAUT_ALERT_FROM", "is not set, and TOKAUT_ALERT_CHANNEL is; name the number to text from"
             )
+
+
+@from_environment
+class CallbackSettings:
+    """Settings of one webhook hotline, for the console."""
+
+    secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 SHARED_SETTINGS: Final = (CommonSettings, WebSecrets, OperatorSettings, ConsoleSettings)

@@ -32,7 +32,7 @@ from tests.support.many_reports import insert_many_reports
 from tests.support.postgres import OWNER, Postgres, binaries
 from tokaut.bench import load_client, machine
 from tokaut.bench.load_client import SCENARIO, SENDING_SCENARIO
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=missing", "place=tanna")  # for ten people in turn
@@ -64,7 +64,7 @@ class Place:
         self.size, self._roles = size, roles
         self.installation = Installation({"DATABASE_URL": roles[OWNER]} if roles else {})
         self.installation.start("valkey")
-        startup.prepare_stack(self.installation.plan)
+        preparation.prepare_stack(self.installation.plan)
         self.installation.start("web", self._as("tokaut_web"))
         self.installation.until_web_answers()
         self.installation.start_console(self._as("tokaut_console"))

@@ -37,7 +37,7 @@ from tests.support.logged_in import logged_in, put_cookie
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation, startup
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ class Desk:
         where = StackAddresses(1, 2, free_port())
         made = make_plan({}, DemoFolder(folder), where, (HOTLINE, OTHER, THIRD))
         made.folder.inside.mkdir(mode=0o700)
-        startup.prepare_stack(made)
+        preparation.prepare_stack(made)
         self.address, self.keys = where.console, made.folder.inside / "keys"
         self.database = Database(f"sqlite:///{made.settings['TOKAUT_DATA']}/tokaut.db")
         settings = {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": self.address}

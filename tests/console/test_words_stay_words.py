@@ -32,7 +32,7 @@ from tests.support.console import Console
 from tests.support.hotline_clients import in_process_hotline, store_report
 from tests.support.logged_in import logged_in
 from tests.support.staff import HERE, Page, Person
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation, startup
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,7 @@ def plan_of_it(tmp_path_factory: pytest.TempPathFactory) -> StackPlan:
         {}, DemoFolder(tmp_path_factory.mktemp("hostile")), StackAddresses(1, 2, 3), (HOTLINE, OTHER, THIRD)
     )
     found.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(found)
+    preparation.prepare_stack(found)
     return found
 
 

@@ -16,7 +16,7 @@ from tests.faults.fuzz.webhooks import OPEN, TOKENS
 from tests.house.files import ROOT
 from tests.support.hotline_clients import store_report
 from tests.support.installation import Installation
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 
 CONTRACTS = ROOT / "docs" / "contracts"
 PHASES = "examples,coverage,fuzzing"
@@ -30,7 +30,7 @@ class Running:
         self.installation = Installation(OPEN)
         try:
             self.installation.start("valkey")
-            startup.prepare_stack(self.installation.plan)
+            preparation.prepare_stack(self.installation.plan)
             self.installation.start("web")
             self.installation.start_console()
             self.installation.until_web_answers()

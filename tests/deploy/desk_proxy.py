@@ -16,7 +16,7 @@ from tests.deploy.proxy import SHIPPED, Proxy
 from tests.support.fork_server import start_python
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation, startup
 from tokaut.local_stack.fork_server import ForkedProcess
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 
@@ -63,7 +63,7 @@ class ConsoleInstallation:
             {}, of_demo, StackAddresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police")
         )
         self.plan.folder.inside.mkdir(mode=0o700)
-        startup.prepare_stack(self.plan)
+        preparation.prepare_stack(self.plan)
         self.proxy = DeskProxy(self.folder, self.port)
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 import gateway.channels
 import workers.recordings
 import workers.senders
-from console.api import CallbackSettings
 from gateway.metrics import COUNTED
 from reports.retention import RETENTION_RULES
 from reports.store.privileges.operators import OPERATOR_CONDITIONS, OWN_COUNTRIES, OWN_HOTLINES, SHARED_TABLES
@@ -20,6 +19,7 @@ from reports.store.privileges.rights import HOTLINES, ONE_REPORT, RIGHTS, ROLES,
 from runtime.logs import EVENTS, FIELDS, REASONS
 from runtime.settings import (
     SHARED_SETTINGS,
+    CallbackSettings,
     CommonSettings,
     ConsoleSettings,
     OperatorSettings,

@@ -35,7 +35,7 @@ from tests.support.sentinels import SentinelCluster
 from tests.support.tls import Authority
 from tests.support.wait import until
 from tests.workers.test_tls import certificate
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation, startup
 from tokaut.local_stack.parent_death import die_with_parent
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
@@ -175,8 +175,8 @@ class InstallationOnHosts(OpenWork):
         inside.mkdir(mode=0o700)
         self.migrate(self.releases["db1"])
         common = load_settings(CommonSettings, self.plan.settings)
-        startup.create_keys(common, self.plan.secrets.hotlines, self.pepper)
-        startup.write_secrets(inside / startup.SECRETS_FILE, self.plan.secrets.hotlines)
+        preparation.create_keys(common, self.plan.secrets.hotlines, self.pepper)
+        preparation.write_secrets(inside / startup.SECRETS_FILE, self.plan.secrets.hotlines)
         self.plan.folder.received.touch(mode=0o600)
         for name in (*self.webs, *self.workers, "console"):
             self.data(name).mkdir(parents=True, mode=0o700, exist_ok=True)

@@ -32,6 +32,20 @@ run_in_child(lambda: {})
 print("it went on")
 """
 
+SHARES = """
+import gc, os, sys
+from runtime.hardening import prepare_fork
+from runtime.operator_error import OperatorError
+
+def load():
+    global loaded_by
+    loaded_by = os.getpid()
+    {}
+
+prepare_fork(load, lambda: print(loaded_by == os.getpid()))
+print(loaded_by == os.getpid(), gc.get_freeze_count() > 1000)
+"""
+
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
@@ -58,3 +72,28 @@ def test_it_exits_as_the_check_does(check: str, said: str) -> None:
     done = run(EXITS.format(check))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(said)
+
+
+def test_what_is_loaded_before_the_fork_is_shared_and_the_check_runs_elsewhere() -> None:
+    assert run(SHARES.format("")).stdout.splitlines() == ["False", "True True"]
+
+
+def test_it_exits_with_the_fault_of_what_it_loads() -> None:
+    done = run(SHARES.format('raise OperatorError("report.yaml:3:1: it has no words")'))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "report.yaml:3:1: it has no words\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("process", ["gateway", "console"])
+def test_the_master_of_a_server_has_loaded_the_texts_when_it_forks(process: str) -> None:
+    code = f"""
+import importlib, runpy
+from types import SimpleNamespace
+from flows import catalogues, loader
+importlib.import_module("{process}.app").check = lambda _: None
+server = SimpleNamespace(app=SimpleNamespace(app_uri="gateway.asgi:create_app()"), cfg=None)
+runpy.run_path("{process}/gunicorn.conf.py")["on_starting"](server)
+print([one.cache_info().currsize for one in (loader.shipped, catalogues.shipped)])
+"""
+    done = run(code)
+    assert done.stdout == "[1, 1]\n", done.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from runtime.settings import CommonSettings, Mode, load_settings
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 from tokaut.local_stack.settings import StackPlan
 
 
@@ -19,9 +19,9 @@ def prepare(plan: StackPlan) -> None:
     common = load_settings(CommonSettings, plan.settings)
     if common.database_file:
         copy(_migrated(common.mode), common.database_file)
-        startup.create_files(common, plan)
+        preparation.create_files(common, plan)
     else:
-        startup.prepare_stack(plan)
+        preparation.prepare_stack(plan)
 
 
 def migrate(database: Database, mode: Mode) -> None:

@@ -12,7 +12,7 @@ import pytest
 from runtime.settings.parsers import new_webhook_secret
 from tests.support.console import Console
 from tokaut.conformance import check_callbacks
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
@@ -30,7 +30,7 @@ class Silent(WSGIRequestHandler):
 def made(tmp_path: Path) -> StackPlan:
     found = make_plan({}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
     found.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(found)
+    preparation.prepare_stack(found)
     return found
 
 

@@ -46,6 +46,15 @@ def test_the_first_page_loads_no_command_and_no_package_but_click() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["tokaut.commands.start", "tokaut.demo.runner", "tokaut.healthcheck"])
+def test_what_runs_as_long_as_the_service_loads_no_database(module: str) -> None:
+    """It would take up to 45 MB beside the processes; and a container is checked every few seconds."""
+    names = ["sqlalchemy", "alembic", "flask", "console.app", "zxcvbn"]
+    code = f"import sys, tokaut.__main__, {module}\nprint([name for name in {names} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
 def test_each_sentence_of_the_first_page_is_that_of_its_command() -> None:
     assert {name: commands()[(name,)].get_short_help_str(1000) for name in COMMANDS} == COMMANDS
 

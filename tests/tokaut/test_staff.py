@@ -12,7 +12,7 @@ from console.app import create_app
 from reports.store.engine.database import Database
 from tests.support.staff import Person, staff_acts
 from tokaut.__main__ import main
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 
@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Mapping[str, str]:
         {}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), ("vu-pikinini", "vu-womens-centre", "vu-police")
     )
     made.folder.inside.mkdir(mode=0o700)
-    startup.prepare_stack(made)
+    preparation.prepare_stack(made)
     return {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": "https://desk.example"}
 
 

@@ -62,7 +62,9 @@ def test_it_refuses_what_cannot_work(tmp_path: Path, settings: dict[str, str], s
 
 def test_it_starts_the_processes_of_the_procfile_where_the_settings_say() -> None:
     procfile = dict(line.split(": ", 1) for line in (Path(__file__).parents[2] / "Procfile").read_text().splitlines())
-    commands = service_commands({"PORT": "9000", "CONSOLE_BIND": "unix:/run/console.sock"})
+    settings = {"PORT": "9000", "CONSOLE_BIND": "unix:/run/console.sock", "CONSOLE_CONCURRENCY": "3"}
+    commands = service_commands(settings)
+    assert [commands[name][commands[name].index("--workers") + 1] for name in ("web", "console")] == ["1", "3"]
     assert commands.keys() == procfile.keys()
     for name, command in commands.items():
         assert command[-1].strip("'") in procfile[name]

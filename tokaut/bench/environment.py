@@ -36,9 +36,10 @@ from tokaut.bench.load_client import SERVICE_CODE, BenchStep, LoadOrder, LoadRes
 from tokaut.bench.machine import cpu_seconds, processes_with, python_command
 from tokaut.local_stack import valkey
 from tokaut.local_stack.hotline_server import ReceivedDeliveries
+from tokaut.local_stack.preparation import prepare_stack
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
-from tokaut.local_stack.startup import answers, prepare_stack, process_commands, wait_until
+from tokaut.local_stack.startup import answers, process_commands, wait_until
 from tokaut.local_stack.ussd_phone import UssdPhone
 from tokaut.local_stack.valkey import free_port
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import uuid
+from importlib import import_module
 from types import FrameType
 
 import click
@@ -14,7 +15,6 @@ from reports.countries.country import Countries, load_countries
 from reports.crypto.key_files import load_private_keys
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, Mode, load_settings
-from tokaut.database import missing_database
 from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
 from tokaut.local_stack.services import (
     practice_notes,
@@ -59,7 +59,7 @@ def start() -> None:
     if common.database_file is None:
         raise CommandError(ONE_ACCOUNT)
     if not common.has_database:
-        raise CommandError(missing_database(common))
+        raise CommandError(import_module("tokaut.database").missing_database(common))
     _run(common, load_countries(common.countries, common.mode, common.country_dir))
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import signal
 import sys
 from contextlib import closing
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from reports.countries.country import load_countries
-from runtime.hardening import harden
+from runtime.hardening import harden, run_in_child
+from runtime.operator_error import OperatorError
 from runtime.settings import CommonSettings, Mode
 from runtime.settings import load_all_settings as load_settings
-from tokaut.demo import staff_account
 from tokaut.demo.display import TextDisplay
 from tokaut.demo.playback import PHONE_NUMBER, SERVICE_CODE, DeliveryWatch, call_back, play
 from tokaut.local_stack.hotline_server import ReceivedDeliveries
+from tokaut.local_stack.parent_death import kill_with_parent
 from tokaut.local_stack.processes import STOP_SIGNALS, ProcessGroup
 from tokaut.local_stack.settings import DemoFolder, StackPlan, addresses, make_plan
 from tokaut.local_stack.startup import start_stack
@@ -26,6 +30,7 @@ from tokaut.local_stack.ussd_phone import UssdPhone
 from tokaut.terminal import CommandError, echo
 
 SCREEN_SECONDS = 1.6  # time for a person to read a screen
+LOGIN_FILE = "login.json"
 DEMO_CHANNEL = "africastalking"  # the channel of UssdPhone
 
 STOPPING = "\nStopping."
@@ -87,9 +92,10 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
         is_idle = True  # no call yet, or everything has arrived
         try:
             echo(STARTING)
-            start_stack(processes, plan, echo)
+            start_stack(processes, plan, partial(run_in_child, partial(_prepare, plan, os.getpid())), echo)
             is_idle = False
-            folder.tell(_demo_json(plan, _phone_url(plan, common), staff_account.create_account(plan.settings)))
+            login = json.loads((folder.inside / LOGIN_FILE).read_text())
+            folder.tell(_demo_json(plan, _phone_url(plan, common), login))
             if not once and (phone := _phone_url(plan, common)):
                 echo(ALREADY.format(phone=phone))
             watch = DeliveryWatch(processes, ReceivedDeliveries(folder.received, names, echo))
@@ -108,6 +114,20 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave some processes running
             processes.stop(at_once=is_idle)
+
+
+def _prepare(plan: StackPlan, parent: int) -> None:
+    """Create the database, the keys and the staff account, in a child process: the modules for it take 40 MB."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C ends our parent, and the kernel then ends us
+    kill_with_parent(parent)
+    preparation, staff_account = map(import_module, ("tokaut.local_stack.preparation", "tokaut.demo.staff_account"))
+    try:
+        preparation.prepare_stack(plan)
+        login = staff_account.create_account(plan.settings)
+    except OperatorError as error:
+        sys.exit(str(error))
+    (plan.folder.inside / LOGIN_FILE).write_text(json.dumps(login))
 
 
 def _phone_url(plan: StackPlan, common: CommonSettings) -> str | None:

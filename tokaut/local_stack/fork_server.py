@@ -36,16 +36,19 @@ from typing import IO, Any, NoReturn
 from tokaut.local_stack.parent_death import die_with_parent, kill_with_parent
 
 LARGEST = 2**17  # bytes of a request; the settings of a whole installation take about 6,000
-PRELOADED_PACKAGES = ("runtime", "reports", "flows", "gateway", "workers", "console")
-# All that these packages import, too. One library, and the modules that need it, are left to each program: the settings
-# of the console change a constant of gunicorn before its other modules copy it.
-NOT_PRELOADED = "gunicorn"
-PRELOADED_LIBRARIES = ("uvicorn", "twilio.rest.api.v2010", "africastalking")
+# What the programs run, but not their own modules, which run as __main__; and what they import by its name.
+PRELOADED = (
+    *("gateway.asgi", "gateway.server", "gateway.phone.page", "workers.app", "console.app"),
+    *("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "sqlalchemy.dialects.sqlite"),
+    *("standardwebhooks", "tokaut.local_stack.hotline_page"),
+)
+PRELOADED_FOLDERS = ("gateway.channels", "workers.hotlines", "workers.recordings", "workers.senders")
 FORKED = ("gunicorn", "workers.main", "tokaut.local_stack.hotline_server")  # others are executed
 NOT_FLUSHED = 120  # the interpreter's exit status where its last output cannot be written
 ENDS_WITHIN = 0.5  # seconds
 ANSWERS_WITHIN = 60.0  # seconds; the first answer comes once it has imported
 CHANGES_THE_START = "LD_PRELOAD"  # a variable that only works for a program that is executed
+AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # variables that the fork server has read, with the same effect
 PR_SET_NAME = 15  # linux/prctl.h: the name that `ps -e` and `top` show, 15 characters
 
 
@@ -60,7 +63,8 @@ class ForkServerEnded(CannotFork):
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Return whether `command` is `[sys.executable, "-m", MODULE, ARGUMENT…]` with a module of FORKED, on Linux."""
     is_program = list(command[:2]) == [sys.executable, "-m"] and command[2] in FORKED
-    return is_program and CHANGES_THE_START not in env and sys.platform == "linux"
+    has_our_authorities = all(env.get(name) in (None, os.environ.get(name)) for name in AUTHORITIES)
+    return is_program and has_our_authorities and CHANGES_THE_START not in env and sys.platform == "linux"
 
 
 @dataclass
@@ -315,35 +319,18 @@ def _status_of(code: object) -> int:
     return 1
 
 
-class _Refusal:
-    """Refuses the library of NOT_PRELOADED while the fork server imports."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Raise ImportError for this library and all in it; leave other modules to the other finders."""
-        if name.partition(".")[0] == NOT_PRELOADED:
-            raise ImportError(name)
-
-
 def _preload() -> None:
-    refusal = _Refusal()
-    sys.meta_path.insert(0, refusal)
-    packages = [importlib.import_module(name) for name in PRELOADED_PACKAGES]
-    names = [
-        module.name
-        for package in packages
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.ispkg
-        and "migrations" not in module.name
-        and not module.name.endswith("__main__")
-        and module.name not in FORKED  # runs as __main__
+    """Import, and do what libraries do at their first use: a fork has that memory in common with the others."""
+    packages = [importlib.import_module(name) for name in PRELOADED_FOLDERS]
+    found = [
+        f"{package.__name__}.{module.name}" for package in packages for module in pkgutil.iter_modules(package.__path__)
     ]
-    for name in (*PRELOADED_LIBRARIES, *names):
-        with suppress(ImportError):
-            importlib.import_module(name)
-    sys.meta_path.remove(refusal)
-    # Both cache their parsed files, so that forks share them, as web's processes do with their master.
-    importlib.import_module("flows.loader").load()
-    importlib.import_module("flows.catalogues").load(importlib.import_module("locales").FOLDER)
+    for name in (*PRELOADED, *found):
+        importlib.import_module(name)
+    for name in ("gateway.app", "console.app"):
+        importlib.import_module(name).load_texts()
+    importlib.import_module("reports.crypto").PrivateKey.generate()  # OpenSSL takes some MB
+    importlib.import_module("workers.network.http_client").HttpClient()  # reads the authorities of this system
 
 
 def _main() -> None:

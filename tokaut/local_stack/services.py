@@ -12,11 +12,10 @@ from functools import partial
 from http.client import HTTPException
 from typing import Final
 
-from console.api import CallbackSettings
 from reports.countries.country import Countries
 from reports.countries.hotline import Hotline
 from runtime.operator_error import OperatorError
-from runtime.settings import CommonSettings, Mode, hotline_prefix
+from runtime.settings import CallbackSettings, CommonSettings, Mode, hotline_prefix
 from runtime.settings.environment import raw_value, settings_of_class
 from tokaut.healthcheck import fetch
 from tokaut.local_stack import valkey
@@ -83,8 +82,11 @@ def start_services(
 
 
 def service_commands(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the command lines of the five processes, with these settings of where they listen."""
-    return five_processes(**{name: ["--bind", bind] for name, bind in _binds(environ).items()})
+    """Return the command lines of the five processes, with these settings of where they listen and how many serve."""
+    workers = {name: environ.get(f"{name.upper()}_CONCURRENCY") or "1" for name in ("web", "console")}
+    return five_processes(
+        **{name: ["--workers", workers[name], "--bind", bind] for name, bind in _binds(environ).items()}
+    )
 
 
 def server_addresses(environ: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,22 +12,15 @@ import requests
 
 import console
 import gateway
-from reports.audit import create_signing_key
-from reports.crypto.key_files import SENDER_KEY, create_key_pair, mark_keys
-from reports.crypto.phone_pepper import rotate_pepper
-from reports.store.engine.database import Database
-from reports.store.migrations import upgrade
-from runtime.settings import CommonSettings, InstallationSettings
-from runtime.settings import load_settings as load_setting
 from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import ProcessDied, ProcessGroup
-from tokaut.local_stack.settings import StackPlan, write_secrets
+from tokaut.local_stack.settings import StackPlan
 
 STARTS_WITHIN = 60.0  # seconds; enough for a busy machine
 WEB_CONFIG = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
 CONSOLE_CONFIG = str(Path(console.__file__).parent / "gunicorn.conf.py")
 SECRETS_FILE = "hotlines.json"
-WEB_PROCESSES = 2  # with eight threads each; more processes would only slow down the start
+WEB_PROCESSES = 1  # one serves thousands of screens a second; another would take 26 MB
 
 
 def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
@@ -54,41 +47,18 @@ def five_processes(*, web: Sequence[str], console: Sequence[str]) -> dict[str, l
     }
 
 
-def prepare_stack(plan: StackPlan) -> None:
-    """Create the database, the keys and the pepper, as an operator does once before the first start."""
-    common = load_setting(CommonSettings, plan.settings)
-    database = Database(common.database_url)
-    upgrade(database, common.mode)
-    database.close()
-    create_files(common, plan)
-
-
-def create_files(common: CommonSettings, plan: StackPlan) -> None:
-    """Create the keys, the pepper, the folder of the metrics and the file of the hotlines' secrets."""
-    create_keys(common, plan.secrets.hotlines, Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
-    Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
-    write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets.hotlines)
-    plan.folder.received.touch(mode=0o600)
-
-
-def create_keys(settings: InstallationSettings, hotlines: Iterable[str], pepper: Path) -> None:
-    """Create a key pair for each hotline and for the senders of SMS, the audit's key, and the phone pepper."""
-    for hotline in (*hotlines, SENDER_KEY):
-        create_key_pair(settings.keys, hotline)
-    mark_keys(settings.keys, settings.mode)
-    create_signing_key(settings.keys)
-    rotate_pepper(pepper)
-
-
-def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], None] = lambda progress: None) -> None:
+def start_stack(
+    processes: ProcessGroup, plan: StackPlan, prepare: Callable[[], None], tell: Callable[[str], None]
+) -> None:
     """Start all processes. Returns when a call can come in.
 
-    `tell` is called with one line for each part. Raises ProcessDied if a process ends or does not answer.
+    `prepare` creates what the processes need. `tell` is called with one line for each part. Raises ProcessDied if a
+    process ends or does not answer.
     """
     report_ready = with_time(tell)
     valkey_first, *other_commands = process_commands(plan).items()
     processes.start(*valkey_first, plan.settings, outlasts=True)
-    prepare_stack(plan)  # while Valkey starts
+    prepare()  # while Valkey starts
     report_ready("database and keys are made")
     wait_until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
     report_ready("Valkey answers")

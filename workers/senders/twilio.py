@@ -81,13 +81,13 @@ class Sender:
             http_client=_SdkHttpClient(client or HttpClient(limits=TIMEOUTS), own, live=mode is Mode.LIVE),
             environment={"TWILIO_EDGE": ""},  # the SDK must read nothing from the environment
         )
-        if settings.url:
-            self._sdk.api.base_url = settings.url
 
     def send(self, text: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
         if not MSISDN.fullmatch(text.to):
             return BAD_NUMBER  # the session continues, but this number cannot get an SMS
+        if self._settings.url:
+            self._sdk.api.base_url = self._settings.url  # not before the first SMS: `api` imports 7 MB
         try:
             message = self._sdk.messages.create(**self._parameters(text))
         except NoResponse as no_response:

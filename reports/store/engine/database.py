@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import threading
 import time
@@ -27,8 +28,6 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -432,7 +431,8 @@ def _refuses_values(error: SQLAlchemyError) -> bool:
 
 
 def _insert_new(database: Database, table: Table) -> Any:
-    insert = sqlite_insert(table) if database.is_sqlite else postgresql_insert(table)
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{database.engine.dialect.name}")  # PostgreSQL's: 2 MB
+    insert = dialect.insert(table)
     # Callers need the row count, to know whether the row existed. For an INSERT, SQLAlchemy drops it otherwise.
     return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
