@@ -97,48 +97,32 @@ def _head(scope: Scope) -> RequestHead:
     def header(name: str) -> str:
         return headers.get(name.lower(), "")
 
-    client = _client(scope)
+    is_unix_socket = scope["server"] is None or scope["server"][1] is None
+    client = str(scope["client"][0]) if scope["client"] else "" if is_unix_socket else UNKNOWN_ADDRESS
     return RequestHead(scope["method"], scope["path"], target, header, client, arrived_at(header, client))
-
-
-def _client(scope: Scope) -> str:
-    """Return the client's address; "" only for a Unix socket."""
-    if scope["client"]:
-        return str(scope["client"][0])
-    has_port = scope["server"] is not None and scope["server"][1] is not None
-    return UNKNOWN_ADDRESS if has_port else ""
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes | None:
     """Return the whole body; None if it is larger than `max_bytes` bytes. Raises ClientDisconnected."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and not message.get("more_body"):
-        return body if len(body) <= max_bytes else None
-    while message.get("more_body"):  # the server aborts a request that takes too long
-        if len(body) > max_bytes:
-            return None
+    body, has_more = b"", True
+    while has_more and len(body) <= max_bytes:  # the server aborts a request that takes too long
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
         body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnected
+        has_more = message.get("more_body", False)
     return body if len(body) <= max_bytes else None
 
 
 async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
-    """Send an ASGI message of the Flask application. A refusal closes the connection, as a webhook's refusal does."""
+    """Send an ASGI message. A refusal closes the connection, by Flask or by a webhook."""
     if message["type"] == "http.response.start" and message["status"] in CLOSING_STATUSES:
         message["headers"] = [*message["headers"], (b"connection", b"close")]
     await send(message)
 
 
 async def _send(send: Send, answer: HttpResponse) -> None:
-    response_headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-    ]
-    response_headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    if answer.status in CLOSING_STATUSES:
-        response_headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": response_headers + _HEADERS})
+    headers = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **answer.headers}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await _send_closing(send, {"type": "http.response.start", "status": answer.status, "headers": encoded + _HEADERS})
     await send({"type": "http.response.body", "body": answer.body})
