@@ -89,11 +89,11 @@ def load(folder: Traversable) -> dict[str, Catalogue]:
     """Load all catalogues of a folder with their signatures, by tag; English is always included."""
     files = {file.name: file for file in folder.iterdir() if file.name.endswith((".po", SIGNATURES))}
 
-    def text(name: str) -> str:
+    def content(name: str) -> str:
         return files[name].read_text(encoding="utf-8") if name in files else ""
 
     tags = [name.removesuffix(".po") for name in files if name.endswith(".po")]
-    catalogues = [parse_catalogue(tag, text(f"{tag}.po"), text(f"{tag}{SIGNATURES}")) for tag in tags]
+    catalogues = [parse_catalogue(tag, content(f"{tag}.po"), content(f"{tag}{SIGNATURES}")) for tag in tags]
     return {catalogue.tag: catalogue for catalogue in sorted(catalogues, key=lambda catalogue: catalogue.tag)} | {
         ENGLISH: ENGLISH_CATALOGUE
     }

@@ -196,6 +196,8 @@ class Reducer:
             if question == "code":
                 record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
             reply = pair[1]
+        if next_page := await self._next_page_with_code(request, record, reply):
+            return await self._shown(request, next_page, drafts)
         return await self._step(request, record, drafts, reply, quiet=quiet, may_act=may_act)
 
     async def _step(
@@ -241,6 +243,18 @@ class Reducer:
             not_begun = isinstance(error, NoThreadInTime)
             retry = await self._same_screen(request, record_before, drafts) if not_begun else None
             return retry or self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
+
+    async def _next_page_with_code(self, request: TurnRequest, record: Record, reply: str) -> Record | None:
+        """Return the record on the next page of a screen with code and PIN; None if `reply` is not More.
+
+        Where an alphabet leaves little room they are on a later page, so they are not seen before that was read.
+        """
+        if record.report is None or record.report.code is not CodeState.SHOWN:
+            return None
+        render_context = await self._render_context(request, record)
+        after = engine.step(self.book, record.state, reply, render_context, limit=request.limit, now=request.now)
+        has_turned = (after.state.screen, after.state.page) == (record.state.screen, record.state.page + 1)
+        return replace(record, state=after.state) if has_turned else None
 
     async def without_code(self, request: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""

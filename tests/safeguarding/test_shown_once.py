@@ -27,6 +27,18 @@ def texted(app: App, n: int, *more: str) -> list[str]:
 
 @pytest.mark.product(parts=4)
 @pytest.mark.rule("X-01")
+@pytest.mark.rule("X-01")
+def test_code_and_pin_on_a_later_page_are_reached_by_more_and_then_shown_no_more(redis_url: str) -> None:
+    """In an alphabet that leaves little room, as Tongan, the first page of Sent ends before them."""
+    app = App(redis_url, {"COUNTRIES": "to", "TOKAUT_DRAFT_LANGUAGES": "to"})
+    keys = ("Language", "Lea faka-Tonga", "1", "2", "98", "3", "1", "4", "1", "98", "1", "98", "1", *["98"] * 3)
+    *before, sent, second, third, last = walk(app.ussd("+6767712301", "simulator", "*384*276#"), *keys)
+    assert "ʻave" in sent
+    assert CODE.search(second)
+    assert not any(map(CODE.search, [*before, sent, third, last]))
+    app.close()
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("odd", [("x",), ("9",), ("x", "y"), ("x", "y", "z", "1"), ("98",), (" ",)])
 def test_by_ussd_what_is_not_understood_brings_them_no_more(app: App, channel: str, odd: tuple[str, ...]) -> None:
