@@ -48,7 +48,7 @@ from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.postgres import Postgres
 from tests.support.staff import Page, Person, close_form, joined
-from tokaut.local_stack import startup
+from tokaut.local_stack import preparation
 from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
@@ -131,7 +131,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
         addresses = postgres.new_filled("training")
-        monkeypatch.setattr(startup, "upgrade", lambda *_: None)
+        monkeypatch.setattr(preparation, "upgrade", lambda *_: None)
         settings["DATABASE_URL"] = addresses[WEB]
     app = App(redis_url, settings)
     keys = app.plan.folder.inside / "keys"
