@@ -20,11 +20,8 @@ CALLS_ONLY = "No text is sent: the reporter allowed calls only."
 NO_CODE = "No text is sent: this country has no code to dial."
 NO_MORE = "No text is sent: {number} were sent for this report already."
 TOO_OLD = "No text is sent: the permission to text is older than 30 days."
-AT_ONCE = "A text asks them to dial, unless this phone has sent STOP. It goes out now and says nothing of the report."
-LATER = (
-    "A text asks them to dial, unless this phone has sent STOP. It goes out after {time} ({zone}) and says nothing of "
-    "the report."
-)
+AT_ONCE = "Unless this phone has sent STOP, a text goes out now. It only asks them to dial."
+LATER = "Unless this phone has sent STOP, a text goes out after {time} ({zone}). It only asks them to dial."
 TEXT_SENT: Final[Mapping[NoticeWay, str]] = {
     NoticeWay.SMS: "A text that asks them to dial was sent by SMS {time}.",
     NoticeWay.USSD: "The network was asked {time} to show a text by USSD that asks them to dial.",

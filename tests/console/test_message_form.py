@@ -32,7 +32,7 @@ def happens(page: Page) -> str:
     return found[1].removeprefix(PULL).strip()
 
 
-ASKED = "A text asks them to dial, unless this phone has sent STOP."
+GOES_OUT = "Unless this phone has sent STOP, a text goes out"
 
 
 @pytest.mark.rule("S-03")
@@ -41,8 +41,8 @@ ASKED = "A text asks them to dial, unless this phone has sent STOP."
     [
         (NO, "12:00", "No text is sent: the reporter did not allow contact."),
         (CALL, "12:00", "No text is sent: the reporter allowed calls only."),
-        (TEXT, "12:00", f"{ASKED} It goes out now and says nothing of the report."),
-        (TEXT, "05:12", f"{ASKED} It goes out after 08:00 (Pacific/Efate)"),
+        (TEXT, "12:00", f"{GOES_OUT} now. It only asks them to dial."),
+        (TEXT, "05:12", f"{GOES_OUT} after 08:00 (Pacific/Efate)"),
     ],
 )
 def test_the_form_says_whether_a_text_goes_out_and_when(
@@ -64,7 +64,7 @@ def test_no_more_than_three_texts_and_no_old_permission(console: Console, made: 
     mere, now = at(console, "12:00"), console.parts.database.now()
     path = told(console, made, TEXT)
     notices(console, path, ("1", None, now - HOUR))
-    assert happens(mere.get(path)).startswith(f"{ASKED} It goes out after "), "one in 24 hours"
+    assert happens(mere.get(path)).startswith(f"{GOES_OUT} after "), "one in 24 hours"
     notices(console, path, ("2", None, now - 2 * DAY), ("3", None, now - 3 * DAY))
     assert happens(mere.get(path)) == "No text is sent: 3 were sent for this report already."
     old = told(console, made, TEXT)
