@@ -201,7 +201,7 @@ class Dispatcher:
         came_at = seen_at // SECOND
         if self._conversation.carrier_word(inbound, country.iso, render_context, came_at) == "stop":
             phone_and_turn = country.iso, sender.key, idempotency_key(inbound)
-            await self._store(self._contact_requests.withdraw, *phone_and_turn, came_at)
+            await self._store(self._contact_requests.withdraw, *phone_and_turn, _written_at(inbound, came_at))
             return
         words = inbound.text.encode("utf-8", "surrogatepass")
         store_words = partial(self._unread.store, seen_at=seen_at)
@@ -397,13 +397,13 @@ class Dispatcher:
         carrier_word = self._conversation.carrier_word(inbound, iso, request.render_context, request.now)
         if carrier_word == "stop":  # at once: otherwise staff might call or text this number meanwhile
             self._opt_out(sender)
-            self._contact_requests.withdraw(iso, sender.key, idempotency_key(inbound), request.now)
-        elif carrier_word == "start":  # likewise: its replay must not undo a later STOP
-            self._opt_in(sender)
+            self._contact_requests.withdraw(iso, sender.key, idempotency_key(inbound), request.written_at)
         try:
-            self._inbox.store(inbound, sender.key)
+            is_new = self._inbox.store(inbound, sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
+        if carrier_word == "start" and is_new:  # at once, and once: neither replay nor repeat may undo a later STOP
+            self._opt_in(sender)
         self._count("sms_stored_until_redis_returns")
         return NOTHING_SAID
 

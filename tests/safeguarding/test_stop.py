@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +15,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
 from flows.catalogues import ENGLISH_CATALOGUE
+from gateway.conversation import load_shedding
+from gateway.threads import BlockingPool
 from reports.countries.country import load_countries
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -545,6 +548,41 @@ def test_a_start_that_its_provider_delayed_takes_no_later_stop_back(app: App, wa
         with redis_away(app) if waits else nullcontext():
             assert start.post().status_code == 200
         app.parts.housekeeping.once()
+    assert app.count(t.optout) == 1
+
+
+def test_a_delayed_stop_without_redis_ends_no_request_after_it(app: App) -> None:
+    stop = texts(app)
+    stop.write("STOP")
+    with later(hours=2):
+        assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        with redis_away(app):
+            assert stop.post().status_code == 200
+        app.parts.housekeeping.once()
+        assert app.count(t.optout) == 1 and allowed(app) == []
+
+
+@pytest.mark.parametrize("busy", ["crowd", "many tips"])
+def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(app: App, busy: str) -> None:
+    """The conversation goes on at that screen; a reply to STOP would make the phone sound."""
+    stop = texts(app)
+    stop.write("STOP")
+    with later(hours=2):
+        by_kannel(app, "hi", "Tips")
+        crowd = patch.object(BlockingPool, "is_crowded", new=True)
+        with crowd if busy == "crowd" else patch.object(load_shedding, "MOST_READ", 1):
+            answer = stop.post()
+    assert (answer.status_code, answer.text) == (200, "")
+    assert app.count(t.optout) == 1
+
+
+def test_a_start_that_its_provider_repeats_without_redis_takes_no_later_stop_back(app: App) -> None:
+    start = texts(app)
+    start.write("START")
+    with redis_away(app):
+        for post in (start.post, partial(by_text, app), start.post):
+            assert post().status_code == 200
+    app.parts.housekeeping.once()
     assert app.count(t.optout) == 1
 
 
