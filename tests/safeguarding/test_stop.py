@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
 from flows.catalogues import ENGLISH_CATALOGUE
-from gateway.conversation import load_shedding
+from gateway.conversation import contact_requests, load_shedding
 from gateway.threads import BlockingPool
 from reports.countries.country import load_countries
 from reports.store.engine.database import Database
@@ -385,6 +386,30 @@ def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: 
     app.parts.housekeeping.once()
     app.parts.housekeeping.once()
     assert allowed(app) == [0]
+
+
+@WAYS
+def test_stop_ends_contact_for_a_report_in_the_spool_of_another_host(app: App, stop: Stop) -> None:
+    with database_away(app):
+        assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    with patch.object(app.parts.spool, "names", return_value=[]), patch.object(contact_requests, "RETRY_SECONDS", 0):
+        assert stop(app).status_code == 200
+        app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    assert app.count(t.report) == 1 and allowed(app) == [0]
+
+
+def test_stop_waits_two_days_for_a_report_that_no_host_stores(app: App) -> None:
+    """Its reporter deleted it, or it was purged."""
+    requests = app.parts.dispatcher._contact_requests
+    with patch.object(contact_requests, "RETRY_SECONDS", 0):
+        requests.withdraw("vu", PHONE, ("stop",), int(time.time()), (new_id(app.database.now()),))
+        app.parts.housekeeping.once()
+        assert len(requests.waiting) == 1
+        with later(hours=49):
+            app.parts.housekeeping.once()
+    assert not requests.waiting
 
 
 @WAYS
