@@ -36,13 +36,14 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 from runtime import tracing
 from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
-from runtime.time_units import SECOND
+from runtime.time_units import DAY_SECONDS, SECOND
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
 MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
+LONGEST_DELAY = 7 * DAY_SECONDS
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -429,8 +430,14 @@ def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, Cou
 
 
 def _written_at(inbound: Inbound, came_at: int) -> int:
-    """Return when a message was sent, in Unix seconds. A provider's clock counts only if it is long ago by it."""
-    return inbound.sent_at if inbound.sent_at is not None and is_stale(inbound.sent_at, came_at) else came_at
+    """Return when a message was sent, in Unix seconds.
+
+    A provider's clock counts only if it is long ago by it; longer than any network keeps an SMS, that clock is wrong.
+    """
+    sent_at = inbound.sent_at
+    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= LONGEST_DELAY:
+        return sent_at
+    return came_at
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:

@@ -587,6 +587,17 @@ def test_a_delayed_stop_without_redis_ends_no_request_after_it(app: App) -> None
         assert app.count(t.optout) == 1 and allowed(app) == []
 
 
+def test_a_stop_whose_time_is_years_ago_counts_from_when_it_came(app: App) -> None:
+    """No network keeps an SMS for so long: the clock of its provider is wrong."""
+    thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])
+    thread(app.sms(PHONE), "call me", "2")
+    stop = texts(app)
+    with later(days=-400):
+        stop.write("STOP")
+    assert stop.post().status_code == 200
+    assert allowed(app) == [0, 0]
+
+
 @pytest.mark.parametrize("busy", ["crowd", "many tips"])
 def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(app: App, busy: str) -> None:
     """The conversation goes on at that screen; a reply to STOP would make the phone sound."""
