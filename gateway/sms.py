@@ -247,7 +247,7 @@ class OptOuts:
         """
         try:
             self.share_keys()
-            opt_outs.add(self._database, self.key(number))
+            opt_outs.add(self._database, self.key(number), said_at=self._database.now())
         except DatabaseUnavailable:
             self._put_in_spool(STOP, number)
         self._journal.record("stop", keys=(self.key(number),))

@@ -233,6 +233,16 @@ def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, start_meet
     assert app.count(t.optout) == 0
 
 
+def test_a_start_in_the_spool_takes_no_second_stop_back(app: App) -> None:
+    by_text(app)
+    with database_away(app):
+        by_text(app, "START")
+    by_text(app)
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    assert app.count(t.optout) == 1
+
+
 @WAYS
 def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, stop: Stop) -> None:
     """The answer is 503, so the provider repeats the notice."""
