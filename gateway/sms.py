@@ -68,11 +68,14 @@ class SmsInbox:
         self._next_warning_at = 0.0
         self._retry_at: dict[bytes, float] = {}  # key of an SMS that failed → monotonic seconds
 
-    def store(self, inbound: Inbound, sender: str) -> None:
-        """Store an inbound SMS. Raises DatabaseUnavailable: then the provider has to send it again."""
+    def store(self, inbound: Inbound, sender: str) -> bool:
+        """Store an inbound SMS; return False if it is a repeat of one that is stored.
+
+        Raises DatabaseUnavailable: then the provider has to send it again.
+        """
         key = self._cipher.mac("inbound", *idempotency_key(inbound))
         sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
-        messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
+        return messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound, int], bool], outages: tuple[type[Exception], ...]) -> int:
         """Pass each stored SMS and when it came, in microseconds, to `take`, oldest first; return how many it accepted.
@@ -244,7 +247,7 @@ class OptOuts:
         """
         try:
             self.share_keys()
-            opt_outs.add(self._database, self.key(number))
+            opt_outs.add(self._database, self.key(number), said_at=self._database.now())
         except DatabaseUnavailable:
             self._put_in_spool(STOP, number)
         self._journal.record("stop", keys=(self.key(number),))

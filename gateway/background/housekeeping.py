@@ -168,9 +168,14 @@ class Housekeeping:
         self._said = status
 
     def _run_leased_tasks(self) -> None:
-        """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this."""
+        """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this.
+
+        Without Redis it does what it can, and leaves the lease to a process that has it, perhaps on another host.
+        """
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
             _run_each((self._submit_copies, self._play_inbox, *self._chores))
+            if not self._redis_is_up():
+                leases.release(self._database, "replay", self._holder)
 
     def _submit_copies(self) -> None:
         if self._copies and (submitted := self._copies.submit(self._submit_late)):

@@ -30,7 +30,7 @@ from reports.store.mailboxes import correspondence
 HOUR_SECONDS, DAY_SECONDS = 60 * 60, 24 * 60 * 60
 RECENT_HOURS = 48
 MAX_WAITING = 1000  # withdrawals that wait for the database
-RETRY_SECONDS = 60  # until a withdrawal that failed because of a bug is tried again
+RETRY_SECONDS = 60  # until a withdrawal is tried again that failed because of a bug, or whose report is not stored yet
 FOUND_DAYS = NEVER_CLOSED.days  # whose requests are found: a report that nobody closes is stored as long
 UNKNOWN_FOUND_DAYS = 30  # likewise, for requests that came while the stored ones were unknown
 MAX_A_DAY = 5  # requests of one phone; if all are closed, a further request becomes a message to the last one
@@ -42,7 +42,7 @@ Stored = dict[Origin, tuple[str, ReportState]]  # id and state of the requests t
 class Withdrawal(NamedTuple):
     """A withdrawal that could not be stored. `turn`: the idempotency key; `now`: Unix seconds of STOP or *No*.
 
-    `report_ids`: the reports, beside requests to be called, that allowed calls.
+    `report_ids`: the reports, beside requests to be called, that allowed contact.
     """
 
     iso: str
@@ -142,15 +142,19 @@ class ContactRequests:
             raise fault
 
     def _withdraw(self, withdrawal: Withdrawal) -> None:
+        """Withdraw all that is stored. A report that is not may be in the spool of another host: it is tried again."""
         open_ids = _open_requests(self._stored(withdrawal.iso, withdrawal.sender, withdrawal.now))
         for report_id in withdrawal.report_ids:
             self.submitter.refuse_spooled(report_id)
         report_ids = [*open_ids, *withdrawal.report_ids]
+        not_stored = self.submitter.write(lambda: submissions.list_not_stored(self.database, withdrawal.report_ids))
         to_end = self.submitter.write(
             lambda: correspondence.list_contact_to_end(self.database, report_ids, withdrawal.now)
         )
         for report_id in to_end:
             self.mailbox.withdraw_contact(report_id, withdrawal.turn, withdrawal.now)
+        if not_stored and time.time() < withdrawal.now + RECENT_HOURS * HOUR_SECONDS:
+            self._put_off(withdrawal._replace(report_ids=not_stored, retry_at=time.monotonic() + RETRY_SECONDS))
 
     def _stored(self, iso: str, sender: str, now: int) -> Stored:
         """Return the stored requests of this phone.

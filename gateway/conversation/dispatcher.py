@@ -36,13 +36,14 @@ from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 from runtime import tracing
 from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
-from runtime.time_units import SECOND
+from runtime.time_units import DAY_SECONDS, SECOND
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
 MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
+LONGEST_DELAY = 7 * DAY_SECONDS
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -201,7 +202,7 @@ class Dispatcher:
         came_at = seen_at // SECOND
         if self._conversation.carrier_word(inbound, country.iso, render_context, came_at) == "stop":
             phone_and_turn = country.iso, sender.key, idempotency_key(inbound)
-            await self._store(self._contact_requests.withdraw, *phone_and_turn, came_at)
+            await self._store(self._contact_requests.withdraw, *phone_and_turn, _written_at(inbound, came_at))
             return
         words = inbound.text.encode("utf-8", "surrogatepass")
         store_words = partial(self._unread.store, seen_at=seen_at)
@@ -397,13 +398,13 @@ class Dispatcher:
         carrier_word = self._conversation.carrier_word(inbound, iso, request.render_context, request.now)
         if carrier_word == "stop":  # at once: otherwise staff might call or text this number meanwhile
             self._opt_out(sender)
-            self._contact_requests.withdraw(iso, sender.key, idempotency_key(inbound), request.now)
-        elif carrier_word == "start":  # likewise: its replay must not undo a later STOP
-            self._opt_in(sender)
+            self._contact_requests.withdraw(iso, sender.key, idempotency_key(inbound), request.written_at)
         try:
-            self._inbox.store(inbound, sender.key)
+            is_new = self._inbox.store(inbound, sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
+        if carrier_word == "start" and is_new:  # at once, and once: neither replay nor repeat may undo a later STOP
+            self._opt_in(sender)
         self._count("sms_stored_until_redis_returns")
         return NOTHING_SAID
 
@@ -429,8 +430,14 @@ def _contexts(country: Country, languages: Sequence[Catalogue]) -> dict[str, Cou
 
 
 def _written_at(inbound: Inbound, came_at: int) -> int:
-    """Return when a message was sent, in Unix seconds. A provider's clock counts only if it is long ago by it."""
-    return inbound.sent_at if inbound.sent_at is not None and is_stale(inbound.sent_at, came_at) else came_at
+    """Return when a message was sent, in Unix seconds.
+
+    A provider's clock counts only if it is long ago by it; longer than any network keeps an SMS, that clock is wrong.
+    """
+    sent_at = inbound.sent_at
+    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= LONGEST_DELAY:
+        return sent_at
+    return came_at
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:

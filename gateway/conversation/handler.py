@@ -234,9 +234,10 @@ class ConversationHandler:
             drafts = unpack_drafts(loaded.drafts)
             request = replace(request, wrong_pairs=loaded.wrong_pairs) if loaded.wrong_pairs else request
             result = await self._step(request, record, drafts, kind, key)
-            if not (request.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
-                self._shed_load(request, result.record)
-            self._rate_limit(request, loaded.reads, result.record)
+            if not result.is_silent:  # a STOP: it shows no screen, and its effects must be saved
+                if not (request.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
+                    self._shed_load(request, result.record)
+                self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
                     if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
@@ -412,7 +413,7 @@ class ConversationHandler:
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
         written_at = record.written_at if result.is_silent else max(record.written_at, request.written_at)
-        is_read = load_shedding.is_to_read(record.state.screen)
+        is_read = load_shedding.is_to_read(record.state.screen) and not result.is_silent
         counts = NOTHING if request.inbound.synthetic or result.is_silent else tally(request, record_before, record)
         return await self._sessions.save(
             keys,

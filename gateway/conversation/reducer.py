@@ -284,6 +284,8 @@ class Reducer:
         answer = self.notice(request, "home.not_sent" if not_sent else "home.not_working", record.state)
         event = SubmissionEvent.NOT_STORED if not_sent else SubmissionEvent.NOT_WORKING
         report = record.report and after_event(record.report, event)
+        if report and not_sent:
+            report = replace(report, own_send=True)
         record_after = replace(record, answer=answer, at=request.now, report=report)
         return StepResult(record_after, drafts_after(drafts, record_after))
 

@@ -212,7 +212,8 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
     dropped_indexes = set(choice_indexes[:-MOST_CHOICES])
     kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
     state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
-    report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True, own_revision=0)
+    report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
+    report = replace(report, own_revision=0, own_send=False)
     media = (draft.media + record.media)[:MOST]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 

@@ -79,6 +79,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
     resumed: bool = False  # it continues an earlier session of this phone
     secret: bytes = b""  # secret of this session, from which code and PIN are derived; deleted once they were seen
     own_revision: int = 0  # the first revision that was scheduled with answers of this session; 0 if there is none
+    own_send: bool = False  # Send was pressed in this session, and NOT SENT shown: a slow disk may have stored it
 
     @property
     def revision(self) -> int:

@@ -24,7 +24,7 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
         pending_submissions.cancel_pending(database, *ids, up_to=submission.revision, buried=buried, with_sends=True)
         return
     if entry.kind == STOP:
-        opt_outs.add(database, submission.origin_key)
+        opt_outs.add(database, submission.origin_key, said_at=submission.created_at)
         return
     if entry.kind == START:
         opt_outs.remove(database, [submission.origin_key], before=submission.created_at)

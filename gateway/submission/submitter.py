@@ -397,9 +397,9 @@ class Submitter:
         if not cancellation.stored_completeness:
             return DeleteOutcome.DELETED
         is_complete = cancellation.stored_completeness == Completeness.COMPLETE
-        if report.resumed:
+        if report.resumed and not (is_complete and report.own_send):
             is_told = not is_complete and 0 < report.own_revision <= cancellation.stored_revision
-        elif by_other_session:
+        elif isinstance(report.state, PerhapsScheduled):
             is_told = report.is_pending and not (cancellation.was_pending or spooled)
         else:
             return DeleteOutcome.WHOLE if is_complete else DeleteOutcome.TOLD

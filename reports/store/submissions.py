@@ -198,6 +198,16 @@ def list_stored(database: Database, origin_keys: Sequence[bytes]) -> dict[bytes,
         return {row.origin_key: (row.report_id, ReportState(row.state)) for row in connection.execute(query)}
 
 
+def list_not_stored(database: Database, report_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return those of these reports that are not in the database."""
+    if not report_ids:
+        return ()
+    r = t.report.c
+    with database.read() as connection:
+        stored = set(connection.execute(select(r.report_id).where(r.report_id.in_(report_ids))).scalars())
+    return tuple(report_id for report_id in report_ids if report_id not in stored)
+
+
 def _earlier_result(connection: Connection, submission: Submission) -> SubmissionResult:
     row = find_submitted(connection, submission)
     return SubmissionResult(row.report_id, False, row.completeness, row.revision, bool(row.own))

@@ -21,6 +21,7 @@ from gateway.sessions.store import RedisUnavailable
 from gateway.submission.builder import NotStored
 from gateway.submission.submitter import NotSent
 from reports.crypto import RecordCipher
+from reports.store.engine import leases
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.spool import SpoolWriteError
@@ -51,6 +52,15 @@ def text_without_redis(app: App, *phones: str, words: str = WORDS) -> None:
 
 def waiting(app: App) -> int:
     return sum(row.waiting is not None for row in app.rows(t.inbound))
+
+
+def test_a_process_without_redis_leaves_them_to_one_that_has_it(app: App) -> None:
+    """Only one process replays them: of two hosts perhaps the one that cannot reach Redis."""
+    text_without_redis(app, PHONE)
+    with redis_away(app), patch.object(app.parts.housekeeping, "_redis_is_up", return_value=False):
+        app.parts.housekeeping.once()
+    assert waiting(app) == 1
+    assert leases.acquire(app.database, "replay", "another host", 30)
 
 
 def failing(app: App, sender: str, error: Exception) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, database_away
 from tests.safeguarding.kept_late import FAULTS, Fault, in_the_spool, newest, not_sent
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
+from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
@@ -115,6 +115,20 @@ def test_of_what_is_filed_deletion_is_asked(app: App, fault: Fault, contact: str
     app.parts.housekeeping.once()
     assert thread(phone, "9") == [ASKED]
     assert "delete_asked" in {row.act for row in app.rows(t.audit)}
+    assert {row.recipient for row in app.rows(t.message)} == set(heard(app))
+
+
+@pytest.mark.rule("S-28")
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("answers", [(*IN_DANGER[1:-1], FURTHER, "No"), TO_SEND_SMS[1:]], ids=["in danger", "not now"])
+def test_of_what_is_filed_after_help_deletion_is_asked(app: App, fault: Fault, answers: tuple[str, ...]) -> None:
+    """The report continues the one before HELP; but whoever pressed Send here knows what they told."""
+    phone = app.sms(PHONE)
+    thread(phone, "REPORT", "1", *answers, "HELP", "1", *answers)
+    with fault(app):
+        not_sent(thread(phone, "Send")[0])
+    app.parts.housekeeping.once()
+    assert thread(phone, "9") == [ASKED]
     assert {row.recipient for row in app.rows(t.message)} == set(heard(app))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
 from flows.catalogues import ENGLISH_CATALOGUE
+from gateway.conversation import contact_requests, load_shedding
+from gateway.threads import BlockingPool
 from reports.countries.country import load_countries
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -229,6 +233,16 @@ def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, start_meet
     assert app.count(t.optout) == 0
 
 
+def test_a_start_in_the_spool_takes_no_second_stop_back(app: App) -> None:
+    by_text(app)
+    with database_away(app):
+        by_text(app, "START")
+    by_text(app)
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    assert app.count(t.optout) == 1
+
+
 @WAYS
 def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, stop: Stop) -> None:
     """The answer is 503, so the provider repeats the notice."""
@@ -382,6 +396,30 @@ def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: 
     app.parts.housekeeping.once()
     app.parts.housekeeping.once()
     assert allowed(app) == [0]
+
+
+@WAYS
+def test_stop_ends_contact_for_a_report_in_the_spool_of_another_host(app: App, stop: Stop) -> None:
+    with database_away(app):
+        assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    with patch.object(app.parts.spool, "names", return_value=[]), patch.object(contact_requests, "RETRY_SECONDS", 0):
+        assert stop(app).status_code == 200
+        app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    app.parts.housekeeping.once()
+    assert app.count(t.report) == 1 and allowed(app) == [0]
+
+
+def test_stop_waits_two_days_for_a_report_that_no_host_stores(app: App) -> None:
+    """Its reporter deleted it, or it was purged."""
+    requests = app.parts.dispatcher._contact_requests
+    with patch.object(contact_requests, "RETRY_SECONDS", 0):
+        requests.withdraw("vu", PHONE, ("stop",), int(time.time()), (new_id(app.database.now()),))
+        app.parts.housekeeping.once()
+        assert len(requests.waiting) == 1
+        with later(hours=49):
+            app.parts.housekeeping.once()
+    assert not requests.waiting
 
 
 @WAYS
@@ -545,6 +583,52 @@ def test_a_start_that_its_provider_delayed_takes_no_later_stop_back(app: App, wa
         with redis_away(app) if waits else nullcontext():
             assert start.post().status_code == 200
         app.parts.housekeeping.once()
+    assert app.count(t.optout) == 1
+
+
+def test_a_delayed_stop_without_redis_ends_no_request_after_it(app: App) -> None:
+    stop = texts(app)
+    stop.write("STOP")
+    with later(hours=2):
+        assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        with redis_away(app):
+            assert stop.post().status_code == 200
+        app.parts.housekeeping.once()
+        assert app.count(t.optout) == 1 and allowed(app) == []
+
+
+def test_a_stop_whose_time_is_years_ago_counts_from_when_it_came(app: App) -> None:
+    """No network keeps an SMS for so long: the clock of its provider is wrong."""
+    thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])
+    thread(app.sms(PHONE), "call me", "2")
+    stop = texts(app)
+    with later(days=-400):
+        stop.write("STOP")
+    assert stop.post().status_code == 200
+    assert allowed(app) == [0, 0]
+
+
+@pytest.mark.parametrize("busy", ["crowd", "many tips"])
+def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(app: App, busy: str) -> None:
+    """The conversation goes on at that screen; a reply to STOP would make the phone sound."""
+    stop = texts(app)
+    stop.write("STOP")
+    with later(hours=2):
+        by_kannel(app, "hi", "Tips")
+        crowd = patch.object(BlockingPool, "is_crowded", new=True)
+        with crowd if busy == "crowd" else patch.object(load_shedding, "MOST_READ", 1):
+            answer = stop.post()
+    assert (answer.status_code, answer.text) == (200, "")
+    assert app.count(t.optout) == 1
+
+
+def test_a_start_that_its_provider_repeats_without_redis_takes_no_later_stop_back(app: App) -> None:
+    start = texts(app)
+    start.write("START")
+    with redis_away(app):
+        for post in (start.post, partial(by_text, app), start.post):
+            assert post().status_code == 200
+    app.parts.housekeeping.once()
     assert app.count(t.optout) == 1
 
 

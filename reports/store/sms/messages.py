@@ -80,11 +80,14 @@ def record_delivery_report(database: Database, provider_id: str, status: Deliver
     return True
 
 
-def save_inbound(database: Database, inbound_key: bytes, caller_key: bytes, sealed: bytes) -> None:
-    """Store a sealed SMS that cannot be answered now. The provider is answered 200 only after this."""
+def save_inbound(database: Database, inbound_key: bytes, caller_key: bytes, sealed: bytes) -> bool:
+    """Store a sealed SMS that cannot be answered now; return whether it is new.
+
+    The provider is answered 200 only after this.
+    """
     row = {"inbound_key": inbound_key, "seen_at": database.now(), "caller_key": caller_key, "waiting": sealed}
     with database.write() as connection:
-        connection.execute(database.insert_or_ignore(t.inbound).values(row))
+        return bool(connection.execute(database.insert_or_ignore(t.inbound).values(row)).rowcount)
 
 
 def list_inbound(database: Database, at_most: int = 50, after: tuple[int, bytes] | None = None) -> Sequence[Any]:

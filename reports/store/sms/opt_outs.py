@@ -14,10 +14,17 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
 
-def add(database: Database, caller_key: bytes) -> None:
-    """Store the opt-out of a number. `caller_key`: keyed hash of the number."""
+def add(database: Database, caller_key: bytes, *, said_at: int | None = None) -> None:
+    """Store the opt-out of a number. `caller_key`: keyed hash of the number.
+
+    `said_at`: when the number said so, in microseconds; an earlier opt-out is then from that time too, so that no START
+    from between the two deletes it. Only `web` has the right to that.
+    """
+    o, at = t.optout.c, said_at or database.now()
     with database.write() as connection:
-        connection.execute(database.insert_or_ignore(t.optout).values(caller_key=caller_key, at=database.now()))
+        if said_at is not None:
+            connection.execute(delete(t.optout).where(o.caller_key == caller_key, o.at < said_at))
+        connection.execute(database.insert_or_ignore(t.optout).values(caller_key=caller_key, at=at))
 
 
 def remove(database: Database, caller_keys: Sequence[bytes], *, before: int | None = None) -> None:
