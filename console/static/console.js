@@ -8,6 +8,7 @@ const LOOK = 5 * 1000;
 const LOCK_AGAIN = 2000;
 const TWICE = 600; // milliseconds between two touches of Esc
 const RING = 30 * 1000; // an alarm comes again so often, until somebody has opened the report
+const ANSWERS = 30 * 1000; // a draft that has no answer after so long counts as not kept
 const LAST_BYTES = 60000; // browsers send at most 64 KiB for a page that ends; a longer text is sent while it is open
 const LOADED = Date.now();
 
@@ -49,16 +50,19 @@ function unsent() {
 // What nobody has changed here is not sent: another tab may have saved a newer text.
 const isTouched = (area) => "touched" in area.dataset || area.value !== area.defaultValue;
 
-// Returns whether everything that was written here is on the server.
-async function keep() {
+// Returns whether everything that was written here is on the server. A form or link that was pressed is followed though
+// the session is locked, which keeps the draft, or over: the answer says that nothing was done.
+async function keep(isPressed = false) {
   const now = JSON.stringify(unsent());
   if (now === saved || isSent) {
     sayUnsaved(false);
     return true;
   }
-  const answer = await say(entering ? entering.dataset.entry : `/reports/${writing.elements.draft_of.value}/draft`).catch(() => null);
-  if (answer?.type === "opaqueredirect") leave(); // locked, which keeps the draft, or over
-  const isKept = answer?.status === 204;
+  const answering = say(entering ? entering.dataset.entry : `/reports/${writing.elements.draft_of.value}/draft`).catch(() => null);
+  const answer = await Promise.race([answering, new Promise((done) => setTimeout(done, ANSWERS))]);
+  const isOver = answer?.type === "opaqueredirect";
+  if (isOver && !isPressed && !isSent) leave();
+  const isKept = answer?.status === 204 || (isOver && isPressed);
   if (isKept) saved = now;
   sayUnsaved(!isKept && !isSent);
   return isKept;
@@ -88,7 +92,7 @@ function keepDrafts() {
       waits = setTimeout(autosave, 1000);
     });
   }
-  addEventListener("pagehide", keep);
+  addEventListener("pagehide", () => keep());
   // Whatever form of this page is sent carries it, too.
   document.addEventListener("formdata", ({ formData }) => {
     saved = JSON.stringify(unsent());
@@ -99,13 +103,19 @@ function keepDrafts() {
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
   // What was written here is kept before a link or a form is followed: the next page may show it, or never come. If it
-  // cannot be kept, the page says so, and only a second press leaves.
-  const unlessLost = (by, go) =>
-    keep().then((isKept) => {
-      if (isKept || held === by) return go();
-      held = by;
-      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
-    });
+  // cannot be kept, the page says so, and only a second press leaves: one that comes before it says so is none.
+  let isKeeping = false;
+  const unlessLost = async (by, go) => {
+    if (isKeeping) return;
+    isKeeping = true;
+    by?.setAttribute("aria-busy", "true");
+    const isKept = await keep(true);
+    by?.removeAttribute("aria-busy");
+    isKeeping = false;
+    if (isKept || held === by) return go();
+    held = by;
+    document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
+  };
   document.addEventListener("submit", (event) => {
     const { target, submitter } = event;
     if (submitter?.closest(".hide") || held === submitter || JSON.stringify(unsent()) === saved) return;
