@@ -156,12 +156,17 @@ function gone(status) {
 }
 
 function hide() {
+  tabs?.postMessage("hide");
+  hidden();
+}
+
+// Each page stays blank until the session is locked: before that, any page that loads opens without a password. So each
+// sees to it: the others may be closed.
+function hidden() {
   blank();
-  tabs?.postMessage("blank");
   if (!isLocking) lock();
 }
 
-// The page stays blank until the session is locked: before that, any page that loads opens without a password.
 async function lock() {
   isLocking = true;
   const answer = await say("/lock").catch(() => null);
@@ -309,10 +314,16 @@ let heard = null; // what was last heard of urgent reports
 let lastRing = 0;
 let audio = null;
 
+const ask = (address) => fetch(address, { redirect: "manual" });
+const hasEnded = ({ type, status }) => type === "opaqueredirect" || status === 404;
+
+// A page that was unlocked in another tab goes back to what it showed when somebody looks at it: a report that opens by
+// itself would count as read, and end its alarm.
 async function hear() {
   try {
-    const answer = await fetch(alarm.dataset.alarm, { redirect: "manual" });
-    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : unlocked();
+    let answer = await ask(alarm.dataset.alarm);
+    if (hasEnded(answer) && !token && document.hidden) answer = await ask("/waiting");
+    if (hasEnded(answer)) return token ? leave() : unlocked();
     if (!answer.ok) throw new Error();
     tell(await answer.json());
   } catch {
@@ -321,7 +332,6 @@ async function hear() {
   }
 }
 
-// In another tab: this one goes back to its page, too.
 function unlocked() {
   const { value } = document.querySelector("input[name=then]");
   location.replace(`/locked?then=${encodeURIComponent(value)}`);
@@ -634,6 +644,7 @@ if (token) {
     if (data === "rang") lastRing = Date.now();
     else if (data === "touched") lastTouch = Date.now();
     else if (data === "over") leave();
+    else if (data === "hide") hidden();
     else blank();
   });
   for (const area of document.querySelectorAll("textarea[data-shown]")) measure(area);
