@@ -21,8 +21,8 @@ let lastEscape = 0;
 
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel("tokaut") : null; // of this console, in this browser
 
-const say = (address) => {
-  const body = String(new URLSearchParams({ token, ...unsent() }));
+const say = (address, fields = { token, ...unsent() }) => {
+  const body = String(new URLSearchParams(fields));
   const keepalive = body.length < LAST_BYTES;
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
   return fetch(address, { method: "POST", keepalive, redirect: "manual", headers, body });
@@ -171,7 +171,20 @@ async function lock() {
   isLocking = true;
   const answer = await say("/lock").catch(() => null);
   if (answer?.type === "opaqueredirect") leave();
-  else setTimeout(lock, LOCK_AGAIN);
+  else if (answer?.status !== 400 || !(await lockPresent().catch(() => false))) setTimeout(lock, LOCK_AGAIN);
+}
+
+// The token of an earlier login is refused: the present session is locked by a token of its own, without this page's
+// texts. Returns whether it is locked, or over.
+async function lockPresent() {
+  let answer = await fetch("/help", { redirect: "manual" });
+  if (answer.ok) {
+    const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+    answer = await say("/lock", { token: body.dataset.token });
+  }
+  const isLocked = answer.type === "opaqueredirect";
+  if (isLocked) location.replace("/locked");
+  return isLocked;
 }
 
 function touched() {

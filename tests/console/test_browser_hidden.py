@@ -141,3 +141,13 @@ def test_a_report_that_nobody_looks_at_is_not_opened_by_the_password_in_another_
     assert page.url.startswith(f"{desk.address}/locked")
     page.evaluate("delete document.hidden; dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_url(f"{desk.address}/reports/{report_id}")
+
+
+def test_a_page_of_an_earlier_login_locks_the_present_one(desk: Desk, context: Any) -> None:
+    """Its token is refused, also after the console got a new key: the page was blank for ever, and nothing locked."""
+    page = opened(context, f"{desk.address}/help")
+    desk.log_in(context, "sia")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Locked").wait_for()
+    assert page.url == f"{desk.address}/locked", "the page of another person is not opened by this password"
