@@ -187,15 +187,17 @@ async function lockPresent() {
   return isLocked;
 }
 
+const isPast = (moment, period) => Math.abs(Date.now() - moment) > period; // also after the clock was set back
+
 function touched() {
   look(); // after a computer slept this may be another person, and the timers have not run yet
   if (isBlank()) return;
   lastTouch = Date.now();
-  if (lastTouch - lastShared > LOOK) {
+  if (isPast(lastShared, LOOK)) {
     lastShared = lastTouch;
     tabs?.postMessage("touched"); // whoever works in this tab is not idle in the others
   }
-  if (lastTouch - lastWord > ALIVE) {
+  if (isPast(lastWord, ALIVE)) {
     lastWord = lastTouch;
     say("/alive").then(({ type, status }) => {
       if (type === "opaqueredirect") leave();

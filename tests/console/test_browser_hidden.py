@@ -151,3 +151,12 @@ def test_a_page_of_an_earlier_login_locks_the_present_one(desk: Desk, context: A
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
     assert page.url == f"{desk.address}/locked", "the page of another person is not opened by this password"
+
+
+def test_after_a_clock_is_set_back_who_is_there_is_still_told(desk: Desk, context: Any) -> None:
+    """Otherwise a person who only reads is locked until the clock has caught up."""
+    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.keyboard.press("Shift")
+    page.evaluate(LATER % (-3 * 3600))
+    with page.expect_request("**/alive"):
+        page.keyboard.press("Shift")
