@@ -242,8 +242,9 @@ def locked_page(form: Form) -> Response:
 def render_locked(form: Form, refused: str = "") -> Response:
     """Show only counts: urgent reports that wait, and those that were passed to this person; nothing of any report."""
     current, next_path = locked_session(), known_page(form.get("then") or current_query().get("then", ""))
-    if current is None:  # unlocked in another tab
-        return redirect(next_path)
+    if current is None:  # unlocked in another tab, or another person has logged in, who may not see that page
+        unlocked = found_session()
+        return redirect(known_page(next_path, unlocked[1] if unlocked else None))
     _, account = current
     urgent_counts = case_list.count_urgent(services.database, account)
     status = 403 if refused else 200

@@ -8,6 +8,7 @@ const LOOK = 5 * 1000;
 const LOCK_AGAIN = 2000;
 const TWICE = 600; // milliseconds between two touches of Esc
 const RING = 30 * 1000; // an alarm comes again so often, until somebody has opened the report
+const ANSWERS = 30 * 1000; // a draft that has no answer after so long counts as not kept
 const LAST_BYTES = 60000; // browsers send at most 64 KiB for a page that ends; a longer text is sent while it is open
 const LOADED = Date.now();
 
@@ -20,8 +21,8 @@ let lastEscape = 0;
 
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel("tokaut") : null; // of this console, in this browser
 
-const say = (address) => {
-  const body = String(new URLSearchParams({ token, ...unsent() }));
+const say = (address, fields = { token, ...unsent() }) => {
+  const body = String(new URLSearchParams(fields));
   const keepalive = body.length < LAST_BYTES;
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
   return fetch(address, { method: "POST", keepalive, redirect: "manual", headers, body });
@@ -49,16 +50,19 @@ function unsent() {
 // What nobody has changed here is not sent: another tab may have saved a newer text.
 const isTouched = (area) => "touched" in area.dataset || area.value !== area.defaultValue;
 
-// Returns whether everything that was written here is on the server.
-async function keep() {
+// Returns whether everything that was written here is on the server. A form or link that was pressed is followed though
+// the session is locked, which keeps the draft, or over: the answer says that nothing was done.
+async function keep(isPressed = false) {
   const now = JSON.stringify(unsent());
   if (now === saved || isSent) {
     sayUnsaved(false);
     return true;
   }
-  const answer = await say(entering ? entering.dataset.entry : `/reports/${writing.elements.draft_of.value}/draft`).catch(() => null);
-  if (answer?.type === "opaqueredirect") leave(); // locked, which keeps the draft, or over
-  const isKept = answer?.status === 204;
+  const answering = say(entering ? entering.dataset.entry : `/reports/${writing.elements.draft_of.value}/draft`).catch(() => null);
+  const answer = await Promise.race([answering, new Promise((done) => setTimeout(done, ANSWERS))]);
+  const isOver = answer?.type === "opaqueredirect";
+  if (isOver && !isPressed && !isSent) leave();
+  const isKept = answer?.status === 204 || (isOver && isPressed);
   if (isKept) saved = now;
   sayUnsaved(!isKept && !isSent);
   return isKept;
@@ -88,7 +92,7 @@ function keepDrafts() {
       waits = setTimeout(autosave, 1000);
     });
   }
-  addEventListener("pagehide", keep);
+  addEventListener("pagehide", () => keep());
   // Whatever form of this page is sent carries it, too.
   document.addEventListener("formdata", ({ formData }) => {
     saved = JSON.stringify(unsent());
@@ -99,13 +103,19 @@ function keepDrafts() {
     for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
   });
   // What was written here is kept before a link or a form is followed: the next page may show it, or never come. If it
-  // cannot be kept, the page says so, and only a second press leaves.
-  const unlessLost = (by, go) =>
-    keep().then((isKept) => {
-      if (isKept || held === by) return go();
-      held = by;
-      document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
-    });
+  // cannot be kept, the page says so, and only a second press leaves: one that comes before it says so is none.
+  let isKeeping = false;
+  const unlessLost = async (by, go) => {
+    if (isKeeping) return;
+    isKeeping = true;
+    by?.setAttribute("aria-busy", "true");
+    const isKept = await keep(true);
+    by?.removeAttribute("aria-busy");
+    isKeeping = false;
+    if (isKept || held === by) return go();
+    held = by;
+    document.querySelector("[data-unsaved]:not(:empty)")?.scrollIntoView({ block: "center" });
+  };
   document.addEventListener("submit", (event) => {
     const { target, submitter } = event;
     if (submitter?.closest(".hide") || held === submitter || JSON.stringify(unsent()) === saved) return;
@@ -146,28 +156,48 @@ function gone(status) {
 }
 
 function hide() {
+  tabs?.postMessage("hide");
+  hidden();
+}
+
+// Each page stays blank until the session is locked: before that, any page that loads opens without a password. So each
+// sees to it: the others may be closed.
+function hidden() {
   blank();
-  tabs?.postMessage("blank");
   if (!isLocking) lock();
 }
 
-// The page stays blank until the session is locked: before that, any page that loads opens without a password.
 async function lock() {
   isLocking = true;
   const answer = await say("/lock").catch(() => null);
   if (answer?.type === "opaqueredirect") leave();
-  else setTimeout(lock, LOCK_AGAIN);
+  else if (answer?.status !== 400 || !(await lockPresent().catch(() => false))) setTimeout(lock, LOCK_AGAIN);
 }
+
+// The token of an earlier login is refused: the present session is locked by a token of its own, without this page's
+// texts. Returns whether it is locked, or over.
+async function lockPresent() {
+  let answer = await fetch("/help", { redirect: "manual" });
+  if (answer.ok) {
+    const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+    answer = await say("/lock", { token: body.dataset.token });
+  }
+  const isLocked = answer.type === "opaqueredirect";
+  if (isLocked) location.replace("/locked");
+  return isLocked;
+}
+
+const isPast = (moment, period) => Math.abs(Date.now() - moment) > period; // also after the clock was set back
 
 function touched() {
   look(); // after a computer slept this may be another person, and the timers have not run yet
   if (isBlank()) return;
   lastTouch = Date.now();
-  if (lastTouch - lastShared > LOOK) {
+  if (isPast(lastShared, LOOK)) {
     lastShared = lastTouch;
     tabs?.postMessage("touched"); // whoever works in this tab is not idle in the others
   }
-  if (lastTouch - lastWord > ALIVE) {
+  if (isPast(lastWord, ALIVE)) {
     lastWord = lastTouch;
     say("/alive").then(({ type, status }) => {
       if (type === "opaqueredirect") leave();
@@ -299,10 +329,16 @@ let heard = null; // what was last heard of urgent reports
 let lastRing = 0;
 let audio = null;
 
+const ask = (address) => fetch(address, { redirect: "manual" });
+const hasEnded = ({ type, status }) => type === "opaqueredirect" || status === 404;
+
+// A page that was unlocked in another tab goes back to what it showed when somebody looks at it: a report that opens by
+// itself would count as read, and end its alarm.
 async function hear() {
   try {
-    const answer = await fetch(alarm.dataset.alarm, { redirect: "manual" });
-    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : unlocked();
+    let answer = await ask(alarm.dataset.alarm);
+    if (hasEnded(answer) && !token && document.hidden) answer = await ask("/waiting");
+    if (hasEnded(answer)) return token ? leave() : unlocked();
     if (!answer.ok) throw new Error();
     tell(await answer.json());
   } catch {
@@ -311,7 +347,6 @@ async function hear() {
   }
 }
 
-// In another tab: this one goes back to its page, too.
 function unlocked() {
   const { value } = document.querySelector("input[name=then]");
   location.replace(`/locked?then=${encodeURIComponent(value)}`);
@@ -624,6 +659,7 @@ if (token) {
     if (data === "rang") lastRing = Date.now();
     else if (data === "touched") lastTouch = Date.now();
     else if (data === "over") leave();
+    else if (data === "hide") hidden();
     else blank();
   });
   for (const area of document.querySelectorAll("textarea[data-shown]")) measure(area);

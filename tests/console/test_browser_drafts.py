@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -219,3 +220,63 @@ def test_a_form_is_sent_when_its_text_is_kept(desk: Desk, chromium: Any, path: s
     page.goto(address)
     assert page.locator(area).input_value() == ""
     context.close()
+
+
+def test_a_second_press_before_the_page_says_that_nothing_is_kept_loses_no_text(desk: Desk, chromium: Any) -> None:
+    """On a network that loses packets nothing happens for many seconds, so everybody presses again."""
+    desk.change(delete(t.draft))
+    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    context = desk.context(chromium, "luk")
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    waiting: list[Any] = []
+
+    def hold(route: Any) -> None:
+        waiting.append(route)
+
+    context.route("**/draft", hold)
+    context.route("**/note*", lambda route: route.abort())
+    page.locator("#note").fill(NOTE)
+    button = page.get_by_role("button", name="Save note")
+    for _ in range(2):
+        button.click(no_wait_after=True)
+        assert button.get_attribute("aria-busy") == "true", "the page does not show that it waits"
+    until(lambda: bool(page.wait_for_timeout(100) or waiting), "nothing is kept")
+    for one in waiting:
+        one.abort()
+    page.get_by_text("Not kept as a draft").first.wait_for()
+    page.wait_for_timeout(500)
+    assert page.url == address and page.locator("#note").input_value() == NOTE
+    assert button.get_attribute("aria-busy") is None
+    context.close()
+
+
+@pytest.mark.parametrize("over", ["locked", "ended"])
+def test_what_was_pressed_after_the_end_of_the_session_is_said_to_be_not_sent(
+    desk: Desk, chromium: Any, over: str
+) -> None:
+    """Otherwise the login is followed by the list, and a counsellor believes that the child was answered."""
+    report_id = desk.report(told(), TOP)
+    context = desk.context(chromium, "sia")
+    page = context.new_page()
+    page.goto(f"{desk.address}/reports/{report_id}")
+    page.wait_for_selector("body[data-ready]")
+    now = desk.database.now()
+    [before] = [one for one in rows(desk.database, t.staff_session) if one.staff_id == account_id(desk, "sia")]
+    it = t.staff_session.c.session_hash == before.session_hash
+    ends = {"seen_at": now - 16 * 60 * 10**6} if over == "locked" else {"until": now}
+    page.locator("#words").fill(WORDS)
+    desk.change(update(t.staff_session).where(it).values(ends))
+    page.get_by_role("button", name="Send message").click()
+    page.wait_for_url(re.compile("/(locked|login)[?]then="))
+    assert page.url.partition("?then=")[2].startswith(f"/reports/{report_id}%3Fsaid%3Dnot_sent")
+    desk.change(update(t.staff_session).where(it).values(seen_at=now, until=before.until))
+    desk.log_in(context, "sia")
+    page.goto(f"{desk.address}/reports/{report_id}")
+    assert areas(page)[0] == WORDS
+    context.close()
+
+
+def account_id(desk: Desk, name: str) -> str:
+    return next(one.staff_id for one in rows(desk.database, t.staff) if one.name == name)

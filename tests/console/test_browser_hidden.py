@@ -101,3 +101,62 @@ def test_who_works_in_one_tab_is_not_idle_in_another(desk: Desk, context: Any) -
     assert not is_blank(page) and not is_blank(other)
     other.evaluate(LATER % (15 * 60))
     other.get_by_role("heading", name="Locked").wait_for()
+
+
+def test_the_other_tabs_are_locked_though_the_one_that_was_hidden_is_closed(desk: Desk, context: Any) -> None:
+    page, other = opened(context, f"{desk.address}/help"), opened(context, desk.address)
+    context.set_offline(True)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    until(lambda: is_blank(page) and is_blank(other), "something is still shown")
+    page.close()
+    context.set_offline(False)
+    other.get_by_role("heading", name="Locked").wait_for()
+
+
+def test_a_new_password_that_is_refused_leaves_the_other_tabs_as_they_are(desk: Desk, context: Any) -> None:
+    desk.change(update(t.staff_session).values(checked_at=desk.database.now()))
+    page, other = opened(context, f"{desk.address}/me"), opened(context, desk.address)
+    for field in ("#password", "#again"):
+        page.locator(field).fill("too easy")
+    page.get_by_role("button", name="Change my password").click()
+    page.get_by_text("Take at least 12 characters").wait_for()
+    page.wait_for_timeout(500)
+    assert not is_blank(other)
+
+
+def test_a_report_that_nobody_looks_at_is_not_opened_by_the_password_in_another_tab(desk: Desk, context: Any) -> None:
+    """It would count as read, and its alarm would end."""
+    report_id = desk.report(told(), TOP, "P1")
+    page, other = opened(context, f"{desk.address}/reports/{report_id}"), opened(context, desk.address)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    for one in (page, other):
+        one.get_by_role("heading", name="Locked").wait_for()
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    desk.change(update(t.holding).where(t.holding.c.report_id == report_id).values(read_at=None))
+    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))
+    other.wait_for_url(f"{desk.address}/")
+    until(lambda: page.title().startswith("(!"), "its alarm is not heard any more", seconds=30)
+    assert page.url.startswith(f"{desk.address}/locked")
+    page.evaluate("delete document.hidden; dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_url(f"{desk.address}/reports/{report_id}")
+
+
+def test_a_page_of_an_earlier_login_locks_the_present_one(desk: Desk, context: Any) -> None:
+    """Its token is refused, also after the console got a new key: the page was blank for ever, and nothing locked."""
+    page = opened(context, f"{desk.address}/help")
+    desk.log_in(context, "sia")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Locked").wait_for()
+    assert page.url == f"{desk.address}/locked", "the page of another person is not opened by this password"
+
+
+def test_after_a_clock_is_set_back_who_is_there_is_still_told(desk: Desk, context: Any) -> None:
+    """Otherwise a person who only reads is locked until the clock has caught up."""
+    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.keyboard.press("Shift")
+    page.evaluate(LATER % (-3 * 3600))
+    with page.expect_request("**/alive"):
+        page.keyboard.press("Shift")

@@ -57,6 +57,7 @@ def test_nobody_else_is_led_there_and_nothing_is_kept_of_a_form_without_its_toke
     for name, role, hotline in (("oto", "staff", "vu-police"), ("aud", "auditor", "vu-pikinini")):
         other = joined(console.flask, console.parts.database, name, role, hotline)
         assert other.log_in(then=f"{path}?said=not_sent#said").leads_to == "/", name
+        assert other.get(f"/locked?then={path}").leads_to == "/", "nor a tab that was locked before"
     assert [row for row in rows(console.parts.database, t.audit) if row.act == "not_given"] == []
 
 

@@ -8,7 +8,7 @@ from reports.case_state import CaseOutcome, Handling
 from reports.delivery import TransferOutcome
 from reports.store.schema.base import ID, MICROSECONDS, ClosedSet, metadata
 
-# A callback or a form of staff that has taken effect, by SHA-256 (hotline and webhook-id): a repeat has no effect.
+# A callback or a form of staff that has taken effect, by a hash that covers its content: a repeat has no effect.
 callback = Table(
     "callback",
     metadata,
