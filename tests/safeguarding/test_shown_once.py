@@ -25,8 +25,6 @@ def texted(app: App, n: int, *more: str) -> list[str]:
     return thread(app.sms(number(n)), "hello", *TO_SEND_SMS, "Send", *more)
 
 
-@pytest.mark.product(parts=4)
-@pytest.mark.rule("X-01")
 @pytest.mark.rule("X-01")
 def test_code_and_pin_on_a_later_page_are_reached_by_more_and_then_shown_no_more(redis_url: str) -> None:
     """In an alphabet that leaves little room, as Tongan, the first page of Sent ends before them."""
@@ -39,6 +37,8 @@ def test_code_and_pin_on_a_later_page_are_reached_by_more_and_then_shown_no_more
     app.close()
 
 
+@pytest.mark.product(parts=4)
+@pytest.mark.rule("X-01")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("odd", [("x",), ("9",), ("x", "y"), ("x", "y", "z", "1"), ("98",), (" ",)])
 def test_by_ussd_what_is_not_understood_brings_them_no_more(app: App, channel: str, odd: tuple[str, ...]) -> None:
