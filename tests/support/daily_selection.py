@@ -4,7 +4,7 @@ A test with `@pytest.mark.product(parts=3)` runs a third of its cases. The numbe
 its values in their parameters. If no parameter has fewer values than `parts`, each value of each parameter runs every
 day; with three parameters, each pair of values.
 
-Of the tests in `SLOW_TESTS`, which take more than a second, `SLOW_PARTS` parts take turns. The slowest are listed
+Of the tests in `SLOW_TESTS`, which take more than half a second, `SLOW_PARTS` parts take turns. The slowest are listed
 first, so that each part takes about the same time.
 
 As many days as parts run everything. The header prints `TEST_DAY`; set it to repeat the selection of that day.
