@@ -247,7 +247,7 @@ class Reducer:
     async def _next_page_with_code(self, request: TurnRequest, record: Record, reply: str) -> Record | None:
         """Return the record on the next page of a screen with code and PIN; None if `reply` is not More.
 
-        Where an alphabet leaves little room they are on a later page, so they are not seen before that was read.
+        Where an alphabet leaves little room, code and PIN are on a later page, which the reporter has yet to reach.
         """
         if record.report is None or record.report.code is not CodeState.SHOWN:
             return None
