@@ -8,13 +8,12 @@ from argon2 import PasswordHasher
 
 from console.auth import credentials
 from reports.store.engine.database import Database
+from tests.console.running_console import HOTLINE, HOTLINES, OTHER, THIRD, RunningConsole
 from tests.support.console import Console
 from tests.support.hotline_clients import HotlineClient, in_process_hotline, store_report
 from tests.support.prepared import prepare
 from tests.support.staff import Person, joined
 from tokaut.local_stack.settings import DemoFolder, StackAddresses, StackPlan, make_plan
-
-HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 
 @pytest.fixture
@@ -78,6 +77,13 @@ def report(made: StackPlan, database: Database) -> str:
     return store_report(
         database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
     )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    process = RunningConsole(tmp_path_factory.mktemp("console"))
+    yield process
+    process.down()
 
 
 @pytest.fixture(autouse=True)

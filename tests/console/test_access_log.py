@@ -20,7 +20,8 @@ from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.staff import access_log, accounts
-from tests.console.conftest import HOTLINE, OTHER, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.staff import Page, Person, close_form, pass_time, staff_acts
 

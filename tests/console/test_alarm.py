@@ -12,7 +12,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report

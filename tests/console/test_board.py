@@ -15,7 +15,8 @@ from reports.store.cases.case_list import ListTab
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
-from tests.console.conftest import HOTLINE, OTHER, THIRD, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, close_form, pass_time

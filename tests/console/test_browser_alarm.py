@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from reports.store.schema import tables as t
+from tests.console.running_console import RunningConsole, told
 from tests.console.test_browser import looked_at
-from tests.console.test_every_page import Desk, told
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
 
@@ -47,34 +46,29 @@ Object.defineProperty(document, "visibilityState", {{ get: () => "hidden" }});
 """
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
 def title(page: Any, start: str) -> bool:
     return str(page.title()).startswith(start)
 
 
-def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, chromium: Any, tmp_path: Path) -> None:
+def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(
+    running: RunningConsole, chromium: Any, tmp_path: Path
+) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
-    context = desk.context(chromium, "luk")
+    context = running.context(chromium, "luk")
     context.add_init_script(LISTENING)
     context.grant_permissions(["notifications"])
     page = context.new_page()
-    page.goto(f"{desk.address}/me")
+    page.goto(f"{running.address}/me")
     page.get_by_label("Sound").check()
     page.get_by_label("Notification").check()
     page.get_by_role("button", name="Save for this browser").click()
     page.get_by_text("Saved for this browser.").wait_for()
     page.wait_for_selector("body[data-ready]")
-    passed = {"report_id": desk.report(told(), TOP, "P4"), "hotline": "vu-pikinini", "holder": "luk"}
-    desk.change(insert(t.holding).values({**passed, "handed_by": "ana"}))
+    passed = {"report_id": running.report(told(), TOP, "P4"), "hotline": "vu-pikinini", "holder": "luk"}
+    running.change(insert(t.holding).values({**passed, "handed_by": "ana"}))
     badge = page.get_by_role("link", name="For you (1)")
     badge.wait_for(timeout=60_000)
-    desk.change(update(t.holding).values(handed_by=None))
+    running.change(update(t.holding).values(handed_by=None))
     badge.wait_for(state="hidden", timeout=60_000)
     with page.expect_response("**/locked/waiting*", timeout=60_000) as first:  # without it no report would be new
         page.keyboard.press("Escape")
@@ -83,7 +77,7 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     page.get_by_role("heading", name="Locked").wait_for()
     page.get_by_text("Urgent reports waiting: 0").wait_for()
     page.locator("#password").fill("half typed")
-    report_id = desk.report(told(), TOP, "P1")
+    report_id = running.report(told(), TOP, "P1")
     page.get_by_text("Urgent reports waiting: 1").wait_for(timeout=60_000)
     until(lambda: title(page, "(!1) Locked"), "the title says nothing")
     assert page.locator("#icon").get_attribute("href") == "/static/icon-alert.svg"
@@ -95,26 +89,28 @@ def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, c
     assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
     until(lambda: len(page.evaluate("window.notices")) > 1, "it does not come again", seconds=90)
     looked_at(page, "locked-alarm", 1280, folder)
-    other = desk.context(chromium, "ana")
+    other = running.context(chromium, "ana")
     opened = other.new_page()
-    opened.goto(f"{desk.address}/reports/{report_id}")
+    opened.goto(f"{running.address}/reports/{report_id}")
     until(lambda: title(page, "Locked"), "it goes on after somebody opened the report", seconds=60)
     assert page.locator("#icon").get_attribute("href") == "/static/icon.svg"
     other.close()
     context.close()
 
 
-def test_the_list_goes_on_under_the_keyboard_and_says_when_the_line_is_gone(desk: Desk, chromium: Any) -> None:
-    context = desk.context(chromium, "mere")
+def test_the_list_goes_on_under_the_keyboard_and_says_when_the_line_is_gone(
+    running: RunningConsole, chromium: Any
+) -> None:
+    context = running.context(chromium, "mere")
     for _ in range(3):
-        desk.report(told(), TOP, "P2")
+        running.report(told(), TOP, "P2")
     page = context.new_page()
-    page.goto(desk.address)
+    page.goto(running.address)
     page.wait_for_selector("body[data-ready]")
     row = page.locator("li.report a").nth(2)
     row.focus()
     was = row.get_attribute("id")
-    newest = desk.report(told(), TOP, "P1")
+    newest = running.report(told(), TOP, "P1")
     page.locator(f"#open-{newest}").wait_for(timeout=60_000)
     assert page.evaluate("document.activeElement.id") == was, "focus stays on its row"
     assert page.locator("li.report").count() >= 4
@@ -128,13 +124,13 @@ def test_the_list_goes_on_under_the_keyboard_and_says_when_the_line_is_gone(desk
     context.close()
 
 
-def test_clocks_run_and_the_number_goes_when_the_hours_end(desk: Desk, chromium: Any) -> None:
+def test_clocks_run_and_the_number_goes_when_the_hours_end(running: RunningConsole, chromium: Any) -> None:
     hours = {"from": "00:00", "to": "23:59", "tz": "Pacific/Efate"}
     contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
-    report_id = desk.report(told(contact=contact), TOP, "P1")
-    context = desk.context(chromium, "sia")
+    report_id = running.report(told(contact=contact), TOP, "P1")
+    context = running.context(chromium, "sia")
     page = context.new_page()
-    page.goto(f"{desk.address}/reports/{report_id}")
+    page.goto(f"{running.address}/reports/{report_id}")
     page.wait_for_selector("body[data-ready]")
     clock = page.locator("[data-due]", has_text="Take within")
     first = clock.inner_text()
@@ -160,15 +156,15 @@ window.hold = () => { held = new Promise((resolve) => { window.release = resolve
 """
 
 
-def test_a_clock_that_is_set_back_makes_no_safe_hour_longer(desk: Desk, chromium: Any) -> None:
+def test_a_clock_that_is_set_back_makes_no_safe_hour_longer(running: RunningConsole, chromium: Any) -> None:
     """An old laptop may begin with a wrong clock, which the network sets right while a report is open."""
     begin, end = (f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (-1, 1))
     hours = {"from": begin, "to": end, "tz": "UTC"}
     contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
-    context = desk.context(chromium, "sia")
+    context = running.context(chromium, "sia")
     context.add_init_script(HELD_ANSWERS)
     page = context.new_page()
-    page.goto(f"{desk.address}/reports/{desk.report(told(contact=contact), TOP, 'P1')}")
+    page.goto(f"{running.address}/reports/{running.report(told(contact=contact), TOP, 'P1')}")
     page.wait_for_selector("body[data-ready]")
     page.evaluate("hold()")  # an answer of the server sets the times right at once
     page.evaluate("() => { const real = Date.now; Date.now = () => real() - 3 * 3600 * 1000; }")
@@ -185,10 +181,10 @@ def test_a_clock_that_is_set_back_makes_no_safe_hour_longer(desk: Desk, chromium
     context.close()
 
 
-def test_the_former_holder_s_page_says_who_took_it_over(desk: Desk, chromium: Any) -> None:
-    report_id = desk.report(told(), TOP, "P2")
-    path = f"{desk.address}/reports/{report_id}"
-    contexts = [desk.context(chromium, name) for name in ("mere", "sia")]
+def test_the_former_holder_s_page_says_who_took_it_over(running: RunningConsole, chromium: Any) -> None:
+    report_id = running.report(told(), TOP, "P2")
+    path = f"{running.address}/reports/{report_id}"
+    contexts = [running.context(chromium, name) for name in ("mere", "sia")]
     meres, sias = (one.new_page() for one in contexts)
     for page in (meres, sias):
         page.goto(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pytest
 
 from console.presenters.case_rows import reference
 from reports.json_bodies import json_bytes
+from tests.console.running_console import RunningConsole, held_by, told
 from tests.console.test_browser import looked_at
-from tests.console.test_every_page import Desk, held_by, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -29,14 +28,7 @@ FOCUS = "document.activeElement.closest('li')?.id ?? document.activeElement.id"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
-@pytest.fixture(scope="module")
-def reports(desk: Desk) -> list[str]:
+def reports(running: RunningConsole) -> list[str]:
     """Store twelve varied reports, and return their ids in the order of the list."""
     made = []
     for n in range(12):
@@ -48,17 +40,17 @@ def reports(desk: Desk) -> list[str]:
             "place": {"name": ("Shefa", "Tafea", "Malampa", "Sanma")[n % 4]},
             "contact": CONTACTS[n % 3],
         }
-        made.append(desk.report(told(), json_bytes(head), "P1" if n < 2 else "P3"))
+        made.append(running.report(told(), json_bytes(head), "P1" if n < 2 else "P3"))
     return made
 
 
 def test_ten_rows_fit_and_the_keys_go_through_them(
-    desk: Desk, reports: list[str], chromium: Any, tmp_path: Path
+    running: RunningConsole, reports: list[str], chromium: Any, tmp_path: Path
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
-    with closing(desk.context(chromium, "mere", viewport={"width": 1280, "height": 800})) as context:
+    with closing(running.context(chromium, "mere", viewport={"width": 1280, "height": 800})) as context:
         page = context.new_page()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.wait_for_selector("body[data-ready]")
         page.get_by_text("Urgent reports that nobody has opened").first.wait_for()
         bottoms = page.evaluate(BOTTOMS)
@@ -94,18 +86,18 @@ def test_ten_rows_fit_and_the_keys_go_through_them(
         page.locator("main").focus()
         page.keyboard.press("a")
         page.get_by_text("Taken by: mere").wait_for()
-        page.goto(desk.address)
+        page.goto(running.address)
         for width in (768, 360):
             page.set_viewport_size({"width": width, "height": 740})
             looked_at(page, "queue-rows", width, folder)
 
 
-def test_no_key_takes_a_colleague_s_report_nor_letters_that_are_typed(desk: Desk, chromium: Any) -> None:
-    held = held_by(desk, desk.report(told(), b"{}"), "luk")
-    free = desk.report(told(), b"{}")
-    with closing(desk.context(chromium, "mere")) as context:
+def test_no_key_takes_a_colleague_s_report_nor_letters_that_are_typed(running: RunningConsole, chromium: Any) -> None:
+    held = held_by(running, running.report(told(), b"{}"), "luk")
+    free = running.report(told(), b"{}")
+    with closing(running.context(chromium, "mere")) as context:
         page = context.new_page()
-        page.goto(f"{desk.address}/reports/{held}")
+        page.goto(f"{running.address}/reports/{held}")
         page.wait_for_selector("body[data-ready]")
         page.keyboard.press("a")
         page.wait_for_timeout(500)
@@ -120,7 +112,7 @@ def test_no_key_takes_a_colleague_s_report_nor_letters_that_are_typed(desk: Desk
         page.get_by_role("button", name="Yes, take over from luk").click()
         page.get_by_text("Taken by: mere").wait_for()
         for field, button in (("note", "Save note"), ("words", "Send message")):
-            page.goto(f"{desk.address}/reports/{free}")
+            page.goto(f"{running.address}/reports/{free}")
             page.wait_for_selector("body[data-ready]")
             page.locator(f"#{field}").fill("We have read it.")
             page.get_by_role("button", name=button).click()
@@ -132,10 +124,10 @@ def test_no_key_takes_a_colleague_s_report_nor_letters_that_are_typed(desk: Desk
                 assert page.get_by_text("Not taken yet").first.is_visible()
 
 
-def test_keys_that_are_switched_off_do_nothing(desk: Desk, reports: list[str], chromium: Any) -> None:
-    with closing(desk.context(chromium, "luk")) as context:
+def test_keys_that_are_switched_off_do_nothing(running: RunningConsole, reports: list[str], chromium: Any) -> None:
+    with closing(running.context(chromium, "luk")) as context:
         page = context.new_page()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.wait_for_selector("body[data-ready]")
         page.keyboard.press("?")
         page.get_by_role("button", name="Switch the keys off").click()
@@ -148,21 +140,24 @@ def test_keys_that_are_switched_off_do_nothing(desk: Desk, reports: list[str], c
 
 
 def test_counts_and_title_renew_themselves_and_a_colleague_is_seen(
-    desk: Desk, reports: list[str], chromium: Any
+    running: RunningConsole, reports: list[str], chromium: Any
 ) -> None:
-    with closing(desk.context(chromium, "sia")) as here, closing(desk.context(chromium, "ana")) as there:
+    with (
+        closing(running.context(chromium, "sia")) as here,
+        closing(running.context(chromium, "ana")) as there,
+    ):
         page, other = here.new_page(), there.new_page()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.wait_for_selector("body[data-ready]")
         before = int(page.locator("#tab-unassigned .count").inner_text())
         page.locator("#tab-others").focus()
-        other.goto(f"{desk.address}/reports/{reports[5]}")
+        other.goto(f"{running.address}/reports/{reports[5]}")
         page.locator(f"#row-{reports[5]}", has_text="ana is looking at this").wait_for(timeout=60_000)
         other.get_by_role("button", name="Take this report").click()
         other.get_by_text("Taken by: ana").wait_for()
         page.locator("#tab-unassigned", has_text=str(before - 1)).wait_for(timeout=60_000)
         until(lambda: f"({before - 1}) Reports" in page.title(), "the title still has the old count")
         assert page.evaluate("document.activeElement.id") == "tab-others", "focus stays where it was"
-        page.goto(f"{desk.address}/reports/{reports[5]}")
+        page.goto(f"{running.address}/reports/{reports[5]}")
         page.get_by_text("ana is looking at this").wait_for()
         other.get_by_text("sia is looking at this").wait_for(timeout=60_000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 from sqlalchemy import delete, update
 
 from reports.store.schema import tables as t
+from tests.console.running_console import RunningConsole, told
 from tests.console.test_entry import web_makes_mailboxes
-from tests.console.test_every_page import Desk, _entered, told
+from tests.console.test_every_page import _entered
 from tests.support.hotline_clients import rows
 from tests.support.wait import until
 
@@ -29,13 +29,6 @@ def not_now() -> dict[str, Any]:
     return {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
 def press(page: Any, name: str) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name=name, exact=True).first.click()
@@ -46,9 +39,9 @@ def areas(page: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
-def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, script: bool) -> None:
-    address = f"{desk.address}/reports/{desk.report(told(contact=not_now()), TOP)}"
-    context = desk.context(chromium, "luk", java_script_enabled=script)
+def test_each_button_keeps_what_is_being_written(running: RunningConsole, chromium: Any, script: bool) -> None:
+    address = f"{running.address}/reports/{running.report(told(contact=not_now()), TOP)}"
+    context = running.context(chromium, "luk", java_script_enabled=script)
     page = context.new_page()
     page.goto(address)
     kept: dict[str, tuple[str, str]] = {}
@@ -64,7 +57,7 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
         "Hide screen",
         "Close",
     ):
-        desk.change(delete(t.draft))
+        running.change(delete(t.draft))
         page.goto(address)
         page.locator("#words").fill(WORDS)
         page.locator("#note").fill(NOTE)
@@ -74,7 +67,9 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
             page.get_by_label("What was done?").fill("1234")
             page.get_by_label("Outcome", exact=True).select_option("helped")
         press(page, name)
-        desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does after Hide
+        running.change(
+            update(t.staff_session).values(seen_at=running.database.now())
+        )  # as the password does after Hide
         page.goto(address)
         kept[name] = areas(page)
     context.close()
@@ -82,24 +77,24 @@ def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, scri
 
 
 @pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
-def test_enter_in_a_choice_locks_nothing(desk: Desk, chromium: Any, script: bool) -> None:
-    context = desk.context(chromium, "mere", java_script_enabled=script)
+def test_enter_in_a_choice_locks_nothing(running: RunningConsole, chromium: Any, script: bool) -> None:
+    context = running.context(chromium, "mere", java_script_enabled=script)
     page = context.new_page()
-    report = f"/reports/{desk.report(told(), TOP)}"
+    report = f"/reports/{running.report(told(), TOP)}"
     for path, choice in ((report, 'name="to"'), ("/enter", 'name="danger"'), (f"{report}/referral", 'name="basis"')):
-        page.goto(desk.address + path)
+        page.goto(running.address + path)
         if path == report:
             page.get_by_text("Pass on…").click()
         page.locator(f"input[{choice}]").last.check()
         page.keyboard.press("Enter")
         page.wait_for_timeout(500)
-        assert page.url == desk.address + path
+        assert page.url == running.address + path
     context.close()
 
 
-def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
-    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
-    context = desk.context(chromium, "luk", java_script_enabled=False)
+def test_closing_without_an_outcome_says_so(running: RunningConsole, chromium: Any) -> None:
+    address = f"{running.address}/reports/{running.report(told(), TOP)}"
+    context = running.context(chromium, "luk", java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
     press(page, "Take this report")
@@ -111,19 +106,19 @@ def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
 
 
 @pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
-def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: Any, script: bool) -> None:
-    desk.change(delete(t.draft))
-    context = desk.context(chromium, "mere", java_script_enabled=script)
+def test_what_is_being_entered_is_kept_until_it_is_saved(running: RunningConsole, chromium: Any, script: bool) -> None:
+    running.change(delete(t.draft))
+    context = running.context(chromium, "mere", java_script_enabled=script)
     page = context.new_page()
-    address, words = f"{desk.address}/enter", page.locator("#told")
+    address, words = f"{running.address}/enter", page.locator("#told")
     page.goto(address)
     page.locator('input[name="danger"][value="soon"]').check()
     words.fill(WORDS)
     if script:  # no button is needed
-        until(lambda: bool(rows(desk.database, t.draft)), "no draft was saved")
+        until(lambda: bool(rows(running.database, t.draft)), "no draft was saved")
     else:
         press(page, "Français")
-    page.goto(f"{desk.address}/me")
+    page.goto(f"{running.address}/me")
     page.goto(address)
     press(page, "English")
     assert words.input_value() == WORDS and page.locator('input[name="danger"][value="soon"]').is_checked()
@@ -134,13 +129,13 @@ def test_what_is_being_entered_is_kept_until_it_is_saved(desk: Desk, chromium: A
     context.close()
 
 
-def test_code_and_pin_are_printed_only_when_somebody_asks(desk: Desk, chromium: Any) -> None:
+def test_code_and_pin_are_printed_only_when_somebody_asks(running: RunningConsole, chromium: Any) -> None:
     """Otherwise a shared printer could show them to the whole office."""
-    web_makes_mailboxes(desk.database)
-    context = desk.context(chromium, "mere")
+    web_makes_mailboxes(running.database)
+    context = running.context(chromium, "mere")
     page = context.new_page()
     page.add_init_script("window.printed = 0; window.print = () => { window.printed += 1; };")
-    page.goto(f"{desk.address}/enter")
+    page.goto(f"{running.address}/enter")
     page.locator('details[data-for="luring"] summary').click()
     _entered(page)
     page.wait_for_selector("body[data-ready]")
@@ -150,9 +145,9 @@ def test_code_and_pin_are_printed_only_when_somebody_asks(desk: Desk, chromium: 
     context.close()
 
 
-def test_a_draft_that_cannot_be_kept_is_said_beside_its_field(desk: Desk, chromium: Any) -> None:
-    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
-    context = desk.context(chromium, "sia")
+def test_a_draft_that_cannot_be_kept_is_said_beside_its_field(running: RunningConsole, chromium: Any) -> None:
+    address = f"{running.address}/reports/{running.report(told(), TOP)}"
+    context = running.context(chromium, "sia")
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector("body[data-ready]")
@@ -173,40 +168,42 @@ def test_a_draft_that_cannot_be_kept_is_said_beside_its_field(desk: Desk, chromi
     context.close()
 
 
-def test_back_shows_no_text_that_was_sent_or_that_another_person_typed(desk: Desk, chromium: Any) -> None:
+def test_back_shows_no_text_that_was_sent_or_that_another_person_typed(running: RunningConsole, chromium: Any) -> None:
     """What is not sent is a draft on the server: the browser must not fill in a text of its own."""
-    web_makes_mailboxes(desk.database)
-    context = desk.context(chromium, "mere")
+    web_makes_mailboxes(running.database)
+    context = running.context(chromium, "mere")
     page = context.new_page()
-    page.goto(f"{desk.address}/help")
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.goto(f"{running.address}/help")
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     page.locator("#words").fill(WORDS)
     press(page, "Send message")
     page.go_back()
     assert areas(page)[0] == ""
-    page.goto(f"{desk.address}/enter")
+    page.goto(f"{running.address}/enter")
     page.locator('details[data-for="luring"] summary').click()
     _entered(page)
     page.go_back()
     assert page.locator("#told").input_value() == ""
     page.locator("#told").fill(WORDS)
-    page.goto(f"{desk.address}/help")
+    page.goto(f"{running.address}/help")
     page.go_back()
     assert page.locator("#told").input_value() == WORDS, "a draft"
-    page.goto(f"{desk.address}/help")
-    desk.log_in(context, "sia")
+    page.goto(f"{running.address}/help")
+    running.log_in(context, "sia")
     page.go_back()
     assert page.locator("#told").input_value() == ""
     context.close()
 
 
 @pytest.mark.parametrize("path", ["report", "enter"])
-def test_a_form_is_sent_when_its_text_is_kept(desk: Desk, chromium: Any, path: str) -> None:
+def test_a_form_is_sent_when_its_text_is_kept(running: RunningConsole, chromium: Any, path: str) -> None:
     """Without a connection its page would be lost, and its text with it."""
-    desk.change(delete(t.draft))
-    address = f"{desk.address}/enter" if path == "enter" else f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    running.change(delete(t.draft))
+    address = (
+        f"{running.address}/enter" if path == "enter" else f"{running.address}/reports/{running.report(told(), TOP)}"
+    )
     area, button = ("#told", "Discard the form") if path == "enter" else ("#note", "Save note")
-    context = desk.context(chromium, "luk")
+    context = running.context(chromium, "luk")
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector("body[data-ready]")
@@ -222,11 +219,13 @@ def test_a_form_is_sent_when_its_text_is_kept(desk: Desk, chromium: Any, path: s
     context.close()
 
 
-def test_a_second_press_before_the_page_says_that_nothing_is_kept_loses_no_text(desk: Desk, chromium: Any) -> None:
+def test_a_second_press_before_the_page_says_that_nothing_is_kept_loses_no_text(
+    running: RunningConsole, chromium: Any
+) -> None:
     """On a network that loses packets nothing happens for many seconds, so everybody presses again."""
-    desk.change(delete(t.draft))
-    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
-    context = desk.context(chromium, "luk")
+    running.change(delete(t.draft))
+    address = f"{running.address}/reports/{running.report(told(), TOP)}"
+    context = running.context(chromium, "luk")
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector("body[data-ready]")
@@ -254,29 +253,29 @@ def test_a_second_press_before_the_page_says_that_nothing_is_kept_loses_no_text(
 
 @pytest.mark.parametrize("over", ["locked", "ended"])
 def test_what_was_pressed_after_the_end_of_the_session_is_said_to_be_not_sent(
-    desk: Desk, chromium: Any, over: str
+    running: RunningConsole, chromium: Any, over: str
 ) -> None:
     """Otherwise the login is followed by the list, and a counsellor believes that the child was answered."""
-    report_id = desk.report(told(), TOP)
-    context = desk.context(chromium, "sia")
+    report_id = running.report(told(), TOP)
+    context = running.context(chromium, "sia")
     page = context.new_page()
-    page.goto(f"{desk.address}/reports/{report_id}")
+    page.goto(f"{running.address}/reports/{report_id}")
     page.wait_for_selector("body[data-ready]")
-    now = desk.database.now()
-    [before] = [one for one in rows(desk.database, t.staff_session) if one.staff_id == account_id(desk, "sia")]
+    now = running.database.now()
+    [before] = [one for one in rows(running.database, t.staff_session) if one.staff_id == account_id(running, "sia")]
     it = t.staff_session.c.session_hash == before.session_hash
     ends = {"seen_at": now - 16 * 60 * 10**6} if over == "locked" else {"until": now}
     page.locator("#words").fill(WORDS)
-    desk.change(update(t.staff_session).where(it).values(ends))
+    running.change(update(t.staff_session).where(it).values(ends))
     page.get_by_role("button", name="Send message").click()
     page.wait_for_url(re.compile("/(locked|login)[?]then="))
     assert page.url.partition("?then=")[2].startswith(f"/reports/{report_id}%3Fsaid%3Dnot_sent")
-    desk.change(update(t.staff_session).where(it).values(seen_at=now, until=before.until))
-    desk.log_in(context, "sia")
-    page.goto(f"{desk.address}/reports/{report_id}")
+    running.change(update(t.staff_session).where(it).values(seen_at=now, until=before.until))
+    running.log_in(context, "sia")
+    page.goto(f"{running.address}/reports/{report_id}")
     assert areas(page)[0] == WORDS
     context.close()
 
 
-def account_id(desk: Desk, name: str) -> str:
-    return next(one.staff_id for one in rows(desk.database, t.staff) if one.name == name)
+def account_id(running: RunningConsole, name: str) -> str:
+    return next(one.staff_id for one in rows(running.database, t.staff) if one.name == name)

@@ -9,34 +9,35 @@ from sqlalchemy import update
 
 from console.presenters.case_rows import reference
 from reports.store.schema import tables as t
+from tests.console.running_console import RunningConsole, told
 from tests.console.test_browser_alarm import LISTENING, TOP, title
-from tests.console.test_browser_alarm import desk as desk  # noqa: PLC0414  # a fixture
-from tests.console.test_every_page import Desk, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_follow_up_rings_until_somebody_has_looked_again(desk: Desk, chromium: Any) -> None:
-    report_id = desk.report(told(), TOP, "P3")
-    context = desk.context(chromium, "mere")
+def test_a_follow_up_rings_until_somebody_has_looked_again(running: RunningConsole, chromium: Any) -> None:
+    report_id = running.report(told(), TOP, "P3")
+    context = running.context(chromium, "mere")
     context.add_init_script(LISTENING)
     page = context.new_page()
-    page.goto(f"{desk.address}/me")
+    page.goto(f"{running.address}/me")
     page.get_by_label("Sound").check()
     page.get_by_role("button", name="Save for this browser").click()
-    page.goto(f"{desk.address}/reports/{report_id}")
+    page.goto(f"{running.address}/reports/{report_id}")
     page.get_by_role("button", name="Take this report").click()
     page.get_by_text("the usual time for this priority").wait_for()
     list_page = context.new_page()
-    list_page.goto(desk.address)
+    list_page.goto(running.address)
     list_page.get_by_text("Look again in 2 d 23 h").wait_for()
     heard = context.new_page()
-    heard.goto(f"{desk.address}/me")
+    heard.goto(f"{running.address}/me")
     heard.wait_for_selector("body[data-ready]")
     with heard.expect_response("**/waiting"):  # the page knows that nothing is due
         pass
-    desk.change(update(t.holding).where(t.holding.c.report_id == report_id).values(follow_up_at=1_700_000_000_000_000))
+    running.change(
+        update(t.holding).where(t.holding.c.report_id == report_id).values(follow_up_at=1_700_000_000_000_000)
+    )
     until(lambda: title(heard, "(⏰1) "), "the title says nothing", seconds=60)
     assert heard.locator("#follow-ups-said").inner_text() == "Follow-ups due: 1"
     until(lambda: sum(one.evaluate("window.tones") for one in context.pages) >= 3, "it does not ring", seconds=30)
@@ -48,12 +49,12 @@ def test_a_follow_up_rings_until_somebody_has_looked_again(desk: Desk, chromium:
     context.close()
 
 
-def test_a_report_is_closed_and_that_undone_by_few_presses(desk: Desk, chromium: Any) -> None:
+def test_a_report_is_closed_and_that_undone_by_few_presses(running: RunningConsole, chromium: Any) -> None:
     """Two choices and a press close it; one press undoes that. The words are not lost if something is missing."""
-    report_id = desk.report(told(), TOP, "P3")
-    context = desk.context(chromium, "mere")
+    report_id = running.report(told(), TOP, "P3")
+    context = running.context(chromium, "mere")
     page = context.new_page()
-    page.goto(f"{desk.address}/reports/{report_id}")
+    page.goto(f"{running.address}/reports/{report_id}")
     page.get_by_role("button", name="Take this report").click()
     page.get_by_label("What was done?").fill("Called the aunt.")
     page.get_by_role("button", name="Close", exact=True).click()

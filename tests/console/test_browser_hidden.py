@@ -10,7 +10,7 @@ from playwright.sync_api import Error
 from sqlalchemy import delete, update
 
 from reports.store.schema import tables as t
-from tests.console.test_every_page import Desk, held_by, told
+from tests.console.running_console import RunningConsole, held_by, told
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -20,18 +20,11 @@ WORDS = "We have read it"
 LATER = "() => { const real = Date.now; Date.now = () => real() + %d * 1000; }"  # the clock of one page
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
 @pytest.fixture
-def context(desk: Desk, chromium: Any) -> Iterator[Any]:
-    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))
-    desk.change(delete(t.draft))
-    one = desk.context(chromium, "mere")
+def context(running: RunningConsole, chromium: Any) -> Iterator[Any]:
+    running.change(update(t.staff_session).values(seen_at=running.database.now()))
+    running.change(delete(t.draft))
+    one = running.context(chromium, "mere")
     yield one
     one.close()
 
@@ -48,10 +41,12 @@ def is_blank(page: Any) -> bool:
 
 
 @pytest.mark.parametrize("how", ["Esc twice", "button"])
-def test_a_screen_hidden_without_a_connection_is_locked_when_it_is_back(desk: Desk, context: Any, how: str) -> None:
+def test_a_screen_hidden_without_a_connection_is_locked_when_it_is_back(
+    running: RunningConsole, context: Any, how: str
+) -> None:
     """An error page in its place would load again, without a password."""
-    report = f"{desk.address}/reports/{desk.report(told(), TOP)}"
-    page, other = opened(context, report), opened(context, desk.address)
+    report = f"{running.address}/reports/{running.report(told(), TOP)}"
+    page, other = opened(context, report), opened(context, running.address)
     page.locator("#words").fill(WORDS)
     context.set_offline(True)
     if how == "button":
@@ -65,15 +60,17 @@ def test_a_screen_hidden_without_a_connection_is_locked_when_it_is_back(desk: De
     context.set_offline(False)
     for one in (page, other):
         one.get_by_role("heading", name="Locked").wait_for()
-    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password does in a third tab
+    running.change(
+        update(t.staff_session).values(seen_at=running.database.now())
+    )  # as the password does in a third tab
     page.wait_for_url(report)
     assert page.locator("#words").input_value() == WORDS
-    other.wait_for_url(f"{desk.address}/")
+    other.wait_for_url(f"{running.address}/")
 
 
-def test_keys_do_nothing_on_a_blank_page(desk: Desk, context: Any) -> None:
-    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
-    other = opened(context, desk.address)
+def test_keys_do_nothing_on_a_blank_page(running: RunningConsole, context: Any) -> None:
+    page = opened(context, f"{running.address}/reports/{running.report(told(), TOP)}")
+    other = opened(context, running.address)
     context.route("**/lock", lambda route: route.abort())
     other.keyboard.press("Escape")
     other.keyboard.press("Escape")
@@ -82,18 +79,23 @@ def test_keys_do_nothing_on_a_blank_page(desk: Desk, context: Any) -> None:
         page.keyboard.press("a")
 
 
-def test_after_a_sleep_the_first_press_shows_nothing_though_there_is_no_connection(desk: Desk, context: Any) -> None:
-    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+def test_after_a_sleep_the_first_press_shows_nothing_though_there_is_no_connection(
+    running: RunningConsole, context: Any
+) -> None:
+    page = opened(context, f"{running.address}/reports/{running.report(told(), TOP)}")
     context.set_offline(True)
     page.evaluate(LATER % (2 * 3600))
     page.keyboard.press("Shift")
     assert is_blank(page)
 
 
-def test_who_works_in_one_tab_is_not_idle_in_another(desk: Desk, context: Any) -> None:
+def test_who_works_in_one_tab_is_not_idle_in_another(running: RunningConsole, context: Any) -> None:
     """Otherwise the list, left open for its alarm, locks a person in the middle of a sentence."""
-    page = opened(context, f"{desk.address}/reports/{held_by(desk, desk.report(told(), TOP), 'mere')}")
-    other = opened(context, desk.address)
+    page = opened(
+        context,
+        f"{running.address}/reports/{held_by(running, running.report(told(), TOP), 'mere')}",
+    )
+    other = opened(context, running.address)
     other.evaluate(LATER % (14 * 60 + 55))
     for _ in range(15):
         page.locator("#words").press_sequentially("so ")
@@ -103,8 +105,10 @@ def test_who_works_in_one_tab_is_not_idle_in_another(desk: Desk, context: Any) -
     other.get_by_role("heading", name="Locked").wait_for()
 
 
-def test_the_other_tabs_are_locked_though_the_one_that_was_hidden_is_closed(desk: Desk, context: Any) -> None:
-    page, other = opened(context, f"{desk.address}/help"), opened(context, desk.address)
+def test_the_other_tabs_are_locked_though_the_one_that_was_hidden_is_closed(
+    running: RunningConsole, context: Any
+) -> None:
+    page, other = opened(context, f"{running.address}/help"), opened(context, running.address)
     context.set_offline(True)
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
@@ -114,9 +118,11 @@ def test_the_other_tabs_are_locked_though_the_one_that_was_hidden_is_closed(desk
     other.get_by_role("heading", name="Locked").wait_for()
 
 
-def test_a_new_password_that_is_refused_leaves_the_other_tabs_as_they_are(desk: Desk, context: Any) -> None:
-    desk.change(update(t.staff_session).values(checked_at=desk.database.now()))
-    page, other = opened(context, f"{desk.address}/me"), opened(context, desk.address)
+def test_a_new_password_that_is_refused_leaves_the_other_tabs_as_they_are(
+    running: RunningConsole, context: Any
+) -> None:
+    running.change(update(t.staff_session).values(checked_at=running.database.now()))
+    page, other = opened(context, f"{running.address}/me"), opened(context, running.address)
     for field in ("#password", "#again"):
         page.locator(field).fill("too easy")
     page.get_by_role("button", name="Change my password").click()
@@ -125,37 +131,42 @@ def test_a_new_password_that_is_refused_leaves_the_other_tabs_as_they_are(desk: 
     assert not is_blank(other)
 
 
-def test_a_report_that_nobody_looks_at_is_not_opened_by_the_password_in_another_tab(desk: Desk, context: Any) -> None:
+def test_a_report_that_nobody_looks_at_is_not_opened_by_the_password_in_another_tab(
+    running: RunningConsole, context: Any
+) -> None:
     """It would count as read, and its alarm would end."""
-    report_id = desk.report(told(), TOP, "P1")
-    page, other = opened(context, f"{desk.address}/reports/{report_id}"), opened(context, desk.address)
+    report_id = running.report(told(), TOP, "P1")
+    page, other = (
+        opened(context, f"{running.address}/reports/{report_id}"),
+        opened(context, running.address),
+    )
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     for one in (page, other):
         one.get_by_role("heading", name="Locked").wait_for()
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-    desk.change(update(t.holding).where(t.holding.c.report_id == report_id).values(read_at=None))
-    desk.change(update(t.staff_session).values(seen_at=desk.database.now()))
-    other.wait_for_url(f"{desk.address}/")
+    running.change(update(t.holding).where(t.holding.c.report_id == report_id).values(read_at=None))
+    running.change(update(t.staff_session).values(seen_at=running.database.now()))
+    other.wait_for_url(f"{running.address}/")
     until(lambda: page.title().startswith("(!"), "its alarm is not heard any more", seconds=30)
-    assert page.url.startswith(f"{desk.address}/locked")
+    assert page.url.startswith(f"{running.address}/locked")
     page.evaluate("delete document.hidden; dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_url(f"{desk.address}/reports/{report_id}")
+    page.wait_for_url(f"{running.address}/reports/{report_id}")
 
 
-def test_a_page_of_an_earlier_login_locks_the_present_one(desk: Desk, context: Any) -> None:
+def test_a_page_of_an_earlier_login_locks_the_present_one(running: RunningConsole, context: Any) -> None:
     """Its token is refused, also after the console got a new key: the page was blank for ever, and nothing locked."""
-    page = opened(context, f"{desk.address}/help")
-    desk.log_in(context, "sia")
+    page = opened(context, f"{running.address}/help")
+    running.log_in(context, "sia")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
-    assert page.url == f"{desk.address}/locked", "the page of another person is not opened by this password"
+    assert page.url == f"{running.address}/locked", "the page of another person is not opened by this password"
 
 
-def test_after_a_clock_is_set_back_who_is_there_is_still_told(desk: Desk, context: Any) -> None:
+def test_after_a_clock_is_set_back_who_is_there_is_still_told(running: RunningConsole, context: Any) -> None:
     """Otherwise a person who only reads is locked until the clock has caught up."""
-    page = opened(context, f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page = opened(context, f"{running.address}/reports/{running.report(told(), TOP)}")
     page.keyboard.press("Shift")
     page.evaluate(LATER % (-3 * 3600))
     with page.expect_request("**/alive"):

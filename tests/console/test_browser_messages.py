@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.staff_replies import REPLY_TEMPLATES
-from tests.console.test_every_page import Desk, told
+from tests.console.running_console import RunningConsole, told
 from tests.support.interaction_counter import CountingPage
 
 pytestmark = pytest.mark.slow
@@ -19,16 +18,9 @@ pytestmark = pytest.mark.slow
 TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
-def opened(desk: Desk, chromium: Any, **how: Any) -> Any:
-    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
-    page = desk.context(chromium, "luk", **how).new_page()
+def opened(running: RunningConsole, chromium: Any, **how: Any) -> Any:
+    address = f"{running.address}/reports/{running.report(told(), TOP)}"
+    page = running.context(chromium, "luk", **how).new_page()
     page.goto(address)
     return page
 
@@ -42,9 +34,9 @@ def opened(desk: Desk, chromium: Any, **how: Any) -> Any:
     ],
 )
 def test_the_counter_and_the_end_of_the_screen_follow_what_is_typed(
-    desk: Desk, chromium: Any, fits: str, over: str, count: str
+    running: RunningConsole, chromium: Any, fits: str, over: str, count: str
 ) -> None:
-    page = opened(desk, chromium)
+    page = opened(running, chromium)
     page.locator("#words").fill(fits + over)
     assert page.locator("#counter").inner_text().startswith(count)
     assert page.locator("#preview").evaluate("one => one.firstChild.data") == fits
@@ -54,11 +46,15 @@ def test_the_counter_and_the_end_of_the_screen_follow_what_is_typed(
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without a script"])
-def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(desk: Desk, chromium: Any, script: bool) -> None:
+def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(
+    running: RunningConsole, chromium: Any, script: bool
+) -> None:
     """On a laptop, for an acknowledged report of danger now, while another urgent report waits."""
-    desk.report(told(), TOP, "P1")
-    address = f"{desk.address}/reports/{desk.report(told(danger='now'), TOP, 'P1')}"
-    page = desk.context(chromium, "luk", java_script_enabled=script, viewport={"width": 1280, "height": 800}).new_page()
+    running.report(told(), TOP, "P1")
+    address = f"{running.address}/reports/{running.report(told(danger='now'), TOP, 'P1')}"
+    page = running.context(
+        chromium, "luk", java_script_enabled=script, viewport={"width": 1280, "height": 800}
+    ).new_page()
     page.goto(address)
     page.get_by_role("button", name="Take this report").click()
     page.get_by_text("Taken by: luk").wait_for()
@@ -80,9 +76,9 @@ def test_a_ready_made_reply_is_sent_in_three_presses_without_scrolling(desk: Des
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "light"), (1280, "dark")])
 def test_it_looks_right_and_axe_finds_nothing(
-    desk: Desk, chromium: Any, width: int, scheme: str, tmp_path: Path
+    running: RunningConsole, chromium: Any, width: int, scheme: str, tmp_path: Path
 ) -> None:
-    page = opened(desk, chromium, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = opened(running, chromium, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.locator("#words").fill("Are you safe? " * 10)
     page.get_by_role("button", name=re.compile("^Check")).click()
     page.get_by_text("Cannot be sent yet").first.wait_for()

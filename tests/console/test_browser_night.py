@@ -20,7 +20,7 @@ from flows.staff_replies import REPLY_TEMPLATES
 from reports.case_state import ACTIVE, Handling
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_browser import House, make_account
 from tests.console.test_browser_alarm import TONES, title
 from tests.support.installation import Installation

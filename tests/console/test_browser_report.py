@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from reports.store.schema import tables as t
-from tests.console.test_every_page import FREE, Desk, told
+from tests.console.running_console import RunningConsole, told
+from tests.console.test_every_page import FREE
 
 pytestmark = pytest.mark.slow
 
@@ -22,25 +23,18 @@ HIDDEN_BY_BAR = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = Desk(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
 @pytest.fixture
-def page(desk: Desk, chromium: Any) -> Iterator[Any]:
-    context = desk.context(chromium, "mere", viewport={"width": 1280, "height": 800})
+def page(running: RunningConsole, chromium: Any) -> Iterator[Any]:
+    context = running.context(chromium, "mere", viewport={"width": 1280, "height": 800})
     yield context.new_page()
     context.close()
 
 
 @pytest.mark.parametrize(("danger", "priority"), [("soon", "P2"), ("now", "P1")])
 def test_a_usual_report_is_two_screens_and_its_status_stays_in_sight(
-    desk: Desk, page: Any, danger: str, priority: str
+    running: RunningConsole, page: Any, danger: str, priority: str
 ) -> None:
-    page.goto(f"{desk.address}/reports/{desk.report(told(danger=danger), TOP, priority)}")
+    page.goto(f"{running.address}/reports/{running.report(told(danger=danger), TOP, priority)}")
     page.locator(".case.measured").wait_for()
     assert page.evaluate("document.documentElement.scrollHeight") <= 1800
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
@@ -50,8 +44,8 @@ def test_a_usual_report_is_two_screens_and_its_status_stays_in_sight(
     assert acts["y"] >= page.locator("#status").bounding_box()["y"] + page.locator("#status").bounding_box()["height"]
 
 
-def test_what_was_done_is_said_once(desk: Desk, page: Any) -> None:
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+def test_what_was_done_is_said_once(running: RunningConsole, page: Any) -> None:
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     page.get_by_role("button", name="Take this report").click()
     page.get_by_text("You have taken this report.").wait_for()
     page.wait_for_selector("body[data-ready]")
@@ -60,22 +54,22 @@ def test_what_was_done_is_said_once(desk: Desk, page: Any) -> None:
     assert page.get_by_text("You have taken this report.").count() == 0
 
 
-def test_a_report_that_is_hidden_while_it_is_open_says_so(desk: Desk, page: Any) -> None:
-    report_id = desk.report(told(), TOP)
-    page.goto(f"{desk.address}/reports/{report_id}")
+def test_a_report_that_is_hidden_while_it_is_open_says_so(running: RunningConsole, page: Any) -> None:
+    report_id = running.report(told(), TOP)
+    page.goto(f"{running.address}/reports/{report_id}")
     page.wait_for_selector("body[data-ready]")
     page.locator("#note").fill("Ask the aunt first")
     mere = select(t.staff.c.staff_id).where(t.staff.c.name == "mere").scalar_subquery()
-    desk.change(insert(t.kept_away).values(report_id=report_id, staff_id=mere))
+    running.change(insert(t.kept_away).values(report_id=report_id, staff_id=mere))
     page.get_by_text("The report that was open here is not here for you any more").wait_for(timeout=60_000)
     acts = select(t.audit.c.act).where(t.audit.c.object_id == report_id)
-    with desk.database.read() as connection:
+    with running.database.read() as connection:
         assert "not_given" not in connection.execute(acts).scalars().all()
 
 
-def test_the_bar_of_a_phone_covers_nothing(desk: Desk, page: Any) -> None:
+def test_the_bar_of_a_phone_covers_nothing(running: RunningConsole, page: Any) -> None:
     page.set_viewport_size({"width": 360, "height": 640})
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     page.wait_for_selector("body[data-ready]")
     covered = []
     for _ in range(page.locator(FREE).count()):
@@ -105,16 +99,18 @@ ORDERS = """(free) => {
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_tab_reaches_hide_screen_and_the_bar_where_they_are_seen(desk: Desk, page: Any, width: int) -> None:
+def test_tab_reaches_hide_screen_and_the_bar_where_they_are_seen(
+    running: RunningConsole, page: Any, width: int
+) -> None:
     page.set_viewport_size({"width": width, "height": 740})
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     tabbed, seen, bar = page.evaluate(ORDERS, FREE)
     assert tabbed == seen and tabbed[:2] == ["Tokaut", "Hide screen"]
     assert bar == ([True] * 4 if width == 360 else []), "the bar at the bottom edge comes last"
 
 
-def test_a_note_and_passing_on_take_three_presses_and_one_load(desk: Desk, page: Any) -> None:
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+def test_a_note_and_passing_on_take_three_presses_and_one_load(running: RunningConsole, page: Any) -> None:
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     loads: list[str] = []
     page.on("request", lambda request: request.resource_type == "document" and loads.append(request.method))
     page.get_by_text("Pass on…").click()
@@ -126,9 +122,9 @@ def test_a_note_and_passing_on_take_three_presses_and_one_load(desk: Desk, page:
     assert loads == ["POST", "GET"], "one form, and the page after it"
 
 
-def test_a_table_is_read_whole_on_a_phone(desk: Desk, page: Any) -> None:
+def test_a_table_is_read_whole_on_a_phone(running: RunningConsole, page: Any) -> None:
     page.set_viewport_size({"width": 360, "height": 640})
-    page.goto(f"{desk.address}/reports/{desk.report(told(), TOP)}")
+    page.goto(f"{running.address}/reports/{running.report(told(), TOP)}")
     page.get_by_text("Every question and its answer").click()
     widths = page.evaluate(
         "[...document.querySelectorAll('.stacked td')].map((one) => one.getBoundingClientRect().right)"

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.hotline_clients import HotlineClient, first_delivery, in_process_hotline, rows, store_report
 from tokaut.local_stack.settings import StackPlan

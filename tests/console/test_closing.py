@@ -11,7 +11,7 @@ from console.views import closing as views
 from reports.store.cases import case_view
 from reports.store.escalation import steps
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.hotline_clients import first_delivery, rows

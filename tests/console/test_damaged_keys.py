@@ -8,7 +8,8 @@ import pytest
 
 from console.app import check
 from reports.crypto.key_files import create_key_pair, list_keys
-from tests.console.conftest import HOTLINE, OTHER, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report
 from tests.support.staff import joined

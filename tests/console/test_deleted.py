@@ -12,7 +12,8 @@ from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
-from tests.console.conftest import HOTLINE, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE
 from tests.support.console import Console
 from tests.support.hotline_clients import rows
 from tests.support.staff import Person, joined

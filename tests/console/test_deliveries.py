@@ -21,7 +21,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.time_units import DAY, MINUTE, SECOND
-from tests.console.conftest import HOTLINE, OTHER, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER
 from tests.house.files import ROOT
 from tests.support.app import ReceivedResponse
 from tests.support.console import Console

@@ -20,7 +20,7 @@ from reports.store.privileges.rights import CLOCK, CONSOLE, WEB
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.staff import accounts
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.databases import KINDS

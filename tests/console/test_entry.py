@@ -27,7 +27,7 @@ from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord
 from runtime.time_units import HOUR
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.hotline_clients import rows

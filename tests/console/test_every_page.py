@@ -18,141 +18,55 @@ from typing import Any
 import pyotp
 import pytest
 import requests
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from console.auth.invitations import InvitedAccount, invite
 from console.presenters.case_rows import reference
 from reports.countries import country
 from reports.json_bodies import json_bytes
 from reports.statistics.examples import example_figures
-from reports.store.engine.database import Database
-from reports.store.privileges.console_hotlines import OPERATOR_HOTLINE
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, body, head
-from tests.reports import sample
-from tests.support.fork_server import start_python
-from tests.support.hotline_clients import store_report
-from tests.support.logged_in import logged_in, put_cookie
-from tests.support.ports import free_port
+from tests.console.running_console import HOTLINE, RunningConsole, held_by, told
 from tests.support.staff import PASSWORD
-from tests.support.wait import until
-from tokaut.local_stack import preparation, startup
-from tokaut.local_stack.settings import DemoFolder, StackAddresses, make_plan
 
 pytestmark = pytest.mark.slow
 
-WHO = {"mere": "staff", "ana": "lead", "ben": "auditor", "oto": "operator", "sia": "staff", "luk": "staff"}
 LONG = "Sheislocked" * 30  # one word, wider than any screen
 MESSAGE = "Hello. We have read it. When can you talk?"
 FREE = "select, textarea, summary, a[href], button:not([aria-hidden]), input:not([type=hidden]), [tabindex='0']"
 
 
-class Desk:
-    """A console in its own process."""
-
-    def __init__(self, folder: Path) -> None:
-        where = StackAddresses(1, 2, free_port())
-        made = make_plan({}, DemoFolder(folder), where, (HOTLINE, OTHER, THIRD))
-        made.folder.inside.mkdir(mode=0o700)
-        preparation.prepare_stack(made)
-        self.address, self.keys = where.console, made.folder.inside / "keys"
-        self.database = Database(f"sqlite:///{made.settings['TOKAUT_DATA']}/tokaut.db")
-        settings = {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": self.address}
-        command = startup.process_commands(made)["console"]
-        with (folder / "log").open("wb") as log:
-            self.process = start_python(command, env=settings, stdout=log, stderr=log)
-        self.cookies = {
-            name: logged_in(self.database, name, role, OPERATOR_HOTLINE if role == "operator" else HOTLINE)
-            for name, role in WHO.items()
-        }
-        until(self.answers, f"the console does not start: {folder / 'log'}")
-
-    def answers(self) -> bool:
-        try:
-            return requests.get(f"{self.address}/healthz", timeout=2).ok
-        except requests.RequestException:
-            return False
-
-    def report(self, data: dict[str, Any], top: bytes, priority: str = "P2") -> str:
-        to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
-        return store_report(self.database, self.keys, to, body=json_bytes(data), head=top, priority=priority)
-
-    def change(self, statement: Any) -> None:
-        with self.database.write() as connection:
-            connection.execute(statement)
-
-    def context(self, chromium: Any, name: str, **how: Any) -> Any:
-        """Return a browser context in which this person is logged in."""
-        context = chromium.chromium.new_context(reduced_motion="reduce", **how)
-        if name:
-            self.log_in(context, name)
-        return context
-
-    def log_in(self, context: Any, name: str) -> None:
-        self.change(update(t.staff_session).values(checked_at=self.database.now()))  # valid for five minutes
-        put_cookie(context, self.address, self.cookies[name])
-
-    def down(self) -> None:
-        self.database.close()
-        self.process.terminate()
-        self.process.wait(30)
+@pytest.fixture(scope="module")
+def reports(running: RunningConsole) -> dict[str, str]:
+    return reports_for(running)
 
 
-def told(**more: Any) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
-    return data | {"mode": "demo"} | more
-
-
-def filled(folder: Path) -> Desk:
-    one = Desk(folder)
+def store_figures(running: RunningConsole) -> None:
+    """Store published figures, so that the page of statistics has tables."""
     names = ("quarter", "country", "sheet", "cell", "number")
     rows = [
         {name: getattr(it, name) for name in names}
         for it in example_figures(country.load_countries(["vu"], "demo").all)
     ]
-    one.change(insert(t.figure).values(rows))
-    return one
+    running.change(insert(t.figure).values(rows))
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    one = filled(tmp_path_factory.mktemp("desk"))
-    yield one
-    one.down()
-
-
-@pytest.fixture(scope="module")
-def reports(desk: Desk) -> dict[str, str]:
-    return reports_for(desk)
-
-
-def reports_for(desk: Desk) -> dict[str, str]:
+def reports_for(running: RunningConsole) -> dict[str, str]:
     top = b'{"category":"luring","place":{"name":"Shefa"}}'
     long = told(narrative=LONG, extras={"where_online": LONG, "platform": LONG})
     no = told(contact={"allowed": False, "how": "none", "safe_hours": None}, narrative=None, additions=[])
     none = {"contact": {"how": "none", "safe_hours": None}}
     made = {
-        "new": desk.report(told(), top, "P1"),
-        "long": desk.report(long, json_bytes({"category": LONG, "place": {"name": LONG}, **none})),
-        "unopened": desk.report(told(), top, "P4"),
-        "closed": desk.report(told(), json_bytes({**json.loads(top), **none})),
-        "taken meanwhile": desk.report(told(danger="now"), top, "P1"),
-        "passed": held_by(desk, desk.report(told(), top), "mere", handed_by="luk"),
+        "new": running.report(told(), top, "P1"),
+        "long": running.report(long, json_bytes({"category": LONG, "place": {"name": LONG}, **none})),
+        "unopened": running.report(told(), top, "P4"),
+        "closed": running.report(told(), json_bytes({**json.loads(top), **none})),
+        "taken meanwhile": running.report(told(danger="now"), top, "P1"),
+        "passed": held_by(running, running.report(told(), top), "mere", handed_by="luk"),
     }
     linked = json_bytes({**json.loads(top), **none, "earlier": [made["long"], made["closed"]]})
-    return made | {"no contact": desk.report(no | {"repeat_of": 3}, linked, "P3")}
-
-
-def held_by(desk: Desk, report_id: str, name: str, **more: Any) -> str:
-    """Let this person hold a report, as the console would store it; return its id."""
-    now = desk.database.now()
-    is_it = (t.delivery.c.report_id == report_id) & (t.delivery.c.hotline == HOTLINE)
-    desk.change(update(t.delivery).where(is_it).values(handling="accepted", state="delivered", delivered_at=now))
-    row = {"report_id": report_id, "hotline": HOTLINE, "holder": name, "changed_at": now, "changed_by": name}
-    desk.change(delete(t.holding).where(t.holding.c.report_id == report_id))  # from when the report was opened
-    desk.change(insert(t.holding).values({**row, "follow_up_at": now + 3600 * 10**6, **more}))
-    return report_id
+    return made | {"no contact": running.report(no | {"repeat_of": 3}, linked, "P3")}
 
 
 @dataclass(frozen=True)
@@ -208,11 +122,11 @@ def _closed(page: Any) -> None:
     page.goto(address)
 
 
-def _taken_meanwhile(desk: Desk, report_id: str, page: Any) -> None:
+def _taken_meanwhile(running: RunningConsole, report_id: str, page: Any) -> None:
     """Press Take when luk has taken the report before, marked it as false, and missed the follow-up."""
     luk = select(t.staff.c.staff_id).where(t.staff.c.name == "luk").scalar_subquery()
-    now = desk.database.now()
-    held_by(desk, report_id, "luk", hoax_by=luk, hoax_at=now, follow_up_at=now - 24 * 3600 * 10**6, read_at=now)
+    now = running.database.now()
+    held_by(running, report_id, "luk", hoax_by=luk, hoax_at=now, follow_up_at=now - 24 * 3600 * 10**6, read_at=now)
     page.get_by_role("button", name="Take this report").click()
     page.get_by_text("Take it over?").wait_for()
     page.get_by_text("luk marked this as a false report").wait_for()
@@ -275,11 +189,11 @@ def _joined(page: Any) -> None:
     page.get_by_role("heading", name="Done").wait_for()
 
 
-def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
+def sights(running: RunningConsole, reports: dict[str, str]) -> Iterator[Sight]:
     """Yield the sights in this order, because each act affects the next ones."""
     of = {name: f"/reports/{id_}" for name, id_ in reports.items()}
     ways = [
-        invite(desk.database, "", InvitedAccount(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana")
+        invite(running.database, "", InvitedAccount(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana")
         for name in ("eti", "tom")
     ]
     yield Sight("login", "", "/login")
@@ -289,7 +203,7 @@ def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     yield Sight("join", "", ways[0], _opened)
     yield Sight("joined", "", ways[1], _joined)
     meanwhile = reports["taken meanwhile"]
-    yield Sight("report, taken meanwhile", "mere", of["taken meanwhile"], partial(_taken_meanwhile, desk, meanwhile))
+    yield Sight("report, taken meanwhile", "mere", of["taken meanwhile"], partial(_taken_meanwhile, running, meanwhile))
     yield Sight("list, a follow-up is due", "mere", "/", lambda page: page.locator(f"#due-{meanwhile}").wait_for())
     yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")
     yield Sight("list, nothing", "mere", "/?tab=mine&priority=P4")
@@ -418,21 +332,22 @@ def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromiu
     """Each case has a console of its own: it acts on each page before it checks it."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     with ExitStack() as stack:
-        desk = filled(tmp_path)
-        stack.callback(desk.down)
-        reports = reports_for(desk)
-        desk.change(update(t.staff).where(t.staff.c.name == "ana").values(wrong=3))
-        old = {"seen_at": desk.database.now() - 16 * 60 * 10**6}
+        running = RunningConsole(tmp_path)
+        stack.callback(running.down)
+        store_figures(running)
+        reports = reports_for(running)
+        running.change(update(t.staff).where(t.staff.c.name == "ana").values(wrong=3))
+        old = {"seen_at": running.database.now() - 16 * 60 * 10**6}
         sia = t.staff.select().with_only_columns(t.staff.c.staff_id).where(t.staff.c.name == "sia").scalar_subquery()
-        desk.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
+        running.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
         contexts: dict[str, Any] = {}
         found: list[str] = []
-        for sight in sights(desk, reports):
+        for sight in sights(running, reports):
             if sight.who not in contexts:
-                context = desk.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
+                context = running.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
                 contexts[sight.who] = stack.enter_context(closing(context))
             page = contexts[sight.who].new_page()
-            page.goto(desk.address + sight.path)
+            page.goto(running.address + sight.path)
             sight.act(page)
             page.wait_for_load_state()  # its script may move the focus
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -441,14 +356,14 @@ def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromiu
     assert found == [], "\n".join(found)
 
 
-def test_what_is_wrong_would_be_seen(desk: Desk, chromium: Any) -> None:
+def test_what_is_wrong_would_be_seen(running: RunningConsole, chromium: Any) -> None:
     """Control: an image without text, a box beyond the edge, a small button, one out of reach, one without a ring."""
     axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     planted = "<img src=/static/icon.svg><div class=planted>x</div><button id=small>x</button>"
     style = ".planted { width: 50rem } #small { padding: 0; border: 0; line-height: 1; height: 9px; outline: 0 }"
-    with closing(desk.context(chromium, "mere", bypass_csp=True)) as context:
+    with closing(running.context(chromium, "mere", bypass_csp=True)) as context:
         page = context.new_page()
-        page.goto(f"{desk.address}/help")
+        page.goto(f"{running.address}/help")
         page.evaluate("(html) => { document.querySelector('main').innerHTML += html; }", planted)
         page.add_style_tag(content=style)
         found = looked_at(page, "help", axe) + tabbed_through(page, "help")
@@ -466,10 +381,10 @@ def test_what_is_wrong_would_be_seen(desk: Desk, chromium: Any) -> None:
     assert sum(": Tab " in one for one in found) == 2
 
 
-def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
-    with closing(desk.context(chromium, "mere")) as context:
+def test_the_skip_link_leads_past_the_head(running: RunningConsole, chromium: Any) -> None:
+    with closing(running.context(chromium, "mere")) as context:
         page = context.new_page()
-        page.goto(f"{desk.address}/help")
+        page.goto(f"{running.address}/help")
         page.keyboard.press("Tab")
         assert page.locator(":focus").inner_text() == "Skip to content"
         page.keyboard.press("Enter")
@@ -477,11 +392,11 @@ def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
         assert page.evaluate("document.activeElement.closest('header') === null")
 
 
-def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> None:
+def test_what_is_printed(running: RunningConsole, reports: dict[str, str], chromium: Any) -> None:
     """By its button: confidential, folded sections open, no controls. Otherwise one sentence is printed."""
-    with closing(desk.context(chromium, "ana")) as context:
+    with closing(running.context(chromium, "ana")) as context:
         page = context.new_page()
-        page.goto(f"{desk.address}/reports/{reports['no contact']}")
+        page.goto(f"{running.address}/reports/{reports['no contact']}")
         page.emulate_media(media="print")
         assert page.get_by_text("Use the Print button").is_visible() and page.locator("h1:visible").count() == 0
         page.emulate_media(media="screen")
@@ -498,16 +413,16 @@ def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> 
 
 
 def test_without_a_script_a_report_is_read_taken_answered_and_closed(
-    desk: Desk, reports: dict[str, str], chromium: Any
+    running: RunningConsole, reports: dict[str, str], chromium: Any
 ) -> None:
-    passed = held_by(desk, desk.report(told(), b"{}", "P4"), "luk", handed_by="mere")
-    with closing(desk.context(chromium, "luk", java_script_enabled=False)) as context:
+    passed = held_by(running, running.report(told(), b"{}", "P4"), "luk", handed_by="mere")
+    with closing(running.context(chromium, "luk", java_script_enabled=False)) as context:
         page = context.new_page()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.get_by_role("link", name="For you (1)").click()
         page.get_by_role("button", name=f"Accept {reference(passed)}").click()
         page.get_by_text("Nothing was passed to you.").wait_for()
-        page.goto(f"{desk.address}/reports/{passed}")
+        page.goto(f"{running.address}/reports/{passed}")
         page.get_by_label("Outcome", exact=True).select_option("hoax")
         page.get_by_label("What was done?").fill("Laughing in the background.")
         page.get_by_role("button", name="Close", exact=True).click()
@@ -517,7 +432,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.get_by_role("radio", name="sia").check()
         page.get_by_role("button", name="Pass on", exact=True).click()
         page.get_by_text("Passed to sia, not accepted yet").first.wait_for()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.locator(f"a[href='/reports/{reports['unopened']}']").click()
         page.get_by_text("I want it to stop").first.wait_for()
         page.get_by_role("button", name="Take this report").click()
@@ -543,21 +458,21 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
 
 @pytest.mark.rule("B-32")
 @pytest.mark.rule("X-16")
-def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: Any) -> None:
+def test_words_that_try_something_do_nothing_in_a_browser(running: RunningConsole, chromium: Any) -> None:
     """No dialog, no error, no violation of the policy, and requests only to the console."""
     words = " ".join(STRINGS.values())
-    path = f"/reports/{desk.report(body(words), head(words))}"
-    one = chromium.open(f"{desk.address}/login", hurried=False)
-    desk.log_in(one.context, "ana")
+    path = f"/reports/{running.report(body(words), head(words))}"
+    one = chromium.open(f"{running.address}/login", hurried=False)
+    running.log_in(one.context, "ana")
     dialogs: list[str] = []
     one.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     asked = ("tab", "priority", "category", "place")
     query = "&".join(f"{name}={requests.utils.quote(STRINGS['out of an attribute'])}" for name in asked)
     for at in (path, "/", f"/?{query}", "/audit", "/people"):
-        one.page.goto(desk.address + at)
+        one.page.goto(running.address + at)
         one.page.wait_for_selector("body[data-ready]")
         assert one.refusals == []
-    one.page.goto(desk.address + path)
+    one.page.goto(running.address + path)
     one.page.locator("#note").fill(words)
     one.page.get_by_role("button", name="Save note").click()
     one.page.get_by_text("Note saved.").wait_for()
@@ -566,7 +481,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     one.page.get_by_text("Cannot be sent yet").first.wait_for()
     assert PLAIN not in one.page.title() and one.page.title().endswith("· Tokaut")
     assert (one.refusals, dialogs, one.said) == ([], [], [])
-    assert {address.split("/", 3)[2] for address in one.asked} == {desk.address.partition("//")[2]}
+    assert {address.split("/", 3)[2] for address in one.asked} == {running.address.partition("//")[2]}
     one.close()
 
 
@@ -575,7 +490,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
 )
 def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
     """Take screenshots with made-up reports; some of them are late."""
-    desk, folder, minutes = Desk(tmp_path), Path(os.environ["DRAW_CONSOLE"]), 60 * 10**6
+    running, folder, minutes = RunningConsole(tmp_path), Path(os.environ["DRAW_CONSOLE"]), 60 * 10**6
     no, made = {"allowed": False, "how": "none", "safe_hours": None}, dict[str, str]()
     for category, place, priority, ago, contact in (
         ("harm", "Sanma", "P1", 23, no),
@@ -586,29 +501,29 @@ def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
     ):
         allowed = {name: contact[name] for name in no}
         top = json_bytes({"category": category, "place": {"name": place}, "contact": allowed})
-        id_ = desk.report(told(contact=contact), top, priority)
-        when = desk.database.now() - ago * minutes
+        id_ = running.report(told(contact=contact), top, priority)
+        when = running.database.now() - ago * minutes
         there = {"created_at": when, "delivered_at": when, "state": "delivered"}
-        desk.change(update(t.delivery).where(t.delivery.c.report_id == id_).values(there))
-        desk.change(update(t.report).where(t.report.c.report_id == id_).values(state="delivered"))
+        running.change(update(t.delivery).where(t.delivery.c.report_id == id_).values(there))
+        running.change(update(t.report).where(t.report.c.report_id == id_).values(state="delivered"))
         made[category] = id_
-    with closing(desk.context(chromium, "mere", viewport={"width": 768, "height": 400})) as context:
+    with closing(running.context(chromium, "mere", viewport={"width": 768, "height": 400})) as context:
         page = context.new_page()
-        page.goto(desk.address)
+        page.goto(running.address)
         page.screenshot(path=folder / "console-list.png", full_page=True)
         page.set_viewport_size({"width": 360, "height": 400})
-        page.goto(f"{desk.address}/reports/{made['luring']}")
+        page.goto(f"{running.address}/reports/{made['luring']}")
         page.get_by_label("Message to the reporter").fill(MESSAGE)
         page.get_by_role("button", name="Check", exact=True).click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.screenshot(path=folder / "console-report.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(f"{desk.address}/reports/{made['harm']}")
+        page.goto(f"{running.address}/reports/{made['harm']}")
         page.screenshot(path=folder / "console-wide.png")
     for name, width, height in (("console-dark", 1280, 800), ("console-dark-phone", 360, 740)):
         how = {"viewport": {"width": width, "height": height}, "color_scheme": "dark"}
-        with closing(desk.context(chromium, "mere", **how)) as context:
+        with closing(running.context(chromium, "mere", **how)) as context:
             page = context.new_page()
-            page.goto(desk.address)
+            page.goto(running.address)
             page.screenshot(path=folder / f"{name}.png")
-    desk.down()
+    running.down()

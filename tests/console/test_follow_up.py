@@ -20,7 +20,7 @@ from reports.store.schema import tables as t
 from reports.store.schema.staff import StaffRole
 from reports.store.staff.accounts import Account
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_closing import act, handling, held
 from tests.console.test_closing import people as people  # noqa: PLC0414  # a fixture
 from tests.console.test_list import Filed

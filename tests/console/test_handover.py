@@ -16,7 +16,7 @@ from reports.store.escalation import fallbacks
 from reports.store.operations import delivery_actions
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.databases import KINDS

@@ -11,7 +11,8 @@ from reports.store.schema import tables as t
 from reports.store.schema.staff import StaffRole
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Account
-from tests.console.conftest import HOTLINE, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE
 from tests.console.test_access_log import BOM, sentences
 from tests.support.console import Console
 from tests.support.hotline_clients import rows

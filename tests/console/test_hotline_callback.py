@@ -13,7 +13,7 @@ from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.hotline_clients import (
     HotlineClient,

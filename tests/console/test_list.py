@@ -12,7 +12,7 @@ from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report

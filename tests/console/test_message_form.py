@@ -16,7 +16,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices
 from runtime.time_units import DAY, HOUR, SECOND
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_safe_hours import CALL, NO, at, told
 from tests.support.console import Console
 from tests.support.staff import Page, Person

@@ -10,7 +10,7 @@ import pytest
 from reports.store.engine.database import Database
 from reports.store.operations import overview
 from reports.store.privileges.rights import CONSOLE, WEB
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_operator import table
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report

@@ -17,7 +17,7 @@ from reports.store.operations.maintenance import MARKER_NAME
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import save_results
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report
 from tests.support.staff import Person, joined

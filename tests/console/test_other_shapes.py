@@ -24,7 +24,7 @@ from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_list import HOURS, Filed
 from tests.console.test_older_bodies import LABELS, NOW, WHOLE, parts, without
 from tests.support.console import Console

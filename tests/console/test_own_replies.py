@@ -12,7 +12,8 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.staff import accounts, own_replies
 from reports.store.staff.accounts import Account
-from tests.console.conftest import HOTLINE, OTHER, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_safe_hours import NO, told
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database

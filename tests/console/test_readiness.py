@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.countries.readiness import READINESS_TITLES
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.support.console import Console
 from tests.support.staff import joined
 

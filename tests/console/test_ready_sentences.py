@@ -11,7 +11,7 @@ import pytest
 
 from flows.staff_replies import REPLY_TEMPLATES
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.hotline_clients import rows, store_report

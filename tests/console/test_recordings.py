@@ -16,7 +16,8 @@ from reports.store.mailboxes.recordings import RecordingAtProvider, SealedRecord
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.settings import Mode
-from tests.console.conftest import HOTLINE, OTHER, THIRD, someone
+from tests.console.conftest import someone
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.recordings import MP3
 from tests.support.staff import Person

@@ -17,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 from console.presenters import pdf
 from locales import FOLDER
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_safe_hours import told
 from tests.house.files import ROOT
 from tests.reports.judge import Draft202012Validator, FormatChecker, closed

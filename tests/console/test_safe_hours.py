@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from reports.store.schema import tables as t
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.reports.judge import SHUT
 from tests.support.console import Console

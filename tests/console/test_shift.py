@@ -13,7 +13,7 @@ from console.views import shift
 from reports.store.cases import case_list, case_view
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_list import Filed
 from tests.console.test_safe_hours import CALL, NUMBER, at, told
 from tests.support.console import Console

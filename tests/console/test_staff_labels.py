@@ -15,7 +15,7 @@ from reports.case_state import CaseOutcome, Handling
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.facts import AGE_BANDS, CATEGORIES, CONTACT_REQUEST
 from reports.statistics.tables import cell_label
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.house.files import ROOT
 from tests.support.console import Console

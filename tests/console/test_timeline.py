@@ -23,7 +23,7 @@ from reports.exports import WITHOUT_CODE
 from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
-from tests.console.conftest import HOTLINE, OTHER
+from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.staff import Person

@@ -9,7 +9,7 @@ import pytest
 from console.presenters.case_rows import reference
 from console.views import case_list
 from reports.store.staff import accounts
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.support.console import Console
 from tests.support.hotline_clients import HotlineClient, store_report
 from tests.support.staff import Person, joined

@@ -15,7 +15,7 @@ from reports.store.cases.case_actions import CaseAction
 from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database

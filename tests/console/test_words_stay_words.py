@@ -26,8 +26,8 @@ from reports.spreadsheet import BOM
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.visible_text import safe_for_display
-from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
+from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.hotline_clients import in_process_hotline, store_report
 from tests.support.logged_in import logged_in

@@ -17,7 +17,7 @@ from reports.store.cases import case_actions
 from reports.store.operations import delivery_actions
 from reports.store.schema import tables as t
 from reports.store.submissions import SealedCopy, Submission
-from tests.console.conftest import HOTLINE
+from tests.console.running_console import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.hotline_clients import first_delivery, store_report
