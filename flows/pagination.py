@@ -322,6 +322,8 @@ def without_marks(folded: str) -> str:
 
     Keypads often lack the glottal stop and the long vowels of a language.
     """
+    if folded.isascii() and folded.isalnum():  # nearly all replies
+        return folded
     letters = folded.translate(_NO_APOSTROPHES)
     if letters.isascii():
         return letters

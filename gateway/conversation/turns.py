@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -140,6 +141,7 @@ def begins_call(inbound: Inbound) -> bool:
     return (inbound.path and not inbound.text.strip()) or is_dial(inbound)
 
 
+@lru_cache(maxsize=256)  # called at each screen
 def forms(code: str) -> frozenset[str]:
     """Return every form in which networks write the dialled code.
 
