@@ -22,7 +22,7 @@ import pytest
 
 DAY: Final = "TEST_DAY"  # set by the first process and inherited by the others, which must select the same cases
 SLOW_TESTS: Final = Path(__file__).parents[1] / "slow_tests.txt"  # a test, or a whole file, on each line
-SLOW_PARTS: Final = 6
+SLOW_PARTS: Final = 7
 PARAMETERS: Final = type(pytest.param())
 
 
