@@ -24,7 +24,9 @@ DRAFT_FIELDS: Mapping[DraftKind, str] = {
     drafts.PASSING: "pass_note",
 }
 MAX_DRAFT_LENGTH = 4000  # characters
-ENTRY = "entry"  # in place of a report's id: a report that is being entered
+# In place of a report's id: a form that belongs to no report, and the kind of its draft.
+OWN_FORMS: Mapping[str, DraftKind] = {"entry": drafts.ENTRY, "shift": drafts.HANDOVER}
+HANDOVER_FIELDS = ("to", "note")  # which reports are given is chosen when they are given
 DRAFT_KIND = "draft_kind"  # field of a form that is a draft as a whole: its kind
 NOT_IN_DRAFT = frozenset((DRAFT_OF, DRAFT_KIND, "once", "then", "do", "token"))
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,8 +38,8 @@ def save(account: Account, form: Mapping[str, str]) -> None:
     A text that is still as its page showed it changes nothing: another tab may have saved a newer one.
     """
     report_id = form.get(DRAFT_OF, "")
-    if report_id == ENTRY:
-        _save_entry(account, form)
+    if report_id in OWN_FORMS:
+        _save_own_form(account, OWN_FORMS[report_id], form)
         return
     if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(services.database, account, report_id):
         return
@@ -79,16 +81,18 @@ def message_sealer(account: Account, report_id: str) -> MessageSealer:
     return MessageSealer(hotline, report_id, target, services.keys[hotline], database.now())
 
 
-def _save_entry(account: Account, form: Mapping[str, str]) -> None:
-    """Save the whole form of a report that is being entered. A number without leave to use it is not stored."""
+def _save_own_form(account: Account, kind: DraftKind, form: Mapping[str, str]) -> None:
+    """Save a form that belongs to no report. Of an entered report, a number without leave to use it is not stored."""
     key = services.keys.get(account.hotline)
     if key is None:  # for example an operator
         return
-    if form.get("contact", "none") == "none":
+    if kind == drafts.HANDOVER:
+        form = {name: value for name, value in form.items() if name in (*HANDOVER_FIELDS, "once")}
+    elif form.get("contact", "none") == "none":
         form = {name: value for name, value in form.items() if name != "number"}
     target = AnswerTarget("", services.settings.mode, None, ())
     sealer = MessageSealer(account.hotline, account.staff_id, target, key, services.database.now())
-    _save_form(account, sealer, drafts.ENTRY, form)
+    _save_form(account, sealer, kind, form)
 
 
 def _save_form(account: Account, sealer: MessageSealer, kind: DraftKind, form: Mapping[str, str]) -> None:
@@ -97,9 +101,9 @@ def _save_form(account: Account, sealer: MessageSealer, kind: DraftKind, form: M
     drafts.save(services.database, account, note, _page_key(account, form, kind))
 
 
-def load_entry(account: Account) -> Mapping[str, str]:
-    """Return the fields of this person's unfinished report; empty if there is none."""
-    return load_form(account, account.staff_id, drafts.ENTRY)
+def load_own_form(account: Account, kind: DraftKind) -> Mapping[str, str]:
+    """Return the fields of this person's draft of a form that belongs to no report; empty if there is none."""
+    return load_form(account, account.staff_id, kind)
 
 
 def load_form(account: Account, report_id: str, kind: DraftKind) -> Mapping[str, str]:
@@ -110,6 +114,6 @@ def load_form(account: Account, report_id: str, kind: DraftKind) -> Mapping[str,
     return fields
 
 
-def discard_entry(account: Account, form: Mapping[str, str]) -> None:
-    """Delete this person's unfinished report, which was saved or discarded by this form."""
-    discard_sent(account, form, account.staff_id, drafts.ENTRY)
+def discard_own_form(account: Account, form: Mapping[str, str], kind: DraftKind) -> None:
+    """Delete this person's draft of a form that belongs to no report, and that was sent or discarded."""
+    discard_sent(account, form, account.staff_id, kind)

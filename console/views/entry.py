@@ -28,7 +28,7 @@ from reports.escalation import URGENT
 from reports.facts import AGE_BANDS, Completeness
 from reports.report import Report, report_head, to_json
 from reports.routing import Recipient
-from reports.store.cases import entries
+from reports.store.cases import drafts, entries
 from reports.store.mailboxes import entry_codes
 from reports.store.schema.base import new_id
 from reports.store.submissions import SealedCopy, Submission
@@ -46,7 +46,7 @@ OLDEST_PAGE = 10 * HOUR // SECOND  # a session lasts no longer
 @requires(*READERS)
 def show_form(me: StaffRequest) -> Response:
     """Show the form, with this person's draft."""
-    return _form_page(me, form_drafts.load_entry(me.account), {})
+    return _form_page(me, form_drafts.load_own_form(me.account, drafts.ENTRY), {})
 
 
 @bp.post("/enter/draft")
@@ -65,7 +65,7 @@ def enter_report(me: StaffRequest) -> Response:
     was lost, or the button was pressed twice. Later it may be somebody else at this screen (S-07).
     """
     if me.form.get("do") == "discard":
-        form_drafts.discard_entry(me.account, me.form)
+        form_drafts.discard_own_form(me.account, me.form, drafts.ENTRY)
         return redirect("/enter")
     if me.form.get("do") == "draft":
         return redirect("/enter")
@@ -95,7 +95,7 @@ def enter_report(me: StaffRequest) -> Response:
     )
     if is_new:
         log.info("report_entered", report_id=report_id, hotline=me.account.hotline, priority=report.priority)
-    form_drafts.discard_entry(me.account, me.form)
+    form_drafts.discard_own_form(me.account, me.form, drafts.ENTRY)
     has_code = entries.has_code(services.database, me.idempotency_key)
     age = services.database.now() - entries.entered_at(services.database, me.account, report_id)
     shown = pair if has_code and age < REPEATED else None

@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
 
 from console.auth.access_control import READERS, StaffRequest, requires
-from console.form_drafts import REPORT_ID, message_sealer
+from console.form_drafts import REPORT_ID, discard_own_form, load_own_form, message_sealer
 from console.presenters.case_rows import concern, place_name, reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
@@ -21,7 +21,7 @@ from console.views.case import theirs
 from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders, set_handling
 from reports.case_state import ACTIVE, Handling
 from reports.store import idempotency_keys
-from reports.store.cases import case_actions, case_list, case_view
+from reports.store.cases import case_actions, case_list, case_view, drafts
 from reports.store.cases.case_list import CaseFilter, CaseRow, ListTab
 from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.staff import accounts
@@ -76,6 +76,7 @@ def _shift_page(me: StaffRequest, *, confirmation: str = "", error: str = "", **
         held=[_held_report(me, row) for row in held[:MAX_REPORTS]],
         more_held=len(held[MAX_REPORTS:]),
         colleagues=colleagues,
+        draft=me.form or load_own_form(me.account, drafts.HANDOVER),
     )
 
 
@@ -83,6 +84,13 @@ def _held_report(me: StaffRequest, row: CaseRow) -> HeldReport:
     head = services.decryptor.head(row, me.account.hotline)
     status = case_view.load_status(services.database, me.account, row.report_id)
     return HeldReport(row, concern(head, services.labels), place_name(head), status.key)
+
+
+@bp.post("/shift/draft")
+@requires(*READERS)
+def save_draft(me: StaffRequest) -> Response:
+    """Answer a script that saves the note while somebody types; the access control has already saved it."""
+    return Response(status=204)
 
 
 @bp.post("/shift/give")
@@ -99,6 +107,7 @@ def give_reports(me: StaffRequest) -> Response:
     if refused:
         references = ", ".join(reference(report_id) for report_id in refused)
         return _shift_page(me, error=NOT_GIVEN, references=references, name=name)
+    discard_own_form(me.account, me.form, drafts.HANDOVER)
     return redirect_with_message("/shift", "given")
 
 

@@ -51,6 +51,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /enter": READERS,
     "POST /enter": READERS,
     "POST /enter/draft": READERS,
+    "POST /shift/draft": READERS,
     "GET /audit": (LEAD, AUDITOR),
     "GET /board": (LEAD,),
     "GET /board/now": (LEAD,),

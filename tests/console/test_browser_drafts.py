@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from reports.store.schema import tables as t
-from tests.console.running_console import RunningConsole, told
+from tests.console.running_console import RunningConsole, held_by, told
 from tests.console.test_entry import web_makes_mailboxes
 from tests.console.test_every_page import _entered
 from tests.support.hotline_clients import rows
@@ -216,6 +216,27 @@ def test_a_form_is_sent_when_its_text_is_kept(running: RunningConsole, chromium:
     press(page, button)
     page.goto(address)
     assert page.locator(area).input_value() == ""
+    context.close()
+
+
+def test_a_note_for_the_next_shift_is_there_after_the_screen_was_hidden(running: RunningConsole, chromium: Any) -> None:
+    for name in ("sia", "mere"):
+        held_by(running, running.report(told(), TOP), name)
+    context = running.context(chromium, "sia")
+    page = context.new_page()
+    page.goto(f"{running.address}/shift")
+    page.wait_for_selector("body[data-ready]")
+    with page.expect_response("**/shift/draft") as kept:
+        page.get_by_label("Give to").select_option("mere")
+        page.get_by_label("Note for your colleague").fill(NOTE)
+    assert kept.value.status == 204
+    press(page, "Hide screen")
+    running.change(update(t.staff_session).values(seen_at=running.database.now()))  # as the password does after Hide
+    page.goto(f"{running.address}/shift")
+    assert page.get_by_label("Note for your colleague").input_value() == NOTE
+    assert page.get_by_label("Give to").input_value() == "mere"
+    press(page, "Give the ticked reports")
+    assert len(rows(running.database, t.draft)) == 0
     context.close()
 
 

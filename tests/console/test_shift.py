@@ -73,6 +73,33 @@ def test_all_is_given_in_one_act_and_accepted_one_by_one(
     assert "Passed to nia, not accepted yet" in mere.get(f"/reports/{ids[1]}").text
 
 
+def test_the_note_is_a_draft_until_the_reports_are_given(
+    filed: Filed, ids: list[str], people: tuple[Person, Person]
+) -> None:
+    """A call may interrupt whoever writes it for longer than the 15 minutes after which the page is locked."""
+    mere, nia = people
+    take(mere, ids[:2])
+    asked = form(mere.get("/shift"), to="nia", note=NOTE, draft_of="shift")
+    assert mere.post("/shift/draft", asked).status == 204
+    assert (drafted(mere.get("/shift")), drafted(nia.get("/shift"))) == (("nia", NOTE), ("", ""))
+    assert NOTE not in repr(rows(filed.database, t.draft))
+    mere.post("/lock", {**asked, "note": f"{NOTE} sharp", "then": "/shift"})
+    mere.post("/locked", {"password": mere.password, "then": "/shift"}, at="/locked")
+    page = mere.get("/shift")
+    assert drafted(page) == ("nia", f"{NOTE} sharp")
+    assert mere.post("/shift/give", form(page, to="nia", note=NOTE, draft_of="shift")).status == 303
+    take(mere, ids[2:])
+    assert drafted(mere.get("/shift")) == ("", "")
+    assert rows(filed.database, t.draft) == []
+
+
+def drafted(page: Page) -> tuple[str, str]:
+    """Return the colleague and the note that the form shows."""
+    colleague = re.search(r"<option selected>([^<]*)<", page.html)
+    note = re.search(r'<textarea id="shift-note"[^>]*>([^<]*)<', page.html)
+    return colleague[1] if colleague else "", note[1] if note else ""
+
+
 def test_what_a_colleague_took_meanwhile_is_not_given(
     filed: Filed, ids: list[str], people: tuple[Person, Person]
 ) -> None:

@@ -55,7 +55,7 @@ class OutdatedRevision(Exception):
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
 CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
-DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry"]
+DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry", "handover"]
 
 
 @dataclass(frozen=True, slots=True)

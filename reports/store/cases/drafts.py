@@ -26,6 +26,7 @@ CLOSING: Final = "closing"
 PASSING: Final = "passing"
 REFERRAL: Final = "referral"
 ENTRY: Final = "entry"
+HANDOVER: Final = "handover"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 
