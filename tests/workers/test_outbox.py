@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from reports.store import outbox
-from reports.store.engine.database import DatabaseUnavailable
-from reports.store.outbox import DeliveryFailure, LeasedDelivery
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 from tests.support import databases
@@ -181,3 +181,38 @@ def test_on_postgresql_the_store_has_the_rights_of_who_calls(
     with pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"):
         outbox.lease_next(made, ("P1",), "me")
     made.close()
+
+
+def test_a_delivery_that_is_given_up_is_in_the_audit_and_one_that_arrives_meanwhile_is_not_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [old], [arriving] = desk.file(priority="P3"), desk.file(priority="P4")
+    later = desk.later(days=15)
+    leased = outbox.lease(later.database, arriving, "here/standard/1")
+    assert leased is not None
+    end = outbox._end
+
+    def arrives_before(database: Database, row: Any, *rest: Any) -> bool:
+        if row.delivery_id == arriving:
+            outbox.mark_delivered(later.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+        return end(database, row, *rest)
+
+    monkeypatch.setattr(outbox, "_end", arrives_before)
+    assert outbox.park_expired(later.database, 14 * 86400 * SECOND) == [old]
+    assert (desk.acts(old), desk.acts(arriving)) == (["parked"], ["delivered"])
+    assert (desk.delivery(old).state, desk.delivery(arriving).state) == ("parked", "delivered")
+
+
+def test_the_age_of_each_priority_is_that_of_its_oldest_undelivered_delivery(desk: Desk) -> None:
+    later, last = desk.later(seconds=100), desk.later(seconds=300)
+    [delivered] = desk.file(priority="P2")
+    for one in (desk, later):
+        one.file(priority="P1")
+    later.file(priority="P2")
+    leased = outbox.lease(desk.database, delivered, "here/urgent/1")
+    assert leased is not None
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    ages = outbox.oldest_ages(last.database)
+    assert set(ages) == {"P1", "P2"}
+    assert 300 * SECOND <= ages["P1"] < 400 * SECOND
+    assert 200 * SECOND <= ages["P2"] < ages["P1"]
