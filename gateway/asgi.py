@@ -33,10 +33,6 @@ CLOSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
 _HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class ClientDisconnected(Exception):
-    """The client closed the connection before its request was complete, or sent it too slowly."""
-
-
 class Application:
     """An ASGI application around a Flask one."""
 
@@ -52,21 +48,17 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(HOOKS):
-            with suppress(ClientDisconnected):
+            with suppress(ConnectionAbortedError):
                 await _send(send, await self._answer(scope, receive))
-        elif scope["type"] == "http":
+        else:  # the server has no other type, because it is started without WebSockets
             await self._flask(scope, receive, partial(_send_closing, send))
-        else:
-            await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
         authorized = self._webhooks.authorize(_head(scope))
         if isinstance(authorized, HttpResponse):
             return authorized
-        length = authorized.head.header("content-length")
-        if length and int(length) > authorized.most_bytes:
-            return self._webhooks.too_large()
-        body = await _read(receive, authorized.most_bytes)
+        is_too_large = int(authorized.head.header("content-length") or 0) > authorized.most_bytes
+        body = None if is_too_large else await _read(receive, authorized.most_bytes)
         return self._webhooks.too_large() if body is None else await self._webhooks.answer(authorized, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -90,9 +82,7 @@ def _head(scope: Scope) -> RequestHead:
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    target = scope["raw_path"].decode("latin-1")
-    if query := scope["query_string"]:
-        target = f"{target}?{query.decode('latin-1')}"
+    target = b"?".join(filter(None, (scope["raw_path"], scope["query_string"]))).decode("latin-1")
 
     def header(name: str) -> str:
         return headers.get(name.lower(), "")
@@ -103,12 +93,12 @@ def _head(scope: Scope) -> RequestHead:
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes | None:
-    """Return the whole body; None if it is larger than `max_bytes` bytes. Raises ClientDisconnected."""
+    """Return the body; None if it has more than `max_bytes` bytes. Raises ConnectionAbortedError if it is cut off."""
     body, has_more = b"", True
     while has_more and len(body) <= max_bytes:  # the server aborts a request that takes too long
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnected
+            raise ConnectionAbortedError
         body += message.get("body", b"")
         has_more = message.get("more_body", False)
     return body if len(body) <= max_bytes else None

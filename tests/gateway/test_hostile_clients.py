@@ -42,7 +42,7 @@ class App:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
             await send({"type": "http.response.body", "body": b"a" * 8_000_000})
             return
-        with suppress(asgi.ClientDisconnected):
+        with suppress(ConnectionAbortedError):
             body = await asgi._read(receive, 300_000)
             assert body is not None
             self.read.append(body)

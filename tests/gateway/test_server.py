@@ -46,7 +46,7 @@ async def app(scope, receive, send):
         return await answer(send, 413, b"")
     try:
         body = await asgi._read(receive, 1_000_000)
-    except asgi.ClientDisconnected:
+    except ConnectionAbortedError:
         return
     open("bodies", "ab").write(body)
     if scope["path"] == "/slow":
