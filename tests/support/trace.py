@@ -140,6 +140,7 @@ def _delivery(app: App, tracer: Tracer) -> CallTrace:
             delivery = app.rows(t.delivery)[0].delivery_id
             with tracer.recording() as call_trace:
                 services.delivery_runner.deliver(delivery)
+                services.delivery_runner.finish()
             states = [row.state for row in app.rows(t.delivery) if row.delivery_id == delivery]
             if states != ["delivered"]:
                 raise LookupError(f"not delivered: {states}")
