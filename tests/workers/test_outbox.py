@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from reports.store import outbox
+from reports.store import outbox, pending_submissions, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
 from reports.store.schema import tables as t
@@ -216,3 +216,24 @@ def test_the_age_of_each_priority_is_that_of_its_oldest_undelivered_delivery(des
     assert set(ages) == {"P1", "P2"}
     assert 300 * SECOND <= ages["P1"] < 400 * SECOND
     assert 200 * SECOND <= ages["P2"] < ages["P1"]
+
+
+def test_a_delivered_update_that_is_more_urgent_raises_its_report_at_that_hotline_alone(desk: Desk) -> None:
+    first = desk.sealed(((ONE, "primary"), (TWO, "also")), priority="P3")
+    reports = dict(zip((ONE, TWO), submissions.commit(desk.database, first).deliveries, strict=True))
+    for delivery_id in reports.values():
+        deliver(desk, delivery_id)
+    second = desk.sealed(((ONE, "primary"), (TWO, "also")), priority="P1", revision=2, before=first)
+    pending_submissions.schedule_pending(desk.database, second, "update", desk.database.now())
+    for key in pending_submissions.list_due(desk.later(seconds=1).database):
+        pending_submissions.submit_due(desk.database, key)
+    assert [desk.delivery(reports[name]).priority for name in (ONE, TWO)] == ["P3", "P3"]
+    [updated] = [row for row in desk.deliveries() if row.type == "updated" and row.hotline == ONE]
+    deliver(desk, updated.delivery_id)
+    assert [desk.delivery(reports[name]).priority for name in (ONE, TWO)] == ["P1", "P3"]
+
+
+def deliver(desk: Desk, delivery_id: str) -> None:
+    leased = outbox.lease(desk.database, delivery_id, "here/urgent/1")
+    assert leased is not None
+    assert outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
