@@ -12,11 +12,14 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
+from gateway.channels.kannel import Channel, Settings
+from gateway.messaging.model import Fields, ProviderEvent
 from reports.answer_notices import NoticeWay
 from reports.countries.country import Countries, load_country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices, messages
+from runtime.settings import load_settings
 from tests.reports.lands import text_of
 from tests.reports.sample import VU
 from tests.workers.filings import ONE, SECOND, Desk
@@ -32,6 +35,7 @@ from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatch
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 
 TEXT = "Hello. Please dial *111*163# when you have time."
+TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CODE = 'channel = "ussd"\ncode = "*111*163#"\n'
 OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initiated = true\n'
 
@@ -84,10 +88,14 @@ class Notices:
         return len(getattr(self.kannel, "shown", ())), len(self.kannel.texts)
 
     def told(self, status: Any) -> None:
-        """Record a DLR of the last USSD text, as web does."""
+        """Record a DLR of the last USSD text, as Kannel sends it and web stores it."""
         assert isinstance(self.kannel, Shows)
-        ours = self.kannel.shown[-1].id  # Kannel returns our id; it has none of its own
-        assert messages.record_delivery_report(self.desk.database, ours, status, ours)
+        bits = {"delivered": "1", "failed": "2", "sent": "8", "unknown": "32"}
+        fields = Fields({"id": (self.kannel.shown[-1].id,), "type": (bits[status],)})
+        event = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN})).receive("dlr", fields)
+        assert isinstance(event, ProviderEvent)
+        assert event.status == status
+        assert messages.record_delivery_report(self.desk.database, event.id, event.status, event.ours)
 
     def acts(self) -> list[str]:
         return [act for act in self.desk.acts(self.report_id) if act.startswith("nudged")]
