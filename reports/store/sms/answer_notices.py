@@ -24,7 +24,7 @@ from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
-PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
+PERHAPS_SENT: Final = ("timeout", "reset", "not_understood")  # `last_class` of a request without a clear answer
 ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
@@ -119,7 +119,7 @@ def reopen_failed_ussd(database: Database) -> int:
     """
     n, o, sms = t.nudge.c, t.outgoing.c, t.outgoing.alias("sms").c
     now = literal(database.now(), BigInteger)
-    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SHOWN))
+    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
     is_late = is_due(n.sent_at + USSD_REPORT, now, USSD_REPORT)
     is_failed = and_(
         o.state.in_((SmsState.FAILED, SmsState.EXPIRED, SmsState.SENT)),
