@@ -129,6 +129,7 @@ def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None
         (200, b"<html>Log in", DoNotRetry("not_understood")),
         (200, b"", DoNotRetry("not_understood")),
         (403, b"Authorization failed for sendsms", RetryLater("locked_out")),
+        (403, b"Not routable. Do not try again.", DoNotRetry("bad_number")),
         (404, b"Unknown request.", RetryLater("locked_out")),
         (400, b"Missing receiver(s) number(s), rejected", DoNotRetry("bad_number")),
         (400, b"Number(s) has/have been denied by white- and/or black-lists.", DoNotRetry("bad_number")),

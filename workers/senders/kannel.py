@@ -38,11 +38,12 @@ ACCEPTED = ("0:", "3:", "Sent")  # accepted for delivery; queued for later deliv
 # a session, in which any key brings the home screen, whoever holds the phone.
 NOTIFY_META = "?smpp?ussd_service_op=3"
 
-# The beginning of the body of a 400 → the outcome.
+# The beginning of the body of a 400 or 403 → the outcome.
 REFUSED: Mapping[str, SmsOutcome] = {
     "Missing receiver": DoNotRetry("bad_number"),
     "Number(s) has/have been denied": DoNotRetry("bad_number"),  # also if it is no number at all
     "Garbage 'to'": DoNotRetry("bad_number"),
+    "Not routable": DoNotRetry("bad_number"),  # no connection takes this number; 403, as for a wrong password
     "Sender missing": DoNotRetry("sender_id"),
 }
 STATUS: Mapping[int, SmsOutcome] = {
@@ -189,5 +190,5 @@ def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
         return Accepted(text.id or None) if is_accepted else NOT_UNDERSTOOD
     if reply.status >= 500:
         return STATUS.get(reply.status, RetryLater("busy", once=True))
-    refusal = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
-    return STATUS.get(reply.status, refusal)
+    other = STATUS.get(reply.status, DoNotRetry("provider"))
+    return next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), other)
