@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from gateway.channels.kannel import Channel, Settings
 from gateway.messaging.model import Fields, ProviderEvent
-from reports.answer_notices import NoticeWay
+from reports.answer_notices import NOT_SENT, NoticeWay
 from reports.countries.country import Countries, load_country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
@@ -249,6 +249,33 @@ def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
     assert asked_at - 60 * SECOND < row.sent_at <= asked_at, "when it was shown, not when the SMS was left out"
     assert notices.way() == (NoticeWay.USSD, False)
     assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
+
+
+def test_after_an_sms_that_was_refused_the_ussd_still_counts(notices: Notices) -> None:
+    notices.kannel = Shows(DoNotRetry("bad_number"))
+    notices.report()
+    delivered(notices.desk)
+    notices.go_on()
+    for seconds in (200, 3600, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, 1)
+    assert notices.way() == (NoticeWay.USSD, False)
+    assert notices.acts() == ["nudged:ussd", "nudged:sms", NOT_SENT]
+
+
+def test_an_sms_after_a_ussd_is_tried_again_too(notices: Notices) -> None:
+    notices.kannel = Shows(RetryLater("not_reached"))
+    notices.report()
+    delivered(notices.desk)
+    notices.go_on()
+    notices.go_on(200)
+    notices.go_on(601)
+    assert notices.way() == (NoticeWay.USSD, True)
+    notices.kannel.outcome, tried = Accepted("id-1"), len(notices.kannel.texts)
+    for seconds in (3 * 3600, 3600, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, tried + 1)
+    assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
 
 
 def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:
