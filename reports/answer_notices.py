@@ -13,12 +13,14 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from runtime.time_units import DAY, MINUTE, SECOND
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 NOTICE_TEXT: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
 MAX_NOTICES: Final = 3  # notices for each report
 NOTICE_INTERVAL: Final = DAY
 PERMISSION_LIFETIME: Final = 30 * DAY  # consent expires
+RETRY_DELAY: Final = 3 * HOUR  # after a text that no provider took
+NOT_SENT: Final = "nudged:not_sent"  # act in the audit log: the SMS was refused, or no provider took it
 END_MARGIN: Final = 10 * MINUTE  # before the end of the safe hours, because an SMS may take this long to arrive
 
 

@@ -176,7 +176,7 @@ REASONS: Final = UNREADABLE_REASONS | frozenset(
         "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",
         "sms_waits", "sms_failed",
         # a provider's answer to an SMS; an accepted SMS may still not reach the phone
-        "accepted",
+        "accepted", "not_understood",
         # why a webhook was refused
         "token", "signature",
         # why something happened without a request

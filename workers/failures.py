@@ -30,6 +30,6 @@ RecordingFailure = Literal[
     "no_channel", "not_deleted", "our_fault",
 ]  # fmt: skip
 SmsFailure = Literal[
-    NetworkFailure, "credit", "sender_id", "locked_out", "account", "bad_number", "opt_out", "provider", "no_key",
-    "wrong_mode", "our_fault", "withdrawn",
+    NetworkFailure, "credit", "sender_id", "locked_out", "account", "bad_number", "opt_out", "provider",
+    "not_understood", "no_key", "wrong_mode", "our_fault", "withdrawn",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 from console import bodies
 from console.presenters import access_log
 from console.presenters.report import parse_time
-from reports.answer_notices import NoticeWay
+from reports.answer_notices import NOT_SENT, NoticeWay
 from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
 from reports.exports import WITHOUT_CODE
 from reports.json_bodies import MessageKind
@@ -46,6 +46,7 @@ ACTS: Final[Mapping[str, str]] = {
     NoticeWay.USSD: "The network was asked to show a text by USSD that asks the reporter to dial in.",
     NoticeWay.SMS_AFTER_USSD: "A text message asked the reporter to dial in. The network had not confirmed that it "
     "showed the text by USSD.",
+    NOT_SENT: "The text message that asks the reporter to dial in was not sent.",
 }
 RECEIVED = "The report was received."
 RECEIVED_MORE = "The system of the hotline received what the reporter added."  # the sentence of each later delivery

@@ -32,6 +32,7 @@ STATUS: Mapping[str, DeliveryReportStatus] = {
     "Failed": "failed",
     "Expired": "failed",
 }
+OPTED_OUT = "userinblacklist"
 DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # in UTC; both were observed
 
 
@@ -126,6 +127,7 @@ def _delivery(fields: Fields) -> ProviderEvent:
         sender=fields.identifier("phoneNumber"),
         id=fields.required("id"),
         status=STATUS.get(fields.get("status"), "unknown"),
+        opted_out=fields.get("failureReason").casefold() == OPTED_OUT,
     )
 
 

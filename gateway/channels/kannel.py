@@ -140,14 +140,14 @@ def _ussd(fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
 
 
 def _delivery(fields: Fields) -> ProviderEvent:
-    """Convert a delivery report. A POST has its fields in the address, and an empty body."""
+    """Convert a delivery report. A POST has its fields in the address, and an empty body.
+
+    The id is ours, so that the report is also recognised if Kannel's response to our request was lost.
+    """
     report_fields = fields if fields.values else replace(fields, values=fields.query)
-    return ProviderEvent(
-        "delivery",
-        Channel.name,
-        id=report_fields.required("id"),
-        status=STATUS.get(report_fields.get("type"), "unknown"),
-    )
+    message_id = report_fields.required("id")
+    status = STATUS.get(report_fields.get("type"), "unknown")
+    return ProviderEvent("delivery", Channel.name, id=message_id, status=status, ours=message_id)
 
 
 def _link(meta: Mapping[str, int]) -> str:

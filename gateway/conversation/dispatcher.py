@@ -232,7 +232,8 @@ class Dispatcher:
             return
         country = self.country(notice.kind if notice.what == "ended" else "sms", notice.code, notice.sender)
         sender = normalise(notice.sender, country.iso)
-        if notice.opted_out:  # the STOP may be older than the last report, so contact for reports stays allowed
+        if notice.opted_out and sender.answerable:
+            # The STOP may be older than the last report, so contact for reports stays allowed.
             now = int(time.time())
             await self._store(self._opt_out, sender)
             await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)

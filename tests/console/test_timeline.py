@@ -18,7 +18,7 @@ from console.presenters.timeline import (
     TimelineEntry,
     timeline,
 )
-from reports.answer_notices import NoticeWay
+from reports.answer_notices import NOT_SENT, NoticeWay
 from reports.exports import WITHOUT_CODE
 from reports.store.cases import case_view
 from reports.store.staff import accounts
@@ -88,6 +88,8 @@ def test_how_the_reporter_was_asked_to_dial(way: NoticeWay) -> None:
         "showed the text by USSD.",
     }
     assert [one.sentence for one in made([act(1, "", way.value)])] == [RECEIVED, said[way]]
+    not_sent = "The text message that asks the reporter to dial in was not sent."
+    assert [one.sentence for one in made([act(1, "", way.value), act(9, "", NOT_SENT)])][2:] == [not_sent]
 
 
 def test_readings_of_one_person_in_a_row_are_one_entry() -> None:

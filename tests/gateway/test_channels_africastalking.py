@@ -138,6 +138,16 @@ def test_a_delivery_report(said: str, status: str) -> None:
     assert told == ProviderEvent("delivery", "africastalking", "+6785550101", id="ATXid_1", status=status)
 
 
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize(
+    ("why", "opted_out"), [("UserInBlackList", True), ("UserInBlacklist", True), ("UserIsInactive", False), ("", False)]
+)
+def test_a_delivery_report_may_say_that_the_number_has_opted_out(why: str, opted_out: bool) -> None:
+    told = receive("delivery", {"id": "ATXid_1", "status": "Failed", "phoneNumber": "+678", "failureReason": why})
+    assert isinstance(told, ProviderEvent)
+    assert told.opted_out is opted_out
+
+
 @pytest.mark.rule("A-09")
 @pytest.mark.parametrize(
     ("door", "body"),

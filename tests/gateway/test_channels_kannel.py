@@ -241,7 +241,9 @@ def test_its_line_is_known_of_what_nobody_can_read(said: dict[str, str], line: t
     ],
 )
 def test_delivery_reports(type_: str | None, status: str) -> None:
-    assert asked("dlr", id="m-1", type=type_) == ProviderEvent("delivery", "kannel", id="m-1", status=status)
+    assert asked("dlr", id="m-1", type=type_) == ProviderEvent(
+        "delivery", "kannel", id="m-1", status=status, ours="m-1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,8 @@ def test_delivery_reports(type_: str | None, status: str) -> None:
     ],
 )
 def test_a_delivery_report_may_be_posted(target: str, body: bytes, kind: str) -> None:
-    assert reported(target, body, kind) == ProviderEvent("delivery", "kannel", id="m-1", status="delivered")
+    event = ProviderEvent("delivery", "kannel", id="m-1", status="delivered", ours="m-1")
+    assert reported(target, body, kind) == event
 
 
 @pytest.mark.parametrize("query", ["", "type=1", "id=", "id=m-1&id=m-2&type=1", f"id={'x' * 129}"])

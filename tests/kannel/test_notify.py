@@ -166,7 +166,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
 
         until(lambda: any(event.status == last for event in reported()), "no delivery report", 20)
         for event in reported():
-            assert record_delivery_report(notices.desk.database, event.id, event.status)
+            assert record_delivery_report(notices.desk.database, event.id, event.status, event.ours)
         for seconds in (0, 0, 200):
             notices.go_on(seconds)
         if state == "UNDELIV":

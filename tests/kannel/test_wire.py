@@ -13,6 +13,7 @@ from runtime.settings import Mode, load_settings
 from tests.kannel.application import Application, Call
 from tests.kannel.application import Reply as HttpReply
 from tests.kannel.conftest import BY_GET, SOON
+from tests.support import kannel as kannel_support
 from tests.support.kannel import Kannel
 from tests.support.wait import until
 from tests.support.wire import raw_request
@@ -182,6 +183,17 @@ def test_sendsms_refused(application: Application) -> None:
         kannel.kill("bearerbox")
         until(lambda: sender(kannel, application).send(text) != Accepted("m-1"), "accepted by nobody", 20)
         assert isinstance(sender(kannel, application).send(text), RetryLater)
+
+
+def test_sendsms_to_a_number_that_no_connection_takes(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kannel refuses it with the status of a wrong password."""
+    monkeypatch.setattr(kannel_support, "FAKE_SMSC", f'{kannel_support.FAKE_SMSC}denied-prefix = "+678"\n')
+    with Kannel(web=application.url, token=TOKEN) as kannel, kannel.phone(PHONE, CODE, "text hi"):
+        until(lambda: kannel.received() != [], "not connected")
+        text = SmsMessage(f"+{PHONE}", CODE, "hello", id="m-1")
+        assert sender(kannel, application).send(text) == DoNotRetry("bad_number")
 
 
 @pytest.mark.rule("S-27")

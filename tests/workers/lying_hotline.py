@@ -59,6 +59,7 @@ class LyingHotline:
     def __init__(self, answers: Sequence[Answer] = (Answer(),), tls: ssl.SSLContext | None = None) -> None:
         self.taken: list[Taken] = []
         self.connections = 0
+        self.refuses = False  # resets each connection at its first byte
         self.release = threading.Event()  # ends slow and silent answers
         self._answers = list(answers)
         self._tls = tls
@@ -96,6 +97,11 @@ class LyingHotline:
             except OSError:
                 return
             self.connections += 1
+            if self.refuses:
+                line.recv(1)
+                _reset(line)
+                line.close()
+                continue
             self._run(self._serve, line)
 
     def _serve(self, line: socket.socket) -> None:
@@ -135,7 +141,7 @@ class LyingHotline:
             while not self.release.is_set():
                 line.sendall(b"x" * 65536)
         elif answer.how == "reset":
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            _reset(line)
         elif answer.how == "nonsense":
             line.sendall(b"\x00\xffnot http at all\r\n\r\n")
         elif answer.how == "never":
@@ -146,6 +152,11 @@ class LyingHotline:
             line.sendall(bytes([byte]))
             if self.release.wait(0.2):
                 return
+
+
+def _reset(line: socket.socket) -> None:
+    """Let the next close reset the connection."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
 
 def _read(line: socket.socket) -> Taken | None:

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 
 from flows.catalogues import ENGLISH_CATALOGUE
 from gateway.sms import OptOuts
+from reports.answer_notices import NOT_SENT
 from reports.countries.country import load_countries
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
@@ -24,7 +25,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.operations import key_rotation
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from reports.store.sms import answer_notices
+from reports.store.sms import answer_notices, messages
 from reports.store.spool import Spool
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_escalation import at
@@ -33,7 +34,7 @@ from tests.workers.test_sms_dispatcher import Says
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.sms.dispatcher import Accepted, RetryLater, SmsDispatcher
+from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsOutcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 
@@ -324,6 +325,106 @@ def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, notice
     answer(desk, report_id)
     made(desk.later(days=2)).go_on()
     assert len(texts(desk)) == 1
+
+
+class Provider(Says):
+    """A provider that takes no text until `outcome` says so, and the scheduler's job that sends by it."""
+
+    def job(self, desk: Desk) -> AnswerNotices:
+        keys, metrics = KeyRing(desk.keys), WorkerMetrics(CollectorRegistry())
+        sends = SmsDispatcher(desk.database, keys, {"africastalking": self}, "demo", "h", metrics, lambda: 0.0)
+        return replace(made(desk), sms_dispatcher=sends)
+
+    def go_on(self, desk: Desk, *, minutes: float = 0) -> None:
+        """Run the scheduler's jobs twice, at once and after these minutes."""
+        for passed in (0, minutes):
+            desk.database.offset += int(passed * 60 * SECOND)
+            messages.expire_old(desk.database)
+            for _ in range(2):
+                self.job(desk).go_on()
+
+
+def notice_row(desk: Desk, report_id: str) -> tuple[bool, bool]:
+    """Return whether the console shows the notice as sent, and whether as due."""
+    [row] = answer_notices.list_notices(desk.database, ONE, report_id).rows
+    return row.sent_at is not None, row.due_at is not None and row.sent_at is None
+
+
+@pytest.mark.usefixtures("notices_job")
+def test_a_text_that_no_provider_took_is_not_shown_as_sent_and_is_tried_again(desk: Desk) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    provider = Provider(RetryLater("not_reached"))
+    answer(desk, report_id)
+    provider.go_on(desk, minutes=11)
+    assert notice_row(desk, report_id) == (False, True)
+    assert [act for act in desk.acts(report_id) if act.startswith("nudged")] == ["nudged", NOT_SENT]
+    provider.outcome, tried = Accepted("id-1"), len(provider.texts)
+    provider.go_on(desk, minutes=170)
+    assert len(provider.texts) == tried
+    provider.go_on(desk, minutes=20)
+    provider.go_on(desk, minutes=2 * 24 * 60)
+    assert len(provider.texts) == tried + 1
+    assert notice_row(desk, report_id) == (True, False)
+
+
+@pytest.mark.usefixtures("notices_job")
+@pytest.mark.parametrize("why_not", ["hours", "My report", "STOP", "closed"])
+def test_what_forbids_a_text_forbids_it_also_when_its_provider_is_back(desk: Desk, why_not: str) -> None:
+    """An outage of two days ends at three in the morning."""
+    safe_hours = {"from": "08:00", "to": "20:00", "tz": "UTC"}
+    report_id, _ = sent_report(desk, ALWAYS | {"safe_hours": safe_hours})
+    delivered(desk)
+    provider = Provider(RetryLater("not_reached"))
+    answer(desk, report_id)
+    provider.go_on(desk, minutes=11)
+    for _ in range(13):
+        provider.go_on(desk, minutes=180)
+    if why_not == "STOP":
+        web(desk).add(NUMBER)
+    elif why_not != "hours":
+        withdrawn(desk, report_id, why_not)
+        tick(desk)
+    at(desk, 3, zone=0)
+    provider.outcome, tried = Accepted("id-1"), len(provider.texts)
+    provider.go_on(desk, minutes=60)
+    assert len(provider.texts) == tried
+    provider.go_on(desk, minutes=6 * 60)
+    assert len(provider.texts) == tried + (why_not == "hours")
+
+
+@pytest.mark.usefixtures("notices_job")
+@pytest.mark.parametrize(
+    ("outcome", "is_sent"),
+    [
+        (DoNotRetry("bad_number"), False),
+        (DoNotRetry("opt_out"), False),
+        (DoNotRetry("timeout"), True),
+        (DoNotRetry("not_understood"), True),
+    ],
+)
+def test_a_text_that_was_refused_is_not_shown_as_sent(desk: Desk, outcome: SmsOutcome, is_sent: bool) -> None:
+    """One that may have been sent is."""
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    provider = Provider(outcome)
+    answer(desk, report_id)
+    for _ in range(3):
+        provider.go_on(desk, minutes=200)
+    assert len(provider.texts) == 1
+    assert notice_row(desk, report_id) == (is_sent, False)
+
+
+@pytest.mark.usefixtures("notices_job")
+def test_a_text_that_may_have_been_sent_is_no_refusal(desk: Desk) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    provider = Provider(DoNotRetry("timeout"))
+    answer(desk, report_id)
+    provider.go_on(desk)
+    answer(desk, report_id)
+    provider.go_on(desk, minutes=24 * 60 + 1)
+    assert len(provider.texts) == 2
 
 
 def test_where_the_body_does_not_open_nothing_goes(desk: Desk, notices_job: AnswerNotices, tmp_path: Path) -> None:

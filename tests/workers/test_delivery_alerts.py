@@ -14,8 +14,11 @@ from reports.store.deliveries import update_report_state
 from reports.store.mailboxes.pin_throttle import DEFAULT_LIMIT, PinGuess, verify_pair
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.sms import messages
+from reports.store.sms.messages import OutgoingSms
 from reports.store.submissions import MailboxRecord
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import Room
 from workers.notifications.texts import Alert
 
@@ -216,6 +219,36 @@ def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None
     assert (alert.reason, alert.reports, alert.priority) == ("code_guessed", (), "P2")
     assert alert.subject() == "Tokaut: P2, needs a person"
     room.pass_time(3601)
+    assert room.tell() == []
+
+
+def sms(room: Room, state: str, why: str, channel: str = "africastalking", seconds: int = 600) -> None:
+    """Store an SMS as a worker leaves it. `seconds`: its lifetime; a text by USSD has one minute."""
+    now = room.desk.database.now()
+    made = OutgoingSms(new_id(now), channel, "demo", "k", b"w", b"s", now, now + seconds * SECOND)
+    messages.enqueue_outgoing(room.desk.database, made)
+    with room.desk.database.write() as connection:
+        row = update(t.outgoing).where(t.outgoing.c.id == made.id)
+        connection.execute(row.values(state=state, last_class=why))
+
+
+@pytest.mark.parametrize(
+    ("state", "why"), [("expired", "not_reached"), ("failed", "timeout"), ("failed", "not_understood")]
+)
+def test_a_provider_that_takes_no_text_is_told_hourly(room: Room, state: str, why: str) -> None:
+    sms(room, state, why)
+    sms(room, state, why)
+    [alert] = told_in_two_rounds(room)
+    assert (alert.subject_id, alert.reason, alert.priority) == ("africastalking", "not_reached", "P2")
+    room.pass_time(3601)
+    assert room.tell() == []
+
+
+def test_one_text_that_was_lost_is_no_outage(room: Room) -> None:
+    sms(room, "failed", "timeout")
+    sms(room, "sent", "accepted")
+    sms(room, "failed", "bad_number", "twilio")
+    sms(room, "expired", "busy", "kannel", seconds=60)
     assert room.tell() == []
 
 

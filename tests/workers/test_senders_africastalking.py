@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.lying_hotline import Answer, How, LyingHotline
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.senders.africastalking import CODES, Sender, Settings
 from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
@@ -133,8 +134,20 @@ INFINITE = b'{"SMSMessageData": {"Recipients": [{"statusCode": 1e999}]}}'
     "body",
     [b"", b"ok", b"<html>", b"[]", b"{}", b'{"SMSMessageData": 7}', b"\xff\xfe", b"[" * 60_000, INFINITE],
 )
-def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
-    assert ask(api, Answer(201, {}, body)) == Accepted(None)
+def test_a_2xx_that_cannot_be_read_accepts_nothing_and_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
+    """It may be the page of a proxy: a duty phone must not count as notified."""
+    assert ask(api, Answer(201, {}, body)) == DoNotRetry("not_understood")
+
+
+@pytest.mark.parametrize("how", ["half_body", "body_in_drips", "endless"])
+def test_a_result_that_breaks_off_accepts_nothing(api: LyingHotline, how: How) -> None:
+    assert ask(api, replace(said(), how=how)) == DoNotRetry("not_understood")
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"\xef\xbb\xbf", b""), (b"", b"\n")])
+def test_a_result_is_read_in_any_encoding(api: LyingHotline, before: bytes, after: bytes) -> None:
+    body = before + said().body.replace(b"KES", b"\xa3") + after
+    assert ask(api, Answer(201, {}, body)) == Accepted("ATXid_1")
 
 
 @pytest.mark.parametrize(

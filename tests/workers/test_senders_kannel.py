@@ -124,8 +124,12 @@ def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None
     [
         (202, b"3: Queued for later delivery", Accepted("m-1")),
         (202, b"", Accepted("m-1")),
+        (200, b"0: Accepted for delivery", Accepted("m-1")),
         (200, b"Sent.", Accepted("m-1")),
+        (200, b"<html>Log in", DoNotRetry("not_understood")),
+        (200, b"", DoNotRetry("not_understood")),
         (403, b"Authorization failed for sendsms", RetryLater("locked_out")),
+        (403, b"Not routable. Do not try again.", DoNotRetry("bad_number")),
         (404, b"Unknown request.", RetryLater("locked_out")),
         (400, b"Missing receiver(s) number(s), rejected", DoNotRetry("bad_number")),
         (400, b"Number(s) has/have been denied by white- and/or black-lists.", DoNotRetry("bad_number")),

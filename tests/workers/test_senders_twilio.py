@@ -12,6 +12,7 @@ import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.network.allowlist import BadTarget
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.notifications.texts import SMS_ADVICE
 from workers.senders.twilio import CODES, Sender, Settings
@@ -205,8 +206,14 @@ def test_an_error_in_the_newer_form(api: LyingHotline) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"7", b"null", b"{}", b"\xff\xfe"])
-def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
-    assert ask(api, Answer(201, {}, body)) == Accepted(None)
+def test_a_2xx_that_cannot_be_read_accepts_nothing_and_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
+    """It may be the page of a proxy: a duty phone must not count as notified."""
+    assert ask(api, Answer(201, {}, body)) == DoNotRetry("not_understood")
+
+
+def test_an_address_that_may_not_be_called_is_a_fault_of_ours() -> None:
+    with pytest.raises(BadTarget):
+        Sender(settings("http://127.0.0.1:1"), Mode.LIVE, HttpClient(limits=LIMITS)).send(TEXT)
 
 
 @pytest.mark.parametrize("sid", [None, "", 7, "x" * 34, "SM1", SID + "\n"])

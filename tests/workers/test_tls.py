@@ -111,6 +111,27 @@ def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None
     assert hotline.taken == []
 
 
+def test_a_handshake_that_hangs_has_sent_nothing(tmp_path: Path) -> None:
+    """So an SMS, which is sent once only, may be tried again."""
+    with server(tmp_path):  # writes the trusted certificate
+        pass
+    with LyingHotline() as hotline, pytest.raises(NoResponse) as caught:  # waits for the end of a request
+        call(tmp_path, hotline)
+    assert (caught.value.reason, caught.value.sent) == ("timeout", False)
+    assert hotline.connections == 1
+
+
+def test_a_handshake_that_breaks_off_has_sent_nothing(tmp_path: Path) -> None:
+    with server(tmp_path):
+        pass
+    with LyingHotline() as hotline:
+        hotline.refuses = True
+        with pytest.raises(NoResponse) as caught:
+            call(tmp_path, hotline)
+    assert not caught.value.sent
+    assert hotline.connections == 1
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool) -> None:
     with server(tmp_path, "localhost") as hotline:

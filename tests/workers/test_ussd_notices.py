@@ -12,11 +12,14 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
-from reports.answer_notices import NoticeWay
+from gateway.channels.kannel import Channel, Settings
+from gateway.messaging.model import Fields, ProviderEvent
+from reports.answer_notices import NOT_SENT, NoticeWay
 from reports.countries.country import Countries, load_country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices, messages
+from runtime.settings import load_settings
 from tests.reports.lands import text_of
 from tests.reports.sample import VU
 from tests.workers.filings import ONE, SECOND, Desk
@@ -32,6 +35,7 @@ from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatch
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 
 TEXT = "Hello. Please dial *111*163# when you have time."
+TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CODE = 'channel = "ussd"\ncode = "*111*163#"\n'
 OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initiated = true\n'
 
@@ -84,10 +88,14 @@ class Notices:
         return len(getattr(self.kannel, "shown", ())), len(self.kannel.texts)
 
     def told(self, status: Any) -> None:
-        """Record a DLR of the last USSD text, as web does."""
+        """Record a DLR of the last USSD text, as Kannel sends it and web stores it."""
         assert isinstance(self.kannel, Shows)
-        ours = self.kannel.shown[-1].id  # Kannel returns our id; it has none of its own
-        assert messages.record_delivery_report(self.desk.database, ours, status, ours)
+        bits = {"delivered": "1", "failed": "2", "sent": "8", "unknown": "32"}
+        fields = Fields({"id": (self.kannel.shown[-1].id,), "type": (bits[status],)})
+        event = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN})).receive("dlr", fields)
+        assert isinstance(event, ProviderEvent)
+        assert event.status == status
+        assert messages.record_delivery_report(self.desk.database, event.id, event.status, event.ours)
 
     def acts(self) -> list[str]:
         return [act for act in self.desk.acts(self.report_id) if act.startswith("nudged")]
@@ -241,6 +249,33 @@ def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
     assert asked_at - 60 * SECOND < row.sent_at <= asked_at, "when it was shown, not when the SMS was left out"
     assert notices.way() == (NoticeWay.USSD, False)
     assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
+
+
+def test_after_an_sms_that_was_refused_the_ussd_still_counts(notices: Notices) -> None:
+    notices.kannel = Shows(DoNotRetry("bad_number"))
+    notices.report()
+    delivered(notices.desk)
+    notices.go_on()
+    for seconds in (200, 3600, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, 1)
+    assert notices.way() == (NoticeWay.USSD, False)
+    assert notices.acts() == ["nudged:ussd", "nudged:sms", NOT_SENT]
+
+
+def test_an_sms_after_a_ussd_is_tried_again_too(notices: Notices) -> None:
+    notices.kannel = Shows(RetryLater("not_reached"))
+    notices.report()
+    delivered(notices.desk)
+    notices.go_on()
+    notices.go_on(200)
+    notices.go_on(601)
+    assert notices.way() == (NoticeWay.USSD, True)
+    notices.kannel.outcome, tried = Accepted("id-1"), len(notices.kannel.texts)
+    for seconds in (3 * 3600, 3600, 86_400):
+        notices.go_on(seconds)
+    assert notices.happened() == (1, tried + 1)
+    assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
 
 
 def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:

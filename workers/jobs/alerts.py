@@ -15,7 +15,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.row_isolation import process_each
 from reports.store.sms import messages
-from runtime.time_units import DAY, HOUR, SECOND
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import (
     ALERT_ADVICE,
@@ -30,6 +30,7 @@ from workers.retry_policy import POLICIES
 from workers.sms import dispatcher
 from workers.thread_pool import BackgroundPool
 
+SILENT_AFTER = 20 * MINUTE  # an SMS that no provider takes expires after ten minutes
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
 # After a start or a database outage, every host counts as missing until it has reported again.
 SURE_SECONDS = 75  # processes of release 0.1 report once a minute
@@ -154,6 +155,8 @@ class AlertSender:
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
+        silent = messages.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
+        rows += [(channel, "not_reached") for channel in silent]
         due = [(channel, why) for channel, why in rows if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
 

@@ -86,6 +86,7 @@ class AnswerNotices:
         )
         if count := answer_notices.reopen_failed_ussd(self.database):
             log.info("ussd_not_shown", count=count)
+        answer_notices.settle_unsent(self.database)
         notified = set[str]()
         self._due.process(
             lambda skip: answer_notices.list_due(self.database, NOTICES_AT_ONCE, skip),

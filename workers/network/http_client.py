@@ -221,8 +221,7 @@ class HttpClient:
             is_done = is_whole and connection.is_done(response)
             return ClientResponse(response.status, headers, body)
         except (http.client.HTTPException, OSError, ValueError) as error:
-            why = connection.why(error)
-            raise NoResponse(why, sent=connection.is_open and why != "tls") from None
+            raise NoResponse(connection.why(error), sent=connection.is_used) from None
         finally:
             if not (is_done and self._idle.store(connection)):
                 connection.close()
@@ -250,6 +249,7 @@ class _Connection:
     server: Server
     addresses: list[str]
     idle_since: float = 0.0
+    is_used: bool = False  # the writing of a request has begun; before, a handshake may have failed
     _socket: DeadlineSocket | None = None
     _http: http.client.HTTPConnection = field(init=False)
 
@@ -265,11 +265,6 @@ class _Connection:
             raise LookupError("the connection is not open")
         return self._socket
 
-    @property
-    def is_open(self) -> bool:
-        """Return whether it was opened."""
-        return self._socket is not None
-
     def ask(self, request: _Request, tls: ssl.SSLContext, limits: HttpTimeouts) -> _FinalResponse:
         """Send a request and read the headers of its response. Raises OSError, HTTPException, ValueError."""
         url = parse_url(request.target.url)
@@ -277,6 +272,7 @@ class _Connection:
             self._open(request, tls, limits)
         self.socket.deadline = request.deadline
         headers = {"Host": _host(url), **request.headers}
+        self.is_used = True
         self._http.request(request.method, url.request_uri, request.body or None, headers)
         response: Any = self._http.getresponse()
         return cast(_FinalResponse, response)

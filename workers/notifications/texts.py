@@ -55,10 +55,12 @@ ALERT_ADVICE = {
     "docs/operating/hoaxes.md",
 }
 SMS_ADVICE = {
-    "credit": "The SMS account has no credit. Top it up; people's replies wait for it.",
+    "credit": "The SMS account has no credit. Top it up; a reply that waits ten minutes for it is dropped.",
     "sender_id": "The SMS provider does not know our sender. Compare the short code with its account page.",
     "locked_out": "The SMS provider does not let us in. Compare the API key with its account page.",
     "account": "The SMS account may not send there (region, trial, registration, daily limit). Look into its console.",
+    "not_reached": "The SMS provider took no text of the last 20 minutes, so that reporters get no replies. Call it, "
+    "and look for sms_failed in the log.",
 }
 
 

@@ -19,7 +19,15 @@ from africastalking.SMS import SMSService
 from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.network.allowlist import parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
-from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import (
+    MSISDN,
+    NOT_UNDERSTOOD,
+    Accepted,
+    DoNotRetry,
+    RetryLater,
+    SmsMessage,
+    SmsOutcome,
+)
 
 TIMEOUTS = HttpTimeouts(drain=10)  # the result is in the body
 
@@ -136,13 +144,13 @@ def _outcome(reply: ClientResponse) -> SmsOutcome:
 
 def _outcome_of_body(body: bytes) -> SmsOutcome:
     try:
-        message_data = json.loads(body)["SMSMessageData"]
+        message_data = json.loads(body.decode("utf-8-sig", "replace"))["SMSMessageData"]
         recipients, message = message_data.get("Recipients") or [], str(message_data.get("Message", ""))
         if not recipients:
             return MESSAGES.get(message, DoNotRetry("provider"))
         code, provider_id = int(recipients[0]["statusCode"]), recipients[0].get("messageId")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError):
-        return Accepted()  # accepted with 2xx; a response that cannot be parsed is no reason to send it twice
+        return NOT_UNDERSTOOD
     outcome = CODES.get(code, DoNotRetry("provider"))
     return Accepted(_provider_id(provider_id)) if isinstance(outcome, Accepted) else outcome
 

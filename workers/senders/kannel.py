@@ -18,21 +18,32 @@ from flows.pagination import alphabet
 from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.network.allowlist import DEFAULT_PORTS, Target, parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
-from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import (
+    MSISDN,
+    NOT_UNDERSTOOD,
+    Accepted,
+    DoNotRetry,
+    RetryLater,
+    SmsMessage,
+    SmsOutcome,
+)
 
 TIMEOUTS = HttpTimeouts(drain=5)  # the result is in the body
 SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")
 ALL_REPORTS = "31"  # dlr-mask: all bits
 UCS2 = "2"
+ACCEPTED_STATUS = 202
+ACCEPTED = ("0:", "3:", "Sent")  # accepted for delivery; queued for later delivery; older releases
 # USSN request (SMPP 3.4, 5.3.2.44): the phone shows the text, and nothing can be typed. A USSR request (2) would begin
 # a session, in which any key brings the home screen, whoever holds the phone.
 NOTIFY_META = "?smpp?ussd_service_op=3"
 
-# The beginning of the body of a 400 → the outcome.
+# The beginning of the body of a 400 or 403 → the outcome.
 REFUSED: Mapping[str, SmsOutcome] = {
     "Missing receiver": DoNotRetry("bad_number"),
     "Number(s) has/have been denied": DoNotRetry("bad_number"),  # also if it is no number at all
     "Garbage 'to'": DoNotRetry("bad_number"),
+    "Not routable": DoNotRetry("bad_number"),  # no connection takes this number; 403, as for a wrong password
     "Sender missing": DoNotRetry("sender_id"),
 }
 STATUS: Mapping[int, SmsOutcome] = {
@@ -171,13 +182,13 @@ def _target(url: str, *, live: bool) -> Target:
 def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
     """Return the outcome of a response.
 
-    `0: Accepted for delivery` and `3: Queued for later delivery` both mean accepted; Kannel drops an SMS that is too
-    old.
+    Kannel drops an SMS that it has queued and that is too old.
     """
+    body = reply.body.decode("latin-1")
     if 200 <= reply.status < 300:
-        return Accepted(text.id or None)
+        is_accepted = reply.status == ACCEPTED_STATUS or body.startswith(ACCEPTED)
+        return Accepted(text.id or None) if is_accepted else NOT_UNDERSTOOD
     if reply.status >= 500:
         return STATUS.get(reply.status, RetryLater("busy", once=True))
-    body = reply.body.decode("latin-1")
-    refusal = next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), DoNotRetry("provider"))
-    return STATUS.get(reply.status, refusal)
+    other = STATUS.get(reply.status, DoNotRetry("provider"))
+    return next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), other)

@@ -18,9 +18,17 @@ from twilio.http.response import Response
 from twilio.rest import Client as Sdk
 
 from runtime.settings import Mode, SettingFault, TwilioAccount, env, from_environment, parsers
-from workers.network.allowlist import parse_target
+from workers.network.allowlist import BadTarget, parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
-from workers.sms.dispatcher import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
+from workers.sms.dispatcher import (
+    MSISDN,
+    NOT_UNDERSTOOD,
+    Accepted,
+    DoNotRetry,
+    RetryLater,
+    SmsMessage,
+    SmsOutcome,
+)
 
 TIMEOUTS = HttpTimeouts(drain=10)  # the result is in the body
 SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
@@ -94,11 +102,11 @@ class Sender:
             return DoNotRetry(no_response.reason) if no_response.sent else RetryLater(no_response.reason)
         except (TwilioRestException, TwilioServiceException) as error:
             return _outcome_of_error(error.code, error.status)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return Accepted()  # accepted with 2xx; a response that cannot be parsed is no reason to send it twice
-        if message.error_code or message.status in FAILED:
-            return _outcome_of_error(message.error_code, 400)
-        return Accepted(message.sid if SID_PATTERN.fullmatch(str(message.sid)) else None)
+        except BadTarget:  # nothing was sent
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError):  # a 2xx that the SDK cannot parse
+            return NOT_UNDERSTOOD
+        return _outcome_of(message)
 
     def _parameters(self, text: SmsMessage) -> dict[str, Any]:
         """Return the request's parameters.
@@ -133,6 +141,14 @@ class _SdkHttpClient:
         }
         reply = self._client.post(target, urlencode(arguments["data"]).encode(), headers)
         return Response(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
+
+
+def _outcome_of(message: Any) -> SmsOutcome:
+    if message.error_code or message.status in FAILED:
+        return _outcome_of_error(message.error_code, 400)
+    if message.status is None:
+        return NOT_UNDERSTOOD
+    return Accepted(message.sid if SID_PATTERN.fullmatch(str(message.sid)) else None)
 
 
 def _outcome_of_error(code: Any, status: int) -> SmsOutcome:

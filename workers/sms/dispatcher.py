@@ -79,6 +79,10 @@ class DoNotRetry:
 
 SmsOutcome = Accepted | RetryLater | DoNotRetry
 
+# A 2xx that does not say what became of the SMS, as the page of a proxy. It may have been sent, so it is not repeated;
+# nobody counts as notified by it.
+NOT_UNDERSTOOD: Final = DoNotRetry("not_understood")
+
 # Faults that only the operator can correct.
 OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", "account")
 

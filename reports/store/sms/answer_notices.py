@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import BigInteger, and_, delete, exists, func, insert, literal, or_, select, update
 
-from reports.answer_notices import NoticeWay
+from reports.answer_notices import NOT_SENT, RETRY_DELAY, NoticeWay
 from reports.case_state import ReportState
 from reports.delivery import REPORT_TYPES
 from reports.store import audit_log
@@ -24,7 +24,7 @@ from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
-PERHAPS_SHOWN: Final = ("timeout", "reset")  # `last_class` of a request whose answer did not come
+PERHAPS_SENT: Final = ("timeout", "reset", "not_understood")  # `last_class` of a request without a clear answer
 ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
@@ -119,7 +119,7 @@ def reopen_failed_ussd(database: Database) -> int:
     """
     n, o, sms = t.nudge.c, t.outgoing.c, t.outgoing.alias("sms").c
     now = literal(database.now(), BigInteger)
-    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SHOWN))
+    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
     is_late = is_due(n.sent_at + USSD_REPORT, now, USSD_REPORT)
     is_failed = and_(
         o.state.in_((SmsState.FAILED, SmsState.EXPIRED, SmsState.SENT)),
@@ -136,6 +136,32 @@ def reopen_failed_ussd(database: Database) -> int:
     with database.write() as connection:
         reopening = update(t.nudge).where(is_to_reopen).values(sent_at=None, due_at=now)
         return connection.execute(reopening).rowcount
+
+
+def settle_unsent(database: Database) -> None:
+    """Correct the notices whose SMS was certainly not sent, so that nobody is shown that it was.
+
+    One that no provider took in time is due again some hours later. One that was refused is closed.
+    """
+    n, o = t.nudge.c, t.outgoing.c
+    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
+    is_open = and_(n.sent_at.is_not(None), n.due_at.is_not(None))
+    query = select(n.answer_id, n.report_id, n.ussd_id, o.state).join_from(t.nudge, t.outgoing, o.id == n.answer_id)
+    with database.read() as connection:
+        unsent = connection.execute(query.where(is_open, or_(o.state == SmsState.EXPIRED, is_refused))).all()
+    for answer_id, report_id, ussd_id, state in unsent:
+        is_again = state == SmsState.EXPIRED
+        with database.write() as connection:
+            now = database.now()
+            due_at = now + RETRY_DELAY if is_again else None
+            correction = update(t.nudge).where(n.answer_id == answer_id, is_open)
+            if not connection.execute(correction.values(sent_at=None, due_at=due_at)).rowcount:
+                continue
+            if is_again:  # the next SMS has the same id
+                connection.execute(delete(t.outgoing).where(o.id == answer_id))
+            audit_log.append(connection, ACTOR, NOT_SENT, report_id, now)
+        if ussd_id and not is_again:
+            close_ussd(database, answer_id)
 
 
 def close_ussd(database: Database, answer_id: str) -> None:
@@ -160,7 +186,7 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     sent_query = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     texts = select(n.answer_id).where(n.report_id == report_id)
-    by_provider = o.last_class.is_distinct_from(WITHDRAWN)
+    by_provider = func.coalesce(o.last_class, "").not_in((WITHDRAWN, *PERHAPS_SENT))
     failed_query = select(o.id).where(o.id.in_(texts), o.state == SmsState.FAILED, by_provider)
     with database.read() as connection:
         row = connection.execute(report_query).first()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
 
 from reports.escalation import LEASE_TIME
 from reports.store.engine.database import Database
@@ -25,6 +25,9 @@ from runtime.telephony import DeliveryReportStatus
 BATCH_SIZE = 500  # ids in one query
 # The status of an SMS never returns to a lower rank.
 STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}
+
+# `last_class` of an SMS for which the provider was not reached, or gave no clear answer.
+NO_CLEAR_ANSWER = ("dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "not_understood")
 
 
 class SmsState(StrEnum):
@@ -267,6 +270,21 @@ def list_failures(database: Database, classes: tuple[str, ...], since: int) -> l
     query = query.group_by(o.channel, o.last_class).order_by(func.min(o.created_at))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def list_silent_channels(database: Database, since: int) -> list[str]:
+    """Return the channels whose provider accepted none of the SMS made after `since`, in microseconds.
+
+    SMS that failed for a reason of their own, as a wrong number, do not count, nor do texts by USSD: they live shorter.
+    """
+    o = t.outgoing.c
+    is_lost = and_(o.state.in_((SmsState.FAILED, SmsState.EXPIRED)), o.last_class.in_(NO_CLEAR_ANSWER))
+    is_lost = and_(is_lost, o.expires_at - o.created_at > SMS_LIFETIME // 2)
+    query = select(o.channel).where(o.created_at > since).group_by(o.channel).order_by(o.channel)
+    query = query.having(func.sum(case((is_lost, 1), else_=0)) > 0)
+    query = query.having(func.sum(case((o.state == SmsState.SENT, 1), else_=0)) == 0)
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def delete_old_outgoing(database: Database, older_than: int) -> int:
