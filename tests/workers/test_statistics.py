@@ -165,6 +165,24 @@ def test_two_clocks_count_nothing_twice(year: Year) -> None:
     assert year.figures()["total", "reports"] == 30
 
 
+@pytest.mark.parametrize("fault", ["it stops", "another scheduler counts"])
+def test_a_quarter_comes_out_only_when_all_its_reports_are_counted(
+    year: Year, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    year.at(3).file(30)
+    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 100})  # the quarter is open without a counted report
+    job = year.at(105).counting()
+    if fault == "it stops":
+        job._stopping.set()
+    else:
+        monkeypatch.setattr(quarterly_figures, "add_counts", lambda *_: False)
+    job.count()
+    assert year.figures() == {}
+    monkeypatch.undo()
+    year.count()
+    assert year.figures()["total", "reports"] == 30
+
+
 def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
     year.at(3).file(10)
     year.at(4).count()
