@@ -104,9 +104,11 @@ class StatisticsJob(BackgroundJob):
 
         def count_country(country: Country) -> None:
             reports = [report for report in submitted if report.country == country.iso]
-            if not self._count(country, progress[country.iso].until, reports, now):
+            counted_until = self._count(country, progress[country.iso].until, reports, now)
+            if counted_until is None:
                 return
-            if not self._settle(country, progress[country.iso].settled, reports, now - self._settled_after):
+            settled_until = min(counted_until, now - self._settled_after)
+            if not self._settle(country, progress[country.iso].settled, reports, settled_until):
                 return
             for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
                 if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
@@ -120,38 +122,38 @@ class StatisticsJob(BackgroundJob):
             on_fault=lambda _: self._add_fault(),
         )
 
-    def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> bool:
+    def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> int | None:
         """Count in batches: one for each quarter that is over, and one for the new reports of this quarter.
 
-        Returns whether all are counted now. False: this process stops, or another scheduler counts them. No quarter may
-        be published then.
+        Returns the time up to which reports are counted. None: this process stops, or another scheduler counts them. No
+        quarter may be published then.
         """
         uncounted = [report for report in reports if report.at > since]
         while batch := self._next_batch(uncounted, now):
             if self._stopping.is_set():
-                return False
+                return None
             counts = self._count_cells(country, uncounted[: batch.count])
             if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, batch.until), counts):
-                return False
+                return None
             log.info("statistics_counted", country=country.iso, count=batch.count)
             since, uncounted = batch.until, [report for report in uncounted if report.at > batch.until]
-        return True
+        return since
 
     def _next_batch(self, uncounted: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
         return aggregation.next_batch([report.at for report in uncounted], now, self._min_count)
 
     def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> bool:
-        """Count the outcome of each report whose time to settle has passed. Returns False as `_count` does.
+        """Count the outcome of each counted report whose time to settle has passed. Returns False if another did.
 
-        Outcomes are in unencrypted columns, so the count does not need a minimum number of reports.
+        A report that is deleted before it is counted must be in no table: else a table has more reports than the total.
         """
         settled = [report for report in reports if since < report.at <= until]
         if not settled:
             return True
-        outcomes = zip(settled, quarterly_figures.load_outcomes(self._database, settled), strict=True)
+        outcomes = quarterly_figures.load_outcomes(self._database, settled, self._settled_after)
         counts = Counter(
             (aggregation.quarter_of(report.at), *cell)
-            for report, outcome in outcomes
+            for report, outcome in zip(settled, outcomes, strict=True)
             for cell in outcome_cells(outcome)
         )
         return quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)

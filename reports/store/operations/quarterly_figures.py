@@ -189,14 +189,19 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
     return results
 
 
-def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
-    """Return how long each report took until a hotline received, handled and closed it first, and its last outcome."""
+def load_outcomes(database: Database, reports: Sequence[CountedReport], within: int) -> list[ReportOutcome]:
+    """Return how long each report took until a hotline received, handled and closed it first, and its last outcome.
+
+    `within`: how long after a report its outcome counts, in microseconds; a later one is none.
+    """
     by_id = {report.report_id: report for report in reports}
     durations: dict[str, dict[str, int]] = {}
     outcomes: dict[str, CaseOutcome | None] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
-            outcomes |= _last_outcomes(connection, ids)
+            for report_id, act, at in _closing_acts(connection, ids):
+                if at <= by_id[report_id].at + within:
+                    outcomes[report_id] = CLOSED_ACTS.get(act)
             for milestone, report_id, first_at in _first_times(connection, ids):
                 durations.setdefault(report_id, {})[milestone] = max(0, first_at - by_id[report_id].at)
     return [
@@ -212,8 +217,8 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[
     ]
 
 
-def _last_outcomes(connection: Connection, ids: Sequence[str]) -> dict[str, CaseOutcome | None]:
-    """Return how each report was closed last, at any of its hotlines; None if it was reopened since."""
+def _closing_acts(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
+    """Return report, act and time of each act that closed or reopened a report, at any of its hotlines, in order."""
     d, a = t.delivery.c, t.audit.c
     of_report = select(a.object_id.label("report_id"), a.act, a.at, a.audit_id).where(
         a.object_id.in_(ids), a.act.in_((*CLOSED_ACTS, *REOPENED_ACTS))
@@ -223,8 +228,8 @@ def _last_outcomes(connection: Connection, ids: Sequence[str]) -> dict[str, Case
     )
     of_delivery = of_delivery.where(d.report_id.in_(ids), a.act.in_(REOPENED_ACTS))
     acts = union_all(of_report, of_delivery).subquery().c
-    rows = connection.execute(select(acts.report_id, acts.act).order_by(acts.at, acts.audit_id))
-    return {report_id: CLOSED_ACTS.get(act) for report_id, act in rows}
+    rows = connection.execute(select(acts.report_id, acts.act, acts.at).order_by(acts.at, acts.audit_id))
+    return [(report_id, act, at) for report_id, act, at in rows]
 
 
 def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
