@@ -26,7 +26,7 @@ SETTLED_AFTER = 14 * DAY
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
 LONGEST_CODE = 32
-NOT_KNOWN = "not_known"  # staff recorded no fact of the child when they closed the report
+NOT_KNOWN = "not_known"  # staff recorded no fact of the child; or the report was deleted before its outcome was counted
 TOTAL = ("total", "reports")
 
 # The time in which staff must acknowledge a report
@@ -37,7 +37,7 @@ TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
-NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without an outcome
+NO_OUTCOME = "no outcome"  # not closed two weeks after the report, deleted before, or closed without an outcome
 FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
 # Screens that follow from an answer are not counted. Who leaves there went on from one step and never saw the next.
 BETWEEN_STEPS: Mapping[str, tuple[str, str]] = {"who": ("category", "place"), "words": ("place", "contact")}
@@ -94,7 +94,7 @@ def rounded_share(part: int, whole: int) -> int | None:
 class ReportOutcome:
     """The outcome of one report.
 
-    `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
+    `delivered`, `read`, `closed`: how long it took until the report was delivered, acknowledged, and closed,
     in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or was closed without an
     outcome.
     """
@@ -226,12 +226,15 @@ def table_layout(
         **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
         "outcome": [*CaseOutcome, NO_OUTCOME],
         **{name: [*values, NOT_KNOWN] for name, values in CHILD_FACTS.items()},
-        "answered": [f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
+        "answered": [
+            *(f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN),
+            NOT_KNOWN,
+        ],
     }
 
 
 def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for one report: how long each stage took, how it was closed, whether it was read in time."""
+    """Yield (table, cell) for one report: the times of its stages, its outcome, whether it was acknowledged in time."""
     for name, steps in TIME_STEPS.items():
         yield name, _step(getattr(one, name), steps)
     yield "outcome", one.outcome or NO_OUTCOME

@@ -24,7 +24,7 @@ WEIGHTS: Mapping[str, Sequence[float]] = {
     "outcome": (9, 8, 4, 3, 3, 2, 5),
     "sex": (9, 5, 1, 6),
     "disability": (1, 6, 9),
-    "answered": (9, 11, 12, 4, 1, 1, 2, 1),
+    "answered": (9, 11, 12, 4, 1, 1, 2, 1, 1),
 }
 
 

@@ -38,12 +38,12 @@ TABLE_TITLES: Mapping[str, str] = {
     "age": "Age of the child",
     "channel": "How they came in",
     "language": "In which language",
-    "answered": "Opened within the target time",
+    "answered": "Acknowledged within the target time",
     "outcome": "Outcomes",
     "sex": "Sex of the child",
     "disability": "Disability of the child",
     "delivered": "Time to delivery",
-    "read": "Time to first opening",
+    "read": "Time to acknowledgement",
     "closed": "Time to closing",
     "payment": "Payments that were mentioned",
     "use": "Use of the service",
@@ -57,12 +57,13 @@ TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
     "place": "Groups of places where the country has them. The question may be left open.",
     "age": "The question may be left open.",
-    "answered": "The target times hold at night too. A share is shown only if both of its numbers may be shown.",
+    "answered": "A person at a hotline has taken the report on. The target times hold at night too. A share is shown "
+    "only if both of its numbers may be shown. Not known: deleted by the reporter within two weeks.",
     "outcome": "As the hotline closed the report, two weeks after it came.",
     "sex": "As staff recorded it at closing, where they knew it. No reporter is asked.",
     "disability": "As staff recorded it at closing, where they knew it. No reporter is asked.",
     "closed": "Counted two weeks after a report came.",
-    "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
+    "read": "A person at a hotline has taken the report on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
     SMS_TABLE: "Providers charge for each part of an SMS.",
     "left": "In tenths, and only of 50 and more. Who goes back home has left too. In danger, who comes after where.",
@@ -85,7 +86,8 @@ CELL_LABELS: Mapping[str, str] = {
     **staff_labels.SEXES,
     **staff_labels.DISABILITIES,
     NOT_KNOWN: "Not known, or not recorded",
-    NO_OUTCOME: "Still open, or no outcome given",
+    NO_OUTCOME: "Still open, deleted, or no outcome given",
+    LATER: "Later, not yet, or deleted before",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",
@@ -132,7 +134,7 @@ FIRST_CELLS += tuple(HELPED + answer for answer in HELP_ANSWERS)
 FIRST_CELLS += (*CaseOutcome, *(value for values in CHILD_FACTS.values() for value in values))
 SCREEN_CELLS = (*COUNTED_USES[:2], *LEFT_CELLS[1:], *COUNTED_USES[2:])
 TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}
-TARGET_SHARE = 90  # per cent of reports that are to be opened within the target time
+TARGET_SHARE = 90  # per cent of reports that are to be acknowledged within the target time
 MAX_TILE_COLUMNS = 3
 TILE_LAYOUTS: Mapping[str, list[list[str]]] = tomllib.loads(
     Path(__file__).with_name("tiles.toml").read_text(encoding="utf-8")
@@ -191,7 +193,7 @@ class QuarterTable:
 
     @property
     def shares(self) -> tuple[ShareRow, ...]:
-        """Return how many reports of each priority were opened in time, of how many, where both may be shown."""
+        """Return how many reports of each priority were acknowledged in time, of how many, where both may be shown."""
         return tuple(_in_time(self.numbers, priority) for priority in ACKNOWLEDGE_WITHIN)
 
 

@@ -132,14 +132,16 @@ def test_the_sentence_says_what_is_shown() -> None:
     )
     assert headline(one) == (
         "150 reports; 4 of 10 about a child who is asked for photos, money or secrets; "
-        "8 of 10 opened within the target time."
+        "8 of 10 acknowledged within the target time."
     )
+    late_hidden = quarter(("total", "reports", 150), *answered(30, None, 50, 5, 40, 5, 10, None))
+    assert headline(late_hidden) == "150 reports; 8 of 10 acknowledged within the target time."
 
 
 @pytest.mark.rule("S-29")
 def test_the_sentence_is_silent_about_what_is_not_shown() -> None:
     hidden = [("category", "harm", 52), ("category", "luring", None), ("category", "other", None)]
-    one = quarter(("total", "reports", 150), *hidden, *answered(30, None, 50, 5, 40, 5, 10, None))
+    one = quarter(("total", "reports", 150), *hidden, *answered(30, 5, 50, 5, 40, 5, None, None))
     assert headline(one) == "150 reports.", "more could be hidden than the largest that is shown"
     assert headline(quarter(("total", "reports", None))) == "Fewer than 5 reports."
 

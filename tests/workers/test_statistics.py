@@ -70,10 +70,10 @@ class Year:
         self.clock = self.clock or self.counting()
         self.clock.count()
 
-    def take_on(self, deliveries: list[str]) -> None:
+    def take_on(self, deliveries: list[str], act: str = "accepted") -> None:
         """Acknowledge the deliveries, as a person does."""
         with self.database.write() as connection:
-            rows = [entry_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
+            rows = [entry_row("phone:x", act, one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
 
     def delete(self, report_ids: list[str]) -> None:
@@ -241,6 +241,28 @@ def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
     year.at(18).count()
     found = {cell: count for (sheet, cell), count in year.tally().items() if sheet in ("answered", "read")}
     assert found == {"P2 in time": 10, "P2 late": 5, "15 min": 10, "1 day": 5}, "five are not counted yet"
+
+
+def test_a_report_that_was_rejected_is_not_acknowledged(year: Year) -> None:
+    year.at(3).take_on(year.file(10), "rejected")
+    year.at(91).count()
+    found = {(sheet, cell) for sheet, cell in year.tally() if sheet in ("answered", "read")}
+    assert found == {("answered", "P1 late"), ("read", "later or not yet")}
+
+
+def test_a_report_deleted_before_its_outcome_was_counted_is_not_late(year: Year) -> None:
+    year.at(3)
+    year.take_on(year.file(20, priority="P4"))
+    with year.database.read() as connection:
+        oldest = list(connection.execute(select(t.report.c.report_id)).scalars())[:12]
+    for priority in ("P1", "P2", "P3"):
+        year.take_on(year.file(12, priority=priority)[:6])
+    year.at(5).count()
+    year.delete(oldest)
+    year.at(105).count()
+    found = year.figures()
+    cells = ("P1 late", "P2 late", "P3 late", "P4 in time", "P4 late", "not_known")
+    assert [found["answered", cell] for cell in cells] == [6, 6, 6, 8, None, None]
 
 
 def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(year: Year) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, union_all, update
 
-from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
+from reports.case_state import ACKNOWLEDGED, CaseOutcome, Handling
 from reports.escalation import Priority
 from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
 from reports.store.cases.case_actions import CHILD_NOTE
@@ -24,7 +24,6 @@ from runtime.settings import Mode
 # Acts with which a report is stored.
 SUBMITTERS = ("web", "clock")  # a console may write entries of its staff with any act
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed", "entry_stored")
-HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
 REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)
 BATCH_SIZE = 500  # ids in one query
@@ -190,7 +189,7 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
 
 
 def load_outcomes(database: Database, reports: Sequence[CountedReport], within: int) -> list[ReportOutcome]:
-    """Return how long each report took until a hotline received, handled and closed it first, and its last outcome.
+    """Return how long each report took until a hotline first received, acknowledged and closed it, and its outcome.
 
     `within`: how long after a report its outcome counts, in microseconds; a later one is none.
     """
@@ -239,7 +238,7 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     )
     for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, first_at
-    for milestone, acts in (("read", HANDLED_ACTS), ("closed", (Handling.CLOSED,))):
+    for milestone, acts in (("read", ACKNOWLEDGED), ("closed", (Handling.CLOSED,))):
         query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
         query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
         for report_id, first_at in connection.execute(query):
