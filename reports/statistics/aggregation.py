@@ -34,7 +34,6 @@ ACKNOWLEDGE_WITHIN = {priority: clock.acknowledged for priority, clock in ESCALA
 TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "delivered": (("1 min", MINUTE), ("10 min", 10 * MINUTE), ("1 h", HOUR), ("1 day", DAY)),
     "read": (("15 min", 15 * MINUTE), ("1 h", HOUR), ("1 day", DAY), ("3 days", 3 * DAY)),
-    "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
 NO_OUTCOME = "no outcome"  # not closed two weeks after the report, deleted before, or closed without an outcome
@@ -54,9 +53,9 @@ Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppr
 # Suppress small counts: no number under 5 is shown, nor can be computed from the others. Pure.
 #
 # A table is one total and the cells that add up to it, each report in one cell. Nothing else is ever added up: no two
-# tables are crossed, no sum runs over countries or quarters, and a published figure of a quarter never changes. So
-# all published figures together give one equation for each table, and the rule below makes each of these equations
-# useless for finding a hidden cell.
+# tables are crossed, no two count the same reports in a cell, no sum runs over countries or quarters, and a published
+# figure of a quarter never changes. So all published figures together give one equation for each table, and the rule
+# below makes each of these equations useless for finding a hidden cell.
 #
 # The cell that is hidden beside the small ones is chosen by its place in the table and not by its size. Even somebody
 # who knows the rule is left with five or more possible values for each hidden cell: tests/reports/test_suppression.py
@@ -94,15 +93,13 @@ def rounded_share(part: int, whole: int) -> int | None:
 class ReportOutcome:
     """The outcome of one report.
 
-    `delivered`, `read`, `closed`: how long it took until the report was delivered, acknowledged, and closed,
-    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or was closed without an
-    outcome.
+    `delivered`, `read`: how long it took until the report was delivered and acknowledged, in microseconds; None: not
+    yet. `outcome`: how it was closed last; None: it is open, or was closed without an outcome.
     """
 
     priority: Priority
     delivered: int | None
     read: int | None
-    closed: int | None
     outcome: CaseOutcome | None = None
 
 

@@ -44,7 +44,6 @@ TABLE_TITLES: Mapping[str, str] = {
     "disability": "Disability of the child",
     "delivered": "Time to delivery",
     "read": "Time to acknowledgement",
-    "closed": "Time to closing",
     "payment": "Payments that were mentioned",
     "use": "Use of the service",
     "left": "Where people leave, per cent of those who saw the step",
@@ -62,7 +61,6 @@ TABLE_NOTES: Mapping[str, str] = {
     "outcome": "As the hotline closed the report, two weeks after it came.",
     "sex": "As staff recorded it at closing, where they knew it. No reporter is asked.",
     "disability": "As staff recorded it at closing, where they knew it. No reporter is asked.",
-    "closed": "Counted two weeks after a report came.",
     "read": "A person at a hotline has taken the report on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
     SMS_TABLE: "Providers charge for each part of an SMS.",
@@ -114,8 +112,6 @@ TIME_STEP_ENDS = (
     "1 h",
     "1 day",
     "3 days",
-    "1 week",
-    "2 weeks",
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD, NOT_KNOWN)

@@ -189,7 +189,7 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
 
 
 def load_outcomes(database: Database, reports: Sequence[CountedReport], within: int) -> list[ReportOutcome]:
-    """Return how long each report took until a hotline first received, acknowledged and closed it, and its outcome.
+    """Return how long each report took until a hotline first received and acknowledged it, and its outcome.
 
     `within`: how long after a report its outcome counts, in microseconds; a later one is none.
     """
@@ -208,7 +208,6 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport], within: 
             report.priority,
             times.get("delivered"),
             times.get("read"),
-            times.get("closed"),
             outcomes.get(report.report_id),
         )
         for report in reports
@@ -238,11 +237,10 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     )
     for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, first_at
-    for milestone, acts in (("read", ACKNOWLEDGED), ("closed", (Handling.CLOSED,))):
-        query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
-        query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
-        for report_id, first_at in connection.execute(query):
-            yield milestone, report_id, first_at
+    query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
+    query = query.where(d.report_id.in_(ids), a.act.in_(ACKNOWLEDGED)).group_by(d.report_id)
+    for report_id, first_at in connection.execute(query):
+        yield "read", report_id, first_at
 
 
 def publish(
