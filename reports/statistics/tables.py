@@ -327,13 +327,13 @@ def reports_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
-        (figures.country, figures.name, sheet.name, cell, label, _csv_number(number))
+        (figures.country, figures.name, sheet.name, cell, label, csv_number(number))
         for figures in quarters
         for sheet in figures.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     totals = [
-        (figures.country, figures.name, "total", "reports", "All reports", _csv_number(figures.total))
+        (figures.country, figures.name, "total", "reports", "All reports", csv_number(figures.total))
         for figures in quarters
     ]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
@@ -345,7 +345,7 @@ def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
     No card number and no account number is in it.
     """
     rows = [
-        (figures.country, figures.name, cell, CELL_LABELS[cell], _csv_number(number))
+        (figures.country, figures.name, cell, CELL_LABELS[cell], csv_number(number))
         for figures in quarters
         if (sheet := figures.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
@@ -355,9 +355,10 @@ def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
 
 def chart_csv(sheet: QuarterTable) -> str:
     """Return the numbers of one chart as CSV."""
-    rows = [(label, _csv_number(number)) for label, number in sheet.rows]
+    rows = [(label, csv_number(number)) for label, number in sheet.rows]
     return spreadsheet.as_csv(("words", "reports"), rows)
 
 
-def _csv_number(number: int | None) -> str:
+def csv_number(number: int | None) -> str:
+    """Return a number as a CSV file has it: without separators, which spreadsheets read differently by country."""
     return NOT_SHOWN if number is None else str(number)

@@ -219,6 +219,15 @@ def test_what_has_no_term_is_counted_and_shown() -> None:
     assert helpline_framework.not_mapped(hidden) is None
 
 
+def test_a_number_of_a_csv_file_has_no_separators() -> None:
+    """A spreadsheet takes 1,234 for one and a bit where the comma is the decimal sign."""
+    one = quarter(
+        ("total", "reports", 1234), ("category", "harm", 1234), ("payment", "none", 1234), ("sex", "girl", 1234)
+    )
+    for text in (reports_csv([one]), tables.payments_csv([one]), helpline_framework.framework_csv([one])):
+        assert {row["reports"] for row in csv.DictReader(io.StringIO(text.removeprefix(BOM)))} == {"1234"}
+
+
 def test_every_column_and_every_table_is_in_the_dictionary() -> None:
     figures = group_by_quarter(example_figures(LANDS[:1]), {})
     known = {(row["of"], row["name"]) for row in csv.DictReader(io.StringIO(dictionary_csv().removeprefix(BOM)))}
