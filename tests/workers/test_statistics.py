@@ -134,6 +134,18 @@ def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Ye
     assert year.figures() == {("total", "reports"): None}
 
 
+def test_a_quarter_without_a_report_looks_like_one_with_fewer_than_five(year: Year) -> None:
+    """Also where nobody called: else a quarter that is missing says that there was no report."""
+    year.at(3).file(30)
+    year.at(105).count()
+    year.at(285).count()
+    assert year.figures()["total", "reports"] is None
+    published = quarterly_figures.list_published(year.database)
+    assert sorted({one.quarter for one in published}) == ["2027-Q1", "2027-Q2"], "the third one ended two days ago"
+    year.count()
+    assert quarterly_figures.list_published(year.database) == published
+
+
 def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
     year.at(3).file(12)
     with year.database.read() as connection:

@@ -110,9 +110,8 @@ class StatisticsJob(BackgroundJob):
             settled_until = min(counted_until, now - self._settled_after)
             if not self._settle(country, progress[country.iso].settled, reports, settled_until):
                 return
-            for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
-                if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
-                    self._publish(country, quarter)
+            for quarter in quarterly_figures.list_due_quarters(self._database, country.iso, now - SETTLED_AFTER):
+                self._publish(country, quarter)
 
         process_each(
             "statistics",

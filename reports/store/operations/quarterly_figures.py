@@ -15,7 +15,15 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from reports.case_state import ACKNOWLEDGED, CaseOutcome, Handling
 from reports.escalation import Priority
-from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
+from reports.statistics.aggregation import (
+    Figure,
+    PublishedFigure,
+    ReportOutcome,
+    months_of,
+    quarter_end,
+    quarter_of,
+    quarter_of_day,
+)
 from reports.store.cases.case_actions import CHILD_NOTE
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -154,13 +162,21 @@ def _advance(connection: Connection, country: str, column: str, interval: tuple[
     return connection.execute(statement.values({column: new_end})).rowcount == 1
 
 
-def list_open_quarters(database: Database, country: str) -> list[str]:
-    """Return the quarters of a country with counters that are not published yet, in order."""
-    q, s = t.tally.c, t.screen_tally.c
+def list_due_quarters(database: Database, country: str, until: int) -> list[str]:
+    """Return the quarters of a country to publish, in order: those that ended by `until` and have counters.
+
+    After the first published quarter also those without: one that was missing would say that there was no report.
+    """
+    q, s, f = t.tally.c, t.screen_tally.c, t.figure.c
     with database.read() as connection:
         results = set(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
         days = connection.execute(select(s.day).where(s.country == country).distinct()).scalars()
-        return sorted(results | {quarter_of_day(day) for day in days})
+        results |= {quarter_of_day(day) for day in days}
+        quarter = connection.execute(select(func.max(f.quarter)).where(f.country == country)).scalar()
+    while quarter and quarter_end(quarter) < until:
+        quarter = quarter_of(quarter_end(quarter))
+        results.add(quarter)
+    return sorted(quarter for quarter in results if quarter_end(quarter) <= until)
 
 
 def count_screens(database: Database, country: str, quarter: str) -> dict[str, int]:
