@@ -18,7 +18,7 @@ from reports.facts import AGE_BANDS, CATEGORIES, CHILD_FACTS
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 MIN_COUNT = 5
-MIN_SHARE_TOTAL = 10 * MIN_COUNT  # a tenth of fewer reports is under 5
+MIN_SHARE_TOTAL = 80  # of fewer, a share of 0 or 100 per cent leaves fewer than five possible numbers
 VisibleCells = Mapping[str, int | None]  # None: suppressed
 # How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
 SETTLED_AFTER = 14 * DAY
@@ -85,7 +85,7 @@ def visible_cells(cells: Mapping[str, int]) -> VisibleCells:
 
 
 def rounded_share(part: int, whole: int) -> int | None:
-    """Return the share in per cent, rounded to a multiple of 10; None if a tenth of `whole` is under 5."""
+    """Return the share in per cent, rounded to a multiple of 10; None if `whole` is too small for that."""
     return round(10 * part / whole) * 10 if whole >= MIN_SHARE_TOTAL else None
 
 

@@ -64,8 +64,8 @@ TABLE_NOTES: Mapping[str, str] = {
     "read": "A person at a hotline has taken the report on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
     SMS_TABLE: "Providers charge for each part of an SMS.",
-    "left": "In tenths, and only of 50 and more. Who goes back home has left too. In danger, who comes after where.",
-    "sent": "In tenths, and only of 50 and more.",
+    "left": "In tenths, and only of 80 and more. Who goes back home has left too. In danger, who comes after where.",
+    "sent": "In tenths, and only of 80 and more.",
     "helped": "As readers of closed reports answered, once for each report. They may skip the question.",
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }

@@ -352,14 +352,14 @@ def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
 
 
 def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Year) -> None:
-    shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
+    shown = {"danger": 80, "danger+": 41, "category": 41, "tips_young": 4, "home": 100, "sent": 27}
     for day in ("2027-01-03", "2027-03-31"):
         save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
     save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day again
     save_screen_counts(year.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
     year.at(105).count()
     found = year.figures()
-    assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)
+    assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 160, None)
     assert (found["use", "tips_young"], found["left", "danger"], found["left", "category"]) == (8, 50, 100)
     assert (found["left", "place"], found["sent", "sent"]) == (None, 30)
     assert [found["helped", f"helped_{answer}"] for answer in ("yes", "little", "no")] == [20, None, None]
