@@ -54,6 +54,9 @@ PERCENT_TABLES = ("left", "sent")
 SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # a table with its own scale
 TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
+    "category": "The last row also counts requests to be called that name no concern.",
+    "channel": "The last row also counts reports of which this is not known.",
+    "language": "English also counts reports of which this is not known.",
     "place": "Groups of places where the country has them. The question may be left open.",
     "age": "The question may be left open.",
     "answered": "A person at a hotline has taken the report on. The target times hold at night too. A share is shown "
