@@ -34,9 +34,9 @@ TOPICS = dict(
 
 
 def headline(of: QuarterFigures) -> str:
-    """Return a sentence about the quarter, from those of its figures that are shown."""
+    """Return a sentence about a quarter or year, from those of its figures that are shown."""
     if of.total is None:
-        return "Fewer than 5 reports."
+        return "The number of reports is not shown." if of.is_year else "Fewer than 5 reports."
     parts = [f"{of.total:,} reports", *_about(of, of.total), *_acknowledged(of, of.total)]
     return "; ".join(parts) + "."
 

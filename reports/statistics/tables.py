@@ -198,7 +198,7 @@ class QuarterTable:
 
 @dataclass(frozen=True, slots=True)
 class QuarterFigures:
-    """The published figures of one country and quarter. `name`: the quarter, such as `2026-Q4`."""
+    """The published figures of one country and quarter. `name`: the quarter, such as `2026-Q4`, or a year."""
 
     country: str
     name: str
@@ -213,6 +213,11 @@ class QuarterFigures:
     def year(self) -> str:
         """Return the year of the quarter."""
         return self.name.partition("-Q")[0]
+
+    @property
+    def is_year(self) -> bool:
+        """Return whether these are the sums of a year."""
+        return self.name == self.year
 
     @property
     def ordinal(self) -> str:

@@ -170,6 +170,12 @@ def test_a_year_is_the_sum_of_four_numbers_that_are_shown() -> None:
     assert years(quarters([row for row in rows if row[0] != "2026-Q4"])) == [], "three quarters are no year"
 
 
+def test_a_year_with_a_quarter_of_fewer_than_five_is_not_called_small() -> None:
+    names = [f"2026-Q{number}" for number in (1, 2, 3, 4)]
+    (year,) = years(quarters([(name, "total", "reports", None if name == "2026-Q2" else 200) for name in names]))
+    assert (year.total, headline(year)) == (None, "The number of reports is not shown.")
+
+
 @pytest.mark.rule("S-29")
 @pytest.mark.rule("X-27")
 def test_a_year_says_nothing_that_the_quarters_do_not() -> None:

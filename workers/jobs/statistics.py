@@ -145,6 +145,7 @@ class StatisticsJob(BackgroundJob):
         """Count the outcome of each counted report whose time to settle has passed. Returns False if another did.
 
         A report that is deleted before it is counted must be in no table: else a table has more reports than the total.
+        Outcomes are in unencrypted columns, so they need no minimum number of reports.
         """
         settled = [report for report in reports if since < report.at <= until]
         if not settled:
