@@ -233,6 +233,16 @@ def test_a_quarter_comes_out_only_when_all_its_reports_are_counted(
     assert year.figures()["total", "reports"] == 30
 
 
+def test_a_clock_that_runs_ahead_publishes_nothing(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter that came out too early could never be completed. The earlier of two clocks counts."""
+    year.at(3).file(30)
+    ahead = year.database.now() + 200 * DAY * SECOND
+    monkeypatch.setattr(year.database, "now", lambda: ahead)
+    year.count()
+    monkeypatch.undo()
+    assert bool(year.figures()) == year.database.is_sqlite, "it has only one clock; the check for jumps protects it"
+
+
 def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
     year.at(3).file(10)
     year.at(4).count()

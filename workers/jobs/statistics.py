@@ -27,7 +27,7 @@ from reports.statistics import aggregation
 from reports.statistics.aggregation import MIN_COUNT, SETTLED_AFTER, outcome_cells
 from reports.store import audit_log
 from reports.store.engine.database import Database
-from reports.store.operations import quarterly_figures
+from reports.store.operations import quarterly_figures, retention
 from reports.store.operations.quarterly_figures import ChildNote, CountedReport, CountProgress, ReportHead
 from reports.store.row_isolation import process_each
 from runtime.settings import Mode
@@ -96,7 +96,7 @@ class StatisticsJob(BackgroundJob):
 
         A country that cannot be counted stops no other.
         """
-        now = self._database.now() - COMMIT_MARGIN
+        now = retention.purge_time(self._database) - COMMIT_MARGIN  # a quarter must not come out early, either
         progress = quarterly_figures.load_progress(self._database)
         progress |= {each.iso: CountProgress() for each in self._countries if each.iso not in progress}
         oldest = min(min(progress[each.iso].until, progress[each.iso].settled) for each in self._countries)
