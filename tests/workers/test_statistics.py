@@ -76,6 +76,13 @@ class Year:
             rows = [entry_row("phone:x", act, one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
 
+    def record_child(self, report_id: str, fields: dict[str, Any], created_at: int) -> None:
+        """Record facts of the child, as staff do when they close the report."""
+        sealer = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), self.desk.public[ONE], created_at)
+        sealed = sealer.note("child", "", **fields)
+        with self.database.write() as connection:
+            connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": created_at})
+
     def delete(self, report_ids: list[str]) -> None:
         """Delete all rows of these reports, as the purge does."""
         with self.database.write() as connection:
@@ -295,10 +302,7 @@ def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_
     recorded += [(ids[0], {"sex": "boy", "disability": "disability"}), (ids[1], {"disability": "no_disability"})]
     recorded += [(one, {"sex": "a word", "disability": ["x"]}) for one in ids[18:20]]
     for seconds, (report_id, fields) in enumerate(recorded):
-        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.desk.public[ONE], seconds)
-        sealed = note.note("child", "", **fields)  # type: ignore[arg-type]  # what no form sends
-        with year.database.write() as connection:
-            connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": seconds})
+        year.record_child(report_id, fields, seconds)
     for day in (20, 90.5):
         year.at(day).count()
         assert {sheet for sheet, _ in year.tally()}.isdisjoint(("sex", "disability")), "no counter grows by one child"
@@ -309,6 +313,21 @@ def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_
     assert [found["disability", cell] for cell in ("disability", "no_disability", "not_known")] == [None] * 3
     with year.database.read() as connection:
         assert list(connection.execute(select(t.note))) == [], "and nothing of it stays"
+
+
+def test_what_staff_record_of_a_child_too_late_is_deleted_uncounted(year: Year) -> None:
+    year.at(3).file(30)
+    with year.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id)).scalars())
+    year.at(105).count()
+    year.at(120).file(30)
+    for report_id in ids[:20]:
+        year.record_child(report_id, {"sex": "girl"}, 1)
+    year.at(196).count()
+    found = {one.cell: one.number for one in quarterly_figures.list_published(year.database) if one.sheet == "sex"}
+    assert found["girl"] is None, "of both quarters"
+    with year.database.read() as connection:
+        assert list(connection.execute(select(t.note))) == []
 
 
 def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(year: Year) -> None:

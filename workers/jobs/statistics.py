@@ -194,26 +194,28 @@ class StatisticsJob(BackgroundJob):
     def _publish(self, country: Country, quarter: str) -> None:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         child_notes = self._child_notes(country, quarter)
-        counted |= self._count_children(child_notes)
+        counted |= self._count_children(note for note, is_counted in child_notes if is_counted)
         # Only staff who use the console can enter reports; for other hotlines the cell would always be empty.
         has_console = any(hotline.delivery == CONSOLE_KIND for hotline in country.hotlines.values())
         channels = (STAFF_CHANNEL, *self._channels) if has_console else self._channels
         tables = aggregation.table_layout(country, quarter, self._languages[country.iso], channels)
         figures = list(aggregation.quarter_figures(counted, tables))
         figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
-        note_ids = [note.note_id for note in child_notes]
+        note_ids = [note.note_id for note, _ in child_notes]
         if quarterly_figures.publish(self._database, country.iso, quarter, figures, note_ids):
             log.info("statistics_published", country=country.iso, count=len(figures))
 
-    def _child_notes(self, country: Country, quarter: str) -> list[ChildNote]:
-        """Return the data that staff recorded on the children of a quarter's reports.
+    def _child_notes(self, country: Country, quarter: str) -> list[tuple[ChildNote, bool]]:
+        """Return the data that staff recorded on the children of reports, and whether the quarter counts it.
 
-        They are read once, when the quarter is published: a counter that grew with each report would show its child.
+        It is read once, when the quarter is published: a counter that grew with each report would show its child. What
+        was recorded for an earlier quarter came too late to be counted, and is only deleted.
         """
         start, end = aggregation.quarter_start(quarter), aggregation.quarter_end(quarter)
-        submitted = quarterly_figures.list_submitted(self._database, start - 1, end - 1)
-        report_ids = [report.report_id for report in submitted if report.country == country.iso]
-        return quarterly_figures.load_child_notes(self._database, report_ids)
+        submitted = quarterly_figures.list_submitted(self._database, 0, end - 1)
+        counts = {report.report_id: report.at >= start for report in submitted}
+        notes = quarterly_figures.load_child_notes(self._database, country.iso)
+        return [(note, counts[note.report_id]) for note in notes if note.report_id in counts]
 
     def _count_children(self, notes: Iterable[ChildNote]) -> dict[str, dict[str, int]]:
         """Return table → cell → number of reports. A later note of the same report replaces an earlier one."""

@@ -121,17 +121,15 @@ def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead
     return results
 
 
-def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[ChildNote]:
-    """Return the notes of staff on the child of each report, the latest note last."""
+def load_child_notes(database: Database, country: str) -> list[ChildNote]:
+    """Return the notes of staff on the children of a country's reports, the latest note last."""
     r, n = t.report.c, t.note.c
     query = select(r.report_id, r.mode, n.recipient, n.note_id, n.key_id, n.wrap, n.sealed)
-    query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(n.kind == CHILD_NOTE)
-    results: list[ChildNote] = []
+    query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(
+        n.kind == CHILD_NOTE, r.country == country
+    )
     with database.read() as connection:
-        for ids in _batches(report_ids):
-            rows = connection.execute(query.where(r.report_id.in_(ids)).order_by(n.created_at, n.note_id))
-            results += [ChildNote(*row) for row in rows]
-    return results
+        return [ChildNote(*row) for row in connection.execute(query.order_by(n.created_at, n.note_id))]
 
 
 def add_counts(
@@ -264,8 +262,8 @@ def publish(
 ) -> bool:
     """Publish the figures of a quarter for good, and delete its counters in the same transaction.
 
-    `counted_notes`: ids of the notes about children that are in the figures; they are deleted too. Returns False if the
-    quarter was published before.
+    `counted_notes`: ids of the notes about children that were counted or came too late; they are deleted too. Returns
+    False if the quarter was published before.
     """
     key = {"quarter": quarter, "country": country}
     rows = [{**key, "sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
