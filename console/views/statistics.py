@@ -96,8 +96,9 @@ def export_table(me: StaffRequest) -> Response:
     quarters, is_example = _quarters(_own_countries(me))
     name, body, content_type = _download(me.form, quarters)
     accounts.record_act(services.database, me.account, "exported:statistics", "figures")
-    name = f"example-{name}" if is_example else name
-    return download(body, content_type, name)
+    mode = services.settings.mode
+    mark = "example-" if is_example else "" if mode is Mode.LIVE else f"{mode}-"
+    return download(body, content_type, f"{mark}{name}")
 
 
 def _download(form: Mapping[str, str], quarters: Sequence[QuarterFigures]) -> tuple[str, str, str]:

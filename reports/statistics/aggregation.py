@@ -18,7 +18,7 @@ from reports.facts import AGE_BANDS, CATEGORIES, CHILD_FACTS
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 MIN_COUNT = 5
-MIN_SHARE_TOTAL = 10 * MIN_COUNT  # a tenth of fewer reports is under 5
+MIN_SHARE_TOTAL = 80  # of fewer, a share of 0 or 100 per cent leaves fewer than five possible numbers
 VisibleCells = Mapping[str, int | None]  # None: suppressed
 # How long after a report its outcome is counted. A quarter is published once that of its last report is counted.
 SETTLED_AFTER = 14 * DAY
@@ -26,7 +26,7 @@ SETTLED_AFTER = 14 * DAY
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
 LONGEST_CODE = 32
-NOT_KNOWN = "not_known"  # staff recorded no fact of the child when they closed the report
+NOT_KNOWN = "not_known"  # staff recorded no fact of the child; or the report was deleted before its outcome was counted
 TOTAL = ("total", "reports")
 
 # The time in which staff must acknowledge a report
@@ -34,10 +34,9 @@ ACKNOWLEDGE_WITHIN = {priority: clock.acknowledged for priority, clock in ESCALA
 TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "delivered": (("1 min", MINUTE), ("10 min", 10 * MINUTE), ("1 h", HOUR), ("1 day", DAY)),
     "read": (("15 min", 15 * MINUTE), ("1 h", HOUR), ("1 day", DAY), ("3 days", 3 * DAY)),
-    "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
-NO_OUTCOME = "no outcome"  # not closed two weeks after the report, or closed without an outcome
+NO_OUTCOME = "no outcome"  # not closed two weeks after the report, deleted before, or closed without an outcome
 FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that every reporter is shown
 # Screens that follow from an answer are not counted. Who leaves there went on from one step and never saw the next.
 BETWEEN_STEPS: Mapping[str, tuple[str, str]] = {"who": ("category", "place"), "words": ("place", "contact")}
@@ -54,9 +53,9 @@ Figure = tuple[str, str, int | None]  # table, cell, and the number; None: suppr
 # Suppress small counts: no number under 5 is shown, nor can be computed from the others. Pure.
 #
 # A table is one total and the cells that add up to it, each report in one cell. Nothing else is ever added up: no two
-# tables are crossed, no sum runs over countries or quarters, and a published figure of a quarter never changes. So
-# all published figures together give one equation for each table, and the rule below makes each of these equations
-# useless for finding a hidden cell.
+# tables are crossed, no two count the same reports in a cell, no sum runs over countries or quarters, and a published
+# figure of a quarter never changes. So all published figures together give one equation for each table, and the rule
+# below makes each of these equations useless for finding a hidden cell.
 #
 # The cell that is hidden beside the small ones is chosen by its place in the table and not by its size. Even somebody
 # who knows the rule is left with five or more possible values for each hidden cell: tests/reports/test_suppression.py
@@ -86,7 +85,7 @@ def visible_cells(cells: Mapping[str, int]) -> VisibleCells:
 
 
 def rounded_share(part: int, whole: int) -> int | None:
-    """Return the share in per cent, rounded to a multiple of 10; None if a tenth of `whole` is under 5."""
+    """Return the share in per cent, rounded to a multiple of 10; None if `whole` is too small for that."""
     return round(10 * part / whole) * 10 if whole >= MIN_SHARE_TOTAL else None
 
 
@@ -94,15 +93,13 @@ def rounded_share(part: int, whole: int) -> int | None:
 class ReportOutcome:
     """The outcome of one report.
 
-    `delivered`, `read`, `closed`: how long it took until the report was delivered, first read by a person, and closed,
-    in microseconds; None: not yet. `outcome`: how it was closed last; None: it is open, or was closed without an
-    outcome.
+    `delivered`, `read`: how long it took until the report was delivered and acknowledged, in microseconds; None: not
+    yet. `outcome`: how it was closed last; None: it is open, or was closed without an outcome.
     """
 
     priority: Priority
     delivered: int | None
     read: int | None
-    closed: int | None
     outcome: CaseOutcome | None = None
 
 
@@ -226,12 +223,15 @@ def table_layout(
         **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
         "outcome": [*CaseOutcome, NO_OUTCOME],
         **{name: [*values, NOT_KNOWN] for name, values in CHILD_FACTS.items()},
-        "answered": [f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
+        "answered": [
+            *(f"{priority} {timing}" for timing in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN),
+            NOT_KNOWN,
+        ],
     }
 
 
 def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
-    """Yield (table, cell) for one report: how long each stage took, how it was closed, whether it was read in time."""
+    """Yield (table, cell) for one report: the times of its stages, its outcome, whether it was acknowledged in time."""
     for name, steps in TIME_STEPS.items():
         yield name, _step(getattr(one, name), steps)
     yield "outcome", one.outcome or NO_OUTCOME

@@ -20,11 +20,10 @@ WEIGHTS: Mapping[str, Sequence[float]] = {
     "payment": (6, 2, 1, 1, 2, 30),
     "delivered": (60, 6, 2, 1, 1),
     "read": (14, 7, 10, 3, 2),
-    "closed": (5, 16, 4, 5),
     "outcome": (9, 8, 4, 3, 3, 2, 5),
     "sex": (9, 5, 1, 6),
     "disability": (1, 6, 9),
-    "answered": (9, 11, 12, 4, 1, 1, 2, 1),
+    "answered": (9, 11, 12, 4, 1, 1, 2, 1, 1),
 }
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from reports import spreadsheet
-from reports.statistics import svg_charts
-from reports.statistics.tables import QuarterFigures
+from reports.statistics.tables import QuarterFigures, csv_number
 
 _DATA = tomllib.loads(Path(__file__).with_name("helpline_framework.toml").read_text(encoding="utf-8"))
 VERSION: str = _DATA["version"]
@@ -45,10 +44,9 @@ def _rows(figures: QuarterFigures) -> Iterator[tuple[str, ...]]:
     if sheet := figures.sheet("category"):
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True):
             reason, kind = REASONS.get(cell, (NOT_MAPPED, ""))
-            yield figures.country, figures.name, reason, kind, cell, label, svg_charts.format_count(number), VERSION
+            yield figures.country, figures.name, reason, kind, cell, label, csv_number(number), VERSION
     for table, (name, terms) in CHILD_TERMS.items():
         if sheet := figures.sheet(table):
             for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True):
                 if term := terms.get(cell):
-                    count = svg_charts.format_count(number)
-                    yield figures.country, figures.name, name, term, cell, label, count, VERSION
+                    yield figures.country, figures.name, name, term, cell, label, csv_number(number), VERSION

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from reports.facts import CATEGORIES
+from reports.statistics.aggregation import ACKNOWLEDGE_WITHIN
 from reports.statistics.tables import PERCENT_TABLES, QuarterFigures, QuarterTable
 
 QUARTERS_OF_YEAR = 4
@@ -33,10 +34,10 @@ TOPICS = dict(
 
 
 def headline(of: QuarterFigures) -> str:
-    """Return a sentence about the quarter, from those of its figures that are shown."""
+    """Return a sentence about a quarter or year, from those of its figures that are shown."""
     if of.total is None:
-        return "Fewer than 5 reports."
-    parts = [f"{of.total:,} reports", *_about(of, of.total), *_opened(of, of.total)]
+        return "The number of reports is not shown." if of.is_year else "Fewer than 5 reports."
+    parts = [f"{of.total:,} reports", *_about(of, of.total), *_acknowledged(of, of.total)]
     return "; ".join(parts) + "."
 
 
@@ -50,11 +51,11 @@ def _about(of: QuarterFigures, total: int) -> Iterator[str]:
         yield f"{_fraction(shown[topic], total)} about {TOPICS[topic]}"
 
 
-def _opened(of: QuarterFigures, total: int) -> Iterator[str]:
-    shares = sheet.shares if (sheet := of.sheet("answered")) else ()
-    parts = [part for _, part, _ in shares if part is not None]
-    if len(parts) == len(shares) and parts:
-        yield f"{_fraction(sum(parts), total)} opened within the target time"
+def _acknowledged(of: QuarterFigures, total: int) -> Iterator[str]:
+    numbers = sheet.numbers if (sheet := of.sheet("answered")) else {}
+    in_time = _add([numbers.get(f"{priority} in time") for priority in ACKNOWLEDGE_WITHIN])
+    if in_time is not None:
+        yield f"{_fraction(in_time, total)} acknowledged within the target time"
 
 
 def _fraction(part: int, whole: int) -> str:

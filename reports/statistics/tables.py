@@ -38,13 +38,12 @@ TABLE_TITLES: Mapping[str, str] = {
     "age": "Age of the child",
     "channel": "How they came in",
     "language": "In which language",
-    "answered": "Opened within the target time",
+    "answered": "Acknowledged within the target time",
     "outcome": "Outcomes",
     "sex": "Sex of the child",
     "disability": "Disability of the child",
     "delivered": "Time to delivery",
-    "read": "Time to first opening",
-    "closed": "Time to closing",
+    "read": "Time to acknowledgement",
     "payment": "Payments that were mentioned",
     "use": "Use of the service",
     "left": "Where people leave, per cent of those who saw the step",
@@ -55,18 +54,21 @@ PERCENT_TABLES = ("left", "sent")
 SMS_TABLE, SMS_TITLE, SMS_CELL = "sms", "SMS sent (billing parts)", "sms_parts"  # a table with its own scale
 TABLE_NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
+    "category": "The last row also counts requests to be called that name no concern.",
+    "channel": "The last row also counts reports of which this is not known.",
+    "language": "English also counts reports of which this is not known.",
     "place": "Groups of places where the country has them. The question may be left open.",
     "age": "The question may be left open.",
-    "answered": "The target times hold at night too. A share is shown only if both of its numbers may be shown.",
+    "answered": "A person at a hotline has taken the report on. The target times hold at night too. A share is shown "
+    "only if both of its numbers may be shown. Not known: deleted by the reporter within two weeks.",
     "outcome": "As the hotline closed the report, two weeks after it came.",
     "sex": "As staff recorded it at closing, where they knew it. No reporter is asked.",
     "disability": "As staff recorded it at closing, where they knew it. No reporter is asked.",
-    "closed": "Counted two weeks after a report came.",
-    "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
+    "read": "A person at a hotline has taken the report on. Counted two weeks after a report came.",
     "use": "Times, not people, in all calls, whether they became reports or not.",
     SMS_TABLE: "Providers charge for each part of an SMS.",
-    "left": "In tenths, and only of 50 and more. Who goes back home has left too. In danger, who comes after where.",
-    "sent": "In tenths, and only of 50 and more.",
+    "left": "In tenths, and only of 80 and more. Who goes back home has left too. In danger, who comes after where.",
+    "sent": "In tenths, and only of 80 and more.",
     "helped": "As readers of closed reports answered, once for each report. They may skip the question.",
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }
@@ -85,7 +87,8 @@ CELL_LABELS: Mapping[str, str] = {
     **staff_labels.SEXES,
     **staff_labels.DISABILITIES,
     NOT_KNOWN: "Not known, or not recorded",
-    NO_OUTCOME: "Still open, or no outcome given",
+    NO_OUTCOME: "Still open, deleted, or no outcome given",
+    LATER: "Later, not yet, or deleted before",
     "home": "First screen",
     "danger": "A report begun: is there danger?",
     "category": "What happened?",
@@ -112,8 +115,6 @@ TIME_STEP_ENDS = (
     "1 h",
     "1 day",
     "3 days",
-    "1 week",
-    "2 weeks",
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CELLS = (*CATEGORIES[-1:], LATER, NO_OUTCOME, NOT_TOLD, NOT_KNOWN)
@@ -132,7 +133,7 @@ FIRST_CELLS += tuple(HELPED + answer for answer in HELP_ANSWERS)
 FIRST_CELLS += (*CaseOutcome, *(value for values in CHILD_FACTS.values() for value in values))
 SCREEN_CELLS = (*COUNTED_USES[:2], *LEFT_CELLS[1:], *COUNTED_USES[2:])
 TARGET_TIMES = {"P1": "15 minutes", "P2": "an hour", "P3": "a day", "P4": "three days"}
-TARGET_SHARE = 90  # per cent of reports that are to be opened within the target time
+TARGET_SHARE = 90  # per cent of reports that are to be acknowledged within the target time
 MAX_TILE_COLUMNS = 3
 TILE_LAYOUTS: Mapping[str, list[list[str]]] = tomllib.loads(
     Path(__file__).with_name("tiles.toml").read_text(encoding="utf-8")
@@ -191,13 +192,13 @@ class QuarterTable:
 
     @property
     def shares(self) -> tuple[ShareRow, ...]:
-        """Return how many reports of each priority were opened in time, of how many, where both may be shown."""
+        """Return how many reports of each priority were acknowledged in time, of how many, where both may be shown."""
         return tuple(_in_time(self.numbers, priority) for priority in ACKNOWLEDGE_WITHIN)
 
 
 @dataclass(frozen=True, slots=True)
 class QuarterFigures:
-    """The published figures of one country and quarter. `name`: the quarter, such as `2026-Q4`."""
+    """The published figures of one country and quarter. `name`: the quarter, such as `2026-Q4`, or a year."""
 
     country: str
     name: str
@@ -212,6 +213,11 @@ class QuarterFigures:
     def year(self) -> str:
         """Return the year of the quarter."""
         return self.name.partition("-Q")[0]
+
+    @property
+    def is_year(self) -> bool:
+        """Return whether these are the sums of a year."""
+        return self.name == self.year
 
     @property
     def ordinal(self) -> str:
@@ -329,13 +335,13 @@ def reports_csv(quarters: Sequence[QuarterFigures]) -> str:
     """Return every cell of every table as CSV."""
     head = ("country", "quarter", "table", "cell", "words", "reports")
     rows = [
-        (figures.country, figures.name, sheet.name, cell, label, _csv_number(number))
+        (figures.country, figures.name, sheet.name, cell, label, csv_number(number))
         for figures in quarters
         for sheet in figures.sheets
         for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
     ]
     totals = [
-        (figures.country, figures.name, "total", "reports", "All reports", _csv_number(figures.total))
+        (figures.country, figures.name, "total", "reports", "All reports", csv_number(figures.total))
         for figures in quarters
     ]
     return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
@@ -347,7 +353,7 @@ def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
     No card number and no account number is in it.
     """
     rows = [
-        (figures.country, figures.name, cell, CELL_LABELS[cell], _csv_number(number))
+        (figures.country, figures.name, cell, CELL_LABELS[cell], csv_number(number))
         for figures in quarters
         if (sheet := figures.sheet("payment"))
         for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
@@ -357,9 +363,10 @@ def payments_csv(quarters: Sequence[QuarterFigures]) -> str:
 
 def chart_csv(sheet: QuarterTable) -> str:
     """Return the numbers of one chart as CSV."""
-    rows = [(label, _csv_number(number)) for label, number in sheet.rows]
+    rows = [(label, csv_number(number)) for label, number in sheet.rows]
     return spreadsheet.as_csv(("words", "reports"), rows)
 
 
-def _csv_number(number: int | None) -> str:
+def csv_number(number: int | None) -> str:
+    """Return a number as a CSV file has it: without separators, which spreadsheets read differently by country."""
     return NOT_SHOWN if number is None else str(number)

@@ -74,7 +74,7 @@ def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
     assert page.locator("details.numbers td").first.is_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="All tables (CSV)").click()
-    assert download.value.suggested_filename == "statistics-reports.csv"
+    assert download.value.suggested_filename == "demo-statistics-reports.csv"
     assert "Vanuatu" not in Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
     page.get_by_role("link", name="Readiness").click()
     page.get_by_role("heading", name="Country readiness").wait_for()

@@ -85,7 +85,7 @@ def test_true_figures_are_never_mixed_with_the_example(console: Console, figures
 def test_a_chart_is_downloaded_as_a_picture_and_as_numbers(console: Console, figures: None) -> None:
     lead = someone(console, "lead")
     picture = lead.post("/statistics/export", {"chart": "vu-2026-q3-category.svg"}, at="/statistics")
-    assert picture.headers["Content-Disposition"] == 'attachment; filename="vu-2026-q3-category.svg"'
+    assert picture.headers["Content-Disposition"] == 'attachment; filename="demo-vu-2026-q3-category.svg"'
     assert picture.headers["Content-Type"].startswith("image/svg+xml")
     assert picture.html.startswith("<svg ") and "var(" not in picture.html and ">not shown</text>" in picture.html
     numbers = lead.post("/statistics/export", {"chart": "vu-2026-q3-category.csv"}, at="/statistics")
@@ -119,7 +119,7 @@ def test_tables_go_out_after_a_re_check_alone_and_stand_in_the_audit(console: Co
     given = lead.post("/statistics/export", {"table": "reports"}, at="/statistics")
     assert given.status == 200
     assert given.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert given.headers["Content-Disposition"] == 'attachment; filename="statistics-reports.csv"'
+    assert given.headers["Content-Disposition"] == 'attachment; filename="demo-statistics-reports.csv"'
     assert exports(console.parts.database) == [f"staff:{HOTLINE}/lead"]
     cells = list(csv.reader(io.StringIO(given.html.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"))))
     assert ["VU", "2026-Q3", "category", "luring", "Asked for photos or money (grooming, blackmail)", "41"] in cells

@@ -64,7 +64,7 @@ def test_words_are_typed_on_the_sent_screen_and_another_call_adds_the_rest(redis
 @pytest.mark.parametrize(("begins", "cell"), [("How old", "who"), ("May staff contact", "contact")])
 def test_the_statistics_find_a_screen_at_which_people_hang_up(redis_url: str, begins: str, cell: str) -> None:
     way = Way(0.02, words_before=False, bad_screen=begins)
-    left = dict(figures(call_all(redis_url, way, 1, range(70))).left)
+    left = dict(figures(call_all(redis_url, way, 1, range(120))).left)
     assert left.pop(cell) in (20, 30, 40)
     assert all(share is None or share <= 10 for share in left.values())
 

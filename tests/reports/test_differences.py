@@ -6,6 +6,7 @@ each fortnight, subtracts within each table, and solves all published sums as ex
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ import pytest
 from reports import facts
 from reports.case_state import CaseOutcome
 from reports.countries import country
+from reports.escalation import ESCALATION_TIMES
 from reports.statistics import aggregation
 from reports.statistics.aggregation import (
     MIN_COUNT,
@@ -29,7 +31,7 @@ from reports.statistics.aggregation import (
     table_layout,
     visible_total,
 )
-from runtime.time_units import DAY, HOUR
+from runtime.time_units import DAY, HOUR, MINUTE
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
@@ -57,7 +59,7 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
             }
             read = round(chance.lognormvariate(0, 2) * HOUR)
             how = chance.choices((*CaseOutcome, None), (9, 6, 3, 2, 2, 1, 5))[0]
-            outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None, how)
+            outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, how)
             made.append((land.iso, when, head, outcome))
     return made
 
@@ -158,6 +160,29 @@ def _all_exports(truth: Mapping[Cell, int]) -> dict[Cell, int | None]:
         for cell, number in exported(truth, at).items():
             assert kept.setdefault(cell, number) == number
     return kept
+
+
+def test_no_two_tables_count_the_same_reports_in_a_cell() -> None:
+    """Otherwise one table shows what the other hides: its equation has one hidden cell less than the rule requires."""
+    minutes = (None, 1, 12, 50, 600, 2 * 1440, 5 * 1440)
+    times = [None if each is None else each * MINUTE for each in minutes]
+    one_of_each = [
+        ReportOutcome(priority, delivered, read, outcome)
+        for priority in ESCALATION_TIMES
+        for delivered, read in itertools.product(times, times)
+        if read is None or (delivered is not None and delivered <= read)
+        for outcome in ((*CaseOutcome, None) if read is not None else (None,))
+    ]
+    reports_of: dict[tuple[str, str], set[int]] = {}
+    for number, outcome in enumerate(one_of_each):
+        for cell in aggregation.outcome_cells(outcome):
+            reports_of.setdefault(cell, set()).add(number)
+    pairs = [
+        (one, other)
+        for one, other in itertools.combinations(reports_of, 2)
+        if one[0] != other[0] and reports_of[one] == reports_of[other]
+    ]
+    assert pairs == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -132,14 +132,16 @@ def test_the_sentence_says_what_is_shown() -> None:
     )
     assert headline(one) == (
         "150 reports; 4 of 10 about a child who is asked for photos, money or secrets; "
-        "8 of 10 opened within the target time."
+        "8 of 10 acknowledged within the target time."
     )
+    late_hidden = quarter(("total", "reports", 150), *answered(30, None, 50, 5, 40, 5, 10, None))
+    assert headline(late_hidden) == "150 reports; 8 of 10 acknowledged within the target time."
 
 
 @pytest.mark.rule("S-29")
 def test_the_sentence_is_silent_about_what_is_not_shown() -> None:
     hidden = [("category", "harm", 52), ("category", "luring", None), ("category", "other", None)]
-    one = quarter(("total", "reports", 150), *hidden, *answered(30, None, 50, 5, 40, 5, 10, None))
+    one = quarter(("total", "reports", 150), *hidden, *answered(30, 5, 50, 5, 40, 5, None, None))
     assert headline(one) == "150 reports.", "more could be hidden than the largest that is shown"
     assert headline(quarter(("total", "reports", None))) == "Fewer than 5 reports."
 
@@ -166,6 +168,12 @@ def test_a_year_is_the_sum_of_four_numbers_that_are_shown() -> None:
     assert year.sheet("left") is None, "shares are not added up"
     assert years(quarters(rows[1:])) != [], "of four quarters, one without a total"
     assert years(quarters([row for row in rows if row[0] != "2026-Q4"])) == [], "three quarters are no year"
+
+
+def test_a_year_with_a_quarter_of_fewer_than_five_is_not_called_small() -> None:
+    names = [f"2026-Q{number}" for number in (1, 2, 3, 4)]
+    (year,) = years(quarters([(name, "total", "reports", None if name == "2026-Q2" else 200) for name in names]))
+    assert (year.total, headline(year)) == (None, "The number of reports is not shown.")
 
 
 @pytest.mark.rule("S-29")
@@ -215,6 +223,15 @@ def test_what_has_no_term_is_counted_and_shown() -> None:
     assert terms == [("Gender", "Girl", "31"), ("Gender", "Unknown", "not shown")]
     hidden = quarter(("total", "reports", 50), ("category", "harm", None), ("category", "other", None))
     assert helpline_framework.not_mapped(hidden) is None
+
+
+def test_a_number_of_a_csv_file_has_no_separators() -> None:
+    """A spreadsheet takes 1,234 for one and a bit where the comma is the decimal sign."""
+    one = quarter(
+        ("total", "reports", 1234), ("category", "harm", 1234), ("payment", "none", 1234), ("sex", "girl", 1234)
+    )
+    for text in (reports_csv([one]), tables.payments_csv([one]), helpline_framework.framework_csv([one])):
+        assert {row["reports"] for row in csv.DictReader(io.StringIO(text.removeprefix(BOM)))} == {"1234"}
 
 
 def test_every_column_and_every_table_is_in_the_dictionary() -> None:

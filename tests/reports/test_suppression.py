@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -82,6 +82,13 @@ def test_what_is_seen_of_a_table(cells: list[int], seen: list[int | None]) -> No
     assert list(found.values()) == seen
 
 
-@pytest.mark.parametrize(("part", "whole", "seen"), [(31, 50, 60), (0, 50, 0), (49, 49, None), (10, 0, None)])
+def test_a_share_leaves_five_values_at_least() -> None:
+    """The whole is published too: of 50 people 0 per cent are none, one or two."""
+    for whole in range(1, 300):
+        parts = Counter(rounded_share(part, whole) for part in range(whole + 1))
+        assert all(count >= MIN_COUNT for share, count in parts.items() if share is not None), whole
+
+
+@pytest.mark.parametrize(("part", "whole", "seen"), [(49, 80, 60), (0, 80, 0), (79, 79, None), (10, 0, None)])
 def test_a_share_is_in_tenths_of_a_whole_that_is_large_enough(part: int, whole: int, seen: int | None) -> None:
     assert rounded_share(part, whole) == seen

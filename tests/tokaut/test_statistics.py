@@ -44,7 +44,7 @@ ROWS = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    migrate(database, "demo")
+    migrate(database, "live")
     names = ("quarter", "country", "sheet", "cell", "number")
     with database.write() as connection:
         connection.execute(insert(t.figure), [dict(zip(names, row, strict=True)) for row in ROWS])
@@ -123,7 +123,7 @@ def test_made_up_figures_replace_no_real_ones(folder: Path) -> None:
     run(folder, "export", str(out))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     result = run(folder, "export", str(out), "--example")
-    assert (result.exit_code, "has figures that are not made up" in result.output) == (1, True), result.output
+    assert (result.exit_code, "has figures of real reports" in result.output) == (1, True), result.output
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
@@ -143,6 +143,24 @@ def test_an_example_says_on_top_that_it_is_made_up(folder: Path) -> None:
     assert text.index("EXAMPLE. Every number on this page is made up.") < text.index("<h1>")
     run(folder, "export", str(folder / "b"))
     assert "EXAMPLE" not in (folder / "b" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", ["demo", "training"])
+def test_each_file_of_a_demo_or_training_says_that_it_is_one(folder: Path, mode: str) -> None:
+    """A quarter of drills must not be taken for one of real reports."""
+    real = folder / "real"
+    run(folder, "export", str(real))
+    before = (real / "index.html").read_bytes()
+    with Database(f"sqlite:///{folder / 'tokaut.db'}").write() as connection:
+        connection.execute(t.made_for.update().values(mode=mode))
+    mark = f"{mode.upper()}. No report here is real."
+    assert run(folder, "show").output.startswith(mark)
+    assert run(folder, "export", str(folder / "a")).exit_code == 0
+    files = [path for path in (folder / "a").rglob("*") if path.is_file()]
+    assert [path.name for path in files if mode.upper() not in path.read_text(encoding="utf-8")] == []
+    assert mark in (folder / "a" / "index.html").read_text(encoding="utf-8")
+    assert run(folder, "export", str(real)).exit_code == 1 and (real / "index.html").read_bytes() == before
+    assert run(folder, "export", str(folder / "a")).exit_code == 0, "and again"
 
 
 def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(folder: Path) -> None:

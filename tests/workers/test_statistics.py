@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from reports.store.audit_log import entry_row
 from reports.store.mailboxes.correspondence import AnswerTarget
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import save_screen_counts
+from reports.store.operations.retention import REPORT_TABLES
 from reports.store.schema import tables as t
 from runtime.telephony import CHANNEL_KINDS
 from tests.workers.filings import ONE, Desk
@@ -68,11 +70,24 @@ class Year:
         self.clock = self.clock or self.counting()
         self.clock.count()
 
-    def take_on(self, deliveries: list[str]) -> None:
+    def take_on(self, deliveries: list[str], act: str = "accepted") -> None:
         """Acknowledge the deliveries, as a person does."""
         with self.database.write() as connection:
-            rows = [entry_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
+            rows = [entry_row("phone:x", act, one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
+
+    def record_child(self, report_id: str, fields: dict[str, Any], created_at: int) -> None:
+        """Record facts of the child, as staff do when they close the report."""
+        sealer = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), self.desk.public[ONE], created_at)
+        sealed = sealer.note("child", "", **fields)
+        with self.database.write() as connection:
+            connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": created_at})
+
+    def delete(self, report_ids: list[str]) -> None:
+        """Delete all rows of these reports, as the purge does."""
+        with self.database.write() as connection:
+            for table in REPORT_TABLES:
+                connection.execute(table.delete().where(table.c.report_id.in_(report_ids)))
 
     def tally(self) -> dict[tuple[str, str], int]:
         with self.database.read() as connection:
@@ -121,9 +136,21 @@ def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
 def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Year) -> None:
     year.at(3).file(4, category="self_harm")
     year.at(95).count()
-    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "outcome", "answered"}
+    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "outcome", "answered"}
     year.at(105).count()
     assert year.figures() == {("total", "reports"): None}
+
+
+def test_a_quarter_without_a_report_looks_like_one_with_fewer_than_five(year: Year) -> None:
+    """Also where nobody called: else a quarter that is missing says that there was no report."""
+    year.at(3).file(30)
+    year.at(105).count()
+    year.at(285).count()
+    assert year.figures()["total", "reports"] is None
+    published = quarterly_figures.list_published(year.database)
+    assert sorted({one.quarter for one in published}) == ["2027-Q1", "2027-Q2"], "the third one ended two days ago"
+    year.count()
+    assert quarterly_figures.list_published(year.database) == published
 
 
 def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
@@ -138,9 +165,39 @@ def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
         for seconds, (object_id, act) in enumerate(acts):
             row = entry_row("staff:vu-pikinini/mere", act, object_id, year.database.now() + seconds)
             connection.execute(insert(t.audit), row)
-    year.at(20).count()
+    year.at(91).count()
     found = {cell: number for (sheet, cell), number in year.tally().items() if sheet == "outcome"}
     assert found == {"helped": 4, "none_came": 1, "hoax": 5, "no outcome": 2}
+
+
+def test_no_table_has_more_reports_than_the_total(year: Year) -> None:
+    """Reports that were not counted yet can be deleted by their reporters after their outcome was known."""
+    year.at(3).file(30)
+    with year.database.read() as connection:
+        newest = list(connection.execute(select(t.report.c.report_id).order_by(t.report.c.created_at)).scalars())[25:]
+    year.at(20).count()
+    year.delete(newest)
+    year.at(91).count()
+    sums: Counter[str] = Counter()
+    for (sheet, _), number in year.tally().items():
+        sums[sheet] += number
+    assert {*sums.values()} == {25}
+
+
+def test_an_outcome_later_than_two_weeks_is_none(year: Year) -> None:
+    """Also of a report that was counted much later: all reports of a quarter must be judged after the same time."""
+    year.at(3).file(12)
+    with year.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id)).scalars())
+    for day, of in ((10, ids[:6]), (30, ids[6:])):
+        with year.at(day).database.write() as connection:
+            rows = [entry_row("staff:vu-pikinini/mere", "closed:helped", one, year.database.now()) for one in of]
+            connection.execute(insert(t.audit), rows)
+    year.at(91).count()
+    assert {cell: number for (sheet, cell), number in year.tally().items() if sheet == "outcome"} == {
+        "helped": 6,
+        "no outcome": 6,
+    }
 
 
 def test_an_entry_of_staff_submits_no_report(year: Year) -> None:
@@ -165,6 +222,34 @@ def test_two_clocks_count_nothing_twice(year: Year) -> None:
     assert year.figures()["total", "reports"] == 30
 
 
+@pytest.mark.parametrize("fault", ["it stops", "another scheduler counts"])
+def test_a_quarter_comes_out_only_when_all_its_reports_are_counted(
+    year: Year, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    year.at(3).file(30)
+    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 100})  # so the quarter is open
+    job = year.at(105).counting()
+    if fault == "it stops":
+        job._stopping.set()
+    else:
+        monkeypatch.setattr(quarterly_figures, "add_counts", lambda *_: False)
+    job.count()
+    assert year.figures() == {}
+    monkeypatch.undo()
+    year.count()
+    assert year.figures()["total", "reports"] == 30
+
+
+def test_a_clock_that_runs_ahead_publishes_nothing(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter that came out too early could never be completed. The earlier of two clocks counts."""
+    year.at(3).file(30)
+    ahead = year.database.now() + 200 * DAY * SECOND
+    monkeypatch.setattr(year.database, "now", lambda: ahead)
+    year.count()
+    monkeypatch.undo()
+    assert bool(year.figures()) == year.database.is_sqlite, "it has only one clock; the check for jumps protects it"
+
+
 def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
     year.at(3).file(10)
     year.at(4).count()
@@ -184,7 +269,29 @@ def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
     assert ("answered", "P2 in time") not in year.tally()
     year.at(18).count()
     found = {cell: count for (sheet, cell), count in year.tally().items() if sheet in ("answered", "read")}
-    assert found == {"P2 in time": 10, "P2 late": 10, "15 min": 10, "1 day": 10}
+    assert found == {"P2 in time": 10, "P2 late": 5, "15 min": 10, "1 day": 5}, "five are not counted yet"
+
+
+def test_a_report_that_was_rejected_is_not_acknowledged(year: Year) -> None:
+    year.at(3).take_on(year.file(10), "rejected")
+    year.at(91).count()
+    found = {(sheet, cell) for sheet, cell in year.tally() if sheet in ("answered", "read")}
+    assert found == {("answered", "P1 late"), ("read", "later or not yet")}
+
+
+def test_a_report_deleted_before_its_outcome_was_counted_is_not_late(year: Year) -> None:
+    year.at(3)
+    year.take_on(year.file(20, priority="P4"))
+    with year.database.read() as connection:
+        oldest = list(connection.execute(select(t.report.c.report_id)).scalars())[:12]
+    for priority in ("P1", "P2", "P3"):
+        year.take_on(year.file(12, priority=priority)[:6])
+    year.at(5).count()
+    year.delete(oldest)
+    year.at(105).count()
+    found = year.figures()
+    cells = ("P1 late", "P2 late", "P3 late", "P4 in time", "P4 late", "not_known")
+    assert [found["answered", cell] for cell in cells] == [6, 6, 6, 8, None, None]
 
 
 def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(year: Year) -> None:
@@ -195,10 +302,7 @@ def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_
     recorded += [(ids[0], {"sex": "boy", "disability": "disability"}), (ids[1], {"disability": "no_disability"})]
     recorded += [(one, {"sex": "a word", "disability": ["x"]}) for one in ids[18:20]]
     for seconds, (report_id, fields) in enumerate(recorded):
-        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.desk.public[ONE], seconds)
-        sealed = note.note("child", "", **fields)  # type: ignore[arg-type]  # what no form sends
-        with year.database.write() as connection:
-            connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": seconds})
+        year.record_child(report_id, fields, seconds)
     for day in (20, 90.5):
         year.at(day).count()
         assert {sheet for sheet, _ in year.tally()}.isdisjoint(("sex", "disability")), "no counter grows by one child"
@@ -209,6 +313,21 @@ def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_
     assert [found["disability", cell] for cell in ("disability", "no_disability", "not_known")] == [None] * 3
     with year.database.read() as connection:
         assert list(connection.execute(select(t.note))) == [], "and nothing of it stays"
+
+
+def test_what_staff_record_of_a_child_too_late_is_deleted_uncounted(year: Year) -> None:
+    year.at(3).file(30)
+    with year.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id)).scalars())
+    year.at(105).count()
+    year.at(120).file(30)
+    for report_id in ids[:20]:
+        year.record_child(report_id, {"sex": "girl"}, 1)
+    year.at(196).count()
+    found = {one.cell: one.number for one in quarterly_figures.list_published(year.database) if one.sheet == "sex"}
+    assert found["girl"] is None, "of both quarters"
+    with year.database.read() as connection:
+        assert list(connection.execute(select(t.note))) == []
 
 
 def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(year: Year) -> None:
@@ -262,14 +381,14 @@ def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
 
 
 def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Year) -> None:
-    shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
+    shown = {"danger": 80, "danger+": 41, "category": 41, "tips_young": 4, "home": 100, "sent": 27}
     for day in ("2027-01-03", "2027-03-31"):
         save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
     save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day again
     save_screen_counts(year.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
     year.at(105).count()
     found = year.figures()
-    assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)
+    assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 160, None)
     assert (found["use", "tips_young"], found["left", "danger"], found["left", "category"]) == (8, 50, 100)
     assert (found["left", "place"], found["sent", "sent"]) == (None, 30)
     assert [found["helped", f"helped_{answer}"] for answer in ("yes", "little", "no")] == [20, None, None]

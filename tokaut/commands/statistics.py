@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ from reports.statistics.tables import (
     payments_csv,
     reports_csv,
 )
+from reports.store import audit_log
 from reports.store.operations import delivery_actions, quarterly_figures
 from runtime.settings import Mode
 from tokaut.database import open_database
@@ -34,7 +35,10 @@ from tokaut.terminal import CommandError, CommandGroup, did_you_mean, echo
 
 CHARTS = "charts"
 CHART_FILE = re.compile(r"[a-z]{2}-\d{4}-q[1-4]-[\w-]+\.(svg|csv)")
-EXAMPLE_MARK = "EXAMPLE"
+NOT_REAL: Mapping[Mode, str] = {
+    mode: f"{mode.upper()}. No report here is real." for mode in Mode if mode is not Mode.LIVE
+}
+MARKS = (EXAMPLE, *NOT_REAL.values())
 OF_COUNTRY = click.option("--country", "isos", multiple=True, metavar="vu", help="Only this country; may be repeated.")
 MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, as an example.")
 
@@ -60,9 +64,10 @@ def show(isos: Sequence[str], made_up: bool) -> None:
 
     Next: `tokaut statistics export` writes the same as a page and as tables.
     """
-    if made_up:
-        echo(EXAMPLE)
-    quarters = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
+    figures, mark = _figures(isos, made_up, "")
+    if mark:
+        echo(mark)
+    quarters = group_by_quarter(figures, LANGUAGE_NAMES)
     for quarter in quarters:
         echo(_as_text(quarter))
     if not quarters:
@@ -80,20 +85,21 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     dictionary.csv says what they mean. payments.csv counts reports by the kind of payment that was asked for or made,
     for bank coalitions. It contains no card or account numbers. child-helpline.csv has the categories in the terms of
     Child Helpline International. charts/ has each chart as SVG and as CSV. The audit records the export. It replaces an
-    earlier export in FOLDER as a whole. Each file of an example says that it is one, and none replaces real figures.
+    earlier export in FOLDER as a whole. Each file of an example says that it is one, and so does each file of a demo
+    or training. None of them replaces real figures.
 
     \b
     Example:  tokaut statistics export /srv/www/tokaut
 
     Next: look at index.html, and read the lines at its top before you pass it on.
     """
-    figures = _figures(isos, made_up, "exported:statistics")
-    if made_up and (real := _real_figures(folder)):
-        raise CommandError(f"{real} has figures that are not made up. Name another folder for the example.")
+    figures, mark = _figures(isos, made_up, "exported:statistics")
+    if mark and (real := _real_figures(folder)):
+        raise CommandError(f"{real} has figures of real reports. Name another folder for these, which are not.")
     quarters = group_by_quarter(figures, LANGUAGE_NAMES)
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
-        "index.html": statistics_html(quarters, _country_names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
+        "index.html": statistics_html(quarters, _country_names(), made_on=made_on, mark=mark),
         "reports.csv": reports_csv(quarters),
         "payments.csv": payments_csv(quarters),
         "child-helpline.csv": framework_csv(quarters),
@@ -104,13 +110,13 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
         for quarter in quarters
         for sheet in quarter.shown
         for kind, text in (
-            ("svg", standalone(chart_svg(sheet), EXAMPLE_MARK if made_up else "")),
+            ("svg", standalone(chart_svg(sheet), _word(mark))),
             ("csv", chart_csv(sheet)),
         )
     }
     texts = {folder / name: text for name, text in (files | charts).items()}
-    if made_up:
-        texts = {path: _as_example(path, text) for path, text in texts.items()}
+    if mark:
+        texts = {path: _as_example(path, text, mark) for path, text in texts.items()}
     with writing(folder, "Name a folder of yours."):
         (folder / CHARTS).mkdir(parents=True, exist_ok=True)
         earlier = [path for path in (folder / CHARTS).iterdir() if CHART_FILE.fullmatch(path.name)]
@@ -119,29 +125,36 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 
 
 def _real_figures(folder: Path) -> Path | None:
-    """Return a file of an earlier export that was not an example, or None. Raises CommandError."""
+    """Return a file of an earlier export of real reports, or None. Raises CommandError."""
     path = folder / "index.html"
     try:
-        return None if not path.exists() or EXAMPLE in path.read_text("utf-8", "replace") else path
+        text = path.read_text("utf-8", "replace") if path.exists() else EXAMPLE
+        return None if any(mark in text for mark in MARKS) else path
     except OSError as error:
         raise CommandError(f"{path} cannot be read ({error.strerror}). Name a folder of yours.") from None
 
 
-def _as_example(path: Path, text: str) -> str:
-    return with_column(text, "example", f"{EXAMPLE_MARK}: made up") if path.suffix == ".csv" else text
+def _as_example(path: Path, text: str, mark: str) -> str:
+    return with_column(text, "example", f"{_word(mark)}: made up") if path.suffix == ".csv" else text
 
 
-def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> list[PublishedFigure]:
+def _word(mark: str) -> str:
+    """Return the first word of a mark."""
+    return mark.partition(".")[0]
+
+
+def _figures(isos: Sequence[str], made_up: bool, audit_action: str) -> tuple[list[PublishedFigure], str]:
+    """Return the figures, and the mark of those that count no real report; "" if they do."""
     countries = [iso.upper() for iso in isos]
     if made_up:
         _refuse_unknown(countries, [])
-        return example_figures(country.load_countries(countries or ["vu", "ke"], Mode.DEMO).all)
+        return example_figures(country.load_countries(countries or ["vu", "ke"], Mode.DEMO).all), EXAMPLE
     with open_database() as (database, actor):
         figures = quarterly_figures.list_published(database, countries)
         _refuse_unknown(countries, figures)
         if audit_action:
             delivery_actions.record_action(database, audit_action, "figures", actor)
-        return figures
+        return figures, NOT_REAL.get(audit_log.database_mode(database), "")
 
 
 def _refuse_unknown(countries: Sequence[str], figures: Sequence[PublishedFigure]) -> None:

@@ -27,7 +27,7 @@ from reports.statistics import aggregation
 from reports.statistics.aggregation import MIN_COUNT, SETTLED_AFTER, outcome_cells
 from reports.store import audit_log
 from reports.store.engine.database import Database
-from reports.store.operations import quarterly_figures
+from reports.store.operations import quarterly_figures, retention
 from reports.store.operations.quarterly_figures import ChildNote, CountedReport, CountProgress, ReportHead
 from reports.store.row_isolation import process_each
 from runtime.settings import Mode
@@ -96,7 +96,7 @@ class StatisticsJob(BackgroundJob):
 
         A country that cannot be counted stops no other.
         """
-        now = self._database.now() - COMMIT_MARGIN
+        now = retention.purge_time(self._database) - COMMIT_MARGIN  # a quarter must not come out early, either
         progress = quarterly_figures.load_progress(self._database)
         progress |= {each.iso: CountProgress() for each in self._countries if each.iso not in progress}
         oldest = min(min(progress[each.iso].until, progress[each.iso].settled) for each in self._countries)
@@ -104,11 +104,14 @@ class StatisticsJob(BackgroundJob):
 
         def count_country(country: Country) -> None:
             reports = [report for report in submitted if report.country == country.iso]
-            self._count(country, progress[country.iso].until, reports, now)
-            self._settle(country, progress[country.iso].settled, reports, now - self._settled_after)
-            for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
-                if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
-                    self._publish(country, quarter)
+            counted_until = self._count(country, progress[country.iso].until, reports, now)
+            if counted_until is None:
+                return
+            settled_until = min(counted_until, now - self._settled_after)
+            if not self._settle(country, progress[country.iso].settled, reports, settled_until):
+                return
+            for quarter in quarterly_figures.list_due_quarters(self._database, country.iso, now - SETTLED_AFTER):
+                self._publish(country, quarter)
 
         process_each(
             "statistics",
@@ -118,33 +121,42 @@ class StatisticsJob(BackgroundJob):
             on_fault=lambda _: self._add_fault(),
         )
 
-    def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> None:
-        """Count in batches: one for each quarter that is over, and one for the new reports of this quarter."""
+    def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> int | None:
+        """Count in batches: one for each quarter that is over, and one for the new reports of this quarter.
+
+        Returns the time up to which reports are counted. None: this process stops, or another scheduler counts them. No
+        quarter may be published then.
+        """
         uncounted = [report for report in reports if report.at > since]
-        while not self._stopping.is_set() and (batch := self._next_batch(uncounted, now)):
+        while batch := self._next_batch(uncounted, now):
+            if self._stopping.is_set():
+                return None
             counts = self._count_cells(country, uncounted[: batch.count])
             if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, batch.until), counts):
-                return
+                return None
             log.info("statistics_counted", country=country.iso, count=batch.count)
             since, uncounted = batch.until, [report for report in uncounted if report.at > batch.until]
+        return since
 
     def _next_batch(self, uncounted: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
         return aggregation.next_batch([report.at for report in uncounted], now, self._min_count)
 
-    def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> None:
-        """Count the outcome of each report whose time to settle has passed.
+    def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> bool:
+        """Count the outcome of each counted report whose time to settle has passed. Returns False if another did.
 
-        Outcomes are in unencrypted columns, so the count does not need a minimum number of reports.
+        A report that is deleted before it is counted must be in no table: else a table has more reports than the total.
+        Outcomes are in unencrypted columns, so they need no minimum number of reports.
         """
         settled = [report for report in reports if since < report.at <= until]
-        if settled:
-            outcomes = zip(settled, quarterly_figures.load_outcomes(self._database, settled), strict=True)
-            counts = Counter(
-                (aggregation.quarter_of(report.at), *cell)
-                for report, outcome in outcomes
-                for cell in outcome_cells(outcome)
-            )
-            quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)
+        if not settled:
+            return True
+        outcomes = quarterly_figures.load_outcomes(self._database, settled, self._settled_after)
+        counts = Counter(
+            (aggregation.quarter_of(report.at), *cell)
+            for report, outcome in zip(settled, outcomes, strict=True)
+            for cell in outcome_cells(outcome)
+        )
+        return quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)
 
     def _count_cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
         heads: dict[str, list[ReportHead]] = {}
@@ -182,26 +194,28 @@ class StatisticsJob(BackgroundJob):
     def _publish(self, country: Country, quarter: str) -> None:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         child_notes = self._child_notes(country, quarter)
-        counted |= self._count_children(child_notes)
+        counted |= self._count_children(note for note, is_counted in child_notes if is_counted)
         # Only staff who use the console can enter reports; for other hotlines the cell would always be empty.
         has_console = any(hotline.delivery == CONSOLE_KIND for hotline in country.hotlines.values())
         channels = (STAFF_CHANNEL, *self._channels) if has_console else self._channels
         tables = aggregation.table_layout(country, quarter, self._languages[country.iso], channels)
         figures = list(aggregation.quarter_figures(counted, tables))
         figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
-        note_ids = [note.note_id for note in child_notes]
+        note_ids = [note.note_id for note, _ in child_notes]
         if quarterly_figures.publish(self._database, country.iso, quarter, figures, note_ids):
             log.info("statistics_published", country=country.iso, count=len(figures))
 
-    def _child_notes(self, country: Country, quarter: str) -> list[ChildNote]:
-        """Return the data that staff recorded on the children of a quarter's reports.
+    def _child_notes(self, country: Country, quarter: str) -> list[tuple[ChildNote, bool]]:
+        """Return the data that staff recorded on the children of reports, and whether the quarter counts it.
 
-        They are read once, when the quarter is published: a counter that grew with each report would show its child.
+        It is read once, when the quarter is published: a counter that grew with each report would show its child. What
+        was recorded for an earlier quarter came too late to be counted, and is only deleted.
         """
         start, end = aggregation.quarter_start(quarter), aggregation.quarter_end(quarter)
-        submitted = quarterly_figures.list_submitted(self._database, start - 1, end - 1)
-        report_ids = [report.report_id for report in submitted if report.country == country.iso]
-        return quarterly_figures.load_child_notes(self._database, report_ids)
+        submitted = quarterly_figures.list_submitted(self._database, 0, end - 1)
+        counts = {report.report_id: report.at >= start for report in submitted}
+        notes = quarterly_figures.load_child_notes(self._database, country.iso)
+        return [(note, counts[note.report_id]) for note in notes if note.report_id in counts]
 
     def _count_children(self, notes: Iterable[ChildNote]) -> dict[str, dict[str, int]]:
         """Return table → cell → number of reports. A later note of the same report replaces an earlier one."""

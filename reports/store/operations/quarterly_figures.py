@@ -13,9 +13,17 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, union_all, update
 
-from reports.case_state import HANDLING_STATES, CaseOutcome, Handling
+from reports.case_state import ACKNOWLEDGED, CaseOutcome, Handling
 from reports.escalation import Priority
-from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
+from reports.statistics.aggregation import (
+    Figure,
+    PublishedFigure,
+    ReportOutcome,
+    months_of,
+    quarter_end,
+    quarter_of,
+    quarter_of_day,
+)
 from reports.store.cases.case_actions import CHILD_NOTE
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -24,10 +32,9 @@ from runtime.settings import Mode
 # Acts with which a report is stored.
 SUBMITTERS = ("web", "clock")  # a console may write entries of its staff with any act
 SUBMITTED_ACTS = ("sent", "rescued", "words_filed", "unread_filed", "entry_stored")
-HANDLED_ACTS = HANDLING_STATES
 CLOSED_ACTS = {f"closed:{outcome}"[:24]: outcome for outcome in CaseOutcome}  # act with which staff close a report
 REOPENED_ACTS = ("close_undone", Handling.IN_PROGRESS)
-BATCH_SIZE = 500  # ids in one query
+BATCH_SIZE = 5000  # ids in one query: each of them reads the whole audit
 
 Counts = Mapping[tuple[str, str, str], int]  # (quarter, table, cell) → reports
 
@@ -114,17 +121,15 @@ def load_heads(database: Database, report_ids: Sequence[str]) -> list[ReportHead
     return results
 
 
-def load_child_notes(database: Database, report_ids: Sequence[str]) -> list[ChildNote]:
-    """Return the notes of staff on the child of each report, the latest note last."""
+def load_child_notes(database: Database, country: str) -> list[ChildNote]:
+    """Return the notes of staff on the children of a country's reports, the latest note last."""
     r, n = t.report.c, t.note.c
     query = select(r.report_id, r.mode, n.recipient, n.note_id, n.key_id, n.wrap, n.sealed)
-    query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(n.kind == CHILD_NOTE)
-    results: list[ChildNote] = []
+    query = query.join_from(t.note, t.report, n.report_id == r.report_id).where(
+        n.kind == CHILD_NOTE, r.country == country
+    )
     with database.read() as connection:
-        for ids in _batches(report_ids):
-            rows = connection.execute(query.where(r.report_id.in_(ids)).order_by(n.created_at, n.note_id))
-            results += [ChildNote(*row) for row in rows]
-    return results
+        return [ChildNote(*row) for row in connection.execute(query.order_by(n.created_at, n.note_id))]
 
 
 def add_counts(
@@ -155,13 +160,21 @@ def _advance(connection: Connection, country: str, column: str, interval: tuple[
     return connection.execute(statement.values({column: new_end})).rowcount == 1
 
 
-def list_open_quarters(database: Database, country: str) -> list[str]:
-    """Return the quarters of a country with counters that are not published yet, in order."""
-    q, s = t.tally.c, t.screen_tally.c
+def list_due_quarters(database: Database, country: str, until: int) -> list[str]:
+    """Return the quarters of a country to publish, in order: those that ended by `until` and have counters.
+
+    After the first published quarter also those without: one that was missing would say that there was no report.
+    """
+    q, s, f = t.tally.c, t.screen_tally.c, t.figure.c
     with database.read() as connection:
         results = set(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
         days = connection.execute(select(s.day).where(s.country == country).distinct()).scalars()
-        return sorted(results | {quarter_of_day(day) for day in days})
+        results |= {quarter_of_day(day) for day in days}
+        quarter = connection.execute(select(func.max(f.quarter)).where(f.country == country)).scalar()
+    while quarter and quarter_end(quarter) < until:
+        quarter = quarter_of(quarter_end(quarter))
+        results.add(quarter)
+    return sorted(quarter for quarter in results if quarter_end(quarter) <= until)
 
 
 def count_screens(database: Database, country: str, quarter: str) -> dict[str, int]:
@@ -189,14 +202,19 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
     return results
 
 
-def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
-    """Return how long each report took until a hotline received, handled and closed it first, and its last outcome."""
+def load_outcomes(database: Database, reports: Sequence[CountedReport], within: int) -> list[ReportOutcome]:
+    """Return how long each report took until a hotline first received and acknowledged it, and its outcome.
+
+    `within`: how long after a report its outcome counts, in microseconds; a later one is none.
+    """
     by_id = {report.report_id: report for report in reports}
     durations: dict[str, dict[str, int]] = {}
     outcomes: dict[str, CaseOutcome | None] = {}
     with database.read() as connection:
         for ids in _batches(list(by_id)):
-            outcomes |= _last_outcomes(connection, ids)
+            for report_id, act, at in _closing_acts(connection, ids):
+                if at <= by_id[report_id].at + within:
+                    outcomes[report_id] = CLOSED_ACTS.get(act)
             for milestone, report_id, first_at in _first_times(connection, ids):
                 durations.setdefault(report_id, {})[milestone] = max(0, first_at - by_id[report_id].at)
     return [
@@ -204,7 +222,6 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[
             report.priority,
             times.get("delivered"),
             times.get("read"),
-            times.get("closed"),
             outcomes.get(report.report_id),
         )
         for report in reports
@@ -212,8 +229,8 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[
     ]
 
 
-def _last_outcomes(connection: Connection, ids: Sequence[str]) -> dict[str, CaseOutcome | None]:
-    """Return how each report was closed last, at any of its hotlines; None if it was reopened since."""
+def _closing_acts(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
+    """Return report, act and time of each act that closed or reopened a report, at any of its hotlines, in order."""
     d, a = t.delivery.c, t.audit.c
     of_report = select(a.object_id.label("report_id"), a.act, a.at, a.audit_id).where(
         a.object_id.in_(ids), a.act.in_((*CLOSED_ACTS, *REOPENED_ACTS))
@@ -223,8 +240,8 @@ def _last_outcomes(connection: Connection, ids: Sequence[str]) -> dict[str, Case
     )
     of_delivery = of_delivery.where(d.report_id.in_(ids), a.act.in_(REOPENED_ACTS))
     acts = union_all(of_report, of_delivery).subquery().c
-    rows = connection.execute(select(acts.report_id, acts.act).order_by(acts.at, acts.audit_id))
-    return {report_id: CLOSED_ACTS.get(act) for report_id, act in rows}
+    rows = connection.execute(select(acts.report_id, acts.act, acts.at).order_by(acts.at, acts.audit_id))
+    return [(report_id, act, at) for report_id, act, at in rows]
 
 
 def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, str, int]]:
@@ -234,11 +251,10 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     )
     for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, first_at
-    for milestone, acts in (("read", HANDLED_ACTS), ("closed", (Handling.CLOSED,))):
-        query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
-        query = query.where(d.report_id.in_(ids), a.act.in_(acts)).group_by(d.report_id)
-        for report_id, first_at in connection.execute(query):
-            yield milestone, report_id, first_at
+    query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
+    query = query.where(d.report_id.in_(ids), a.act.in_(ACKNOWLEDGED)).group_by(d.report_id)
+    for report_id, first_at in connection.execute(query):
+        yield "read", report_id, first_at
 
 
 def publish(
@@ -246,8 +262,8 @@ def publish(
 ) -> bool:
     """Publish the figures of a quarter for good, and delete its counters in the same transaction.
 
-    `counted_notes`: ids of the notes about children that are in the figures; they are deleted too. Returns False if the
-    quarter was published before.
+    `counted_notes`: ids of the notes about children that were counted or came too late; they are deleted too. Returns
+    False if the quarter was published before.
     """
     key = {"quarter": quarter, "country": country}
     rows = [{**key, "sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
