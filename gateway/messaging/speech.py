@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from msgspec import Struct
 
@@ -28,6 +29,8 @@ FIRST_KEYS = frozenset({"0", "9"})  # the first keys of `00` and `98`
 REPEAT = "*"
 DIGITS = tuple("0123456789")
 FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")
+TURN_BYTES = 4
+TURN = re.compile(f"[0-9a-f]{{{2 * TURN_BYTES}}}")
 RECORDING_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SPEECH_PAUSE_SECONDS = 8  # a silence that ends a recording
 AFTER_RECORDING = "1"  # the key of "Go on", which is pressed for the caller
@@ -216,12 +219,19 @@ def _merged(parts: Iterable[Words | Recording]) -> Iterator[Words | Recording]:
         yield Words(". ".join(words))
 
 
-# The addresses to which the provider sends the next keys. They hold keys of menus alone, never a code or a PIN.
+# The addresses to which the provider sends the next keys. They hold keys of menus alone, never a code or a PIN. Each
+# answer has a random id of its own there: by it a request that the provider sends again is recognised.
 
 
 def query(**values: str) -> str:
-    """Return the query of an address."""
-    return "?" + "&amp;".join(f"{name}={value}" for name, value in values.items()) if values else ""
+    """Return the query of an address. Values that are "" are left out."""
+    parts = [f"{name}={value}" for name, value in values.items() if value]
+    return "?" + "&amp;".join(parts) if parts else ""
+
+
+def new_turn_id() -> str:
+    """Return a random id of one answer."""
+    return token_hex(TURN_BYTES)
 
 
 def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
@@ -230,6 +240,7 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     A caller who stays silent leaves the service as by `00`. Raises UnreadableRequest for a query that no answer of
     ours holds.
     """
+    values = {name: value for name, value in values.items() if name != "turn"}
     if values == {"silent": ("1",)}:
         return Pressed("00")
     if values == {"typed": ("1",)}:
@@ -240,6 +251,17 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     if first not in FIRST_KEYS or len(values) != 1:
         raise UnreadableRequest("not an address of this channel", "not_form")
     return Pressed(first + digits)
+
+
+def turn(values: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the id of the answer that a request follows, from the query of its address; "" in a first request.
+
+    Raises UnreadableRequest for an id that no answer of ours holds.
+    """
+    followed = "".join(values.get("turn", ()))
+    if followed and not TURN.fullmatch(followed):
+        raise UnreadableRequest("not an address of this channel", "not_form")
+    return followed
 
 
 def recorded(values: Mapping[str, tuple[str, ...]]) -> str:

@@ -72,6 +72,32 @@ def test_code_and_pin_are_heard_until_another_key_is_pressed(app: App, channel: 
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+def test_a_request_that_comes_again_takes_no_second_step(app: App, channel: str) -> None:
+    """Otherwise one key pressed at the question about contact would also press Send."""
+    call = app.ussd("+6785550101", channel)
+    call.dial()
+    for reply in (*TO_SENT, "9", "Add more", "0"):
+        assert call.type(reply).text == call.again().text, reply
+    assert app.count(t.report) == 1
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_key_for_a_screen_that_was_answered_is_not_taken_at_the_next_one(app: App, channel: str) -> None:
+    """If our answer is lost, the caller still hears the old screen, and presses a key or stays silent."""
+    call = app.ussd("+6785550101", channel)
+    walk(call, *TO_SEND)
+    heard = list(call.verbs)
+    sent = call.press("1").text
+    assert CODE.search(sent)
+    for keys in ("1", "9", "0"):
+        call.verbs = list(heard)
+        assert call.press(keys).text == sent
+    call.verbs = list(heard)
+    assert [call.silence().expects_reply for _ in range(2)] == [True, True]
+    assert call.silence().text == sent
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
 def test_zero_goes_back_and_two_zeros_leave(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
     home, danger, category, back = walk(call, "1", "2", "0")
