@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+import redis
 
+from gateway.sessions.store import SENT_SECONDS
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT, walk
 from tests.support.app import App
@@ -69,6 +71,19 @@ def test_code_and_pin_are_heard_until_another_key_is_pressed(app: App, channel: 
         assert not CODE.search(call.press(keys).text)
         if not call.verbs:
             break
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_code_and_pin_can_be_repeated_for_longer_than_a_session_is_stored(
+    app: App, channel: str, redis_url: str
+) -> None:
+    call = app.ussd("+6785550101", channel)
+    sent = walk(call, *TO_SENT)[-1]
+    with redis.Redis.from_url(redis_url) as client:
+        [key] = client.keys("s:*")
+        client.pexpire(key, 5000)
+        assert call.press("*").text == sent
+        assert SENT_SECONDS - 60 < client.ttl(key) <= SENT_SECONDS
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
