@@ -116,7 +116,7 @@ class Channel(TokenAuthMixin):
             return self._record(turn, turn_id)
         parts = self._spoken(turn)
         if not turn.expects_reply:
-            return _response("".join(parts))
+            return _response("".join(parts) * speech.last_plays(turn.text))
         if turn.is_typed:
             keys = f'callbackUrl="{self._keys}{speech.query(turn=turn_id, typed="1")}" timeout="{TYPED_SECONDS}"'
         else:

@@ -113,7 +113,7 @@ class Channel(SignedByTwilio):
             return self._record(reply, turn_id)
         spoken = self._spoken(reply)
         if not reply.expects_reply:
-            return _response(f"{spoken}<Hangup/>")
+            return _response(f"{spoken * speech.last_plays(reply.text)}<Hangup/>")
         if reply.is_typed:
             keys = f'action="{self._address(turn=turn_id, typed="1")}" timeout="{TYPED_SECONDS}"'
         else:

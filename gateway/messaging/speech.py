@@ -121,6 +121,11 @@ def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) 
     return tuple(_merged(part for line in lines for part in _recorded(line, language, recordings)))
 
 
+def last_plays(text: str) -> int:
+    """Return how often the last screen of a call is spoken: twice if it has a number to call."""
+    return 2 if any(map(str.isdecimal, text)) else 1
+
+
 def _read_out(line: str) -> str:
     """Return a line for a voice to read: keys and long numbers digit by digit, with a pause at its end."""
     key, label = _split_key(line)

@@ -156,6 +156,12 @@ def test_a_code_takes_all_its_digits() -> None:
     assert "numDigits" not in digits.attributes
 
 
+def test_a_last_screen_with_a_number_is_spoken_twice() -> None:
+    verbs = answer(channel(), "NOT SENT. In danger? Call police 111.", expects_reply=False)
+    assert [verb.name for verb in verbs] == ["Say", "Say"]
+    assert verbs[0] == verbs[1]
+
+
 def test_the_last_screen_is_the_last_action() -> None:
     assert [verb.name for verb in answer(channel(), "Thank you. Goodbye.", expects_reply=False)] == ["Say"]
 

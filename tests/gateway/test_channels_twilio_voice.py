@@ -216,6 +216,12 @@ def test_a_code_takes_all_its_digits() -> None:
     assert "numDigits" not in gather.attributes
 
 
+def test_a_last_screen_with_a_number_is_spoken_twice() -> None:
+    verbs = answer("NOT SENT. In danger? Call police 111.", expects_reply=False)
+    assert [verb.name for verb in verbs] == ["Say", "Say", "Hangup"]
+    assert verbs[0] == verbs[1]
+
+
 def test_the_last_screen_hangs_up() -> None:
     assert [verb.name for verb in answer("Thank you. Goodbye.", expects_reply=False)] == ["Say", "Hangup"]
     assert [verb.name for verb in answer("", expects_reply=False)] == ["Hangup"]
@@ -235,7 +241,7 @@ def test_recordings_are_played(tmp_path: Path) -> None:
     reply = Reply("Long denja? Kolem polis 111.", expects_reply=False, language="bi")
     verbs = parse(one.answer("call", reply).body.decode(), TWIML)
     played = [f"{PUBLIC}/prompts/bi/{fragment_id(text)}.mp3" for text in ("Long denja? Kolem", "polis", "1", "1", "1")]
-    assert [verb.text for verb in verbs[:-1]] == played
+    assert [verb.text for verb in verbs[:-1]] == played * 2
     assert one.can_say("bi", ["Long denja? Kolem\npolis 163"])
     assert not one.can_say("bi", ["Ripot"])
     assert one.can_say("fr", ["Ripot"])
