@@ -1,7 +1,8 @@
 """Turn a screen into speech: recordings where they exist, else words for the provider's own voice. Pure.
 
 A screen is the same as on a phone's display: lines of text, then one line for each key. They are spoken in order.
-Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
+Numbers of three digits and more are spoken digit by digit, as they are dialled, with a pause where they have a space;
+so are the keys.
 
 A language is recorded in fragments: each text of the flows between its fields, each value of a field, and the ten
 digits. A fragment's file is named after its text. So a text that changes no longer has a recording, and a number that
@@ -136,10 +137,10 @@ def _read_out(line: str) -> str:
 
 
 def _digit_by_digit(number: str, least: int = 3) -> str:
-    digits = number.replace(" ", "").removeprefix("+")
-    if len(digits) < least:
+    groups = number.removeprefix("+").split()
+    if sum(map(len, groups)) < least:
         return number
-    return ", ".join(digits)
+    return ". ".join(", ".join(group) for group in groups)
 
 
 def _split_key(line: str) -> tuple[str, str]:

@@ -17,8 +17,9 @@ def recordings(*texts: str) -> Recordings:
     ("screen", "spoken"),
     [
         ("In danger? Call police 111.", "In danger? Call police 1, 1, 1."),
-        ("Kids Helpline 1800 55 1800", "Kids Helpline 1, 8, 0, 0, 5, 5, 1, 8, 0, 0."),
-        ("Code 4821 9303\nPIN 7350", "Code 4, 8, 2, 1, 9, 3, 0, 3.\nPIN 7, 3, 5, 0."),
+        ("Kids Helpline 1800 55 1800", "Kids Helpline 1, 8, 0, 0. 5, 5. 1, 8, 0, 0."),
+        ("Code 4821 9303\nPIN 7350", "Code 4, 8, 2, 1. 9, 3, 0, 3.\nPIN 7, 3, 5, 0."),
+        ("Call 163 24 hours a day", "Call 1, 6, 3. 2, 4 hours a day."),
         ("1 Report\n98 More\n00 Leave", "1. Report.\n9, 8. More.\n0, 0. Leave."),
         ("4 13-15\n5 SMS 7am-9pm", "4. 13-15.\n5. SMS 7am-9pm."),
         ("Please dial again in 10 minutes.", "Please dial again in 10 minutes."),
