@@ -238,8 +238,8 @@ class Dispatcher:
             await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
-                open_recording = await self._conversation.ended(notice, sender)
-                if notice.recorded is not None and (expected := notice.recorded.expected or open_recording):
+                last_recording = await self._conversation.ended(notice, sender)
+                if notice.recorded is not None and (expected := notice.recorded.expected or last_recording):
                     await self._recorded(notice.channel, replace(notice.recorded, expected=expected))
             else:
                 await self._blocking.run(self._note_delivery, notice)

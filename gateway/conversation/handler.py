@@ -200,8 +200,8 @@ class ConversationHandler:
     async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> str:
         """Submit a scheduled report at once after the network reported the end of the call.
 
-        The network's notice may be wrong; the report is then only submitted earlier. Returns the id of the recording
-        that was under way in this call, "" if none was.
+        The network's notice may be wrong; the report is then only submitted earlier. Returns the id of the last
+        recording of this call, "" if there was none.
         """
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
@@ -210,7 +210,7 @@ class ConversationHandler:
             return ""  # the scheduler submits the report when it is due
         if record and record.report:
             await self._reducer.make_due_now(record.report)
-        return record.answer.recording if record else ""
+        return record.last_recording if record else ""
 
     async def _take(self, request: TurnRequest) -> Reply:
         inbound = request.inbound

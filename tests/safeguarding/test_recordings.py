@@ -172,6 +172,18 @@ def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: A
     assert states(app) == ["done", "due"]
 
 
+def test_only_the_last_request_of_a_call_may_have_the_recording(app: App) -> None:
+    """The request after the recording may come before its file is ready."""
+    phone: Any = call(app, "africastalking_voice")
+    walk(phone, *TO_SPEAK, "1")
+    assert phone.speak("").text.startswith("Thank you. This goes to staff.")
+    assert phone.press("00").text == "Thank you. Goodbye."
+    ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
+    assert phone._send(phone._address("call"), ended).status_code == 200
+    assert place(app) == SOURCES["africastalking_voice"]
+    assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
     phone: Any = call(app, channel)
