@@ -41,7 +41,7 @@ _KEY_LINE = re.compile(r"([0-9*]{1,2}) (?=\S)")
 _LONG_NUMBER = re.compile(r"\+?[0-9](?:[0-9 ]*[0-9])?")
 _MARKS = " \t.,:;?!()/|\"'-"
 _SPOKEN = re.compile(r"[^\W_]")
-_WORD_ENDS = re.compile(r"(?<=\w)(?!\w)|\Z")
+_WORD_ENDS = re.compile(r"(?<=\w)(?!\w)|(?<=[0-9])|\Z")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -183,7 +183,8 @@ def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Word
 def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
     """Yield a text without recordings: its digits one by one, and its words for the provider's voice."""
     for piece in re.findall(r"[0-9]|[^0-9]+", text):
-        yield from _fewest_recordings(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
+        if words := piece.strip(_MARKS):
+            yield from _fewest_recordings(words, language, recordings) or (Words(words),)
 
 
 def _fewest_recordings(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:

@@ -62,6 +62,13 @@ def test_what_nobody_can_have_recorded_is_read_out() -> None:
     )
 
 
+def test_marks_between_digits_are_not_spoken() -> None:
+    """An empty <Say> is a fault to the provider, and ends the call."""
+    kept = recordings("1-Tok", "i op", "Open", *"0123456789")
+    assert played("1-Tok i op 30/11 08:00", kept, "1-Tok", "i op", *"30110800")
+    assert Words("") not in utter("Opening 08:00-16:30", "bi", kept, has_voice=False)
+
+
 def test_fragments_are_what_has_to_be_recorded() -> None:
     assert fragments(["Call police 111 now.\n1 of 5. Yes?", "police", "..."])[10:] == (
         "Call police",
