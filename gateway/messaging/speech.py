@@ -34,7 +34,7 @@ TURN_BYTES = 4
 TURN = re.compile(f"[0-9a-f]{{{2 * TURN_BYTES}}}")
 RECORDING_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SPEECH_PAUSE_SECONDS = 8  # a silence that ends a recording
-AFTER_RECORDING = "1"  # the key of "Go on", which is pressed for the caller
+AFTER_RECORDING, NOT_RECORDED = "1", "2"  # after a recording one of these keys is pressed for the caller
 TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 _KEY_LINE = re.compile(r"([0-9*]{1,2}) (?=\S)")
