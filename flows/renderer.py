@@ -44,6 +44,7 @@ EMERGENCY_SCREEN = "report.emergency"
 DANGER_SCREEN = "report.danger"
 IN_DANGER = "In danger? Call {emergency}."  # a message of the home screen
 MAX_WRONG_REPLIES = 3  # wrong replies in a row; then a notice with the emergency numbers covers the screen
+UNLIMITED = ScreenLimit(10_000, 10_000, 0)
 SHORT_SORRY = "?"  # used if "Sorry, try again." does not fit
 
 
@@ -68,7 +69,9 @@ def render(
         first = page is layout.pages[0] and (layout.screen.start or layout.screen.called)
         keep = context.fields.get("emergency", "") if first else ""
         signs, whole = _signs(layout.screen, context), layout.screen.words.is_field_alone
-        text = with_first_line(page, signs, limit, keep=keep, whole_heading=whole)
+        # A voice needs no room: a sign that is not a word would not be heard, and part of a text has no recording.
+        room = UNLIMITED if context.facts.get("channel") == "voice" else limit
+        text = with_first_line(page, signs, room, keep=keep, whole_heading=whole)
     return RenderedScreen(text, not layout.screen.end, layout.pages.index(page) + 1, len(layout.pages))
 
 

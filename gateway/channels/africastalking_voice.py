@@ -99,7 +99,7 @@ class Channel(TokenAuthMixin):
             return self._inbound(fields, speech.AFTER_RECORDING, recorded=words)
         pressed = speech.pressed(fields.get("dtmfDigits"), fields.query)
         if pressed.waits_for_more:
-            return self._second_key(pressed.keys)
+            return self._second_key(pressed.keys, speech.turn(fields.query))
         return self._inbound(fields, pressed.keys)
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
@@ -111,21 +111,23 @@ class Channel(TokenAuthMixin):
         del endpoint
         if turn is None:
             return _response("")
+        turn_id = speech.new_turn_id()
         if turn.recording:
-            return self._record(turn)
+            return self._record(turn, turn_id)
         parts = self._spoken(turn)
         if not turn.expects_reply:
-            return _response("".join(parts))
+            return _response("".join(parts) * speech.last_plays(turn.text))
         if turn.is_typed:
-            keys = f'callbackUrl="{self._keys}{speech.query(typed="1")}" timeout="{TYPED_SECONDS}"'
+            keys = f'callbackUrl="{self._keys}{speech.query(turn=turn_id, typed="1")}" timeout="{TYPED_SECONDS}"'
         else:
-            keys = f'callbackUrl="{self._keys}" timeout="{speech.SILENCE_SECONDS}" numDigits="1"'
+            address = f'callbackUrl="{self._keys}{speech.query(turn=turn_id)}"'
+            keys = f'{address} timeout="{speech.SILENCE_SECONDS}" numDigits="1"'
         digits = f'<GetDigits {keys} finishOnKey="#">{"".join(parts[-1:])}</GetDigits>'
-        return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(silent="1"))
+        return _response(("".join(parts[:-1]) + digits) * speech.PLAYS + self._redirect(turn=turn_id, silent="1"))
 
-    def _record(self, turn: Reply) -> HttpResponse:
+    def _record(self, turn: Reply, turn_id: str) -> HttpResponse:
         """Return the actions that record the caller after the tone, to the end. `#` ends it, and so does a hangup."""
-        address = f"{self._keys}{speech.query(recorded=turn.recording)}"
+        address = f"{self._keys}{speech.query(turn=turn_id, recorded=turn.recording)}"
         record = (
             f'<Record callbackUrl="{address}" maxLength="{turn.most_seconds}" finishOnKey="#" '
             f'timeout="{speech.SPEECH_PAUSE_SECONDS}" trimSilence="false" playBeep="true"/>'
@@ -144,15 +146,16 @@ class Channel(TokenAuthMixin):
             text=text,
             session=fields.required("sessionId"),
             event="new" if is_new else "resume",
+            id="" if is_new else speech.turn(fields.query),
             repeats=text == speech.REPEAT,
             recorded=recorded,
         )
 
-    def _second_key(self, first: str) -> HttpResponse:
+    def _second_key(self, first: str, turn_id: str) -> HttpResponse:
         """Return the actions that wait for a second key, and send the first key alone if none comes."""
-        address = f"{self._keys}{speech.query(first=first)}"
-        keys = f'callbackUrl="{address}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
-        return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(first=first)}')
+        query = {"turn": turn_id, "first": first}
+        keys = f'callbackUrl="{self._keys}{speech.query(**query)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
+        return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(**query)}')
 
     def _redirect(self, **query: str) -> str:
         return f"<Redirect>{self._keys}{speech.query(**query)}</Redirect>"

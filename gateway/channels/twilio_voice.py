@@ -96,7 +96,7 @@ class Channel(SignedByTwilio):
             return self._after_recording(fields, expected)
         pressed = speech.pressed(fields.get("Digits"), fields.query)
         if pressed.waits_for_more:
-            return self._second_key(pressed.keys)
+            return self._second_key(pressed.keys, speech.turn(fields.query))
         return self._inbound(fields, pressed.keys)
 
     def code_and_link(self, find: Callable[[str], str]) -> tuple[str, str]:
@@ -108,32 +108,34 @@ class Channel(SignedByTwilio):
         if endpoint in ("status", "recording"):
             return HttpResponse(204, TWIML, b"")
         reply = turn or Reply("", expects_reply=False)
+        turn_id = speech.new_turn_id()
         if reply.recording:
-            return self._record(reply)
+            return self._record(reply, turn_id)
         spoken = self._spoken(reply)
         if not reply.expects_reply:
-            return _response(f"{spoken}<Hangup/>")
+            return _response(f"{spoken * speech.last_plays(reply.text)}<Hangup/>")
         if reply.is_typed:
-            keys = f'action="{self._address(typed="1")}" timeout="{TYPED_SECONDS}"'
+            keys = f'action="{self._address(turn=turn_id, typed="1")}" timeout="{TYPED_SECONDS}"'
         else:
-            keys = f'action="{self._address()}" timeout="{speech.SILENCE_SECONDS}" numDigits="1"'
+            keys = f'action="{self._address(turn=turn_id)}" timeout="{speech.SILENCE_SECONDS}" numDigits="1"'
         gather = f'<Gather {keys} method="POST" finishOnKey="#">{spoken}</Gather>'
-        return _response(gather * speech.PLAYS + self._redirect(silent="1"))
+        return _response(gather * speech.PLAYS + self._redirect(turn=turn_id, silent="1"))
 
-    def _record(self, reply: Reply) -> HttpResponse:
+    def _record(self, reply: Reply, turn_id: str) -> HttpResponse:
         """Return TwiML that records the caller after the tone. Any key ends it, and so do a silence and a hangup.
 
         Nothing is cut from its ends. Without any speech Twilio makes no recording and goes on to the next verb.
         """
-        after, report = self._address(recorded=reply.recording), self._hook("recording", id=reply.recording)
+        after = {"turn": turn_id, "recorded": reply.recording}
+        report = self._hook("recording", id=reply.recording)
         record = (
-            f'<Record action="{after}" method="POST" maxLength="{reply.most_seconds}" '
+            f'<Record action="{self._address(**after)}" method="POST" maxLength="{reply.most_seconds}" '
             f'timeout="{speech.SPEECH_PAUSE_SECONDS}" finishOnKey="1234567890*#" playBeep="true" trim="do-not-trim" '
             f'recordingStatusCallback="{report}#rc=5&amp;rp=all" recordingStatusCallbackMethod="POST" '
             'recordingStatusCallbackEvent="completed absent"/>'
         )
         spoken = self._spoken(replace(reply, text=speech.without_keys(reply.text)))
-        return _response(f"{spoken}{record}{self._redirect(recorded=reply.recording)}")
+        return _response(f"{spoken}{record}{self._redirect(**after)}")
 
     def _after_recording(self, fields: Fields, expected: str) -> Inbound | ProviderEvent | HttpResponse:
         """Convert the request after a recording: `0` and `00` keep their meaning, and anything else goes on."""
@@ -143,7 +145,7 @@ class Channel(SignedByTwilio):
         if key == HUNG_UP:
             return ProviderEvent("recorded", self.name, recorded=words)
         if key == "0":
-            return self._second_key(key)  # the endpoint `recording` gets the address as well
+            return self._second_key(key, speech.turn(fields.query))  # the endpoint `recording` gets the address as well
         return self._inbound(fields, speech.AFTER_RECORDING, recorded=words)
 
     def _recorded(self, fields: Fields) -> ProviderEvent | HttpResponse:
@@ -165,6 +167,7 @@ class Channel(SignedByTwilio):
             text=text,
             session=fields.required("CallSid"),
             event="new" if is_new else "resume",
+            id="" if is_new else speech.turn(fields.query),
             repeats=text == speech.REPEAT,
             recorded=recorded,
         )
@@ -181,10 +184,11 @@ class Channel(SignedByTwilio):
             session=fields.required("CallSid"),
         )
 
-    def _second_key(self, first: str) -> HttpResponse:
+    def _second_key(self, first: str, turn_id: str) -> HttpResponse:
         """Return TwiML that waits for a second key, and sends the first key alone if none comes."""
-        keys = f'action="{self._address(first=first)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
-        return _response(f'<Gather {keys} method="POST" finishOnKey="#"/>{self._redirect(first=first)}')
+        query = {"turn": turn_id, "first": first}
+        keys = f'action="{self._address(**query)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
+        return _response(f'<Gather {keys} method="POST" finishOnKey="#"/>{self._redirect(**query)}')
 
     def _redirect(self, **query: str) -> str:
         return f'<Redirect method="POST">{self._address(**query)}</Redirect>'

@@ -221,7 +221,8 @@ class Actions:
     async def _record(self, request: TurnRequest, record: Record) -> Outcome:
         """Let the provider record the reporter's words after the next screen, if a recording could be stored."""
         recording = await self._run_blocking(self._spoken_words.expect, request, record)
-        return ("ready" if recording else "not_ready"), replace(record, recording=recording)
+        record = replace(record, recording=recording, last_recording=recording or record.last_recording)
+        return ("ready" if recording else "not_ready"), record
 
     async def _erase(self, request: TurnRequest, record: Record) -> Outcome:
         """Ask the hotlines to delete the report, and close it in this session.

@@ -25,6 +25,7 @@ from gateway.conversation.sms import DutyPhoneReply
 from gateway.conversation.spoken_texts import spoken_texts
 from gateway.conversation.turns import is_stale
 from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
+from gateway.messaging.speech import NOT_RECORDED
 from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
 from gateway.sms import EarlyReceipts, OptOuts, SmsInbox, SmsOutbox, idempotency_key
@@ -134,9 +135,8 @@ class Dispatcher:
         The reply is empty if the worker sends it later, if the sender cannot be answered, or if the text came from a
         hotline's duty phone. Raises NotStored if the message could not be stored.
         """
-        if inbound.recorded is not None:
-            with suppress(NotStored):  # without the recording's place; the call goes on
-                await self._recorded(inbound.channel, inbound.recorded)
+        if inbound.recorded is not None and not await self._is_recorded(inbound.channel, inbound.recorded):
+            inbound = replace(inbound, text=NOT_RECORDED)
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
@@ -208,6 +208,14 @@ class Dispatcher:
         store_words = partial(self._unread.store, seen_at=seen_at)
         await self._store(store_words, inbound.channel, country, words, "", idempotency_key(inbound))
 
+    async def _is_recorded(self, channel: str, words: RecordedWords) -> bool:
+        """Return whether there is a recording whose place is stored: only then the caller hears that staff get it."""
+        try:
+            await self._recorded(channel, words)
+        except NotStored:
+            return False
+        return bool(words.source)
+
     async def _recorded(self, channel: str, words: RecordedWords) -> None:
         """Store where a recording is. Raises NotStored."""
         try:
@@ -239,8 +247,8 @@ class Dispatcher:
             await self._store(self._contact_requests.withdraw, country.iso, sender.key, (notice.channel, str(now)), now)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
-                open_recording = await self._conversation.ended(notice, sender)
-                if notice.recorded is not None and (expected := notice.recorded.expected or open_recording):
+                last_recording = await self._conversation.ended(notice, sender)
+                if notice.recorded is not None and (expected := notice.recorded.expected or last_recording):
                     await self._recorded(notice.channel, replace(notice.recorded, expected=expected))
             else:
                 await self._blocking.run(self._note_delivery, notice)

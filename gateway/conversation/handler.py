@@ -7,6 +7,7 @@ session whose provider sends the whole path is replayed from that path, and an S
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -199,8 +200,8 @@ class ConversationHandler:
     async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> str:
         """Submit a scheduled report at once after the network reported the end of the call.
 
-        The network's notice may be wrong; the report is then only submitted earlier. Returns the id of the recording
-        that was under way in this call, "" if none was.
+        The network's notice may be wrong; the report is then only submitted earlier. Returns the id of the last
+        recording of this call, "" if there was none.
         """
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
@@ -209,7 +210,7 @@ class ConversationHandler:
             return ""  # the scheduler submits the report when it is due
         if record and record.report:
             await self._reducer.make_due_now(record.report)
-        return record.answer.recording if record else ""
+        return record.last_recording if record else ""
 
     async def _take(self, request: TurnRequest) -> Reply:
         inbound = request.inbound
@@ -226,6 +227,7 @@ class ConversationHandler:
             key = key or turns.key_of(inbound, loaded.version)
             kind = turns.classify(inbound, record.last if record else None, key, request.code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
+                await self._renew(request, keys, loaded, record)
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
                 return SILENCE
@@ -294,6 +296,12 @@ class ConversationHandler:
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
         return self._reducer.notice(request, "home.not_working", result.record.state)
+
+    async def _renew(self, request: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, record: Record) -> None:
+        """Store the session for longer if the caller asks to hear its screen again."""
+        if request.inbound.repeats:
+            with suppress(RedisUnavailable):
+                await self._sessions.save(keys, loaded.version, pack_record(record), seconds_of(request, record))
 
     async def _repeated_answer(self, request: TurnRequest, record: Record, kind: turns.TurnKind) -> Reply:
         """Return the last answer again for a duplicate turn; the current screen for one out of order."""

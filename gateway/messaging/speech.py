@@ -1,7 +1,8 @@
 """Turn a screen into speech: recordings where they exist, else words for the provider's own voice. Pure.
 
 A screen is the same as on a phone's display: lines of text, then one line for each key. They are spoken in order.
-Numbers of three digits and more are spoken digit by digit, as they are dialled; so are the keys.
+Numbers of three digits and more are spoken digit by digit, as they are dialled, with a pause where they have a space;
+so are the keys.
 
 A language is recorded in fragments: each text of the flows between its fields, each value of a field, and the ten
 digits. A fragment's file is named after its text. So a text that changes no longer has a recording, and a number that
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from msgspec import Struct
 
@@ -28,16 +30,18 @@ FIRST_KEYS = frozenset({"0", "9"})  # the first keys of `00` and `98`
 REPEAT = "*"
 DIGITS = tuple("0123456789")
 FILE = re.compile(r"([0-9a-f]{16})\.(mp3|wav)")
+TURN_BYTES = 4
+TURN = re.compile(f"[0-9a-f]{{{2 * TURN_BYTES}}}")
 RECORDING_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SPEECH_PAUSE_SECONDS = 8  # a silence that ends a recording
-AFTER_RECORDING = "1"  # the key of "Go on", which is pressed for the caller
+AFTER_RECORDING, NOT_RECORDED = "1", "2"  # after a recording one of these keys is pressed for the caller
 TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 _KEY_LINE = re.compile(r"([0-9*]{1,2}) (?=\S)")
 _LONG_NUMBER = re.compile(r"\+?[0-9](?:[0-9 ]*[0-9])?")
 _MARKS = " \t.,:;?!()/|\"'-"
 _SPOKEN = re.compile(r"[^\W_]")
-_WORD_ENDS = re.compile(r"(?<=\w)(?!\w)|\Z")
+_WORD_ENDS = re.compile(r"(?<=\w)(?!\w)|(?<=[0-9])|\Z")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -118,6 +122,11 @@ def utter(text: str, language: str, recordings: Recordings, *, has_voice: bool) 
     return tuple(_merged(part for line in lines for part in _recorded(line, language, recordings)))
 
 
+def last_plays(text: str) -> int:
+    """Return how often the last screen of a call is spoken: twice if it has a number to call."""
+    return 2 if any(map(str.isdecimal, text)) else 1
+
+
 def _read_out(line: str) -> str:
     """Return a line for a voice to read: keys and long numbers digit by digit, with a pause at its end."""
     key, label = _split_key(line)
@@ -128,10 +137,10 @@ def _read_out(line: str) -> str:
 
 
 def _digit_by_digit(number: str, least: int = 3) -> str:
-    digits = number.replace(" ", "").removeprefix("+")
-    if len(digits) < least:
+    groups = number.removeprefix("+").split()
+    if sum(map(len, groups)) < least:
         return number
-    return ", ".join(digits)
+    return ". ".join(", ".join(group) for group in groups)
 
 
 def _split_key(line: str) -> tuple[str, str]:
@@ -174,7 +183,8 @@ def _recorded(line: str, language: str, recordings: Recordings) -> Iterator[Word
 def _digits_of(text: str, language: str, recordings: Recordings) -> Iterator[Words | Recording]:
     """Yield a text without recordings: its digits one by one, and its words for the provider's voice."""
     for piece in re.findall(r"[0-9]|[^0-9]+", text):
-        yield from _fewest_recordings(piece.strip(_MARKS), language, recordings) or (Words(piece.strip(_MARKS)),)
+        if words := piece.strip(_MARKS):
+            yield from _fewest_recordings(words, language, recordings) or (Words(words),)
 
 
 def _fewest_recordings(text: str, language: str, recordings: Recordings) -> tuple[Recording, ...] | None:
@@ -216,12 +226,19 @@ def _merged(parts: Iterable[Words | Recording]) -> Iterator[Words | Recording]:
         yield Words(". ".join(words))
 
 
-# The addresses to which the provider sends the next keys. They hold keys of menus alone, never a code or a PIN.
+# The addresses to which the provider sends the next keys. They hold keys of menus alone, never a code or a PIN. Each
+# answer has a random id of its own there: by it a request that the provider sends again is recognised.
 
 
 def query(**values: str) -> str:
-    """Return the query of an address."""
-    return "?" + "&amp;".join(f"{name}={value}" for name, value in values.items()) if values else ""
+    """Return the query of an address. Values that are "" are left out."""
+    parts = [f"{name}={value}" for name, value in values.items() if value]
+    return "?" + "&amp;".join(parts) if parts else ""
+
+
+def new_turn_id() -> str:
+    """Return a random id of one answer."""
+    return token_hex(TURN_BYTES)
 
 
 def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
@@ -230,6 +247,7 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     A caller who stays silent leaves the service as by `00`. Raises UnreadableRequest for a query that no answer of
     ours holds.
     """
+    values = {name: value for name, value in values.items() if name != "turn"}
     if values == {"silent": ("1",)}:
         return Pressed("00")
     if values == {"typed": ("1",)}:
@@ -240,6 +258,17 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     if first not in FIRST_KEYS or len(values) != 1:
         raise UnreadableRequest("not an address of this channel", "not_form")
     return Pressed(first + digits)
+
+
+def turn(values: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the id of the answer that a request follows, from the query of its address; "" in a first request.
+
+    Raises UnreadableRequest for an id that no answer of ours holds.
+    """
+    followed = "".join(values.get("turn", ()))
+    if followed and not TURN.fullmatch(followed):
+        raise UnreadableRequest("not an address of this channel", "not_form")
+    return followed
 
 
 def recorded(values: Mapping[str, tuple[str, ...]]) -> str:

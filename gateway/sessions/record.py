@@ -150,6 +150,7 @@ class Record(Struct, frozen=True):
     words_report: str = ""  # id of the report of words alone that was begun in this call, without code and PIN
     counted_messages: int = 0  # messages of staff when the screen of an opened report last said how many there are
     interrupted: str = ""  # id of the report of this conversation that HELP or a keyword left open, not in danger
+    last_recording: str = ""  # id of the last recording of this call: its place may come with the end of the call
     written_at: int = 0  # Unix time at which its newest message was sent; `at` is later if that one waited for Redis
 
 
@@ -272,6 +273,7 @@ class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     counted_messages: int = 0
     interrupted: str = ""
     written_at: int = 0
+    last_recording: str = ""
 
 
 _write: Final = Encoder().encode
@@ -287,7 +289,7 @@ def pack_record(r: Record) -> bytes:
     return _written(
         _StoredRecord(
             *(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken),
-            *(r.words_report, r.counted_messages, r.interrupted, r.written_at),
+            *(r.words_report, r.counted_messages, r.interrupted, r.written_at, r.last_recording),
         )
     )
 
@@ -329,6 +331,7 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         counted_messages=stored.counted_messages,
         interrupted=stored.interrupted,
         written_at=stored.written_at,
+        last_recording=stored.last_recording,
     )
 
 

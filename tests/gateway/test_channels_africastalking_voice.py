@@ -24,6 +24,7 @@ from tests.support.voice_calls import AFRICASTALKING, Verb, parse
 
 TOKEN, OLD = "a-token-of-thirty-two-characters", "an-older-token-of-32-characters-"
 PUBLIC = "https://tokaut.example"
+TURN = "0123abcd"
 KEYS = f"{PUBLIC}/hooks/africastalking_voice/{TOKEN}/keys"
 CALL = {
     "isActive": "1",
@@ -32,6 +33,11 @@ CALL = {
     "callerNumber": "+254711000101",
     "destinationNumber": "+254711000100",
 }
+
+
+@pytest.fixture(autouse=True)
+def fixed_turn_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.messaging.speech.new_turn_id", lambda: TURN)
 
 
 def channel(prompts: str = "") -> Channel:
@@ -71,6 +77,15 @@ def test_keys(address: str, digits: str | None, text: str) -> None:
     assert ask(address, CALL | ({} if digits is None else {"dtmfDigits": digits})) == inbound(text)
 
 
+def test_a_request_names_the_answer_that_it_follows() -> None:
+    digits = {"dtmfDigits": "1"}
+    assert ask(f"keys?turn={TURN}", CALL | digits) == inbound("1", id=TURN)
+    assert ask(f"keys?turn={TURN}&typed=1", CALL | digits) == inbound("1", id=TURN)
+    answer = ask(f"keys?turn={TURN}", CALL | {"dtmfDigits": "0"})
+    assert isinstance(answer, HttpResponse)
+    assert answer.body.count(f"turn={TURN}&amp;first=0".encode()) == 2
+
+
 def test_the_star_asks_for_the_screen_again() -> None:
     assert ask("keys", CALL | {"dtmfDigits": "*"}) == inbound("*", repeats=True)
 
@@ -91,7 +106,13 @@ def test_a_call_ends_at_any_address(endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "changed"),
-    [("call", {"isActive": "2"}), ("call", {"isActive": ""}), ("call", {"sessionId": ""}), ("keys?first=3", {})],
+    [
+        ("call", {"isActive": "2"}),
+        ("call", {"isActive": ""}),
+        ("call", {"sessionId": ""}),
+        ("keys?first=3", {}),
+        ("keys?turn=1", {}),
+    ],
 )
 def test_what_cannot_be_read(address: str, changed: dict[str, str]) -> None:
     with pytest.raises(UnreadableRequest):
@@ -118,16 +139,27 @@ def test_a_screen_is_spoken_three_times_and_then_the_caller_leaves() -> None:
     *digits, redirect = answer(channel(), "In danger? Call police 999.\n1 Report\n00 Leave")
     assert len(digits) == 3
     for one in digits:
-        assert one.attributes == {"callbackUrl": KEYS, "timeout": "7", "numDigits": "1", "finishOnKey": "#"}
+        assert one.attributes == {
+            "callbackUrl": f"{KEYS}?turn={TURN}",
+            "timeout": "7",
+            "numDigits": "1",
+            "finishOnKey": "#",
+        }
         [say] = one.children
         assert say.text == "In danger? Call police 9, 9, 9.\n1. Report.\n0, 0. Leave."
-    assert redirect.text == f"{KEYS}?silent=1"
+    assert redirect.text == f"{KEYS}?turn={TURN}&silent=1"
 
 
 def test_a_code_takes_all_its_digits() -> None:
     digits = answer(channel(), "Type your 8-digit code.", typed=True)[0]
-    assert digits.attributes["callbackUrl"] == f"{KEYS}?typed=1"
+    assert digits.attributes["callbackUrl"] == f"{KEYS}?turn={TURN}&typed=1"
     assert "numDigits" not in digits.attributes
+
+
+def test_a_last_screen_with_a_number_is_spoken_twice() -> None:
+    verbs = answer(channel(), "NOT SENT. In danger? Call police 111.", expects_reply=False)
+    assert [verb.name for verb in verbs] == ["Say", "Say"]
+    assert verbs[0] == verbs[1]
 
 
 def test_the_last_screen_is_the_last_action() -> None:
@@ -160,7 +192,7 @@ def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
     say, record = parse(channel().answer("keys", reply).body.decode(), AFRICASTALKING)
     assert say.text == "Speak now."
     assert record.attributes == {
-        "callbackUrl": f"{KEYS}?recorded={RECORDING}",
+        "callbackUrl": f"{KEYS}?turn={TURN}&recorded={RECORDING}",
         "maxLength": "90",
         "finishOnKey": "#",
         "timeout": "8",

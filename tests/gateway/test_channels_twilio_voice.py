@@ -27,6 +27,7 @@ ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://tokaut.example"
 SID = "CA" + "1" * 32
+TURN = "0123abcd"
 # The fields from Twilio's page on voice requests; the numbers are fictional.
 CALL = {
     "AccountSid": ACCOUNT,
@@ -43,6 +44,11 @@ CALL = {
     "To": "+6785550100",
 }
 KEYS = CALL | {"CallStatus": "in-progress", "msg": "Gather End", "FinishedOnKey": ""}
+
+
+@pytest.fixture(autouse=True)
+def fixed_turn_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.messaging.speech.new_turn_id", lambda: TURN)
 
 
 def channel(prompts: str = "", public: str = PUBLIC) -> Channel:
@@ -103,6 +109,15 @@ def test_keys(address: str, digits: str | None, text: str) -> None:
     assert ask(address, KEYS | ({} if digits is None else {"Digits": digits})) == inbound(text)
 
 
+def test_a_request_names_the_answer_that_it_follows() -> None:
+    digits = {"Digits": "1"}
+    assert ask(f"keys?turn={TURN}", KEYS | digits) == inbound("1", id=TURN)
+    assert ask(f"keys?turn={TURN}&typed=1", KEYS | digits) == inbound("1", id=TURN)
+    answer = ask(f"keys?turn={TURN}", KEYS | {"Digits": "0"})
+    assert isinstance(answer, HttpResponse)
+    assert answer.body.count(f"turn={TURN}&amp;first=0".encode()) == 2
+
+
 def test_the_star_asks_for_the_screen_again() -> None:
     assert ask("keys", KEYS | {"Digits": "*"}) == inbound("*", repeats=True)
 
@@ -116,7 +131,9 @@ def test_a_second_key_is_waited_for(first: str) -> None:
     assert (gather.attributes["action"], gather.children, redirect.text) == (address, [], address)
 
 
-@pytest.mark.parametrize("query", ["?first=1", "?first=00", "?silent=2", "?typed=1&first=0", "?x=1", "?first="])
+@pytest.mark.parametrize(
+    "query", ["?first=1", "?first=00", "?silent=2", "?typed=1&first=0", "?x=1", "?first=", "?turn=1"]
+)
 def test_an_address_that_no_answer_names(query: str) -> None:
     with pytest.raises(UnreadableRequest):
         ask(f"keys{query}", KEYS | {"Digits": "1"})
@@ -181,7 +198,7 @@ def test_a_screen_is_spoken_three_times_and_then_the_caller_leaves() -> None:
     assert len(gathers) == 3
     for gather in gathers:
         assert gather.attributes == {
-            "action": f"{PUBLIC}/hooks/twilio_voice/keys",
+            "action": f"{PUBLIC}/hooks/twilio_voice/keys?turn={TURN}",
             "timeout": "7",
             "numDigits": "1",
             "method": "POST",
@@ -190,13 +207,19 @@ def test_a_screen_is_spoken_three_times_and_then_the_caller_leaves() -> None:
         [say] = gather.children
         assert say.text == "In danger? Call police 1, 1, 1.\n1. Report.\n9, 8. More.\n0, 0. Leave."
         assert say.attributes == {"language": "en-AU"}
-    assert redirect.text == f"{PUBLIC}/hooks/twilio_voice/keys?silent=1"
+    assert redirect.text == f"{PUBLIC}/hooks/twilio_voice/keys?turn={TURN}&silent=1"
 
 
 def test_a_code_takes_all_its_digits() -> None:
     gather = answer("Type your 8-digit code.\n0 Back", is_typed=True)[0]
-    assert gather.attributes["action"] == f"{PUBLIC}/hooks/twilio_voice/keys?typed=1"
+    assert gather.attributes["action"] == f"{PUBLIC}/hooks/twilio_voice/keys?turn={TURN}&typed=1"
     assert "numDigits" not in gather.attributes
+
+
+def test_a_last_screen_with_a_number_is_spoken_twice() -> None:
+    verbs = answer("NOT SENT. In danger? Call police 111.", expects_reply=False)
+    assert [verb.name for verb in verbs] == ["Say", "Say", "Hangup"]
+    assert verbs[0] == verbs[1]
 
 
 def test_the_last_screen_hangs_up() -> None:
@@ -218,7 +241,7 @@ def test_recordings_are_played(tmp_path: Path) -> None:
     reply = Reply("Long denja? Kolem polis 111.", expects_reply=False, language="bi")
     verbs = parse(one.answer("call", reply).body.decode(), TWIML)
     played = [f"{PUBLIC}/prompts/bi/{fragment_id(text)}.mp3" for text in ("Long denja? Kolem", "polis", "1", "1", "1")]
-    assert [verb.text for verb in verbs[:-1]] == played
+    assert [verb.text for verb in verbs[:-1]] == played * 2
     assert one.can_say("bi", ["Long denja? Kolem\npolis 163"])
     assert not one.can_say("bi", ["Ripot"])
     assert one.can_say("fr", ["Ripot"])
@@ -245,9 +268,12 @@ WORDS = RecordedWords(RECORDING, SOURCE)
 def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
     reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, most_seconds=90)
     say, record, redirect = parse(channel().answer("keys", reply).body.decode(), TWIML)
-    assert (say.text, redirect.text) == ("Speak now.", f"{PUBLIC}/hooks/twilio_voice/keys?recorded={RECORDING}")
+    assert (say.text, redirect.text) == (
+        "Speak now.",
+        f"{PUBLIC}/hooks/twilio_voice/keys?turn={TURN}&recorded={RECORDING}",
+    )
     assert record.attributes == {
-        "action": f"{PUBLIC}/hooks/twilio_voice/keys?recorded={RECORDING}",
+        "action": f"{PUBLIC}/hooks/twilio_voice/keys?turn={TURN}&recorded={RECORDING}",
         "method": "POST",
         "maxLength": "90",
         "timeout": "8",

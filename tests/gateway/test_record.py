@@ -99,6 +99,7 @@ def test_a_record_comes_back_as_it_was(report: ReportRef | None) -> None:
         counted_messages=2,
         interrupted="interrupted",
         written_at=8,
+        last_recording="last",
     )
     assert unpack_record(pack_record(record), BOOK) == record
 
@@ -115,7 +116,7 @@ GOOD = json.loads(pack_record(record("a")))
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-9], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
+    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-10], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
 )
 def test_anything_else_is_no_record(data: object) -> None:
     assert unpack_record(json.dumps(data).encode(), BOOK) is None

@@ -17,8 +17,9 @@ def recordings(*texts: str) -> Recordings:
     ("screen", "spoken"),
     [
         ("In danger? Call police 111.", "In danger? Call police 1, 1, 1."),
-        ("Kids Helpline 1800 55 1800", "Kids Helpline 1, 8, 0, 0, 5, 5, 1, 8, 0, 0."),
-        ("Code 4821 9303\nPIN 7350", "Code 4, 8, 2, 1, 9, 3, 0, 3.\nPIN 7, 3, 5, 0."),
+        ("Kids Helpline 1800 55 1800", "Kids Helpline 1, 8, 0, 0. 5, 5. 1, 8, 0, 0."),
+        ("Code 4821 9303\nPIN 7350", "Code 4, 8, 2, 1. 9, 3, 0, 3.\nPIN 7, 3, 5, 0."),
+        ("Call 163 24 hours a day", "Call 1, 6, 3. 2, 4 hours a day."),
         ("1 Report\n98 More\n00 Leave", "1. Report.\n9, 8. More.\n0, 0. Leave."),
         ("4 13-15\n5 SMS 7am-9pm", "4. 13-15.\n5. SMS 7am-9pm."),
         ("Please dial again in 10 minutes.", "Please dial again in 10 minutes."),
@@ -59,6 +60,13 @@ def test_what_nobody_can_have_recorded_is_read_out() -> None:
         Words("Please come at"),
         Recording(f"bi/{fragment_id('8')}.wav"),
     )
+
+
+def test_marks_between_digits_are_not_spoken() -> None:
+    """An empty <Say> is a fault to the provider, and ends the call."""
+    kept = recordings("1-Tok", "i op", "Open", *"0123456789")
+    assert played("1-Tok i op 30/11 08:00", kept, "1-Tok", "i op", *"30110800")
+    assert Words("") not in utter("Opening 08:00-16:30", "bi", kept, has_voice=False)
 
 
 def test_fragments_are_what_has_to_be_recorded() -> None:

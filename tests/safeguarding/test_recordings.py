@@ -27,6 +27,7 @@ SHIPPED = Path("reports/countries/vu.toml")
 AT = "https://voice.example"
 SOURCES = {"twilio_voice": "RE" + "5f" * 16, "africastalking_voice": f"{AT}/recordings/5f5f.mp3"}
 TO_SPEAK = (*TO_SENT, "Add more", "Add your words")
+NOT_RECORDED = "Your voice cannot be recorded now"
 SPEAK = "Staff will hear your voice. No names needed. Speak after the tone."
 
 
@@ -172,12 +173,38 @@ def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: A
     assert states(app) == ["done", "due"]
 
 
+def test_only_the_last_request_of_a_call_may_have_the_recording(app: App) -> None:
+    """The request after the recording may come before its file is ready."""
+    phone: Any = call(app, "africastalking_voice")
+    walk(phone, *TO_SPEAK, "1")
+    assert phone.speak("").text.startswith(NOT_RECORDED)
+    assert phone.press("00").text == "Thank you. Goodbye."
+    ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
+    assert phone._send(phone._address("call"), ended).status_code == 200
+    assert place(app) == SOURCES["africastalking_voice"]
+    assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
+    """Nothing is said to go to staff, and the reporter can try again: perhaps they spoke too quietly."""
     phone: Any = call(app, channel)
     walk(phone, *TO_SPEAK, "1")
-    assert phone.say_nothing().text.startswith("Thank you.")
+    assert phone.say_nothing().text == f"{NOT_RECORDED}\n1 Try again\n2 Answer questions\n0 Done\n00 Leave"
     assert states(app) == ["done"]
+    assert phone.press("1").text.startswith(SPEAK)
+    phone.press("1")
+    assert phone.speak(SOURCES[channel]).text.startswith("Thank you. This goes to staff.")
+    assert states(app) == ["done", "done", "due"]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_silence_under_my_report(app: App, channel: str) -> None:
+    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    phone: Any = call(app, channel)
+    walk(phone, "My report", *pair, "Speak", "1")
+    assert phone.say_nothing().text.startswith(f"{NOT_RECORDED}. In danger? Call police 111.\n1 Try again\n0 Back")
+    assert phone.press("0").text.count("\n2 Speak\n") == 1
 
 
 @pytest.mark.rule("S-08")
@@ -284,7 +311,8 @@ def test_web_answers_that_it_could_not_store_it_so_that_it_is_sent_again(
 
     with monkeypatch.context() as patched:
         patched.setattr("gateway.conversation.recordings.recordings.arrive", unavailable)
-        assert phone._request(record["action"], "#", phone._recording(SOURCES["twilio_voice"])).text.startswith("Thank")
+        heard = phone._request(record["action"], "#", phone._recording(SOURCES["twilio_voice"])).text
+        assert heard.startswith(NOT_RECORDED), "only what is stored is said to go to staff"
         assert phone.file_ready(record, SOURCES["twilio_voice"]) == 503
     assert phone.file_ready(record, SOURCES["twilio_voice"]) == 204
     assert states(app) == ["done", "due"]

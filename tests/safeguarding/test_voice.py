@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+import redis
 
+from gateway.sessions.store import SENT_SECONDS
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT, walk
 from tests.support.app import App
@@ -69,6 +71,45 @@ def test_code_and_pin_are_heard_until_another_key_is_pressed(app: App, channel: 
         assert not CODE.search(call.press(keys).text)
         if not call.verbs:
             break
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_code_and_pin_can_be_repeated_for_longer_than_a_session_is_stored(
+    app: App, channel: str, redis_url: str
+) -> None:
+    call = app.ussd("+6785550101", channel)
+    sent = walk(call, *TO_SENT)[-1]
+    with redis.Redis.from_url(redis_url) as client:
+        [key] = client.keys("s:*")
+        client.pexpire(key, 5000)
+        assert call.press("*").text == sent
+        assert SENT_SECONDS - 60 < client.ttl(key) <= SENT_SECONDS
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_request_that_comes_again_takes_no_second_step(app: App, channel: str) -> None:
+    """Otherwise one key pressed at the question about contact would also press Send."""
+    call = app.ussd("+6785550101", channel)
+    call.dial()
+    for reply in (*TO_SENT, "9", "Add more", "0"):
+        assert call.type(reply).text == call.again().text, reply
+    assert app.count(t.report) == 1
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_key_for_a_screen_that_was_answered_is_not_taken_at_the_next_one(app: App, channel: str) -> None:
+    """If our answer is lost, the caller still hears the old screen, and presses a key or stays silent."""
+    call = app.ussd("+6785550101", channel)
+    walk(call, *TO_SEND)
+    heard = list(call.verbs)
+    sent = call.press("1").text
+    assert CODE.search(sent)
+    for keys in ("1", "9", "0"):
+        call.verbs = list(heard)
+        assert call.press(keys).text == sent
+    call.verbs = list(heard)
+    assert [call.silence().expects_reply for _ in range(2)] == [True, True]
+    assert call.silence().text == sent
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -150,6 +150,7 @@ def as_screen(heard: str) -> str:
 
 
 def _shown(line: str) -> str:
+    line = re.sub(r"(?<=, [0-9])\. (?=[0-9], )", ", ", line)
     line = re.sub(r"(?<=[0-9]), (?=[0-9](?![0-9]))", "", line)
     line = re.sub(r"\b(Code|Kod) ([0-9]{4})([0-9]{4})\b", r"\1 \2 \3", line)
     line = re.sub(r"^([0-9*]{1,2})\. ", r"\1 ", line)
