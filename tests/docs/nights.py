@@ -13,8 +13,8 @@ from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.docs.timeline import drawn
 from tests.support.databases import with_tables
-from tests.workers.filings import THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
+from tests.workers.sample_store import THREE, TWO, SampleStore
 
 ROWS = (
     ("no receipt: the next hotline gets it too", "fallback"),
@@ -60,13 +60,13 @@ def _said(time: int) -> str:
 def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
     """Return (minute, who is alerted or gets the report) for a report that nobody takes. Hotlines are always open."""
     hour, until, tick = FOLLOWED[priority]
-    desk = Desk.at(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
-    there = (desk.database.now() + 11 * HOUR) % DAY
-    desk.database.offset += (hour * HOUR - there) % DAY
-    desk.file(CHAIN, priority=priority)
-    night = Night(desk, land({name: {**card, "hours": "24h"} for name, card in CARDS.items()}))
+    store = SampleStore.create(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
+    there = (store.database.now() + 11 * HOUR) % DAY
+    store.database.offset += (hour * HOUR - there) % DAY
+    store.submit(CHAIN, priority=priority)
+    night = Night(store, land({name: {**card, "hours": "24h"} for name, card in CARDS.items()}))
     night.until(until, tick)
-    desk.database.close()
+    store.database.close()
     return night.happened()
 
 

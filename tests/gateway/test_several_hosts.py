@@ -32,8 +32,8 @@ from tests.support.app import App
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.wait import until
-from tests.workers.filings import Desk
-from tests.workers.room import Room
+from tests.workers.sample_store import SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 from workers.jobs.retention import ErasureJob
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgresql")]
@@ -84,15 +84,15 @@ class TwoHosts:
 
     def erase(self) -> None:
         """Do the work of scheduler and workers for a report that its reporter has deleted."""
-        room = Room(Desk.at(self.b.database, self.a.keys))
-        room.jobs.messages()
+        harness = SchedulerHarness(SampleStore.create(self.b.database, self.a.keys))
+        harness.jobs.messages()
         with self.b.database.write() as connection:
             connection.execute(update(t.delivery).values(state=DeliveryState.DELIVERED))
             connection.execute(update(t.report).values(state=ReportState.DELIVERED))
-        erasing = ErasureJob(self.b.database, RetentionPolicy(), room.metrics)
+        erasing = ErasureJob(self.b.database, RetentionPolicy(), harness.metrics)
         erasing.start()
         erasing._pool.finish()
-        room.finish()
+        harness.finish()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.support.kannel import Kannel
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tests.support.wire import raw_request
-from tests.workers.filings import Desk
+from tests.workers.sample_store import SampleStore
 from tests.workers.test_reporter_messages import NUMBER
 from tests.workers.test_sms_dispatcher import Says
 from tests.workers.test_ussd_notices import Notices
@@ -138,7 +138,7 @@ def test_a_phone_that_the_network_refuses_is_reported(
 @pytest.fixture
 def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]:
     with closing(databases.migrated_database("sqlite", request, tmp_path)) as database:
-        yield Notices(Desk.at(database, tmp_path / "keys"))
+        yield Notices(SampleStore.create(database, tmp_path / "keys"))
 
 
 @pytest.mark.parametrize("state", ["DELIVRD", "UNDELIV"])
@@ -166,7 +166,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
 
         until(lambda: any(event.status == last for event in reported()), "no delivery report", 20)
         for event in reported():
-            assert record_delivery_report(notices.desk.database, event.id, event.status)
+            assert record_delivery_report(notices.store.database, event.id, event.status)
         for seconds in (0, 0, 200):
             notices.go_on(seconds)
         if state == "UNDELIV":

@@ -31,7 +31,7 @@ from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.support import databases
 from tests.support.prepared import migrate
-from tests.workers.filings import ONE, WORDS, Desk
+from tests.workers.sample_store import ONE, WORDS, SampleStore
 from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
 from workers.delivery.outcomes import Refused, outcome_of_status
@@ -106,11 +106,11 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
     kit: Receiver, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     database = databases.migrated_database(databases.KINDS[0], request, tmp_path)
-    desk = Desk.at(database, tmp_path / "keys")
-    [delivery] = desk.file()
-    worker = delivery_runner(desk, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
+    store = SampleStore.create(database, tmp_path / "keys")
+    [delivery] = store.submit()
+    worker = delivery_runner(store, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
     assert worker.deliver(delivery)
-    assert desk.delivery(delivery).state == "delivered"
+    assert store.delivery(delivery).state == "delivered"
     [(key, _, body)] = kit.received()
     assert (key, json.loads(body)["data"]["narrative"]) == (delivery, WORDS)
     assert (kit.folder / "received.db").stat().st_mode & 0o077 == 0, "reports are for one account"

@@ -19,7 +19,7 @@ from reports.store.operations.retention import LegalHold
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
-from tests.workers.test_scheduler import Time
+from tests.workers.scheduler_harness import FakeMonotonicClock
 from workers.clock.scheduler import Scheduler
 from workers.jobs.retention import RetentionJob
 from workers.metrics import WorkerMetrics
@@ -52,7 +52,7 @@ class Room:
         self.database = database
         self.metrics = WorkerMetrics(CollectorRegistry())
         self.heard = Heard()
-        self.time = Time()
+        self.time = FakeMonotonicClock()
         self.clock = self.new_clock()
 
     def new_clock(self) -> Scheduler:

@@ -16,7 +16,7 @@ from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.reports.sample import VU
-from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -59,23 +59,25 @@ class Told:
 class Night:
     """One clock, its reports, and a country with partner cards. `minute`: minutes since the beginning."""
 
-    def __init__(self, desk: Desk, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)):
-        self.desk = desk
-        self.began = desk.database.now()
+    def __init__(
+        self, store: SampleStore, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)
+    ):
+        self.store = store
+        self.began = store.database.now()
         self.dead: set[str] = set()
         self.told: list[Told] = []
         self.given: list[tuple[int, str, str]] = []
         self.worries: list[Alert] = []
-        database = desk.database
+        database = store.database
         self.metrics = metrics = WorkerMetrics(CollectorRegistry())
         self.notifier = Heard(None, on_call, "live", metrics, night=self)
         self.senders: dict[str, SmsSender] = {}
-        sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
+        sms_dispatcher = SmsDispatcher(database, KeyRing(store.keys), self.senders, "demo", "here/clock/a", metrics)
         self.escalation = EscalationJob(
             database=database,
             countries=Countries((country or land(),)),
             notifier=self.notifier,
-            duty_phone_notifier=DutyPhoneNotifier(database, sms_dispatcher, desk.keys, "demo"),
+            duty_phone_notifier=DutyPhoneNotifier(database, sms_dispatcher, store.keys, "demo"),
             metrics=metrics,
             alert_operator=self.worries.append,
             put=self._put,
@@ -84,11 +86,11 @@ class Night:
 
     @property
     def minute(self) -> int:
-        return (self.desk.database.now() - self.began) // MINUTE
+        return (self.store.database.now() - self.began) // MINUTE
 
     def _put(self, made: Any) -> None:
         for delivery_id, _ in made:
-            row = self.desk.delivery(delivery_id)
+            row = self.store.delivery(delivery_id)
             self.given.append((self.minute, row.hotline, row.why))
 
     def until(self, minute: int, step: int = 1, *, delivers: bool = True) -> None:
@@ -99,18 +101,18 @@ class Night:
             self.escalation.escalate()
             if self.minute >= minute:
                 return
-            self.desk.database.offset += min(step, minute - self.minute) * MINUTE
+            self.store.database.offset += min(step, minute - self.minute) * MINUTE
 
     def deliver(self) -> None:
-        for row in self.desk.deliveries():
-            if row.state == "due" and (leased := outbox.lease(self.desk.database, row.delivery_id, "w/urgent/1")):
+        for row in self.store.deliveries():
+            if row.state == "due" and (leased := outbox.lease(self.store.database, row.delivery_id, "w/urgent/1")):
                 outbox.mark_delivered(
-                    self.desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker"
+                    self.store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker"
                 )
 
     def handle(self, hotline: str, handling: str) -> None:
         d = t.delivery.c
-        with self.desk.database.write() as connection:
+        with self.store.database.write() as connection:
             connection.execute(update(t.delivery).where(d.hotline == hotline).values(handling=handling))
 
     def happened(self) -> list[tuple[int, str]]:

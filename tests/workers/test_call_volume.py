@@ -15,7 +15,7 @@ from reports.store.operations import call_hours
 from reports.store.operations.call_hours import QuietChannel
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
-from tests.workers.filings import Desk
+from tests.workers.sample_store import SampleStore
 from workers.clock.jobs import CALL_HOURS_KEPT, ClockJobs
 from workers.metrics import BREAKER, QUIET, SYNTHETIC, WorkerMetrics, is_current_label
 
@@ -25,12 +25,12 @@ VU, FJ = ("VU", "africastalking"), ("FJ", "ussd")
 class Clock:
     """The scheduler's jobs, at 10 minutes past an hour."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.database = desk.database
+    def __init__(self, store: SampleStore) -> None:
+        self.database = store.database
         self.registry = CollectorRegistry()
         parts: Any = Mock()
         self.jobs = ClockJobs(
-            database=desk.database,
+            database=store.database,
             delivery_runner=parts,
             duty_phone_notifier=parts,
             job_queue=parts,
@@ -56,8 +56,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(desk: Desk) -> Clock:
-    return Clock(desk)
+def clock(store: SampleStore) -> Clock:
+    return Clock(store)
 
 
 def test_a_channel_that_falls_silent_is_told_of_until_it_is_back(clock: Clock) -> None:

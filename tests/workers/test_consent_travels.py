@@ -18,7 +18,7 @@ from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_reporter_messages import GIVEN, say, sent_report
 from workers.delivery import registry
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
@@ -104,18 +104,18 @@ class Keeps:
 class Story:
     """A report with a late fallback. The reporter's messages in My report precede all deliveries."""
 
-    def __init__(self, desk: Desk, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
-        report_id, _ = sent_report(desk, dict(contact))
+    def __init__(self, store: SampleStore, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
+        report_id, _ = sent_report(store, dict(contact))
         for number, kind in said:
             given = {**GIVEN, "msisdn": number} if kind == "contact_given" else None
-            say(desk, report_id, kind, "more" if kind == "words" else None, given)
-        for message_id, of in correspondence.list_undelivered_messages(desk.database):
-            correspondence.deliver_message(desk.database, message_id, of)
-        assert fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+            say(store, report_id, kind, "more" if kind == "words" else None, given)
+        for message_id, of in correspondence.list_undelivered_messages(store.database):
+            correspondence.deliver_message(store.database, message_id, of)
+        assert fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
         keeps = Keeps()
         worker = DeliveryRunner(
-            database=desk.database,
-            keys=KeyRing(desk.keys),
+            database=store.database,
+            keys=KeyRing(store.keys),
             hotlines={ONE: keeps, TWO: keeps},
             mode="demo",
             holder="here/urgent/1",
@@ -166,9 +166,9 @@ STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[s
 @pytest.mark.product(parts=2)
 @pytest.mark.slow
 @pytest.mark.parametrize("story", STORIES)
-def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(desk: Desk, story: str) -> None:
+def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(store: SampleStore, story: str) -> None:
     contact, said, allowed = STORIES[story]
-    told = Story(desk, contact, *said)
+    told = Story(store, contact, *said)
     assert len(told.parcels) == 2 * (1 + len(said)), "created and each message, to the primary and to the fallback"
     for number in (FIRST, SECOND, THIRD):
         event = allowed[1] if allowed and allowed[0] == number else None

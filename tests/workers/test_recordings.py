@@ -27,8 +27,8 @@ from runtime.time_units import DAY, HOUR, MINUTE
 from tests.reports.test_json_bodies import MESSAGE
 from tests.support.recordings import MP3, RecordingServer, Stored
 from tests.support.twilio import Account
-from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.lying_hotline import LyingHotline
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_deliver import SECRET, delivery_runner, webhook
 from workers.jobs.recordings import RecordingJob
 from workers.metrics import WorkerMetrics
@@ -74,10 +74,10 @@ def africastalking(url: str) -> africastalking_voice.Recorder:
 class Line:
     """The recording job, and one report whose reporter has spoken."""
 
-    def __init__(self, desk: Desk, provider: RecordingServer) -> None:
-        self.desk, self.provider, self.alerts = desk, provider, Alerts()
-        self.key = create_key_pair(desk.keys, SENDER_KEY)
-        desk.file(ROUTE, priority="P2")
+    def __init__(self, store: SampleStore, provider: RecordingServer) -> None:
+        self.store, self.provider, self.alerts = store, provider, Alerts()
+        self.key = create_key_pair(store.keys, SENDER_KEY)
+        store.submit(ROUTE, priority="P2")
         [self.report] = self.rows(t.report)
         self.job = self.made(
             {"twilio_voice": twilio(provider.url), "africastalking_voice": africastalking(provider.url)}
@@ -85,8 +85,8 @@ class Line:
 
     def made(self, sources: Any) -> RecordingJob:
         return RecordingJob(
-            self.desk.database,
-            keys=self.desk.keys,
+            self.store.database,
+            keys=self.store.keys,
             countries=load_countries(["vu"], "demo"),
             sources=sources,
             alert_sender=self.alerts,  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ class Line:
         )
 
     def rows(self, table: Any) -> list[Any]:
-        with self.desk.database.read() as connection:
+        with self.store.database.read() as connection:
             return list(connection.execute(select(table)))
 
     def sealed(self, recording_id: str, channel: str, place: dict[str, str]) -> RecordingAtProvider:
@@ -103,20 +103,20 @@ class Line:
 
     def expected(self, call: str = CALL, channel: str = "twilio_voice") -> str:
         """Store, as web does, that a reporter was asked to speak; return the id for the provider's notice."""
-        database, expected = self.desk.database, new_id(self.desk.database.now())
+        database, expected = self.store.database, new_id(self.store.database.now())
         assert recordings.expect(database, self.sealed(expected, channel, {"call": call}), self.report.report_id)
         return expected
 
     def spoken(self, source: str = SID, channel: str = "twilio_voice") -> str:
         """Store, as web does, that a recording has arrived; return its id."""
-        expected, arrived = self.expected(channel=channel), new_id(self.desk.database.now() + 1000)
-        recordings.arrive(self.desk.database, expected, self.sealed(arrived, channel, {"source": source}))
+        expected, arrived = self.expected(channel=channel), new_id(self.store.database.now() + 1000)
+        recordings.arrive(self.store.database, expected, self.sealed(arrived, channel, {"source": source}))
         self.pass_time(MINUTE)
         return arrived
 
     def pass_time(self, by: int) -> None:
         c = t.recording.c
-        with self.desk.database.write() as connection:
+        with self.store.database.write() as connection:
             connection.execute(update(t.recording).values(next_at=c.next_at - by, created_at=c.created_at - by))
 
     def run(self, rounds: int = 1) -> None:
@@ -124,18 +124,18 @@ class Line:
             self.job.run()
 
     def heard(self, recording_id: str, hotline: str) -> bytes | None:
-        copy = recordings.load_copy(self.desk.database, recording_id, hotline)
+        copy = recordings.load_copy(self.store.database, recording_id, hotline)
         if copy is None:
             return None
         context = SealContext.of_recording("demo", self.report.report_id, recording_id, hotline)
-        private = read_private_key(self.desk.keys, hotline, copy.key_id)
+        private = read_private_key(self.store.keys, hotline, copy.key_id)
         return open_body(private, context, SealedBody(copy.key_id, copy.wrap, b"", copy.sealed))
 
     def told(self, hotline: str = ONE) -> list[dict[str, Any]]:
         found = []
         for row in sorted(self.rows(t.message), key=lambda row: row.created_at):
             if row.recipient == hotline:
-                private = read_private_key(self.desk.keys, hotline, row.key_id)
+                private = read_private_key(self.store.keys, hotline, row.key_id)
                 context = SealContext.of_message("demo", row.report_id, row.message_id, hotline)
                 found.append(json.loads(open_body(private, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))))
         return found
@@ -146,8 +146,8 @@ class Line:
 
 
 @pytest.fixture
-def line(desk: Desk, provider: RecordingServer) -> Iterator[Line]:
-    made = Line(desk, provider)
+def line(store: SampleStore, provider: RecordingServer) -> Iterator[Line]:
+    made = Line(store, provider)
     yield made
     made.job = made.made({})  # closes the HTTP clients of the first job
 
@@ -296,7 +296,7 @@ def test_what_cannot_be_deleted_is_tried_for_two_weeks_with_an_alert(line: Line)
 def test_a_reporter_who_deleted_the_report_is_not_heard_and_the_recording_goes(line: Line) -> None:
     line.provider.twilio(SID)
     spoken = line.spoken()
-    with line.desk.database.write() as connection:
+    with line.store.database.write() as connection:
         connection.execute(update(t.report).values(delete_asked_at=1))
     line.run(2)
     assert [method for method, _ in line.provider.asked] == ["DELETE"]
@@ -360,9 +360,9 @@ def test_only_the_waits_of_a_call_end_with_its_recordings(line: Line) -> None:
 def test_a_recording_that_may_belong_to_another_report_is_delivered_to_nobody(line: Line) -> None:
     """One call may open two reports, and the provider's list names only the call. A person must decide."""
     line.provider.twilio(SID, call=CALL)
-    expected, other = line.expected(), new_id(line.desk.database.now())
+    expected, other = line.expected(), new_id(line.store.database.now())
     arrived = line.sealed(other, "twilio_voice", {"source": "RE" + "6a" * 16})
-    recordings.arrive(line.desk.database, "of no report here", arrived)
+    recordings.arrive(line.store.database, "of no report here", arrived)
     line.pass_time(31 * MINUTE)
     line.run()
     assert line.state(expected) == ("left", "not_deleted")
@@ -375,11 +375,11 @@ def test_a_notice_that_arrives_while_the_provider_is_asked_is_the_one_that_count
     line.provider.twilio(SID, call=CALL)
     expected = line.expected()
     line.pass_time(31 * MINUTE)
-    [due] = recordings.list_due(line.desk.database)
-    arrived = new_id(line.desk.database.now())
-    recordings.arrive(line.desk.database, expected, line.sealed(arrived, "twilio_voice", {"source": SID}))
-    found = line.sealed(new_id(line.desk.database.now() + 1), "twilio_voice", {"source": SID})
-    assert not recordings.find(line.desk.database, due, [found], [expected], [])
+    [due] = recordings.list_due(line.store.database)
+    arrived = new_id(line.store.database.now())
+    recordings.arrive(line.store.database, expected, line.sealed(arrived, "twilio_voice", {"source": SID}))
+    found = line.sealed(new_id(line.store.database.now() + 1), "twilio_voice", {"source": SID})
+    assert not recordings.find(line.store.database, due, [found], [expected], [])
     line.pass_time(MINUTE)
     line.run(3)
     assert [said["kind"] for said in line.told()] == ["recording"]
@@ -435,7 +435,7 @@ def test_after_the_provider_answers_again_the_lost_recording_comes(line: Line) -
 def test_a_lost_recording_of_a_report_that_was_deleted_is_deleted_at_the_provider(line: Line) -> None:
     line.provider.twilio(SID, call=CALL)
     line.expected()
-    with line.desk.database.write() as connection:
+    with line.store.database.write() as connection:
         connection.execute(update(t.report).values(delete_asked_at=1))
     line.pass_time(31 * MINUTE)
     line.run(3)
@@ -455,11 +455,11 @@ def test_only_an_id_of_a_call_leads_into_twilios_api(line: Line, call: str) -> N
 def test_without_a_key_of_the_hotline_nothing_is_deleted_at_the_provider(line: Line) -> None:
     line.provider.twilio(SID)
     spoken = line.spoken()
-    public = line.desk.keys / "public"
-    public.rename(line.desk.keys / "away")
+    public = line.store.keys / "public"
+    public.rename(line.store.keys / "away")
     line.run()
     assert line.state(spoken) == ("due", "no_key")
-    (line.desk.keys / "away").rename(public)
+    (line.store.keys / "away").rename(public)
     line.pass_time(MINUTE)
     line.run(2)
     assert line.heard(spoken, ONE) == MP3
@@ -475,7 +475,7 @@ def test_a_channel_that_was_switched_off_keeps_its_recordings_waiting(line: Line
 def test_two_schedulers_at_once_store_it_once(line: Line) -> None:
     line.provider.twilio(SID)
     spoken = line.spoken()
-    [due] = recordings.list_due(line.desk.database)
+    [due] = recordings.list_due(line.store.database)
     line.job._step(due)
     line.job._step(due)  # as a second scheduler that read the row before
     assert len(line.told()) == 1
@@ -502,10 +502,10 @@ def test_a_hotlines_system_gets_the_sound_with_the_message(line: Line) -> None:
     line.provider.twilio(SID)
     spoken = line.spoken()
     line.run(2)
-    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
-    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.store.database)
+    [(delivery, _)] = correspondence.deliver_message(line.store.database, message_id, report_id)
     with LyingHotline() as hotline:
-        assert delivery_runner(line.desk, hotline).deliver(delivery)
+        assert delivery_runner(line.store, hotline).deliver(delivery)
         [taken] = hotline.taken
     about = taken.data["data"]["recording"]
     assert base64.b64decode(about["base64"]) == MP3
@@ -521,15 +521,15 @@ def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(line: Li
     line.spoken()
     line.run(2)
     if kind == "no copy":
-        with line.desk.database.write() as connection:
+        with line.store.database.write() as connection:
             connection.execute(t.recording_copy.delete())
-    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
-    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.store.database)
+    [(delivery, _)] = correspondence.deliver_message(line.store.database, message_id, report_id)
     with LyingHotline() as hotline:
         connector = webhook(hotline, SECRET)
         if kind == "email":
             connector.takes_sound = False
-        assert delivery_runner(line.desk, hotline, **{ONE: connector}).deliver(delivery)
+        assert delivery_runner(line.store, hotline, **{ONE: connector}).deliver(delivery)
         [taken] = hotline.taken
     assert taken.data["data"]["kind"] == "recording"
     assert "base64" not in taken.data["data"]["recording"]

@@ -18,7 +18,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.sms import messages, opt_outs
 from reports.store.sms.messages import OutgoingSms
-from tests.workers.filings import SECOND, Desk
+from tests.workers.sample_store import SECOND, SampleStore
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import COMMIT_RETRIES
@@ -52,26 +52,26 @@ class Says:
 class Post:
     """The SMS that web enqueues, and a worker that sends them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.key = create_key_pair(desk.keys, SENDER_KEY)
+    def __init__(self, store: SampleStore) -> None:
+        self.store = store
+        self.key = create_key_pair(store.keys, SENDER_KEY)
         self.provider = Says()
 
     def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: Any) -> str:
         sms_id = str(uuid.uuid4())
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
         box = seal_body(self.key, SealContext(mode, sms_id, 1, SENDER_KEY), b"", json.dumps(words).encode())
-        now = self.desk.database.now()
+        now = self.store.database.now()
         messages.enqueue_outgoing(
-            self.desk.database,
+            self.store.database,
             OutgoingSms(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
         )
         return sms_id
 
     def sms_dispatcher(self, holder: str = "here/urgent-1/a") -> SmsDispatcher:
         return SmsDispatcher(
-            database=self.desk.database,
-            keys=KeyRing(self.desk.keys),
+            database=self.store.database,
+            keys=KeyRing(self.store.keys),
             senders={"africastalking": self.provider},
             mode="demo",
             holder=holder,
@@ -80,16 +80,16 @@ class Post:
         )
 
     def row(self, sms_id: str) -> Any:
-        with self.desk.database.read() as connection:
+        with self.store.database.read() as connection:
             return connection.execute(select(t.outgoing).where(t.outgoing.c.id == sms_id)).one()
 
     def pass_time(self, seconds: float) -> None:
-        self.desk.database.offset += int(seconds * SECOND)
+        self.store.database.offset += int(seconds * SECOND)
 
 
 @pytest.fixture
-def post(desk: Desk) -> Post:
-    return Post(desk)
+def post(store: SampleStore) -> Post:
+    return Post(store)
 
 
 def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
@@ -101,7 +101,7 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     assert 590 < text.seconds <= 600
     row = post.row(sms)
     assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "accepted")
-    assert messages.record_delivery_report(post.desk.database, "id-1", "delivered")
+    assert messages.record_delivery_report(post.store.database, "id-1", "delivered")
 
 
 def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
@@ -150,7 +150,7 @@ def test_over_is_over(post: Post) -> None:
 def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
     post.provider.outcome = DoNotRetry("opt_out")
     post.sms_dispatcher().send(post.put())
-    with post.desk.database.read() as connection:
+    with post.store.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
 
@@ -160,7 +160,7 @@ def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post)
     post.provider.outcome = RetryLater("busy")
     nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
     post.sms_dispatcher().send(nudge)
-    opt_outs.add(post.desk.database, CALLER)
+    opt_outs.add(post.store.database, CALLER)
     post.pass_time(5)
     post.provider.outcome = Accepted("id-1")
     for sms in (nudge, reply):
@@ -186,7 +186,7 @@ def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch
 def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> None:
     post.provider.outcome = DoNotRetry("opt_out")
     post.sms_dispatcher().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
-    with post.desk.database.read() as connection:
+    with post.store.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
 
@@ -194,15 +194,15 @@ def test_what_came_too_late_is_dropped(post: Post) -> None:
     sms = post.put(lives=600)
     post.pass_time(601)
     assert not post.sms_dispatcher().send(sms)
-    assert messages.list_due(post.desk.database) == []
-    assert messages.expire_old(post.desk.database) == (1, 0)
+    assert messages.list_due(post.store.database) == []
+    assert messages.expire_old(post.store.database) == (1, 0)
     assert post.row(sms).state == "expired"
     assert post.provider.texts == []
 
 
 def test_two_workers_send_it_once(post: Post) -> None:
     sms = post.put()
-    assert messages.lease(post.desk.database, sms, "a") is not None
+    assert messages.lease(post.store.database, sms, "a") is not None
     assert not post.sms_dispatcher("b").send(sms)
     post.pass_time(61)
     assert post.sms_dispatcher("b").send(sms), "the lease ran out"
@@ -210,11 +210,11 @@ def test_two_workers_send_it_once(post: Post) -> None:
 
 def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
     sms = post.put()
-    frozen = messages.lease(post.desk.database, sms, "a")
+    frozen = messages.lease(post.store.database, sms, "a")
     assert frozen is not None
     post.pass_time(61)
     post.sms_dispatcher("b").send(sms)
-    assert not messages.mark_failed(post.desk.database, frozen, "timeout", None, "a")
+    assert not messages.mark_failed(post.store.database, frozen, "timeout", None, "a")
     assert post.row(sms).state == "sent"
 
 
@@ -253,7 +253,7 @@ def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(po
     post.sms_dispatcher().send(nowhere)
     post.provider.outcome = RuntimeError("+6785550101")
     post.sms_dispatcher().send(ours)
-    for path in (post.desk.keys / "private" / SENDER_KEY).glob("*.key"):
+    for path in (post.store.keys / "private" / SENDER_KEY).glob("*.key"):
         path.unlink()
     post.sms_dispatcher().send(sealed)
     found = [(post.row(one).state, post.row(one).last_class) for one in (nowhere, ours, sealed)]
@@ -263,17 +263,17 @@ def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(po
 def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
     sms = post.put()
     post.sms_dispatcher().send(sms)
-    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
+    assert messages.delete_old_outgoing(post.store.database, 48 * 3600 * SECOND) == 0
     post.pass_time(49 * 3600)
-    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
+    assert messages.delete_old_outgoing(post.store.database, 48 * 3600 * SECOND) == 1
 
 
 def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
     post.provider.outcome = RetryLater("credit")
     post.sms_dispatcher().send(post.put())
-    since = post.desk.database.now() - 3600 * SECOND
+    since = post.store.database.now() - 3600 * SECOND
     post.sms_dispatcher().send(post.put())
-    assert messages.list_failures(post.desk.database, ("credit",), since) == [("africastalking", "credit")]
+    assert messages.list_failures(post.store.database, ("credit",), since) == [("africastalking", "credit")]
 
 
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
@@ -315,8 +315,8 @@ def test_a_slow_provider_pauses_its_own_channel_alone(post: Post) -> None:
 def test_the_due_sms_of_each_channel_are_listed_however_many_another_has(post: Post) -> None:
     many = [post.put(channel="twilio") for _ in range(3)]
     other = post.put()
-    assert messages.list_due_by_channel(post.desk.database, at_most=2) == {
+    assert messages.list_due_by_channel(post.store.database, at_most=2) == {
         "africastalking": [other],
         "twilio": many[:2],
     }
-    assert messages.list_due(post.desk.database, without=["twilio"]) == [other]
+    assert messages.list_due(post.store.database, without=["twilio"]) == [other]

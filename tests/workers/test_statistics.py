@@ -25,7 +25,7 @@ from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.schema import tables as t
 from runtime.telephony import CHANNEL_KINDS
-from tests.workers.filings import ONE, Desk
+from tests.workers.sample_store import ONE, SampleStore
 from workers.jobs.statistics import StatisticsJob, StatisticsScope
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -39,9 +39,9 @@ BEGIN = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())  # of a quarter
 class Year:
     """A database with its clock in the first quarter of 2027, and methods that submit reports."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.database = desk.database
+    def __init__(self, store: SampleStore) -> None:
+        self.store = store
+        self.database = store.database
         self.clock: StatisticsJob | None = None
 
     def at(self, day: float) -> Year:
@@ -49,20 +49,20 @@ class Year:
         self.database.offset = int((BEGIN + day * DAY) * SECOND) - self.database.now()
         return self
 
-    def file(self, count: int = 1, priority: str = "P1", **head: Any) -> list[str]:
+    def submit(self, count: int = 1, priority: str = "P1", **head: Any) -> list[str]:
         """Submit reports with this head; return their delivery ids."""
         made: list[str] = []
         for _ in range(count):
-            one = self.desk.sealed(((ONE, "primary"),), mode="live", priority=priority)
+            one = self.store.sealed(((ONE, "primary"),), mode="live", priority=priority)
             context = SealContext("live", one.report_id, 1, ONE)
-            box = seal_body(self.desk.public[ONE], context, json_bytes({"category": "harm", **head}), b"{}")
+            box = seal_body(self.store.public[ONE], context, json_bytes({"category": "harm", **head}), b"{}")
             part = replace(one.parts[0], wrap=box.wrap, head=box.head, sealed=box.sealed)
             made += submissions.commit(self.database, replace(one, parts=(part,))).deliveries
         return made
 
     def counting(self, mode: str = "live", countries: Countries = VU) -> StatisticsJob:
         metrics = WorkerMetrics(CollectorRegistry())
-        return StatisticsJob(self.database, KeyRing(self.desk.keys), StatisticsScope(countries, mode), metrics)
+        return StatisticsJob(self.database, KeyRing(self.store.keys), StatisticsScope(countries, mode), metrics)
 
     def count(self) -> None:
         self.clock = self.clock or self.counting()
@@ -83,16 +83,16 @@ class Year:
 
 
 @pytest.fixture
-def year(desk: Desk) -> Iterator[Year]:
-    before = desk.database.offset
-    yield Year(desk)
-    desk.database.offset = before
+def year(store: SampleStore) -> Iterator[Year]:
+    before = store.database.offset
+    yield Year(store)
+    store.database.offset = before
 
 
 def test_a_quarter_comes_out_two_weeks_after_it_is_over(year: Year) -> None:
-    year.at(3).file(12, category="harm", place={"code": "VU-SEE"}, age_band="10-12", channel="ussd", language="en")
-    year.at(40).file(20, category="luring", channel="sms", language="en", payment_seen="mobile_money")
-    year.at(80).file(3, category="images")
+    year.at(3).submit(12, category="harm", place={"code": "VU-SEE"}, age_band="10-12", channel="ussd", language="en")
+    year.at(40).submit(20, category="luring", channel="sms", language="en", payment_seen="mobile_money")
+    year.at(80).submit(3, category="images")
     for day in (81, 90.5, 103):
         year.at(day).count()
         assert year.figures() == {}
@@ -109,7 +109,7 @@ def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
     """Two copies of the database, a day apart, must not show which report was added in between."""
     seen = [0]
     for day in range(1, 30):
-        year.at(day).file(1)
+        year.at(day).submit(1)
         year.at(day + 0.5).count()
         if (there := year.tally().get(("category", "harm"), 0)) != seen[-1]:
             seen.append(there)
@@ -119,7 +119,7 @@ def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
 
 
 def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Year) -> None:
-    year.at(3).file(4, category="self_harm")
+    year.at(3).submit(4, category="self_harm")
     year.at(95).count()
     assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "outcome", "answered"}
     year.at(105).count()
@@ -127,7 +127,7 @@ def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Ye
 
 
 def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
-    year.at(3).file(12)
+    year.at(3).submit(12)
     with year.database.read() as connection:
         deliveries = list(connection.execute(select(t.delivery.c.report_id, t.delivery.c.delivery_id).distinct()))
     reports = {one.report_id: one.delivery_id for one in deliveries}
@@ -145,7 +145,7 @@ def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
 
 def test_an_entry_of_staff_submits_no_report(year: Year) -> None:
     """The role of a console may write entries of its staff with any act and time."""
-    year.at(3).file(10)
+    year.at(3).submit(10)
     with year.database.write() as connection:
         for report_id in list(connection.execute(select(t.report.c.report_id)).scalars()):
             connection.execute(insert(t.audit), entry_row("staff:vu-pikinini/mere", "sent", report_id, 1))
@@ -153,7 +153,7 @@ def test_an_entry_of_staff_submits_no_report(year: Year) -> None:
 
 
 def test_two_clocks_count_nothing_twice(year: Year) -> None:
-    year.at(3).file(30)
+    year.at(3).submit(30)
     year.at(5)
     slow = year.counting()
     there = quarterly_figures.list_submitted(year.database, 0, year.database.now())
@@ -166,9 +166,9 @@ def test_two_clocks_count_nothing_twice(year: Year) -> None:
 
 
 def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
-    year.at(3).file(10)
+    year.at(3).submit(10)
     year.at(4).count()
-    year.file(10)
+    year.submit(10)
     year.count()
     assert year.tally()["month", "2027-01"] == 5  # the others may still be in a transaction, and are counted next time
     year.at(5).count()
@@ -176,8 +176,8 @@ def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -
 
 
 def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
-    quick = year.at(3).file(10, priority="P2")
-    late = year.file(10, priority="P2")
+    quick = year.at(3).submit(10, priority="P2")
+    late = year.submit(10, priority="P2")
     for seconds, ids in ((600, quick), (7200, late)):
         year.at(3 + seconds / DAY).take_on(ids)
     year.at(16).count()
@@ -188,14 +188,14 @@ def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
 
 
 def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(year: Year) -> None:
-    year.at(3).file(30)
+    year.at(3).submit(30)
     with year.database.read() as connection:
         ids = list(connection.execute(select(t.report.c.report_id)).scalars())
     recorded = [(one, {"sex": "girl"}) for one in ids[:12]] + [(one, {"sex": "boy"}) for one in ids[12:18]]
     recorded += [(ids[0], {"sex": "boy", "disability": "disability"}), (ids[1], {"disability": "no_disability"})]
     recorded += [(one, {"sex": "a word", "disability": ["x"]}) for one in ids[18:20]]
     for seconds, (report_id, fields) in enumerate(recorded):
-        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.desk.public[ONE], seconds)
+        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.store.public[ONE], seconds)
         sealed = note.note("child", "", **fields)  # type: ignore[arg-type]  # what no form sends
         with year.database.write() as connection:
             connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": seconds})
@@ -215,8 +215,8 @@ def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotli
     (vu,) = VU.all
     read_here = {name: replace(hotline, delivery="console") for name, hotline in vu.hotlines.items()}
     year.clock = year.counting(countries=Countries((replace(vu, hotlines=read_here),)))
-    year.at(3).file(12, channel="ussd")
-    year.file(20, channel="staff")
+    year.at(3).submit(12, channel="ussd")
+    year.submit(20, channel="staff")
     a = t.audit
     with year.database.write() as connection:
         ids = list(connection.execute(select(a.c.audit_id).where(a.c.act == "sent").limit(20)).scalars())
@@ -237,20 +237,20 @@ def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotli
     ],
 )
 def test_no_typed_word_is_ever_a_cell(year: Year, head: dict[str, Any], cell: str) -> None:
-    year.at(3).file(10, **head)
+    year.at(3).submit(10, **head)
     year.at(5).count()
     assert [name for sheet, name in year.tally() if sheet == "place"] == [cell]
 
 
 def test_a_report_whose_key_is_away_is_counted_without_what_it_says(year: Year) -> None:
-    year.at(3).file(10, category="images")
-    shutil.rmtree(year.desk.keys)
+    year.at(3).submit(10, category="images")
+    shutil.rmtree(year.store.keys)
     year.at(5).count()
     assert year.tally() == {**year.tally(), ("month", "2027-01"): 5, ("category", "other"): 5}
 
 
 def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
-    year.at(3).file(20)
+    year.at(3).submit(20)
     year.at(5).count()
     year.at(105).count()
     with year.database.read() as connection:
@@ -281,7 +281,7 @@ def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Ye
 
 def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Year) -> None:
     clock = year.at(3).counting("training")
-    year.file(3)
+    year.submit(3)
     year.at(5)
     clock.count()
     assert year.tally()["category", "harm"] == 3
@@ -304,9 +304,9 @@ def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Ye
     ],
 )
 def test_a_malformed_head_counts_as_a_report_that_says_nothing(year: Year, head: dict[str, Any]) -> None:
-    year.at(1).file(6)
-    year.file(1, **head)
-    year.file(6)
+    year.at(1).submit(6)
+    year.submit(1, **head)
+    year.submit(6)
     year.at(95).count()
     counted = year.tally()
     assert sum(number for (sheet, _), number in counted.items() if sheet == "category") == 13
@@ -314,7 +314,7 @@ def test_a_malformed_head_counts_as_a_report_that_says_nothing(year: Year, head:
 
 
 def test_a_country_that_cannot_be_counted_stops_no_other(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
-    year.at(1).file(12)
+    year.at(1).submit(12)
     job = year.counting(countries=country.load_countries(["fj", "vu"], "demo"))
     real = StatisticsJob._count
 
