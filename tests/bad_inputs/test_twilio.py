@@ -15,7 +15,7 @@ from tests.bad_inputs.row import LABELS, REPEATS, SORRY, TO_SEND, TO_WORDS_SMS, 
 from tests.support.handsets_twilio import TwilioTexts, said
 from tests.support.twilio import Account
 from tests.support.wait import until
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 
 pytestmark = pytest.mark.slow
 
@@ -196,9 +196,9 @@ def test_the_same_id_with_other_words_is_the_same_message(phone: Phone) -> None:
 
 
 @pytest.fixture
-def trap() -> Iterator[LyingHotline]:
+def trap() -> Iterator[FakeHttpServer]:
     """A server that nobody may connect to."""
-    with LyingHotline() as it:
+    with FakeHttpServer() as it:
         yield it
         assert it.connections == 0
 
@@ -211,7 +211,7 @@ def pictures(*where: str) -> dict[str, str]:
 
 @pytest.mark.rule("B-50")
 @pytest.mark.rule("S-30")
-def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     addresses = (
         f"http://{trap.host_port}/picture",
         "http://169.254.169.254/latest/meta-data",
@@ -238,7 +238,7 @@ def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: Ly
 
 @pytest.mark.rule("B-50")
 @pytest.mark.rule("S-30")
-def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     one = pictures(f"http://{trap.host_port}/picture")
     home = phone.send("", **one)
     assert home.startswith(HOME_SMS) and home.endswith(NO_PICTURES)
@@ -254,7 +254,7 @@ def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: Ly
 
 
 @pytest.mark.rule("B-50")
-def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     reply = phone.send("my cousin is in trouble pls", **pictures(f"http://{trap.host_port}/picture"))
     assert reply.startswith("Not sent yet.") and reply.endswith(NO_PICTURES)
     report = row.report()

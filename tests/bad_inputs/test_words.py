@@ -12,7 +12,7 @@ import pytest
 from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
 from tests.support.installation import Installation
 from tests.support.wait import until
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +109,7 @@ def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
 @by_each
 def test_addresses(row: Row, kept: Kept, by: str) -> None:
     """Nothing fetches them: the test listens at one of the addresses until the hotline has the words."""
-    with LyingHotline() as trap:
+    with FakeHttpServer() as trap:
         words = f"look at http://{trap.host_port}/ and http://169.254.169.254/latest/ and file:///etc/passwd"
         kept(row, by, words)
         report_id = row.report()["report_id"]

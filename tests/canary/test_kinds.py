@@ -14,8 +14,8 @@ from tests.canary import drive, places
 from tests.canary.planted import ANSWER, PLACE, PLACE_CODE, SENTENCE, WORDS, Planted
 from tests.canary.test_canary import all_but, hits
 from tests.support.wait import until
+from tests.workers.fake_http_server import Answer
 from tests.workers.installation_of_kinds import DESK, DRILLS, KINDS, SMS_TAKEN, InstallationOfKinds, Kind
-from tests.workers.lying_hotline import Answer
 from tokaut.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-27")]
@@ -120,7 +120,7 @@ def test_mails_and_texts_hold_nothing(run: Run) -> None:
 
 
 def test_what_is_asked_of_a_provider_names_no_reporter(run: Run) -> None:
-    asked = [(taken.head, taken.body) for taken in run.installation.aggregator.taken]
+    asked = [(taken.head, taken.body) for taken in run.installation.aggregator.requests]
     assert hits(asked, run.planted.needles()) == []
 
 
@@ -144,7 +144,7 @@ def test_logs_pages_queue_files_and_processes_hold_nothing(run: Run) -> None:
 def test_whoever_is_given_the_words_has_them(run: Run) -> None:
     """Control: the search finds them, and each sheet has the data that a person must copy."""
     mine = run.planted.needles(lambda name: name == "words 1")
-    assert hits([("webhook", taken.body) for taken in run.installation.webhook.taken], mine)
+    assert hits([("webhook", taken.body) for taken in run.installation.webhook.requests], mine)
     assert hits([("primero", repr(run.installation.primero.state.cases).encode())], mine)
     assert len(run.exports) == len(KINDS)
     for sheet in run.exports:

@@ -25,7 +25,7 @@ from tests.support.wait import until
 from tests.support.wire import raw_request
 from tests.workers.sample_store import SampleStore
 from tests.workers.test_reporter_messages import NUMBER
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from tests.workers.test_ussd_notices import Notices
 from workers.senders.kannel import Sender, Settings
 from workers.sms.dispatcher import Accepted, SmsMessage
@@ -151,7 +151,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
         Kannel(web=application.url, token=TOKEN) as texts,
         texts.phone("6785550199", "163", "text hi") as phone,
     ):
-        notices.kannel = cast("Says", sender_of(kannel, application, texts.sendsms))
+        notices.kannel = cast("FakeSmsSender", sender_of(kannel, application, texts.sendsms))
         sent = len(kannel.sent())
         notices.report()
         notices.go_on()
@@ -175,4 +175,4 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
             assert phone.texts() == [WORDS]
         assert len(texts.sent()) == (state == "UNDELIV")
         assert network.screens.empty()
-        notices.kannel = Says()  # closes the sender's HTTP client
+        notices.kannel = FakeSmsSender()  # closes the sender's HTTP client

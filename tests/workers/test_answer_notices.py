@@ -29,7 +29,7 @@ from reports.store.spool import Spool
 from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.test_escalation import at
 from tests.workers.test_reporter_messages import GIVEN, NUMBER, say, sent_report, tick
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 ALWAYS = GIVEN | {"safe_hours": {"from": "00:00", "to": "23:59", "tz": "UTC"}}
 
 
-class Silent(SmsDispatcher):
+class DiscardingDispatcher(SmsDispatcher):
     def send(self, sms_id: str) -> bool:
         return bool(sms_id)
 
@@ -55,11 +55,11 @@ def notices_job(store: SampleStore) -> Iterator[AnswerNotices]:
 
 def web(store: SampleStore, *keys: bytes) -> OptOuts:
     """Return web's opt-outs, encrypted with these keys, newest first."""
-    vault = RecordCipher(keys or [b"k" * 32])
-    spool = Spool(store.keys.parent / "spool", vault)
+    cipher = RecordCipher(keys or [b"k" * 32])
+    spool = Spool(store.keys.parent / "spool", cipher)
     journal: Any = type("Journal", (), {"record": lambda *_, **__: None})()  # no backup here
     return OptOuts(
-        store.database, vault, spool, load_public_keys(store.keys, [SENDER_KEY])[SENDER_KEY], "demo", journal=journal
+        store.database, cipher, spool, load_public_keys(store.keys, [SENDER_KEY])[SENDER_KEY], "demo", journal=journal
     )
 
 
@@ -67,7 +67,7 @@ def made(store: SampleStore) -> AnswerNotices:
     """Return the job without a provider: texts that would be sent stay in `outgoing`."""
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(store.keys)
     senders: Any = {"africastalking": None}  # never called
-    sms_dispatcher = Silent(
+    sms_dispatcher = DiscardingDispatcher(
         database=store.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics
     )
     return AnswerNotices(
@@ -279,7 +279,7 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(
     """The text was queued after a yes, but the provider was busy or the sender was killed; a worker retries it."""
     report_id, _ = sent_report(store, ALWAYS)
     delivered(store)
-    provider = Says(RetryLater("busy"))
+    provider = FakeSmsSender(RetryLater("busy"))
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(store.keys)
     sends = SmsDispatcher(store.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
     one = answer(store, report_id)

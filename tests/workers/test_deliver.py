@@ -18,7 +18,7 @@ from reports.store import circuit_breakers, outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE, SECOND
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from tests.workers.sample_store import ONE, THREE, TWO, WORDS, SampleStore
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
 from workers.delivery.under_way import DeliveriesUnderWay
@@ -41,18 +41,18 @@ LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.2)  # a bus
 
 
 @pytest.fixture
-def hotline() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def hotline() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
-def webhook(hotline: LyingHotline, *secrets: str) -> WebhookConnector:
+def webhook(hotline: FakeHttpServer, *secrets: str) -> WebhookConnector:
     target = parse_target(hotline.url, [hotline.host_port], live=False)
     return WebhookConnector(target, secrets or (SECRET,), HttpClient(limits=LIMITS))
 
 
 def delivery_runner(
-    store: SampleStore, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object
+    store: SampleStore, hotline: FakeHttpServer, holder: str = "here/urgent/1", **more: object
 ) -> DeliveryRunner:
     return DeliveryRunner(
         database=store.database,
@@ -66,10 +66,10 @@ def delivery_runner(
     )
 
 
-def test_a_report_arrives_signed_and_the_receipt_is_kept(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_report_arrives_signed_and_the_receipt_is_kept(store: SampleStore, hotline: FakeHttpServer) -> None:
     [delivery] = store.submit()
     assert delivery_runner(store, hotline).deliver(delivery)
-    [taken] = hotline.taken
+    [taken] = hotline.requests
     Verifier(SECRET).verify(taken.body, dict(taken.headers))
     assert taken.headers["content-type"] == "application/json"
     assert taken.headers["webhook-id"] == taken.headers["idempotency-key"] == delivery
@@ -84,25 +84,25 @@ def test_a_report_arrives_signed_and_the_receipt_is_kept(store: SampleStore, hot
     assert store.acts(delivery) == ["delivered"]
 
 
-def test_while_a_secret_is_rotated_both_signatures_are_there(store: SampleStore, hotline: LyingHotline) -> None:
+def test_while_a_secret_is_rotated_both_signatures_are_there(store: SampleStore, hotline: FakeHttpServer) -> None:
     [delivery] = store.submit()
     delivery_runner(store, hotline, **{ONE: webhook(hotline, NEWER, SECRET)}).deliver(delivery)
-    [taken] = hotline.taken
+    [taken] = hotline.requests
     for secret in (SECRET, NEWER):
         Verifier(secret).verify(taken.body, dict(taken.headers))
 
 
-def test_the_key_is_the_same_over_all_attempts_and_the_words_too(store: SampleStore, hotline: LyingHotline) -> None:
+def test_the_key_is_the_same_over_all_attempts_and_the_words_too(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(503), Answer(how="close"), Answer())
     [delivery] = store.submit()
     for seconds in (0, 10, 40):
         delivery_runner(store.later(seconds=seconds), hotline).deliver(delivery)
-    assert [taken.headers["webhook-id"] for taken in hotline.taken] == [delivery] * 3
-    assert len({taken.body for taken in hotline.taken}) == 1
+    assert [taken.headers["webhook-id"] for taken in hotline.requests] == [delivery] * 3
+    assert len({taken.body for taken in hotline.requests}) == 1
     assert store.delivery(delivery).state == "delivered"
 
 
-def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(store: SampleStore, hotline: LyingHotline) -> None:
+def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(503), Answer())
     [delivery] = store.submit()
     assert delivery_runner(store, hotline).deliver(delivery)
@@ -110,7 +110,7 @@ def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(store: SampleSt
     assert not delivery_runner(store.later(seconds=2), hotline).deliver(delivery)
     assert delivery_runner(store.later(seconds=6), hotline).deliver(delivery)
     assert not delivery_runner(store.later(hours=6), hotline).deliver(delivery)
-    assert len(hotline.taken) == 2
+    assert len(hotline.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(store: SampleSt
         (Answer(how="head_in_drips"), "timeout"),
     ],
 )
-def test_unavailable_is_tried_again(store: SampleStore, hotline: LyingHotline, answer: Answer, why: str) -> None:
+def test_unavailable_is_tried_again(store: SampleStore, hotline: FakeHttpServer, answer: Answer, why: str) -> None:
     hotline.answer(answer)
     [delivery] = store.submit(priority="P3")
     delivery_runner(store, hotline).deliver(delivery)
@@ -138,14 +138,14 @@ def test_unavailable_is_tried_again(store: SampleStore, hotline: LyingHotline, a
 
 @pytest.mark.rule("F23")
 @pytest.mark.parametrize("how", ["plainly", "endless", "half_body", "body_in_drips"])
-def test_any_2xx_is_a_receipt(store: SampleStore, hotline: LyingHotline, how: str) -> None:
+def test_any_2xx_is_a_receipt(store: SampleStore, hotline: FakeHttpServer, how: str) -> None:
     hotline.answer(Answer(202, how=how))
     [delivery] = store.submit()
     delivery_runner(store, hotline).deliver(delivery)
     assert store.delivery(delivery).state == "delivered"
 
 
-def test_a_conflict_that_names_our_key_is_a_receipt(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_conflict_that_names_our_key_is_a_receipt(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(409, echo_id=True))
     [delivery] = store.submit()
     delivery_runner(store, hotline).deliver(delivery)
@@ -154,7 +154,7 @@ def test_a_conflict_that_names_our_key_is_a_receipt(store: SampleStore, hotline:
 
 @pytest.mark.parametrize(("priority", "asked", "waits"), [("P1", "3600", 60), ("P3", "600", 600), ("P3", "x", 30)])
 def test_retry_after_is_heeded_within_reason(
-    store: SampleStore, hotline: LyingHotline, priority: str, asked: str, waits: int
+    store: SampleStore, hotline: FakeHttpServer, priority: str, asked: str, waits: int
 ) -> None:
     hotline.answer(Answer(503, {"Retry-After": asked}))
     [delivery] = store.submit(priority=priority)
@@ -164,7 +164,7 @@ def test_retry_after_is_heeded_within_reason(
     assert waits * SECOND <= waited < (waits + 20) * SECOND
 
 
-def test_refused_three_times_is_refused(store: SampleStore, hotline: LyingHotline) -> None:
+def test_refused_three_times_is_refused(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(422))
     [delivery] = store.submit(priority="P2")
     seen = []
@@ -177,7 +177,7 @@ def test_refused_three_times_is_refused(store: SampleStore, hotline: LyingHotlin
     assert store.acts(delivery) == ["refused"]
 
 
-def test_refusals_count_only_in_a_row(store: SampleStore, hotline: LyingHotline) -> None:
+def test_refusals_count_only_in_a_row(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(422), Answer(503), Answer(422))
     [delivery] = store.submit(priority="P2")
     for minutes in (0, 10, 20):
@@ -185,23 +185,23 @@ def test_refusals_count_only_in_a_row(store: SampleStore, hotline: LyingHotline)
     assert store.delivery(delivery).last_class == "refused 1"
 
 
-def test_too_large_is_refused_at_once(store: SampleStore, hotline: LyingHotline) -> None:
+def test_too_large_is_refused_at_once(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(413))
     [delivery] = store.submit()
     delivery_runner(store, hotline).deliver(delivery)
     assert (store.delivery(delivery).state, store.delivery(delivery).last_class) == ("refused", "too_large")
 
 
-def test_gone_buries_the_hotline_and_nobody_calls_there(store: SampleStore, hotline: LyingHotline) -> None:
+def test_gone_buries_the_hotline_and_nobody_calls_there(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(410))
     [first], [second] = store.submit(), store.submit()
     delivery_runner(store, hotline).deliver(first)
     assert store.delivery(first).last_class == "gone"
     assert not delivery_runner(store.later(hours=1), hotline).deliver(second)
-    assert len(hotline.taken) == 1
+    assert len(hotline.requests) == 1
 
 
-class Breaks:
+class RaisingHotline:
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         raise RuntimeError(request.body)
 
@@ -241,7 +241,7 @@ def poison_mode(store: SampleStore) -> str:
     ],
 )
 def test_poison_in_danger_waits_a_minute_and_stops_nobody_else(
-    store: SampleStore, hotline: LyingHotline, make: object, why: str
+    store: SampleStore, hotline: FakeHttpServer, make: object, why: str
 ) -> None:
     poison = make(store)  # type: ignore[operator]  # one of the four above
     [other] = store.submit([(TWO, "primary")])
@@ -256,7 +256,7 @@ def test_poison_in_danger_waits_a_minute_and_stops_nobody_else(
 
 
 @pytest.mark.parametrize("priority", ["P2", "P3", "P4"])
-def test_poison_that_is_not_urgent_waits_an_hour(store: SampleStore, hotline: LyingHotline, priority: str) -> None:
+def test_poison_that_is_not_urgent_waits_an_hour(store: SampleStore, hotline: FakeHttpServer, priority: str) -> None:
     [poison] = store.submit(mode="live", priority=priority)
     delivery_runner(store, hotline).deliver(poison)
     row = store.delivery(poison)
@@ -265,7 +265,7 @@ def test_poison_that_is_not_urgent_waits_an_hour(store: SampleStore, hotline: Ly
 
 
 @pytest.mark.rule("F29")
-def test_a_key_that_is_back_lets_the_report_go(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_key_that_is_back_lets_the_report_go(store: SampleStore, hotline: FakeHttpServer) -> None:
     poison = poison_no_key(store)
     forward = delivery_runner(store, hotline)
     forward.deliver(poison)
@@ -278,35 +278,35 @@ def test_a_key_that_is_back_lets_the_report_go(store: SampleStore, hotline: Lyin
     assert store.delivery(poison).state == "delivered"
 
 
-def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(store: SampleStore, hotline: FakeHttpServer) -> None:
     [ours], [unknown] = store.submit(), store.submit([(THREE, "primary")])
-    forward = delivery_runner(store, hotline, **{ONE: Breaks()})
+    forward = delivery_runner(store, hotline, **{ONE: RaisingHotline()})
     job(forward, "urgent", ours)
     assert store.delivery(ours).last_class == "our_fault"
     assert store.delivery(unknown).last_class == "no_hotline"
 
 
 @pytest.mark.rule("X-08")
-def test_one_job_drains_its_own_queue_only(store: SampleStore, hotline: LyingHotline) -> None:
+def test_one_job_drains_its_own_queue_only(store: SampleStore, hotline: FakeHttpServer) -> None:
     urgent = [store.submit(priority=priority)[0] for priority in ("P2", "P1", "P2")]
     [slow] = store.submit(priority="P3")
     job(delivery_runner(store, hotline), "urgent", urgent[0])
     assert [store.delivery(one).state for one in urgent] == ["delivered"] * 3
-    assert [taken.headers["webhook-id"] for taken in hotline.taken] == [urgent[0], urgent[1], urgent[2]]
+    assert [taken.headers["webhook-id"] for taken in hotline.requests] == [urgent[0], urgent[1], urgent[2]]
     assert store.delivery(slow).state == "due"
     job(delivery_runner(store, hotline), "standard", slow)
     assert store.delivery(slow).state == "delivered"
 
 
-def test_a_backlog_of_reports_lets_an_sms_go_between(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_backlog_of_reports_lets_an_sms_go_between(store: SampleStore, hotline: FakeHttpServer) -> None:
     urgent = [store.submit(priority="P2")[0] for _ in range(3)]
     went: list[int] = []
-    between = replace(delivery_runner(store, hotline), between=lambda: went.append(len(hotline.taken)))
+    between = replace(delivery_runner(store, hotline), between=lambda: went.append(len(hotline.requests)))
     job(between, "urgent", urgent[0])
     assert went == [1, 2, 3]
 
 
-class Dawdles:
+class SlowHotline:
     """A slow hotline or provider."""
 
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
@@ -319,31 +319,31 @@ class Dawdles:
 
 @pytest.mark.parametrize("slow", ["hotline", "sms"])
 def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
-    store: SampleStore, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, slow: str
+    store: SampleStore, hotline: FakeHttpServer, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
     """If the job were cut off during a call, the report would wait an hour."""
     monkeypatch.setattr(deliver, "DRAIN_SECONDS", 0.2)
     first, second = store.submit()[0], store.submit()[0]
-    forwards = delivery_runner(store, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
-    job(replace(forwards, between=Dawdles()) if slow == "sms" else forwards, "urgent", first)
+    forwards = delivery_runner(store, hotline, **({ONE: SlowHotline()} if slow == "hotline" else {}))
+    job(replace(forwards, between=SlowHotline()) if slow == "sms" else forwards, "urgent", first)
     assert [store.delivery(one).state for one in (first, second)] == ["delivered", "due"]
 
 
-class Hangs:
+class HangingHotline:
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         time.sleep(20)
         return Delivered(200)
 
 
-def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(store: SampleStore, hotline: FakeHttpServer) -> None:
     [first] = store.submit()
     with pytest.raises(JobTimedOut), QueueWorker.death_penalty_class(1, JobTimeoutException):
-        job(delivery_runner(store, hotline, **{ONE: Hangs()}), "urgent", first)
+        job(delivery_runner(store, hotline, **{ONE: HangingHotline()}), "urgent", first)
     row = store.delivery(first)
     assert (row.state, row.last_class, row.lease_by) == ("due", None, "here/urgent/1")
 
 
-def test_a_worker_that_stops_takes_no_new_row(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_worker_that_stops_takes_no_new_row(store: SampleStore, hotline: FakeHttpServer) -> None:
     first, second = store.submit(), store.submit()
     forward = delivery_runner(store, hotline)
     stopping = DeliveryRunner(
@@ -354,7 +354,7 @@ def test_a_worker_that_stops_takes_no_new_row(store: SampleStore, hotline: Lying
     assert store.delivery(second[0]).state == "due"
 
 
-class Watches:
+class PoolCheckingHotline:
     """A hotline that reads the database during a delivery."""
 
     def __init__(self, database: Database) -> None:
@@ -366,15 +366,15 @@ class Watches:
         return Delivered(204)
 
 
-def test_no_connection_is_held_during_a_call(store: SampleStore, hotline: LyingHotline) -> None:
-    watching = Watches(store.database)
+def test_no_connection_is_held_during_a_call(store: SampleStore, hotline: FakeHttpServer) -> None:
+    checking = PoolCheckingHotline(store.database)
     [delivery] = store.submit()
-    delivery_runner(store, hotline, **{ONE: watching}).deliver(delivery)
-    assert watching.idle == 0
+    delivery_runner(store, hotline, **{ONE: checking}).deliver(delivery)
+    assert checking.idle == 0
     assert store.delivery(delivery).last_status == 204
 
 
-class Freezes:
+class OverlongDelivery:
     """A delivery that takes longer than its lease; meanwhile `then` runs another worker on the row."""
 
     def __init__(self, then: object, outcome: DeliveryOutcome) -> None:
@@ -386,31 +386,31 @@ class Freezes:
 
 
 @pytest.mark.rule("F6")
-def test_a_frozen_worker_cannot_undo_a_success(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_frozen_worker_cannot_undo_a_success(store: SampleStore, hotline: FakeHttpServer) -> None:
     [delivery] = store.submit()
     other = delivery_runner(store.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = delivery_runner(store, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    frozen = delivery_runner(store, hotline, **{ONE: OverlongDelivery(other.deliver, Unavailable("timeout"))})
     frozen.deliver(delivery)
     row = store.delivery(delivery)
     assert (row.state, row.last_class, row.attempt) == ("delivered", "delivered", 2)
 
 
 @pytest.mark.rule("F6")
-def test_a_frozen_worker_cannot_move_anothers_attempt(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_frozen_worker_cannot_move_anothers_attempt(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(500))
     [delivery] = store.submit()
     other = delivery_runner(store.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = delivery_runner(store, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    frozen = delivery_runner(store, hotline, **{ONE: OverlongDelivery(other.deliver, Unavailable("timeout"))})
     frozen.deliver(delivery)
     assert store.delivery(delivery).last_class == "busy"
 
 
 @pytest.mark.rule("F6")
-def test_a_frozen_worker_may_still_tell_of_its_success(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_frozen_worker_may_still_tell_of_its_success(store: SampleStore, hotline: FakeHttpServer) -> None:
     hotline.answer(Answer(500))
     [delivery] = store.submit()
     other = delivery_runner(store.later(seconds=90), hotline, holder="there/urgent/1")
-    frozen = delivery_runner(store, hotline, **{ONE: Freezes(other.deliver, Delivered(201))})
+    frozen = delivery_runner(store, hotline, **{ONE: OverlongDelivery(other.deliver, Delivered(201))})
     frozen.deliver(delivery)
     row = store.delivery(delivery)
     assert (row.state, row.last_status) == ("delivered", 201)
@@ -418,7 +418,7 @@ def test_a_frozen_worker_may_still_tell_of_its_success(store: SampleStore, hotli
 
 @pytest.mark.parametrize(("times", "sent"), [(1, 1), (COMMIT_RETRIES, 1), (COMMIT_RETRIES + 1, 2)])
 def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
-    store: SampleStore, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
+    store: SampleStore, hotline: FakeHttpServer, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
     [delivery] = store.submit()
     keep, waited = outbox.mark_delivered, list[float]()
@@ -432,13 +432,13 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     replace(delivery_runner(store, hotline), pause=waited.append).deliver(delivery)
     waited += [0] * times  # the database is back
     delivery_runner(store.later(seconds=61), hotline).deliver(delivery)
-    assert len(hotline.taken) == sent
+    assert len(hotline.requests) == sent
     assert store.delivery(delivery).state == "delivered"
 
 
 @pytest.mark.parametrize("in_threads", [True, False])
 def test_a_request_that_cannot_be_built_is_our_fault_and_stops_no_other(
-    store: SampleStore, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, in_threads: bool
+    store: SampleStore, hotline: FakeHttpServer, monkeypatch: pytest.MonkeyPatch, in_threads: bool
 ) -> None:
     [broken], [good] = store.submit(), store.submit()
     real = deliver.envelope
@@ -462,7 +462,7 @@ def test_a_request_that_cannot_be_built_is_our_fault_and_stops_no_other(
 
 @pytest.mark.parametrize("in_threads", [True, False])
 def test_a_request_for_which_the_database_is_away_leaves_the_lease_and_a_line_in_the_log(
-    store: SampleStore, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, in_threads: bool
+    store: SampleStore, hotline: FakeHttpServer, monkeypatch: pytest.MonkeyPatch, in_threads: bool
 ) -> None:
     [delivery] = store.submit()
 
@@ -507,7 +507,7 @@ def fail(store: SampleStore, priority: str = "P3") -> None:
     assert outbox.mark_failed(store.database, leased, failure, "w/standard/1", "worker")
 
 
-def test_the_breaker_opens_probes_and_closes(store: SampleStore, hotline: LyingHotline) -> None:
+def test_the_breaker_opens_probes_and_closes(store: SampleStore, hotline: FakeHttpServer) -> None:
     for _ in range(5):
         fail(store)
     [waits], [urgent] = store.submit(priority="P3"), store.submit(priority="P1")
@@ -535,7 +535,7 @@ def test_each_failed_probe_doubles_the_rest(store: SampleStore) -> None:
 
 
 @pytest.mark.rule("F22")
-def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(store: SampleStore, hotline: FakeHttpServer) -> None:
     for _ in range(12):
         [delivery] = store.submit(priority="P3")
         with store.database.write() as connection:

@@ -11,7 +11,7 @@ from reports.store.cases.case_actions import CaseAction, UrgentRevisionNotReceiv
 from reports.store.operations import overview
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
-from tests.workers.night import CHAIN, Night
+from tests.workers.escalation_scenario import CHAIN, EscalationScenario
 from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_escalation import at, story
 
@@ -26,30 +26,30 @@ def filed_later(store: SampleStore, sealed: Submission) -> None:
 def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(store: SampleStore) -> None:
     """The call dropped, and the first hotline acknowledged the incomplete report; then the child left it out."""
     store.submit(((ONE, "primary"),), completeness="incomplete")
-    night = Night(store)
-    night.until(0)
-    night.handle(ONE, "accepted")
+    scenario = EscalationScenario(store)
+    scenario.until(0)
+    scenario.handle(ONE, "accepted")
     assert standing(store) == ("accepted", ONE)
     [report] = store.reports()
     filed_later(store, store.sealed(((TWO, "primary"),), before=report, revision=2))
     assert standing(store)[1] == TWO
     assert overview.list_unacknowledged(store.database)[1] == 1, "tokaut watch shows what still escalates"
-    night.until(61)
-    assert "supervisor of two" in story(night)
-    night.handle(TWO, "accepted")
+    scenario.until(61)
+    assert "supervisor of two" in story(scenario)
+    scenario.handle(TWO, "accepted")
     assert standing(store) == ("accepted", TWO)
 
 
 def test_what_is_added_to_one_report_leaves_nobody_out_of_another(store: SampleStore) -> None:
     store.submit(CHAIN)
     store.submit(CHAIN)
-    night = Night(store)
-    night.until(0)
+    scenario = EscalationScenario(store)
+    scenario.until(0)
     filed_later(store, store.sealed(CHAIN, before=store.reports()[1], revision=2))
-    night.handle(ONE, "accepted")
+    scenario.handle(ONE, "accepted")
     assert [standing(store, which) for which in (0, 1)] == [("accepted", ONE), ("accepted", ONE)]
-    night.until(61)
-    assert story(night) == ""
+    scenario.until(61)
+    assert story(scenario) == ""
 
 
 def standing(store: SampleStore, which: int = 0) -> tuple[str, str | None]:
@@ -64,12 +64,12 @@ def standing(store: SampleStore, which: int = 0) -> tuple[str, str | None]:
 def test_a_rise_begins_the_quicker_clock(store: SampleStore) -> None:
     at(store, 9)
     store.submit(CHAIN, priority="P3")
-    night = Night(store)
-    night.until(60, step=10)
+    scenario = EscalationScenario(store)
+    scenario.until(60, step=10)
     [report] = store.reports()
     filed_later(store, store.sealed(CHAIN, before=report, revision=2, priority="P1"))
-    night.until(91)
-    assert story(night) == "65 duty officer; 75 → two; 90 supervisor, supervisor of two"
+    scenario.until(91)
+    assert story(scenario) == "65 duty officer; 75 → two; 90 supervisor, supervisor of two"
 
 
 @pytest.mark.rule("S-39")
@@ -78,10 +78,10 @@ def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(store: SampleS
     """Acknowledged by day as a report that can wait; at night the child adds that there is danger."""
     at(store, 9)
     store.submit(CHAIN, priority="P3")
-    night = Night(store)
-    night.until(10, step=5)
-    night.handle(ONE, handling)
-    night.until(60, step=10)
+    scenario = EscalationScenario(store)
+    scenario.until(10, step=5)
+    scenario.handle(ONE, handling)
+    scenario.until(60, step=10)
     [report] = store.reports()
     found = {"holder": "mere", "outcome": "hoax", "hoax_by": report.report_id}
     with store.database.write() as connection:
@@ -90,22 +90,22 @@ def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(store: SampleS
     assert standing(store) == ("delivered", ONE)
     with store.database.read() as connection:
         assert connection.execute(select(t.holding.c["holder", "outcome", "hoax_by"])).one() == (None, None, None)
-    night.until(76)
+    scenario.until(76)
     with store.database.read() as connection:
         theirs = select(t.delivery.c.priority).where(t.delivery.c.hotline == ONE)
         assert set(connection.execute(theirs).scalars()) == {"P1"}, "staff find it as what it is"
-    night.handle(ONE, "accepted")
-    night.until(200, step=10)
-    assert story(night) == "65 duty officer; 75 → two"
+    scenario.handle(ONE, "accepted")
+    scenario.until(200, step=10)
+    assert story(scenario) == "65 duty officer; 75 → two"
     assert standing(store) == ("accepted", ONE)
 
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_is_not_asked_again(store: SampleStore) -> None:
     store.submit(((ONE, "primary"),), priority="P3", completeness="incomplete")
-    night = Night(store)
-    night.until(0)
-    night.handle(ONE, "accepted")
+    scenario = EscalationScenario(store)
+    scenario.until(0)
+    scenario.handle(ONE, "accepted")
     filed_later(store, store.sealed(((TWO, "primary"),), before=store.reports()[0], revision=2, priority="P1"))
     with store.database.read() as connection:
         query = select(t.delivery.c.handling).where(t.delivery.c.hotline == ONE)
@@ -115,9 +115,9 @@ def test_who_was_left_out_is_not_asked_again(store: SampleStore) -> None:
 def test_one_that_is_a_little_more_urgent_stays_in_hand(store: SampleStore) -> None:
     at(store, 9)
     store.submit(CHAIN, priority="P4")
-    night = Night(store)
-    night.until(10, step=5)
-    night.handle(ONE, "accepted")
+    scenario = EscalationScenario(store)
+    scenario.until(10, step=5)
+    scenario.handle(ONE, "accepted")
     filed_later(store, store.sealed(CHAIN, before=store.reports()[0], revision=2, priority="P3"))
     assert standing(store) == ("accepted", ONE)
 
@@ -125,15 +125,15 @@ def test_one_that_is_a_little_more_urgent_stays_in_hand(store: SampleStore) -> N
 def test_a_callback_for_what_was_less_urgent_ends_no_urgent_escalation(store: SampleStore) -> None:
     """The hotline's server is down when the urgent revision comes, and its staff accept the first one."""
     store.submit(CHAIN, priority="P3")
-    night = Night(store)
-    night.until(0)
+    scenario = EscalationScenario(store)
+    scenario.until(0)
     [report] = store.reports()
     filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
     accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
     with pytest.raises(UrgentRevisionNotReceived):
         case_actions.perform(store.database, accepted)
-    night.until(31, delivers=False)
-    assert "supervisor" in story(night)
-    night.deliver()
+    scenario.until(31, delivers=False)
+    assert "supervisor" in story(scenario)
+    scenario.deliver()
     assert case_actions.perform(store.database, accepted) == "accepted"
     assert standing(store) == ("accepted", ONE)

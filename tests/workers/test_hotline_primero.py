@@ -50,7 +50,7 @@ def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) 
     return PrimeroConnector(target, USER, password, HttpClient(limits=LIMITS), whole)
 
 
-def parcel(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
+def delivery_request(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
     kind = json.loads(body)["type"].removeprefix("report.")
     return DeliveryRequest(key, kind, "vu-pikinini", body, attempt, "P2")
 
@@ -67,7 +67,7 @@ def said(kind: str, text: str | None = None, contact: Any = None, *, without_cod
 
 
 def outcome(server: PrimeroServer, body: bytes, key: str = IDS[7]) -> DeliveryOutcome:
-    return hotline(server).deliver(parcel(body, key))
+    return hotline(server).deliver(delivery_request(body, key))
 
 
 def methods(server: PrimeroServer) -> list[str]:
@@ -280,12 +280,12 @@ def test_a_conflict_over_a_case_that_is_not_shown_to_us_is_no_receipt(server: Pr
 
 
 def test_a_wrong_password_is_told_and_writes_nothing(server: PrimeroServer) -> None:
-    assert hotline(server, "wrong").deliver(parcel(created())) == Unavailable("locked_out", 401)
+    assert hotline(server, "wrong").deliver(delivery_request(created())) == Unavailable("locked_out", 401)
     assert server.state.cases == {}
 
 
 def test_a_slow_primero_gets_no_further_call_in_this_attempt(server: PrimeroServer) -> None:
-    assert hotline(server, whole=-1).deliver(parcel(created())) == Unavailable("timeout")
+    assert hotline(server, whole=-1).deliver(delivery_request(created())) == Unavailable("timeout")
     assert server.state.requests == []
 
 
@@ -298,8 +298,8 @@ def test_it_is_built_from_its_settings(server: PrimeroServer) -> None:
         url=server.url, user=USER, password=Secret(PASSWORD), private=(server.host_port,), ca_file=None
     )
     built = primero.build(settings, HotlineDependencies(Mode.TRAINING, hotline=None))  # type: ignore[arg-type]  # it asks for none
-    assert built.deliver(parcel(created())) == Delivered(204)
-    assert not isinstance(built.deliver(parcel(created())), Undeliverable)
+    assert built.deliver(delivery_request(created())) == Delivered(204)
+    assert not isinstance(built.deliver(delivery_request(created())), Undeliverable)
 
 
 def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:

@@ -25,7 +25,7 @@ from runtime.settings import Mode, load_settings
 from tests.workers.sample_store import ONE, SECOND, TWO, WORDS, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
 from tests.workers.test_escalation_revisions import filed_later
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError
 from workers.hotlines.sms_alert import Settings, build
@@ -52,7 +52,7 @@ class Phone:
     def __init__(self, store: SampleStore, mode: str = "demo") -> None:
         create_key_pair(store.keys, SENDER_KEY)
         self.store = store
-        self.provider = Says()
+        self.provider = FakeSmsSender()
         metrics = WorkerMetrics(CollectorRegistry())
         keys = KeyRing(store.keys)
         sms_dispatcher = SmsDispatcher(
@@ -180,8 +180,8 @@ def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
 def test_two_workers_at_once_text_once(phone: Phone) -> None:
     [delivery] = phone.store.submit()
     row = phone.store.delivery(delivery)
-    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
-    assert phone.duty_phone_notifier.page(parcel) == phone.duty_phone_notifier.page(parcel) == Delivered()
+    request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
+    assert phone.duty_phone_notifier.page(request) == phone.duty_phone_notifier.page(request) == Delivered()
     assert phone.told == [FIRST]
 
 
@@ -189,8 +189,8 @@ def test_a_key_that_is_missing(phone: Phone) -> None:
     for path in (phone.store.keys / "public" / SENDER_KEY).glob("*"):
         path.unlink()
     [delivery] = phone.store.submit()
-    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
-    assert phone.duty_phone_notifier.page(parcel) == Undeliverable("no_key")
+    request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
+    assert phone.duty_phone_notifier.page(request) == Undeliverable("no_key")
 
 
 # Replies

@@ -20,7 +20,7 @@ from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
 from tests.support.wait import until
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from tests.workers.processes import Process, settings
 from tests.workers.sample_store import ONE, WORDS, SampleStore
 
@@ -39,8 +39,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def hotline() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def hotline() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
@@ -49,8 +49,8 @@ def queued(url: str, job: str, item: str, speed: QueueName) -> bool:
         return job_queue.put(job, item, speed)
 
 
-def arrives(hotline: LyingHotline, count: int) -> None:
-    until(lambda: len(hotline.taken) >= count, "nothing arrived", seconds=30)
+def arrives(hotline: FakeHttpServer, count: int) -> None:
+    until(lambda: len(hotline.requests) >= count, "nothing arrived", seconds=30)
 
 
 def is_delivered(store: SampleStore, *ids: str) -> bool:
@@ -58,7 +58,7 @@ def is_delivered(store: SampleStore, *ids: str) -> bool:
 
 
 def test_a_queued_id_goes_out_and_the_log_says_ids_only(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
     [first], [second] = store.submit(priority="P2"), store.submit(priority="P1")
     with Process("urgent", settings(store, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
@@ -83,7 +83,7 @@ def spaced_valkey() -> Iterator[Valkey]:
 
 
 def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, spaced_valkey: Valkey
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, spaced_valkey: Valkey
 ) -> None:
     [delivery] = store.submit(priority="P1")
     assert " " in str(spaced_valkey.folder)
@@ -96,7 +96,7 @@ def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
 
 @pytest.mark.rule("X-11")
 def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
     [delivery] = store.submit()
     planted = tmp_path / "planted"
@@ -118,17 +118,17 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
 
 
 def test_the_clock_delivers_by_itself_while_redis_is_away(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer
 ) -> None:
     urgent, slow = store.submit(priority="P1"), store.submit(priority="P4")
     with Process("clock", settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
         until(lambda: is_delivered(store, *urgent, *slow), "not delivered", seconds=30)
         assert clock.stop() == 0
-    assert sorted(taken.headers["webhook-id"] for taken in hotline.taken) == sorted(urgent + slow)
+    assert sorted(taken.headers["webhook-id"] for taken in hotline.requests) == sorted(urgent + slow)
 
 
 def test_a_worker_lives_through_redis_and_what_came_meanwhile(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, own_valkey: Valkey
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, own_valkey: Valkey
 ) -> None:
     with Process("urgent", settings(store, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
         [before] = store.submit()
@@ -146,7 +146,7 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
 @pytest.mark.rule("F4")
 @pytest.mark.rule("F5")
 def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
     hotline.answer(Answer(how="never"), Answer())
     [delivery] = store.submit()
@@ -162,11 +162,11 @@ def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
         queued(redis_url, DELIVER_JOB, other, "urgent")
         until(lambda: is_delivered(store, delivery, other), "not delivered")
         assert worker.stop() == 0
-    assert [taken.headers["webhook-id"] for taken in hotline.taken].count(delivery) == 2
+    assert [taken.headers["webhook-id"] for taken in hotline.requests].count(delivery) == 2
 
 
 def test_a_term_lets_the_call_in_hand_finish(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
     hotline.answer(Answer(how="body_in_drips"))
     [delivery] = store.submit()
@@ -189,7 +189,7 @@ def test_a_term_lets_the_call_in_hand_finish(
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline, more: dict[str, str], line: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, more: dict[str, str], line: str
 ) -> None:
     with Process("clock", settings(store, tmp_path, hotline, NOWHERE, **more), tmp_path / "log") as clock:
         assert clock.status() == 1
@@ -198,14 +198,14 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 
 
 @pytest.mark.parametrize("arguments", ["", "fast", "urgent --now"])
-def test_how_it_is_used(store: SampleStore, tmp_path: Path, hotline: LyingHotline, arguments: str) -> None:
+def test_how_it_is_used(store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, arguments: str) -> None:
     with Process(arguments, settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as worker:
         assert worker.status() == 1
     assert "Usage: python -m workers.main" in worker.said()
 
 
 def test_a_hotline_without_its_secret_stops_nobody_else(
-    store: SampleStore, tmp_path: Path, hotline: LyingHotline
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer
 ) -> None:
     [fine], [without] = store.submit(), store.submit([("vu-police", "primary")])
     with Process("clock", settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:

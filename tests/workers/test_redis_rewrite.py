@@ -44,7 +44,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
     made.server.remove()
 
 
-class Asked:
+class RewriteRun:
     """The scheduler's rewrite request, with its own Redis user, and the metric that it sets."""
 
     def __init__(self, reach: RedisAddress) -> None:
@@ -69,18 +69,18 @@ def test_what_was_deleted_leaves_the_file(guarded: Guarded) -> None:
         admin.delete(NAME)
         until(lambda: NAME in on_the_disk(admin), "nothing was written")
         assert VALUE in on_the_disk(admin), "deleting alone takes nothing from the disk"
-        assert Asked(guarded.reach("clock")).at > 0
+        assert RewriteRun(guarded.reach("clock")).at > 0
         until(lambda: NAME not in on_the_disk(admin), "the file was not rewritten")
         assert VALUE not in on_the_disk(admin)
 
 
 def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(guarded: Guarded) -> None:
-    assert Asked(guarded.reach("web")).at == 0
+    assert RewriteRun(guarded.reach("web")).at == 0
     with guarded.asked() as admin:
         admin.config_set("appendonly", "no")
-        assert Asked(guarded.reach("clock")).at == 0
+        assert RewriteRun(guarded.reach("clock")).at == 0
     guarded.server.kill()
-    assert Asked(guarded.reach("clock")).at == 0
+    assert RewriteRun(guarded.reach("clock")).at == 0
 
 
 def test_the_figure_is_there_before_anything_was_asked(tmp_path: Path) -> None:

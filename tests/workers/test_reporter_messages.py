@@ -26,7 +26,7 @@ from reports.store.operations import key_rotation
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
 from tests.workers.test_deliver import SECRET, delivery_runner
@@ -39,8 +39,8 @@ ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
 @pytest.fixture
-def hotline() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def hotline() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
@@ -102,7 +102,7 @@ def messages(store: SampleStore) -> list[tuple[str, int, str]]:
     return [(row.hotline, row.revision, row.state) for row in store.deliveries() if row.type == "message"]
 
 
-def test_it_arrives_once_signed_with_a_key_of_its_own(store: SampleStore, hotline: LyingHotline) -> None:
+def test_it_arrives_once_signed_with_a_key_of_its_own(store: SampleStore, hotline: FakeHttpServer) -> None:
     report_id, delivery = sent_report(store)
     hotline.answer(Answer(), Answer(503), Answer())
     delivery_runner(store, hotline).deliver(delivery)
@@ -111,7 +111,7 @@ def test_it_arrives_once_signed_with_a_key_of_its_own(store: SampleStore, hotlin
     assert (tick(store), priority) == ([], "P2")
     assert delivery_runner(store, hotline).deliver(made)
     assert delivery_runner(store.later(minutes=10), hotline).deliver(made)
-    _, failed, taken = hotline.taken
+    _, failed, taken = hotline.requests
     assert failed.headers["webhook-id"] == taken.headers["webhook-id"] == made != delivery
     Verifier(SECRET).verify(taken.body, dict(taken.headers))
     assert taken.data["type"] == "report.message"
@@ -158,26 +158,26 @@ def test_a_hotline_that_is_no_part_of_the_route_gets_nothing(store: SampleStore)
 
 
 @pytest.mark.rule("S-13")
-def test_after_a_withdrawal_no_body_holds_the_number(store: SampleStore, hotline: LyingHotline) -> None:
+def test_after_a_withdrawal_no_body_holds_the_number(store: SampleStore, hotline: FakeHttpServer) -> None:
     """The sealed report has the number and was not delivered; it is sent now, and so is the message with the number."""
     report_id, delivery = sent_report(store, GIVEN)
     hotline.answer(Answer(503))
     delivery_runner(store, hotline).deliver(delivery)
-    assert NUMBER.encode() in hotline.taken[0].body
+    assert NUMBER.encode() in hotline.requests[0].body
     say(store, report_id, "contact_given", None)
     say(store, report_id, "contact_withdrawn", None)
     tick(store)
     fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
     later = store.later(hours=1)
     delivery_runner(later, hotline).drain(["P2"])
-    bodies = [taken.body for taken in hotline.taken[1:]]
+    bodies = [taken.body for taken in hotline.requests[1:]]
     assert len(bodies) == 6  # the report and two messages, to each of the two hotlines
     assert not any(NUMBER.encode() in body for body in bodies)
-    assert all(taken.data["data"]["contact"] == NO_CONTACT for taken in hotline.taken[1:])
+    assert all(taken.data["data"]["contact"] == NO_CONTACT for taken in hotline.requests[1:])
 
 
 @pytest.mark.rule("S-13")
-def test_given_again_only_what_was_given_last_may_be_used(store: SampleStore, hotline: LyingHotline) -> None:
+def test_given_again_only_what_was_given_last_may_be_used(store: SampleStore, hotline: FakeHttpServer) -> None:
     """It may be another phone, or fewer safe hours: the report's earlier contact is not sent any more."""
     before = GIVEN | {"msisdn": "+6785550199"}
     report_id, delivery = sent_report(store, before)
@@ -186,23 +186,23 @@ def test_given_again_only_what_was_given_last_may_be_used(store: SampleStore, ho
     delivery_runner(store, hotline).deliver(delivery)
     for made, _ in tick(store):
         delivery_runner(store, hotline).deliver(made)
-    assert [taken.data["data"]["contact"] for taken in hotline.taken] == [NO_CONTACT, NO_CONTACT, GIVEN]
+    assert [taken.data["data"]["contact"] for taken in hotline.requests] == [NO_CONTACT, NO_CONTACT, GIVEN]
 
 
-def test_after_deletion_the_report_goes_on_without_the_number(store: SampleStore, hotline: LyingHotline) -> None:
+def test_after_deletion_the_report_goes_on_without_the_number(store: SampleStore, hotline: FakeHttpServer) -> None:
     """A sent report is delivered nevertheless: the hotline's law governs its copy."""
     report_id, delivery = sent_report(store, GIVEN)
     say(store, report_id, "delete_asked", None)
     tick(store)
     delivery_runner(store, hotline).drain(["P2"])
-    types = sorted(taken.data["type"] for taken in hotline.taken)
+    types = sorted(taken.data["type"] for taken in hotline.requests)
     assert types == ["report.created", "report.message"]
-    assert not any(NUMBER.encode() in taken.body for taken in hotline.taken)
+    assert not any(NUMBER.encode() in taken.body for taken in hotline.requests)
     assert store.acts(report_id) == ["sent", "delete_asked"]
     assert store.delivery(delivery).state == "delivered"
 
 
-def test_a_message_opens_nowhere_but_in_its_place(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_message_opens_nowhere_but_in_its_place(store: SampleStore, hotline: FakeHttpServer) -> None:
     """An attacker with the database moves a message to another report."""
     one, _ = sent_report(store)
     two, _ = sent_report(store)
@@ -212,10 +212,10 @@ def test_a_message_opens_nowhere_but_in_its_place(store: SampleStore, hotline: L
     [(made, _)] = tick(store)
     delivery_runner(store, hotline).deliver(made)
     assert store.delivery(made).last_class == "not_sealed_to_us"
-    assert hotline.taken == []
+    assert hotline.requests == []
 
 
-def test_a_rotated_key_opens_what_was_said_before(store: SampleStore, hotline: LyingHotline) -> None:
+def test_a_rotated_key_opens_what_was_said_before(store: SampleStore, hotline: FakeHttpServer) -> None:
     report_id, _ = sent_report(store)
     say(store, report_id)
     [(made, _)] = tick(store)
@@ -226,7 +226,7 @@ def test_a_rotated_key_opens_what_was_said_before(store: SampleStore, hotline: L
     assert (done.done, done.unreadable) == (2, 0)
     assert key_rotation.count_by_key(store.database, old.key_id) == 0
     delivery_runner(store, hotline).deliver(made)
-    assert [taken.data["data"]["text"] for taken in hotline.taken] == ["more"]
+    assert [taken.data["data"]["text"] for taken in hotline.requests] == ["more"]
 
 
 def test_a_message_that_raises_stops_no_other(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:

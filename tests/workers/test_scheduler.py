@@ -21,7 +21,7 @@ from runtime.queue import DELIVER_JOB
 from runtime.time_units import DAY, HOUR
 from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.scheduler_harness import FakeJobQueue, FakeMonotonicClock, SchedulerHarness
-from tests.workers.test_sms_dispatcher import Post
+from tests.workers.test_sms_dispatcher import OutgoingSmsHarness
 from workers import retry_policy
 from workers.clock import jobs
 from workers.sms.dispatcher import Accepted, SmsMessage, SmsOutcome
@@ -437,20 +437,20 @@ def test_one_round_tries_one_page_of_pending_revisions_that_all_fail(
 
 
 def test_a_provider_that_hangs_does_not_delay_the_sms_of_another(harness: SchedulerHarness) -> None:
-    post, released, sent = Post(harness.store), threading.Event(), threading.Event()
-    slow, other = [post.put(channel="twilio") for _ in range(3)], post.put()
+    outgoing, released, sent = OutgoingSmsHarness(harness.store), threading.Event(), threading.Event()
+    slow, other = [outgoing.put(channel="twilio") for _ in range(3)], outgoing.put()
 
-    class Hangs:
+    class HangingSender:
         def send(self, _: SmsMessage) -> SmsOutcome:
             assert released.wait(20)
             return Accepted()
 
-    class Quick:
+    class QuickSender:
         def send(self, _: SmsMessage) -> SmsOutcome:
             sent.set()
             return Accepted()
 
-    harness.jobs._dispatcher.senders.update({"twilio": Hangs(), "africastalking": Quick()})  # type: ignore[attr-defined]
+    harness.jobs._dispatcher.senders.update({"twilio": HangingSender(), "africastalking": QuickSender()})  # type: ignore[attr-defined]
     harness.job_queue.away = True
     harness.jobs.sms()
     try:
@@ -458,8 +458,8 @@ def test_a_provider_that_hangs_does_not_delay_the_sms_of_another(harness: Schedu
     finally:
         released.set()
     harness.jobs.finish()
-    assert post.row(other).state == "sent"
-    assert [post.row(one).state for one in slow[1:]] == ["due", "due"], "a scheduler that stops sends no more"
+    assert outgoing.row(other).state == "sent"
+    assert [outgoing.row(one).state for one in slow[1:]] == ["due", "due"], "a scheduler that stops sends no more"
 
 
 @pytest.mark.parametrize("error", [ValueError("a row that this program cannot read"), RowRefused("IntegrityError")])

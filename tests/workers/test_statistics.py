@@ -36,7 +36,7 @@ VU = country.load_countries(["vu"], "demo")
 BEGIN = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())  # of a quarter
 
 
-class Year:
+class StatisticsHarness:
     """A database with its clock in the first quarter of 2027, and methods that submit reports."""
 
     def __init__(self, store: SampleStore) -> None:
@@ -44,7 +44,7 @@ class Year:
         self.database = store.database
         self.clock: StatisticsJob | None = None
 
-    def at(self, day: float) -> Year:
+    def at(self, day: float) -> StatisticsHarness:
         self.database.offset = 0
         self.database.offset = int((BEGIN + day * DAY) * SECOND) - self.database.now()
         return self
@@ -83,146 +83,158 @@ class Year:
 
 
 @pytest.fixture
-def year(store: SampleStore) -> Iterator[Year]:
+def statistics(store: SampleStore) -> Iterator[StatisticsHarness]:
     before = store.database.offset
-    yield Year(store)
+    yield StatisticsHarness(store)
     store.database.offset = before
 
 
-def test_a_quarter_comes_out_two_weeks_after_it_is_over(year: Year) -> None:
-    year.at(3).submit(12, category="harm", place={"code": "VU-SEE"}, age_band="10-12", channel="ussd", language="en")
-    year.at(40).submit(20, category="luring", channel="sms", language="en", payment_seen="mobile_money")
-    year.at(80).submit(3, category="images")
+def test_a_quarter_comes_out_two_weeks_after_it_is_over(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(
+        12, category="harm", place={"code": "VU-SEE"}, age_band="10-12", channel="ussd", language="en"
+    )
+    statistics.at(40).submit(20, category="luring", channel="sms", language="en", payment_seen="mobile_money")
+    statistics.at(80).submit(3, category="images")
     for day in (81, 90.5, 103):
-        year.at(day).count()
-        assert year.figures() == {}
-    year.at(104.1).count()
-    found = year.figures()
+        statistics.at(day).count()
+        assert statistics.figures() == {}
+    statistics.at(104.1).count()
+    found = statistics.figures()
     assert found["total", "reports"] == 35
     assert [found["month", f"2027-0{n}"] for n in (1, 2, 3)] == [12, None, None]
     assert (found["category", "harm"], found["category", "luring"], found["category", "images"]) == (12, None, None)
     assert found["place", "Shefa"] == 12
-    assert year.tally() == {}
+    assert statistics.tally() == {}
 
 
-def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
+def test_cells_grow_by_five_reports_or_more_at_a_time(statistics: StatisticsHarness) -> None:
     """Two copies of the database, a day apart, must not show which report was added in between."""
     seen = [0]
     for day in range(1, 30):
-        year.at(day).submit(1)
-        year.at(day + 0.5).count()
-        if (there := year.tally().get(("category", "harm"), 0)) != seen[-1]:
+        statistics.at(day).submit(1)
+        statistics.at(day + 0.5).count()
+        if (there := statistics.tally().get(("category", "harm"), 0)) != seen[-1]:
             seen.append(there)
     assert seen == [0, 5, 10, 15, 20]
-    year.at(105).count()
-    assert year.figures()["total", "reports"] == 29
+    statistics.at(105).count()
+    assert statistics.figures()["total", "reports"] == 29
 
 
-def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Year) -> None:
-    year.at(3).submit(4, category="self_harm")
-    year.at(95).count()
-    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "outcome", "answered"}
-    year.at(105).count()
-    assert year.figures() == {("total", "reports"): None}
+def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(4, category="self_harm")
+    statistics.at(95).count()
+    assert {sheet for sheet, _ in statistics.tally()} <= {"delivered", "read", "closed", "outcome", "answered"}
+    statistics.at(105).count()
+    assert statistics.figures() == {("total", "reports"): None}
 
 
-def test_outcomes_are_counted_as_reports_were_closed_last(year: Year) -> None:
-    year.at(3).submit(12)
-    with year.database.read() as connection:
+def test_outcomes_are_counted_as_reports_were_closed_last(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(12)
+    with statistics.database.read() as connection:
         deliveries = list(connection.execute(select(t.delivery.c.report_id, t.delivery.c.delivery_id).distinct()))
     reports = {one.report_id: one.delivery_id for one in deliveries}
     ids = list(reports)
     acts = [(one, "closed:helped") for one in ids[:6]] + [(one, "closed:hoax") for one in ids[6:11]]
     acts += [(ids[0], "close_undone"), (reports[ids[1]], "in_progress"), (ids[1], "closed:none_came")]
-    with year.database.write() as connection:
+    with statistics.database.write() as connection:
         for seconds, (object_id, act) in enumerate(acts):
-            row = entry_row("staff:vu-pikinini/mere", act, object_id, year.database.now() + seconds)
+            row = entry_row("staff:vu-pikinini/mere", act, object_id, statistics.database.now() + seconds)
             connection.execute(insert(t.audit), row)
-    year.at(20).count()
-    found = {cell: number for (sheet, cell), number in year.tally().items() if sheet == "outcome"}
+    statistics.at(20).count()
+    found = {cell: number for (sheet, cell), number in statistics.tally().items() if sheet == "outcome"}
     assert found == {"helped": 4, "none_came": 1, "hoax": 5, "no outcome": 2}
 
 
-def test_an_entry_of_staff_submits_no_report(year: Year) -> None:
+def test_an_entry_of_staff_submits_no_report(statistics: StatisticsHarness) -> None:
     """The role of a console may write entries of its staff with any act and time."""
-    year.at(3).submit(10)
-    with year.database.write() as connection:
+    statistics.at(3).submit(10)
+    with statistics.database.write() as connection:
         for report_id in list(connection.execute(select(t.report.c.report_id)).scalars()):
             connection.execute(insert(t.audit), entry_row("staff:vu-pikinini/mere", "sent", report_id, 1))
-    assert len(quarterly_figures.list_submitted(year.database, 1, year.database.now())) == 10
+    assert len(quarterly_figures.list_submitted(statistics.database, 1, statistics.database.now())) == 10
 
 
-def test_two_clocks_count_nothing_twice(year: Year) -> None:
-    year.at(3).submit(30)
-    year.at(5)
-    slow = year.counting()
-    there = quarterly_figures.list_submitted(year.database, 0, year.database.now())
-    year.count()
-    slow._count(VU.all[0], 0, there, year.database.now())  # it read the rows before the other job counted
-    assert year.tally()["category", "harm"] == 25
-    year.at(105).count()
-    year.count()
-    assert year.figures()["total", "reports"] == 30
+def test_two_clocks_count_nothing_twice(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(30)
+    statistics.at(5)
+    slow = statistics.counting()
+    there = quarterly_figures.list_submitted(statistics.database, 0, statistics.database.now())
+    statistics.count()
+    slow._count(VU.all[0], 0, there, statistics.database.now())  # it read the rows before the other job counted
+    assert statistics.tally()["category", "harm"] == 25
+    statistics.at(105).count()
+    statistics.count()
+    assert statistics.figures()["total", "reports"] == 30
 
 
-def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
-    year.at(3).submit(10)
-    year.at(4).count()
-    year.submit(10)
-    year.count()
-    assert year.tally()["month", "2027-01"] == 5  # the others may still be in a transaction, and are counted next time
-    year.at(5).count()
-    assert year.tally()["month", "2027-01"] == 15
+def test_what_is_filed_between_two_readings_is_counted_in_the_next(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(10)
+    statistics.at(4).count()
+    statistics.submit(10)
+    statistics.count()
+    assert (
+        statistics.tally()["month", "2027-01"] == 5
+    )  # the others may still be in a transaction, and are counted next time
+    statistics.at(5).count()
+    assert statistics.tally()["month", "2027-01"] == 15
 
 
-def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
-    quick = year.at(3).submit(10, priority="P2")
-    late = year.submit(10, priority="P2")
+def test_what_became_of_them_is_counted_two_weeks_later(statistics: StatisticsHarness) -> None:
+    quick = statistics.at(3).submit(10, priority="P2")
+    late = statistics.submit(10, priority="P2")
     for seconds, ids in ((600, quick), (7200, late)):
-        year.at(3 + seconds / DAY).take_on(ids)
-    year.at(16).count()
-    assert ("answered", "P2 in time") not in year.tally()
-    year.at(18).count()
-    found = {cell: count for (sheet, cell), count in year.tally().items() if sheet in ("answered", "read")}
+        statistics.at(3 + seconds / DAY).take_on(ids)
+    statistics.at(16).count()
+    assert ("answered", "P2 in time") not in statistics.tally()
+    statistics.at(18).count()
+    found = {cell: count for (sheet, cell), count in statistics.tally().items() if sheet in ("answered", "read")}
     assert found == {"P2 in time": 10, "P2 late": 10, "15 min": 10, "1 day": 10}
 
 
-def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(year: Year) -> None:
-    year.at(3).submit(30)
-    with year.database.read() as connection:
+def test_what_staff_recorded_of_children_is_counted_once_when_the_quarter_comes_out(
+    statistics: StatisticsHarness,
+) -> None:
+    statistics.at(3).submit(30)
+    with statistics.database.read() as connection:
         ids = list(connection.execute(select(t.report.c.report_id)).scalars())
     recorded = [(one, {"sex": "girl"}) for one in ids[:12]] + [(one, {"sex": "boy"}) for one in ids[12:18]]
     recorded += [(ids[0], {"sex": "boy", "disability": "disability"}), (ids[1], {"disability": "no_disability"})]
     recorded += [(one, {"sex": "a word", "disability": ["x"]}) for one in ids[18:20]]
     for seconds, (report_id, fields) in enumerate(recorded):
-        note = MessageSealer(ONE, report_id, AnswerTarget("VU", "live", None, ()), year.store.public[ONE], seconds)
+        note = MessageSealer(
+            ONE, report_id, AnswerTarget("VU", "live", None, ()), statistics.store.public[ONE], seconds
+        )
         sealed = note.note("child", "", **fields)  # type: ignore[arg-type]  # what no form sends
-        with year.database.write() as connection:
+        with statistics.database.write() as connection:
             connection.execute(insert(t.note), asdict(sealed) | {"actor": "staff:x/mere", "created_at": seconds})
     for day in (20, 90.5):
-        year.at(day).count()
-        assert {sheet for sheet, _ in year.tally()}.isdisjoint(("sex", "disability")), "no counter grows by one child"
-    year.at(104.1).count()
-    found = year.figures()
+        statistics.at(day).count()
+        assert {sheet for sheet, _ in statistics.tally()}.isdisjoint(("sex", "disability")), (
+            "no counter grows by one child"
+        )
+    statistics.at(104.1).count()
+    found = statistics.figures()
     sexes = [found["sex", cell] for cell in ("girl", "boy", "another", "not_known")]
     assert sexes == [11, 7, None, None], "the later note counts; another is none, so the last cell is hidden with it"
     assert [found["disability", cell] for cell in ("disability", "no_disability", "not_known")] == [None] * 3
-    with year.database.read() as connection:
+    with statistics.database.read() as connection:
         assert list(connection.execute(select(t.note))) == [], "and nothing of it stays"
 
 
-def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(year: Year) -> None:
+def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotline_reads_here(
+    statistics: StatisticsHarness,
+) -> None:
     (vu,) = VU.all
     read_here = {name: replace(hotline, delivery="console") for name, hotline in vu.hotlines.items()}
-    year.clock = year.counting(countries=Countries((replace(vu, hotlines=read_here),)))
-    year.at(3).submit(12, channel="ussd")
-    year.submit(20, channel="staff")
+    statistics.clock = statistics.counting(countries=Countries((replace(vu, hotlines=read_here),)))
+    statistics.at(3).submit(12, channel="ussd")
+    statistics.submit(20, channel="staff")
     a = t.audit
-    with year.database.write() as connection:
+    with statistics.database.write() as connection:
         ids = list(connection.execute(select(a.c.audit_id).where(a.c.act == "sent").limit(20)).scalars())
         connection.execute(a.update().where(a.c.audit_id.in_(ids)).values(act="entry_stored"))
-    year.at(104.1).count()
-    found = year.figures()
+    statistics.at(104.1).count()
+    found = statistics.figures()
     assert found["total", "reports"] == 32
     assert {cell for sheet, cell in found if sheet == "channel"} == {"staff", *CHANNEL_KINDS}
 
@@ -236,24 +248,24 @@ def test_reports_that_staff_entered_are_counted_and_have_a_channel_where_a_hotli
         ({"place": None}, "not_told"),
     ],
 )
-def test_no_typed_word_is_ever_a_cell(year: Year, head: dict[str, Any], cell: str) -> None:
-    year.at(3).submit(10, **head)
-    year.at(5).count()
-    assert [name for sheet, name in year.tally() if sheet == "place"] == [cell]
+def test_no_typed_word_is_ever_a_cell(statistics: StatisticsHarness, head: dict[str, Any], cell: str) -> None:
+    statistics.at(3).submit(10, **head)
+    statistics.at(5).count()
+    assert [name for sheet, name in statistics.tally() if sheet == "place"] == [cell]
 
 
-def test_a_report_whose_key_is_away_is_counted_without_what_it_says(year: Year) -> None:
-    year.at(3).submit(10, category="images")
-    shutil.rmtree(year.store.keys)
-    year.at(5).count()
-    assert year.tally() == {**year.tally(), ("month", "2027-01"): 5, ("category", "other"): 5}
+def test_a_report_whose_key_is_away_is_counted_without_what_it_says(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(10, category="images")
+    shutil.rmtree(statistics.store.keys)
+    statistics.at(5).count()
+    assert statistics.tally() == {**statistics.tally(), ("month", "2027-01"): 5, ("category", "other"): 5}
 
 
-def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
-    year.at(3).submit(20)
-    year.at(5).count()
-    year.at(105).count()
-    with year.database.read() as connection:
+def test_no_counter_holds_an_id_or_a_time(statistics: StatisticsHarness) -> None:
+    statistics.at(3).submit(20)
+    statistics.at(5).count()
+    statistics.at(105).count()
+    with statistics.database.read() as connection:
         for table in (t.tally, t.tallied, t.figure, t.screen_tally):
             assert not [column.name for column in table.columns if column.name.endswith(("_id", "_at"))]
             kept = [str(value) for row in connection.execute(select(table)) for value in row]
@@ -261,33 +273,33 @@ def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
             assert not [one for one in kept for report_id in ids if report_id in one]
 
 
-def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Year) -> None:
+def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(statistics: StatisticsHarness) -> None:
     shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
     for day in ("2027-01-03", "2027-03-31"):
-        save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
-    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day again
-    save_screen_counts(year.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
-    year.at(105).count()
-    found = year.figures()
+        save_screen_counts(statistics.database, day, {("VU", what): number for what, number in shown.items()})
+    save_screen_counts(statistics.database, "2027-01-03", {("VU", "home"): 900})  # the same day again
+    save_screen_counts(statistics.database, "2027-03-31", {("VU", "helped_yes"): 20, ("VU", "helped_no"): 12})
+    statistics.at(105).count()
+    found = statistics.figures()
     assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)
     assert (found["use", "tips_young"], found["left", "danger"], found["left", "category"]) == (8, 50, 100)
     assert (found["left", "place"], found["sent", "sent"]) == (None, 30)
     assert [found["helped", f"helped_{answer}"] for answer in ("yes", "little", "no")] == [20, None, None]
     assert (found["left", "who"], found["left", "words"]) == (None, None)
     assert (found["total", "reports"], ("category", "harm") in found) == (None, False)
-    with year.database.read() as connection:
+    with statistics.database.read() as connection:
         assert list(connection.execute(select(t.screen_tally))) == []
 
 
-def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Year) -> None:
-    clock = year.at(3).counting("training")
-    year.submit(3)
-    year.at(5)
+def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(statistics: StatisticsHarness) -> None:
+    clock = statistics.at(3).counting("training")
+    statistics.submit(3)
+    statistics.at(5)
     clock.count()
-    assert year.tally()["category", "harm"] == 3
-    year.at(9.5)
+    assert statistics.tally()["category", "harm"] == 3
+    statistics.at(9.5)
     clock.count()
-    assert year.tally()["answered", "P1 late"] == 3
+    assert statistics.tally()["answered", "P1 late"] == 3
 
 
 @pytest.mark.parametrize(
@@ -303,19 +315,23 @@ def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Ye
         {"payment_seen": "x" * 5000},
     ],
 )
-def test_a_malformed_head_counts_as_a_report_that_says_nothing(year: Year, head: dict[str, Any]) -> None:
-    year.at(1).submit(6)
-    year.submit(1, **head)
-    year.submit(6)
-    year.at(95).count()
-    counted = year.tally()
+def test_a_malformed_head_counts_as_a_report_that_says_nothing(
+    statistics: StatisticsHarness, head: dict[str, Any]
+) -> None:
+    statistics.at(1).submit(6)
+    statistics.submit(1, **head)
+    statistics.submit(6)
+    statistics.at(95).count()
+    counted = statistics.tally()
     assert sum(number for (sheet, _), number in counted.items() if sheet == "category") == 13
     assert sum(number for (sheet, _), number in counted.items() if sheet == "age") == 13
 
 
-def test_a_country_that_cannot_be_counted_stops_no_other(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
-    year.at(1).submit(12)
-    job = year.counting(countries=country.load_countries(["fj", "vu"], "demo"))
+def test_a_country_that_cannot_be_counted_stops_no_other(
+    statistics: StatisticsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statistics.at(1).submit(12)
+    job = statistics.counting(countries=country.load_countries(["fj", "vu"], "demo"))
     real = StatisticsJob._count
 
     def count(job: StatisticsJob, counted: country.Country, *arguments: Any) -> None:
@@ -324,9 +340,9 @@ def test_a_country_that_cannot_be_counted_stops_no_other(year: Year, monkeypatch
         real(job, counted, *arguments)
 
     monkeypatch.setattr(StatisticsJob, "_count", count)
-    year.at(95)
+    statistics.at(95)
     with capture_logs() as logs:
         job.count()
-    assert year.tally()["category", "harm"] == 12
+    assert statistics.tally()["category", "harm"] == 12
     assert [(log["event"], log["country"]) for log in logs if log["event"] == "job_failed"] == [("job_failed", "FJ")]
     assert job._metrics.faults.labels("statistics")._value.get() == 1

@@ -20,7 +20,7 @@ from workers.metrics import WorkerMetrics
 URGENT = ("P1", "P2")
 
 
-class Far:
+class WaitingHotline:
     """A hotline that answers only when `together` requests wait, or `release` is set."""
 
     def __init__(self, together: int) -> None:
@@ -43,7 +43,9 @@ def under_way() -> Iterator[DeliveriesUnderWay]:
     it.finish()
 
 
-def worker(store: SampleStore, under_way: DeliveriesUnderWay, one: Far, two: Far) -> DeliveryRunner:
+def worker(
+    store: SampleStore, under_way: DeliveriesUnderWay, one: WaitingHotline, two: WaitingHotline
+) -> DeliveryRunner:
     return DeliveryRunner(
         database=store.database,
         keys=KeyRing(store.keys),
@@ -60,9 +62,9 @@ def test_a_hotline_far_away_gets_eight_at_once_and_each_report_once(
     store: SampleStore, under_way: DeliveriesUnderWay
 ) -> None:
     ids = [store.submit(priority="P2")[0] for _ in range(AT_ONCE_EACH + 3)]
-    far = Far(together=AT_ONCE_EACH)  # it answers nothing before the eighth request
-    assert worker(store, under_way, far, Far(1)).drain(URGENT) == len(ids)
-    assert Counter(far.keys) == Counter(ids)
+    waiting = WaitingHotline(together=AT_ONCE_EACH)  # it answers nothing before the eighth request
+    assert worker(store, under_way, waiting, WaitingHotline(1)).drain(URGENT) == len(ids)
+    assert Counter(waiting.keys) == Counter(ids)
     assert {store.delivery(one).state for one in ids} == {"delivered"}
 
 
@@ -70,7 +72,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(stor
     class EndAtOnce(DeliveriesUnderWay):
         def full_hotlines(self) -> tuple[str, ...]:
             full = super().full_hotlines()
-            far.release.set()
+            waiting.release.set()
             self.wait_for_all()
             return full
 
@@ -82,9 +84,9 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(stor
                 self.wait_for_one(1)
 
     ids = [store.submit(priority="P2")[0] for _ in range(2)]
-    far = Far(together=1000)
+    waiting = WaitingHotline(together=1000)
     under_way = EndAtOnce(most_each=1)
-    assert worker(store, under_way, far, far).drain(URGENT) == len(ids)
+    assert worker(store, under_way, waiting, waiting).drain(URGENT) == len(ids)
     under_way.finish()
     assert {store.delivery(one).state for one in ids} == {"delivered"}
 
@@ -92,7 +94,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(stor
 def test_a_hotline_that_hangs_leaves_threads_for_the_others(store: SampleStore, under_way: DeliveriesUnderWay) -> None:
     hung = [store.submit(priority="P1")[0] for _ in range(AT_ONCE_EACH + 3)]
     others = [store.submit(((TWO, "primary"),), priority="P2")[0] for _ in range(5)]
-    hangs, near = Far(together=1000), Far(together=1)
+    hangs, near = WaitingHotline(together=1000), WaitingHotline(together=1)
     runner = worker(store, under_way, hangs, near)
     stop = replace(runner, stopping=lambda: len(near.keys) == len(others))
     stop.drain(URGENT)
@@ -105,10 +107,10 @@ def test_a_hotline_that_hangs_leaves_threads_for_the_others(store: SampleStore, 
 
 def test_a_worker_that_stops_waits_for_what_is_under_way(store: SampleStore, under_way: DeliveriesUnderWay) -> None:
     [first] = store.submit()
-    far = Far(together=1000)
-    runner = worker(store, under_way, far, far)
-    replace(runner, stopping=lambda: bool(far.keys)).drain(URGENT)
+    waiting = WaitingHotline(together=1000)
+    runner = worker(store, under_way, waiting, waiting)
+    replace(runner, stopping=lambda: bool(waiting.keys)).drain(URGENT)
     assert store.delivery(first).state == "due"
-    threading.Timer(0.05, far.release.set).start()
+    threading.Timer(0.05, waiting.release.set).start()
     runner.finish()
     assert store.delivery(first).state == "delivered"

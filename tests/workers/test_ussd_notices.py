@@ -23,7 +23,7 @@ from tests.workers.sample_store import ONE, SECOND, SampleStore
 from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
 from tests.workers.test_escalation import at
 from tests.workers.test_reporter_messages import NUMBER, sent_report, tick
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -37,7 +37,7 @@ OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initia
 
 
 @dataclass
-class Shows(Says):
+class FakeUssdSender(FakeSmsSender):
     """A Kannel for SMS and USSD. `shown`: its USSD texts."""
 
     can_notify: bool = True
@@ -57,7 +57,7 @@ class Notices:
         at(store, 12, zone=0)
         create_key_pair(store.keys, SENDER_KEY)
         web(store).share_keys()
-        self.kannel: Says = Shows()
+        self.kannel: FakeSmsSender = FakeUssdSender()
         self.file = text_of(VU).replace(CODE, f"{CODE}network_initiated = true\n")
         self.catalogue: Catalogue = ENGLISH_CATALOGUE
         self.report_id = ""
@@ -85,7 +85,7 @@ class Notices:
 
     def told(self, status: Any) -> None:
         """Record a DLR of the last USSD text, as web does."""
-        assert isinstance(self.kannel, Shows)
+        assert isinstance(self.kannel, FakeUssdSender)
         ours = self.kannel.shown[-1].id  # Kannel returns our id; it has none of its own
         assert messages.record_delivery_report(self.store.database, ours, status, ours)
 
@@ -106,7 +106,7 @@ def notices(store: SampleStore) -> Notices:
 def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
     answer_id = notices.report()
     notices.go_on()
-    assert isinstance(notices.kannel, Shows)
+    assert isinstance(notices.kannel, FakeUssdSender)
     [shown] = notices.kannel.shown
     assert (shown.to, shown.sender, shown.words) == (NUMBER, "*111*163#", TEXT)
     assert shown.seconds <= 60
@@ -149,7 +149,7 @@ def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
 
 
 def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=DoNotRetry("bad_number"))
+    notices.kannel = FakeUssdSender(ussd=DoNotRetry("bad_number"))
     notices.report()
     job = notices.job()
     with capture_logs() as lines:
@@ -169,7 +169,7 @@ def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
 
 
 def test_a_ussd_that_expired_is_counted_apart(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.job().go_on()
     notices.store.database.offset += 61 * SECOND
@@ -207,7 +207,7 @@ def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str 
 
 @pytest.mark.parametrize("outcome", [DoNotRetry("bad_number"), RetryLater("not_reached"), DoNotRetry("timeout")])
 def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOutcome) -> None:
-    notices.kannel = Shows(ussd=outcome)
+    notices.kannel = FakeUssdSender(ussd=outcome)
     notices.report()
     notices.go_on()
     notices.go_on(61)
@@ -217,7 +217,7 @@ def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOut
 
 @pytest.mark.parametrize(("status", "sms"), [("delivered", 0), (None, 1)])
 def test_a_request_that_broke_off_may_have_been_shown(notices: Notices, status: str | None, sms: int) -> None:
-    notices.kannel = Shows(ussd=DoNotRetry("timeout"))
+    notices.kannel = FakeUssdSender(ussd=DoNotRetry("timeout"))
     notices.report()
     notices.go_on()
     assert notices.happened() == (1, 0)
@@ -285,11 +285,11 @@ def no_flag(notices: Notices) -> None:
 
 
 def no_setting(notices: Notices) -> None:
-    notices.kannel = Shows(can_notify=False)
+    notices.kannel = FakeUssdSender(can_notify=False)
 
 
 def another_sender(notices: Notices) -> None:
-    notices.kannel = Says()
+    notices.kannel = FakeSmsSender()
 
 
 def too_long(notices: Notices) -> None:
@@ -325,7 +325,7 @@ def test_the_code_of_the_network_that_can_is_named_and_then_the_first(notices: N
     notices.go_on()
     notices.told("failed")
     notices.go_on()
-    assert isinstance(notices.kannel, Shows)
+    assert isinstance(notices.kannel, FakeUssdSender)
     assert [(text.sender, text.words) for text in notices.kannel.shown] == [
         ("*222*163#", TEXT.replace("*111*163#", "*222*163#"))
     ]
@@ -359,7 +359,7 @@ def test_a_no_after_the_ussd_counts_for_the_sms(notices: Notices, how: str) -> N
 
 
 def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.go_on()
     web(notices.store).add(NUMBER)
@@ -373,7 +373,7 @@ def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
 
 def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notices) -> None:
     """Its settings may differ from those of the scheduler, which decides about the SMS."""
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.job().go_on()
     with notices.store.database.read() as connection:
