@@ -36,7 +36,7 @@ from tests.contracts.documents import (
 from tests.docs.pages import read
 from tests.house.files import ROOT
 from tests.kit import made
-from tests.reports.judge import closed
+from tests.reports.schema_check import closed
 from tokaut.__main__ import main
 
 STATUSES = {int(status) for status in HTTPStatus}
@@ -164,10 +164,10 @@ def test_a_schema_is_published_under_an_id_of_its_own(file: str) -> None:
 @pytest.mark.parametrize("name", made.SAMPLES)
 def test_each_sample_of_the_kit_is_a_delivery(name: str) -> None:
     sample = json.loads((made.KIT / "samples" / name).read_text(encoding="utf-8"))
-    judge = validator(SCHEMAS["delivery-1.0.schema.json"])
-    judge.validate(sample)
+    schema = validator(SCHEMAS["delivery-1.0.schema.json"])
+    schema.validate(sample)
     wrong = sample | {"data": {key: value for key, value in sample["data"].items() if key != "mode"}}
-    assert not judge.is_valid(wrong), "the schema of `data` is looked at"
+    assert not schema.is_valid(wrong), "the schema of `data` is looked at"
 
 
 def test_each_callback_of_the_kit_is_one() -> None:

@@ -28,7 +28,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.kit import made
 from tests.kit.running import Receiver, as_module, receiver
-from tests.reports.judge import OPEN, SHUT, refs_resolve
+from tests.reports.schema_check import CLOSED_SCHEMA, OPEN_SCHEMA, refs_resolve
 from tests.support import databases
 from tests.support.prepared import migrate
 from tests.workers.sample_store import ONE, WORDS, SampleStore
@@ -57,8 +57,8 @@ def test_the_schema_of_the_kit_is_the_one_there_is() -> None:
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_sample_is_of_the_schema_and_is_no_true_report(name: str) -> None:
     data = json.loads((made.KIT / "samples" / name).read_text(encoding="utf-8"))["data"]
-    OPEN.validate(data)
-    SHUT.validate(data)
+    OPEN_SCHEMA.validate(data)
+    CLOSED_SCHEMA.validate(data)
     assert refs_resolve(data)
     assert data["mode"] == "training"
 
@@ -176,7 +176,7 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
     for _, _, body in received:
         data = json.loads(body)["data"]
         if data["schema"] == "cop-report":
-            (SHUT if data["version"] == "1.0" else OPEN).validate(data)
+            (CLOSED_SCHEMA if data["version"] == "1.0" else OPEN_SCHEMA).validate(data)
             assert data["narrative"].startswith("DRILL")
         elif data.get("kind") == "recording":
             sound = base64.b64decode(data["recording"]["base64"])

@@ -23,7 +23,7 @@ from reports.crypto import RecordCipher, SealContext, SealedBody, open_body, ope
 from reports.crypto.key_files import read_private_key
 from reports.routing import incomplete_hotline
 from reports.store.schema import tables as t
-from tests.reports.judge import SHUT
+from tests.reports.schema_check import CLOSED_SCHEMA
 from tests.safeguarding.away import database_away, later
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, dialled, number, thread, walk
 from tests.support.app import App, DecryptedRevision
@@ -78,7 +78,7 @@ def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -
     assert app.count(t.report) == app.count(t.pending) == 0
     assert thread(phone, "Call 8am-4pm") == [PLACED]
     [kept] = requests(app)
-    SHUT.validate(kept.data)
+    CLOSED_SCHEMA.validate(kept.data)
     hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
     assert kept.data["contact"] == {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": PHONE}
     assert (kept.hotline, kept.data["flow"]["id"]) == ("vu-pikinini", "contact_request")

@@ -11,7 +11,7 @@ import pytest
 from reports.store.schema import tables as t
 from reports.store.spool import SpoolWriteError
 from runtime.settings import SHARED_SETTINGS
-from tests.reports.judge import SHUT, refs_resolve
+from tests.reports.schema_check import CLOSED_SCHEMA, refs_resolve
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
@@ -31,7 +31,7 @@ def test_digits_alone_bring_a_report_from_dial_to_sent(app: App, channel: str) -
     assert seen[-1].startswith("Sent to ")
     assert len(seen[1:-1]) <= 8
     kept = app.bodies()[0].data
-    SHUT.validate(kept)
+    CLOSED_SCHEMA.validate(kept)
     assert refs_resolve(kept)
     assert (kept["narrative"], kept["place"], kept["contact"]["allowed"]) == (None, None, False)
 
@@ -41,7 +41,7 @@ def test_digits_alone_bring_a_report_from_dial_to_sent(app: App, channel: str) -
 def test_digits_alone_do_by_sms_too(app: App) -> None:
     seen = thread(app.sms(PHONE), "1", "1", "4", "7", "5", "7", "7", "1", "1", "1")
     assert seen[-1].startswith("Sent to ")
-    SHUT.validate(app.bodies()[0].data)
+    CLOSED_SCHEMA.validate(app.bodies()[0].data)
 
 
 @pytest.mark.rule("S-22")

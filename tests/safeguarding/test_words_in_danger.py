@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.store.schema import tables as t
-from tests.reports.judge import SHUT
+from tests.reports.schema_check import CLOSED_SCHEMA
 from tests.safeguarding.walks import CHANNELS, PHONE, thread, walk
 from tests.support.app import App, DecryptedRevision
 
@@ -22,7 +22,7 @@ def helpline(app: App) -> list[DecryptedRevision]:
     bodies = app.bodies()
     assert {body.hotline for body in bodies} <= {"vu-pikinini"}
     for body in bodies:
-        SHUT.validate(body.data)
+        CLOSED_SCHEMA.validate(body.data)
     return bodies
 
 

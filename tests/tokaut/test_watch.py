@@ -44,7 +44,7 @@ from tokaut.commands.watch import (
 )
 
 NOW = 1_800_000_000 * SECOND
-LEGS = ((ONE, "primary"), (TWO, "fallback"))
+ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
 def waits(
@@ -196,7 +196,7 @@ def once(tmp_path: Path, *, later: int = 0) -> str:
 @pytest.mark.rule("S-27")
 def test_once_the_most_urgent_first_and_not_a_word(store: SampleStore, tmp_path: Path) -> None:
     for priority in ("P4", "P1", "P2", "P1"):
-        store.submit(LEGS, priority=priority)
+        store.submit(ROUTE, priority=priority)
     begin(store)
     said = once(tmp_path)
     assert re.findall(r"^ ?(P\d)", said, re.MULTILINE) == ["P1", "P1", "P2", "P4"]
@@ -208,7 +208,7 @@ def test_once_the_most_urgent_first_and_not_a_word(store: SampleStore, tmp_path:
 
 
 def test_what_a_person_has_waits_no_more(store: SampleStore, tmp_path: Path) -> None:
-    store.submit(LEGS)
+    store.submit(ROUTE)
     begin(store)
     with store.database.write() as connection:
         connection.execute(update(t.delivery).values(state="delivered", handling="accepted"))
@@ -216,12 +216,12 @@ def test_what_a_person_has_waits_no_more(store: SampleStore, tmp_path: Path) -> 
 
 
 def test_no_clock_is_said_first(store: SampleStore, tmp_path: Path) -> None:
-    store.submit(LEGS)
+    store.submit(ROUTE)
     assert once(tmp_path).startswith(NO_CLOCK)
 
 
 def test_a_hotline_that_lets_nobody_in(store: SampleStore, tmp_path: Path) -> None:
-    [first] = store.submit(LEGS)
+    [first] = store.submit(ROUTE)
     begin(store)
     leased = outbox.lease(store.database, first, "w/urgent/1")
     assert leased is not None
@@ -244,7 +244,7 @@ def test_synthetic_calls_and_since_when_one_fails(store: SampleStore, tmp_path: 
     assert said.startswith("Synthetic calls to ussd *1# have not come to Send for 180 min (timeout). Dial the code.")
     assert "Synthetic calls to africastalking *111*163#: came to Send 0 s ago" in said
     assert "Synthetic calls to ussd *1#: has failed for 3 h (timeout), came to Send 0 s ago" in said
-    store.submit(LEGS)
+    store.submit(ROUTE)
     assert once(tmp_path).startswith("Synthetic calls to ussd *1#"), "a report that waits in time needs nobody"
     store.database.offset = -3 * HOUR
     save_results(store.database, {good: ""})
@@ -262,7 +262,7 @@ def test_an_unusually_quiet_channel(store: SampleStore, tmp_path: Path) -> None:
 
 def test_many_wait_and_as_many_are_shown_as_fit(store: SampleStore) -> None:
     for _ in range(4):
-        store.submit(LEGS)
+        store.submit(ROUTE)
     begin(store)
     sight = watch.take_snapshot(store.database, at_most=3)
     assert (len(sight.rows), sight.hidden) == (3, 1)
@@ -321,7 +321,7 @@ def unwrapped(tmp_path: Path, **environ: str) -> str:
 def test_a_full_disk_is_said_before_what_comes_from_it(
     store: SampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.submit(LEGS)
+    store.submit(ROUTE)
     assert once(tmp_path).startswith(NO_CLOCK)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     said = unwrapped(tmp_path)
@@ -336,7 +336,7 @@ def test_a_full_disk_is_said_before_what_comes_from_it(
 def test_it_does_not_say_that_nothing_is_to_be_done_where_nobody_would_be_alerted(
     store: SampleStore, tmp_path: Path
 ) -> None:
-    store.submit(LEGS)
+    store.submit(ROUTE)
     begin(store)
     said = unwrapped(tmp_path)
     assert said.startswith(ALL_IN_TIME) and NO_ON_CALL not in said, "these are not the worker's settings"

@@ -13,8 +13,8 @@ from reports.countries.country import Country, CountryError
 from reports.crypto.key_files import create_key_pair
 from reports.store.audit_log import entry_row
 from reports.store.schema import tables as t
-from tests.reports.lands import card
 from tests.reports.sample import KE, VU
+from tests.reports.sample_countries import card
 from tests.workers.sample_store import SampleStore
 from workers.jobs.statistics import ChangeDetectionJob, country_digest
 from workers.notifications.texts import Notification

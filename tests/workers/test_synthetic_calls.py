@@ -152,10 +152,10 @@ def test_a_synthetic_call_does_not_touch_the_session_of_a_caller(app: App) -> No
 
 
 Screens = Mapping[str, str]
-WALK = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "report.send", "00": ""}
+PATH_TO_SEND = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "report.send", "00": ""}
 
 
-def line(screens: Screens = WALK, status: int = 200, error: str = "") -> SyntheticCalls:
+def line(screens: Screens = PATH_TO_SEND, status: int = 200, error: str = "") -> SyntheticCalls:
     """Return calls to a network that shows these screens, chosen by the last reply in the neutral JSON form."""
 
     def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
@@ -172,9 +172,9 @@ def line(screens: Screens = WALK, status: int = 200, error: str = "") -> Synthet
     [
         (line(status=502), "status"),
         (line(error="tls"), "tls"),
-        (line({**WALK, "": ""}), "wrong_screen"),
-        (line({**WALK, "1": "home.not_working"}), "wrong_screen"),
-        (line({**WALK, "1": "home.home"}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "": ""}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "1": "home.not_working"}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "1": "home.home"}), "wrong_screen"),
     ],
 )
 def test_what_does_not_come_to_send_has_failed(calls: SyntheticCalls, reason: str) -> None:

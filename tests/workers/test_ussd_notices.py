@@ -17,8 +17,8 @@ from reports.countries.country import Countries, load_country
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices, messages
-from tests.reports.lands import text_of
 from tests.reports.sample import VU
+from tests.reports.sample_countries import text_of
 from tests.workers.sample_store import ONE, SECOND, SampleStore
 from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
 from tests.workers.test_escalation import at
