@@ -16,7 +16,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
 from runtime.visible_text import safe_for_display
-from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND, TO_SENT, number, walk
+from tests.safeguarding.call_paths import IN_DANGER, PHONE, TO_SEND, TO_SENT, dial_path, number
 from tests.support.app import App
 from tests.support.console import Console
 from tests.support.staff import Person, close_form, joined, pass_time
@@ -60,7 +60,7 @@ class Desk:
     def file(self, phone: str = PHONE, *more: str) -> str:
         """Send a report and return its id."""
         before = {row.report_id for row in self.app.rows(t.report)}
-        self.screens = walk(self.app.ussd(phone), *TO_SENT, *more)
+        self.screens = dial_path(self.app.ussd(phone), *TO_SENT, *more)
         (made,) = {row.report_id for row in self.app.rows(t.report)} - before
         return str(made)
 
@@ -180,10 +180,10 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
         desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "send"}, at=path(report_id)).status == 303
     )
     phone = desk.app.ussd(PHONE)
-    screens = walk(phone, "My report", code + digits, pin, "Messages (1)")
+    screens = dial_path(phone, "My report", code + digits, pin, "Messages (1)")
     assert "When can you talk?" in screens[-1]
     assert "When can you talk?" in desk.mere.get(path(report_id)).text, "and the desk knows what it has said"
-    walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "After four")
+    dial_path(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "After four")
     desk.app.submit_due_within(300)
     assert desk.mere.post(path(report_id, "work"), at=path(report_id)).status == 303
     choices = desk.mere.get(path(report_id)).html.partition('name="outcome"')[2]
@@ -296,7 +296,7 @@ def test_reports_of_one_phone_are_linked_without_the_number(desk: Desk) -> None:
     gave = (*TO_SEND[:-1], "SMS 8am-4pm", "Send")
     before = {row.report_id for row in desk.app.rows(t.report)}
     for _ in range(2):
-        walk(desk.app.ussd(PHONE), *gave)
+        dial_path(desk.app.ussd(PHONE), *gave)
     third, fourth = sorted({row.report_id for row in desk.app.rows(t.report)} - before, key=by_time(desk))
     stranger, last = desk.file("+6785550102"), desk.file()
     desk.app.submit_due_within(300)
@@ -405,7 +405,7 @@ def test_filters(desk: Desk) -> None:
 
 def test_urgent_first_then_the_oldest(desk: Desk) -> None:
     older, newer = desk.file(number(1)), desk.file(number(2))
-    walk(desk.app.ussd(number(3)), *IN_DANGER, "Send")
+    dial_path(desk.app.ussd(number(3)), *IN_DANGER, "Send")
     html = desk.mere.get("/").html
     urgent = next(row.report_id for row in desk.app.rows(t.report) if row.priority == "P1")
     found = [html.index(one) for one in (urgent, older, newer)]
@@ -421,7 +421,7 @@ def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_
     code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
     assert desk.mere.post(path(report_id, "close"), close_form(), at=path(report_id)).leads_to == closed(report_id)
     assert report_id not in desk.mere.get("/").html
-    walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "It is worse now")
+    dial_path(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "It is worse now")
     for message_id, about in correspondence.list_undelivered_messages(desk.app.database):
         correspondence.deliver_message(desk.app.database, message_id, about)
     page = desk.ana.get("/")

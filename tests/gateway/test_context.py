@@ -20,7 +20,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import MailboxView
 from tests.flows.phone import book
 from tests.reports.sample import COUNTRIES as FILES
-from tests.safeguarding.walks import COUNTRIES
+from tests.safeguarding.call_paths import COUNTRIES
 
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 STATE = "Read by {desk}. In danger? Call {emergency}."

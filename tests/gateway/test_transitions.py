@@ -59,7 +59,7 @@ from reports.store.engine import sqlite
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
-from tests.safeguarding.walks import COUNTRIES
+from tests.safeguarding.call_paths import COUNTRIES
 from tests.support.databases import with_tables
 
 pytestmark = pytest.mark.slow

@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry
 from reports.store.schema import tables as t
 from runtime import tracing
 from runtime.settings import CommonSettings, SettingError, load_all_settings
-from tests.safeguarding.away import code_and_pin
-from tests.safeguarding.walks import TO_SEND_SMS, TO_SENT, thread, walk
+from tests.safeguarding.call_paths import TO_SEND_SMS, TO_SENT, dial_path, send_texts
+from tests.safeguarding.outages import code_and_pin
 from tests.support.app import App
 from tests.support.hotline_clients import rows
 from tests.workers.fake_http_server import FakeHttpServer
@@ -86,9 +86,9 @@ def test_nothing_of_a_reporter_is_in_a_trace(redis_url: str, traces: Traces) -> 
     app = App(redis_url)
     try:
         phone = app.ussd(PHONE, "africastalking")
-        codes = code_and_pin(walk(phone, *TO_SENT)[-1])
+        codes = code_and_pin(dial_path(phone, *TO_SENT)[-1])
         phone.type(WORDS)
-        thread(app.sms(PHONE), WORDS, "1", *TO_SEND_SMS[1:], "Send")
+        send_texts(app.sms(PHONE), WORDS, "1", *TO_SEND_SMS[1:], "Send")
         phone.dial()
         with FakeHttpServer() as hotline:
             delivered = deliver_all(app, hotline)
