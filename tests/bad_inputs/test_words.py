@@ -63,7 +63,7 @@ by_each = pytest.mark.parametrize("by", ["africastalking", "ussd", "sms"])
 )
 def test_markup_and_sql(row: Row, kept: Kept, by: str, words: str) -> None:
     kept(row, by, words)
-    assert row.inside.rows("SELECT count(*) FROM report")[0][0] > 0
+    assert row.stored_data.rows("SELECT count(*) FROM report")[0][0] > 0
 
 
 @pytest.mark.rule("B-33")
@@ -95,7 +95,7 @@ def test_formulas(row: Row, kept: Kept, by: str, words: str) -> None:
 @pytest.mark.parametrize("words", ["ok\nERROR fake line", "\r\nSet-Cookie: a=b", 'ok"}\n{"event":"started"}'])
 def test_lines_of_a_log_and_headers(row: Row, kept: Kept, by: str, words: str) -> None:
     kept(row, by, words)
-    for where, text in row.inside.everywhere():
+    for where, text in row.stored_data.everywhere():
         assert b"fake line" not in text, where
 
 
@@ -126,14 +126,14 @@ def test_addresses(row: Row, kept: Kept, by: str) -> None:
 def test_the_search_would_find_them(row: Row) -> None:
     """Control: each searched place contains text that must be there in clear."""
     row.texts().send("hi")
-    held = dict(row.inside.everywhere())
+    held = dict(row.stored_data.everywhere())
     assert b'"started"' in held["the log of web"]
     assert b"tokaut_requests_unauthenticated_total" in held["/metrics"]
     assert b"africastalking" in held["tokaut.db"] + held["tokaut.db-wal"]
     assert b"s:" in held["Redis"]
     row.call().walk(*TO_WORDS)
     written = row.report()["report_id"].encode()
-    changed = dict(row.inside.everywhere(row.databases_before))
+    changed = dict(row.stored_data.everywhere(row.databases_before))
     assert written in changed["tokaut.db"] + changed["tokaut.db-wal"]
 
 

@@ -26,7 +26,7 @@ from tests.kit import made
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-class Elsewhere(BaseHTTPRequestHandler):
+class RedirectHandler(BaseHTTPRequestHandler):
     """A server that redirects each request, as a hijacked name or a wrong proxy may."""
 
     asked: list[str]
@@ -44,8 +44,8 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
-    Elsewhere.asked = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    RedirectHandler.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RedirectHandler)
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     yield server
     server.shutdown()
@@ -67,7 +67,7 @@ def test_no_signature_follows_a_redirect_and_reports_are_for_one_account(
         check=False,
     )
     assert "HTTP Error 302" in done.stderr
-    assert Elsewhere.asked == ["/hotlines/vu-police/deliveries"]
+    assert RedirectHandler.asked == ["/hotlines/vu-police/deliveries"]
     assert (tmp_path / "received.db").stat().st_mode & 0o077 == 0
 
 

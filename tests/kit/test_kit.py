@@ -137,7 +137,7 @@ def test_the_receiver_reads_no_endless_body_and_says_its_time(kit: Receiver) -> 
     assert b"\r\nDate: " in head
 
 
-class Ground:
+class SampleWorker:
     """A worker's settings with a hotline at `url`, to run `tokaut hotline test`."""
 
     def __init__(self, folder: Path, url: str, host_port: str) -> None:
@@ -166,7 +166,7 @@ def wrong(result: Result) -> set[str]:
 def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
-    result = Ground(tmp_path, kit.url, kit.host_port).test()
+    result = SampleWorker(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
     assert "14 of 14 as expected" in result.output
     received = kit.received()
@@ -202,7 +202,7 @@ TAKES = {
 }  # fmt: skip
 
 
-class Bad(BaseHTTPRequestHandler):
+class FaultyReceiver(BaseHTTPRequestHandler):
     """A receiver with one fault, which its server names."""
 
     def do_POST(self) -> None:
@@ -256,12 +256,12 @@ class Bad(BaseHTTPRequestHandler):
     ],
 )
 def test_each_fault_of_a_door_is_a_row_that_says_so(tmp_path: Path, fault: str, rows: set[str]) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bad)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyReceiver)
     server.fault, server.seen, server.door = fault, set(), as_module(made.OURS)  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
     try:
-        result = Ground(tmp_path, f"http://{address}/reports", address).test()
+        result = SampleWorker(tmp_path, f"http://{address}/reports", address).test()
     finally:
         server.shutdown()
         server.server_close()
@@ -269,10 +269,10 @@ def test_each_fault_of_a_door_is_a_row_that_says_so(tmp_path: Path, fault: str, 
 
 
 def test_where_nothing_listens_or_nothing_is_set_up_it_says_what_to_do(tmp_path: Path) -> None:
-    ground = Ground(tmp_path, "http://127.0.0.1:9/reports", "127.0.0.1:9")
-    result = ground.test()
+    worker = SampleWorker(tmp_path, "http://127.0.0.1:9/reports", "127.0.0.1:9")
+    result = worker.test()
     assert result.exit_code == 1
     assert "Nothing listens there." in " ".join(result.output.replace("│", " ").split())
-    assert "No country of COUNTRIES has a hotline vu-nobody" in ground.test("vu-nobody").output
-    del ground.environ["HOTLINE_VU_PIKININI_SECRET"]
-    assert "is not set up here" in ground.test().output
+    assert "No country of COUNTRIES has a hotline vu-nobody" in worker.test("vu-nobody").output
+    del worker.environ["HOTLINE_VU_PIKININI_SECRET"]
+    assert "is not set up here" in worker.test().output

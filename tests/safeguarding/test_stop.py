@@ -94,12 +94,12 @@ def answered(app: App, report_id: str) -> None:
 def clock(app: App, database: Database) -> AnswerNotices:
     """Return answer notices with a provider that accepts nothing, so that SMS stay in `outgoing`."""
 
-    class Silent(SmsDispatcher):
+    class DiscardingDispatcher(SmsDispatcher):
         def send(self, sms_id: str) -> bool:
             return bool(sms_id)
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
-    sms_dispatcher = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
+    sms_dispatcher = DiscardingDispatcher(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
     return AnswerNotices(
         database, keys, app.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, sms_dispatcher
     )

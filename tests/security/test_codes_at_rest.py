@@ -35,7 +35,7 @@ COUNTED = "ATUid_4711"  # from a provider that numbers its sessions
 Pair = tuple[str, str]
 
 
-class Thief:
+class Attacker:
     """An attacker with the files on the disk and web's keys, after all sessions have ended."""
 
     def __init__(self, app: App) -> None:
@@ -102,11 +102,11 @@ def test_codes_and_pins_are_nowhere_at_rest(app: App, redis_url: str, channel: s
         sent = phone.type("Send").text
     pair = code_and_pin(sent)
     empty(redis_url)
-    thief = Thief(app)
-    assert len(thief.found) > 10
-    assert pair not in thief.derived()
-    assert not thief.knows(*pair)
-    assert not thief.knows(pair[0])
+    attacker = Attacker(app)
+    assert len(attacker.found) > 10
+    assert pair not in attacker.derived()
+    assert not attacker.knows(*pair)
+    assert not attacker.knows(pair[0])
 
 
 @pytest.mark.parametrize("session", [COUNTED, "20261128203206000001678555", "678-555-0131-00001"])
@@ -119,7 +119,7 @@ def test_a_provider_that_counts_its_sessions_gives_no_code_away(app: App, redis_
     pair = code_and_pin(seen.text)
     assert phone.again() == seen, "a repeat shows the same ones"
     empty(redis_url)
-    assert pair not in Thief(app).counted_through("africastalking", [session])
+    assert pair not in Attacker(app).counted_through("africastalking", [session])
 
 
 @pytest.mark.parametrize("channel", [*CHANNELS, "sms"])
@@ -139,7 +139,7 @@ def test_no_session_yields_them_once_something_was_said_to_them(
     found = re.search(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})", seen)
     assert found, seen
     pair = found[1] + found[2], found[3]
-    secrets = Thief(app)
+    secrets = Attacker(app)
     assert pair in secrets.of_session(kept[-1])
     if channel == "sms":
         send_texts(texts, "1")

@@ -41,7 +41,7 @@ def app(own_valkey: Valkey) -> Iterator[App]:
     made.close()
 
 
-class Thief:
+class Attacker:
     """An attacker who copies files, and tries the keys of that moment or of another one on them."""
 
     def __init__(self, app: App, server: Valkey, into: Path) -> None:
@@ -117,7 +117,7 @@ def conversations(app: App) -> None:
 def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Path) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         conversations(app)
-        at_once = Thief(app, own_valkey, tmp_path / "at once")
+        at_once = Attacker(app, own_valkey, tmp_path / "at once")
         sealed = at_once.sealed()
         opened = at_once.opened(sealed)
         assert len(opened) == len(sealed) > 150
@@ -126,7 +126,7 @@ def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Pat
         for _ in range(LONGEST_SECONDS // 300):
             clock.shift(timedelta(seconds=300))
             app.parts.housekeeping.renew_keys()
-        later = Thief(app, own_valkey, tmp_path / "later")
+        later = Attacker(app, own_valkey, tmp_path / "later")
         assert later.sealed() >= sealed, "the server still has every version on its disk"
         assert later.opened(later.sealed() | sealed) == []
 

@@ -20,7 +20,7 @@ from runtime.settings import Mode, Secret
 from tests.kit.made import IDS, complete, incomplete
 from tests.reports.sample import MSISDN, NOW, read
 from tests.reports.sample import REPORT_ID as SAMPLE
-from tests.tokaut.test_export import ONE, Ground
+from tests.tokaut.test_export import ONE, SampleReport
 from tests.workers.primero import CONCERNS, PASSWORD, USER, PrimeroServer
 from tokaut.__main__ import main
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable, Undeliverable
@@ -310,9 +310,9 @@ def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:
 def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_nothing(
     server: PrimeroServer, tmp_path: Path
 ) -> None:
-    ground = Ground(tmp_path)
+    sample = SampleReport(tmp_path)
     worker = DeliveryRunner(
-        database=ground.database,
+        database=sample.database,
         keys=KeyRing(tmp_path / "keys"),
         hotlines={ONE: hotline(server)},
         mode="demo",
@@ -320,16 +320,16 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
         actor="worker",
         metrics=WorkerMetrics(CollectorRegistry()),
     )
-    [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(ground.database)]
+    [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(sample.database)]
     server.state.cues = ["lose"]
     assert worker.deliver(delivery)
-    delivery_actions.retry(ground.database, delivery, "operator")
+    delivery_actions.retry(sample.database, delivery, "operator")
     assert worker.deliver(delivery)
-    [row] = delivery_actions.list_deliveries(ground.database, ("delivered",))
+    [row] = delivery_actions.list_deliveries(sample.database, ("delivered",))
     assert (row.delivery_id, row.attempt) == (delivery, 2)
     [note] = server.state.notes(SAMPLE)
-    assert (note["unique_id"], ground.data["narrative"] in note["note_text"]) == (delivery, True)
-    ground.database.close()
+    assert (note["unique_id"], sample.data["narrative"] in note["note_text"]) == (delivery, True)
+    sample.database.close()
 
 
 def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroServer, tmp_path: Path) -> None:
