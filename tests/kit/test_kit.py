@@ -26,7 +26,7 @@ from standardwebhooks import WebhookVerificationError
 from reports.recordings import MOST_BYTES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from tests.kit import made
+from tests.kit import samples
 from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.schema_check import CLOSED_SCHEMA, OPEN_SCHEMA, refs_resolve
 from tests.support import databases
@@ -39,24 +39,24 @@ from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts
 
-VECTORS = json.loads((made.KIT / "signatures.json").read_text(encoding="utf-8"))
-REPORTS = [name for name in made.SAMPLES if name.startswith("report")]
+VECTORS = json.loads((samples.KIT / "signatures.json").read_text(encoding="utf-8"))
+REPORTS = [name for name in samples.SAMPLES if name.startswith("report")]
 
 
-@pytest.mark.parametrize("path", made.files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", samples.files(), ids=lambda path: path.name)
 def test_a_file_of_the_kit_is_as_the_code_makes_it(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == made.files()[path], "write it anew: python -m tests.kit.made"
+    assert path.read_text(encoding="utf-8") == samples.files()[path], "write it anew: python -m tests.kit.samples"
 
 
 def test_the_schema_of_the_kit_is_the_one_there_is() -> None:
-    link = made.KIT / "cop-report-1.0.schema.json"
+    link = samples.KIT / "cop-report-1.0.schema.json"
     assert link.is_symlink()
-    assert link.resolve() == (made.KIT.parent / "contracts" / "cop-report-1.0.schema.json").resolve()
+    assert link.resolve() == (samples.KIT.parent / "contracts" / "cop-report-1.0.schema.json").resolve()
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_sample_is_of_the_schema_and_is_no_true_report(name: str) -> None:
-    data = json.loads((made.KIT / "samples" / name).read_text(encoding="utf-8"))["data"]
+    data = json.loads((samples.KIT / "samples" / name).read_text(encoding="utf-8"))["data"]
     OPEN_SCHEMA.validate(data)
     CLOSED_SCHEMA.validate(data)
     assert refs_resolve(data)
@@ -81,19 +81,19 @@ def test_the_library_of_the_standard_agrees(vector: Mapping[str, Any]) -> None:
 
 def test_the_page_names_each_response_that_refuses_and_the_time_for_one() -> None:
     """A developer who takes a refusal for a response that is retried loses reports to other hotlines."""
-    page = (made.KIT.parent / "report.md").read_text(encoding="utf-8")
+    page = (samples.KIT.parent / "report.md").read_text(encoding="utf-8")
     responses = page.partition("## Responses")[2].partition("\n## ")[0]
     named = {int(status) for line in re.findall(r"^\| (\d{3}[^|]*)\|", responses, re.M) for status in line.split(", ")}
     assert named == {status for status in range(100, 600) if isinstance(outcome_of_status(status), Refused)}
     seconds = f"{HttpTimeouts().read:.0f} s"
     assert f"none in {seconds}" in responses
     assert f"Answer within {seconds}" in page
-    assert f"within {seconds}" in (made.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
+    assert f"within {seconds}" in (samples.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
 
 
 @pytest.fixture
 def kit(tmp_path: Path) -> Iterator[Receiver]:
-    with receiver(tmp_path, made.OURS) as running:
+    with receiver(tmp_path, samples.OURS) as running:
         yield running
 
 
@@ -108,13 +108,13 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
     database = databases.migrated_database(databases.KINDS[0], request, tmp_path)
     store = SampleStore.create(database, tmp_path / "keys")
     [delivery] = store.submit()
-    worker = delivery_runner(store, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
+    worker = delivery_runner(store, kit, **{ONE: webhook(kit, samples.OURS)})  # type: ignore[arg-type]  # it has an address too
     assert worker.deliver(delivery)
     assert store.delivery(delivery).state == "delivered"
     [(key, _, body)] = kit.received()
     assert (key, json.loads(body)["data"]["narrative"]) == (delivery, WORDS)
     assert (kit.folder / "received.db").stat().st_mode & 0o077 == 0, "reports are for one account"
-    again = webhook(kit, made.OURS)
+    again = webhook(kit, samples.OURS)
     assert again.send(body, again.headers(delivery, body)).status == 204
     assert len(kit.received()) == 1
     database.close()
@@ -122,7 +122,7 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
 
 @pytest.mark.slow
 def test_a_wrong_secret_is_kept_out_and_the_report_waits(kit: Receiver) -> None:
-    door = webhook(kit, made.OLDER)
+    door = webhook(kit, samples.OLDER)
     assert door.send(b"{}", door.headers("any", b"{}")).status == 401
     assert kit.received() == []
 
@@ -147,7 +147,7 @@ class SampleWorker:
             "COUNTRIES": "vu",
             "CHANNELS": "simulator",
             "HOTLINE_VU_PIKININI_URL": url,
-            "HOTLINE_VU_PIKININI_SECRET": made.OURS,
+            "HOTLINE_VU_PIKININI_SECRET": samples.OURS,
             "HOTLINE_VU_PIKININI_PRIVATE": host_port,
         }
 
@@ -257,7 +257,7 @@ class FaultyReceiver(BaseHTTPRequestHandler):
 )
 def test_each_fault_of_a_door_is_a_row_that_says_so(tmp_path: Path, fault: str, rows: set[str]) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyReceiver)
-    server.fault, server.seen, server.door = fault, set(), as_module(made.OURS)  # type: ignore[attr-defined]
+    server.fault, server.seen, server.door = fault, set(), as_module(samples.OURS)  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
     try:

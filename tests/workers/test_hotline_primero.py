@@ -17,7 +17,7 @@ from reports.exports import WITHOUT_CODE
 from reports.json_bodies import NO_CONTACT, envelope, json_bytes, message_json, unread_json
 from reports.store.operations import delivery_actions
 from runtime.settings import Mode, Secret
-from tests.kit.made import IDS, complete, incomplete
+from tests.kit.samples import IDS, complete, incomplete
 from tests.reports.sample import MSISDN, NOW, read
 from tests.reports.sample import REPORT_ID as SAMPLE
 from tests.tokaut.test_export import ONE, SampleReport
