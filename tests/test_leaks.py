@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.files import ROOT
-from tests.support.leaks import Allowed, Resources, leaked_resources
+from tests.support.leaks import AllowedResources, Resources, leaked_resources
 
 
 @contextmanager
@@ -61,10 +61,10 @@ LEAKS = {"thread": thread, "child process": child, "socket:": open_socket, "one.
 def test_what_is_left_open_is_found_and_named(said: str, opened: object, tmp_path: Path) -> None:
     before = Resources.now()
     with LEAKS[said](tmp_path):
-        found = leaked_resources(before, Allowed(), grace=0)
+        found = leaked_resources(before, AllowedResources(), grace=0)
         assert found
         assert said in str(found)
-    assert not leaked_resources(before, Allowed())
+    assert not leaked_resources(before, AllowedResources())
 
 
 def test_a_server_that_all_tests_share_is_allowed_also_after_a_restart() -> None:
@@ -76,7 +76,7 @@ def test_a_server_that_all_tests_share_is_allowed_also_after_a_restart() -> None
         for _ in range(2):
             command = [sys.executable, "-c", "input()"]
             shared.pid = open_children.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE)).pid
-            assert not leaked_resources(before, Allowed([shared]), grace=0)
+            assert not leaked_resources(before, AllowedResources([shared]), grace=0)
             open_children.close()
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import requests
 
-from tests.bad_inputs.inside import Inside
+from tests.bad_inputs.stored_data import StoredData
 from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd
 from tests.support.installation import Installation
 from tests.support.wait import until
@@ -40,19 +40,19 @@ class Row:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.inside = Inside(installation)
+        self.stored_data = StoredData(installation)
         self.phone = self.new_phone()
         self.http = requests.Session()
         self.http.headers["Connection"] = "close"  # web may end an idle connection at the moment of the next request
         self.secrets: set[str] = {self.phone.removeprefix("+")}
-        self.reports_before = self.inside.report_ids()
-        self._logs = self.inside.logs()
-        self.databases_before = self.inside.databases()
-        self._failed = self.inside.figure("request_errors")
+        self.reports_before = self.stored_data.report_ids()
+        self._logs = self.stored_data.logs()
+        self.databases_before = self.stored_data.databases()
+        self._failed = self.stored_data.figure("request_errors")
 
     def close(self) -> None:
         self.http.close()
-        self.inside.close()
+        self.stored_data.close()
 
     def new_phone(self) -> str:
         return f"+678{next(NUMBERS)}"
@@ -92,16 +92,16 @@ class Row:
     def call(self, channel: str = "africastalking", phone: str = "") -> Call:
         return Call(self, self.installation.ussd_phone(channel, phone or self.phone))
 
-    def texts(self) -> Texting:
+    def texts(self) -> TextingPhone:
         phone = self.installation.sms_phone("africastalking", self.phone)
         assert isinstance(phone, AfricasTalkingTexts)
-        return Texting(self, phone)
+        return TextingPhone(self, phone)
 
     # Results
 
     def reports(self) -> list[dict[str, Any]]:
         """Return the newest revision of each report of this row, submitted or pending."""
-        return [self.inside.body(one) for one in sorted(self.inside.report_ids() - self.reports_before)]
+        return [self.stored_data.body(one) for one in sorted(self.stored_data.report_ids() - self.reports_before)]
 
     def report(self) -> dict[str, Any]:
         [one] = self.reports()
@@ -110,10 +110,10 @@ class Row:
     @contextmanager
     def nothing_kept(self) -> Iterator[None]:
         """Check that the block adds no row, key or file; expired ones may disappear."""
-        until(self.inside.is_quiet, "the installation does not come to rest")
-        before = self.inside.kept()
+        until(self.stored_data.is_quiet, "the installation does not come to rest")
+        before = self.stored_data.kept()
         yield
-        more = self.inside.kept() - before
+        more = self.stored_data.kept() - before
         assert not more, f"kept: {more}"
 
     def is_silent(self, words: str) -> None:
@@ -123,22 +123,22 @@ class Row:
     # After every row
 
     def check(self) -> None:
-        assert self.inside.figure("request_errors") == self._failed, "web met a fault of its own"
+        assert self.stored_data.figure("request_errors") == self._failed, "web met a fault of its own"
         for name, process in self.installation.processes.items():
             assert process.poll() is None, f"{name} has ended"
         next_one = self.ussd("*".join(TO_SENT), sessionId=f"ATUid_n{next(NUMBERS)}", phoneNumber=self.new_phone())
         assert next_one.startswith("CON Sent to Pikinini Helpline."), "the next caller is not served"
-        for where, text in self.inside.logged(self._logs):
+        for where, text in self.stored_data.logged(self._logs):
             for mark in (b"Traceback", b"webhook_failed", b"job_failed", b"crashed"):
                 assert mark not in text, f"{mark!r} in {where}"
-        needles = {needle: secret for secret in self.secrets for needle in _written(secret)}
-        for where, held in self.inside.everywhere(self.databases_before):
+        patterns = {pattern: secret for secret in self.secrets for pattern in _written(secret)}
+        for where, held in self.stored_data.everywhere(self.databases_before):
             if where.endswith("-shm"):  # list of SQLite's pages: 49, 50, 51 in two bytes each look like "123" in UTF-16
                 continue
-            for needle, secret in needles.items():
-                assert not _stands(needle, held), f"{secret[:60]!r} stands in {where}"
+            for pattern, secret in patterns.items():
+                assert not _stands(pattern, held), f"{secret[:60]!r} stands in {where}"
         self.http.close()
-        self.inside.close()
+        self.stored_data.close()
 
 
 class Call:
@@ -163,7 +163,7 @@ class Call:
         return self.screen
 
 
-class Texting:
+class TextingPhone:
     """A phone that texts over Africa's Talking."""
 
     def __init__(self, row: Row, phone: AfricasTalkingTexts) -> None:
@@ -189,7 +189,7 @@ class Texting:
 
     def until_at_rest(self) -> list[str]:
         """Wait until no reply is due, and return all replies."""
-        until(self._row.inside.is_quiet, "texts do not go out")
+        until(self._row.stored_data.is_quiet, "texts do not go out")
         return self.phone.replies()
 
     def _form(self, text: str) -> dict[str, str]:
@@ -202,11 +202,11 @@ def choices(screen: str) -> list[str]:
     return [line for line in lines if re.match(r"[1-9]\d? |0 ", line)]
 
 
-def _stands(needle: bytes, held: bytes) -> bool:
+def _stands(pattern: bytes, held: bytes) -> bool:
     """Return whether `held` contains the needle; digits must not be part of a longer number."""
-    if needle not in held or not needle.isdigit():
-        return needle in held
-    return re.search(rb"(?<!\d)" + needle + rb"(?!\d)", held) is not None
+    if pattern not in held or not pattern.isdigit():
+        return pattern in held
+    return re.search(rb"(?<!\d)" + pattern + rb"(?!\d)", held) is not None
 
 
 def _written(secret: str) -> set[bytes]:

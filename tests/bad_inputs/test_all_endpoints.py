@@ -35,14 +35,14 @@ def test_a_wrong_token_is_like_an_unknown_address(row: Row, how: str) -> None:
     unknown = as_seen(row.http.post(f"{row.installation.web}/nosuch", data=row.form("")))
     assert unknown[0] == 404
     assert len(unknown[1]) <= 100
-    refused = row.inside.figure("requests_unauthenticated")
+    refused = row.stored_data.figure("requests_unauthenticated")
     with row.nothing_kept():
         for n in range(REPEATS):
             door = (*EVERY_DOOR, *KANNEL)[n % (len(EVERY_DOOR) + len(KANNEL))]
             token = row.installation.token(door.partition("/")[0])
             answer = row.post(door.replace("T", wrong(token)[how]), row.form("1"))
             assert as_seen(answer) == unknown, door
-    assert row.inside.figure("requests_unauthenticated") == refused + REPEATS
+    assert row.stored_data.figure("requests_unauthenticated") == refused + REPEATS
 
 
 @pytest.mark.rule("B-02")
@@ -88,20 +88,20 @@ def test_another_method(row: Row, method: str) -> None:
 def test_a_body_that_is_too_large(row: Row, door: str) -> None:
     body = urlencode(row.form("")).encode() + b"&more="
     body += b"a" * (262_145 - len(body))
-    before = row.inside.figure("requests_too_large")
+    before = row.stored_data.figure("requests_too_large")
     with row.nothing_kept():
         for _ in range(10):
             assert row.post(door, body, Content_Type="application/x-www-form-urlencoded").status_code == 413
-    assert row.inside.figure("requests_too_large") == before + 10
+    assert row.stored_data.figure("requests_too_large") == before + 10
 
 
 @pytest.mark.rule("B-04")
 def test_a_body_that_says_it_is_too_large_is_not_waited_for(row: Row) -> None:
-    before = row.inside.figure("requests_too_large")
+    before = row.stored_data.figure("requests_too_large")
     with row.nothing_kept():
         for _ in range(REPEATS):
             assert raw(row, "Content-Length: 262145").split()[1] == b"413"
-    assert row.inside.figure("requests_too_large") == before + REPEATS
+    assert row.stored_data.figure("requests_too_large") == before + REPEATS
 
 
 @pytest.mark.rule("X-22")
@@ -164,12 +164,12 @@ def raw(row: Row, *headers: str, body: bytes = b"", version: str = "1.1", end: s
     ids=["two lengths", "length and chunks", "two hosts", "bare LF", "blank before the colon", "folded"],
 )
 def test_a_head_that_could_be_read_two_ways(row: Row, headers: tuple[str, ...], end: str) -> None:
-    before = row.inside.figure("requests_malformed")
+    before = row.stored_data.figure("requests_malformed")
     with row.nothing_kept():
         for _ in range(REPEATS):
             answer = raw(row, *headers, body=b"lukaotem", end=end)
             assert answer == b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    assert row.inside.figure("requests_malformed") == before + REPEATS
+    assert row.stored_data.figure("requests_malformed") == before + REPEATS
 
 
 def in_chunks(row: Row, body: bytes) -> bytes:
@@ -200,7 +200,7 @@ def test_other_ways_to_send_the_same(row: Row, send: Callable[[Row, bytes], byte
 
 @pytest.mark.rule("B-07")
 def test_what_is_packed_is_never_unpacked(row: Row) -> None:
-    before = row.inside.figure("sms_unparsed")
+    before = row.stored_data.figure("sms_unparsed")
     memory = list(_memory(row))
     for n in range(20):
         body = gzip.compress(b"a" * (102_400 + n))
@@ -208,7 +208,7 @@ def test_what_is_packed_is_never_unpacked(row: Row) -> None:
         again = row.post("africastalking/T/sms", body, Content_Encoding="gzip")
         assert again.content == answer.content
         assert (answer.status_code, answer.content) == (200, b"")
-    assert row.inside.figure("sms_unparsed") == before + 40
+    assert row.stored_data.figure("sms_unparsed") == before + 40
     kept = row.reports()
     assert len(kept) == 20
     assert all(one["schema"] == "cop-unread" for one in kept)
@@ -236,7 +236,7 @@ def _memory(row: Row) -> Iterator[int]:
 )
 def test_another_content_type(row: Row, kind: str, said: str) -> None:
     body = urlencode(row.form("")).encode()
-    unreadable = row.inside.figure("ussd_requests_unparsed")
+    unreadable = row.stored_data.figure("ussd_requests_unparsed")
     answer = row.post("africastalking/T/ussd", body, **({"Content_Type": kind} if kind else {}))
     assert row.said(answer).startswith(said)
-    assert row.inside.figure("ussd_requests_unparsed") == unreadable + said.startswith("END")
+    assert row.stored_data.figure("ussd_requests_unparsed") == unreadable + said.startswith("END")

@@ -22,11 +22,11 @@ Drawn = tuple[str, str, str]  # code, PIN, report
 
 def drawn(row: Row) -> Drawn:
     """Send a report, and return code, PIN and report id."""
-    before = row.inside.report_ids()
+    before = row.stored_data.report_ids()
     sent = row.call(phone=row.new_phone()).walk(*TO_SENT)
     found = re.search(r"Code (\d{4}) (\d{4})\nPIN (\d{4})", sent)
     assert found
-    [report_id] = row.inside.report_ids() - before
+    [report_id] = row.stored_data.report_ids() - before
     row.is_silent(found[1] + found[2])
     return found[1] + found[2], found[3], report_id
 
@@ -76,26 +76,26 @@ def test_a_code_that_cannot_be_one_is_answered_like_a_wrong_pin_and_is_no_try(ro
     wrong_pin = f"{(int(pin) + 1) % 10_000:04}"
     answer = opened(row, code, wrong_pin)
     assert answer.startswith(WRONG)
-    [(tries,)] = row.inside.rows(GUESSES)
+    [(tries,)] = row.stored_data.rows(GUESSES)
     swaps = {code[:n] + code[n + 1] + code[n] + code[n + 2 :] for n in range(7)} - {code}
     slips = {code[:n] + str((int(code[n]) + 3) % 10) + code[n + 1 :] for n in range(8)}
     others = {code[:7], code + "0", "", "lukaotem", "123456789"}
     assert all(parse_code(one) is None for one in swaps | slips | others)
     for one in sorted(swaps | slips | others - {""}):
         assert opened(row, one, pin) == answer, one
-    assert row.inside.rows(GUESSES) == [(tries,)]
+    assert row.stored_data.rows(GUESSES) == [(tries,)]
     assert is_open(opened(row, code, pin))
-    assert row.inside.rows(GUESSES) == [(tries - 1,)]
+    assert row.stored_data.rows(GUESSES) == [(tries - 1,)]
 
 
 @pytest.mark.rule("B-57")
 def test_a_code_that_nobody_has(row: Row) -> None:
     code, pin, _ = drawn(row)
-    taken = {row[0] for row in row.inside.rows("SELECT lookup FROM mailbox")}
+    taken = {row[0] for row in row.stored_data.rows("SELECT lookup FROM mailbox")}
     other = next(one for n in range(7_130_000, 10**7) if (one := parse_code(f"{n}0")) and one != code)
     answer = opened(row, other, pin)
     assert answer.startswith(WRONG)
-    assert {row[0] for row in row.inside.rows("SELECT lookup FROM mailbox")} == taken
+    assert {row[0] for row in row.stored_data.rows("SELECT lookup FROM mailbox")} == taken
 
 
 @pytest.mark.rule("B-58")
@@ -109,9 +109,9 @@ def test_five_wrong_pins_lock_a_code_for_a_day_and_no_other(row: Row) -> None:
     assert locked.startswith(WRONG)
     assert is_open(opened(row, other, others_pin))
     later = "UPDATE code_try SET locked_until = locked_until - ?, since = since - ? WHERE locked_until > 0"
-    row.inside.rows(later, 24 * HOUR - HOUR // 60, 24 * HOUR - HOUR // 60)  # 23 h 59 min later
+    row.stored_data.rows(later, 24 * HOUR - HOUR // 60, 24 * HOUR - HOUR // 60)  # 23 h 59 min later
     assert opened(row, code, pin) == locked
-    row.inside.rows(later, HOUR // 60, HOUR // 60)
+    row.stored_data.rows(later, HOUR // 60, HOUR // 60)
     assert is_open(opened(row, code, pin))
 
 
@@ -122,6 +122,6 @@ def test_guessing_goes_on_to_lock_after_a_day(row: Row) -> None:
         for n in range(1, 6):
             assert opened(row, code, f"{(int(pin) + n) % 10_000:04}").startswith(WRONG)
         assert opened(row, code, pin).startswith(WRONG), "locked"
-        row.inside.rows("UPDATE code_try SET locked_until = 1 WHERE locked_until > 0")
+        row.stored_data.rows("UPDATE code_try SET locked_until = 1 WHERE locked_until > 0")
     assert opened(row, code, f"{(int(pin) + 9) % 10_000:04}").startswith(WRONG)
     assert is_open(opened(row, code, pin))

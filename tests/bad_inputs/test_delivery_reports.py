@@ -28,19 +28,19 @@ def sent(row: Row) -> str:
     texts.send("hi")
     texts.until_at_rest()
     newest = "SELECT id FROM outgoing WHERE state = 'sent' ORDER BY created_at DESC LIMIT 1"
-    [(message,)] = row.inside.rows(newest)
+    [(message,)] = row.stored_data.rows(newest)
     provider_id = f"ATXid_d{next(IDS)}"
-    row.inside.rows("UPDATE outgoing SET provider_id = ?, status = NULL WHERE id = ?", provider_id, message)
+    row.stored_data.rows("UPDATE outgoing SET provider_id = ?, status = NULL WHERE id = ?", provider_id, message)
     return provider_id
 
 
 @pytest.mark.rule("B-53")
 def test_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("delivery_receipts_unmatched")
+    before = row.stored_data.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(REPEATS):
             report(row, f"ATXid_of_others_{n}", "Success")
-    assert row.inside.figure("delivery_receipts_unmatched") == before + REPEATS
+    assert row.stored_data.figure("delivery_receipts_unmatched") == before + REPEATS
 
 
 @pytest.mark.rule("B-53")
@@ -54,21 +54,21 @@ def test_about_nothing_at_all(row: Row, id_: str | None) -> None:
 def test_before_the_answer_to_our_own_call(row: Row, sent: str) -> None:
     early = f"ATXid_e{next(IDS)}"
     report(row, early, "Success")
-    row.inside.rows(
+    row.stored_data.rows(
         "UPDATE outgoing SET provider_id = ? WHERE provider_id = ?", early, sent
     )  # now the provider answers our request
-    until(lambda: row.inside.rows(STATUS, early) == [("delivered",)], "the early report is lost", seconds=30)
+    until(lambda: row.stored_data.rows(STATUS, early) == [("delivered",)], "the early report is lost", seconds=30)
 
 
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("status", ["Foo", "AbsentSubscriber", "", None, "success", "x" * 10_000])
 def test_a_status_that_nobody_knows(row: Row, sent: str, status: str | None) -> None:
-    before = row.inside.figure("delivery_receipts_unknown_status")
+    before = row.stored_data.figure("delivery_receipts_unknown_status")
     report(row, sent, status)
-    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
-    assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
+    assert row.stored_data.figure("delivery_receipts_unknown_status") == before + 1
+    assert row.stored_data.rows(STATUS, sent)[0][0] in (None, "unknown")
     report(row, sent, "Success")
-    assert row.inside.rows(STATUS, sent) == [("delivered",)]
+    assert row.stored_data.rows(STATUS, sent) == [("delivered",)]
 
 
 @pytest.mark.rule("B-55")
@@ -76,7 +76,7 @@ def test_a_status_that_nobody_knows(row: Row, sent: str, status: str | None) -> 
 def test_a_state_never_goes_back(row: Row, sent: str, later: str) -> None:
     for status in ("Success", later):
         report(row, sent, status)
-    assert row.inside.rows(STATUS, sent) == [("delivered",)]
+    assert row.stored_data.rows(STATUS, sent) == [("delivered",)]
 
 
 def test_an_opt_out_that_says_nothing_is_no_fault(row: Row) -> None:

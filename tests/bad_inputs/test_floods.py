@@ -35,7 +35,7 @@ def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
 
 
 def repeats_of_a_flood(row: Row) -> list[int]:
-    before, phone = row.inside.report_ids(), row.new_phone()
+    before, phone = row.stored_data.report_ids(), row.new_phone()
     door, path = row.address("africastalking/T/ussd"), "*".join(TO_SENT)
 
     def report(n: int) -> str:
@@ -46,10 +46,10 @@ def repeats_of_a_flood(row: Row) -> list[int]:
     with ThreadPoolExecutor(8) as pool:
         assert all(said.startswith("CON Sent to Pikinini") for said in pool.map(report, range(REPORTS)))
     # SQLite has one writer at a time: a report that waits for longer than a second goes to the spool first
-    until(lambda: len(row.inside.report_ids() - before) >= REPORTS, "some reports are not filed", seconds=40)
-    made = row.inside.report_ids() - before
+    until(lambda: len(row.stored_data.report_ids() - before) >= REPORTS, "some reports are not filed", seconds=40)
+    made = row.stored_data.report_ids() - before
     assert len(made) == REPORTS
-    counted = [row.inside.body(one)["repeat_of"] for one in made]
+    counted = [row.stored_data.body(one)["repeat_of"] for one in made]
     return sorted(-1 if count is None else count for count in counted)
 
 
@@ -57,7 +57,7 @@ def repeats_of_a_flood(row: Row) -> list[int]:
 @pytest.mark.rule("S-36")
 def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
     """A network gives up after 5 s; a lower limit would measure this machine. The benchmark measures speed."""
-    slow = row.inside.figure("answers_over_5s")
+    slow = row.stored_data.figure("answers_over_5s")
     door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
     lines = [requests.Session() for _ in range(8)]
 
@@ -73,6 +73,6 @@ def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
             assert caller.type("Now").startswith("Call police 111 now.")
         assert caller.walk(*TO_SENT).startswith("Sent to Pikinini Helpline.")
         assert all(said.startswith("CON " + HOME) for said in flood)
-    assert row.inside.figure("answers_over_5s") == slow
+    assert row.stored_data.figure("answers_over_5s") == slow
     for line in lines:
         line.close()

@@ -122,11 +122,11 @@ def test_an_old_text_takes_no_step(row: Row) -> None:
 
 @pytest.mark.rule("B-53")
 def test_a_report_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("delivery_receipts_unmatched")
+    before = row.stored_data.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(REPEATS):
             told(row, id=f"of-others-{n}", type="1")
-    assert row.inside.figure("delivery_receipts_unmatched") == before + REPEATS
+    assert row.stored_data.figure("delivery_receipts_unmatched") == before + REPEATS
 
 
 @pytest.mark.rule("B-53")
@@ -142,9 +142,9 @@ def sent(row: Row) -> str:
     africas = row.texts()
     africas.send("hi")
     africas.until_at_rest()
-    [(message,)] = row.inside.rows("SELECT id FROM outgoing WHERE state = 'sent' ORDER BY created_at DESC LIMIT 1")
+    [(message,)] = row.stored_data.rows("SELECT id FROM outgoing WHERE state = 'sent' ORDER BY created_at DESC LIMIT 1")
     own = f"kannel-{next(IDS)}"
-    row.inside.rows("UPDATE outgoing SET provider_id = ?, status = NULL WHERE id = ?", own, message)
+    row.stored_data.rows("UPDATE outgoing SET provider_id = ?, status = NULL WHERE id = ?", own, message)
     return own
 
 
@@ -152,8 +152,8 @@ def sent(row: Row) -> str:
 def test_a_report_before_the_answer_to_our_own_call(row: Row, sent: str) -> None:
     early = f"kannel-early-{next(IDS)}"
     told(row, id=early, type="1")
-    row.inside.rows("UPDATE outgoing SET provider_id = ? WHERE provider_id = ?", early, sent)
-    until(lambda: row.inside.rows(STATUS, early) == [("delivered",)], "the early report is lost", seconds=30)
+    row.stored_data.rows("UPDATE outgoing SET provider_id = ? WHERE provider_id = ?", early, sent)
+    until(lambda: row.stored_data.rows(STATUS, early) == [("delivered",)], "the early report is lost", seconds=30)
 
 
 @pytest.mark.rule("B-55")
@@ -161,16 +161,16 @@ def test_a_report_before_the_answer_to_our_own_call(row: Row, sent: str) -> None
 def test_reports_in_any_order_lead_to_delivered(row: Row, sent: str, types: tuple[str, ...]) -> None:
     for one in types:
         told(row, id=sent, type=one)
-    assert row.inside.rows(STATUS, sent) == [("delivered",)]
+    assert row.stored_data.rows(STATUS, sent) == [("delivered",)]
 
 
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("type_", [None, "", "0", "32", "9", "Foo", "x" * 5000])
 def test_a_type_that_nobody_knows(row: Row, sent: str, type_: str | None) -> None:
-    before = row.inside.figure("delivery_receipts_unknown_status")
+    before = row.stored_data.figure("delivery_receipts_unknown_status")
     told(row, id=sent, type=type_)
-    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
-    assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
+    assert row.stored_data.figure("delivery_receipts_unknown_status") == before + 1
+    assert row.stored_data.rows(STATUS, sent)[0][0] in (None, "unknown")
 
 
 def told(row: Row, by: str = "GET", **fields: str | None) -> None:
@@ -188,10 +188,10 @@ def test_other_methods(row: Row, path: str, method: str) -> None:
 
 def test_a_report_may_be_posted(row: Row, sent: str) -> None:
     told(row, "POST", id=sent, type="1")
-    assert row.inside.rows(STATUS, sent) == [("delivered",)]
-    unreadable = row.inside.figure("provider_events_unparsed")
+    assert row.stored_data.rows(STATUS, sent) == [("delivered",)]
+    unreadable = row.stored_data.figure("provider_events_unparsed")
     told(row, "POST", type="1")
-    assert row.inside.figure("provider_events_unparsed") == unreadable + 1
+    assert row.stored_data.figure("provider_events_unparsed") == unreadable + 1
 
 
 # USSD over SMPP
@@ -224,12 +224,12 @@ def test_a_dial_without_an_operation(row: Row, meta: str) -> None:
 @pytest.mark.parametrize(("code", "said"), [(CODE, SAFE), ("*133#", FIJI), ("*999#", ANYWHERE), ("", ANYWHERE)])
 def test_a_reply_from_nobody(row: Row, by: str, sender: str, code: str, said: str) -> None:
     """The screen has the numbers of the dialled country, and the session is closed in the network's form."""
-    keys = row.inside.sessions()
+    keys = row.stored_data.sessions()
     asked = kannel_says(sender, code, "1", meta="?smpp?ussd_service_op=%12&its_session_info=%12%00&")
     answer = ask(row, asked, by, door="ussd")
     assert answer.text.startswith(said)
     assert answer.headers["X-Kannel-Meta-Data"] == "?smpp?ussd_service_op=17&its_session_info=4609"
-    assert row.inside.sessions() <= keys, "no session is made"
+    assert row.stored_data.sessions() <= keys, "no session is made"
 
 
 def test_the_same_turn_again_is_the_same_answer(row: Row) -> None:

@@ -63,7 +63,7 @@ def test_a_sender_that_is_nobody(row: Row, sender: str | None) -> None:
     assert (kept["schema"], kept["country"]) == ("cop-unread", "VU")
     assert base64.b64decode(kept["body_base64"]) == b"these are somebody's words"
     filed = "SELECT hotline, type FROM delivery WHERE report_id = ?"
-    until(lambda: row.inside.rows(filed, kept["report_id"]) == [("vu-pikinini", "unread")], "it is not filed")
+    until(lambda: row.stored_data.rows(filed, kept["report_id"]) == [("vu-pikinini", "unread")], "it is not filed")
     texts.until_at_rest()
     assert len(row.installation.provider.sent) == sent
 
@@ -109,7 +109,9 @@ def test_what_nobody_can_read_goes_to_the_country_that_was_texted(row: Row, kind
     kept = row.report()
     assert (kept["schema"], kept["country"]) == ("cop-unread", "FJ")
     filed = "SELECT hotline, type FROM delivery WHERE report_id = ?"
-    until(lambda: row.inside.rows(filed, kept["report_id"]) == [("fj-child-helpline", "unread")], "it is not filed")
+    until(
+        lambda: row.stored_data.rows(filed, kept["report_id"]) == [("fj-child-helpline", "unread")], "it is not filed"
+    )
 
 
 @pytest.mark.rule("B-40")
@@ -132,9 +134,9 @@ def test_stop_in_the_middle_of_a_report_in_danger(row: Row) -> None:
     texts.send("STOP")
     assert len(texts.until_at_rest()) == asked
     report_id = row.report()["report_id"]
-    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as ten minutes later
+    row.stored_data.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as ten minutes later
     filed = "SELECT completeness FROM report WHERE report_id = ?"
-    until(lambda: row.inside.rows(filed, report_id) == [("incomplete",)], "the draft is not filed")
+    until(lambda: row.stored_data.rows(filed, report_id) == [("incomplete",)], "the draft is not filed")
     texts.send("1")
     assert said(texts.until_replied(asked + 1)).startswith("In danger? Call police 111.\n1 Report\n")
     texts.walk(*to_words, "Skip", "No", "Send")
@@ -283,9 +285,9 @@ def test_words_that_are_never_confirmed_are_heard_all_the_same(row: Row) -> None
     texts.send("my cousin is in trouble pls")
     texts.until_replied(1)
     report_id = row.report()["report_id"]
-    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as half an hour later
+    row.stored_data.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # as half an hour later
     filed = "SELECT completeness, priority FROM report WHERE report_id = ?"
-    until(lambda: row.inside.rows(filed, report_id) == [("incomplete", "P3")], "the words are not filed")
+    until(lambda: row.stored_data.rows(filed, report_id) == [("incomplete", "P3")], "the words are not filed")
     report = row.report()
     assert report["narrative"] == "my cousin is in trouble pls"
     assert "WORDS_ONLY" in report["triage"]["flags"]

@@ -15,7 +15,7 @@ from tests.bad_inputs.row import LABELS, REPEATS, SORRY, TO_SEND, TO_WORDS_SMS, 
 from tests.support.handsets_twilio import TwilioTexts, said
 from tests.support.twilio import Account
 from tests.support.wait import until
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 
 pytestmark = pytest.mark.slow
 
@@ -81,14 +81,14 @@ def test_no_signature_or_a_wrong_one(row: Row, phone: Phone) -> None:
     row.is_silent("these are words that somebody made up")
     fields = phone.texts.last
     right = row.installation.account.sign(row.installation.web + DOOR, fields)
-    refused = row.inside.figure("requests_unauthenticated")
+    refused = row.stored_data.figure("requests_unauthenticated")
     with row.nothing_kept():
         for _ in range(REPEATS // 4):
             forged(row, {}, fields)
             forged(row, {"X-Twilio-Signature": ""}, fields)
             forged(row, {"X-Twilio-Signature": right.lower()}, fields)
             forged(row, {"X-Twilio-Signature": right}, fields | {"Body": "2"})
-    assert row.inside.figure("requests_unauthenticated") == refused + REPEATS
+    assert row.stored_data.figure("requests_unauthenticated") == refused + REPEATS
 
 
 @pytest.mark.rule("B-47")
@@ -173,15 +173,15 @@ def test_a_replay(row: Row, phone: Phone) -> None:
 @pytest.mark.rule("B-49")
 def test_a_replay_once_the_conversation_is_forgotten(row: Row, phone: Phone) -> None:
     """Message ids are stored for longer than the conversation: a replay is no first text and gets no home screen."""
-    before = row.inside.sessions()
+    before = row.stored_data.sessions()
     assert phone.walk("hi", "Report").startswith(DANGER)
-    kept = row.inside.sessions() - before
+    kept = row.stored_data.sessions() - before
     conversation = {key for key in kept if key.startswith(b"s:")}
     assert conversation and kept > conversation
-    row.inside.forget(conversation)
+    row.stored_data.forget(conversation)
     for _ in range(2):
         assert said(phone.texts.post()) == ""
-    assert row.inside.sessions() - before == kept - conversation
+    assert row.stored_data.sessions() - before == kept - conversation
     assert phone.send("hi").startswith(HOME_SMS)
 
 
@@ -196,9 +196,9 @@ def test_the_same_id_with_other_words_is_the_same_message(phone: Phone) -> None:
 
 
 @pytest.fixture
-def trap() -> Iterator[LyingHotline]:
+def trap() -> Iterator[FakeHttpServer]:
     """A server that nobody may connect to."""
-    with LyingHotline() as it:
+    with FakeHttpServer() as it:
         yield it
         assert it.connections == 0
 
@@ -211,7 +211,7 @@ def pictures(*where: str) -> dict[str, str]:
 
 @pytest.mark.rule("B-50")
 @pytest.mark.rule("S-30")
-def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     addresses = (
         f"http://{trap.host_port}/picture",
         "http://169.254.169.254/latest/meta-data",
@@ -238,7 +238,7 @@ def test_pictures_are_counted_and_never_fetched(row: Row, phone: Phone, trap: Ly
 
 @pytest.mark.rule("B-50")
 @pytest.mark.rule("S-30")
-def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     one = pictures(f"http://{trap.host_port}/picture")
     home = phone.send("", **one)
     assert home.startswith(HOME_SMS) and home.endswith(NO_PICTURES)
@@ -254,7 +254,7 @@ def test_a_picture_without_a_word_takes_no_step(row: Row, phone: Phone, trap: Ly
 
 
 @pytest.mark.rule("B-50")
-def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, trap: LyingHotline) -> None:
+def test_a_picture_with_the_first_words_goes_with_them(row: Row, phone: Phone, trap: FakeHttpServer) -> None:
     reply = phone.send("my cousin is in trouble pls", **pictures(f"http://{trap.host_port}/picture"))
     assert reply.startswith("Not sent yet.") and reply.endswith(NO_PICTURES)
     report = row.report()
@@ -284,12 +284,12 @@ def test_words_of_every_kind(row: Row, phone: Phone, words: str) -> None:
 def test_an_opt_out_gets_an_empty_answer(row: Row, phone: Phone, word: str) -> None:
     """Twilio has answered it for us, in any language of its own list."""
     phone.walk("hi", "Report")
-    opted_out = len(row.inside.rows("SELECT 1 FROM optout"))
+    opted_out = len(row.stored_data.rows("SELECT 1 FROM optout"))
     assert phone.send(word, OptOutType="STOP") == ""
-    assert len(row.inside.rows("SELECT 1 FROM optout")) == opted_out + 1
+    assert len(row.stored_data.rows("SELECT 1 FROM optout")) == opted_out + 1
     assert phone.send("No").startswith(HOME_SMS), "an opt-out ends the conversation"
     phone.send("START", OptOutType="START")
-    assert len(row.inside.rows("SELECT 1 FROM optout")) == opted_out
+    assert len(row.stored_data.rows("SELECT 1 FROM optout")) == opted_out
 
 
 @pytest.mark.rule("B-52")
@@ -333,17 +333,17 @@ def sent(row: Row, phone: Phone) -> Iterator[str]:
     phone.send("hi")
     now = int(time.time() * 1_000_000)
     one = f"01a211b9-0000-7000-8000-{now % 10**12:012d}"
-    row.inside.rows(
+    row.stored_data.rows(
         "INSERT INTO outgoing (id, channel, mode, key_id, wrap, sealed, state, attempt, next_at, created_at,"
         " expires_at, provider_id) VALUES (?, 'twilio', 'demo', 'k', x'00', x'00', 'sent', 1, ?, ?, ?, ?)",
         *(one, now, now, now, f"SM{now:032x}"),
     )
     yield one
-    row.inside.rows("DELETE FROM outgoing WHERE id = ?", one)
+    row.stored_data.rows("DELETE FROM outgoing WHERE id = ?", one)
 
 
 def provider_id(row: Row, ours: str) -> str:
-    [(found,)] = row.inside.rows("SELECT provider_id FROM outgoing WHERE id = ?", ours)
+    [(found,)] = row.stored_data.rows("SELECT provider_id FROM outgoing WHERE id = ?", ours)
     return str(found)
 
 
@@ -356,32 +356,32 @@ def report(row: Row, sid: str, status: str, ours: str = "", **more: str) -> None
 
 @pytest.mark.rule("B-53")
 def test_a_report_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("delivery_receipts_unmatched")
+    before = row.stored_data.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(50):
             report(row, f"SM{n:032x}", "delivered", ours="%27%20OR%201=1" if n % 2 else "")
-    assert row.inside.figure("delivery_receipts_unmatched") == before + 50
+    assert row.stored_data.figure("delivery_receipts_unmatched") == before + 50
 
 
 @pytest.mark.rule("B-54")
 def test_a_report_that_is_faster_than_the_answer_to_our_call(row: Row, sent: str) -> None:
     """By our own id it counts at once; by Twilio's as soon as that is known."""
-    row.inside.rows("UPDATE outgoing SET provider_id = NULL WHERE id = ?", sent)
+    row.stored_data.rows("UPDATE outgoing SET provider_id = NULL WHERE id = ?", sent)
     report(row, "SM" + "e" * 32, "sent", ours=sent)
-    assert row.inside.rows(STATUS, sent) == [("sent",)]
+    assert row.stored_data.rows(STATUS, sent) == [("sent",)]
     early = f"SM{time.time_ns():032x}"
     report(row, early, "delivered")
-    row.inside.rows("UPDATE outgoing SET provider_id = ? WHERE id = ?", early, sent)
-    until(lambda: row.inside.rows(STATUS, sent) == [("delivered",)], "the early report is lost", seconds=30)
+    row.stored_data.rows("UPDATE outgoing SET provider_id = ? WHERE id = ?", early, sent)
+    until(lambda: row.stored_data.rows(STATUS, sent) == [("delivered",)], "the early report is lost", seconds=30)
 
 
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("status", ["Foo", "", "DELIVERED", "x" * 10_000])
 def test_a_status_that_nobody_knows(row: Row, sent: str, status: str) -> None:
-    before = row.inside.figure("delivery_receipts_unknown_status")
+    before = row.stored_data.figure("delivery_receipts_unknown_status")
     report(row, provider_id(row, sent), status)
-    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
-    assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
+    assert row.stored_data.figure("delivery_receipts_unknown_status") == before + 1
+    assert row.stored_data.rows(STATUS, sent)[0][0] in (None, "unknown")
 
 
 @pytest.mark.rule("B-55")
@@ -389,14 +389,14 @@ def test_a_status_that_nobody_knows(row: Row, sent: str, status: str) -> None:
 def test_a_state_never_goes_back(row: Row, sent: str, later: str) -> None:
     for status in ("delivered", later):
         report(row, provider_id(row, sent), status, ours=sent)
-    assert row.inside.rows(STATUS, sent) == [("delivered",)]
+    assert row.stored_data.rows(STATUS, sent) == [("delivered",)]
 
 
 def test_a_report_of_an_opt_out_is_remembered_and_no_word_is_dropped_for_it(row: Row, phone: Phone, sent: str) -> None:
     phone.send("my cousin is in trouble pls")
-    opted_out = len(row.inside.rows("SELECT 1 FROM optout"))
+    opted_out = len(row.stored_data.rows("SELECT 1 FROM optout"))
     report(row, provider_id(row, sent), "failed", ErrorCode="21610")
-    assert len(row.inside.rows("SELECT 1 FROM optout")) == opted_out + 1
+    assert len(row.stored_data.rows("SELECT 1 FROM optout")) == opted_out + 1
     assert row.report()["narrative"] == "my cousin is in trouble pls"
 
 
@@ -415,4 +415,4 @@ def test_a_reply_that_had_to_wait_goes_out_by_the_api(row: Row, phone: Phone) ->
     [message] = [one for one in api.sent if one["To"] == row.phone]
     assert 5 <= int(message["ValidityPeriod"]) <= 600
     ours = message["StatusCallback"].partition("?id=")[2]
-    until(lambda: row.inside.rows(STATUS, ours) == [("delivered",)], "its report is lost")
+    until(lambda: row.stored_data.rows(STATUS, ours) == [("delivered",)], "its report is lost")

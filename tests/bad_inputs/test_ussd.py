@@ -49,8 +49,8 @@ def test_send_twenty_times_at_the_same_moment(row: Row) -> None:
     [answer] = said
     assert answer.startswith("CON Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     report_id = row.report()["report_id"]
-    assert row.inside.rows("SELECT count(*) FROM mailbox WHERE report_id = ?", report_id) == [(1,)]
-    assert row.inside.rows("SELECT hotline, type FROM delivery WHERE report_id = ?", report_id) == [
+    assert row.stored_data.rows("SELECT count(*) FROM mailbox WHERE report_id = ?", report_id) == [(1,)]
+    assert row.stored_data.rows("SELECT hotline, type FROM delivery WHERE report_id = ?", report_id) == [
         ("vu-pikinini", "created")
     ]
 
@@ -92,10 +92,10 @@ def test_a_path_that_goes_back(row: Row) -> None:
     one = session()
     for text in ("", "1", "1*3"):
         current = row.ussd(text, sessionId=one)
-    odd = row.inside.figure("out_of_order_turns")
+    odd = row.stored_data.figure("out_of_order_turns")
     assert row.ussd("1", sessionId=one) == current
     assert row.ussd("2", sessionId=one) == current
-    assert row.inside.figure("out_of_order_turns") == odd + 2
+    assert row.stored_data.figure("out_of_order_turns") == odd + 2
     assert row.ussd("", sessionId=one).startswith("CON " + HOME)
 
 
@@ -198,7 +198,7 @@ def test_a_number_that_python_would_not_read(row: Row, reply: str) -> None:
 def test_very_long_words(row: Row) -> None:
     """A network gives up after 5 s; a lower limit would measure this machine. The benchmark measures speed."""
     words = "a b " * 16_384
-    slow = row.inside.figure("answers_over_5s")
+    slow = row.stored_data.figure("answers_over_5s")
     call = row.call()
     call.walk(*TO_WORDS)
     assert not call.type(words).startswith(OWN_WORDS)
@@ -212,7 +212,7 @@ def test_very_long_words(row: Row) -> None:
         ),
         "the long words never came to the hotline",
     )
-    assert row.inside.figure("answers_over_5s") == slow
+    assert row.stored_data.figure("answers_over_5s") == slow
 
 
 @pytest.mark.rule("B-23")
@@ -295,12 +295,14 @@ def test_one_number_in_many_forms_is_one_person(row: Row) -> None:
     row.is_silent(local)
     assert row.ussd("", sessionId=one).startswith("CON " + HOME)
     current = row.ussd("1", sessionId=one, phoneNumber=f" 678{local}")
-    known = row.inside.figure("duplicate_turns")
+    known = row.stored_data.figure("duplicate_turns")
     for times, form in enumerate((f"+678{local}", f"678{local}", f"00678{local}", local), 1):
         assert row.ussd("1", sessionId=one, phoneNumber=form) == current
-        assert row.inside.figure("duplicate_turns") == known + times, "walked again, as for a stranger"
+        assert row.stored_data.figure("duplicate_turns") == known + times, "walked again, as for a stranger"
     assert row.ussd("1", sessionId=one, phoneNumber=row.new_phone()) == current
-    assert row.inside.figure("duplicate_turns") == known + 4, "another number is a stranger, whose screen is the same"
+    assert row.stored_data.figure("duplicate_turns") == known + 4, (
+        "another number is a stranger, whose screen is the same"
+    )
     unescaped = urlencode(row.form("1*No", sessionId=one)).replace("%2B", "+")
     kind = "application/x-www-form-urlencoded"
     assert row.said(row.post("africastalking/T/ussd", unescaped, Content_Type=kind)).startswith(CATEGORY)
@@ -349,9 +351,9 @@ def test_keys_where_words_are_typed(row: Row) -> None:
     for reply in ("98", "1", "0", "00"):
         call = row.call(phone=row.new_phone())
         call.walk(*TO_WORDS)
-        before = set(row.inside.report_ids())
+        before = set(row.stored_data.report_ids())
         narrative[reply] = call.type(reply)
-        assert set(row.inside.report_ids()) == before
+        assert set(row.stored_data.report_ids()) == before
     assert sorted(str(report["narrative"]) for report in row.reports()) == ["98", "None", "None", "None"]
     assert OWN_WORDS not in narrative["98"]
     assert narrative["98"].startswith("Added.") and OWN_WORDS not in narrative["1"]  # both go on; only "98" was stored
@@ -384,7 +386,7 @@ def test_the_end_hurries_a_draft_in_danger_and_ends_nothing(row: Row) -> None:
         assert end(row, call.phone.session) == (200, b"")
     report_id = row.report()["report_id"]
     filed = "SELECT count(*) FROM report WHERE report_id = ?"
-    until(lambda: row.inside.rows(filed, report_id) == [(1,)], "the draft is not filed")
+    until(lambda: row.stored_data.rows(filed, report_id) == [(1,)], "the draft is not filed")
     assert end(row, call.phone.session) == (200, b"")
     assert call.type("Shefa").startswith("Who is this about?")  # the event came before the last answer
     for label in ("Me", "No", "Send"):
@@ -392,9 +394,9 @@ def test_the_end_hurries_a_draft_in_danger_and_ends_nothing(row: Row) -> None:
     assert call.screen.startswith("Sent to ")
     report = row.report()
     assert (report["report_id"], report["completeness"]) == (report_id, "complete")
-    assert row.inside.rows("SELECT count(*) FROM delivery WHERE report_id = ? AND type = 'created'", report_id) == [
-        (1,)
-    ]
+    assert row.stored_data.rows(
+        "SELECT count(*) FROM delivery WHERE report_id = ? AND type = 'created'", report_id
+    ) == [(1,)]
 
 
 @pytest.mark.rule("B-31")
@@ -424,9 +426,9 @@ def test_the_end_hurries_a_draft_in_danger_and_ends_nothing(row: Row) -> None:
 )
 @pytest.mark.parametrize("door", ["ussd/T", "simulator"])
 def test_json_that_is_none(row: Row, door: str, body: str) -> None:
-    unreadable = row.inside.figure("ussd_requests_unparsed")
-    keys = row.inside.sessions()
+    unreadable = row.stored_data.figure("ussd_requests_unparsed")
+    keys = row.stored_data.sessions()
     answer = row.post(door, body.encode())
     assert (answer.status_code, answer.json()) == (200, {"text": ANYWHERE, "continue": False})
-    assert row.inside.figure("ussd_requests_unparsed") == unreadable + 1
-    assert row.inside.sessions() <= keys
+    assert row.stored_data.figure("ussd_requests_unparsed") == unreadable + 1
+    assert row.stored_data.sessions() <= keys

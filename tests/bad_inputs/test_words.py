@@ -12,7 +12,7 @@ import pytest
 from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
 from tests.support.installation import Installation
 from tests.support.wait import until
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ by_each = pytest.mark.parametrize("by", ["africastalking", "ussd", "sms"])
 )
 def test_markup_and_sql(row: Row, kept: Kept, by: str, words: str) -> None:
     kept(row, by, words)
-    assert row.inside.rows("SELECT count(*) FROM report")[0][0] > 0
+    assert row.stored_data.rows("SELECT count(*) FROM report")[0][0] > 0
 
 
 @pytest.mark.rule("B-33")
@@ -95,7 +95,7 @@ def test_formulas(row: Row, kept: Kept, by: str, words: str) -> None:
 @pytest.mark.parametrize("words", ["ok\nERROR fake line", "\r\nSet-Cookie: a=b", 'ok"}\n{"event":"started"}'])
 def test_lines_of_a_log_and_headers(row: Row, kept: Kept, by: str, words: str) -> None:
     kept(row, by, words)
-    for where, text in row.inside.everywhere():
+    for where, text in row.stored_data.everywhere():
         assert b"fake line" not in text, where
 
 
@@ -109,7 +109,7 @@ def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
 @by_each
 def test_addresses(row: Row, kept: Kept, by: str) -> None:
     """Nothing fetches them: the test listens at one of the addresses until the hotline has the words."""
-    with LyingHotline() as trap:
+    with FakeHttpServer() as trap:
         words = f"look at http://{trap.host_port}/ and http://169.254.169.254/latest/ and file:///etc/passwd"
         kept(row, by, words)
         report_id = row.report()["report_id"]
@@ -126,14 +126,14 @@ def test_addresses(row: Row, kept: Kept, by: str) -> None:
 def test_the_search_would_find_them(row: Row) -> None:
     """Control: each searched place contains text that must be there in clear."""
     row.texts().send("hi")
-    held = dict(row.inside.everywhere())
+    held = dict(row.stored_data.everywhere())
     assert b'"started"' in held["the log of web"]
     assert b"tokaut_requests_unauthenticated_total" in held["/metrics"]
     assert b"africastalking" in held["tokaut.db"] + held["tokaut.db-wal"]
     assert b"s:" in held["Redis"]
     row.call().walk(*TO_WORDS)
     written = row.report()["report_id"].encode()
-    changed = dict(row.inside.everywhere(row.databases_before))
+    changed = dict(row.stored_data.everywhere(row.databases_before))
     assert written in changed["tokaut.db"] + changed["tokaut.db-wal"]
 
 

@@ -44,10 +44,10 @@ class Planted:
     def add(self, name: str, text: str) -> None:
         self.texts[name] = text
 
-    def needles(self, names: Callable[[str], bool] = lambda name: True) -> list[Needle]:
+    def patterns(self, names: Callable[[str], bool] = lambda name: True) -> list[SearchPattern]:
         by_chance = BY_CHANCE | {str(pid).encode() for pid in self.pids}
         return [
-            Needle(name, how, raw, alone=_is_short(text), number=raw.isdigit())
+            SearchPattern(name, how, raw, alone=_is_short(text), number=raw.isdigit())
             for name, text in self.texts.items()
             if names(name)
             for how, encode in ENCODINGS.items()
@@ -57,7 +57,7 @@ class Planted:
 
 
 @dataclass(frozen=True)
-class Needle:
+class SearchPattern:
     name: str
     how: str
     raw: bytes
@@ -65,7 +65,7 @@ class Needle:
     number: bool = False  # not within a longer one: eight digits occur by chance in a time or hash
 
     @property
-    def unnamed(self) -> Needle:
+    def unnamed(self) -> SearchPattern:
         """Return the needle without its name, equal to all that are found in the same places."""
         return replace(self, name="", how="")
 

@@ -21,8 +21,8 @@ from tests.canary.planted import (
     SENTENCE,
     SPOKEN,
     WORDS,
-    Needle,
     Planted,
+    SearchPattern,
 )
 from tests.support.installation import Installation
 from tests.support.wait import until
@@ -129,16 +129,16 @@ def plant(installation: Installation) -> Planted:
     return planted
 
 
-def hits(found: Iterable[tuple[str, bytes]], needles: list[Needle]) -> list[str]:
+def hits(found: Iterable[tuple[str, bytes]], patterns: list[SearchPattern]) -> list[str]:
     looked_at = 0
     where = []
-    same: dict[Needle, list[Needle]] = {}  # digits are the same in most encodings
-    for needle in needles:
-        same.setdefault(needle.unnamed, []).append(needle)
+    same: dict[SearchPattern, list[SearchPattern]] = {}  # digits are the same in most encodings
+    for pattern in patterns:
+        same.setdefault(pattern.unnamed, []).append(pattern)
     for place, held in found:
         looked_at += 1
-        standing = (needle for one, needles in same.items() if one.stands_in(held) for needle in needles)
-        where += [f"{needle.name} ({needle.how}) in {place}" for needle in standing]
+        standing = (pattern for one, patterns in same.items() if one.stands_in(held) for pattern in patterns)
+        where += [f"{pattern.name} ({pattern.how}) in {place}" for pattern in standing]
     assert looked_at, "there was nothing to look at"
     return where
 
@@ -151,7 +151,7 @@ def all_but(*names: str) -> Callable[[str], bool]:
 @pytest.mark.rule("X-23")
 @pytest.mark.rule("A-46")
 def test_the_logs(run: Run) -> None:
-    assert hits(places.logs(run.installation), run.planted.needles()) == []
+    assert hits(places.logs(run.installation), run.planted.patterns()) == []
 
 
 @pytest.mark.rule("S-27")
@@ -161,14 +161,14 @@ def test_the_pages_for_the_operator(run: Run) -> None:
         (place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE))
         for place, held in places.pages(run.installation)
     ]
-    assert hits(found, run.planted.needles(all_but("attacker's"))) == []
+    assert hits(found, run.planted.patterns(all_but("attacker's"))) == []
 
 
 @pytest.mark.rule("S-27")
 @pytest.mark.rule("S-14")
 def test_redis(run: Run) -> None:
     """Redis may contain the attacker's own words and the hashes of the phones."""
-    assert hits(places.in_redis(run.installation), run.planted.needles(all_but("attacker's", "hash"))) == []
+    assert hits(places.in_redis(run.installation), run.planted.patterns(all_but("attacker's", "hash"))) == []
 
 
 @pytest.mark.rule("S-27")
@@ -179,8 +179,8 @@ def test_the_files(run: Run) -> None:
     looked_at = [place for place, _ in places.files(run.installation, run.temporary)]
     for ending in ("tokaut.db", "tokaut.db-wal", ".aof", "web.log", ".db"):
         assert any(place.endswith(ending) for place in looked_at), f"{ending} was not looked at"
-    needles = run.planted.needles(all_but("attacker's", "hash"))
-    assert hits(places.files(run.installation, run.temporary), needles) == []
+    patterns = run.planted.patterns(all_but("attacker's", "hash"))
+    assert hits(places.files(run.installation, run.temporary), patterns) == []
 
 
 @pytest.mark.rule("S-27")
@@ -188,13 +188,13 @@ def test_the_files(run: Run) -> None:
 def test_the_processes(run: Run) -> None:
     """The same account sees secrets in the environment, if they were set there; words and numbers are never visible."""
     assert set(places.processes(run.installation).values()) == set(run.installation.processes)
-    assert hits(places.proc(run.installation), run.planted.needles()) == []
-    assert hits(places.environments(run.installation), run.planted.needles(all_but("secret"))) == []
+    assert hits(places.proc(run.installation), run.planted.patterns()) == []
+    assert hits(places.environments(run.installation), run.planted.patterns(all_but("secret"))) == []
 
 
 @pytest.mark.rule("S-27")
 def test_what_processes_hold_open(run: Run) -> None:
-    assert hits(places.open_files(run.installation), run.planted.needles(all_but("attacker's", "hash"))) == []
+    assert hits(places.open_files(run.installation), run.planted.patterns(all_but("attacker's", "hash"))) == []
 
 
 def test_no_process_left_its_memory_on_the_disk(run: Run) -> None:
@@ -227,11 +227,11 @@ def test_the_spool_was_emptied_after_all(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["plain", "percent", "base64", "utf-16", "json", "reversed"])
 def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
-    mine = [needle for needle in run.planted.needles() if needle.name == "words 0" and needle.how == how]
-    for needle in mine:
+    mine = [pattern for pattern in run.planted.patterns() if pattern.name == "words 0" and pattern.how == how]
+    for pattern in mine:
         log = run.installation.log("control")
-        log.write_bytes(b'{"event":"oops ' + needle.raw + b'"}\n')
-        found = hits(places.logs(run.installation), run.planted.needles())
+        log.write_bytes(b'{"event":"oops ' + pattern.raw + b'"}\n')
+        found = hits(places.logs(run.installation), run.planted.patterns())
         log.unlink()
         assert f"words 0 ({how}) in control.log" in found
 
@@ -239,11 +239,11 @@ def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
 @pytest.mark.parametrize("name", ["PIN", "code ussd", "number +6785550121", "secret USSD_TOKEN", "picture"])
 def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
     if name == "PIN":
-        name = next(one.name for one in run.planted.needles() if one.name.startswith("PIN ") and one.how == "plain")
+        name = next(one.name for one in run.planted.patterns() if one.name.startswith("PIN ") and one.how == "plain")
     text = run.planted.texts[name]
     for said in (f'{{"event":"oops {text}"}}', f"({text})", base64.b64encode(f"xy {text} z".encode()).decode()):
         if len(text) > 4 or text in said:
-            assert any(hit.startswith(f"{name} (") for hit in hits([("here", said.encode())], run.planted.needles()))
+            assert any(hit.startswith(f"{name} (") for hit in hits([("here", said.encode())], run.planted.patterns()))
 
 
 @pytest.mark.parametrize("before", ["", "x", "xy", "5", "a1", "e9f"])
@@ -251,18 +251,18 @@ def test_a_code_is_found_in_base64_whatever_stands_around_it(before: str) -> Non
     """Neighbouring text changes the letters beside it, which may then look like digits of a longer number."""
     for code in range(100_000_000, 1_000_000_000, 1_234_567):
         said = base64.b64encode(f"{before}{code} z".encode())
-        assert "code (base64) in here" in hits([("here", said)], Planted({"code": str(code)}).needles()), code
+        assert "code (base64) in here" in hits([("here", said)], Planted({"code": str(code)}).patterns()), code
 
 
 def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None:
     """The search is able to find them: the hotline's file and the provider's list contain what they should."""
     told = run.installation.plan.folder.received.read_bytes()
-    assert hits([("received", told)], run.planted.needles(lambda name: name == "words 1"))
+    assert hits([("received", told)], run.planted.patterns(lambda name: name == "words 1"))
     assert any("Code " in text for _, text in run.installation.provider.sent)
 
 
 def test_the_sound_of_recordings_is_where_it_should_be(run: Run) -> None:
     """The search is able to find it: the hotline's file contains it."""
     told = run.installation.plan.folder.received.read_bytes()
-    assert hits([("received", told)], run.planted.needles(lambda name: name == "spoken words"))
-    assert not hits([("received", told)], run.planted.needles(lambda name: name.startswith("recording ")))
+    assert hits([("received", told)], run.planted.patterns(lambda name: name == "spoken words"))
+    assert not hits([("received", told)], run.planted.patterns(lambda name: name.startswith("recording ")))

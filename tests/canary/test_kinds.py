@@ -14,8 +14,8 @@ from tests.canary import drive, places
 from tests.canary.planted import ANSWER, PLACE, PLACE_CODE, SENTENCE, WORDS, Planted
 from tests.canary.test_canary import all_but, hits
 from tests.support.wait import until
+from tests.workers.fake_http_server import Answer
 from tests.workers.installation_of_kinds import DESK, DRILLS, KINDS, SMS_TAKEN, InstallationOfKinds, Kind
-from tests.workers.lying_hotline import Answer
 from tokaut.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-27")]
@@ -107,7 +107,7 @@ def played(run: Run, kind: Kind, number: str, folders: pytest.TempPathFactory) -
         env=dict(installation.installation.environment),
     )
     assert made.exit_code == 0, made.output
-    assert hits([("what export says", made.output.encode())], run.planted.needles()) == []
+    assert hits([("what export says", made.output.encode())], run.planted.patterns()) == []
     run.exports.append(out)
 
 
@@ -116,37 +116,37 @@ def test_mails_and_texts_hold_nothing(run: Run) -> None:
     mails = [(f"mail to {to}", mail.as_bytes()) for to, mail in run.installation.mail.mails]
     texts = [(f"text to {to}", text.encode()) for to, text in run.installation.texts()]
     assert {to for to, _ in run.installation.mail.mails} >= {DESK, DRILLS} and texts
-    assert hits(mails + texts, run.planted.needles()) == []
+    assert hits(mails + texts, run.planted.patterns()) == []
 
 
 def test_what_is_asked_of_a_provider_names_no_reporter(run: Run) -> None:
-    asked = [(taken.head, taken.body) for taken in run.installation.aggregator.taken]
-    assert hits(asked, run.planted.needles()) == []
+    asked = [(taken.head, taken.body) for taken in run.installation.aggregator.requests]
+    assert hits(asked, run.planted.patterns()) == []
 
 
 def test_logs_pages_queue_files_and_processes_hold_nothing(run: Run) -> None:
-    installation, needles = run.installation.installation, run.planted.needles()
+    installation, patterns = run.installation.installation, run.planted.patterns()
     for found in (
         places.logs(installation),
         places.in_redis(installation),
         places.files(installation, run.temporary),
         places.proc(installation),
     ):
-        assert hits(found, needles) == []
+        assert hits(found, patterns) == []
     pages = [
         (place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE)) for place, held in places.pages(installation)
     ]
-    assert hits(pages, needles) == []
-    assert hits(places.environments(installation), run.planted.needles(all_but("secret"))) == []
-    assert hits(places.open_files(installation), needles) == []
+    assert hits(pages, patterns) == []
+    assert hits(places.environments(installation), run.planted.patterns(all_but("secret"))) == []
+    assert hits(places.open_files(installation), patterns) == []
 
 
 def test_whoever_is_given_the_words_has_them(run: Run) -> None:
     """Control: the search finds them, and each sheet has the data that a person must copy."""
-    mine = run.planted.needles(lambda name: name == "words 1")
-    assert hits([("webhook", taken.body) for taken in run.installation.webhook.taken], mine)
+    mine = run.planted.patterns(lambda name: name == "words 1")
+    assert hits([("webhook", taken.body) for taken in run.installation.webhook.requests], mine)
     assert hits([("primero", repr(run.installation.primero.state.cases).encode())], mine)
     assert len(run.exports) == len(KINDS)
     for sheet in run.exports:
-        assert hits([(sheet.name, sheet.read_bytes())], run.planted.needles(lambda name: name.startswith("number")))
+        assert hits([(sheet.name, sheet.read_bytes())], run.planted.patterns(lambda name: name.startswith("number")))
         assert sheet.stat().st_mode & 0o777 == 0o600

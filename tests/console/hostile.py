@@ -42,7 +42,7 @@ STRINGS: Mapping[str, str] = {
 }
 
 
-class Skeleton(HTMLParser):
+class PageStructure(HTMLParser):
     """The tags and attributes that a browser parses from a page, and its addresses."""
 
     def __init__(self, html: str) -> None:

@@ -57,7 +57,7 @@ class Size:
     warm: float = 1
 
 
-class Place:
+class LoadTestSite:
     """Web and console with prepared reports and people. `roles`: PostgreSQL's addresses by role."""
 
     def __init__(self, size: Size, roles: Mapping[str, str]) -> None:
@@ -140,22 +140,22 @@ def _run(module: str, order: Mapping[str, Any]) -> Any:
 
 
 def measure(size: Size, roles: Mapping[str, str]) -> Figures:
-    place = Place(size, roles)
+    site = LoadTestSite(size, roles)
     try:
-        rounds = [_round(place) for _ in range(size.rounds)]
+        rounds = [_round(site) for _ in range(size.rounds)]
     finally:
-        place.installation.down()
+        site.installation.down()
     found: Figures = {walk: _compared([one[walk] for one in rounds]) for walk in WALKS}
     looks = [one[walk]["staff"] for one in rounds for walk in WALKS]
     return found | {"lists": _lists(looks), "rounds": rounds}
 
 
-def _round(place: Place) -> Figures:
+def _round(site: LoadTestSite) -> Figures:
     found: Figures = {}
     for walk in WALKS:
-        alone, staff = place.callers(walk), Figures()
-        with place.staff(staff):
-            beside = place.callers(walk)
+        alone, staff = site.callers(walk), Figures()
+        with site.staff(staff):
+            beside = site.callers(walk)
         found[walk] = {"alone": alone, "beside": beside, "staff": staff}
     return found
 

@@ -13,7 +13,7 @@ from flows import loader
 from reports.store.cases import case_actions
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
-from tests.console.test_list import HOTLINE, Filed
+from tests.console.test_list import HOTLINE, SampleReport
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import Page, Person, close_form
@@ -23,8 +23,8 @@ MORE = "the reporter wrote more"
 
 
 @pytest.fixture
-def filed(console: Console, made: StackPlan) -> Filed:
-    return Filed(console, made, None)
+def sample(console: Console, made: StackPlan) -> SampleReport:
+    return SampleReport(console, made, None)
 
 
 def after(one: Person, path: str, form: dict[str, str]) -> Page:
@@ -35,21 +35,21 @@ def after(one: Person, path: str, form: dict[str, str]) -> Page:
 
 @pytest.mark.rule("S-23")
 def test_the_page_after_an_act_marks_what_is_new_and_counts_as_reading(
-    filed: Filed, people: tuple[Person, Person]
+    sample: SampleReport, people: tuple[Person, Person]
 ) -> None:
-    mere, path = people[0], f"/reports/{filed.id}"
+    mere, path = people[0], f"/reports/{sample.id}"
     before = mere.get(path)
     asks = re.search(r'data-live="([^"]+)"', before.html)
     assert asks and "New words" not in before.text and "Look." not in mere.get(asks[1]).text
-    filed.revised({"category": "luring"})
+    sample.revised({"category": "luring"})
     assert "The reporter wrote more. Look." in mere.get(asks[1]).text, "the open page says so itself"
     noted = after(mere, f"{path}/note", {"words": "Ask for the aunt"})
     assert "Note saved." in noted.text and "New words from the reporter:" in noted.text and 'id="new"' in noted.html
     assert MORE not in mere.get("/").text and "New words" not in mere.get(path).text
 
 
-def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person, Person]) -> None:
-    assert [people[0].get(f"/reports/{filed.id}/news{said}").status for said in ("", "?since=x", "?since=-1")] == [
+def test_who_asks_what_is_new_says_since_when(sample: SampleReport, people: tuple[Person, Person]) -> None:
+    assert [people[0].get(f"/reports/{sample.id}/news{said}").status for said in ("", "?since=x", "?since=-1")] == [
         400
     ] * 3
 
@@ -67,9 +67,9 @@ def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person
     ],
 )
 def test_what_became_of_a_form_is_said_at_it(
-    filed: Filed, people: tuple[Person, Person], act: str, form: dict[str, str], said: str
+    sample: SampleReport, people: tuple[Person, Person], act: str, form: dict[str, str], said: str
 ) -> None:
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     html = people[0].post(f"{path}/{act}", form, at="/me").html
     (box,) = re.finditer(r'<(\w+)[^>]*id="said"[^>]*>.*?</\1>', html, re.DOTALL)
     assert said in Page.text.fget(type("It", (), {"html": box[0]})), act  # type: ignore[attr-defined]  # of one element
@@ -84,9 +84,11 @@ def test_words_of_a_revision_are_new_by_when_they_were_typed() -> None:
     assert not is_newer("2027-01-15T08:00:00Z", 0) and not is_newer("", revised)
 
 
-def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, nia = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     assert "<title>(1) Reports" in mere.get("/").html
     assert "You have taken this report." in after(nia, f"{path}/take", {}).text
     assert "<title>Reports" in mere.get("/").html and "Urgent reports waiting: 0" in locked(mere)
@@ -110,22 +112,24 @@ def locked(one: Person) -> str:
     return said
 
 
-def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: tuple[Person, Person]) -> None:
-    mere, path = people[0], f"/reports/{filed.id}"
+def test_a_closed_one_says_how_and_offers_no_handing_over(sample: SampleReport, people: tuple[Person, Person]) -> None:
+    mere, path = people[0], f"/reports/{sample.id}"
     assert f"{path}/pass" in mere.get(path).html
     assert "Closed:" in after(mere, f"{path}/close", close_form("could_not_reach")).text
     assert f"{path}/pass" not in mere.get(path).html
     assert "Closed: the reporter could not be reached" in mere.get("/?tab=closed").text
 
 
-def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:
-    html = people[0].get(f"/reports/{filed.id}").html
+def test_what_cannot_be_undone_asks_once_more(sample: SampleReport, people: tuple[Person, Person]) -> None:
+    html = people[0].get(f"/reports/{sample.id}").html
     one_way = re.findall(r'<form[^>]*/(?:decline|hand-over)#said"(.*?)</form>', html, re.DOTALL)
     assert one_way and all("does not get" in one and 'name="sure" value="1" required' in one for one in one_way)
 
 
-def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, people: tuple[Person, Person]) -> None:
-    mere, path = people[0], f"/reports/{filed.id}"
+def test_the_password_brings_back_to_the_page_that_was_hidden(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    mere, path = people[0], f"/reports/{sample.id}"
     there = f"/locked?then={path}"
     assert mere.post("/lock", {"then": path}, at=path).leads_to == there
     assert mere.get(path).leads_to == there and mere.get("/rows").leads_to == "/locked"
@@ -147,26 +151,26 @@ def test_every_question_is_in_words() -> None:
     assert not [one for one in asked if "{" in one]
 
 
-def test_one_way_of_counting_what_is_read(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_one_way_of_counting_what_is_read(sample: SampleReport, people: tuple[Person, Person]) -> None:
     """Each view is audited, also that of an older page."""
-    mere, path = people[0], f"/reports/{filed.id}"
+    mere, path = people[0], f"/reports/{sample.id}"
     after(mere, f"{path}/note", {"words": "x"})
     mere.get(path)
-    with filed.database.read() as connection:
-        acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == filed.id)).scalars())
+    with sample.database.read() as connection:
+        acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == sample.id)).scalars())
     assert acts.count("read") == 2
 
 
 @pytest.mark.parametrize("way", ["take", "work", "message", "call back", "close"])
-def test_whoever_does_something_with_it_has_it(filed: Filed, people: tuple[Person, Person], way: str) -> None:
+def test_whoever_does_something_with_it_has_it(sample: SampleReport, people: tuple[Person, Person], way: str) -> None:
     mere, nia = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     after(nia, f"{path}/take", {})
     after(nia, f"{path}/pass", {"to": "mere"})
     assert "<title>(1) Reports" in nia.get("/").html
     if way == "call back":
         case_actions.perform(
-            filed.database, case_actions.CaseAction(HOTLINE, filed.id, "in_progress", f"staff:{HOTLINE}/call_back")
+            sample.database, case_actions.CaseAction(HOTLINE, sample.id, "in_progress", f"staff:{HOTLINE}/call_back")
         )
     else:
         form = {"message": {"words": "We have read it.", "do": "send"}, "close": close_form()}

@@ -33,7 +33,7 @@ SENTENCE = "Somebody I do not know writes to me."
 REPLIES = ("1", "2", "3", "1", "4", "1", "1", "1")
 
 
-class House:
+class ConsoleSite:
     """An installation, its console as a process of its own, and people with their authenticators."""
 
     def __init__(self, installation: Installation, host: str = "127.0.0.1") -> None:
@@ -81,11 +81,11 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def site() -> Iterator[ConsoleSite]:
     installation = Installation().up()
-    house = House(installation)
-    yield house
-    house.down()
+    site = ConsoleSite(installation)
+    yield site
+    site.down()
     installation.down()
 
 
@@ -104,26 +104,26 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
         one.close()
 
 
-def join(house: House, page: Any, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> None:
-    page.goto(house.link(name, role, hotline))  # a script reads the code from the fragment
-    make_account(house, page, name)
+def join(site: ConsoleSite, page: Any, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> None:
+    page.goto(site.link(name, role, hotline))  # a script reads the code from the fragment
+    make_account(site, page, name)
 
 
-def make_account(house: House, page: Any, name: str) -> None:
+def make_account(site: ConsoleSite, page: Any, name: str) -> None:
     page.get_by_role("heading", name="Your account").wait_for()
-    house.secrets[name] = page.locator("code.letters").inner_text().replace(" ", "")
+    site.secrets[name] = page.locator("code.letters").inner_text().replace(" ", "")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Repeat password").fill(PASSWORD)
-    page.get_by_label("The code that it shows now").fill(house.code(name))
+    page.get_by_label("The code that it shows now").fill(site.code(name))
     page.get_by_role("button", name="Make my account").click()
     page.get_by_role("heading", name="Done").wait_for()
 
 
-def log_in(house: House, page: Any, name: str) -> None:
-    page.goto(f"{house.address}/login")
+def log_in(site: ConsoleSite, page: Any, name: str) -> None:
+    page.goto(f"{site.address}/login")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("6-digit code from your authenticator app").fill(house.code(name))
+    page.get_by_label("6-digit code from your authenticator app").fill(site.code(name))
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 
@@ -143,18 +143,18 @@ def looked_at(page: Any, name: str, width: int, folder: Path) -> None:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_from_the_invitation_to_the_answer_on_the_phone(
-    house: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+    site: ConsoleSite, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     name, phone = f"mere{width}", f"+67855501{width % 100:02}"
-    page = opened(f"{house.address}/login", width=width, height=height).page
+    page = opened(f"{site.address}/login", width=width, height=height).page
     looked_at(page, "login", width, folder)
-    page.goto(house.link(f"x{width}"))
+    page.goto(site.link(f"x{width}"))
     page.get_by_role("heading", name="Your account").wait_for()
     looked_at(page, "join", width, folder)
-    join(house, page, name)
-    log_in(house, page, name)
-    screens = house.file(phone)
+    join(site, page, name)
+    log_in(site, page, name)
+    screens = site.file(phone)
     code = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", "\n".join(screens))
     assert code, screens[-2:]
     line = page.locator("li.report", has_text="Nobody").or_(page.locator("li.report", has_text="Take within")).last
@@ -173,7 +173,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     looked_at(page, "report", width, folder)
     page.get_by_role("button", name="Send message").click()
     page.locator(".timeline .ours", has_text=MESSAGE).wait_for()
-    handset = house.installation.ussd_phone("simulator", phone)
+    handset = site.installation.ussd_phone("simulator", phone)
     handset.dial()
     for reply in ("3", code[1] + code[2], code[3], "1"):
         screen = handset.type(reply).text
@@ -183,14 +183,16 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
     for path, what in (("/me", "me"), ("/help", "help"), ("/nowhere", "fault")):
-        page.goto(house.address + path)
+        page.goto(site.address + path)
         looked_at(page, what, width, folder)
 
 
-def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House, opened: Callable[..., Any]) -> None:
-    page = opened(f"{house.address}/login").page
-    join(house, page, "luk")
-    log_in(house, page, "luk")
+def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(
+    site: ConsoleSite, opened: Callable[..., Any]
+) -> None:
+    page = opened(f"{site.address}/login").page
+    join(site, page, "luk")
+    log_in(site, page, "luk")
     page.wait_for_selector("body[data-ready]")  # its script handles keys from then on
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
@@ -198,24 +200,24 @@ def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House,
     assert "Urgent reports waiting" in page.locator("main").inner_text()
     page.go_back()  # to the login page, without the earlier content
     page.get_by_label("Name").wait_for()
-    page.goto(house.address)
+    page.goto(site.address)
     page.get_by_role("heading", name="Locked").wait_for()
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 
 
-def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any) -> None:
-    house.file("+6785550177")
+def test_by_the_keyboard_alone_and_without_a_script(site: ConsoleSite, chromium: Any) -> None:
+    site.file("+6785550177")
     context = chromium.chromium.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(house.link("eti"))
+    page.goto(site.link("eti"))
     page.get_by_label("Code of your invitation").fill(page.url.partition("#")[2])
     page.get_by_role("button", name="Continue").click()
-    make_account(house, page, "eti")
-    page.goto(f"{house.address}/login")
+    make_account(site, page, "eti")
+    page.goto(f"{site.address}/login")
     page.locator("#name").focus()
-    for text in ("eti", PASSWORD, house.code("eti")):
+    for text in ("eti", PASSWORD, site.code("eti")):
         page.keyboard.type(text)
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -238,7 +240,7 @@ def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any)
 
 @pytest.mark.rule("A-17")
 @pytest.mark.rule("X-16")
-def test_a_planted_script_does_not_run(house: House, chromium: Any) -> None:
+def test_a_planted_script_does_not_run(site: ConsoleSite, chromium: Any) -> None:
     """The policy holds even without escaping: a script in the page itself is blocked."""
 
     def planted(route: Any) -> None:
@@ -246,19 +248,19 @@ def test_a_planted_script_does_not_run(house: House, chromium: Any) -> None:
         body = answer.text().replace("</main>", f"{PLANTED}</main>")
         route.fulfill(response=answer, body=body)
 
-    one = chromium.open(f"{house.address}/login", hurried=False, served=planted)
+    one = chromium.open(f"{site.address}/login", hurried=False, served=planted)
     assert one.page.title() != "ran"
     assert one.refusals
     one.close()
 
 
-def test_what_one_tab_ends_is_gone_from_the_others(house: House, opened: Callable[..., Any]) -> None:
-    one = opened(f"{house.address}/login").page
-    join(house, one, "tom")
-    log_in(house, one, "tom")
+def test_what_one_tab_ends_is_gone_from_the_others(site: ConsoleSite, opened: Callable[..., Any]) -> None:
+    one = opened(f"{site.address}/login").page
+    join(site, one, "tom")
+    log_in(site, one, "tom")
     other = one.context.new_page()
     for end in ("Hide screen", "Log out"):
-        other.goto(f"{house.address}/help")
+        other.goto(f"{site.address}/help")
         other.get_by_role("heading", name="Help").wait_for()
         one.get_by_role("button", name=end, exact=True).click()
         other.get_by_label("Password").wait_for()

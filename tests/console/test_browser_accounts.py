@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.test_browser import SIZES, House, join, log_in, looked_at, opened
+from tests.console.test_browser import SIZES, ConsoleSite, join, log_in, looked_at, opened
 from tests.support.installation import Installation
 
 __all__ = ["opened"]  # a fixture
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def site() -> Iterator[ConsoleSite]:
     """A console on a host with a name: browsers create no passkey for an IP address."""
     installation = Installation().up()
-    house = House(installation, "localhost")
-    yield house
-    house.down()
+    site = ConsoleSite(installation, "localhost")
+    yield site
+    site.down()
     installation.down()
 
 
@@ -64,8 +64,8 @@ class Key:
         )
 
 
-def add_passkey(house: House, page: Any, name: str = "blue key") -> None:
-    page.goto(f"{house.address}/me")
+def add_passkey(site: ConsoleSite, page: Any, name: str = "blue key") -> None:
+    page.goto(f"{site.address}/me")
     page.get_by_label("Name of the new passkey").fill(name)
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_text("The passkey was added").wait_for()
@@ -83,13 +83,15 @@ def stored(page: Any) -> list[Any]:
     return found
 
 
-def test_a_passkey_is_added_and_logs_in_by_one_press(house: House, opened: Callable[..., Any], tmp_path: Path) -> None:
-    one = opened(f"{house.address}/login")
+def test_a_passkey_is_added_and_logs_in_by_one_press(
+    site: ConsoleSite, opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    one = opened(f"{site.address}/login")
     page = one.page
-    join(house, page, "mere")
-    log_in(house, page, "mere")
+    join(site, page, "mere")
+    log_in(site, page, "mere")
     key = Key(page)
-    add_passkey(house, page)
+    add_passkey(site, page)
     (credential,) = key.credentials()
     assert credential["rpId"] == "localhost" and credential["isResidentCredential"]
     page.get_by_role("button", name="Log out", exact=True).click()
@@ -97,7 +99,7 @@ def test_a_passkey_is_added_and_logs_in_by_one_press(house: House, opened: Calla
     use(page)
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 
-    page.goto(f"{house.address}/me")
+    page.goto(f"{site.address}/me")
     assert "last used" in page.locator("main").inner_text()
     page.get_by_label("Name of the new passkey").fill("the same key again")
     page.get_by_role("button", name="Add a passkey").click()
@@ -114,7 +116,7 @@ def test_a_passkey_is_added_and_logs_in_by_one_press(house: House, opened: Calla
     use(page)
     page.get_by_role("heading", name="mere").wait_for()
 
-    page.goto(f"{house.address}/check?then=/me")
+    page.goto(f"{site.address}/check?then=/me")
     key.set_counter(1)
     use(page)
     page.get_by_text("The passkey was not accepted").wait_for()
@@ -128,7 +130,7 @@ def test_a_passkey_is_added_and_logs_in_by_one_press(house: House, opened: Calla
     use(page)
     page.get_by_text("The passkey was not accepted").wait_for()
     assert stored(page) == [0, 0, 0, 0]
-    addresses = [address.removeprefix(house.address) for address in one.asked]
+    addresses = [address.removeprefix(site.address) for address in one.asked]
     assert all(
         "?" not in address or address.startswith(("/me?said=", "/check?then=", "/locked?")) for address in addresses
     )
@@ -142,21 +144,21 @@ def in_light_and_dark(page: Any, name: str, width: int, folder: Path) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_pages_of_passkeys_in_every_size(
-    house: House, opened: Callable[..., Any], tmp_path: Path, size: tuple[int, int]
+    site: ConsoleSite, opened: Callable[..., Any], tmp_path: Path, size: tuple[int, int]
 ) -> None:
     (width, height), folder = size, Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
-    one = opened(f"{house.address}/login", width=width, height=height)
+    one = opened(f"{site.address}/login", width=width, height=height)
     page = one.page
     name = f"p{width}"
-    join(house, page, name)
-    page.goto(f"{house.address}/login")
+    join(site, page, name)
+    page.goto(f"{site.address}/login")
     page.get_by_role("button", name="Use a passkey").wait_for()
     in_light_and_dark(page, "login", width, folder)
-    log_in(house, page, name)
+    log_in(site, page, name)
     Key(page)
-    add_passkey(house, page)
+    add_passkey(site, page)
     in_light_and_dark(page, "me", width, folder)
-    page.goto(f"{house.address}/check?then=/me")
+    page.goto(f"{site.address}/check?then=/me")
     page.get_by_role("button", name="Use a passkey").wait_for()
     in_light_and_dark(page, "check", width, folder)
     page.get_by_role("button", name="Hide").click()
@@ -165,12 +167,14 @@ def test_the_pages_of_passkeys_in_every_size(
     in_light_and_dark(page, "locked", width, folder)
 
 
-def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callable[..., Any], tmp_path: Path) -> None:
+def test_an_invitation_from_the_slip_to_the_account(
+    site: ConsoleSite, opened: Callable[..., Any], tmp_path: Path
+) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
-    lead = opened(f"{house.address}/login")
-    join(house, lead.page, "ana", "lead")
-    log_in(house, lead.page, "ana")
-    lead.page.goto(f"{house.address}/people")
+    lead = opened(f"{site.address}/login")
+    join(site, lead.page, "ana", "lead")
+    log_in(site, lead.page, "ana")
+    lead.page.goto(f"{site.address}/people")
     lead.page.get_by_label("Name to log in with").fill("Luk!")
     lead.page.get_by_role("button", name="Create invitation").click()
     lead.page.get_by_role("alert").wait_for()
@@ -188,26 +192,26 @@ def test_an_invitation_from_the_slip_to_the_account(house: House, opened: Callab
     assert lead.page.locator("svg.qr").is_visible() and lead.page.locator("code.code").is_visible()
     lead.page.screenshot(path=folder / "slip-printed.png", full_page=True)
     lead.page.emulate_media(media="screen")
-    lead.page.goto(f"{house.address}/people")
+    lead.page.goto(f"{site.address}/people")
     for width, height in SIZES:
         lead.page.set_viewport_size({"width": width, "height": height})
         in_light_and_dark(lead.page, "people", width, folder)
 
-    one = opened(f"{house.address}/login", width=360, height=740)
+    one = opened(f"{site.address}/login", width=360, height=740)
     page = one.page
-    page.goto(f"{house.address}/join#{code}")
+    page.goto(f"{site.address}/join#{code}")
     page.get_by_role("heading", name="Your account").wait_for()
-    assert page.url == f"{house.address}/join/code"
+    assert page.url == f"{site.address}/join/code"
     in_light_and_dark(page, "join", 360, folder)
     assert [address for address in one.asked if code in address and "#" not in address] == [], "no server saw it"
     page.go_back()
     assert code not in page.url, "nor does the history have it"
-    page.goto(f"{house.address}/join")
+    page.goto(f"{site.address}/join")
     in_light_and_dark(page, "join-code", 360, folder)
 
     lead.page.get_by_role("button", name=re.compile("Revoke")).click()
     lead.page.get_by_text("The invitation was revoked").wait_for()
-    page.goto(f"{house.address}/join")
-    page.goto(f"{house.address}/join#{code}")  # in the open page
+    page.goto(f"{site.address}/join")
+    page.goto(f"{site.address}/join#{code}")  # in the open page
     page.get_by_text("This code is not valid").wait_for()
     assert page.get_by_label("Code of your invitation").input_value() == code

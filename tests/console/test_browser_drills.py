@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.console.test_browser import looked_at, opened
-from tests.console.test_drills import House, answer, house
+from tests.console.test_drills import TrainingSite, answer, site
 from tests.support.staff import HERE, Person
 
 pytestmark = pytest.mark.slow
 DESKTOP = True  # the headless shell does not follow redirects that the test answers
 
-__all__ = ["house", "opened"]
+__all__ = ["opened", "site"]
 
 PASSED_ON = ("content-type", "sec-fetch-site", "origin")
 
@@ -31,13 +31,13 @@ def answered(person: Person, route: Any) -> None:
     route.fulfill(status=said.status_code, headers=dict(said.headers), body=said.data)
 
 
-@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
 def test_a_lead_plans_a_drill_and_prints_how_it_went(
-    house: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+    site: TrainingSite, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
-    served = partial(answered, house["ana"])
+    served = partial(answered, site["ana"])
     page = opened(f"{HERE}/", width=width, height=height, served=served).page
     page.get_by_role("link", name="Drills").click()
     page.get_by_label("Danger now", exact=True).check()
@@ -49,12 +49,12 @@ def test_a_lead_plans_a_drill_and_prints_how_it_went(
     looked_at(page, "drills-planned", width, folder)
     page.get_by_role("button", name="Cancel this drill").click()
     page.get_by_text("No drill has arrived yet.").wait_for()
-    house.plan("danger_now")
-    house.go_on()
-    report_id = house.drills()[0].report_id
+    site.plan("danger_now")
+    site.go_on()
+    report_id = site.drills()[0].report_id
     assert report_id
-    answer(house, report_id)
-    house["ana"]
+    answer(site, report_id)
+    site["ana"]
     page.goto(f"{HERE}/drills")
     page.get_by_role("cell", name="7 min in time").wait_for()
     looked_at(page, "drills-results", width, folder)

@@ -17,40 +17,40 @@ from reports.statistics.examples import example_figures
 from reports.store.engine.database import Database
 from reports.store.privileges.console_hotlines import OPERATOR_HOTLINE
 from reports.store.schema import tables as t
-from tests.console.test_browser import House, house, join, looked_at, opened
+from tests.console.test_browser import ConsoleSite, join, looked_at, opened, site
 from tests.support.staff import PASSWORD
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["house", "opened"]
+__all__ = ["opened", "site"]
 
 SIZES = [(360, 740), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
-def filled(house: House) -> Iterator[House]:
+def filled(site: ConsoleSite) -> Iterator[ConsoleSite]:
     """A console with made-up quarters, to which the suppression was applied as to real ones."""
-    with closing(database(house)) as there, there.write() as connection:
+    with closing(database(site)) as there, there.write() as connection:
         names = ("quarter", "country", "sheet", "cell", "number")
         rows = [
             {name: getattr(one, name) for name in names}
             for one in example_figures(country.load_countries(["vu"], "demo").all)
         ]
         connection.execute(insert(t.figure), rows)
-    yield house
+    yield site
 
 
-def database(house: House) -> Database:
-    return Database(f"sqlite:///{house.installation.environment['TOKAUT_DATA']}/tokaut.db")
+def database(site: ConsoleSite) -> Database:
+    return Database(f"sqlite:///{site.installation.environment['TOKAUT_DATA']}/tokaut.db")
 
 
-def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
+def come(site: ConsoleSite, page: Any, name: str, role: str, hotline: str) -> None:
     """Make an account and log in with it."""
-    join(house, page, name, role, hotline)
-    page.goto(f"{house.address}/login")
+    join(site, page, name, role, hotline)
+    page.goto(f"{site.address}/login")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("6-digit code from your authenticator app").fill(house.code(name))
+    page.get_by_label("6-digit code from your authenticator app").fill(site.code(name))
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name=re.compile("Reports|System status")).first.wait_for()
 
@@ -60,7 +60,7 @@ PRINTED_PAGES = 6  # A4, for all statistics
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
-    filled: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+    filled: ConsoleSite, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     page = opened(f"{filled.address}/login", width=width, height=height).page
@@ -83,7 +83,7 @@ def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_an_operator_sees_how_it_is_going(
-    filled: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+    filled: ConsoleSite, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     page = opened(f"{filled.address}/login", width=width, height=height).page

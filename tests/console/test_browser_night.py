@@ -21,7 +21,7 @@ from reports.case_state import ACTIVE, Handling
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.running_console import HOTLINE
-from tests.console.test_browser import House, make_account
+from tests.console.test_browser import ConsoleSite, make_account
 from tests.console.test_browser_alarm import TONES, title
 from tests.support.installation import Installation
 from tests.support.interaction_counter import CountingPage, Task
@@ -70,7 +70,7 @@ GOALS = {"take the first P1": 2, "ready-made reply, sent": 3, "note and pass on"
 
 
 @dataclass
-class Filed:
+class SubmittedReport:
     """A report with its code and PIN. `words`: what its reporter wrote."""
 
     report_id: str
@@ -80,13 +80,13 @@ class Filed:
     words: str
 
 
-class Night:
+class NightShift:
     """The hotline, its people in their browsers, and all acts, as the timelines must show them."""
 
-    def __init__(self, house: House, chromium: Any) -> None:
-        self.house, self.address = house, house.address
-        self.database = Database(f"sqlite:///{house.installation.environment['TOKAUT_DATA']}/tokaut.db")
-        self.reports: list[Filed] = []
+    def __init__(self, site: ConsoleSite, chromium: Any) -> None:
+        self.site, self.address = site, site.address
+        self.database = Database(f"sqlite:///{site.installation.environment['TOKAUT_DATA']}/tokaut.db")
+        self.reports: list[SubmittedReport] = []
         self.done: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         self.contexts = {name: self._context(chromium) for name in NAMES}
         for name in ("mere", "sam"):
@@ -109,7 +109,7 @@ class Night:
         with self.at[name].task("log in"):
             page.get_by_label("Name", exact=True).fill(name)
             page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_label("6-digit code from your authenticator app").fill(self.house.code(name))
+            page.get_by_label("6-digit code from your authenticator app").fill(self.site.code(name))
             self.at[name].press(page.get_by_role("button", name="Log in"))
             page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 
@@ -118,11 +118,11 @@ class Night:
 
     # Reporters
 
-    def file(self, answers: tuple[str, ...] = ORDINARY) -> Filed:
+    def submit(self, answers: tuple[str, ...] = ORDINARY) -> SubmittedReport:
         """Send a report by USSD, with words typed after Send."""
         number = len(self.reports)
         words = f"Made-up words of report {number}."
-        phone = self.house.installation.ussd_phone("simulator", f"+67855502{number:02}")
+        phone = self.site.installation.ussd_phone("simulator", f"+67855502{number:02}")
         phone.dial()
         for answer in answers:
             screen = phone.type(answer).text
@@ -132,7 +132,7 @@ class Night:
         phone.drop_call()
         known = {one.report_id for one in self.reports}
         (report_id,) = set(self._scalars(select(t.report.c.report_id))) - known
-        self.reports.append(Filed(report_id, phone.phone, shown[1] + shown[2], shown[3], words))
+        self.reports.append(SubmittedReport(report_id, phone.phone, shown[1] + shown[2], shown[3], words))
         self.done[report_id] += [RECEIVED, DELIVERED, ADDED]
         return self.reports[-1]
 
@@ -143,9 +143,9 @@ class Night:
         waiting = waiting.where(t.delivery.c.state != "delivered")
         until(lambda: not self._scalars(waiting), "a delivery never came")
 
-    def my_report(self, one: Filed, *replies: str) -> str:
+    def my_report(self, one: SubmittedReport, *replies: str) -> str:
         """Open My report with code and PIN, type the replies, and return the last screen."""
-        phone = self.house.installation.ussd_phone("simulator", one.phone)
+        phone = self.site.installation.ussd_phone("simulator", one.phone)
         phone.dial()
         for reply in ("3", one.code, one.pin, *replies):
             screen = phone.type(reply).text
@@ -202,19 +202,19 @@ class Night:
 
     # Acts of people
 
-    def open(self, name: str, one: Filed) -> Any:
+    def open(self, name: str, one: SubmittedReport) -> Any:
         page = self.at[name].page
         page.goto(f"{self.address}/reports/{one.report_id}")
         page.wait_for_selector("body[data-ready]")
         return page
 
-    def take(self, name: str, one: Filed, act: str = "took the report") -> None:
+    def take(self, name: str, one: SubmittedReport, act: str = "took the report") -> None:
         page = self.open(name, one)
         self.at[name].press(page.get_by_role("button", name="Take this report"))
         page.get_by_text(f"Taken by: {name}").wait_for()
         self.did(one, f"{name} {act}.")
 
-    def did(self, one: Filed, sentence: str, text: str = "") -> None:
+    def did(self, one: SubmittedReport, sentence: str, text: str = "") -> None:
         self.done[one.report_id].append((sentence, text))
 
     def close_report(self, name: str, outcome: str, words: str) -> None:
@@ -226,86 +226,88 @@ class Night:
 
 
 @pytest.fixture
-def night(chromium: Any) -> Iterator[Night]:
+def shift(chromium: Any) -> Iterator[NightShift]:
     installation = Installation().up()
-    house = House(installation)
-    one = Night(house, chromium)
+    site = ConsoleSite(installation)
+    one = NightShift(site, chromium)
     yield one
     one.close()
-    house.down()
+    site.down()
     installation.down()
 
 
-def test_a_night_of_twenty_reports(night: Night, chromium: Any, record_property: Callable[[str, object], None]) -> None:
-    lead = _evening(night, chromium)
-    reports = [night.file() for _ in range(9)] + [night.file(EXPECTED_SOON)]
-    night.until_all_is_delivered()
-    night.agree("mere", "sam")
-    first_p1 = _danger_while_a_page_is_locked(night)
-    _two_press_at_once(night, reports[0])
-    _the_reporter_writes_more(night, first_p1)
-    _messages(night, first_p1, reports[1])
-    _note_and_pass_on(night, reports[0])
-    reports += [night.file() for _ in range(8)] + [night.file(DANGER_NOW)]
-    night.until_all_is_delivered()
-    night.agree()
-    _shift_change(night, reports[2:5])
-    _false_reports(night, reports[5], reports[6])
-    _to_another_hotline(night, reports[7])
-    _close_and_undo(night, reports[8], reports[9])
-    _follow_up(night, reports[18])
-    night.agree()
-    _every_report_is_in_one_place(night)
-    _each_act_is_said_once(night)
-    _end_of_an_account(night, lead)
-    found = "\n".join(_lines({**night.tasks(), **lead.tasks}))
+def test_a_night_of_twenty_reports(
+    shift: NightShift, chromium: Any, record_property: Callable[[str, object], None]
+) -> None:
+    lead = _evening(shift, chromium)
+    reports = [shift.submit() for _ in range(9)] + [shift.submit(EXPECTED_SOON)]
+    shift.until_all_is_delivered()
+    shift.agree("mere", "sam")
+    first_p1 = _danger_while_a_page_is_locked(shift)
+    _two_press_at_once(shift, reports[0])
+    _the_reporter_writes_more(shift, first_p1)
+    _messages(shift, first_p1, reports[1])
+    _note_and_pass_on(shift, reports[0])
+    reports += [shift.submit() for _ in range(8)] + [shift.submit(DANGER_NOW)]
+    shift.until_all_is_delivered()
+    shift.agree()
+    _shift_change(shift, reports[2:5])
+    _false_reports(shift, reports[5], reports[6])
+    _to_another_hotline(shift, reports[7])
+    _close_and_undo(shift, reports[8], reports[9])
+    _follow_up(shift, reports[18])
+    shift.agree()
+    _every_report_is_in_one_place(shift)
+    _each_act_is_said_once(shift)
+    _end_of_an_account(shift, lead)
+    found = "\n".join(_lines({**shift.tasks(), **lead.tasks}))
     record_property("printed", f"\n{found}")
-    assert [name for name, most in GOALS.items() if night.tasks()[name].presses > most] == [], found
-    assert night.tasks()["ready-made reply, sent"].scrolled == 0, found
-    assert night.tasks()["note and pass on"].loads == 1, found
+    assert [name for name, most in GOALS.items() if shift.tasks()[name].presses > most] == [], found
+    assert shift.tasks()["ready-made reply, sent"].scrolled == 0, found
+    assert shift.tasks()["note and pass on"].loads == 1, found
 
 
-def _evening(night: Night, chromium: Any) -> CountingPage:
+def _evening(shift: NightShift, chromium: Any) -> CountingPage:
     """Let three people join by invitations of a lead, and log in."""
     context = chromium.chromium.new_context(viewport=SIZE, reduced_motion="reduce")
-    put_cookie(context, night.address, logged_in(night.database, "ana", "lead"))
+    put_cookie(context, shift.address, logged_in(shift.database, "ana", "lead"))
     lead = CountingPage(context.new_page())
-    lead.page.goto(f"{night.address}/")
+    lead.page.goto(f"{shift.address}/")
     for name in NAMES:
         with lead.task("invite a colleague"):
             lead.press(lead.page.get_by_role("link", name="People", exact=True))
             lead.page.get_by_label("Name to log in with").fill(name)
             lead.press(lead.page.get_by_role("button", name="Create invitation"))
             code = lead.page.locator("code.letters.code").inner_text()
-        page = night.at[name].page
-        with night.at[name].task("join"):
-            page.goto(f"{night.address}/join#{code}")
-            make_account(night.house, page, name)
-        night.log_in(name)
-        night.lists[name].goto(night.address)
-    page = night.at["mere"].page
-    page.goto(f"{night.address}/me")
+        page = shift.at[name].page
+        with shift.at[name].task("join"):
+            page.goto(f"{shift.address}/join#{code}")
+            make_account(shift.site, page, name)
+        shift.log_in(name)
+        shift.lists[name].goto(shift.address)
+    page = shift.at["mere"].page
+    page.goto(f"{shift.address}/me")
     page.get_by_label("Sound").check()
     page.get_by_role("button", name="Save for this browser").click()
     page.get_by_text("Saved for this browser.").wait_for()
     return lead
 
 
-def _danger_while_a_page_is_locked(night: Night) -> Filed:
+def _danger_while_a_page_is_locked(shift: NightShift) -> SubmittedReport:
     """Send a report of danger now while luk's screen is hidden; luk unlocks it and takes the report."""
-    luk, page = night.at["luk"], night.at["luk"].page
-    night.lists["luk"].close()  # another tab would be blanked, too
+    luk, page = shift.at["luk"], shift.at["luk"].page
+    shift.lists["luk"].close()  # another tab would be blanked, too
     page.wait_for_selector("body[data-ready]")
     luk.key("Escape")
     luk.key("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
     page.get_by_text("Urgent reports waiting: 1 ").wait_for()
     with luk.task("a new P1 is seen on the locked page"):
-        danger = night.file(DANGER_NOW)
+        danger = shift.submit(DANGER_NOW)
         page.get_by_text("Urgent reports waiting: 2 ").wait_for()
         until(lambda: title(page, "(!2) Locked"), "the title says nothing")
     assert danger.words not in page.content()
-    night.until_all_is_delivered()
+    shift.until_all_is_delivered()
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
@@ -313,16 +315,16 @@ def _danger_while_a_page_is_locked(night: Night) -> Filed:
         luk.press(page.locator("li.report a").first)
         luk.press(page.get_by_role("button", name="Take this report"))
         page.get_by_text("Taken by: luk").wait_for()
-    night.did(danger, "luk took the report.")
+    shift.did(danger, "luk took the report.")
     address = page.url.partition("#")[0].partition("?")[0]
     assert address.endswith(danger.report_id), "the first row was the most urgent one"
-    night.lists["luk"] = night.contexts["luk"].new_page()
-    night.lists["luk"].goto(night.address)
-    night.agree()
+    shift.lists["luk"] = shift.contexts["luk"].new_page()
+    shift.lists["luk"].goto(shift.address)
+    shift.agree()
     return danger
 
 
-def _two_press_at_once(night: Night, one: Filed) -> None:
+def _two_press_at_once(shift: NightShift, one: SubmittedReport) -> None:
     """Release both requests at the same time: one person gets the report, the other is told who has it."""
     held: list[Any] = []
 
@@ -330,85 +332,85 @@ def _two_press_at_once(night: Night, one: Filed) -> None:
         held.append(route)
 
     for name in ("mere", "sam"):
-        page = night.open(name, one)
+        page = shift.open(name, one)
         page.route("**/take*", hold)
         page.get_by_role("button", name="Take this report").click(no_wait_after=True)
     until(lambda: page.wait_for_timeout(10) is None and len(held) == 2, "two did not press")
     for route in held:
         route.continue_()
     for name in ("mere", "sam"):
-        page = night.at[name].page
+        page = shift.at[name].page
         page.get_by_text("Taken by:").wait_for()
         page.unroute("**/take*")
-    first = night.stored()[one.report_id].holder
+    first = shift.stored()[one.report_id].holder
     second = "sam" if first == "mere" else "mere"
-    night.did(one, f"{first} took the report.")
-    night.at[second].page.get_by_text(re.compile(f"{first} took this report .* ago. Take it over?")).wait_for()
-    assert night.at[first].page.get_by_text("You have taken this report.").is_visible()
-    night.agree()
+    shift.did(one, f"{first} took the report.")
+    shift.at[second].page.get_by_text(re.compile(f"{first} took this report .* ago. Take it over?")).wait_for()
+    assert shift.at[first].page.get_by_text("You have taken this report.").is_visible()
+    shift.agree()
 
 
-def _the_reporter_writes_more(night: Night, one: Filed) -> None:
-    luk, page = night.at["luk"], night.at["luk"].page
+def _the_reporter_writes_more(shift: NightShift, one: SubmittedReport) -> None:
+    luk, page = shift.at["luk"], shift.at["luk"].page
     with luk.task("the reporter's answer is seen on the open page"):
-        assert "Sorry" not in night.my_report(one, "2", WROTE_MORE)
+        assert "Sorry" not in shift.my_report(one, "2", WROTE_MORE)
         page.get_by_text("The reporter wrote more. Look.").wait_for()
     assert WROTE_MORE not in page.content()
     luk.press(page.get_by_text("The reporter wrote more. Look."))
     page.locator(".timeline .theirs", has_text=WROTE_MORE).get_by_text("new").wait_for()
-    night.did(one, "The reporter wrote:", WROTE_MORE)
-    night.did(one, *ADDED)
-    night.contexts["luk"].add_init_script(HURRIED)  # both waits have been measured
-    night.lists["luk"].reload()
+    shift.did(one, "The reporter wrote:", WROTE_MORE)
+    shift.did(one, *ADDED)
+    shift.contexts["luk"].add_init_script(HURRIED)  # both waits have been measured
+    shift.lists["luk"].reload()
 
 
-def _messages(night: Night, danger: Filed, other: Filed) -> None:
+def _messages(shift: NightShift, danger: SubmittedReport, other: SubmittedReport) -> None:
     """Send a ready-made reply and an own message; both reporters read theirs with code and PIN."""
-    luk, page = night.at["luk"], night.open("luk", danger)
+    luk, page = shift.at["luk"], shift.open("luk", danger)
     with luk.task("ready-made reply, sent"):
         luk.press(page.get_by_text("Ready-made replies"))
         luk.press(page.get_by_role("button", name=REPLY_TEMPLATES[1], exact=True))
         luk.press(page.get_by_role("button", name="Send message"))
         page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
-    night.did(danger, "luk wrote to the reporter:", REPLY_TEMPLATES[1])
-    night.take("mere", other)
-    mere, page = night.at["mere"], night.at["mere"].page
+    shift.did(danger, "luk wrote to the reporter:", REPLY_TEMPLATES[1])
+    shift.take("mere", other)
+    mere, page = shift.at["mere"], shift.at["mere"].page
     with mere.task("own message, sent"):
         page.get_by_label("Message to the reporter").fill(OWN_MESSAGE)
         mere.press(page.get_by_role("button", name="Send message"))
         page.get_by_text("Sent. The reporter sees it when they next open My report.").wait_for()
-    night.did(other, "mere wrote to the reporter:", OWN_MESSAGE)
+    shift.did(other, "mere wrote to the reporter:", OWN_MESSAGE)
     for one, words in ((danger, REPLY_TEMPLATES[1]), (other, OWN_MESSAGE)):
-        assert words.split()[-1] in night.my_report(one, "1")
-    night.agree()
+        assert words.split()[-1] in shift.my_report(one, "1")
+    shift.agree()
 
 
-def _note_and_pass_on(night: Night, one: Filed) -> None:
+def _note_and_pass_on(shift: NightShift, one: SubmittedReport) -> None:
     """Pass the report to the colleague who was slower, with a note; the colleague accepts it."""
-    giver = night.stored()[one.report_id].holder
+    giver = shift.stored()[one.report_id].holder
     taker = "sam" if giver == "mere" else "mere"
-    at, page = night.at[giver], night.open(giver, one)
+    at, page = shift.at[giver], shift.open(giver, one)
     with at.task("note and pass on"):
         at.press(page.get_by_text("Pass on…"))
         page.get_by_label("Note for the person who takes it").fill(NOTE)
         at.press(page.get_by_role("radio", name=taker))
         at.press(page.get_by_role("button", name="Pass on", exact=True))
         page.get_by_text(f"Passed to {taker}, not accepted yet").first.wait_for()
-    night.did(one, f"{giver} passed the report to a colleague.")
-    night.did(one, f"{giver} wrote a note for colleagues:", NOTE)
-    night.agree()
-    page = night.open(taker, one)
+    shift.did(one, f"{giver} passed the report to a colleague.")
+    shift.did(one, f"{giver} wrote a note for colleagues:", NOTE)
+    shift.agree()
+    page = shift.open(taker, one)
     assert page.get_by_role("link", name="For you (1)").is_visible()
     page.locator(".timeline .note", has_text=NOTE).wait_for()
-    night.take(taker, one, "took the report over")
+    shift.take(taker, one, "took the report over")
 
 
-def _shift_change(night: Night, three: list[Filed]) -> None:
+def _shift_change(shift: NightShift, three: list[SubmittedReport]) -> None:
     """mere goes home: she passes her reports to sam in one act, and sam accepts each of them."""
     for one in three:
-        night.take("mere", one)
-    keeps = [one for one in night.reports if night.stored()[one.report_id].holder == "mere" and one not in three]
-    mere, page = night.at["mere"], night.at["mere"].page
+        shift.take("mere", one)
+    keeps = [one for one in shift.reports if shift.stored()[one.report_id].holder == "mere" and one not in three]
+    mere, page = shift.at["mere"], shift.at["mere"].page
     with mere.task("give three reports to a colleague"):
         mere.press(page.get_by_role("link", name="Hand-over"))
         for one in keeps:
@@ -417,50 +419,50 @@ def _shift_change(night: Night, three: list[Filed]) -> None:
         mere.choose(page.get_by_label("Give to"), label="sam")
         mere.press(page.get_by_role("button", name="Give the ticked reports"))
         page.locator("#said").wait_for()
-    night.agree()
-    sam, page = night.at["sam"], night.at["sam"].page
-    page.goto(night.address)
+    shift.agree()
+    sam, page = shift.at["sam"], shift.at["sam"].page
+    page.goto(shift.address)
     with sam.task("accept three reports"):
         sam.press(page.get_by_role("link", name="For you (3)"))
         for one in three:
             sam.press(page.get_by_role("button", name=f"Accept {reference(one.report_id)}"))
             page.get_by_label(f"Give {reference(one.report_id)}").wait_for()
     for one in three:
-        night.did(one, "mere passed the report to a colleague.")
-        night.did(one, "mere wrote a note for colleagues:", SHIFT_NOTE)
-        night.did(one, "sam took the report over.")
+        shift.did(one, "mere passed the report to a colleague.")
+        shift.did(one, "mere wrote a note for colleagues:", SHIFT_NOTE)
+        shift.did(one, "sam took the report over.")
     assert page.get_by_role("link", name="For you").count() == 0
-    night.agree()
+    shift.agree()
 
 
-def _false_reports(night: Night, withdrawn: Filed, agreed: Filed) -> None:
+def _false_reports(shift: NightShift, withdrawn: SubmittedReport, agreed: SubmittedReport) -> None:
     """sam marks two reports as false and withdraws one mark; luk confirms the other."""
-    sam, luk = night.at["sam"], night.at["luk"]
+    sam, luk = shift.at["sam"], shift.at["luk"]
     for one in (withdrawn, agreed):
-        night.take("sam", one)
+        shift.take("sam", one)
         with sam.task("false report, first person"):
-            night.close_report("sam", "hoax", LAUGHED)
+            shift.close_report("sam", "hoax", LAUGHED)
             sam.page.get_by_text("It stays open until a second person agrees.").wait_for()
-        night.did(one, "sam marked the report as a false report. A second person must agree.")
-        night.did(one, "sam wrote why this may be a false report:", LAUGHED)
-        page = night.open("luk", one)
+        shift.did(one, "sam marked the report as a false report. A second person must agree.")
+        shift.did(one, "sam wrote why this may be a false report:", LAUGHED)
+        page = shift.open("luk", one)
         page.get_by_text("sam marked this as a false report").wait_for()
-    page = night.open("sam", withdrawn)
+    page = shift.open("sam", withdrawn)
     with sam.task("false report, withdrawn"):
         sam.press(page.get_by_role("button", name="I was wrong: withdraw this mark"))
         page.locator("#false-report").wait_for(state="detached")
-    night.did(withdrawn, "sam withdrew the mark of a false report.")
+    shift.did(withdrawn, "sam withdrew the mark of a false report.")
     with luk.task("false report, second person"):
-        night.close_report("luk", "hoax", LAUGHED)
+        shift.close_report("luk", "hoax", LAUGHED)
         luk.page.get_by_text(f"Closed: {reference(agreed.report_id)}").wait_for()
-    night.did(agreed, "luk closed the report. Outcome: false report, confirmed by two people.")
-    night.did(agreed, "luk wrote what was done:", LAUGHED)
-    night.agree()
+    shift.did(agreed, "luk closed the report. Outcome: false report, confirmed by two people.")
+    shift.did(agreed, "luk wrote what was done:", LAUGHED)
+    shift.agree()
 
 
-def _to_another_hotline(night: Night, one: Filed) -> None:
-    night.take("luk", one)
-    luk, page = night.at["luk"], night.at["luk"].page
+def _to_another_hotline(shift: NightShift, one: SubmittedReport) -> None:
+    shift.take("luk", one)
+    luk, page = shift.at["luk"], shift.at["luk"].page
     with luk.task("to another hotline"):
         luk.press(page.get_by_text("Pass on…"))
         luk.press(page.get_by_text("Transfer to another hotline (permanent)"))
@@ -469,59 +471,59 @@ def _to_another_hotline(night: Night, one: Filed) -> None:
         luk.press(page.locator("form[action*=hand-over]").get_by_role("checkbox"))
         luk.press(page.get_by_role("button", name="Transfer", exact=True))
         page.locator("#hand-over p[role=status]").wait_for()  # requested, or already done
-    night.did(one, "luk asked to transfer the report to another hotline.")
-    night.did(one, "luk said why it was passed on:", NEARER)
-    night.did(one, "The report was transferred to another hotline.")
-    until(lambda: night.stored()[one.report_id].handling == Handling.REJECTED, "the transfer did not come about")
-    night.agree()
+    shift.did(one, "luk asked to transfer the report to another hotline.")
+    shift.did(one, "luk said why it was passed on:", NEARER)
+    shift.did(one, "The report was transferred to another hotline.")
+    until(lambda: shift.stored()[one.report_id].handling == Handling.REJECTED, "the transfer did not come about")
+    shift.agree()
 
 
-def _close_and_undo(night: Night, undone: Filed, closed: Filed) -> None:
-    mere = night.at["mere"]
+def _close_and_undo(shift: NightShift, undone: SubmittedReport, closed: SubmittedReport) -> None:
+    mere = shift.at["mere"]
     for one in (undone, closed):
-        night.take("mere", one)
+        shift.take("mere", one)
         with mere.task("close"):
-            night.close_report("mere", "helped", DONE)
+            shift.close_report("mere", "helped", DONE)
             mere.page.get_by_text(f"Closed: {reference(one.report_id)}").wait_for()
-        night.did(one, "mere closed the report. Outcome: helped.")
-        night.did(one, "mere wrote what was done:", DONE)
-        night.agree()
+        shift.did(one, "mere closed the report. Outcome: helped.")
+        shift.did(one, "mere wrote what was done:", DONE)
+        shift.agree()
         if one is undone:
             with mere.task("undo the closing"):
                 mere.press(mere.page.get_by_role("button", name="Undo"))
                 mere.page.get_by_text("The closing is undone.").wait_for()
-            night.did(one, "mere undid the closing of the report.")
-            night.agree()
+            shift.did(one, "mere undid the closing of the report.")
+            shift.agree()
 
 
-def _follow_up(night: Night, one: Filed) -> None:
+def _follow_up(shift: NightShift, one: SubmittedReport) -> None:
     """Let a follow-up become due: mere's list rings until she has looked."""
-    night.take("mere", one)
-    mere, page = night.at["mere"], night.lists["mere"]
+    shift.take("mere", one)
+    mere, page = shift.at["mere"], shift.lists["mere"]
     until(lambda: not title(page, "(!"), "the alarm for urgent reports goes on")
     before = page.evaluate("window.tones")
-    with night.database.write() as connection:
+    with shift.database.write() as connection:
         due = update(t.holding).where(t.holding.c.report_id == one.report_id).values(follow_up_at=1_700_000_000_000_000)
         connection.execute(due)
     until(lambda: title(page, "(⏰1) "), "the title says nothing")
     page.locator(f"#due-{one.report_id}").wait_for()
     rung = "window.tones"
     until(lambda: sum(each.evaluate(rung) for each in page.context.pages) >= before + 3, "it does not ring")
-    mere.page.goto(night.address)
+    mere.page.goto(shift.address)
     with mere.task("follow-up done"):
         mere.press(mere.page.locator(f"#due-{one.report_id}"))
         mere.press(mere.page.get_by_role("button", name="Done: I have looked again"))
         mere.page.get_by_text("The follow-up is done.").wait_for()
-    night.did(one, "mere marked the follow-up as done.")
+    shift.did(one, "mere marked the follow-up as done.")
     until(lambda: not title(page, "(⏰"), "it rings on although somebody has looked")
 
 
-def _every_report_is_in_one_place(night: Night) -> None:
+def _every_report_is_in_one_place(shift: NightShift) -> None:
     """Check that for each person every report is under one tab, as the store says, and none is missing."""
-    stored = night.stored()
-    assert stored.keys() == {one.report_id for one in night.reports} and len(stored) == 20
+    stored = shift.stored()
+    assert stored.keys() == {one.report_id for one in shift.reports} and len(stored) == 20
     for name in NAMES:
-        at = night.at[name]
+        at = shift.at[name]
         found = Counter[str]()
         for tab in ("unassigned", "mine", "others", "closed"):
             if tab == "mine":
@@ -529,10 +531,10 @@ def _every_report_is_in_one_place(night: Night) -> None:
                     at.press(at.page.locator("#tab-mine"))
                     at.page.locator("#tab-mine[aria-current]").wait_for()
             else:
-                at.page.goto(f"{night.address}/?tab={tab}")
+                at.page.goto(f"{shift.address}/?tab={tab}")
             rows = at.page.evaluate(ROWS)
             found.update(rows.keys())
-            assert rows == {key: night.says(stored[key]) for key in rows}
+            assert rows == {key: shift.says(stored[key]) for key in rows}
             for key in rows:
                 assert tab == _tab(stored[key], name), (tab, name, stored[key])
         assert found == Counter(stored.keys()), name
@@ -546,12 +548,12 @@ def _tab(row: Any, name: str) -> str:
     return "mine" if row.holder == name else "others"
 
 
-def _each_act_is_said_once(night: Night) -> None:
+def _each_act_is_said_once(shift: NightShift) -> None:
     """Check that each timeline has exactly the acts of this night, and that no words are lost."""
     wrong = []
-    for number, one in enumerate(night.reports):
-        page = night.open("luk", one)
-        found, expected = Counter(map(tuple, page.evaluate(ENTRIES))), Counter(night.done[one.report_id])
+    for number, one in enumerate(shift.reports):
+        page = shift.open("luk", one)
+        found, expected = Counter(map(tuple, page.evaluate(ENTRIES))), Counter(shift.done[one.report_id])
         wrong += [f"{number}: more: {entry}" for entry in (found - expected).elements()]
         wrong += [f"{number}: missing: {entry}" for entry in (expected - found).elements()]
         if page.locator(".words blockquote", has_text=one.words).count() != 1:
@@ -559,9 +561,9 @@ def _each_act_is_said_once(night: Night) -> None:
     assert wrong == [], "\n".join(wrong)
 
 
-def _end_of_an_account(night: Night, lead: CountingPage) -> None:
-    now = night.database.now()  # a slow machine takes longer than the five minutes for which an identity check is valid
-    with night.database.write() as connection:
+def _end_of_an_account(shift: NightShift, lead: CountingPage) -> None:
+    now = shift.database.now()  # a slow machine takes longer than the five minutes for which an identity check is valid
+    with shift.database.write() as connection:
         connection.execute(update(t.staff_session).values(checked_at=now, seen_at=now))
     with lead.task("end a colleague's account"):
         lead.press(lead.page.get_by_role("link", name="People", exact=True))
@@ -569,7 +571,7 @@ def _end_of_an_account(night: Night, lead: CountingPage) -> None:
         lead.press(sam.get_by_role("link", name="End account…"))
         lead.press(lead.page.get_by_role("button", name="End the account"))
         lead.page.get_by_text("account ended").wait_for()
-    night.lists["sam"].get_by_role("heading", name="Log in").wait_for()  # without a reload
+    shift.lists["sam"].get_by_role("heading", name="Log in").wait_for()  # without a reload
     lead.page.context.close()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from reports.store.cases import drafts
 from reports.store.schema import tables as t
-from tests.console.test_list import Filed
+from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.hotline_clients import rows
 from tests.support.staff import Page, Person, close_form, joined, pass_time
@@ -20,8 +20,8 @@ WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
 
 
 @pytest.fixture
-def filed(console: Console, made: StackPlan) -> Filed:
-    return Filed(console, made, None)
+def sample(console: Console, made: StackPlan) -> SampleReport:
+    return SampleReport(console, made, None)
 
 
 def areas(page: Page) -> tuple[str, str]:
@@ -34,17 +34,17 @@ def written(one: Person, path: str) -> dict[str, str]:
     return {**one.get(path).marks, "draft_of": path.rpartition("/")[2], "words": WORDS, "note": NOTE}
 
 
-def everything(filed: Filed) -> str:
+def everything(sample: SampleReport) -> str:
     """Return all cells of all tables as text."""
     found: list[Any] = []
-    with filed.database.read() as connection:
+    with sample.database.read() as connection:
         for table in t.metadata.sorted_tables:
             found += [list(row) for row in connection.execute(select(table))]
     return repr(found)
 
 
-def test_they_survive_whatever_else_is_done_on_the_page(filed: Filed, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_they_survive_whatever_else_is_done_on_the_page(sample: SampleReport, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     noted = mere.post(f"{path}/note", written(mere, path))
     assert areas(mere.get(noted.leads_to.partition("#")[0])) == (WORDS, ""), "the note is saved, the message is there"
     for act, form in (("take", {}), ("pass", {"to": ""}), ("away", {"who": "x"}), ("draft", {})):
@@ -54,8 +54,8 @@ def test_they_survive_whatever_else_is_done_on_the_page(filed: Filed, mere: Pers
     assert areas(mere.get(path)) == ("", "")
 
 
-def test_the_note_for_who_takes_it_is_kept_until_it_is_passed_on(filed: Filed, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_the_note_for_who_takes_it_is_kept_until_it_is_passed_on(sample: SampleReport, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
 
     def shown() -> str:
         found = re.search(r'<textarea id="pass-note"[^>]*>([^<]*)<', mere.get(path).html)
@@ -67,42 +67,42 @@ def test_the_note_for_who_takes_it_is_kept_until_it_is_passed_on(filed: Filed, m
     assert shown() == "" and "Call the aunt at six" in mere.get(path).text
 
 
-def test_they_survive_the_language_and_the_lock(filed: Filed, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_they_survive_the_language_and_the_lock(sample: SampleReport, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     there = mere.post("/language", written(mere, path) | {"language": "fr", "then": path})
     assert there.leads_to == path and areas(mere.get(path)) == (WORDS, NOTE)
     mere.post("/lock", written(mere, path) | {"words": "And more", "then": path})
     assert mere.get(path).leads_to.startswith("/locked")
-    mere.post("/language", {**written(mere, "/locked"), "draft_of": filed.id, "words": "x", "language": "fr"})
+    mere.post("/language", {**written(mere, "/locked"), "draft_of": sample.id, "words": "x", "language": "fr"})
     mere.post("/locked", {"password": mere.password, "then": path}, at="/locked")
     assert areas(mere.get(path)) == ("And more", NOTE), "and nobody writes into them at a locked desk"
 
 
-def test_they_are_sealed_and_their_writer_s_alone(filed: Filed, console: Console, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_they_are_sealed_and_their_writer_s_alone(sample: SampleReport, console: Console, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/draft", written(mere, path))
-    assert len(rows(filed.database, t.draft)) == 2
-    assert WORDS not in everything(filed) and NOTE not in everything(filed)
+    assert len(rows(sample.database, t.draft)) == 2
+    assert WORDS not in everything(sample) and NOTE not in everything(sample)
     nia = joined(console.flask, console.parts.database, "nia")
     nia.log_in()
     assert areas(nia.get(path)) == ("", "")
     other = joined(console.flask, console.parts.database, "oto", hotline="vu-police")
     other.log_in()
-    form = {"token": other.get("/me").token, "draft_of": filed.id, "words": "x", "note": ""}
+    form = {"token": other.get("/me").token, "draft_of": sample.id, "words": "x", "note": ""}
     assert other.post(f"{path}/draft", form).status == 404
-    assert len(rows(filed.database, t.draft)) == 2
+    assert len(rows(sample.database, t.draft)) == 2
 
 
-def test_what_is_sent_is_no_draft_any_more(filed: Filed, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_what_is_sent_is_no_draft_any_more(sample: SampleReport, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     refused = mere.post(f"{path}/message", written(mere, path) | {"words": "See http://x.example", "do": "send"})
     assert refused.status == 200 and areas(refused) == ("See http://x.example", NOTE)
     sent = mere.post(f"{path}/message", written(mere, path) | {"do": "send", "anyway": "1"})
     assert sent.status == 303 and areas(mere.get(path)) == ("", NOTE)
 
 
-def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_an_autosave_that_arrives_after_send_brings_no_draft_back(sample: SampleReport, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     for act, form, left in (
         ("message", {"do": "send", "anyway": "1"}, ("", NOTE)),
         ("note", {}, (WORDS, "")),
@@ -114,11 +114,13 @@ def test_an_autosave_that_arrives_after_send_brings_no_draft_back(filed: Filed, 
         assert mere.post(f"{path}/draft", page | {"words": "Half"} if act == "message" else page).status == 204
         assert areas(mere.get(path)) == left, act
     assert "12345" not in re.findall(r'<textarea id="done"[^>]*>([^<]*)<', mere.get(path).html)
-    assert {row.kind for row in rows(filed.database, t.draft)} == {"message", "note"}
+    assert {row.kind for row in rows(sample.database, t.draft)} == {"message", "note"}
 
 
-def test_a_log_out_elsewhere_or_another_login_here_leaves_them(filed: Filed, console: Console, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_a_log_out_elsewhere_or_another_login_here_leaves_them(
+    sample: SampleReport, console: Console, mere: Person
+) -> None:
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/draft", written(mere, path))
     elsewhere = mere.another_browser()
     elsewhere.log_in()
@@ -137,17 +139,17 @@ def test_a_log_out_elsewhere_or_another_login_here_leaves_them(filed: Filed, con
             mere.log_in()
             assert areas(mere.get(path)) == (WORDS, NOTE), "whoever logs in on the locked page"
     mere.post("/logout", at="/me")
-    assert rows(filed.database, t.draft) == [], "the last session is over"
+    assert rows(sample.database, t.draft) == [], "the last session is over"
 
 
-def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Console, mere: Person) -> None:
-    path = f"/reports/{filed.id}"
+def test_logout_time_and_an_ended_account_end_them(sample: SampleReport, console: Console, mere: Person) -> None:
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/draft", written(mere, path))
     mere.post("/logout", {**written(mere, path)})
-    assert rows(filed.database, t.draft) == []
+    assert rows(sample.database, t.draft) == []
     mere.log_in()
     mere.post(f"{path}/draft", written(mere, path))
-    pass_time(filed.database, 10 * 3600 + 1)
+    pass_time(sample.database, 10 * 3600 + 1)
     mere.log_in()
     assert areas(mere.get(path)) == ("", "")
-    drafts.delete_old(filed.database)
+    drafts.delete_old(sample.database)

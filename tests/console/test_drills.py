@@ -64,7 +64,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class House:
+class TrainingSite:
     """Web and console of one training site; `clock` and `worker` are used in place of their processes."""
 
     app: App
@@ -74,7 +74,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.people = {
-            name: joined(self.console.flask, self.desk, name, role, hotline)
+            name: joined(self.console.flask, self.console_database, name, role, hotline)
             for name, role, hotline in (
                 ("ana", "lead", HOTLINE),
                 ("mere", "staff", HOTLINE),
@@ -84,7 +84,7 @@ class House:
         }
 
     @property
-    def desk(self) -> Database:
+    def console_database(self) -> Database:
         return self.console.parts.database
 
     def __getitem__(self, name: str) -> Person:
@@ -99,9 +99,9 @@ class House:
         return self[who].post("/drills", form, at="/drills")
 
     def pass_time(self, seconds: float) -> None:
-        self.desk.offset += int(seconds * SECOND)
+        self.console_database.offset += int(seconds * SECOND)
         for one in (self.app.database, self.clock, self.worker):
-            one.offset = self.desk.offset
+            one.offset = self.console_database.offset
 
     def go_on(self) -> None:
         """Do the work of all processes for some seconds."""
@@ -119,13 +119,13 @@ class House:
             return [(row[0], row[1]) for row in connection.execute(select(t.report.c.report_id, t.report.c.mode))]
 
     def drills(self, name: str = "ana") -> list[Drill]:
-        account = accounts.find_by_name(self.desk, name)
+        account = accounts.find_by_name(self.console_database, name)
         assert account
-        return drill_runs.list_drills(self.desk, account)
+        return drill_runs.list_drills(self.console_database, account)
 
 
 @pytest.fixture(params=KINDS)
-def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def site(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingSite]:
     addresses: dict[str, str] = {}
     settings = dict(TRAINING)
     if request.param == "postgresql":
@@ -143,7 +143,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
         closing(Database(addresses.get(CLOCK, address), threads=2)) as clock,
         closing(Database(addresses.get(WORKER, address), threads=2)) as worker,
     ):
-        yield House(app, console, clock, worker)
+        yield TrainingSite(app, console, clock, worker)
     console.close()
     app.close()
 
@@ -158,56 +158,56 @@ def row_of(page: Page) -> list[str]:
 
 @pytest.mark.rule("S-34")
 @pytest.mark.rule("S-40")
-def test_a_report_arrives_at_ten_past_two(house: House) -> None:
-    page = house["ana"].get("/drills")
+def test_a_report_arrives_at_ten_past_two(site: TrainingSite) -> None:
+    page = site["ana"].get("/drills")
     assert "What will happen" in page.text and "Phones really ring" in page.text
     assert "P1 · to be taken within 15 min · goes to Pikinini Helpline" in page.text
-    assert house.plan("danger_now", "02:10").leads_to == "/drills"
-    (drill,) = house.drills()
+    assert site.plan("danger_now", "02:10").leads_to == "/drills"
+    (drill,) = site.drills()
     local = datetime.fromtimestamp(drill.at / SECOND, EFATE)
-    assert f"{local:%H:%M:%S}" == "02:10:00" and 0 < drill.at - house.desk.now() <= 24 * 60 * MINUTE
-    assert f"Danger now , {local:%Y-%m-%d} 02:10 (ana)" in house["ana"].get("/drills").text
-    nothing_is_known(house, f"{local:%Y-%m-%d} 02:10")
+    assert f"{local:%H:%M:%S}" == "02:10:00" and 0 < drill.at - site.console_database.now() <= 24 * 60 * MINUTE
+    assert f"Danger now , {local:%Y-%m-%d} 02:10 (ana)" in site["ana"].get("/drills").text
+    nothing_is_known(site, f"{local:%Y-%m-%d} 02:10")
 
-    house.pass_time((drill.at - house.desk.now()) / SECOND - 60)
-    house.go_on()
-    assert "No drill has arrived yet." in house["ana"].get("/drills").text
-    house.pass_time((drill.at - house.desk.now()) / SECOND + 2)
-    house.go_on()
-    (drill,) = house.drills()
+    site.pass_time((drill.at - site.console_database.now()) / SECOND - 60)
+    site.go_on()
+    assert "No drill has arrived yet." in site["ana"].get("/drills").text
+    site.pass_time((drill.at - site.console_database.now()) / SECOND + 2)
+    site.go_on()
+    (drill,) = site.drills()
     assert drill.report_id and drill.priority == "P1"
-    assert house.reports() == [(drill.report_id, "training")]
-    assert row_of(house["aud"].get("/drills"))[3:] == ["1 min in time", "–", "not yet", "–", "–"]
+    assert site.reports() == [(drill.report_id, "training")]
+    assert row_of(site["aud"].get("/drills"))[3:] == ["1 min in time", "–", "not yet", "–", "–"]
 
-    answer(house, drill.report_id)
-    cells = row_of(house["ana"].get("/drills"))
+    answer(site, drill.report_id)
+    cells = row_of(site["ana"].get("/drills"))
     assert cells[0] == "Danger now · P1" and cells[1].endswith("02:10") and cells[2].endswith("02:10")
     assert cells[3:] == ["1 min in time", "3 min", "7 min in time", "9 min", "20 min"]
-    for_the_card = house["aud"].get("/drills").text
+    for_the_card = site["aud"].get("/drills").text
     assert f'drill_on = "{local:%Y-%m-%d}"' in for_the_card and "drill_minutes = 7" in for_the_card
 
 
-def nothing_is_known(house: House, hour: str) -> None:
+def nothing_is_known(site: TrainingSite, hour: str) -> None:
     """Check that the plan is visible neither to staff nor to an auditor or another hotline."""
-    assert house["mere"].get("/drills").status == 404
+    assert site["mere"].get("/drills").status == 404
     for path in ("/", "/help", "/me"):
-        page = house["mere"].get(path)
+        page = site["mere"].get(path)
         assert "/drills" not in page.html and hour not in page.text
     for name in ("aud", "eti"):
-        assert "Planned" not in house[name].get("/drills").text
-        assert house.drills(name)[:1] == ([] if name == "eti" else house.drills()[:1])
-    assert "Hold a drill" not in house["aud"].get("/drills").text
+        assert "Planned" not in site[name].get("/drills").text
+        assert site.drills(name)[:1] == ([] if name == "eti" else site.drills()[:1])
+    assert "Hold a drill" not in site["aud"].get("/drills").text
 
 
-def answer(house: House, report_id: str) -> None:
+def answer(site: TrainingSite, report_id: str) -> None:
     """Open the report after 3 minutes, take it after 7, answer after 9, close after 20; each half a minute earlier."""
     path = f"/reports/{report_id}"
 
     def later(minutes: int) -> None:
-        arrived = house.drills()[0].moments["arrived"]
-        house.pass_time((arrived + minutes * MINUTE - house.desk.now()) / SECOND - 30)
+        arrived = site.drills()[0].moments["arrived"]
+        site.pass_time((arrived + minutes * MINUTE - site.console_database.now()) / SECOND - 30)
 
-    mere = house["mere"]
+    mere = site["mere"]
     later(3)
     page = mere.get(path).text
     assert "DRILL. I cannot go home tonight." in page and "· DRILL ·" in page and "· DEMO ·" not in page
@@ -220,74 +220,74 @@ def answer(house: House, report_id: str) -> None:
     assert mere.post(f"{path}/close", close_form(), at=path).status == 303
 
 
-def test_nobody_takes_it_on(house: House) -> None:
-    assert house.plan("cut_off").leads_to == "/drills"
-    house.go_on()
-    assert "The drill has begun. Its report is not here yet." in house["ana"].get("/drills").text
-    house.pass_time(125)
-    house.go_on()
-    house.pass_time(15 * 60 + 5)
-    page = house["ana"].get("/drills")
+def test_nobody_takes_it_on(site: TrainingSite) -> None:
+    assert site.plan("cut_off").leads_to == "/drills"
+    site.go_on()
+    assert "The drill has begun. Its report is not here yet." in site["ana"].get("/drills").text
+    site.pass_time(125)
+    site.go_on()
+    site.pass_time(15 * 60 + 5)
+    page = site["ana"].get("/drills")
     assert row_of(page)[0] == "Danger now, and the call drops · P1"
     assert row_of(page)[3:] == ["1 min in time", "–", "late", "–", "–"]
     assert "drill_on" not in page.text and "Nobody took the last P1 drill" in page.text
-    assert house["ana"].post(f"/drills/{house.drills()[0].drill_id}/off", at="/drills").status == 400
+    assert site["ana"].post(f"/drills/{site.drills()[0].drill_id}/off", at="/drills").status == 400
 
 
-def test_what_is_written_later_comes_to_the_desk(house: House) -> None:
-    house.plan("writes_more")
-    house.go_on()
-    house.pass_time(10 * 60 + 5)
-    house.go_on()
-    report_id = house.drills()[0].report_id
-    page = house["mere"].get(f"/reports/{report_id}").text
+def test_what_is_written_later_comes_to_the_desk(site: TrainingSite) -> None:
+    site.plan("writes_more")
+    site.go_on()
+    site.pass_time(10 * 60 + 5)
+    site.go_on()
+    report_id = site.drills()[0].report_id
+    page = site["mere"].get(f"/reports/{report_id}").text
     assert SCRIPTS["writes_more"].answers["narrative"] in page
     assert SCRIPTS["writes_more"].more and SCRIPTS["writes_more"].more.words in page
 
 
-def test_it_is_called_off(house: House) -> None:
-    house.plan("missing", "02:10")
-    (drill,) = house.drills()
+def test_it_is_called_off(site: TrainingSite) -> None:
+    site.plan("missing", "02:10")
+    (drill,) = site.drills()
     off = f"/drills/{drill.drill_id}/off"
-    assert house["eti"].post(off, at="/drills").status == 400
-    assert house["mere"].post(off, at="/me").status == house["aud"].post(off, at="/drills").status == 404
-    again = house.plan("missing", "03:10")
+    assert site["eti"].post(off, at="/drills").status == 400
+    assert site["mere"].post(off, at="/me").status == site["aud"].post(off, at="/drills").status == 404
+    again = site.plan("missing", "03:10")
     assert again.status == 400 and "A drill is planned already." in again.text
-    assert house["ana"].post(off, at="/drills").leads_to == "/drills"
-    assert house.drills() == []
-    house.pass_time(25 * 3600)
-    house.go_on()
-    assert house.reports() == []
-    acts = house["ana"].get("/audit").text
+    assert site["ana"].post(off, at="/drills").leads_to == "/drills"
+    assert site.drills() == []
+    site.pass_time(25 * 3600)
+    site.go_on()
+    assert site.reports() == []
+    acts = site["ana"].get("/audit").text
     assert "ana planned a drill." in acts and "ana cancelled a drill." in acts
 
 
-def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House) -> None:
-    house.plan("danger_now")
-    house.pass_time(61 * 60)
-    house.go_on()
-    page = house["ana"].get("/drills")
-    assert "The drill did not start" in page.text and house.reports() == []
-    assert house.plan("no_contact").leads_to == "/drills", "it keeps no other one away"
-    missed = next(one for one in house.drills() if one.was_missed)
-    assert house["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
-    house.plan("danger_now")
-    house.pass_time(8 * 24 * 3600)
-    drill_runs.delete_missed(house.clock)
-    assert house.drills() == []
+def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(site: TrainingSite) -> None:
+    site.plan("danger_now")
+    site.pass_time(61 * 60)
+    site.go_on()
+    page = site["ana"].get("/drills")
+    assert "The drill did not start" in page.text and site.reports() == []
+    assert site.plan("no_contact").leads_to == "/drills", "it keeps no other one away"
+    missed = next(one for one in site.drills() if one.was_missed)
+    assert site["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
+    site.plan("danger_now")
+    site.pass_time(8 * 24 * 3600)
+    drill_runs.delete_missed(site.clock)
+    assert site.drills() == []
 
 
 @pytest.mark.rule("S-26")
-def test_who_is_kept_out_of_its_report_finds_no_row(house: House) -> None:
-    house.plan("danger_now")
-    house.go_on()
-    (drill,) = house.drills()
-    ben, _ = (joined(house.console.flask, house.desk, name, "lead", HOTLINE) for name in ("ben", "cora"))
+def test_who_is_kept_out_of_its_report_finds_no_row(site: TrainingSite) -> None:
+    site.plan("danger_now")
+    site.go_on()
+    (drill,) = site.drills()
+    ben, _ = (joined(site.console.flask, site.console_database, name, "lead", HOTLINE) for name in ("ben", "cora"))
     ben.log_in()
-    with house.desk.read() as connection:
+    with site.console_database.read() as connection:
         staff_id = connection.execute(select(t.staff.c.staff_id).where(t.staff.c.name == "ben")).scalar_one()
     path = f"/reports/{drill.report_id}"
-    assert house["ana"].post(f"{path}/away", {"who": staff_id}, at=path).status == 303
+    assert site["ana"].post(f"{path}/away", {"who": staff_id}, at=path).status == 303
     assert "No drill has arrived yet." in ben.get("/drills").text
 
 
@@ -301,31 +301,31 @@ def test_who_is_kept_out_of_its_report_finds_no_row(house: House) -> None:
         ({"when": "now"}, ""),
     ],
 )
-def test_what_cannot_be_planned(house: House, form: dict[str, str], says: str) -> None:
-    page = house["ana"].post("/drills", form, at="/drills")
+def test_what_cannot_be_planned(site: TrainingSite, form: dict[str, str], says: str) -> None:
+    page = site["ana"].post("/drills", form, at="/drills")
     assert page.status == 400 and says in page.text
-    assert house.drills() == []
+    assert site.drills() == []
 
 
-def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
+def test_a_hotline_holds_only_what_comes_to_it_at_once(site: TrainingSite) -> None:
     """A missing child goes to the police at once; they get the other scripts only as a fallback."""
-    page = house["eti"].get("/drills")
+    page = site["eti"].get("/drills")
     assert re.findall(r'name="script" value="(\w+)"', page.html) == ["missing"]
-    assert house.plan("danger_now", who="eti").status == 400
-    assert house.plan("missing", who="eti").leads_to == "/drills"
-    house.go_on()
-    (drill,) = house.drills("eti")
-    assert drill.priority == "P2" and house.drills() == []
+    assert site.plan("danger_now", who="eti").status == 400
+    assert site.plan("missing", who="eti").leads_to == "/drills"
+    site.go_on()
+    (drill,) = site.drills("eti")
+    assert drill.priority == "P2" and site.drills() == []
     path = f"/reports/{drill.report_id}"
-    assert house["mere"].post(f"{path}/take", at=path).status == 303
-    cells = row_of(house["eti"].get("/drills"))
+    assert site["mere"].post(f"{path}/take", at=path).status == 303
+    cells = row_of(site["eti"].get("/drills"))
     assert cells[5] == "not yet · taken by Pikinini Helpline"
 
 
-def test_every_page_of_training_has_a_row(house: House) -> None:
+def test_every_page_of_training_has_a_row(site: TrainingSite) -> None:
     there = {
         f"{method} {rule}"
-        for rule in house.console.flask.url_map.iter_rules()
+        for rule in site.console.flask.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert there == {*ROWS, *OPEN, *SYSTEMS}
@@ -417,31 +417,31 @@ def test_a_card_is_told_of_the_last_p1(drills: list[tuple[str, int | None]], sai
     assert card_values([waits, *lines], EFATE) == card_values(lines, EFATE)
 
 
-def test_its_words_are_in_the_language_of_the_page(made_up: None, house: House) -> None:
+def test_its_words_are_in_the_language_of_the_page(made_up: None, site: TrainingSite) -> None:
     def english(page: Page) -> list[str]:
         return [one for one in untranslated(page) if not re.fullmatch(r"[\W\d]*\b(ana|aud)\W*", one)]  # names and times
 
     def look(name: str = "ana") -> Page:
-        return house[name].get("/drills", Accept_Language="qq")
+        return site[name].get("/drills", Accept_Language="qq")
 
     def refused(script: str, when: str) -> Page:
         form = {"script": script, "when": when}
-        return house["ana"].post("/drills", form, at="/drills", Accept_Language="qq")
+        return site["ana"].post("/drills", form, at="/drills", Accept_Language="qq")
 
     for page in (look(), refused("danger_now", "at")):
         assert english(page) == []
-    house.plan("danger_now", "02:10")
+    site.plan("danger_now", "02:10")
     for page in (look(), refused("missing", "now")):
         assert english(page) == []
-    house.pass_time((house.drills()[0].at - house.desk.now()) / SECOND + 2)
-    house.go_on()
-    assert house.drills()[0].priority and english(look()) == english(look("aud")) == []
-    arrived = house.drills()[0]
-    assert house["mere"].post(f"/reports/{arrived.report_id}/take", at="/me").status == 303
+    site.pass_time((site.drills()[0].at - site.console_database.now()) / SECOND + 2)
+    site.go_on()
+    assert site.drills()[0].priority and english(look()) == english(look("aud")) == []
+    arrived = site.drills()[0]
+    assert site["mere"].post(f"/reports/{arrived.report_id}/take", at="/me").status == 303
     assert "drill_on" in look().text and english(look()) == english(look("aud")) == []
-    house.plan("missing")
-    house.pass_time(61 * 60)
-    assert house.drills()[0].was_missed and english(look()) == []
+    site.plan("missing")
+    site.pass_time(61 * 60)
+    assert site.drills()[0].was_missed and english(look()) == []
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, 1), (1, 1), (60, 1), (61, 2), (420, 7), (421, 8)])

@@ -70,7 +70,7 @@ def reports_for(running: RunningConsole) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PageState:
     """A page, and the acts on it before it is checked."""
 
     name: str
@@ -189,50 +189,52 @@ def _joined(page: Any) -> None:
     page.get_by_role("heading", name="Done").wait_for()
 
 
-def sights(running: RunningConsole, reports: dict[str, str]) -> Iterator[Sight]:
+def page_states(running: RunningConsole, reports: dict[str, str]) -> Iterator[PageState]:
     """Yield the sights in this order, because each act affects the next ones."""
     of = {name: f"/reports/{id_}" for name, id_ in reports.items()}
     ways = [
         invite(running.database, "", InvitedAccount(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana")
         for name in ("eti", "tom")
     ]
-    yield Sight("login", "", "/login")
-    yield Sight("login, refused", "", "/login", _wrong_password)
-    yield Sight("invitation", "", "/join")
-    yield Sight("invitation, wrong", "", "/join", _wrong_code)
-    yield Sight("join", "", ways[0], _opened)
-    yield Sight("joined", "", ways[1], _joined)
+    yield PageState("login", "", "/login")
+    yield PageState("login, refused", "", "/login", _wrong_password)
+    yield PageState("invitation", "", "/join")
+    yield PageState("invitation, wrong", "", "/join", _wrong_code)
+    yield PageState("join", "", ways[0], _opened)
+    yield PageState("joined", "", ways[1], _joined)
     meanwhile = reports["taken meanwhile"]
-    yield Sight("report, taken meanwhile", "mere", of["taken meanwhile"], partial(_taken_meanwhile, running, meanwhile))
-    yield Sight("list, a follow-up is due", "mere", "/", lambda page: page.locator(f"#due-{meanwhile}").wait_for())
-    yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")
-    yield Sight("list, nothing", "mere", "/?tab=mine&priority=P4")
-    yield Sight("report", "mere", of["new"])
-    yield Sight("report, long words", "mere", of["long"])
-    yield Sight("report, no contact", "mere", of["no contact"])
-    yield Sight("report, refused", "mere", of["new"], _refused)
-    yield Sight("report, handing over", "mere", of["new"], _worked_on)
-    yield Sight("report, closed", "mere", of["closed"], _closed)
-    yield Sight("report, printed", "mere", of["new"], _printed)
-    yield Sight("hand-over", "mere", "/shift", lambda page: page.get_by_role("button", name="Accept").wait_for())
-    yield Sight("entry", "mere", "/enter")
-    yield Sight("entry, something missing", "mere", "/enter", _incomplete)
-    yield Sight("entry, saved", "mere", "/enter", _entered)
-    yield Sight("referral", "mere", f"{of['new']}/referral")
-    yield Sight("me", "mere", "/me")
-    yield Sight("check", "mere", "/check?then=/me")
-    yield Sight("help", "mere", "/help")
-    yield Sight("fault", "mere", "/nowhere")
-    yield Sight("locked", "sia", "/locked")
-    yield Sight("list of a lead", "ana", "/")
-    yield Sight("report, a lead's", "ana", of["new"])
-    yield Sight("people", "ana", "/people", _invited)
-    yield Sight("drills", "ana", "/drills", _drill_planned)
-    yield Sight("audit", "ana", "/audit")
-    yield Sight("board", "ana", "/board")
-    yield Sight("statistics", "ana", "/statistics")
-    yield Sight("readiness", "ana", "/readiness")
-    yield Sight("operator", "oto", "/operator")
+    yield PageState(
+        "report, taken meanwhile", "mere", of["taken meanwhile"], partial(_taken_meanwhile, running, meanwhile)
+    )
+    yield PageState("list, a follow-up is due", "mere", "/", lambda page: page.locator(f"#due-{meanwhile}").wait_for())
+    yield PageState("list, filtered", "mere", "/?category=luring&place=she&page=1")
+    yield PageState("list, nothing", "mere", "/?tab=mine&priority=P4")
+    yield PageState("report", "mere", of["new"])
+    yield PageState("report, long words", "mere", of["long"])
+    yield PageState("report, no contact", "mere", of["no contact"])
+    yield PageState("report, refused", "mere", of["new"], _refused)
+    yield PageState("report, handing over", "mere", of["new"], _worked_on)
+    yield PageState("report, closed", "mere", of["closed"], _closed)
+    yield PageState("report, printed", "mere", of["new"], _printed)
+    yield PageState("hand-over", "mere", "/shift", lambda page: page.get_by_role("button", name="Accept").wait_for())
+    yield PageState("entry", "mere", "/enter")
+    yield PageState("entry, something missing", "mere", "/enter", _incomplete)
+    yield PageState("entry, saved", "mere", "/enter", _entered)
+    yield PageState("referral", "mere", f"{of['new']}/referral")
+    yield PageState("me", "mere", "/me")
+    yield PageState("check", "mere", "/check?then=/me")
+    yield PageState("help", "mere", "/help")
+    yield PageState("fault", "mere", "/nowhere")
+    yield PageState("locked", "sia", "/locked")
+    yield PageState("list of a lead", "ana", "/")
+    yield PageState("report, a lead's", "ana", of["new"])
+    yield PageState("people", "ana", "/people", _invited)
+    yield PageState("drills", "ana", "/drills", _drill_planned)
+    yield PageState("audit", "ana", "/audit")
+    yield PageState("board", "ana", "/board")
+    yield PageState("statistics", "ana", "/statistics")
+    yield PageState("readiness", "ana", "/readiness")
+    yield PageState("operator", "oto", "/operator")
 
 
 # Return what lies beyond the edge, except in a table or chart that scrolls by itself; and what is cut.
@@ -342,16 +344,16 @@ def test_every_page_can_be_read_by_everybody(check: str, tmp_path: Path, chromiu
         running.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
         contexts: dict[str, Any] = {}
         found: list[str] = []
-        for sight in sights(running, reports):
-            if sight.who not in contexts:
-                context = running.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
-                contexts[sight.who] = stack.enter_context(closing(context))
-            page = contexts[sight.who].new_page()
-            page.goto(running.address + sight.path)
-            sight.act(page)
+        for state in page_states(running, reports):
+            if state.who not in contexts:
+                context = running.context(chromium, state.who, viewport={"width": 1280, "height": 900})
+                contexts[state.who] = stack.enter_context(closing(context))
+            page = contexts[state.who].new_page()
+            page.goto(running.address + state.path)
+            state.act(page)
             page.wait_for_load_state()  # its script may move the focus
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-            found += looked_at(page, sight.name, axe) if check == "looked at" else tabbed_through(page, sight.name)
+            found += looked_at(page, state.name, axe) if check == "looked at" else tabbed_through(page, state.name)
             page.close()
     assert found == [], "\n".join(found)
 

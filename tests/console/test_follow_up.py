@@ -23,7 +23,7 @@ from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.console.running_console import HOTLINE
 from tests.console.test_closing import act, handling, held
 from tests.console.test_closing import people as people  # noqa: PLC0414  # a fixture
-from tests.console.test_list import Filed
+from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
@@ -35,13 +35,13 @@ NOW = int(datetime(2026, 11, 29, 3, 10, tzinfo=EFATE).timestamp()) * SECOND
 
 
 @pytest.fixture
-def filed(console: Console, made: StackPlan, people: tuple[Person, Person]) -> Filed:
-    return Filed(console, made, None)
+def sample(console: Console, made: StackPlan, people: tuple[Person, Person]) -> SampleReport:
+    return SampleReport(console, made, None)
 
 
-def later(filed: Filed, seconds: int, *people: Person) -> None:
+def later(sample: SampleReport, seconds: int, *people: Person) -> None:
     """Let time pass; people whose page has locked unlock it."""
-    pass_time(filed.database, seconds)
+    pass_time(sample.database, seconds)
     for one in people:
         one.post("/locked", {"password": one.password}, at="/locked")
 
@@ -86,10 +86,12 @@ def test_at_night_the_next_morning_is_that_of_the_same_day(hours: int, label: st
     assert (one.label, local(one.at)) == (label, morning)
 
 
-def test_a_button_says_its_date_and_hours_count_from_the_press(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_button_says_its_date_and_hours_count_from_the_press(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, _ = people
-    act(mere, filed, "take")
-    page = mere.get(f"/reports/{filed.id}")
+    act(mere, sample, "take")
+    page = mere.get(f"/reports/{sample.id}")
     buttons = re.findall(
         r'name="at" value="(\w+)">(?:In 4 hours|To\w+ 09:00|In a week)( <span[^>]*>→ [^<]*</span>)?<', page.html
     )
@@ -97,9 +99,9 @@ def test_a_button_says_its_date_and_hours_count_from_the_press(filed: Filed, peo
     for value, shown in buttons[1:]:
         assert f"→ {datetime.fromtimestamp(int(value) / SECOND, EFATE):%Y-%m-%d %H:%M}" in shown
     form = {"at": "from_now", **page.marks, **shown_date(page)}
-    later(filed, 3 * 3600, mere)
-    mere.post(f"/reports/{filed.id}/follow-up", form)
-    assert abs(held(filed).follow_up_at - filed.database.now() - 4 * HOUR) < MINUTE
+    later(sample, 3 * 3600, mere)
+    mere.post(f"/reports/{sample.id}/follow-up", form)
+    assert abs(held(sample).follow_up_at - sample.database.now() - 4 * HOUR) < MINUTE
 
 
 @pytest.mark.parametrize(
@@ -124,110 +126,118 @@ def test_which_times_are_taken(form: dict[str, str], said: str) -> None:
     assert bool(problem) == bool(said)
 
 
-def test_whoever_takes_a_report_has_a_date_at_once(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_whoever_takes_a_report_has_a_date_at_once(sample: SampleReport, people: tuple[Person, Person]) -> None:
     mere, sam = people
-    act(mere, filed, "take")
-    assert abs(held(filed).follow_up_at - filed.database.now() - DEFAULT_FOLLOW_UPS["P2"]) < MINUTE
-    page = mere.get(f"/reports/{filed.id}")
+    act(mere, sample, "take")
+    assert abs(held(sample).follow_up_at - sample.database.now() - DEFAULT_FOLLOW_UPS["P2"]) < MINUTE
+    page = mere.get(f"/reports/{sample.id}")
     assert "Look again at:" in page.text and "the usual time for this priority" in page.text
     assert "Look again in 23 h 5" in sam.get("/").text
-    first = held(filed).follow_up_at
-    later(filed, 3600, mere, sam)
-    act(sam, filed, "take")
-    assert held(filed).follow_up_at == first, "who takes it over takes over its date"
-    act(sam, filed, "close", close_form())
+    first = held(sample).follow_up_at
+    later(sample, 3600, mere, sam)
+    act(sam, sample, "take")
+    assert held(sample).follow_up_at == first, "who takes it over takes over its date"
+    act(sam, sample, "close", close_form())
     assert due(sam) == 0
-    act(sam, filed, "undo-close")
-    assert held(filed).follow_up_at == first, "an undone closing goes on as it was"
+    act(sam, sample, "undo-close")
+    assert held(sample).follow_up_at == first, "an undone closing goes on as it was"
 
 
-def test_a_date_is_set_moved_done_and_removed_with_one_press(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_date_is_set_moved_done_and_removed_with_one_press(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, sam = people
-    refused = act(mere, filed, "follow-up", {"at": str(filed.database.now() + HOUR)})
-    assert refused.status == 400 and handling(filed) == "none", "nobody has it: the escalation runs"
-    act(mere, filed, "take")
-    at = filed.database.now() + HOUR
-    assert act(sam, filed, "follow-up", {"at": str(at)}).leads_to.endswith("?said=follow_up_set#said")
-    assert (held(filed).follow_up_at, held(filed).follow_up_by) == (at, "sam")
-    assert "set by sam" in mere.get(f"/reports/{filed.id}").text
-    late = act(mere, filed, "follow-up", {"date": "2020-01-01", "time": "09:00"})
-    assert late.status == 400 and "This time is over." in late.text and held(filed).follow_up_at == at
-    day = datetime.fromtimestamp(filed.database.now() / SECOND + 200_000, EFATE).date()
-    act(mere, filed, "follow-up", {"date": day.isoformat(), "time": "09:30"})
-    assert local(held(filed).follow_up_at).endswith("09:30")
+    refused = act(mere, sample, "follow-up", {"at": str(sample.database.now() + HOUR)})
+    assert refused.status == 400 and handling(sample) == "none", "nobody has it: the escalation runs"
+    act(mere, sample, "take")
+    at = sample.database.now() + HOUR
+    assert act(sam, sample, "follow-up", {"at": str(at)}).leads_to.endswith("?said=follow_up_set#said")
+    assert (held(sample).follow_up_at, held(sample).follow_up_by) == (at, "sam")
+    assert "set by sam" in mere.get(f"/reports/{sample.id}").text
+    late = act(mere, sample, "follow-up", {"date": "2020-01-01", "time": "09:00"})
+    assert late.status == 400 and "This time is over." in late.text and held(sample).follow_up_at == at
+    day = datetime.fromtimestamp(sample.database.now() / SECOND + 200_000, EFATE).date()
+    act(mere, sample, "follow-up", {"date": day.isoformat(), "time": "09:30"})
+    assert local(held(sample).follow_up_at).endswith("09:30")
     for do, acted in (("removed", "follow_up_removed"), ("done", "follow_up_done")):
-        act(mere, filed, "follow-up", {"do": do})
-        assert held(filed).follow_up_at is None
-        assert acted in {row.act for row in rows(filed.database, t.audit)}
-        assert "No follow-up date is set." in mere.get(f"/reports/{filed.id}").text
+        act(mere, sample, "follow-up", {"do": do})
+        assert held(sample).follow_up_at is None
+        assert acted in {row.act for row in rows(sample.database, t.audit)}
+        assert "No follow-up date is set." in mere.get(f"/reports/{sample.id}").text
         assert "no follow-up date" in mere.get("/").text
-        act(mere, filed, "follow-up", {"at": str(at)})
+        act(mere, sample, "follow-up", {"at": str(at)})
 
 
 @pytest.mark.parametrize("form", [{"do": "removed"}, {"date": "2026-12-24", "time": "09:00"}])
 def test_a_date_that_a_colleague_changed_meanwhile_is_not_lost(
-    filed: Filed, people: tuple[Person, Person], form: dict[str, str]
+    sample: SampleReport, people: tuple[Person, Person], form: dict[str, str]
 ) -> None:
     mere, sam = people
-    act(mere, filed, "take")
-    path = f"/reports/{filed.id}"
+    act(mere, sample, "take")
+    path = f"/reports/{sample.id}"
     page = sam.get(path)
-    at = filed.database.now() + HOUR
-    act(mere, filed, "follow-up", {"at": str(at), **shown_date(mere.get(path))})
+    at = sample.database.now() + HOUR
+    act(mere, sample, "follow-up", {"at": str(at), **shown_date(mere.get(path))})
     refused = sam.post(f"{path}/follow-up", {**form, **page.marks, **shown_date(page)})
     assert refused.status == 400 and "A colleague changed the follow-up date meanwhile." in refused.text
-    assert held(filed).follow_up_at == at and shown_date(refused) == {"shown_date": str(at)}
+    assert held(sample).follow_up_at == at and shown_date(refused) == {"shown_date": str(at)}
 
 
-def test_a_due_follow_up_is_its_holder_s_and_then_everybody_s(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_due_follow_up_is_its_holder_s_and_then_everybody_s(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, sam = people
-    act(mere, filed, "take")
-    act(mere, filed, "follow-up", {"at": str(filed.database.now() + 5 * MINUTE)})
+    act(mere, sample, "take")
+    act(mere, sample, "follow-up", {"at": str(sample.database.now() + 5 * MINUTE)})
     assert (due(mere), due(sam)) == (0, 0) and "Follow-ups that are due" not in mere.get("/").text
-    pass_time(filed.database, 6 * 60)
+    pass_time(sample.database, 6 * 60)
     assert (due(mere), due(sam)) == (1, 0)
     top = mere.get("/").html
-    assert 0 < top.index(f'id="due-{filed.id}"') < top.index('<ul class="reports">')
-    assert "Follow-up due since" in mere.get(f"/reports/{filed.id}").text
-    assert filed.id not in str(json.loads(mere.get("/waiting").html))
-    act(mere, filed, "pass", {"to": ""})
+    assert 0 < top.index(f'id="due-{sample.id}"') < top.index('<ul class="reports">')
+    assert "Follow-up due since" in mere.get(f"/reports/{sample.id}").text
+    assert sample.id not in str(json.loads(mere.get("/waiting").html))
+    act(mere, sample, "pass", {"to": ""})
     assert (due(mere), due(sam)) == (1, 1), "nobody holds it"
-    act(mere, filed, "take")
+    act(mere, sample, "take")
     assert due(sam) == 0
-    later(filed, grace("P2") // SECOND, mere, sam)
-    assert (due(mere), due(sam)) == (1, 1) and follow_ups.count_overdue(filed.database) == {"P2": 1}
+    later(sample, grace("P2") // SECOND, mere, sam)
+    assert (due(mere), due(sam)) == (1, 1) and follow_ups.count_overdue(sample.database) == {"P2": 1}
     mere.post("/lock", at="/me")
     assert json.loads(mere.get("/locked/waiting").html)["follow_ups"] == 1
-    act(sam, filed, "follow-up", {"do": "done"})
-    assert due(sam) == 0 and follow_ups.count_overdue(filed.database) == {}
+    act(sam, sample, "follow-up", {"do": "done"})
+    assert due(sam) == 0 and follow_ups.count_overdue(sample.database) == {}
 
 
-def test_who_is_kept_out_of_a_report_hears_nothing_of_its_date(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_who_is_kept_out_of_a_report_hears_nothing_of_its_date(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, sam = people
-    act(mere, filed, "take")
-    act(mere, filed, "pass", {"to": ""})
-    pass_time(filed.database, 25 * 3600)
+    act(mere, sample, "take")
+    act(mere, sample, "pass", {"to": ""})
+    pass_time(sample.database, 25 * 3600)
     for one in people:
         one.log_in()
     assert due(sam) == 1
-    staff_id = next(row.staff_id for row in rows(filed.database, t.staff) if row.name == "sam")
-    with filed.database.write() as connection:
-        connection.execute(t.kept_away.insert().values(report_id=filed.id, staff_id=staff_id))
-    assert due(sam) == 0 and filed.id not in sam.get("/").html
+    staff_id = next(row.staff_id for row in rows(sample.database, t.staff) if row.name == "sam")
+    with sample.database.write() as connection:
+        connection.execute(t.kept_away.insert().values(report_id=sample.id, staff_id=staff_id))
+    assert due(sam) == 0 and sample.id not in sam.get("/").html
 
 
-def test_a_report_taken_by_the_hotline_s_own_system_is_marked(filed: Filed, people: tuple[Person, Person]) -> None:
-    case_actions.perform(filed.database, CaseAction(HOTLINE, filed.id, "accepted", f"staff:{HOTLINE}/call_back"))
+def test_a_report_taken_by_the_hotline_s_own_system_is_marked(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    case_actions.perform(sample.database, CaseAction(HOTLINE, sample.id, "accepted", f"staff:{HOTLINE}/call_back"))
     assert "no follow-up date" in people[0].get("/").text
 
 
-def test_opening_a_closed_report_again_sets_a_date(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_opening_a_closed_report_again_sets_a_date(sample: SampleReport, people: tuple[Person, Person]) -> None:
     mere = people[0]
-    act(mere, filed, "take")
-    later(filed, 3600, mere)
-    act(mere, filed, "close", close_form())
-    act(mere, filed, "work")
-    assert abs(held(filed).follow_up_at - filed.database.now() - DAY) < MINUTE
+    act(mere, sample, "take")
+    later(sample, 3600, mere)
+    act(mere, sample, "close", close_form())
+    act(mere, sample, "work")
+    assert abs(held(sample).follow_up_at - sample.database.now() - DAY) < MINUTE
 
 
 @pytest.mark.parametrize("kind", KINDS)

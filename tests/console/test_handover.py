@@ -31,7 +31,7 @@ WHY = "We cannot drive out there"
 
 
 @dataclass
-class Place:
+class HandoverSetup:
     """On PostgreSQL each process has the rights of its own role. `report`: has another hotline in its route."""
 
     console: Console
@@ -69,7 +69,7 @@ class Place:
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Place]:
+def setup(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[HandoverSetup]:
     settings, opened = {**made.settings, "COUNTRIES": "vu"}, []
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
@@ -84,39 +84,39 @@ def place(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Place]:
     report = store_report(web, made.folder.inside / "keys", hotlines, body=body)
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
-    yield Place(console, clock, of_all_, report, mere)
+    yield HandoverSetup(console, clock, of_all_, report, mere)
     console.close()
     for one in opened:
         one.close()
 
 
-def test_they_ask_and_the_clock_does_it(place: Place) -> None:
-    before = place.page()
+def test_they_ask_and_the_clock_does_it(setup: HandoverSetup) -> None:
+    before = setup.page()
     assert "Transfer to another hotline (permanent)" in before and "Vanuatu Police" in before
     assert (
         "Women's Centre" not in before.partition("Transfer to another hotline")[2].partition("Why you transfer it")[0]
     )
-    assert place.ask().leads_to == place.path("?said=asked#hand-over")
-    waiting = place.page()
+    assert setup.ask().leads_to == setup.path("?said=asked#hand-over")
+    waiting = setup.page()
     assert "mere asked at " in waiting and "until then the report is yours" in waiting
     assert "Transfer to another hotline (permanent)" not in waiting
     assert WHY in waiting
-    assert place.given() == {HOTLINE: "none", OTHER: "none"}
-    ((delivery, priority),) = filter(None, place.do())
-    (made,) = [row for row in place.rows(t.delivery) if row["hotline"] == THIRD]
+    assert setup.given() == {HOTLINE: "none", OTHER: "none"}
+    ((delivery, priority),) = filter(None, setup.do())
+    (made,) = [row for row in setup.rows(t.delivery) if row["hotline"] == THIRD]
     assert (made["delivery_id"], made["why"], made["state"], priority) == (delivery, "HANDED_ON", "due", "P2")
-    assert place.given() == {HOTLINE: "rejected", OTHER: "none", THIRD: "none"}
-    after = place.page()
+    assert setup.given() == {HOTLINE: "rejected", OTHER: "none", THIRD: "none"}
+    after = setup.page()
     assert "This report was transferred to Vanuatu Police, not urgent. That hotline is responsible for it now." in after
     assert "Transfer to another hotline (permanent)" not in after
     staff = f"staff:{HOTLINE}/mere"
-    assert place.acts() == [(staff, "hand_over_asked"), (staff, "handed_on")]
-    assert place.do() == []
+    assert setup.acts() == [(staff, "hand_over_asked"), (staff, "handed_on")]
+    assert setup.do() == []
 
 
-def test_a_reason_is_sealed_to_their_own_hotline(place: Place) -> None:
-    place.ask()
-    (note,) = place.rows(t.note)
+def test_a_reason_is_sealed_to_their_own_hotline(setup: HandoverSetup) -> None:
+    setup.ask()
+    (note,) = setup.rows(t.note)
     assert (note["recipient"], note["kind"], note["actor"]) == (HOTLINE, "reason", f"staff:{HOTLINE}/mere")
     assert WHY.encode() not in bytes(note["sealed"])  # type: ignore[call-overload]  # the table has bytes
 
@@ -132,84 +132,86 @@ def test_a_reason_is_sealed_to_their_own_hotline(place: Place) -> None:
         (THIRD, " ", "Write why you transfer it"),
     ],
 )
-def test_what_cannot_be_is_told_at_once(place: Place, to: str, reason: str, told: str) -> None:
-    page = place.ask(to, reason)
+def test_what_cannot_be_is_told_at_once(setup: HandoverSetup, to: str, reason: str, told: str) -> None:
+    page = setup.ask(to, reason)
     assert page.status == 400 and told in page.text
-    assert place.rows(t.handover) == place.rows(t.note) == [] and place.acts() == []
+    assert setup.rows(t.handover) == setup.rows(t.note) == [] and setup.acts() == []
 
 
-def test_asked_twice_it_is_asked_once(place: Place) -> None:
-    place.ask()
-    page = place.ask()
+def test_asked_twice_it_is_asked_once(setup: HandoverSetup) -> None:
+    setup.ask()
+    page = setup.ask()
     assert page.status == 400 and "A transfer was requested already" in page.text
-    assert len(place.rows(t.note)) == 1
-    assert len(list(filter(None, place.do()))) == 1
+    assert len(setup.rows(t.note)) == 1
+    assert len(list(filter(None, setup.do()))) == 1
 
 
-def close(place: Place) -> None:
+def close(setup: HandoverSetup) -> None:
     case_actions.perform(
-        place.console.parts.database, CaseAction(HOTLINE, place.report, "closed", f"staff:{HOTLINE}/ana")
+        setup.console.parts.database, CaseAction(HOTLINE, setup.report, "closed", f"staff:{HOTLINE}/ana")
     )
 
 
-def others_have_it(place: Place) -> None:
-    assert fallbacks.add_fallback(place.clock, place.report, THIRD, "NO_RECEIPT")
+def others_have_it(setup: HandoverSetup) -> None:
+    assert fallbacks.add_fallback(setup.clock, setup.report, THIRD, "NO_RECEIPT")
 
 
 @pytest.mark.parametrize("meanwhile", [close, others_have_it])
-def test_what_comes_in_between_is_told_and_changes_nothing(place: Place, meanwhile: Callable[[Place], None]) -> None:
-    place.ask()
-    meanwhile(place)
-    stood = place.given()
-    assert place.do() == [None]
-    assert place.given() == stood
-    assert [row["outcome"] for row in place.rows(t.handover)] == ["refused"]
-    assert place.acts()[-1] == ("clock", "hand_over_refused")
+def test_what_comes_in_between_is_told_and_changes_nothing(
+    setup: HandoverSetup, meanwhile: Callable[[HandoverSetup], None]
+) -> None:
+    setup.ask()
+    meanwhile(setup)
+    stood = setup.given()
+    assert setup.do() == [None]
+    assert setup.given() == stood
+    assert [row["outcome"] for row in setup.rows(t.handover)] == ["refused"]
+    assert setup.acts()[-1] == ("clock", "hand_over_refused")
     if meanwhile is others_have_it:
         assert (
-            "The report was not transferred to" in place.page()
-            and "No other hotline can get this report" in place.page()
+            "The report was not transferred to" in setup.page()
+            and "No other hotline can get this report" in setup.page()
         )
     else:
-        assert "closed" in place.ask().text
+        assert "closed" in setup.ask().text
 
 
-def test_after_a_refusal_it_can_be_asked_again(place: Place) -> None:
-    place.ask()
-    close(place)
-    place.do()
+def test_after_a_refusal_it_can_be_asked_again(setup: HandoverSetup) -> None:
+    setup.ask()
+    close(setup)
+    setup.do()
     case_actions.perform(
-        place.console.parts.database, CaseAction(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana")
+        setup.console.parts.database, CaseAction(HOTLINE, setup.report, "in_progress", f"staff:{HOTLINE}/ana")
     )
-    assert "The report was not transferred to" in place.page()
-    seen = place.mere.get(place.path()).marks
-    assert "took this report" in place.ask().text, "a form of the page before that must not act"
+    assert "The report was not transferred to" in setup.page()
+    seen = setup.mere.get(setup.path()).marks
+    assert "took this report" in setup.ask().text, "a form of the page before that must not act"
     asked = {**seen, "to": THIRD, "reason": WHY, "sure": "1"}
-    assert place.mere.post(place.path("/hand-over"), asked).status == 303
-    assert len(list(filter(None, place.do()))) == 1
+    assert setup.mere.post(setup.path("/hand-over"), asked).status == 303
+    assert len(list(filter(None, setup.do()))) == 1
 
 
-def test_another_hotlines_staff_neither_see_nor_ask(place: Place) -> None:
-    stranger = joined(place.console.flask, place.console.parts.database, "eti", "lead", THIRD)
+def test_another_hotlines_staff_neither_see_nor_ask(setup: HandoverSetup) -> None:
+    stranger = joined(setup.console.flask, setup.console.parts.database, "eti", "lead", THIRD)
     stranger.log_in()
-    assert place.ask(OTHER, who=stranger).status == 404
-    place.ask()
-    place.do()
-    page = stranger.get(place.path())
+    assert setup.ask(OTHER, who=stranger).status == 404
+    setup.ask()
+    setup.do()
+    page = stranger.get(setup.path())
     assert page.status == 200 and WHY not in page.text
-    assert place.ask(HOTLINE, who=stranger).status == 400
+    assert setup.ask(HOTLINE, who=stranger).status == 400
 
 
-def test_two_clocks_do_it_once(place: Place) -> None:
-    place.ask()
-    (one,) = delivery_actions.list_requested_transfers(place.clock)
-    assert [bool(delivery_actions.execute_transfer(place.clock, one)) for _ in range(2)] == [True, False]
-    assert [row["outcome"] for row in place.rows(t.handover)] == ["done"]
+def test_two_clocks_do_it_once(setup: HandoverSetup) -> None:
+    setup.ask()
+    (one,) = delivery_actions.list_requested_transfers(setup.clock)
+    assert [bool(delivery_actions.execute_transfer(setup.clock, one)) for _ in range(2)] == [True, False]
+    assert [row["outcome"] for row in setup.rows(t.handover)] == ["done"]
 
 
 @pytest.mark.rule("A-36")
-@pytest.mark.parametrize("place", KINDS[1:], indirect=True)
-def test_the_database_lets_nobody_ask_in_anothers_name(place: Place) -> None:
+@pytest.mark.parametrize("setup", KINDS[1:], indirect=True)
+def test_the_database_lets_nobody_ask_in_anothers_name(setup: HandoverSetup) -> None:
     """The console's account has neither the clock's rights nor those of another hotline."""
     ask = "INSERT INTO handover (report_id, giver, taker, actor, asked_at) VALUES (:r, :g, :t, :a, 1)"
     own, others = f"staff:{HOTLINE}/eti", f"staff:{THIRD}/eti"
@@ -221,28 +223,28 @@ def test_the_database_lets_nobody_ask_in_anothers_name(place: Place) -> None:
         (THIRD, HOTLINE, own),
         ("", HOTLINE, own),
     ):
-        words = {"r": place.report, "g": giver, "t": THIRD, "a": actor}
+        words = {"r": setup.report, "g": giver, "t": THIRD, "a": actor}
         with (
             pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"),
-            place.console.parts.database.write() as connection,
+            setup.console.parts.database.write() as connection,
         ):
             connection.execute(text("SELECT set_config('tokaut.hotlines', :h, true)"), {"h": hotlines})
             connection.execute(text(ask), words)
     with (
         pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"),
-        place.console.parts.database.write() as connection,
+        setup.console.parts.database.write() as connection,
     ):
         connection.execute(text("INSERT INTO delivery (delivery_id) VALUES ('made')"))
-    assert place.rows(t.handover) == []
+    assert setup.rows(t.handover) == []
 
 
 @pytest.mark.rule("A-36")
-@pytest.mark.parametrize("place", KINDS[1:], indirect=True)
-def test_a_route_is_seen_by_whom_it_was_given_to_alone(place: Place) -> None:
+@pytest.mark.parametrize("setup", KINDS[1:], indirect=True)
+def test_a_route_is_seen_by_whom_it_was_given_to_alone(setup: HandoverSetup) -> None:
     seen = {}
     for hotlines in (HOTLINE, THIRD, ""):
-        with place.console.parts.database.write() as connection:
+        with setup.console.parts.database.write() as connection:
             connection.execute(text("SELECT set_config('tokaut.hotlines', :h, true)"), {"h": hotlines})
-            connection.execute(text("SELECT set_config('tokaut.report', :r, true)"), {"r": place.report})
+            connection.execute(text("SELECT set_config('tokaut.report', :r, true)"), {"r": setup.report})
             seen[hotlines] = len(connection.execute(select(t.route.c.hotline)).all())
     assert seen == {HOTLINE: 3, THIRD: 0, "": 0}

@@ -35,7 +35,7 @@ def at_noon(console: Console) -> Person:
     return mere
 
 
-class Filed:
+class SampleReport:
     """One report of priority P2 for two hotlines; `head`: of its first revision."""
 
     def __init__(self, console: Console, made: StackPlan, head: dict[str, Any] | None) -> None:
@@ -80,7 +80,7 @@ class Filed:
 def test_what_was_allowed(console: Console, made: StackPlan, said: dict[str, Any] | None, shown: str) -> None:
     """An older version's head has no contact. No list shows the number or the words."""
     mere = at_noon(console)
-    Filed(console, made, {"contact": said} if said else {})
+    SampleReport(console, made, {"contact": said} if said else {})
     page = mere.get("/").text
     assert shown in page
     assert "+678" not in page and WORDS not in page
@@ -90,7 +90,7 @@ def test_what_was_allowed(console: Console, made: StackPlan, said: dict[str, Any
 def test_what_was_said_last_holds(console: Console, made: StackPlan) -> None:
     """The answer was changed by walking the path again, and by My report."""
     mere = at_noon(console)
-    one = Filed(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
+    one = SampleReport(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
     assert TEXT in mere.get("/").text
     one.revised({"category": "luring", "contact": {"how": "none", "safe_hours": None}})
     assert TEXT not in mere.get("/").text and "no contact" in mere.get("/").text
@@ -103,7 +103,7 @@ def test_what_was_said_last_holds(console: Console, made: StackPlan) -> None:
 
 def test_each_clock_that_runs_and_no_other(console: Console, made: StackPlan, mere: Person) -> None:
     """P2: delivered within 20 minutes, taken by a person within an hour."""
-    one = Filed(console, made, None)
+    one = SampleReport(console, made, None)
     pass_time(console.parts.database, MINUTE + 5)
     page = mere.get("/").text
     assert "Take within 58 min Not taken yet" in page

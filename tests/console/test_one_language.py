@@ -21,7 +21,7 @@ from reports.json_bodies import json_bytes
 from reports.store.schema import tables as t
 from tests.console.page_words import messages
 from tests.console.test_entry import form_of, web_makes_mailboxes
-from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
+from tests.console.test_words_stay_words import PAGES, SharedConsole, plan_of_it
 from tests.reports import sample
 from tests.support.hotline_clients import store_report
 from tests.support.staff import Page, Person, close_form
@@ -87,19 +87,19 @@ def untranslated(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def room(plan_of_it: StackPlan) -> Iterator[Room]:
+def shared(plan_of_it: StackPlan) -> Iterator[SharedConsole]:
     with pytest.MonkeyPatch.context() as patch:
         all_languages = {**templating.load_page_catalogues(), "qq": MADE_UP}
         patch.setattr(templating, "load_page_catalogues", lambda: all_languages)
-        one = Room(plan_of_it, {"TOKAUT_DRAFT_LANGUAGES": ",".join((*DRAFTS, "qq"))})
+        one = SharedConsole(plan_of_it, {"TOKAUT_DRAFT_LANGUAGES": ",".join((*DRAFTS, "qq"))})
     yield one
     one.close()
 
 
 @pytest.fixture(scope="module")
-def report(room: Room, plan_of_it: StackPlan) -> str:
+def report(shared: SharedConsole, plan_of_it: StackPlan) -> str:
     """Return the path of a report with many acts; its own words are digits."""
-    lead, path = room.lead, f"/reports/{room.report('12345')}"
+    lead, path = shared.lead, f"/reports/{shared.report('12345')}"
     for act, form in (
         ("take", {}),
         ("message", {"words": "12", "do": "send"}),
@@ -113,50 +113,50 @@ def report(room: Room, plan_of_it: StackPlan) -> str:
 
 
 @pytest.fixture(scope="module")
-def answered(room: Room) -> str:
+def answered(shared: SharedConsole) -> str:
     """Return the path of a report with an answer to each kind of question, as a phone sends it."""
     data = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
-    return f"/reports/{store_report(room.database, room.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"
+    return f"/reports/{store_report(shared.database, shared.keys, to, body=json_bytes(data | {'mode': 'demo'}))}"
 
 
-def look(room: Room, who: str, path: str, tag: str = "qq") -> Page:
-    return room.people[who].get(path, Accept_Language=tag)
+def look(shared: SharedConsole, who: str, path: str, tag: str = "qq") -> Page:
+    return shared.people[who].get(path, Accept_Language=tag)
 
 
 @pytest.mark.parametrize(("who", "path"), [(who, path) for who, paths in PAGES.items() for path in paths])
-def test_every_page(room: Room, report: str, who: str, path: str) -> None:
-    page = look(room, who, path)
+def test_every_page(shared: SharedConsole, report: str, who: str, path: str) -> None:
+    page = look(shared, who, path)
     assert page.status == 200 and ('<html lang="qq">' in page.html or path == "/rows")
     assert untranslated(page) == []
 
 
-def test_what_is_missing_of_an_entry_and_of_a_referral(room: Room, report: str) -> None:
+def test_what_is_missing_of_an_entry_and_of_a_referral(shared: SharedConsole, report: str) -> None:
     for path, form in (
         ("/enter", {"once": "x", "contact": "call_07_21"}),
         ("/enter", {"once": "x", "category": "missing", "about": "other"}),
         ("/enter", {"once": "x", "category": "harm", "about": "sighting"}),
         (f"{report}/referral", {"do": "pdf", "basis": "consent", "number": "1"}),
     ):
-        page = room.lead.post(path, form, at=path, Accept_Language="qq")
+        page = shared.lead.post(path, form, at=path, Accept_Language="qq")
         assert page.status == 400 and untranslated(page) == []
-    assert untranslated(room.lead.get(f"{report}/referral", Accept_Language="qq")) == []
+    assert untranslated(shared.lead.get(f"{report}/referral", Accept_Language="qq")) == []
 
 
 @pytest.mark.parametrize("taker", ["me", "next"])
-def test_the_page_with_the_code(room: Room, taker: str) -> None:
+def test_the_page_with_the_code(shared: SharedConsole, taker: str) -> None:
     for publishes in (False, True):
         if publishes:
-            web_makes_mailboxes(room.database)
-        page = room.lead.post("/enter", form_of(room.lead, taker=taker), Accept_Language="qq")
+            web_makes_mailboxes(shared.database)
+        page = shared.lead.post("/enter", form_of(shared.lead, taker=taker), Accept_Language="qq")
         assert page.status == 200 and ('class="digits"' in page.html) is publishes
         assert untranslated(page) == []
-        with room.database.write() as connection:
+        with shared.database.write() as connection:
             connection.execute(t.entry_key.delete())
 
 
-def test_a_report(room: Room, report: str) -> None:
-    assert untranslated(look(room, "lead", report)) == []
+def test_a_report(shared: SharedConsole, report: str) -> None:
+    assert untranslated(look(shared, "lead", report)) == []
 
 
 @pytest.mark.parametrize(
@@ -173,24 +173,27 @@ def test_a_report(room: Room, report: str) -> None:
         ("close", {"outcome": "", "done": "1"}),
     ],
 )
-def test_what_is_said_after_an_act(room: Room, report: str, act: str, form: dict[str, str]) -> None:
-    page = room.lead.post(f"{report}/{act}", form, at=report, Accept_Language="qq")
+def test_what_is_said_after_an_act(shared: SharedConsole, report: str, act: str, form: dict[str, str]) -> None:
+    page = shared.lead.post(f"{report}/{act}", form, at=report, Accept_Language="qq")
     assert page.status in (200, 400) and untranslated(page) == []
 
 
-def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: StackPlan) -> None:
+def test_a_report_that_nobody_can_answer_or_open(shared: SharedConsole, plan_of_it: StackPlan) -> None:
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     keys = plan_of_it.folder.inside / "keys"
-    for id_ in (store_report(room.database, keys, to, code=False), store_report(room.database, keys, to, body=b"[]")):
-        assert untranslated(look(room, "lead", f"/reports/{id_}")) == []
+    for id_ in (
+        store_report(shared.database, keys, to, code=False),
+        store_report(shared.database, keys, to, body=b"[]"),
+    ):
+        assert untranslated(look(shared, "lead", f"/reports/{id_}")) == []
 
 
 @pytest.mark.parametrize("form", [{"name": "x!"}, {"name": "luk1", "role": "staff"}, {"name": "luk2", "role": "lead"}])
-def test_people(room: Room, form: dict[str, str]) -> None:
-    page = room.lead.post("/people/invite", form, at="/people", Accept_Language="qq")
+def test_people(shared: SharedConsole, form: dict[str, str]) -> None:
+    page = shared.lead.post("/people/invite", form, at="/people", Accept_Language="qq")
     assert untranslated(page) == []
     if link := page.invitation:
-        luk = Person(room.console.flask, room.database, "luk1")
+        luk = Person(shared.console.flask, shared.database, "luk1")
         joining = luk.open_invitation(link, Accept_Language="qq")
         assert "⟦Your account⟧" in joining.text and untranslated(joining) == []
         refused = luk.post(
@@ -202,15 +205,15 @@ def test_people(room: Room, form: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/nowhere", "/?a=%ff"])
-def test_at_the_door(room: Room, path: str) -> None:
-    assert untranslated(look(room, "lead", path)) == []
-    stranger = Person(room.console.flask, room.database, "stranger")
+def test_at_the_door(shared: SharedConsole, path: str) -> None:
+    assert untranslated(look(shared, "lead", path)) == []
+    stranger = Person(shared.console.flask, shared.database, "stranger")
     page = stranger.post("/login", {"name": "a"}, at="/login", Accept_Language="qq")
     assert page.status == 403 and untranslated(page) == []
 
 
-def test_the_locked_page(room: Room) -> None:
-    late = room.someone("late", "staff")
+def test_the_locked_page(shared: SharedConsole) -> None:
+    late = shared.someone("late", "staff")
     late.post("/lock", at="/me")
     assert untranslated(late.get("/locked", Accept_Language="qq")) == []
 
@@ -222,9 +225,11 @@ def marked_as_english(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", DRAFTS)
-def test_a_draft_that_is_offered_has_no_english_sentence(room: Room, report: str, answered: str, tag: str) -> None:
+def test_a_draft_that_is_offered_has_no_english_sentence(
+    shared: SharedConsole, report: str, answered: str, tag: str
+) -> None:
     for path in (*PAGES["lead"], report, answered, f"{report}/referral"):
-        page = look(room, "lead", path, tag)
+        page = look(shared, "lead", path, tag)
         assert page.status == 200 and (f'<html lang="{tag}">' in page.html or path == "/rows")
         found = [one for one in Words(page, tag).found if one not in EARLIER_TEXTS]  # marked as English
         assert [one for one in found if ENGLISH_WORDS.search(OWN.sub(" ", one))] == [], path
@@ -233,7 +238,7 @@ def test_a_draft_that_is_offered_has_no_english_sentence(room: Room, report: str
             assert [one for one in marked if not NO_SENTENCE.fullmatch(one)] == [], path
 
 
-def test_what_is_planted_is_found(room: Room) -> None:
-    page = look(room, "lead", "/help")
+def test_what_is_planted_is_found(shared: SharedConsole) -> None:
+    page = look(shared, "lead", "/help")
     page.html = page.html.replace("</main>", "<p>Left as it was</p><p lang='en'>Marked</p></main>")
     assert untranslated(page) == ["Left as it was"]

@@ -25,7 +25,7 @@ from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.console.running_console import HOTLINE, OTHER
-from tests.console.test_list import HOURS, Filed
+from tests.console.test_list import HOURS, SampleReport
 from tests.console.test_older_bodies import LABELS, NOW, WHOLE, parts, without
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report
@@ -57,7 +57,7 @@ def store(console: Console, made: StackPlan, head: str, body: Any = WHOLE, prior
 def test_a_head_of_another_shape_hides_no_other_report(
     console: Console, made: StackPlan, mere: Person, head: str
 ) -> None:
-    good = Filed(console, made, {"place": {"name": "Port Vila", "group": None}})
+    good = SampleReport(console, made, {"place": {"name": "Port Vila", "group": None}})
     with capture_logs() as logs:
         odd = store(console, made, head)
         pages = {address: mere.get(address) for address in PAGES}
@@ -75,7 +75,7 @@ def test_a_head_of_another_shape_hides_no_other_report(
 
 
 def test_a_row_that_cannot_be_made_hides_no_other(console: Console, made: StackPlan, mere: Person) -> None:
-    good, bad = Filed(console, made, None), Filed(console, made, {"category": "harm"})
+    good, bad = SampleReport(console, made, None), SampleReport(console, made, {"category": "harm"})
     make = case_list.list_item
 
     def fail_once(row: Any, head: Any, *more: Any) -> CaseListItem:
@@ -93,7 +93,7 @@ def test_a_row_that_cannot_be_made_hides_no_other(console: Console, made: StackP
 def test_a_priority_or_a_status_of_another_version_hides_no_other(
     console: Console, made: StackPlan, mere: Person
 ) -> None:
-    good, odd, moved = (Filed(console, made, None) for _ in range(3))
+    good, odd, moved = (SampleReport(console, made, None) for _ in range(3))
     odd.is_now(t.delivery, priority="P0")
     moved.is_now(t.delivery, handling="elsewhere")
     for address in ("/", "/rows"):

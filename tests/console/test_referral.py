@@ -20,7 +20,7 @@ from reports.store.schema import tables as t
 from tests.console.running_console import HOTLINE, OTHER
 from tests.console.test_safe_hours import told
 from tests.house.files import ROOT
-from tests.reports.judge import Draft202012Validator, FormatChecker, closed
+from tests.reports.schema_check import Draft202012Validator, FormatChecker, closed
 from tests.support.console import Console
 from tests.support.hotline_clients import rows
 from tests.support.local_clock import move_to_local_time

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from reports.store.schema import tables as t
 from tests.console.running_console import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
-from tests.reports.judge import SHUT
+from tests.reports.schema_check import CLOSED_SCHEMA
 from tests.support.console import Console
 from tests.support.hotline_clients import store_report
 from tests.support.local_clock import move_to_local_time
@@ -80,7 +80,7 @@ def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(
     contact = {**CALL, "msisdn_withheld": True}
     del contact["msisdn"]
     assert NUMBER not in exported.html and json.loads(exported.html)["report"]["contact"] == contact
-    SHUT.validate(json.loads(exported.html)["report"])
+    CLOSED_SCHEMA.validate(json.loads(exported.html)["report"])
     assert json.loads(exported.html)["number_withheld"] is True
     assert "number_shown" not in acts_of(console, path)
     assert "Download with the number" in page.text

@@ -9,7 +9,7 @@ import pytest
 
 from console import api
 from console.app import MAX_BODY_BYTES
-from tests.deploy.desk_proxy import ConsoleInstallation
+from tests.deploy.console_proxy import ConsoleInstallation
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow

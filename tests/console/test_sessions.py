@@ -20,7 +20,7 @@ def cookie(person: Person, name: str = SESSION) -> str:
     return found.value if found else ""
 
 
-def thief(console: Console, token: str) -> Person:
+def with_stolen_cookie(console: Console, token: str) -> Person:
     """Return another person with this cookie."""
     one = Person(console.flask, console.parts.database, "thief")
     one.client.set_cookie(SESSION, token, domain="desk.example", secure=True)
@@ -59,7 +59,7 @@ def test_an_id_that_was_there_before_the_login_is_worth_nothing(console: Console
     mere.client.set_cookie(SESSION, planted, domain="desk.example", secure=True)
     mere.log_in()
     assert cookie(mere) not in ("", planted)
-    assert thief(console, planted).get("/").leads_to == "/login"
+    assert with_stolen_cookie(console, planted).get("/").leads_to == "/login"
 
 
 def test_two_cookies_of_one_name_are_none(console: Console, mere: Person) -> None:
@@ -73,10 +73,10 @@ def test_two_cookies_of_one_name_are_none(console: Console, mere: Person) -> Non
 @pytest.mark.rule("A-33")
 def test_a_stolen_cookie_is_worth_nothing_after_the_log_out(console: Console, mere: Person) -> None:
     stolen = cookie(mere)
-    assert thief(console, stolen).get("/").status == 200
+    assert with_stolen_cookie(console, stolen).get("/").status == 200
     said = mere.post("/logout", at="/me")
     assert said.headers["Clear-Site-Data"] == CLEARED
-    assert thief(console, stolen).get("/").leads_to == "/login"
+    assert with_stolen_cookie(console, stolen).get("/").leads_to == "/login"
 
 
 @pytest.mark.rule("A-32")
@@ -92,7 +92,7 @@ def test_after_fifteen_idle_minutes_only_the_password_opens_it(console: Console,
     assert mere.post("/locked", {"password": "not this pass phrase"}, at="/locked").status == 403
     assert mere.post("/locked", {"password": mere.password}, at="/locked").leads_to == "/"
     assert cookie(mere) != before and mere.get("/").status == 200
-    assert thief(console, before).get("/").leads_to == "/login"
+    assert with_stolen_cookie(console, before).get("/").leads_to == "/login"
 
 
 @pytest.mark.rule("A-32")

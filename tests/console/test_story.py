@@ -15,7 +15,7 @@ from sqlalchemy import update
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from tests.kit.made import KIT
+from tests.kit.samples import KIT
 from tests.support.hotline_clients import first_delivery, rows
 from tests.support.installation import Installation
 from tests.support.wait import until

@@ -24,7 +24,7 @@ from reports.store.cases import case_view
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
 from tests.console.running_console import HOTLINE, OTHER
-from tests.console.test_list import Filed
+from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.staff import Person
 from tokaut.local_stack.settings import StackPlan
@@ -122,13 +122,13 @@ def test_a_colleague_who_takes_it_over_is_named() -> None:
 
 
 @pytest.fixture
-def filed(console: Console, made: StackPlan) -> Filed:
-    return Filed(console, made, None)
+def sample(console: Console, made: StackPlan) -> SampleReport:
+    return SampleReport(console, made, None)
 
 
-def test_a_note_goes_with_the_report_in_one_form(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_note_goes_with_the_report_in_one_form(sample: SampleReport, people: tuple[Person, Person]) -> None:
     mere, nia = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/take", mere.get(path).marks)
     seen = mere.get(path)
     given = mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
@@ -141,9 +141,9 @@ def test_a_note_goes_with_the_report_in_one_form(filed: Filed, people: tuple[Per
     assert nia.get(path).text.count("Ask the aunt first") == 1, "pressed twice it is written once"
 
 
-def test_a_note_is_not_lost_if_the_report_was_not_passed(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_a_note_is_not_lost_if_the_report_was_not_passed(sample: SampleReport, people: tuple[Person, Person]) -> None:
     mere, nia = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     seen = mere.get(path)
     nia.post(f"{path}/take", nia.get(path).marks)
     refused = mere.post(f"{path}/pass", {"to": "nia", "pass_note": "Ask the aunt first", **seen.marks})
@@ -154,22 +154,22 @@ def test_a_note_is_not_lost_if_the_report_was_not_passed(filed: Filed, people: t
 
 @pytest.mark.rule("S-26")
 def test_a_report_is_not_passed_to_who_is_kept_out_of_it(
-    filed: Filed, people: tuple[Person, Person], ana: Person
+    sample: SampleReport, people: tuple[Person, Person], ana: Person
 ) -> None:
-    mere, path = people[0], f"/reports/{filed.id}"
-    known = {one.name: one for one in accounts.list_accounts(filed.database, HOTLINE)}
+    mere, path = people[0], f"/reports/{sample.id}"
+    known = {one.name: one for one in accounts.list_accounts(sample.database, HOTLINE)}
     lead, nia = known[ana.name], known["nia"]
-    case_view.set_access(filed.database, lead, filed.id, nia.staff_id, away=True)
+    case_view.set_access(sample.database, lead, sample.id, nia.staff_id, away=True)
     assert mere.post(f"{path}/pass", {"to": "nia"}, at=path).status == 400
     assert "Passed to" not in mere.get(path).text
 
 
 @pytest.mark.rule("S-23")
-def test_what_staff_of_another_hotline_did_is_not_in_it(filed: Filed, people: tuple[Person, Person]) -> None:
-    mere, stranger = people[0], accounts.list_accounts(filed.database, HOTLINE)[0]
+def test_what_staff_of_another_hotline_did_is_not_in_it(sample: SampleReport, people: tuple[Person, Person]) -> None:
+    mere, stranger = people[0], accounts.list_accounts(sample.database, HOTLINE)[0]
     elsewhere = type(stranger)(**{**_fields(stranger), "hotline": OTHER, "name": "eti"})
-    accounts.record_act(filed.database, elsewhere, "read", filed.id)
-    assert "eti" not in mere.get(f"/reports/{filed.id}").text
+    accounts.record_act(sample.database, elsewhere, "read", sample.id)
+    assert "eti" not in mere.get(f"/reports/{sample.id}").text
 
 
 def _fields(account: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
 from tests.console.running_console import HOTLINE
-from tests.console.test_list import Filed
+from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
@@ -27,8 +27,8 @@ HELD = ("accepted", "in_progress")
 
 
 @pytest.fixture
-def filed(console: Console, made: StackPlan) -> Filed:
-    return Filed(console, made, None)
+def sample(console: Console, made: StackPlan) -> SampleReport:
+    return SampleReport(console, made, None)
 
 
 @pytest.fixture
@@ -43,28 +43,28 @@ def after(one: Person, page: Page) -> Page:
     return one.get(page.leads_to.partition("#")[0]) if page.leads_to else page
 
 
-def holder(filed: Filed) -> str | None:
-    (row,) = [row for row in rows(filed.database, t.holding) if row.hotline == HOTLINE]
+def holder(sample: SampleReport) -> str | None:
+    (row,) = [row for row in rows(sample.database, t.holding) if row.hotline == HOTLINE]
     return None if row.holder is None else str(row.holder)
 
 
 @pytest.mark.parametrize("act", ["take", "work"])
 def test_a_report_that_somebody_took_is_not_taken_unasked(
-    filed: Filed, people: tuple[Person, Person], act: str
+    sample: SampleReport, people: tuple[Person, Person], act: str
 ) -> None:
     mere, sam = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     sams = sam.get(path)
     assert "Not taken yet" in sams.text
     assert mere.post(f"{path}/take", mere.get(path).marks).status == 303
-    pass_time(filed.database, 22)
+    pass_time(sample.database, 22)
     asked = sam.post(f"{path}/{act}", sams.marks)
     assert asked.status == 400 and "mere took this report 22 s ago. Take it over?" in asked.text
-    assert holder(filed) == "mere", "nothing was done"
+    assert holder(sample) == "mere", "nothing was done"
     meres = mere.get(path)
     assert "Yes, take over from mere" in asked.text and 'name="over" value="1"' in asked.html
     took = after(sam, sam.post(f"{path}/take", asked.marks | {"over": "1"}))
-    assert "Taken by: sam" in took.text and holder(filed) == "sam"
+    assert "Taken by: sam" in took.text and holder(sample) == "sam"
     news = re.search(r'data-live="([^"]+)"', meres.html)
     assert news
     said = mere.get(news[1].replace("&amp;", "&")).text
@@ -76,19 +76,19 @@ def test_a_report_that_somebody_took_is_not_taken_unasked(
 
 @pytest.mark.parametrize("act", ["take", "work"])
 def test_what_a_colleague_holds_is_taken_over_only_after_a_question(
-    filed: Filed, people: tuple[Person, Person], act: str
+    sample: SampleReport, people: tuple[Person, Person], act: str
 ) -> None:
     """The page shows the colleague's name, and one press is still too little: a key could press the button."""
     mere, sam = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/take", mere.get(path).marks)
     page = sam.get(path)
     assert "Take over from mere" in page.text and "data-free" not in page.html
     assert "Mark as in progress" not in page.text and "Mark as in progress" in mere.get(path).text
     asked = sam.post(f"{path}/{act}", page.marks)
-    assert asked.status == 400 and "Take it over?" in asked.text and holder(filed) == "mere"
+    assert asked.status == 400 and "Take it over?" in asked.text and holder(sample) == "mere"
     assert sam.post(f"{path}/take", asked.marks).status == 400, "nor does the same form sent again"
-    assert sam.post(f"{path}/take", asked.marks | {"over": "1"}).status == 303 and holder(filed) == "sam"
+    assert sam.post(f"{path}/take", asked.marks | {"over": "1"}).status == 303 and holder(sample) == "sam"
     assert mere.post(f"{path}/take", asked.marks | {"over": "1"}).status == 400, "the answer is for what was asked"
 
 
@@ -97,23 +97,25 @@ def test_what_a_colleague_holds_is_taken_over_only_after_a_question(
     [("message", {"words": "We read it.", "do": "send"}), ("close", close_form()), ("pass", {"to": ""})],
 )
 def test_nothing_else_is_done_to_it_unasked_either(
-    filed: Filed, people: tuple[Person, Person], act: str, form: dict[str, str]
+    sample: SampleReport, people: tuple[Person, Person], act: str, form: dict[str, str]
 ) -> None:
     mere, sam = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     sams = sam.get(path)
     mere.post(f"{path}/take", mere.get(path).marks)
     asked = sam.post(f"{path}/{act}", {**form, **sams.marks})
     assert asked.status == 400 and "mere took this report" in asked.text and "Nothing was done" in asked.text
-    assert holder(filed) == "mere" and not rows(filed.database, t.answer)
+    assert holder(sample) == "mere" and not rows(sample.database, t.answer)
     if act == "message":
         assert "We read it." in asked.text, "and the words are not lost"
     assert sam.post(f"{path}/{act}", {**form, **asked.marks}).status == 303
 
 
-def test_what_nobody_has_or_was_given_to_somebody_is_taken_at_once(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_what_nobody_has_or_was_given_to_somebody_is_taken_at_once(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     mere, sam = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     sams = sam.get(path)
     mere.post(f"{path}/take", mere.get(path).marks)
     mere.post(f"{path}/pass", {"to": "sam", **mere.get(path).marks})
@@ -123,10 +125,10 @@ def test_what_nobody_has_or_was_given_to_somebody_is_taken_at_once(filed: Filed,
     assert "Taken by: mere" in after(mere, mere.post(f"{path}/take", meres.marks)).text
 
 
-def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[Person, Person]) -> None:
-    sam, path = people[1], f"/reports/{filed.id}"
+def test_the_hotlines_own_system_counts_as_somebody(sample: SampleReport, people: tuple[Person, Person]) -> None:
+    sam, path = people[1], f"/reports/{sample.id}"
     sams = sam.get(path)
-    case_actions.perform(filed.database, CaseAction(HOTLINE, filed.id, "accepted", f"staff:{HOTLINE}/call_back"))
+    case_actions.perform(sample.database, CaseAction(HOTLINE, sample.id, "accepted", f"staff:{HOTLINE}/call_back"))
     assert "The system of your hotline took this report" in sam.post(f"{path}/take", sams.marks).text
 
 
@@ -175,11 +177,11 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
 
 
 def test_what_a_colleague_wrote_to_the_reporter_is_read_before_more_is_sent(
-    filed: Filed, people: tuple[Person, Person]
+    sample: SampleReport, people: tuple[Person, Person]
 ) -> None:
     """Otherwise a reporter gets two messages that contradict each other, and a second text that asks to dial."""
     mere, sam = people
-    path = f"/reports/{filed.id}"
+    path = f"/reports/{sample.id}"
     mere.post(f"{path}/take", mere.get(path).marks)
     meres, sams = mere.get(path), sam.get(path)
     news = re.search(r'<div class="newsbar" role="status" data-live="([^"]+)"', meres.html)
@@ -188,12 +190,12 @@ def test_what_a_colleague_wrote_to_the_reporter_is_read_before_more_is_sent(
     assert "wrote to the reporter" not in mere.get(address).text
     form = {"do": "send", "answers": answers(sams)}
     assert sam.post(f"{path}/message", {"words": "Please wait.", **form, **sams.marks}).status == 303
-    pass_time(filed.database, 22)
+    pass_time(sample.database, 22)
     said = mere.get(address)
     assert "sam wrote to the reporter at" in said.text and "role=" not in said.html
     asked = mere.post(f"{path}/message", {"words": "We call you.", **form, **meres.marks})
     assert asked.status == 400 and "sam wrote to the reporter 22 s ago. Nothing was sent." in asked.text
-    assert len(rows(filed.database, t.answer)) == 1 and "We call you." in asked.html
+    assert len(rows(sample.database, t.answer)) == 1 and "We call you." in asked.html
     form["answers"] = answers(asked)
     assert mere.post(f"{path}/message", {"words": "We call you.", **form, **asked.marks}).status == 303
 
@@ -202,14 +204,16 @@ def answers(page: Page) -> str:
     return re.findall(r'name="answers" value="(\d+)"', page.html)[0]
 
 
-def test_the_same_words_are_sent_again_only_after_a_question(filed: Filed, people: tuple[Person, Person]) -> None:
+def test_the_same_words_are_sent_again_only_after_a_question(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
     """By Back a browser puts a sent text into its field again."""
     mere, _ = people
-    path, form = f"/reports/{filed.id}", {"words": "We read it.", "do": "send"}
+    path, form = f"/reports/{sample.id}", {"words": "We read it.", "do": "send"}
     assert mere.post(f"{path}/message", form | mere.get(path).marks).status == 303
-    pass_time(filed.database, 22)
+    pass_time(sample.database, 22)
     asked = mere.post(f"{path}/message", form | mere.get(path).marks)
     assert "Please check: The reporter was sent these words 22 s ago." in asked.text and "Not sent yet." in asked.text
-    assert len(rows(filed.database, t.answer)) == 1
+    assert len(rows(sample.database, t.answer)) == 1
     assert mere.post(f"{path}/message", form | asked.marks | {"anyway": "1"}).status == 303
-    assert len(rows(filed.database, t.answer)) == 2
+    assert len(rows(sample.database, t.answer)) == 2

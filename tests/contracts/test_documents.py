@@ -35,8 +35,8 @@ from tests.contracts.documents import (
 )
 from tests.docs.pages import read
 from tests.house.files import ROOT
-from tests.kit import made
-from tests.reports.judge import closed
+from tests.kit import samples
+from tests.reports.schema_check import closed
 from tokaut.__main__ import main
 
 STATUSES = {int(status) for status in HTTPStatus}
@@ -161,23 +161,29 @@ def test_a_schema_is_published_under_an_id_of_its_own(file: str) -> None:
         assert reference.startswith("#/") or reference in {one["$id"] for one in SCHEMAS.values()}
 
 
-@pytest.mark.parametrize("name", made.SAMPLES)
+@pytest.mark.parametrize("name", samples.SAMPLES)
 def test_each_sample_of_the_kit_is_a_delivery(name: str) -> None:
-    sample = json.loads((made.KIT / "samples" / name).read_text(encoding="utf-8"))
-    judge = validator(SCHEMAS["delivery-1.0.schema.json"])
-    judge.validate(sample)
+    sample = json.loads((samples.KIT / "samples" / name).read_text(encoding="utf-8"))
+    schema = validator(SCHEMAS["delivery-1.0.schema.json"])
+    schema.validate(sample)
     wrong = sample | {"data": {key: value for key, value in sample["data"].items() if key != "mode"}}
-    assert not judge.is_valid(wrong), "the schema of `data` is looked at"
+    assert not schema.is_valid(wrong), "the schema of `data` is looked at"
 
 
 def test_each_callback_of_the_kit_is_one() -> None:
-    for call in json.loads((made.KIT / "call_backs.json").read_text(encoding="utf-8")):
+    for call in json.loads((samples.KIT / "call_backs.json").read_text(encoding="utf-8")):
         validator(SCHEMAS["callback-1.0.schema.json"]).validate(json.loads(call["body"]))
 
 
 def test_what_could_not_be_read_is_of_its_schema() -> None:
     raw = unread_json(
-        report_id=made.IDS[0], mode="demo", country="VU", channel="sms", received_at=made.NOW, content_type="", body=b""
+        report_id=samples.IDS[0],
+        mode="demo",
+        country="VU",
+        channel="sms",
+        received_at=samples.NOW,
+        content_type="",
+        body=b"",
     )  # type: ignore[arg-type]  # a str as Mode
     validator(closed(SCHEMAS["cop-unread-1.0.schema.json"])).validate(json.loads(raw))
 

@@ -14,7 +14,7 @@ import pytest
 
 from reports.crypto.key_files import load_public_keys, read_private_key
 from tests.contracts.running import CONTRACTS, Running
-from tests.kit.made import KIT
+from tests.kit.samples import KIT
 from tokaut.documents.recovery_sheet import sheet_text
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from tests.support.handsets import AfricasTalking
 from tests.support.installation import Installation
 
 
-class Fronted:
+class ProxiedInstallation:
     """An installation with a second web process on a Unix socket, behind nginx. `processes` have eight threads each."""
 
     def __init__(self, processes: int = 1) -> None:
@@ -59,8 +59,8 @@ class Fronted:
 
 
 @pytest.fixture(scope="module")
-def fronted() -> Iterator[Fronted]:
+def proxied() -> Iterator[ProxiedInstallation]:
     nginx()
-    place = Fronted()
+    place = ProxiedInstallation()
     yield place
     place.down()

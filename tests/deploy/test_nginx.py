@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from tests.deploy.conftest import Fronted
+from tests.deploy.conftest import ProxiedInstallation
 from tests.deploy.proxy import SHIPPED
 from tests.faults.conversations import TO_SEND, is_sent, walk
 from tests.security.test_answers import HEADERS
@@ -28,8 +28,8 @@ HOME = "In danger? Call police 111."
 FORM = "application/x-www-form-urlencoded"
 
 
-def door(fronted: Fronted) -> str:
-    return f"/hooks/africastalking/{fronted.installation.token('africastalking')}/ussd"
+def door(proxied: ProxiedInstallation) -> str:
+    return f"/hooks/africastalking/{proxied.installation.token('africastalking')}/ussd"
 
 
 def dial(text: str = "", phone: str = "+6785550161") -> bytes:
@@ -42,32 +42,32 @@ def raw(path: str, *headers: str, body: bytes = b"", version: str = "1.1", end: 
     return end.join([*lines, *host, *headers, "", ""]).encode() + body
 
 
-def test_a_whole_report_over_tls(fronted: Fronted) -> None:
+def test_a_whole_report_over_tls(proxied: ProxiedInstallation) -> None:
     number = "+6785550160"
-    phone = fronted.phone(number)
+    phone = proxied.phone(number)
     assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
     assert is_sent(phone.type("1"))
-    fronted.installation.until_received(lambda lines: len(lines) > 0, "the report never came")
+    proxied.installation.until_received(lambda lines: len(lines) > 0, "the report never came")
 
 
 @pytest.mark.rule("A-16")
 @pytest.mark.rule("A-18")
 @pytest.mark.rule("A-19")
 @pytest.mark.rule("A-44")
-def test_every_answer_has_each_header_once(fronted: Fronted) -> None:
+def test_every_answer_has_each_header_once(proxied: ProxiedInstallation) -> None:
     """Web's answers, nginx's own, and answers to invalid requests."""
     seen = set()
     for request in (
-        raw(door(fronted), f"Content-Length: {len(dial())}", body=dial()),
-        raw(door(fronted), "Content-Length: 262145"),
-        raw(door(fronted), "Content-Length : 3", body=b"abc"),
+        raw(door(proxied), f"Content-Length: {len(dial())}", body=dial()),
+        raw(door(proxied), "Content-Length: 262145"),
+        raw(door(proxied), "Content-Length : 3", body=b"abc"),
         raw("/nosuch", "Content-Length: 0"),
         raw("/metrics", "Content-Length: 0"),
-        raw(door(fronted) + "x", "Content-Length: 0"),
+        raw(door(proxied) + "x", "Content-Length: 0"),
         raw("/" + "a" * 9000, "Content-Length: 0"),
         b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     ):
-        head, _, body = fronted.proxy.ask(request).partition(b"\r\n\r\n")
+        head, _, body = proxied.proxy.ask(request).partition(b"\r\n\r\n")
         status, *lines = head.decode().split("\r\n")
         found = [line.split(": ", 1) for line in lines]
         for name, value in HEADERS.items():
@@ -79,48 +79,48 @@ def test_every_answer_has_each_header_once(fronted: Fronted) -> None:
 
 @pytest.mark.rule("A-43")
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/%6detrics", "//metrics", "/x/../metrics", "/metrics?x=1"])
-def test_figures_are_for_this_machine_alone(fronted: Fronted, path: str) -> None:
-    unknown = ask(fronted, "/nosuch")
+def test_figures_are_for_this_machine_alone(proxied: ProxiedInstallation, path: str) -> None:
+    unknown = ask(proxied, "/nosuch")
     for forged in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "127.0.0.1"}):
-        answer = ask(fronted, path, **forged)
+        answer = ask(proxied, path, **forged)
         if "Host" not in forged:
             assert as_seen(answer) == as_seen(unknown)
         assert answer.status_code == 404 or b"tokaut_" not in answer.content
-    assert b" 200 " in fronted.web.ask("/metrics").split(b"\r\n")[0]
+    assert b" 200 " in proxied.web.ask("/metrics").split(b"\r\n")[0]
 
 
-def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fronted) -> None:
-    logged = at_rest(fronted)
+def test_the_monitor_has_an_address_that_this_machine_alone_reaches(proxied: ProxiedInstallation) -> None:
+    logged = at_rest(proxied)
     with requests.Session() as http:
         http.trust_env = False
-        figures, ready = (http.get(fronted.proxy.monitor + path, timeout=10) for path in ("/metrics", "/readyz"))
+        figures, ready = (http.get(proxied.proxy.monitor + path, timeout=10) for path in ("/metrics", "/readyz"))
         assert (figures.status_code, ready.status_code) == (200, 200)
         assert "\ntokaut_scheduler_tick_timestamp_seconds " in figures.text and "tokaut_spool_entries 0" in figures.text
-        for path in ("/", "/healthz", "/metrics/", "/x", door(fronted)):
-            answer = http.post(fronted.proxy.monitor + path, data=dial(), timeout=10)
+        for path in ("/", "/healthz", "/metrics/", "/x", door(proxied)):
+            answer = http.post(proxied.proxy.monitor + path, data=dial(), timeout=10)
             assert (answer.status_code, answer.text) == (404, "Not found\n"), path
         for header in ("X-Forwarded-For", "Forwarded"):
-            answer = http.get(fronted.proxy.monitor + "/metrics", headers={header: "for=198.51.100.7"}, timeout=10)
+            answer = http.get(proxied.proxy.monitor + "/metrics", headers={header: "for=198.51.100.7"}, timeout=10)
             assert (answer.status_code, answer.text) == (404, "Not found\n"), "who comes by another proxy"
     with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.2", fronted.proxy.monitor_port), timeout=10)
-    assert at_rest(fronted) == logged, "a scrape each 15 s says nothing"
+        socket.create_connection(("127.0.0.2", proxied.proxy.monitor_port), timeout=10)
+    assert at_rest(proxied) == logged, "a scrape each 15 s says nothing"
 
 
-def at_rest(fronted: Fronted) -> str:
+def at_rest(proxied: ProxiedInstallation) -> str:
     """Return nginx's logs once they no longer grow: it writes a line after each answer."""
-    seen, now = "", fronted.proxy.logs()
+    seen, now = "", proxied.proxy.logs()
     while seen != now:
         time.sleep(0.05)
-        seen, now = now, fronted.proxy.logs()
+        seen, now = now, proxied.proxy.logs()
     return now
 
 
-def ask(fronted: Fronted, path: str, **headers: str) -> requests.Response:
+def ask(proxied: ProxiedInstallation, path: str, **headers: str) -> requests.Response:
     """Send a request without normalising the path."""
-    with fronted.http() as http:
-        request = requests.Request("GET", fronted.proxy.url, headers=headers).prepare()
-        request.url = fronted.proxy.url + path
+    with proxied.http() as http:
+        request = requests.Request("GET", proxied.proxy.url, headers=headers).prepare()
+        request.url = proxied.proxy.url + path
         return http.send(request, allow_redirects=False, timeout=10, verify=http.verify)
 
 
@@ -129,33 +129,33 @@ def as_seen(answer: requests.Response) -> tuple[int, bytes, dict[str, str]]:
 
 
 @pytest.mark.rule("B-01")
-def test_a_wrong_secret_is_like_an_unknown_address(fronted: Fronted) -> None:
-    with fronted.http() as http:
-        unknown = as_seen(http.post(f"{fronted.proxy.url}/nosuch", data=dial()))
-        wrong = as_seen(http.post(f"{fronted.proxy.url}{door(fronted).replace('/ussd', 'x/ussd')}", data=dial()))
+def test_a_wrong_secret_is_like_an_unknown_address(proxied: ProxiedInstallation) -> None:
+    with proxied.http() as http:
+        unknown = as_seen(http.post(f"{proxied.proxy.url}/nosuch", data=dial()))
+        wrong = as_seen(http.post(f"{proxied.proxy.url}{door(proxied).replace('/ussd', 'x/ussd')}", data=dial()))
     assert unknown[0] == 404
     assert wrong == unknown
 
 
 @pytest.mark.rule("A-22")
-def test_what_a_stranger_says_of_himself_is_taken_out(fronted: Fronted) -> None:
+def test_what_a_stranger_says_of_himself_is_taken_out(proxied: ProxiedInstallation) -> None:
     """The simulator serves this machine only: it would answer any request without the proxy's header."""
     body = json.dumps({"session": "1", "phone": "+6785550101", "event": "new"})
     for forged in ({}, {"X-Forwarded-For": ""}, {"Forwarded": "for=127.0.0.1"}, {"Connection": "X-Forwarded-For"}):
-        with fronted.http() as http:
-            assert http.post(f"{fronted.proxy.url}/hooks/simulator", data=body, headers=forged).status_code == 404
-            plain = http.post(fronted.proxy.url + door(fronted), data=dial(), headers={"Content-Type": FORM, **forged})
+        with proxied.http() as http:
+            assert http.post(f"{proxied.proxy.url}/hooks/simulator", data=body, headers=forged).status_code == 404
+            plain = http.post(proxied.proxy.url + door(proxied), data=dial(), headers={"Content-Type": FORM, **forged})
         assert plain.text.startswith("CON " + HOME)
 
 
 @pytest.mark.rule("A-41")
-def test_another_name_gets_no_certificate(fronted: Fronted) -> None:
-    context = ssl.create_default_context(cafile=str(fronted.proxy.certificate))
+def test_another_name_gets_no_certificate(proxied: ProxiedInstallation) -> None:
+    context = ssl.create_default_context(cafile=str(proxied.proxy.certificate))
     context.check_hostname = False
-    with fronted.proxy.connect() as line:
+    with proxied.proxy.connect() as line:
         assert line.version() in ("TLSv1.2", "TLSv1.3")
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"), ExitStack() as stack:
-        plain = stack.enter_context(socket.create_connection(("127.0.0.1", fronted.proxy.port), timeout=10))
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", proxied.proxy.port), timeout=10))
         context.wrap_socket(plain, server_hostname="elsewhere.example")
 
 
@@ -183,41 +183,41 @@ def test_another_name_gets_no_certificate(fronted: Fronted) -> None:
     ],
     ids=ascii,
 )
-def test_a_head_that_could_be_read_two_ways_is_refused(fronted: Fronted, headers: tuple[str, ...]) -> None:
-    answer = fronted.proxy.ask(raw(door(fronted), *headers, body=b"lukaotem"))
+def test_a_head_that_could_be_read_two_ways_is_refused(proxied: ProxiedInstallation, headers: tuple[str, ...]) -> None:
+    answer = proxied.proxy.ask(raw(door(proxied), *headers, body=b"lukaotem"))
     assert answer.split(b" ")[1] in (b"400", b"501"), answer[:200]
     assert HOME.encode() not in answer
 
 
 @pytest.mark.rule("B-05")
-def test_a_head_with_bare_line_feeds_is_read_once_and_written_anew(fronted: Fronted) -> None:
+def test_a_head_with_bare_line_feeds_is_read_once_and_written_anew(proxied: ProxiedInstallation) -> None:
     """nginx accepts them, and has no setting against it. Web gets nginx's own head, and the body may contain both."""
     body = dial()
     smuggled = body + raw("/hooks/simulator", "Content-Length: 0")
-    answer = fronted.proxy.ask(raw(door(fronted), f"Content-Length: {len(body)}", body=smuggled, end="\n"))
+    answer = proxied.proxy.ask(raw(door(proxied), f"Content-Length: {len(body)}", body=smuggled, end="\n"))
     assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.startswith(b"HTTP/1.1 200") and f"CON {HOME}".encode() in answer
 
 
 @pytest.mark.rule("B-06")
 @pytest.mark.parametrize("way", ["chunked", "1.0", "expect"])
-def test_other_ways_to_send_the_same(fronted: Fronted, way: str) -> None:
+def test_other_ways_to_send_the_same(proxied: ProxiedInstallation, way: str) -> None:
     body = dial()
     pieces = [body[n : n + 7] for n in range(0, len(body), 7)]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     length = f"Content-Length: {len(body)}"
     request = {
-        "chunked": raw(door(fronted), "Transfer-Encoding: chunked", body=chunks),
-        "1.0": raw(door(fronted), length, body=body, version="1.0"),
-        "expect": raw(door(fronted), length, "Expect: 100-continue", body=body),
+        "chunked": raw(door(proxied), "Transfer-Encoding: chunked", body=chunks),
+        "1.0": raw(door(proxied), length, body=body, version="1.0"),
+        "expect": raw(door(proxied), length, "Expect: 100-continue", body=body),
     }[way]
-    assert f"CON {HOME}".encode() in fronted.proxy.ask(request)
+    assert f"CON {HOME}".encode() in proxied.proxy.ask(request)
 
 
 @pytest.mark.rule("B-09")
-def test_a_header_with_underscores_does_not_reach_web(fronted: Fronted) -> None:
+def test_a_header_with_underscores_does_not_reach_web(proxied: ProxiedInstallation) -> None:
     """Such a header could replace one that nginx sets, or a provider's signature."""
-    echo = Echo(fronted)
+    echo = Echo(proxied)
     with echo:
         seen = echo.ask(b"X_Twilio_Signature: right", b"X_Forwarded_For: 127.0.0.1", b"Content_Length: 3")
     assert b"_" not in seen.partition(b"\r\n\r\n")[0].replace(b"/hooks/", b"")
@@ -225,8 +225,8 @@ def test_a_header_with_underscores_does_not_reach_web(fronted: Fronted) -> None:
     assert b"X-Forwarded-Proto: https\r\n" in seen and b"\r\nConnection: close\r\n" in seen
 
 
-def test_forged_headers_are_replaced(fronted: Fronted) -> None:
-    echo = Echo(fronted)
+def test_forged_headers_are_replaced(proxied: ProxiedInstallation) -> None:
+    echo = Echo(proxied)
     with echo:
         seen = echo.ask(b"X-Forwarded-For: 10.0.0.1", b"Forwarded: for=10.0.0.1", b"X-Real-IP: 10.0.0.1",
                         b"X-Forwarded-Host: a.example", b"X-Forwarded-Prefix: /a", b"X-Forwarded-Port: 1")  # fmt: skip
@@ -236,10 +236,10 @@ def test_forged_headers_are_replaced(fronted: Fronted) -> None:
 class Echo:
     """A server that replaces web for one request and returns what nginx sent."""
 
-    def __init__(self, fronted: Fronted) -> None:
-        self.fronted = fronted
-        self.path = fronted.folder / "web.sock"
-        self.aside = fronted.folder / "aside.sock"
+    def __init__(self, proxied: ProxiedInstallation) -> None:
+        self.fronted = proxied
+        self.path = proxied.folder / "web.sock"
+        self.aside = proxied.folder / "aside.sock"
 
     def __enter__(self) -> Echo:
         self.path.rename(self.aside)
@@ -274,26 +274,26 @@ class Echo:
 
 
 @pytest.mark.rule("B-04")
-def test_the_largest_body_is_read_and_one_more_byte_is_not(fronted: Fronted) -> None:
+def test_the_largest_body_is_read_and_one_more_byte_is_not(proxied: ProxiedInstallation) -> None:
     head = dial() + b"&more="
-    with fronted.http() as http:
+    with proxied.http() as http:
         for size, status in ((262_144, 200), (262_145, 413)):
             body = head + b"a" * (size - len(head))
-            answer = http.post(fronted.proxy.url + door(fronted), data=body, headers={"Content-Type": FORM})
+            answer = http.post(proxied.proxy.url + door(proxied), data=body, headers={"Content-Type": FORM})
             assert answer.status_code == status
             assert answer.content == b"" or status == 200
     in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (262_145, head + b"a" * (262_145 - len(head)))
-    answer = fronted.proxy.ask(raw(door(fronted), "Transfer-Encoding: chunked", body=in_chunks))
+    answer = proxied.proxy.ask(raw(door(proxied), "Transfer-Encoding: chunked", body=in_chunks))
     assert answer.split(b" ")[1] == b"413"
 
 
-def test_no_body_is_written_to_the_disk(fronted: Fronted) -> None:
+def test_no_body_is_written_to_the_disk(proxied: ProxiedInstallation) -> None:
     """A chunked body of the largest size: nginx would otherwise write it to a file without any message."""
-    folder = fronted.folder / "temp-client_body"
+    folder = proxied.folder / "temp-client_body"
     before = folder.stat().st_mtime_ns
     body = dial() + b"&more=" + b"a" * 200_000
     in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    answer = fronted.proxy.ask(raw(door(fronted), "Transfer-Encoding: chunked", body=in_chunks))
+    answer = proxied.proxy.ask(raw(door(proxied), "Transfer-Encoding: chunked", body=in_chunks))
     assert f"CON {HOME}".encode() in answer
     assert folder.stat().st_mtime_ns == before
 
@@ -305,8 +305,8 @@ def test_no_body_is_written_to_the_disk(fronted: Fronted) -> None:
         (f"/{'a' * 8200}", "414"),
     ],
 )
-def test_a_long_line(fronted: Fronted, head: str, status: str) -> None:
-    assert fronted.proxy.ask(raw(head, "Content-Length: 0")).split(b" ")[1] == status.encode()
+def test_a_long_line(proxied: ProxiedInstallation, head: str, status: str) -> None:
+    assert proxied.proxy.ask(raw(head, "Content-Length: 0")).split(b" ")[1] == status.encode()
 
 
 @pytest.mark.parametrize(
@@ -319,34 +319,34 @@ def test_a_long_line(fronted: Fronted, head: str, status: str) -> None:
         ([f"X-{n}: " + "a" * 8000 for n in range(5)], "400"),
     ],
 )
-def test_many_and_long_headers(fronted: Fronted, headers: list[str], status: str) -> None:
-    assert fronted.proxy.ask(raw("/nosuch", "Content-Length: 0", *headers)).split(b" ")[1] == status.encode()
+def test_many_and_long_headers(proxied: ProxiedInstallation, headers: list[str], status: str) -> None:
+    assert proxied.proxy.ask(raw("/nosuch", "Content-Length: 0", *headers)).split(b" ")[1] == status.encode()
 
 
-def test_a_visitor_is_slowed_and_a_provider_is_not(fronted: Fronted) -> None:
-    with fronted.http() as http:
+def test_a_visitor_is_slowed_and_a_provider_is_not(proxied: ProxiedInstallation) -> None:
+    with proxied.http() as http:
         visits = {404}
         for _ in range(1000):  # the number depends on the speed of this machine
-            visits.add(http.get(f"{fronted.proxy.url}/nosuch").status_code)
+            visits.add(http.get(f"{proxied.proxy.url}/nosuch").status_code)
             if 429 in visits:
                 break
-        calls = [http.post(fronted.proxy.url + door(fronted), data=dial()).status_code for _ in range(60)]
+        calls = [http.post(proxied.proxy.url + door(proxied), data=dial()).status_code for _ in range(60)]
     assert visits == {404, 429}
     assert set(calls) == {200}
 
 
 @pytest.mark.rule("X-22")
-def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
+def test_slow_senders_hold_no_thread_of_web(proxied: ProxiedInstallation) -> None:
     """40 half heads and 40 half bodies; web has eight threads. A head has 10 s, the rest of a request 5 s."""
-    half_head = f"POST {door(fronted)} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode()
-    half_body = raw(door(fronted), "Content-Length: 200", body=b"sessionId=ATUid_slow&text=")
+    half_head = f"POST {door(proxied)} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode()
+    half_body = raw(door(proxied), "Content-Length: 200", body=b"sessionId=ATUid_slow&text=")
     for attempt in range(5):  # on a busy machine they may be cut off first
         with ExitStack() as stack:
             began = time.monotonic()
-            slow = [stack.enter_context(fronted.proxy.connect()) for _ in range(80)]
+            slow = [stack.enter_context(proxied.proxy.connect()) for _ in range(80)]
             for number, line in enumerate(slow):
                 line.sendall(half_head if number % 2 else half_body)
-            phone = fronted.phone(f"+678555019{attempt}")
+            phone = proxied.phone(f"+678555019{attempt}")
             phone.dial()
             assert is_sent([phone.type(reply) for reply in (*TO_SEND, "1")][-1])
             is_answered_first = not any(map(has_answer, slow))
@@ -372,10 +372,10 @@ def has_answer(line: ssl.SSLSocket) -> bool:
 
 
 @pytest.mark.rule("X-22")
-def test_a_worker_has_a_file_for_each_connection(fronted: Fronted) -> None:
+def test_a_worker_has_a_file_for_each_connection(proxied: ProxiedInstallation) -> None:
     """Whatever limit the unit left: a worker without free file descriptors answers nobody."""
     connections = int(re.findall(r"worker_connections (\d+);", SHIPPED.read_text())[0])
-    for pid in fronted.proxy.workers():
+    for pid in proxied.proxy.workers():
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert int(re.findall(r"Max open files +(\d+)", limits)[0]) > connections
     unit = SHIPPED.with_name("nginx-limits.conf").read_text()
@@ -388,17 +388,19 @@ def test_a_worker_has_a_file_for_each_connection(fronted: Fronted) -> None:
     ("path", "status"),
     [("/hooks/africastalking/x/ussd", b"404"), ("/nosuch", b"404"), ("/hooks/twilio/sms", b"403")],
 )
-def test_a_wrong_secret_is_refused_before_the_body_comes(fronted: Fronted, path: str, status: bytes) -> None:
-    with fronted.proxy.connect() as line:
+def test_a_wrong_secret_is_refused_before_the_body_comes(
+    proxied: ProxiedInstallation, path: str, status: bytes
+) -> None:
+    with proxied.proxy.connect() as line:
         line.sendall(raw(path, "Content-Length: 200", body=b"x"))
         assert line.recv(65536).split(b" ")[1] == status
 
 
 @pytest.mark.rule("X-22")
-def test_a_body_that_drips_is_cut(fronted: Fronted) -> None:
+def test_a_body_that_drips_is_cut(proxied: ProxiedInstallation) -> None:
     """With a limit only between two bytes, a byte each half second would hold a connection for ever."""
-    with fronted.proxy.connect() as line:
-        line.sendall(raw(door(fronted), "Content-Length: 200"))
+    with proxied.proxy.connect() as line:
+        line.sendall(raw(door(proxied), "Content-Length: 200"))
         line.settimeout(0.5)
         answer = b""
         for _ in range(60):
@@ -413,8 +415,8 @@ def test_a_body_that_drips_is_cut(fronted: Fronted) -> None:
 
 
 @pytest.mark.rule("X-23")
-def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
-    token, wrong = fronted.installation.token("africastalking"), "Wrong-Token-Of-A-Stranger-0123456789"
+def test_no_log_holds_a_secret_an_address_or_a_word(proxied: ProxiedInstallation) -> None:
+    token, wrong = proxied.installation.token("africastalking"), "Wrong-Token-Of-A-Stranger-0123456789"
     words = "Lukaotem"
     paths = [
         f"/hooks/africastalking/{token}/ussd?text={words}",
@@ -438,40 +440,40 @@ def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
 
     def all_of_it() -> None:
         for request in every_way():
-            with fronted.proxy.connect() as line:
+            with proxied.proxy.connect() as line:
                 line.sendall(request)
                 line.settimeout(0.2)
                 with suppress(TimeoutError):
                     line.recv(4096)
 
     all_of_it()
-    away = fronted.folder / "gone.sock"
-    (fronted.folder / "web.sock").rename(away)
+    away = proxied.folder / "gone.sock"
+    (proxied.folder / "web.sock").rename(away)
     try:  # web is unavailable: nginx writes to its error log
         all_of_it()
         health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        assert fronted.proxy.ask(health)[9:12] == b"502"
+        assert proxied.proxy.ask(health)[9:12] == b"502"
     finally:
-        away.rename(fronted.folder / "web.sock")
-    until(lambda: "GET /healthz 502" in fronted.proxy.logs(), "the operator learns nothing")
-    found = fronted.proxy.logs()
+        away.rename(proxied.folder / "web.sock")
+    until(lambda: "GET /healthz 502" in proxied.proxy.logs(), "the operator learns nothing")
+    found = proxied.proxy.logs()
     for secret in (token, wrong, words, base64.b64encode(token.encode()).decode(), "hooks", "Hooks", "5550161"):
         assert secret not in found, secret
-    assert all(len(line.split()) == 7 for line in (fronted.folder / "access.log").read_text().splitlines())
+    assert all(len(line.split()) == 7 for line in (proxied.folder / "access.log").read_text().splitlines())
 
 
 # Restart
 
 
-def test_calls_wait_in_the_socket_while_web_restarts(fronted: Fronted) -> None:
+def test_calls_wait_in_the_socket_while_web_restarts(proxied: ProxiedInstallation) -> None:
     """No call is refused: systemd holds the socket, and nginx waits."""
-    phone = fronted.phone("+6785550163")
+    phone = proxied.phone("+6785550163")
     assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
-    fronted.web.stop()
-    fronted.web.start()
+    proxied.web.stop()
+    proxied.web.start()
     assert is_sent(phone.type("1"))
 
 
-def test_the_file_is_one_that_nginx_itself_finds_right(fronted: Fronted) -> None:
-    assert "[warn]" not in (fronted.folder / "stderr").read_text()
-    assert Path(fronted.folder / "error.log").exists()
+def test_the_file_is_one_that_nginx_itself_finds_right(proxied: ProxiedInstallation) -> None:
+    assert "[warn]" not in (proxied.folder / "stderr").read_text()
+    assert Path(proxied.folder / "error.log").exists()

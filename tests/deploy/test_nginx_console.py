@@ -13,7 +13,7 @@ from console.responses import CSP
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
 from tests.console.test_access_control import HEADERS
-from tests.deploy.desk_proxy import HOTLINE, ConsoleInstallation
+from tests.deploy.console_proxy import HOTLINE, ConsoleInstallation
 from tests.deploy.proxy import nginx
 from tests.support.hotline_clients import HotlineClient, first_delivery, store_report
 from tests.support.wait import until

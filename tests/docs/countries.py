@@ -92,6 +92,6 @@ def _stands(of: Country, criterion: str) -> str:
 
 
 def _table(heads: list[str], row: Callable[[Country], list[str]]) -> str:
-    lands = load_countries(shipped_countries(), "demo")
-    rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(lands, key=lambda of: of.name))]
+    served = load_countries(shipped_countries(), "demo")
+    rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(served, key=lambda of: of.name))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)

@@ -26,7 +26,7 @@ from runtime.settings import (
     WebSecrets,
 )
 from runtime.settings.environment import Setting
-from tests.docs import countries, dashboards, decisions, faults, manual, nights, readiness, rules, submissions
+from tests.docs import countries, dashboards, decisions, escalation_times, faults, manual, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tests.support.settings import default_text, settings_of
@@ -217,8 +217,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/reference/database.md", "shared tables"): shared_tables,
     ("docs/safeguarding.md", "proofs"): rules.table,
     ("docs/reliability.md", "faults"): faults.table,
-    ("docs/clocks.md", "clocks"): nights.times,
-    ("docs/clocks.md", "night"): nights.night,
+    ("docs/clocks.md", "clocks"): escalation_times.times,
+    ("docs/clocks.md", "night"): escalation_times.timeline,
     ("docs/countries.md", "shown"): countries.shown,
     ("docs/countries.md", "missing"): countries.missing,
     ("docs/countries.md", "law"): countries.law,
@@ -237,7 +237,7 @@ def main() -> None:
         (ROOT / path).write_text(text, encoding="utf-8")
     (ROOT / "docs/tokaut.1").write_text(manual.page(), encoding="utf-8")
     (ROOT / ".env.example").write_text(env_example(), encoding="utf-8")
-    (ROOT / "docs/clocks.svg").write_text(nights.picture(), encoding="utf-8")
+    (ROOT / "docs/clocks.svg").write_text(escalation_times.picture(), encoding="utf-8")
     for name, words in graph_files(flow_graphs(book())).items():
         (ROOT / "docs/flows" / name).write_text(words, encoding="utf-8")
 

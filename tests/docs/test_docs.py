@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from gateway.metrics import COUNTED
 from reports.store.privileges.rights import OWNER, ROLES
 from runtime.logs import EVENTS
-from tests.docs import decisions, generated, manual, nights
+from tests.docs import decisions, escalation_times, generated, manual
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called
 from tokaut.settings_file import OTHER_SETTINGS
@@ -134,7 +134,7 @@ def renamed(text: str) -> list[tuple[str, str]]:
 
 
 def test_the_picture_of_the_clocks_is_of_the_nights_that_are_walked() -> None:
-    assert read("docs/clocks.svg") == nights.picture(), "draw it anew: python -m tests.docs.generated"
+    assert read("docs/clocks.svg") == escalation_times.picture(), "draw it anew: python -m tests.docs.generated"
 
 
 def test_every_decision_has_its_four_parts_in_25_lines() -> None:

@@ -1,4 +1,4 @@
-"""The nights of docs/clocks.md as a picture: a band for each priority, a mark for each person or hotline."""
+"""The timelines of docs/clocks.md as a picture: a band for each priority, a mark for each person or hotline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from runtime.time_units import MINUTE
 LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: names, band width, top margin, band height, label row
 GIVEN, TOLD, LINE, PALE = "#1f6f8b", "#b5562f", "#555", "#888"
 CLOSE = 30  # share of a band
-Nights = Mapping[str, list[tuple[int, str]]]
+Timelines = Mapping[str, list[tuple[int, str]]]
 
 
-def drawn(nights: Nights, names: Mapping[str, str], said: Callable[[int], str]) -> str:
+def drawn(timelines: Timelines, names: Mapping[str, str], said: Callable[[int], str]) -> str:
     """Return the picture. `names`: short names. `said`: minutes in words. Close events share one mark."""
-    height = TOP + BAND * len(nights) + 10
-    bands = [row for n, priority in enumerate(nights) for row in _band(n, priority, nights[priority], names, said)]
+    height = TOP + BAND * len(timelines) + 10
+    bands = [
+        row for n, priority in enumerate(timelines) for row in _band(n, priority, timelines[priority], names, said)
+    ]
     title = "A report that nobody takes on: who is asked, and when"
     return "\n".join(
         [

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
-from tests.drops.caller import Outcome, Way
-from tests.drops.street import Figures, figures, on_a_street_of_its_own
-from tests.drops.table import AGAIN_WAYS, EVERY_WAY, WAYS, again_table, callers_of, left_table, tables
+from tests.drops.caller import DropConditions, Outcome
+from tests.drops.simulation import Figures, call_all_with_own_valkey, figures
+from tests.drops.table import AGAIN_CONDITIONS, ALL_CONDITIONS, CONDITIONS, again_table, callers_of, left_table, tables
 
 ROOT = Path(__file__).parents[2]
 CALLERS, SEED = 2_000, 1
@@ -28,13 +28,16 @@ WORDS_GOAL = 60  # % with all words, if the network also waits one minute and ha
 
 def main(environ: Mapping[str, str], console: Console) -> int:
     callers, seed = int(environ.get("CALLERS") or CALLERS), int(environ.get("SEED") or SEED)
-    found: dict[Way, list[Outcome]] = {way: [] for way in EVERY_WAY}
+    found: dict[DropConditions, list[Outcome]] = {conditions: [] for conditions in ALL_CONDITIONS}
     with Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn(), console=console) as progress:
-        bars = {way: progress.add_task(_title(way), total=callers_of(way, callers)) for way in EVERY_WAY}
-        for way, outcomes in _all(callers, seed):
-            found[way] += outcomes
-            progress.advance(bars[way], len(outcomes))
-    shown = {way: figures(outcomes) for way, outcomes in found.items()}
+        bars = {
+            conditions: progress.add_task(_title(conditions), total=callers_of(conditions, callers))
+            for conditions in ALL_CONDITIONS
+        }
+        for conditions, outcomes in _all(callers, seed):
+            found[conditions] += outcomes
+            progress.advance(bars[conditions], len(outcomes))
+    shown = {conditions: figures(outcomes) for conditions, outcomes in found.items()}
     made = tables(shown, seed), again_table(shown), left_table(shown)
     console.print(*made, sep="\n", highlight=False, soft_wrap=True)
     if (callers, seed) == (CALLERS, SEED):
@@ -44,39 +47,44 @@ def main(environ: Mapping[str, str], console: Console) -> int:
     return int(_missed(shown, console))
 
 
-def _all(callers: int, seed: int) -> Iterator[tuple[Way, list[Outcome]]]:
+def _all(callers: int, seed: int) -> Iterator[tuple[DropConditions, list[Outcome]]]:
     with ProcessPoolExecutor(os.cpu_count(), initializer=_quiet) as pool:
         started = {
-            pool.submit(on_a_street_of_its_own, way, seed, street): way
-            for way in EVERY_WAY
-            for street in _streets(callers_of(way, callers))
+            pool.submit(call_all_with_own_valkey, conditions, seed, indices): conditions
+            for conditions in ALL_CONDITIONS
+            for indices in _index_ranges(callers_of(conditions, callers))
         }
         for future in as_completed(started):
             yield started[future], future.result()
 
 
-def _streets(callers: int) -> list[range]:
+def _index_ranges(callers: int) -> list[range]:
     return [range(first, min(first + ON_ONE_STREET, callers)) for first in range(0, callers, ON_ONE_STREET)]
 
 
-def _missed(shown: Mapping[Way, Figures], console: Console) -> bool:
-    as_built = shown[WAYS[0]]
-    wrong = [way for way, one in shown.items() if one.false_sent or one.foreign]
-    for way in wrong:
-        console.print(f"[bold red]{_title(way)}: Sent without a report, or another's words in it[/]")
+def _missed(shown: Mapping[DropConditions, Figures], console: Console) -> bool:
+    as_built = shown[CONDITIONS[0]]
+    wrong = [conditions for conditions, one in shown.items() if one.false_sent or one.foreign]
+    for conditions in wrong:
+        console.print(f"[bold red]{_title(conditions)}: Sent without a report, or another's words in it[/]")
     if as_built.sent < GOAL:
         console.print(f"[bold red]{as_built.sent:.1f} % are sent; the goal is {GOAL} %[/]")
-    words = shown[AGAIN_WAYS[0.05, 0.5]].words
+    words = shown[AGAIN_CONDITIONS[0.05, 0.5]].words
     if words < WORDS_GOAL:
         console.print(f"[bold red]all words of {words:.1f} % arrive; the goal is {WORDS_GOAL} %[/]")
     return bool(wrong) or as_built.sent < GOAL or words < WORDS_GOAL
 
 
-def _title(way: Way) -> str:
-    words = "before" if way.words_before else "after"
-    bad = f", bad screen {way.bad_screen}" if way.bad_screen else ""
-    again = f", {way.dial_again:.0%} dial again" if way.dial_again else ""
-    return f"{way.chance:.0%}, words {words} Send" + (", network's limits" if way.limit else "") + bad + again
+def _title(conditions: DropConditions) -> str:
+    words = "before" if conditions.words_before else "after"
+    bad = f", bad screen {conditions.bad_screen}" if conditions.bad_screen else ""
+    again = f", {conditions.dial_again:.0%} dial again" if conditions.dial_again else ""
+    return (
+        f"{conditions.chance:.0%}, words {words} Send"
+        + (", network's limits" if conditions.limit else "")
+        + bad
+        + again
+    )
 
 
 def _write(page: str, name: str, made: str) -> None:

@@ -46,7 +46,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Way:
+class DropConditions:
     """Conditions of a run. `chance`: of a drop at each screen. `limit`: of the network, if it has one.
 
     `bad_screen`: beginning of a screen at which reporters hang up for good, with a chance of `HANGS_UP`. `dial_again`:
@@ -84,8 +84,10 @@ class HungUp(Exception):
 
 
 class Caller:
-    def __init__(self, app: App, person: Person, way: Way, chance: random.Random, clock: Clock) -> None:
-        self._app, self._person, self._way, self._chance, self._clock = app, person, way, chance, clock
+    def __init__(
+        self, app: App, person: Person, conditions: DropConditions, chance: random.Random, clock: Clock
+    ) -> None:
+        self._app, self._person, self._conditions, self._chance, self._clock = app, person, conditions, chance, clock
         self._phone = app.ussd(person.phone, chance.choice(CHANNELS))
         self._screens = self._dropped = 0
         self._saw_sent = self._knows_how_to_go_on = False
@@ -111,7 +113,7 @@ class Caller:
                 return
 
     def _dials_again(self) -> bool:
-        return bool(self._left) and self._knows_how_to_go_on and self._person.patience < self._way.dial_again
+        return bool(self._left) and self._knows_how_to_go_on and self._person.patience < self._conditions.dial_again
 
     def _one_call(self) -> None:
         self._dialled = self._clock.now
@@ -129,18 +131,18 @@ class Caller:
             screen = self._receive(self._phone.type(reply).text)
             if typing:
                 self._left.pop(0)
-            if self._saw_sent and (self._way.words_before or (after_send and not self._left)):
+            if self._saw_sent and (self._conditions.words_before or (after_send and not self._left)):
                 return
         raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
 
     def _receive(self, screen: str) -> str:
         """Read a screen and return it. Half of the drops happen before it is shown, half while it is read."""
-        drops = self._chance.random() < self._way.chance
+        drops = self._chance.random() < self._conditions.chance
         if drops and self._chance.random() < 0.5:
             raise Dropped
         self._screens += 1
         self._shown = self._clock.now
-        bad_screen = self._way.bad_screen
+        bad_screen = self._conditions.bad_screen
         if bad_screen and question(screen).startswith(bad_screen) and self._chance.random() < HANGS_UP:
             raise HungUp
         if question(screen).startswith(SENT) and not self._saw_sent:
@@ -154,7 +156,7 @@ class Caller:
 
     def _take(self, seconds: float) -> None:
         """Spend time with a screen open; the network may end the call meanwhile."""
-        limit = self._way.limit
+        limit = self._conditions.limit
         if limit is not None:
             left = min(self._shown + limit.reply, self._dialled + limit.call) - self._clock.now
             if left < seconds:

@@ -62,7 +62,7 @@ class Person:
         return next(reply for begins, reply in replies.items() if screen.startswith(begins))
 
 
-def meet(seed: int, index: int) -> Person:
+def make_person(seed: int, index: int) -> Person:
     chance = random.Random(f"person {seed} {index}")
     mark = "".join(chance.choices("abcdefghkmnprstuvwxyz", k=6))
     return Person(

@@ -17,7 +17,7 @@ from functools import partial
 from rich.console import Console
 
 from tests.faults import verdict_table
-from tests.faults.experiment import RESULTS, SIZES, NoVerdict, Run
+from tests.faults.experiment import RESULTS, SIZES, ExperimentFailed, Run
 from tests.faults.mutants import EXPECTED_FINDINGS
 from tests.faults.other_parts import run_pytest_part
 from tests.faults.progress_view import Row, View
@@ -130,7 +130,7 @@ def _run_part(part: Part, view: View, console: Console) -> bool:
 def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
     try:
         verdict = Run(SIZES[name], seed, database, watch=row.watch(SIZES[name])).go()
-    except NoVerdict as why:
+    except ExperimentFailed as why:
         return True, f"[bold red]No verdict:[/] {why}"
     said = [
         verdict_table.table(verdict, seed, database),
@@ -153,7 +153,7 @@ def _mutant(name: str, row: Row) -> tuple[bool, str]:
         verdict = Run(form, 1, mutant=name, watch=row.watch(form)).go()
         found = bool(verdict.lost if EXPECTED_FINDINGS[name] == "lost" else verdict.duplicates)
         seen = f"lost {len(verdict.lost)}  duplicates {len(verdict.duplicates)}"
-    except NoVerdict as why:
+    except ExperimentFailed as why:
         found, seen = False, f"no verdict: {why}"
     mark = "[green]detected[/]" if found else "[bold red]NOT DETECTED[/]"
     return not found, f"mutant {name:20} {mark}  {seen}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults.caller_script import ALREADY_SENT, HOME, OWN_WORDS, CallerScript, kept_words
 from tests.faults.client import Answer, NoAnswer, Request
-from tests.faults.handset_channels import Line, Seen, without_lines_above
+from tests.faults.handset_channels import PhoneChannel, Seen, without_lines_above
 
 if TYPE_CHECKING:
     from tests.faults.callers import Callers
@@ -40,7 +40,7 @@ class CallFailed(Exception):
 class Call:
     callers: Callers
     script: CallerScript
-    line: Line
+    line: PhoneChannel
     chance: random.Random
     may_drop: bool
     is_sent: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tests.faults.handset_channels import BY_SMS, KINDS, Line, without_lines_above
+from tests.faults.handset_channels import BY_SMS, KINDS, PhoneChannel, without_lines_above
 
 HOME = "In danger? Call"
 ALREADY_SENT = "Sent"
@@ -23,7 +23,7 @@ class CallerScript:
     index: int
     phone: str
     words: str
-    line: type[Line]
+    line: type[PhoneChannel]
     danger: str
     category: str
     about: str

@@ -19,8 +19,8 @@ from pathlib import Path
 from tests.faults.call import Call, CallFailed
 from tests.faults.caller_script import CallerScript, make_script
 from tests.faults.client import Client
-from tests.faults.handset_channels import AfricasTalkingSms, AfricasTalkingUssd, Line, ProviderAccess
-from tests.faults.ledger import Ledger
+from tests.faults.handset_channels import AfricasTalkingSms, AfricasTalkingUssd, PhoneChannel, ProviderAccess
+from tests.faults.json_lines import JsonLinesFile
 from tests.faults.sms_provider import SmsProvider
 
 MOST_CALLS = 12
@@ -57,7 +57,7 @@ class Callers:
     """All simulated reporters of a run."""
 
     plan: Plan
-    ledger: Ledger
+    ledger: JsonLinesFile
     access: ProviderAccess
     next: int = 0
     gave_up: int = 0
@@ -106,7 +106,7 @@ class Callers:
                 await asyncio.sleep(min(0.3 * 2**attempt, DIALS_AGAIN_AFTER))
         self.gave_up += 1
 
-    def _line(self, script: CallerScript) -> Line:
+    def _line(self, script: CallerScript) -> PhoneChannel:
         line = script.line
         if line.needs not in self.access.secrets:
             line = AfricasTalkingSms if script.sms else AfricasTalkingUssd
@@ -121,7 +121,7 @@ class Callers:
 async def main(plan: Plan) -> None:
     inbox = SmsProvider()
     await inbox.listen(plan.texts_port, plan.texts_at)
-    ledger = Ledger(Path(plan.ledger))
+    ledger = JsonLinesFile(Path(plan.ledger))
     callers = Callers(plan, ledger, ProviderAccess(plan.web, plan.secrets, inbox))
     await callers.run()
     ledger.close()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.faulty_installation import TOKAUT_PROCESSES, FaultyInstallation
+from tests.faults.json_lines import JsonLinesFile
 from tests.faults.kills import Killer
-from tests.faults.ledger import Ledger
 
 HOUR, DAY = 3600, 86_400
 DISTANCES = (2 * HOUR, -2 * HOUR, 11 * HOUR, -11 * HOUR, 15 * DAY)  # seconds
@@ -46,7 +46,9 @@ def plan(seed: int, reports: int, count: int) -> list[Jump]:
 class ClockJumper:
     """Carry out the jumps. Call `look` in the main thread, like the killer's."""
 
-    def __init__(self, installation: FaultyInstallation, jumps: Sequence[Jump], killer: Killer, ledger: Ledger) -> None:
+    def __init__(
+        self, installation: FaultyInstallation, jumps: Sequence[Jump], killer: Killer, ledger: JsonLinesFile
+    ) -> None:
         self._installation = installation
         self._waiting = list(jumps)
         self._killer = killer

@@ -16,11 +16,11 @@ from tests.faults.callers import Plan
 from tests.faults.clock_jumps import ClockJumper
 from tests.faults.differing_answers import opened_circuits
 from tests.faults.faulty_installation import FaultyInstallation
+from tests.faults.json_lines import JsonLinesFile, LineCounter, lines
 from tests.faults.kill_triggers import KillTriggers
 from tests.faults.kills import Killer
-from tests.faults.ledger import Ledger, LineCounter, lines
 from tests.faults.open_work import OpenWork
-from tests.faults.verdict import Verdict, judge
+from tests.faults.verdict import Verdict, compare_records
 from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, binaries
@@ -75,7 +75,7 @@ SIZES = {
 }
 
 
-class NoVerdict(Exception):
+class ExperimentFailed(Exception):
     """Raised if the experiment itself failed: its verdict would mean nothing."""
 
 
@@ -87,9 +87,9 @@ def finish_texts(work: OpenWork) -> None:
 
 
 def finish(work: OpenWork, seconds: float, look: Callable[[], None]) -> None:
-    """Wait until no row is due and the spool is empty; move time on to work that is scheduled later. Raises NoVerdict.
+    """Wait until no row is due and the spool is empty; move time on to work that is scheduled later.
 
-    `seconds`: how long due work may take before time is moved. `look` is called repeatedly.
+    `seconds`: how long due work may take before time is moved. `look` is called repeatedly. Raises ExperimentFailed.
     """
     _until_idle(work, seconds, look)
     for _ in range(MOST_MOVES):
@@ -97,10 +97,10 @@ def finish(work: OpenWork, seconds: float, look: Callable[[], None]) -> None:
         if not any(left.values()):
             return
         if work.offset + work.seconds_until_last_due() > LONGEST:
-            raise NoVerdict(f"something waits for longer than {LONGEST} s: {left}; see {RESULTS}")
+            raise ExperimentFailed(f"something waits for longer than {LONGEST} s: {left}; see {RESULTS}")
         work.move_time(work.seconds_until_last_due())
         _until_idle(work, MAX_WAIT, look)
-    raise NoVerdict(f"not finished after all: {left}; see {RESULTS}")
+    raise ExperimentFailed(f"not finished after all: {left}; see {RESULTS}")
 
 
 def _until_idle(work: OpenWork, at_most: float, look: Callable[[], None]) -> None:
@@ -135,7 +135,7 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.form.jumps and LIBRARY is None:
-            raise NoVerdict(ABSENT)
+            raise ExperimentFailed(ABSENT)
         self._texts_port = free_port()
         settings = {"AFRICASTALKING_URL": f"http://127.0.0.1:{self._texts_port}"}
         self.installation = FaultyInstallation(
@@ -154,11 +154,11 @@ class Run:
         if self.database == "sqlite":
             return None
         if (found := binaries()) is None:
-            raise NoVerdict("there are no PostgreSQL binaries: `make setup` brings them")
+            raise ExperimentFailed("there are no PostgreSQL binaries: `make setup` brings them")
         return Postgres(found).start()
 
     def go(self) -> Verdict:
-        """Run and return the verdict. Raises NoVerdict. If the verdict is bad, copy records and logs to var/faults."""
+        """Return the verdict, or raise ExperimentFailed. If the verdict is bad, copy records and logs to var/faults."""
         is_good = False
         try:
             self._report_progress()
@@ -169,7 +169,7 @@ class Run:
             else:
                 self._doing = "finishing"
                 finish(self.installation, self.form.patience, self._report_progress)
-            verdict = self._judge()
+            verdict = self._compare_records()
             is_good = not verdict.bad
         finally:
             if not is_good:
@@ -181,7 +181,7 @@ class Run:
 
     def _let_call(self) -> None:
         self._doing = "calling"
-        ledger = Ledger(self.folder / "kills.jsonl")
+        ledger = JsonLinesFile(self.folder / "kills.jsonl")
         counts = self.form.counts(self.database)
         planned = kills.plan(self.seed, self.form.reports, counts, self.form.hotline_away)
         killer = Killer(self.installation, planned, ledger)
@@ -199,7 +199,7 @@ class Run:
                 self._sent, self._killed = aims.sent, len(killer.done)
                 self._report_progress()
                 if callers.poll() is not None:
-                    raise NoVerdict(f"the callers ended with {callers.returncode}; see {RESULTS}")
+                    raise ExperimentFailed(f"the callers ended with {callers.returncode}; see {RESULTS}")
                 self._check_processes()
                 time.sleep(TICK)
             finish_texts(self.installation)
@@ -210,16 +210,16 @@ class Run:
             callers.stdout.close()
             ledger.close()
         if aims.gave_up:
-            raise NoVerdict(f"{aims.gave_up} callers never came to Sent; see {RESULTS}")
+            raise ExperimentFailed(f"{aims.gave_up} callers never came to Sent; see {RESULTS}")
 
     def _check_processes(self) -> None:
-        """Raise NoVerdict if a process has ended that was not killed."""
+        """Raise ExperimentFailed if a process has ended that was not killed."""
         if time.monotonic() < self._checked_at + CHECK_SECONDS:
             return
         self._checked_at = time.monotonic()
         for name, process in list(self.installation.processes.items()):
             if process.poll() not in (None, -signal.SIGKILL):
-                raise NoVerdict(f"{name} ended by itself with {process.returncode}; see {RESULTS}")
+                raise ExperimentFailed(f"{name} ended by itself with {process.returncode}; see {RESULTS}")
 
     def _start_callers(self) -> subprocess.Popen[bytes]:
         installation, form = self.installation, self.form
@@ -250,12 +250,12 @@ class Run:
         left = self.installation.unfinished() | {"words": self.installation.count("pending WHERE kind = 'update'")}
         return left | {"beyond its period": len(rows)}
 
-    def _judge(self) -> Verdict:
+    def _compare_records(self) -> Verdict:
         self._doing = "judging"
         callers = lines(self.folder / "callers.jsonl")
         faults = [line["why"] for line in callers if line["event"] == "fault"]
         if faults:
-            raise NoVerdict(f"{len(faults)} callers failed, the first with {faults[0]}")
+            raise ExperimentFailed(f"{len(faults)} callers failed, the first with {faults[0]}")
         marked = [
             str(row[0]) for row in self.installation.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")
         ]
@@ -266,7 +266,7 @@ class Run:
         ]
         anew = bool(self.form.jumps)
         opened = opened_circuits(self.folder / "web.log")
-        return judge(
+        return compare_records(
             callers,
             arrived,
             [*killed, *opened],

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.faults.ledger import Ledger
+from tests.faults.json_lines import JsonLinesFile
 from tokaut.local_stack import hotline_server
 from tokaut.local_stack.hotline_server import DemoHotlineServer
 
@@ -29,7 +29,7 @@ SILENT, BUSY = 0.03, 0.02  # shares: stored without an answer; 503 and not store
 class DeliveryLog(hotline_server.DeliveryFile):
     """The demo's file of deliveries, with a record of each arrival."""
 
-    def __init__(self, path: Path, ledger: Ledger) -> None:
+    def __init__(self, path: Path, ledger: JsonLinesFile) -> None:
         super().__init__(path)
         self._ledger = ledger
         self._listener = str(path.with_name(MOMENTS))
@@ -88,7 +88,7 @@ def main(seed: str, port: str, secrets: str, received: str) -> None:
     )
     host, _, number = port.rpartition(":")
     server = DemoHotlineServer(int(number), json.loads(Path(secrets).read_text()), kept, host=host or "127.0.0.1")
-    server.received = FaultyRequestHandler.deliveries = DeliveryLog(kept, Ledger(kept.with_name("every.jsonl")))
+    server.received = FaultyRequestHandler.deliveries = DeliveryLog(kept, JsonLinesFile(kept.with_name("every.jsonl")))
     server.RequestHandlerClass = FaultyRequestHandler
     server.serve_forever()
 

@@ -57,7 +57,7 @@ def ends(text: str) -> bool:
     return without_lines_above(text).startswith("Thank you")
 
 
-class Line(Protocol):
+class PhoneChannel(Protocol):
     """A phone on a channel."""
 
     needs: ClassVar[str]  # the secret that the channel needs
@@ -236,7 +236,7 @@ class Kannel(RepliesInResponse):
 
 
 # Reporters of a hundred who use each channel.
-KINDS: Mapping[type[Line], int] = {
+KINDS: Mapping[type[PhoneChannel], int] = {
     AfricasTalkingUssd: 45,
     NeutralUssd: 22,
     SimulatorUssd: 8,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.faults.faulty_installation import FaultyInstallation, end
-from tests.faults.ledger import Ledger
+from tests.faults.json_lines import JsonLinesFile
 
 # Target, triggers ("": a random time), and seconds for which it stays down. gunicorn's master restarts its workers.
 # posted, sent: a reporter presses Send, sees "Sent" · commit, committed: web's COMMIT goes to the database, its reply
@@ -71,7 +71,7 @@ def _trigger(target: str, n: int) -> str:
 class Killer:
     """Carry out the kills. Call `look` in the main thread: a process ends with the thread that started it."""
 
-    def __init__(self, installation: FaultyInstallation, kills: Sequence[Kill], ledger: Ledger) -> None:
+    def __init__(self, installation: FaultyInstallation, kills: Sequence[Kill], ledger: JsonLinesFile) -> None:
         self._installation = installation
         self._ledger = ledger
         self._lock = threading.RLock()

@@ -16,8 +16,8 @@ import requests
 
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
-from tests.deploy.conftest import Fronted
-from tests.deploy.desk_proxy import HOTLINE, ConsoleInstallation
+from tests.deploy.conftest import ProxiedInstallation
+from tests.deploy.console_proxy import HOTLINE, ConsoleInstallation
 from tests.deploy.proxy import nginx
 from tests.faults.conversations import TO_SEND, walk
 from tests.faults.faulty_installation import FaultyInstallation
@@ -60,24 +60,24 @@ def until_closed(line: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def fronted() -> Iterator[Fronted]:
+def proxied() -> Iterator[ProxiedInstallation]:
     nginx()
-    place = Fronted(processes=2)
+    place = ProxiedInstallation(processes=2)
     yield place
     place.down()
 
 
-def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
-    token = fronted.installation.token("africastalking")
+def test_4000_hostile_connections_through_nginx(proxied: ProxiedInstallation) -> None:
+    token = proxied.installation.token("africastalking")
 
     def caller(_: int) -> None:
-        with fronted.proxy.connect(FROM, WITHIN) as line:
+        with proxied.proxy.connect(FROM, WITHIN) as line:
             line.sendall(dial(token))
             assert b"CON " in until_closed(line)
 
     caller(0)
-    pids = [*fronted.proxy.workers(), *fronted.web_workers()]
-    with Memory(pids) as memory, hostile_connections(fronted.proxy.port, DURATION, CONNECTIONS, tls=True) as seen:
+    pids = [*proxied.proxy.workers(), *proxied.web_workers()]
+    with Memory(pids) as memory, hostile_connections(proxied.proxy.port, DURATION, CONNECTIONS, tls=True) as seen:
         latencies = probe(caller, DIALS, A_SECOND)
     print_row("4,000 connections, nginx", latencies, MAX_ANSWER_SECONDS, memory, **seen)
     assert seen["opened"] > CONNECTIONS and seen["most_held"] > CONNECTIONS / 2, "the attack was too weak"

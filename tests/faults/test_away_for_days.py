@@ -15,7 +15,7 @@ from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, SECOND
 from tests.faults.conversations import TO_SEND, is_sent, new_phone_number, of, walk
 from tests.faults.faulty_installation import FaultyInstallation
-from tests.faults.ledger import lines
+from tests.faults.json_lines import lines
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.local_stack.hotline_server import DemoHotlineServer
@@ -32,18 +32,18 @@ LONGEST = retry_policy.POLICIES["P2"].later_delay * (
 )  # microseconds between two tries
 
 
-class TwoDesks(FaultyInstallation):
+class TwoHotlineServers(FaultyInstallation):
     """The first hotline's server can be stopped; one server in this process receives for the other hotlines."""
 
     def __init__(self) -> None:
-        self.door = free_port()
-        beside = {f"HOTLINE_{name.upper().replace('-', '_')}": f"127.0.0.1:{self.door}" for name in OTHERS}
+        self.hotline_port = free_port()
+        beside = {f"HOTLINE_{name.upper().replace('-', '_')}": f"127.0.0.1:{self.hotline_port}" for name in OTHERS}
         addresses = {f"{name}_URL": f"http://{at}/{of}" for (name, at), of in zip(beside.items(), OTHERS, strict=True)}
         private = {f"{name}_PRIVATE": at for name, at in beside.items()}
         told = {"TOKAUT_ON_CALL": ON_CALL, "TOKAUT_ALERT_CHANNEL": "africastalking", "TOKAUT_ALERT_FROM": "163"}
         super().__init__(settings={**addresses, **private, **told})
         self.beside = self.folder / "beside.jsonl"
-        self.others = DemoHotlineServer(self.door, self.plan.secrets.hotlines, self.beside)
+        self.others = DemoHotlineServer(self.hotline_port, self.plan.secrets.hotlines, self.beside)
         threading.Thread(target=self.others.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def down(self) -> None:
@@ -57,8 +57,8 @@ class TwoDesks(FaultyInstallation):
 
 
 @pytest.fixture
-def installation() -> Iterator[TwoDesks]:
-    installation = TwoDesks()
+def installation() -> Iterator[TwoHotlineServers]:
+    installation = TwoHotlineServers()
     installation.up()
     yield installation
     installation.down()
@@ -74,7 +74,7 @@ def goes_on(installation: FaultyInstallation, tried: int, told: int) -> bool:
 
 
 @pytest.mark.rule("F22")
-def test_a_hotline_that_is_away_for_days(installation: TwoDesks) -> None:
+def test_a_hotline_that_is_away_for_days(installation: TwoHotlineServers) -> None:
     danger, soon = new_phone_number(), new_phone_number()
     with installation.away("hotline"):
         assert is_sent(walk(installation.ussd_phone("africastalking", danger), DANGER_NOW))

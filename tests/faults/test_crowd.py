@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from tests.faults.conversations import MAX_ANSWER_SECONDS
-from tests.faults.crowd import all_at_once
 from tests.faults.faulty_installation import FaultyInstallation
+from tests.faults.load_burst import all_at_once
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -35,19 +35,19 @@ def installation() -> Iterator[FaultyInstallation]:
 
 
 def test_a_thousand_callers_at_once_all_come_to_sent(installation: FaultyInstallation) -> None:
-    crowd = all_at_once(installation, [f"+67875{n:05d}" for n in range(CALLERS)])
-    assert set(crowd.statuses) == {200}
+    burst = all_at_once(installation, [f"+67875{n:05d}" for n in range(CALLERS)])
+    assert set(burst.statuses) == {200}
     not_sent = [
         screen
-        for screen in crowd.sent.values()
+        for screen in burst.sent.values()
         if not screen.startswith("CON Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     ]
     assert not_sent == []
-    assert len(crowd.sent) == CALLERS
-    assert crowd.slowest() <= MAX_ANSWER_SECONDS, crowd.summary()
+    assert len(burst.sent) == CALLERS
+    assert burst.slowest() <= MAX_ANSWER_SECONDS, burst.summary()
     until(lambda: installation.count("report") == CALLERS, "some reports were lost")
     # The spool may draw one code twice, in about one of twenty runs of this size: then the PIN differs.
-    assert len({tuple(screen.splitlines()[2:4]) for screen in crowd.sent.values()}) == CALLERS
+    assert len({tuple(screen.splitlines()[2:4]) for screen in burst.sent.values()}) == CALLERS
     installation.until_finished(180)
     arrived_at = {line["body"]["data"]["report_id"] for line in installation.received()}
     assert len(arrived_at) == CALLERS
@@ -70,13 +70,13 @@ def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(installation: FaultyI
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         posted = pool.map(post, range(len(forms)))
-        crowd = all_at_once(installation, [f"+67876{n:05d}" for n in range(20)])
+        burst = all_at_once(installation, [f"+67876{n:05d}" for n in range(20)])
         statuses = set(posted)
     for line in lines:
         line.close()
     assert statuses == {200}
-    assert all(screen.startswith("CON Sent") for screen in crowd.sent.values())
-    assert crowd.slowest(0.99) <= MAX_ANSWER_SECONDS, crowd.summary()
+    assert all(screen.startswith("CON Sent") for screen in burst.sent.values())
+    assert burst.slowest(0.99) <= MAX_ANSWER_SECONDS, burst.summary()
     until(lambda: not installation.spooled(), "the spool is not emptied", 120)
     assert installation.count("pending WHERE kind = 'words'") == MESSAGES
 

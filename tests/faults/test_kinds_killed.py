@@ -128,7 +128,9 @@ def test_none_is_lost_and_none_has_two_keys(
 def keys(installation: InstallationOfKinds, kind: Kind) -> set[tuple[str, ...]]:
     """Return the keys by which a hotline of this kind recognises a repeat."""
     if kind.delivery == "webhook":
-        return {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in installation.webhook.taken}
+        return {
+            (taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in installation.webhook.requests
+        }
     if kind.delivery in ("email", "console"):
         to = DESK if kind.delivery == "email" else DRILLS
         return {(str(mail["Message-ID"]),) for whom, mail in installation.mail.mails if whom == to}

@@ -26,7 +26,7 @@ class Run:
             command = [sys.executable, "-m", "workers.main", "nobody"]
             with tempfile.TemporaryFile() as out:
                 print("ended with", start_python(command, env=settings, stdout=out, stderr=out).wait(60))
-        raise faults.NoVerdict("it was not an experiment")
+        raise faults.ExperimentFailed("it was not an experiment")
 
 faults.Run = Run
 sys.exit(faults.main(["jumps"], Console()))

@@ -13,7 +13,7 @@ import pytest
 from tests.faults import differing_answers, kills
 from tests.faults.caller_script import kept_words, make_script
 from tests.faults.experiment import SIZES
-from tests.faults.verdict import Verdict, bound, judge
+from tests.faults.verdict import Verdict, bound, compare_records
 
 ONE, TWO = "+6785000001", "+6785000002"
 
@@ -27,16 +27,16 @@ def arrival(key: str, phone: str | None = ONE, **more: Any) -> dict[str, Any]:
     return line | {"revision": 1, "completeness": "complete", "phone": phone, "words": None} | more
 
 
-def judged(callers: list[dict[str, Any]], hotline: list[Mapping[str, Any]], marked: tuple[str, ...] = ()) -> Verdict:
-    return judge(callers, hotline, [{"event": "killed", "process": "web"}], marked)
+def compared(callers: list[dict[str, Any]], hotline: list[Mapping[str, Any]], marked: tuple[str, ...] = ()) -> Verdict:
+    return compare_records(callers, hotline, [{"event": "killed", "process": "web"}], marked)
 
 
 def test_one_sent_and_come() -> None:
-    verdict = judged([sent(ONE)], [arrival("k1"), arrival("k1")], ("k1",))
+    verdict = compared([sent(ONE)], [arrival("k1"), arrival("k1")], ("k1",))
     assert not verdict.bad
     assert (verdict.sent, verdict.repeats, verdict.unconfirmed, dict(verdict.kills)) == (1, 1, 0, {"web": 1})
     assert verdict.seconds == [pytest.approx(0.4)]
-    late = judge([sent(ONE)], [arrival("k1")], [], moved_at=10.3)
+    late = compare_records([sent(ONE)], [arrival("k1")], [], moved_at=10.3)
     assert (late.seconds, late.late, late.bad) == ([], 1, False)
 
 
@@ -49,31 +49,31 @@ def test_one_sent_and_come() -> None:
     ],
 )
 def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
-    assert judged([sent(ONE)], hotline).lost == [f"report {ONE}"]
+    assert compared([sent(ONE)], hotline).lost == [f"report {ONE}"]
 
 
 def test_a_report_without_its_number_is_known_by_its_words() -> None:
     """A repeated SMS changed the contact answer from Yes to No: the report is not lost."""
     said = sent(ONE) | {"words": "note 00001 abcd"}
-    assert not judged([said], [arrival("k1", None, words="note 00001 abcd")]).lost
+    assert not compared([said], [arrival("k1", None, words="note 00001 abcd")]).lost
     for other in ({"words": "note 00002 abcd"}, {"words": "note 00001 abcd", "completeness": "incomplete"}):
-        assert judged([said], [arrival("k1", None, **other)]).lost == [f"report {ONE}"]
+        assert compared([said], [arrival("k1", None, **other)]).lost == [f"report {ONE}"]
 
 
 def test_what_came_later_as_a_revision_is_not_lost() -> None:
     update = arrival("k2", type="report.updated", revision=2)
-    assert not judged([sent(ONE)], [arrival("k1", completeness="incomplete"), update]).bad
+    assert not compared([sent(ONE)], [arrival("k1", completeness="incomplete"), update]).bad
 
 
 def test_words_that_were_taken_must_come() -> None:
     kept = {"event": "kept", "marker": ONE, "words": "note 00001 abcd"}
-    assert judged([sent(ONE), kept], [arrival("k1")]).lost == [f"words note 00001 abcd of {ONE}"]
+    assert compared([sent(ONE), kept], [arrival("k1")]).lost == [f"words note 00001 abcd of {ONE}"]
     for words in ("note 00001 abcd", "note 00001 abcd*00"):
-        assert not judged([sent(ONE), kept], [arrival("k1", words=words)]).bad
+        assert not compared([sent(ONE), kept], [arrival("k1", words=words)]).bad
 
 
 def test_marked_as_delivered_and_not_come_is_lost() -> None:
-    assert judged([sent(ONE)], [arrival("k1")], ("k1", "k2")).lost == ["delivery k2"]
+    assert compared([sent(ONE)], [arrival("k1")], ("k1", "k2")).lost == ["delivery k2"]
 
 
 @pytest.mark.parametrize(
@@ -87,33 +87,33 @@ def test_marked_as_delivered_and_not_come_is_lost() -> None:
     ],
 )
 def test_two_keys_for_one_thing_are_twice(second: Mapping[str, Any], is_twice: bool) -> None:
-    assert bool(judged([sent(ONE)], [arrival("k1"), second]).duplicates) == is_twice
+    assert bool(compared([sent(ONE)], [arrival("k1"), second]).duplicates) == is_twice
 
 
 def test_two_keys_for_one_revision_are_twice() -> None:
     updates = [arrival(key, type="report.updated", revision=2) for key in ("k2", "k3")]
-    assert len(judged([sent(ONE)], [arrival("k1"), *updates]).duplicates) == 1
+    assert len(compared([sent(ONE)], [arrival("k1"), *updates]).duplicates) == 1
 
 
 def test_one_code_for_each_and_no_other() -> None:
     again = {"event": "twice", "marker": ONE, "at_once": True, "equal": False, "codes": ["4821 9303 7350", "1111"]}
-    assert len(judged([sent(ONE), again], [arrival("k1")]).wrong_codes) == 1
-    assert len(judged([sent(ONE), sent(TWO)], [arrival("k1"), arrival("k2", TWO)]).wrong_codes) == 1
-    assert not judged([sent(ONE), sent(TWO, None)], [arrival("k1"), arrival("k2", TWO)]).bad
+    assert len(compared([sent(ONE), again], [arrival("k1")]).wrong_codes) == 1
+    assert len(compared([sent(ONE), sent(TWO)], [arrival("k1"), arrival("k2", TWO)]).wrong_codes) == 1
+    assert not compared([sent(ONE), sent(TWO, None)], [arrival("k1"), arrival("k2", TWO)]).bad
 
 
 def test_who_began_anew_after_a_jump_has_a_second_report_with_a_code() -> None:
     callers = [sent(ONE), {"event": "twice", "marker": ONE, "equal": True, "codes": ["1111"]}]
     hotline = [arrival("k1"), arrival("k2")]
     resent = {"event": "resent", "marker": ONE}
-    assert judge([*callers, resent], hotline, [], begins_anew=True).faults == []
+    assert compare_records([*callers, resent], hotline, [], begins_anew=True).faults == []
     for events, begins_anew in (([*callers, resent], False), (callers, True)):
-        verdict = judge(events, hotline, [], begins_anew=begins_anew)
+        verdict = compare_records(events, hotline, [], begins_anew=begins_anew)
         assert (len(verdict.duplicates), len(verdict.wrong_codes)) == (1, 1)
 
 
 def test_at_the_hotline_though_nobody_saw_sent() -> None:
-    verdict = judged([sent(ONE)], [arrival("k1"), arrival("k2", TWO)])
+    verdict = compared([sent(ONE)], [arrival("k1"), arrival("k2", TWO)])
     assert (verdict.unconfirmed, verdict.bad) == (1, False)
 
 
@@ -168,7 +168,7 @@ SENT_OVER = SENT_ON.replace("true", "false")
 def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why: str) -> None:
     assert differing_answers.cause(line, killed()) == why
     assert differing_answers.cause(line, killed("web")) == ""
-    verdict = judge([sent(ONE), line], [arrival("k1")], killed())
+    verdict = compare_records([sent(ONE), line], [arrival("k1")], killed())
     assert verdict.bad == (not why)
     assert sum(verdict.differing.values()) == 1
 
@@ -229,10 +229,10 @@ def test_what_web_answered_while_it_did_not_use_redis_may_differ(tmp_path: Path)
 
 def test_what_is_anothers_or_broken_fails_the_run() -> None:
     leaks = {"event": "foreign", "marker": ONE, "found": "note 00002 abcd", "at": 10.0}
-    assert judged([sent(ONE), leaks], [arrival("k1")]).faults == [
+    assert compared([sent(ONE), leaks], [arrival("k1")]).faults == [
         f"of another reporter: note 00002 abcd shown to {ONE}"
     ]
-    assert judge([sent(ONE)], [arrival("k1")], [], broken=["I8: broken"]).faults == ["I8: broken"]
+    assert compare_records([sent(ONE)], [arrival("k1")], [], broken=["I8: broken"]).faults == ["I8: broken"]
 
 
 def test_no_two_callers_share_a_marker() -> None:

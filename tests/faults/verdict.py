@@ -69,7 +69,7 @@ class Verdict:
         return statistics.quantiles(self.seconds, n=100, method="inclusive")[round(part * 100) - 1]
 
 
-def judge(
+def compare_records(
     callers: Sequence[Line],
     hotline: Sequence[Line],
     kills: Sequence[Line],

@@ -39,7 +39,7 @@ SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
 A_LOOK = 4 * math.ceil(BUSY_RATE * EVERY_SECONDS)  # requests in one interval of a busy process
 
 
-class Machine:
+class SimulatedProcess:
     """A process whose event loop wakes `lag` seconds late, and starts requests `late` seconds late."""
 
     def __init__(self) -> None:
@@ -99,48 +99,48 @@ def rate_of(capacity: float, share: float = ABOVE_CAPACITY) -> Any:
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine()
+def process() -> SimulatedProcess:
+    return SimulatedProcess()
 
 
 @pytest.fixture
-def tried(machine: Machine) -> Machine:
+def tried(process: SimulatedProcess) -> SimulatedProcess:
     """A machine that was late some minutes ago, and forgets it only after this test."""
-    machine.admission._forecast_until = math.inf
-    return machine
+    process.admission._forecast_until = math.inf
+    return process
 
 
-def test_at_rest_everything_is_admitted(machine: Machine) -> None:
-    machine.look(100, lag=MOST_LAG - 0.1, late=MOST_LATE - 0.1)
-    assert [machine.admitted(one, of=5000) for one in (DIAL, REPLY, SMS)] == [5000, 5000, 5000]
+def test_at_rest_everything_is_admitted(process: SimulatedProcess) -> None:
+    process.look(100, lag=MOST_LAG - 0.1, late=MOST_LATE - 0.1)
+    assert [process.admitted(one, of=5000) for one in (DIAL, REPLY, SMS)] == [5000, 5000, 5000]
 
 
 @pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.01}, {"late": MOST_LATE + 0.001}])
 def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_every_call_under_way(
-    machine: Machine, over: dict[str, float]
+    process: SimulatedProcess, over: dict[str, float]
 ) -> None:
-    machine.use = 1.0
-    machine.look(400, ended=10)
-    machine.look(1, **over)
-    assert machine.rate() == rate_of(40, SHARE_OF_CAPACITY)
-    assert machine.admitted(REPLY) == 100
+    process.use = 1.0
+    process.look(400, ended=10)
+    process.look(1, **over)
+    assert process.rate() == rate_of(40, SHARE_OF_CAPACITY)
+    assert process.admitted(REPLY) == 100
 
 
-def test_what_calls_cost_tells_how_many_can_be_served_before_anything_is_late(tried: Machine) -> None:
+def test_what_calls_cost_tells_how_many_can_be_served_before_anything_is_late(tried: SimulatedProcess) -> None:
     """A bug: until calls were late, all new ones were admitted. A minute later they came to Send, and broke off."""
     tried.use = 0.25
     tried.look(400, ended=5)
     assert tried.rate() == rate_of(80)
 
 
-def test_what_works_in_the_background_takes_its_part(tried: Machine) -> None:
+def test_what_works_in_the_background_takes_its_part(tried: SimulatedProcess) -> None:
     tried.use = 0.5
     tried.look(400, ended=5)
     assert tried.rate() == rate_of(40)
 
 
 @pytest.mark.parametrize("use", [0.1, 0.4])
-def test_idle_processors_count_as_capacity(tried: Machine, use: float) -> None:
+def test_idle_processors_count_as_capacity(tried: SimulatedProcess, use: float) -> None:
     """At night few calls end beside other work. That does not mean that no more could."""
     tried.use = use
     tried.look(400, ended=0.3)
@@ -149,47 +149,47 @@ def test_idle_processors_count_as_capacity(tried: Machine, use: float) -> None:
 
 @pytest.mark.parametrize(("ended", "capacity"), [(0, ASSUMED_CAPACITY), (3, 12)])
 def test_while_it_is_late_few_ended_calls_mean_a_slow_machine_or_that_none_could_end_yet(
-    machine: Machine, ended: int, capacity: float
+    process: SimulatedProcess, ended: int, capacity: float
 ) -> None:
-    machine.be_late(400, ended=ended)
-    assert machine.rate() == rate_of(capacity, SHARE_OF_CAPACITY)
+    process.be_late(400, ended=ended)
+    assert process.rate() == rate_of(capacity, SHARE_OF_CAPACITY)
 
 
-def test_none_is_refused_for_what_it_may_cost_before_the_process_was_late(machine: Machine) -> None:
+def test_none_is_refused_for_what_it_may_cost_before_the_process_was_late(process: SimulatedProcess) -> None:
     """What else the processors do, or calls that never end, may make the forecast too low."""
-    machine.look(400, ended=5)
-    assert machine.admitted(DIAL, of=5000) == 5000
-    machine = Machine()
-    machine.look(400, ended=5)
-    machine.be_late()
-    machine.look(int(FORECAST_SECONDS / EVERY_SECONDS) - 20, ended=5)
-    assert machine.admitted(DIAL, of=5000) < 500
-    machine.look(40, ended=5)
-    assert machine.admitted(DIAL, of=5000) == 5000
+    process.look(400, ended=5)
+    assert process.admitted(DIAL, of=5000) == 5000
+    process = SimulatedProcess()
+    process.look(400, ended=5)
+    process.be_late()
+    process.look(int(FORECAST_SECONDS / EVERY_SECONDS) - 20, ended=5)
+    assert process.admitted(DIAL, of=5000) < 500
+    process.look(40, ended=5)
+    assert process.admitted(DIAL, of=5000) == 5000
 
 
-def test_for_a_minute_after_it_was_late_it_does_not_ask_whether_callers_reply(machine: Machine) -> None:
-    machine.use = 0.1
-    machine.be_late()
+def test_for_a_minute_after_it_was_late_it_does_not_ask_whether_callers_reply(process: SimulatedProcess) -> None:
+    process.use = 0.1
+    process.be_late()
     for _ in range(int(LATE_SECONDS / EVERY_SECONDS) - 20):
-        machine.admitted(DIAL, of=20)
-        machine.look(requests=5)
-    assert machine.admitted(DIAL, of=1000) < 100
+        process.admitted(DIAL, of=20)
+        process.look(requests=5)
+    assert process.admitted(DIAL, of=1000) < 100
     for _ in range(40):
-        machine.admitted(DIAL, of=20)
-        machine.look(requests=5)
-    assert machine.admitted(DIAL, of=1000) == 1000
+        process.admitted(DIAL, of=20)
+        process.look(requests=5)
+    assert process.admitted(DIAL, of=1000) == 1000
 
 
-def test_a_machine_that_was_just_late_is_not_assumed_to_have_time(machine: Machine) -> None:
+def test_a_machine_that_was_just_late_is_not_assumed_to_have_time(process: SimulatedProcess) -> None:
     """A disk may be its limit: then the processors are idle."""
-    machine.use = 0.1
-    machine.be_late(400, ended=3)
-    machine.look(4, ended=3)
-    assert machine.rate() == rate_of(12)
+    process.use = 0.1
+    process.be_late(400, ended=3)
+    process.look(4, ended=3)
+    assert process.rate() == rate_of(12)
 
 
-def test_what_the_processors_do_while_few_call_is_no_cost_of_calls(tried: Machine) -> None:
+def test_what_the_processors_do_while_few_call_is_no_cost_of_calls(tried: SimulatedProcess) -> None:
     tried.look(400, ended=5)
     tried.look(20, requests=2)
     tried.use = 0.9
@@ -199,36 +199,38 @@ def test_what_the_processors_do_while_few_call_is_no_cost_of_calls(tried: Machin
     assert tried.rate() == rate_of(40)
 
 
-def test_a_stall_of_some_seconds_is_no_time_with_few_requests(machine: Machine) -> None:
+def test_a_stall_of_some_seconds_is_no_time_with_few_requests(process: SimulatedProcess) -> None:
     """A bug: requests were averaged over the stall, so all that had waited for its end were admitted."""
-    machine.look(100, ended=3)
-    machine.look(lag=3, late=3)
-    assert machine.admitted(SMS) == 0
-    assert machine.admitted(DIAL, of=1000) <= CROWD
-    machine.look(lag=3600, late=3)
-    assert machine.admitted(DIAL, of=1000) == 1000
+    process.look(100, ended=3)
+    process.look(lag=3, late=3)
+    assert process.admitted(SMS) == 0
+    assert process.admitted(DIAL, of=1000) <= CROWD
+    process.look(lag=3600, late=3)
+    assert process.admitted(DIAL, of=1000) == 1000
 
 
-def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
-    machine.use = 1.0
-    machine.look(400, ended=10)
-    machine.look(late=MOST_LATE + 0.1 * LATE_RANGE)
-    assert machine.rate() == rate_of(0.9 * 40, SHARE_OF_CAPACITY)
-    machine.look(late=MOST_LATE + 2 * LATE_RANGE)
-    assert machine.rate() == rate_of(LEAST_SHARE * 40, SHARE_OF_CAPACITY)
-    machine = Machine()
-    machine.be_late(3000, ended=0.09)
-    assert machine.rate() == pytest.approx(LEAST, rel=0.1)
+def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(process: SimulatedProcess) -> None:
+    process.use = 1.0
+    process.look(400, ended=10)
+    process.look(late=MOST_LATE + 0.1 * LATE_RANGE)
+    assert process.rate() == rate_of(0.9 * 40, SHARE_OF_CAPACITY)
+    process.look(late=MOST_LATE + 2 * LATE_RANGE)
+    assert process.rate() == rate_of(LEAST_SHARE * 40, SHARE_OF_CAPACITY)
+    process = SimulatedProcess()
+    process.be_late(3000, ended=0.09)
+    assert process.rate() == pytest.approx(LEAST, rel=0.1)
 
 
 @pytest.mark.parametrize("late", [0.0, MOST_LATE + LATE_RANGE])
-def test_a_crowd_at_one_moment_is_admitted_however_late_it_makes_the_process(machine: Machine, late: float) -> None:
-    assert machine.admitted(DIAL, of=CROWD // 2) == CROWD // 2
-    machine.look(late=late)
-    assert machine.admitted(DIAL, of=CROWD // 2) == CROWD // 2
+def test_a_crowd_at_one_moment_is_admitted_however_late_it_makes_the_process(
+    process: SimulatedProcess, late: float
+) -> None:
+    assert process.admitted(DIAL, of=CROWD // 2) == CROWD // 2
+    process.look(late=late)
+    assert process.admitted(DIAL, of=CROWD // 2) == CROWD // 2
 
 
-def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(tried: Machine) -> None:
+def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(tried: SimulatedProcess) -> None:
     tried.use = 1.0
     tried.look(400, ended=30)
     tried.use_up_burst()
@@ -238,22 +240,22 @@ def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(tried: Mac
     assert tried.admitted(DIAL, of=crowd + 1000) == pytest.approx(crowd, rel=0.05)
 
 
-def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine: Machine) -> None:
+def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(process: SimulatedProcess) -> None:
     """The process has not yet measured its own capacity."""
-    machine.look(late=MOST_LATE + LATE_RANGE)
-    assert machine.rate() == rate_of(LEAST_SHARE * ASSUMED_CAPACITY, SHARE_OF_CAPACITY)
-    machine.use = 0.0
-    machine.look()
-    assert machine.rate() == rate_of(ASSUMED_CAPACITY)
+    process.look(late=MOST_LATE + LATE_RANGE)
+    assert process.rate() == rate_of(LEAST_SHARE * ASSUMED_CAPACITY, SHARE_OF_CAPACITY)
+    process.use = 0.0
+    process.look()
+    assert process.rate() == rate_of(ASSUMED_CAPACITY)
 
 
-def test_nobody_is_refused_for_long_where_few_call_and_it_is_late(machine: Machine) -> None:
-    machine.look(late=MOST_LATE + LATE_RANGE)
-    machine.look(int(5 / EVERY_SECONDS), late=MOST_LATE + LATE_RANGE, requests=1)
-    assert machine.admitted(DIAL, of=10, seconds=1) == 10
+def test_nobody_is_refused_for_long_where_few_call_and_it_is_late(process: SimulatedProcess) -> None:
+    process.look(late=MOST_LATE + LATE_RANGE)
+    process.look(int(5 / EVERY_SECONDS), late=MOST_LATE + LATE_RANGE, requests=1)
+    assert process.admitted(DIAL, of=10, seconds=1) == 10
 
 
-def test_more_are_admitted_little_by_little_while_it_is_not_late(tried: Machine) -> None:
+def test_more_are_admitted_little_by_little_while_it_is_not_late(tried: SimulatedProcess) -> None:
     """Some reporters hang up: then the processors have time, and calls that were refused could have been served."""
     tried.use = 0.25
     tried.look(400, ended=5)
@@ -265,7 +267,7 @@ def test_more_are_admitted_little_by_little_while_it_is_not_late(tried: Machine)
     assert tried.rate() == rate_of(80 * MOST_OVERBOOKING)
 
 
-def test_few_more_are_admitted_where_the_processors_are_busy(tried: Machine) -> None:
+def test_few_more_are_admitted_where_the_processors_are_busy(tried: SimulatedProcess) -> None:
     tried.use = 1.0
     tried.look(400, ended=10)
     tried.refuse(240, ended=10)
@@ -273,7 +275,7 @@ def test_few_more_are_admitted_where_the_processors_are_busy(tried: Machine) -> 
 
 
 @pytest.mark.parametrize("late", [True, False])
-def test_it_admits_fewer_again_once_it_is_late_or_refuses_nobody(tried: Machine, late: bool) -> None:
+def test_it_admits_fewer_again_once_it_is_late_or_refuses_nobody(tried: SimulatedProcess, late: bool) -> None:
     tried.use = 0.25
     tried.look(400, ended=5)
     tried.refuse(400, ended=5)
@@ -287,7 +289,7 @@ def test_it_admits_fewer_again_once_it_is_late_or_refuses_nobody(tried: Machine,
     assert tried.rate() < 0.85 * before
 
 
-def test_a_pause_of_the_process_changes_hardly_anything(tried: Machine) -> None:
+def test_a_pause_of_the_process_changes_hardly_anything(tried: SimulatedProcess) -> None:
     """A bug in a draft: after eight hours of suspension twenty times as many calls were admitted."""
     tried.use = 0.25
     tried.look(400, ended=5)
@@ -297,7 +299,7 @@ def test_a_pause_of_the_process_changes_hardly_anything(tried: Machine) -> None:
     assert tried.admission._overbooking < 1.02
 
 
-def test_reporters_who_hang_up_do_not_make_room_for_a_larger_burst(tried: Machine) -> None:
+def test_reporters_who_hang_up_do_not_make_room_for_a_larger_burst(tried: SimulatedProcess) -> None:
     tried.use = 0.05
     tried.look(400, ended=1)
     tried.admission._overbooking = MOST_OVERBOOKING - 0.1
@@ -306,7 +308,7 @@ def test_reporters_who_hang_up_do_not_make_room_for_a_larger_burst(tried: Machin
     assert tried.admitted(DIAL, of=5000) == pytest.approx(BURST_SECONDS * 80, abs=1)
 
 
-def test_calls_to_whose_first_screen_hardly_anybody_replies_are_not_refused(tried: Machine) -> None:
+def test_calls_to_whose_first_screen_hardly_anybody_replies_are_not_refused(tried: SimulatedProcess) -> None:
     """No reporter is refused without need (S-36): a flood of such calls takes little time, and none from others."""
     tried.look(400, ended=5)
     assert tried.rate() == rate_of(40)
@@ -322,7 +324,7 @@ def test_calls_to_whose_first_screen_hardly_anybody_replies_are_not_refused(trie
     assert tried.rate() < 50, "these callers reply"
 
 
-def test_sms_are_no_replies_of_callers(tried: Machine) -> None:
+def test_sms_are_no_replies_of_callers(tried: SimulatedProcess) -> None:
     tried.look(400, ended=5)
     tried.look(40, requests=2)
     flood = 0
@@ -333,22 +335,22 @@ def test_sms_are_no_replies_of_callers(tried: Machine) -> None:
     assert flood == 80 * 50
 
 
-def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
-    machine.be_late(100, ended=0)
-    machine.look(int(4 / EVERY_SECONDS), requests=2)
-    assert machine.admitted(DIAL, of=1000, seconds=1) == 1000
+def test_once_there_are_few_requests_all_are_admitted_soon(process: SimulatedProcess) -> None:
+    process.be_late(100, ended=0)
+    process.look(int(4 / EVERY_SECONDS), requests=2)
+    assert process.admitted(DIAL, of=1000, seconds=1) == 1000
 
 
-def test_an_sms_is_left_to_its_provider_while_the_process_is_late(machine: Machine) -> None:
-    machine.look(late=SMS_LATE + 1)
-    assert machine.admitted(SMS) == 0, "what was late a moment ago is late still"
-    machine.look()
-    assert machine.admitted(SMS) == 100
+def test_an_sms_is_left_to_its_provider_while_the_process_is_late(process: SimulatedProcess) -> None:
+    process.look(late=SMS_LATE + 1)
+    assert process.admitted(SMS) == 0, "what was late a moment ago is late still"
+    process.look()
+    assert process.admitted(SMS) == 100
 
 
-def test_nobody_is_refused_where_few_call_and_something_else_makes_the_process_late(machine: Machine) -> None:
-    machine.look(20, lag=3, late=SMS_LATE + 1, requests=2)
-    assert [machine.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
+def test_nobody_is_refused_where_few_call_and_something_else_makes_the_process_late(process: SimulatedProcess) -> None:
+    process.look(20, lag=3, late=SMS_LATE + 1, requests=2)
+    assert [process.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
 
 
 @pytest.fixture

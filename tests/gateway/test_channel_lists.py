@@ -14,10 +14,10 @@ from runtime.settings.processes import CommonSettings
 from tests.bad_inputs import test_all_endpoints as all_endpoints
 from tests.canary import test_canary as canary
 from tests.faults.fuzz import webhooks as fuzz
+from tests.safeguarding import call_paths
 from tests.safeguarding import test_second_person as second_person
 from tests.safeguarding import test_two_people as two_people
 from tests.safeguarding import test_voice as voice
-from tests.safeguarding import walks
 from tests.security import test_codes_at_rest as codes_at_rest
 from tests.transcripts import test_transcripts as transcripts
 
@@ -43,7 +43,7 @@ LISTS = {
     "the second person calls": ({ussd for ussd, _ in second_person.CHANNELS}, USSD - SIMULATOR),
     # test_two_people covers texts over Twilio.
     "the second person texts": ({sms for _, sms in second_person.CHANNELS}, SMS - {"twilio"}),
-    "walks": (set(walks.CHANNELS), USSD),
+    "call_paths": (set(call_paths.CHANNELS), USSD),
     "transcripts of calls": (set(transcripts.USSD_CHANNELS), USSD),
     "transcripts of spoken calls": (set(transcripts.VOICE_CHANNELS), VOICE),
     "stories of spoken calls": (set(voice.CHANNELS), VOICE),

@@ -20,7 +20,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import MailboxView
 from tests.flows.phone import book
 from tests.reports.sample import COUNTRIES as FILES
-from tests.safeguarding.walks import COUNTRIES
+from tests.safeguarding.call_paths import COUNTRIES
 
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 STATE = "Read by {desk}. In danger? Call {emergency}."
@@ -34,7 +34,7 @@ def test_a_country_context_without_english_fields_has_none() -> None:
     assert CountryContext(COUNTRIES["VU"], nothing, nothing, nothing, nothing).english == {}
 
 
-class AtOnce:
+class SynchronousSubmitter:
     """A submitter that runs database calls at once."""
 
     def write(self, ask: Any) -> Any:
@@ -48,7 +48,7 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     found = MailboxView(REPORT, "accepted", desk, b"", ())
     monkeypatch.setattr(correspondence, "load_mailbox", lambda *_: found)
     nothing: Any = type("Nothing", (), {"mode": "demo"})
-    at_once: Any = AtOnce()
+    at_once: Any = SynchronousSubmitter()
     room = ReporterMailbox(
         at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
     )
@@ -96,7 +96,7 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     )
     monkeypatch.setattr(correspondence, "current_recipients", lambda *_: ("VU", ALL))
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
-    at_once: Any = AtOnce()
+    at_once: Any = SynchronousSubmitter()
     names = {name: one.screen_name for name, one in hotlines.items()}
     room = ReporterMailbox(at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries((land,)), names, nothing)
     render_context = room.render_context(

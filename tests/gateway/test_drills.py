@@ -69,8 +69,8 @@ def test_a_script_becomes_a_report_like_any_other(app: App, script: str) -> None
     assert (data["contact"]["allowed"], data["channel"], data["place"]["code"]) == (False, "simulator", "VU-MAP")
     country = next(one for one in app.parts.dispatcher.countries if one.iso == "VU")
     assert data["triage"]["priority"] == script_priority(SCRIPTS[script], country, HOTLINE)
-    legs = script_recipients(SCRIPTS[script], country, HOTLINE, country.hotlines)
-    assert [one["hotline"] for one in data["routing"]["to"]] == [leg.hotline for leg in legs]
+    recipients = script_recipients(SCRIPTS[script], country, HOTLINE, country.hotlines)
+    assert [one["hotline"] for one in data["routing"]["to"]] == [recipient.hotline for recipient in recipients]
     assert of(app, drill_id)[0] == data["report_id"]
     assert app.count(t.mailbox) == 1, "there is a code, as after any Send"
 
@@ -250,14 +250,14 @@ def test_a_demo_holds_drills_and_live_mode_none(redis_url: str, monkeypatch: pyt
 
 
 def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:
-    lands = ",".join(shipped_countries())
-    app = App(redis_url, {**TRAINING, "COUNTRIES": lands})
+    countries = ",".join(shipped_countries())
+    app = App(redis_url, {**TRAINING, "COUNTRIES": countries})
     wanted = 0
     for country in app.parts.dispatcher.countries:
         for name, script in SCRIPTS.items():
             for hotline in country.hotlines:
-                legs = script_recipients(script, country, hotline, country.hotlines)
-                if any(leg.hotline == hotline and leg.role != "fallback" for leg in legs):
+                recipients = script_recipients(script, country, hotline, country.hotlines)
+                if any(recipient.hotline == hotline and recipient.role != "fallback" for recipient in recipients):
                     planned(app.database, name, hotline)
                     wanted += 1
     hold(app)

@@ -39,9 +39,9 @@ def test_what_is_an_answer(text: str, word: str | None) -> None:
 
 
 @pytest.fixture(scope="module")
-def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def country_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Vanuatu's country file, in which the first two hotlines have duty phones."""
-    folder = tmp_path_factory.mktemp("lands")
+    folder = tmp_path_factory.mktemp("countries")
     first, second, third, *rest = (country.SHIPPED_FOLDER / "vu.toml").read_text().split("[hotline.card]")
     duty = [f'\ndrills_to = ["{MAIL}", "{DUTY}", "{SHARED}"]', f'\ndrills_to = ["{SHARED}"]']
     cards = [
@@ -53,8 +53,8 @@ def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(module_redis: str, lands: Path) -> Iterator[App]:
-    made = App(module_redis, {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(lands)})
+def app(module_redis: str, country_folder: Path) -> Iterator[App]:
+    made = App(module_redis, {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(country_folder)})
     yield made
     made.close()
 
@@ -63,8 +63,8 @@ def answers(app: App) -> set[tuple[str, str]]:
     return {(row.hotline, row.word) for row in app.rows(t.phone_answer)}
 
 
-def test_whose_number_it_is(lands: Path) -> None:
-    found = listed(country.load_countries(["vu"], "demo", lands))
+def test_whose_number_it_is(country_folder: Path) -> None:
+    found = listed(country.load_countries(["vu"], "demo", country_folder))
     assert found == {DUTY: ("vu-pikinini",), SHARED: ("vu-pikinini", "vu-womens-centre")}
 
 

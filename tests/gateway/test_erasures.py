@@ -15,8 +15,8 @@ from gateway.background.erasures import ErasureReplay
 from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
-from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import PHONE, number, thread
+from tests.safeguarding.call_paths import PHONE, number, send_texts
+from tests.safeguarding.outages import database_unavailable
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-28")]
@@ -51,7 +51,7 @@ def forget_opt_outs(app: App, *, seen_at: int | None = None) -> None:
 
 
 def test_nothing_of_a_person_stands_in_it(app: App) -> None:
-    thread(app.sms(PHONE), WORDS, "00", "STOP", "START")
+    send_texts(app.sms(PHONE), WORDS, "00", "STOP", "START")
     text = "".join(path.read_text() for path in app.parts.journal.folder.iterdir())
     assert [json.loads(line)["kind"] for line in text.splitlines()] == ["draft", "stop", "start"]
     assert WORDS not in text
@@ -59,11 +59,11 @@ def test_nothing_of_a_person_stands_in_it(app: App) -> None:
 
 
 def test_a_draft_that_comes_back_is_deleted_again_and_a_later_one_stays(app: App) -> None:
-    thread(app.sms(PHONE), WORDS)
+    send_texts(app.sms(PHONE), WORDS)
     backup = [row._asdict() for row in app.rows(t.pending)]
-    thread(app.sms(PHONE), "00")
+    send_texts(app.sms(PHONE), "00")
     assert app.count(t.pending) == 0
-    thread(app.sms(number(72)), WORDS)
+    send_texts(app.sms(number(72)), WORDS)
     with app.database.write() as connection:
         connection.execute(insert(t.pending), backup)
     [draft] = {row["report_id"] for row in backup}
@@ -75,8 +75,8 @@ def test_a_draft_that_comes_back_is_deleted_again_and_a_later_one_stays(app: App
 
 @pytest.mark.parametrize("heard", ["never", "before", "in the future"])
 def test_the_last_of_stop_and_start_counts(app: App, heard: str) -> None:
-    thread(app.sms(PHONE), "START", "STOP")
-    thread(app.sms(number(72)), "STOP", "START")
+    send_texts(app.sms(PHONE), "START", "STOP")
+    send_texts(app.sms(number(72)), "STOP", "START")
     before = app.rows(t.optout)
     now = app.database.now()
     seen_at = {"never": None, "before": now - DAY, "in the future": now + DAY}[heard]
@@ -87,7 +87,7 @@ def test_the_last_of_stop_and_start_counts(app: App, heard: str) -> None:
 
 
 def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
-    thread(app.sms(PHONE), WORDS, "00", "STOP", "START", WORDS)
+    send_texts(app.sms(PHONE), WORDS, "00", "STOP", "START", WORDS)
     before = {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)}
     start_again(app)
     assert {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)} == before
@@ -95,12 +95,12 @@ def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
 
 
 def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
-    said = thread(app.sms(number(72)), WORDS, "00")
+    said = send_texts(app.sms(number(72)), WORDS, "00")
     phone = app.sms(PHONE)
-    thread(phone, WORDS)
+    send_texts(phone, WORDS)
     with patch.object(app.parts.journal, "_append", side_effect=OSError(5, "I/O error")):
-        assert thread(phone, "00") == said[1:]
-        thread(phone, "STOP")
+        assert send_texts(phone, "00") == said[1:]
+        send_texts(phone, "STOP")
     assert app.count(t.pending) == 0
     assert app.count(t.optout) == 1
     assert b"tokaut_erasures_not_recorded_total 2.0" in app.parts.metrics.page()
@@ -108,7 +108,7 @@ def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
 
 def test_a_line_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
     app.parts.journal.record("draft")
-    thread(app.sms(PHONE), "STOP")
+    send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
     assert start_again(app).is_done
     assert app.count(t.optout) == 1
@@ -126,7 +126,7 @@ def test_a_journal_that_cannot_be_read_is_never_called_applied(app: App) -> None
 
 
 def test_a_file_that_cannot_be_read_may_hold_a_later_stop(app: App) -> None:
-    thread(app.sms(PHONE), "START", "STOP")
+    send_texts(app.sms(PHONE), "START", "STOP")
     [path] = app.parts.journal.folder.iterdir()
     start, stop = path.read_text().splitlines(keepends=True)
     path.write_text(start)
@@ -142,9 +142,9 @@ def test_a_file_that_cannot_be_read_may_hold_a_later_stop(app: App) -> None:
 
 
 def test_a_start_that_had_to_wait_for_a_file_is_applied_afterwards(app: App) -> None:
-    thread(app.sms(PHONE), "STOP")
+    send_texts(app.sms(PHONE), "STOP")
     backup = [row._asdict() for row in app.rows(t.optout)]
-    thread(app.sms(PHONE), "START")
+    send_texts(app.sms(PHONE), "START")
     with app.database.write() as connection:
         connection.execute(insert(t.optout), backup)
     unreadable = app.parts.journal.folder / "20260101-other.jsonl"
@@ -172,7 +172,7 @@ def test_a_journal_with_a_fault_is_read_once_a_minute(app: App) -> None:
 
 def test_a_line_that_the_database_refuses_is_logged_and_holds_up_no_other(app: App) -> None:
     app.parts.journal.record("draft", report_id="a report", keys=(b"key",), revision=1)
-    thread(app.sms(PHONE), "STOP")
+    send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
     cancel = "gateway.background.erasures.pending_submissions.cancel_pending"
     with patch(cancel, side_effect=RowRefused("DataError")), capture_logs() as logs:
@@ -183,8 +183,8 @@ def test_a_line_that_the_database_refuses_is_logged_and_holds_up_no_other(app: A
 
 def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> None:
     """The host's status may be saved only after the whole journal: otherwise the rest of it would count as old."""
-    thread(app.sms(PHONE), "STOP")
-    thread(app.sms(number(72)), "STOP", "START")
+    send_texts(app.sms(PHONE), "STOP")
+    send_texts(app.sms(number(72)), "STOP", "START")
     folder = app.parts.journal.folder
     [path] = folder.iterdir()
     two_days_ago = [{**line, "at": line["at"] - 2 * DAY} for line in map(json.loads, path.read_text().splitlines())]
@@ -199,7 +199,7 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
-    thread(app.sms(PHONE), "START")
+    send_texts(app.sms(PHONE), "START")
     housekeeping._erasing._retry_at = 0.0
     housekeeping.once()
     assert app.count(t.optout) == 0, "no line is applied twice over what the reporter has done since"
@@ -213,7 +213,7 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
 
 
 def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -> None:
-    thread(app.sms(PHONE), "STOP")
+    send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
     housekeeping = app.parts.housekeeping
     housekeeping._erasing.is_done = False
@@ -221,7 +221,7 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
         housekeeping.once()
     assert app.count(t.host) == 0
-    with database_away(app):
+    with database_unavailable(app):
         housekeeping.once()
     assert not housekeeping._erasing.is_done
     housekeeping.once()

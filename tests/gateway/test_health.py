@@ -21,7 +21,7 @@ from reports.store.spool import Spool
 Usage = namedtuple("Usage", "total used free")
 
 
-class Here:
+class AvailableRedis:
     def is_up(self) -> bool:
         return True
 
@@ -37,7 +37,7 @@ def test_the_disk_that_fills_first_is_shown(
         health_module, "measure_skew", lambda _: ClockSkew(ahead_of_database=-7_200_000_000, rows_ahead=3)
     )
     kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
-    health = Health(None, Here(), kept, WebMetrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
+    health = Health(None, AvailableRedis(), kept, WebMetrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
     lines = health.figures().get_data(as_text=True).splitlines()
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines
@@ -51,7 +51,7 @@ def test_a_spool_whose_folder_is_gone_hides_no_other_metric(tmp_path: Path, monk
     monkeypatch.setattr(health_module, "measure_skew", lambda _: None)
     monkeypatch.setattr(health_module.spool_status, "list_statuses", lambda _: [])
     kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
-    health = Health(None, Here(), kept, WebMetrics(), tmp_path / MARKER_NAME)  # type: ignore[arg-type]  # fakes
+    health = Health(None, AvailableRedis(), kept, WebMetrics(), tmp_path / MARKER_NAME)  # type: ignore[arg-type]  # fakes
     assert "tokaut_spool_entries 0" in health.figures().get_data(as_text=True).splitlines()
     assert (health.ready().status_code, json.loads(health.ready().get_data())["spool_entries"]) == (200, 0)
     shutil.rmtree(kept.folder)

@@ -28,7 +28,7 @@ def app(redis_url: str) -> Iterator[App]:
     app.close()
 
 
-class Texter:
+class TextSender:
     def __init__(self, app: App) -> None:
         self.app = app
         self.sent = 0
@@ -63,7 +63,7 @@ def kept(app: App) -> str:
 
 
 def test_long_words_where_a_choice_was_asked(app: App, redis_url: str) -> None:
-    texts = Texter(app)
+    texts = TextSender(app)
     texts(*TO_CATEGORY)
     for n in range(12):
         texts(long_words(n))
@@ -75,7 +75,7 @@ def test_long_words_where_a_choice_was_asked(app: App, redis_url: str) -> None:
 
 def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
     """The report contains the last text completely; the earlier ones were taken back."""
-    texts = Texter(app)
+    texts = TextSender(app)
     texts(*TO_WORDS)
     for n in range(4):
         texts(long_words(n), "0")

@@ -35,8 +35,8 @@ WORDS = b"something that nobody else may read"
 
 
 @pytest.fixture
-def sessions(redis_url: str, keys: SessionKeys) -> Iterator[Kept]:
-    with kept(redis_url, keys) as sessions:
+def sessions(redis_url: str, keys: SessionKeys) -> Iterator[SyncSessions]:
+    with sync_sessions(redis_url, keys) as sessions:
         yield sessions
 
 
@@ -48,7 +48,7 @@ def keys(tmp_path: Path) -> SessionKeys:
 lost: list[str] = []
 
 
-class Kept:
+class SyncSessions:
     """Sessions for synchronous tests: each call runs the event loop until it has its result."""
 
     def __init__(self, sessions: Sessions, runner: asyncio.Runner) -> None:
@@ -85,14 +85,14 @@ class Kept:
 
 
 @contextmanager
-def kept(url: str, keys: SessionKeys, mode: str = "demo") -> Iterator[Kept]:
+def sync_sessions(url: str, keys: SessionKeys, mode: str = "demo") -> Iterator[SyncSessions]:
     sessions = Sessions(RedisAddress(url), RecordCipher([b"k" * 32]), keys, lost.append, mode=mode)
     with asyncio.Runner() as runner:
-        yield Kept(sessions, runner)
+        yield SyncSessions(sessions, runner)
         sessions.close()
 
 
-def test_what_was_kept_is_loaded_again(sessions: Kept) -> None:
+def test_what_was_kept_is_loaded_again(sessions: SyncSessions) -> None:
     assert sessions.load(KEYS).session is None
     assert sessions.save(KEYS, b"", WORDS, 60, drafts=b"draft")
     found = sessions.load(KEYS)
@@ -101,11 +101,11 @@ def test_what_was_kept_is_loaded_again(sessions: Kept) -> None:
 
 @pytest.mark.rule("S-40")
 def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str, keys: SessionKeys) -> None:
-    with kept(redis_url, keys, "live") as live, kept(redis_url, keys, "training") as training:
+    with sync_sessions(redis_url, keys, "live") as live, sync_sessions(redis_url, keys, "training") as training:
         find_nothing_of_one_another(live, training)
 
 
-def find_nothing_of_one_another(live: Kept, training: Kept) -> None:
+def find_nothing_of_one_another(live: SyncSessions, training: SyncSessions) -> None:
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
     mine = RecordKeys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
@@ -114,7 +114,7 @@ def find_nothing_of_one_another(live: Kept, training: Kept) -> None:
     assert live.load(theirs).session is None
 
 
-def test_only_one_writes_over_a_version(sessions: Kept) -> None:
+def test_only_one_writes_over_a_version(sessions: SyncSessions) -> None:
     sessions.save(KEYS, b"", b"first", 60)
     version = sessions.load(KEYS).version
     assert sessions.save(KEYS, version, b"second", 60)
@@ -131,7 +131,7 @@ def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys, monkeyp
     won: list[int] = []
 
     def write(n: int) -> None:
-        with kept(redis_url, keys) as sessions:
+        with sync_sessions(redis_url, keys) as sessions:
             sessions.load(KEYS)
             start.wait(60)
             if sessions.save(KEYS, b"", b"%d" % n, 60):
@@ -143,7 +143,7 @@ def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys, monkeyp
     for thread in threads:
         thread.join()
     assert len(won) == 1
-    with kept(redis_url, keys) as sessions:
+    with sync_sessions(redis_url, keys) as sessions:
         assert sessions.load(KEYS).session == b"%d" % won[0]
 
 
@@ -152,13 +152,13 @@ def test_of_twenty_at_once_on_one_event_loop_one_writes(redis_url: str, keys: Se
     async def all_at_once(sessions: Sessions) -> list[bool]:
         return await asyncio.gather(*(sessions.save(KEYS, b"", b"%d" % n, 60) for n in range(20)))
 
-    with kept(redis_url, keys) as one:
+    with sync_sessions(redis_url, keys) as one:
         won = one._runner.run(all_at_once(one.sessions))
         assert won == [True] + [False] * 19
         assert one.load(KEYS).session == b"0"
 
 
-def test_drafts_stay_unless_said(sessions: Kept) -> None:
+def test_drafts_stay_unless_said(sessions: SyncSessions) -> None:
     sessions.save(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.save(KEYS, sessions.load(KEYS).version, b"2", 60)
     assert sessions.load(KEYS).drafts == b"draft"
@@ -167,7 +167,7 @@ def test_drafts_stay_unless_said(sessions: Kept) -> None:
 
 
 @pytest.mark.rule("S-27")
-def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> None:
+def test_redis_holds_no_word_and_no_number(sessions: SyncSessions, redis_url: str) -> None:
     key = sessions.key("s", "africastalking", "*111*163#", "ATUid_1", "+6785550101")
     sessions.save(RecordKeys(key), b"", WORDS, 60)
     with redis.Redis.from_url(redis_url) as client:
@@ -178,7 +178,7 @@ def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> No
 
 
 @pytest.mark.rule("X-12")
-def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_url: str) -> None:
+def test_a_value_that_was_changed_or_moved_is_no_session(sessions: SyncSessions, redis_url: str) -> None:
     sessions.save(KEYS, b"", WORDS, 60)
     other = RecordKeys("s:two")
     with redis.Redis.from_url(redis_url) as client:
@@ -192,7 +192,7 @@ def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_u
     assert sessions.save(KEYS, sessions.load(KEYS).version, b"anew", 60)
 
 
-def test_all_of_it_ends_by_itself(sessions: Kept, redis_url: str) -> None:
+def test_all_of_it_ends_by_itself(sessions: SyncSessions, redis_url: str) -> None:
     sessions.save(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.count_report("+6785550101")
     sessions.remember("+6785550101", 0, "one")
@@ -201,7 +201,7 @@ def test_all_of_it_ends_by_itself(sessions: Kept, redis_url: str) -> None:
         assert [client.ttl(key) <= COUNT_SECONDS for key in client.scan_iter("l:sent:*")] == [True]
 
 
-def test_reports_of_a_number_are_counted(sessions: Kept) -> None:
+def test_reports_of_a_number_are_counted(sessions: SyncSessions) -> None:
     assert [sessions.count("+6785550101") for _ in range(3)] == [0, 1, 2]
     assert sessions.count("+6785550102") == 0
 
@@ -219,7 +219,7 @@ def asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("asked_twice")
-def test_a_report_that_is_counted_again_is_counted_once(sessions: Kept) -> None:
+def test_a_report_that_is_counted_again_is_counted_once(sessions: SyncSessions) -> None:
     """A bug: staff saw an earlier report that did not exist."""
     assert sessions.count("+6785550101", b"one") == 0
     assert sessions.count("+6785550101", b"two") == 1
@@ -227,14 +227,14 @@ def test_a_report_that_is_counted_again_is_counted_once(sessions: Kept) -> None:
     assert sessions.count("+6785550102", b"one") == 0
 
 
-def test_each_report_has_24_hours_of_its_own(sessions: Kept) -> None:
+def test_each_report_has_24_hours_of_its_own(sessions: SyncSessions) -> None:
     """The counter ended 24 hours after its first report, so that a report of two hours ago was none before the next."""
     who, hours = "+6785550101", (0, 1, 23, 24.5, 24.6, 49)
     counted = [sessions.count_report(who, now=NOW + int(at * HOUR_SECONDS)) for at in hours]
     assert [(one.count, one.number) for one in counted if one] == [(0, 0), (1, 1), (2, 2), (2, 3), (3, 4), (0, 0)]
 
 
-def test_no_report_of_the_last_day_is_overwritten_before_an_older_one(sessions: Kept) -> None:
+def test_no_report_of_the_last_day_is_overwritten_before_an_older_one(sessions: SyncSessions) -> None:
     """Who sends STOP ends calls for those that are remembered."""
     who = "+6785550101"
     for at, report_id in ((0, "a"), (1, "b"), (23, "c"), (24.5, "d"), (24.6, "e")):
@@ -244,20 +244,22 @@ def test_no_report_of_the_last_day_is_overwritten_before_an_older_one(sessions: 
     assert sessions.remembered(who) >= {"b", "c", "d", "e"}
 
 
-def test_a_report_that_was_not_sent_counts_no_more(sessions: Kept) -> None:
+def test_a_report_that_was_not_sent_counts_no_more(sessions: SyncSessions) -> None:
     who = "+6785550101"
     assert [sessions.count(who, name) for name in (b"one", b"two")] == [0, 1]
     sessions.run(sessions.sessions.uncount_report(who, b"two"))
     assert sessions.count(who, b"three") == 1
 
 
-def test_of_very_many_reports_the_first_thousand_are_counted(sessions: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_reports_the_first_thousand_are_counted(
+    sessions: SyncSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "MAX_COUNTED", 3)
     assert [sessions.count("+6785550101") for _ in range(5)] == [0, 1, 2, 3, 3]
 
 
 @pytest.mark.usefixtures("asked_twice")
-def test_the_question_whether_it_helped_is_not_lost_with_an_answer_of_redis(sessions: Kept) -> None:
+def test_the_question_whether_it_helped_is_not_lost_with_an_answer_of_redis(sessions: SyncSessions) -> None:
     assert sessions.run(sessions.sessions.ask_if_it_helped("report"))
     assert not sessions.run(sessions.sessions.ask_if_it_helped("report"))
     for _ in range(2):
@@ -265,7 +267,7 @@ def test_the_question_whether_it_helped_is_not_lost_with_an_answer_of_redis(sess
     assert list(sessions.sessions.helped("2027-Q1").values()) == [1]
 
 
-def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kept) -> None:
+def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: SyncSessions) -> None:
     for n in range(SLOTS + 2):
         sessions.remember("+6785550101", n, f"report {n}")
     assert sessions.remembered("+6785550101") == {f"report {n}" for n in range(2, SLOTS + 2)}
@@ -276,7 +278,9 @@ def test_the_last_reports_of_a_number_are_remembered_and_no_others(sessions: Kep
 
 @pytest.mark.rule("S-14")
 @pytest.mark.rule("X-12")
-def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url: str, keys: SessionKeys) -> None:
+def test_nobody_else_reads_or_moves_what_is_remembered(
+    sessions: SyncSessions, redis_url: str, keys: SessionKeys
+) -> None:
     sessions.remember("+6785550101", 0, "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a")
     with redis.Redis.from_url(redis_url) as client:
         (mine,) = client.scan_iter("l:sent:*")
@@ -286,7 +290,7 @@ def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url
         theirs = sessions.key("l:sent", "+6785550102", "0")
         client.set(theirs, client.get(mine))  # as an attacker who can write to Redis
     assert sessions.remembered("+6785550102") == set()
-    with kept(redis_url, keys, "training") as training:
+    with sync_sessions(redis_url, keys, "training") as training:
         assert training.remembered("+6785550101") == set()
     assert sessions.remembered("+6785550101") == {"01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"}
 
@@ -295,7 +299,7 @@ def test_nobody_else_reads_or_moves_what_is_remembered(sessions: Kept, redis_url
 def test_a_redis_that_is_away_is_away_at_once_after_a_while(
     own_valkey: Valkey, keys: SessionKeys, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with kept(own_valkey.url, keys) as one:
+    with sync_sessions(own_valkey.url, keys) as one:
         one.save(KEYS, b"", b"1", 60)
         own_valkey.kill() if how == "killed" else own_valkey.freeze()
         for _ in range(3):
@@ -329,7 +333,7 @@ def test_a_request_waits_for_redis_only_while_its_time_lasts(
         with pool.request():
             await sessions.load(KEYS)
 
-    with kept(own_valkey.url, keys) as one:
+    with sync_sessions(own_valkey.url, keys) as one:
         one.save(KEYS, b"", b"1", 60)
         own_valkey.freeze()
         for _ in range(3):

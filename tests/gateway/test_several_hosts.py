@@ -26,14 +26,14 @@ from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
 from reports.store.spool import SpoolEntry
 from tests.reports.test_spool import submission
-from tests.safeguarding.away import code_and_pin
-from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import code_and_pin
 from tests.support.app import App
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.wait import until
-from tests.workers.filings import Desk
-from tests.workers.room import Room
+from tests.workers.sample_store import SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 from workers.jobs.retention import ErasureJob
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgresql")]
@@ -84,15 +84,15 @@ class TwoHosts:
 
     def erase(self) -> None:
         """Do the work of scheduler and workers for a report that its reporter has deleted."""
-        room = Room(Desk.at(self.b.database, self.a.keys))
-        room.jobs.messages()
+        harness = SchedulerHarness(SampleStore.create(self.b.database, self.a.keys))
+        harness.jobs.messages()
         with self.b.database.write() as connection:
             connection.execute(update(t.delivery).values(state=DeliveryState.DELIVERED))
             connection.execute(update(t.report).values(state=ReportState.DELIVERED))
-        erasing = ErasureJob(self.b.database, RetentionPolicy(), room.metrics)
+        erasing = ErasureJob(self.b.database, RetentionPolicy(), harness.metrics)
         erasing.start()
         erasing._pool.finish()
-        room.finish()
+        harness.finish()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def hosts(redis_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -
 def test_another_host_submits_it_and_nothing_comes_back(hosts: TwoHosts) -> None:
     """Host a sends it, host b submits it, and its reporter reads and deletes it through b; then host a is back."""
     with hosts.cut_off():
-        code, pin = code_and_pin(walk(hosts.a.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
+        code, pin = code_and_pin(dial_path(hosts.a.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
         hosts.until_copied(1)
         hosts.a.parts.housekeeping.once()
         assert (hosts.count(t.report), len(hosts.a.parts.spool.names())) == (0, 1)
@@ -117,10 +117,10 @@ def test_another_host_submits_it_and_nothing_comes_back(hosts: TwoHosts) -> None
     assert (hosts.a.parts.spool.names(), hosts.count(t.report), hosts.count(t.delivery)) == ([], 1, before)
 
     with hosts.cut_off():  # again, with another report
-        code, pin = code_and_pin(walk(hosts.a.ussd(number(2), "africastalking"), *TO_SENT)[-1])
+        code, pin = code_and_pin(dial_path(hosts.a.ussd(number(2), "africastalking"), *TO_SENT)[-1])
         hosts.until_copied(1)
         hosts.b.parts.housekeeping.once()
-        my_report = walk(hosts.b.ussd(number(3), "africastalking"), "My report", code, pin, "4", "Delete")
+        my_report = dial_path(hosts.b.ussd(number(3), "africastalking"), "My report", code, pin, "4", "Delete")
         assert "Being deleted here" in my_report[-1]
         hosts.erase()
         assert hosts.count(t.report) == 1, "the first one"
@@ -134,13 +134,13 @@ def test_words_deleted_through_another_host_stay_deleted(hosts: TwoHosts, *, cop
     if not copied:
         hosts.a.parts.copies.add = lambda name: None  # type: ignore[union-attr, method-assign]
     with hosts.cut_off():
-        thread(hosts.a.sms(PHONE), WORDS)
+        send_texts(hosts.a.sms(PHONE), WORDS)
         assert len(hosts.a.parts.spool.names()) == 1
         if copied:
             hosts.until_copied(1)
             hosts.b.parts.housekeeping.once()
             assert hosts.count(t.pending) > 0
-        thread(hosts.b.sms(PHONE), "00")
+        send_texts(hosts.b.sms(PHONE), "00")
         assert hosts.count(t.pending) == 0
     hosts.a.parts.housekeeping.once()
     assert (hosts.a.parts.spool.names(), hosts.count(t.pending), hosts.count(t.report)) == ([], 0, 0)

@@ -26,8 +26,8 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.spool import SpoolWriteError
 from runtime.time_units import SECOND
-from tests.safeguarding.away import code_and_pin, later, redis_away
-from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import code_and_pin, later, redis_unavailable
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -45,9 +45,9 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 def text_without_redis(app: App, *phones: str, words: str = WORDS) -> None:
-    with redis_away(app):
+    with redis_unavailable(app):
         for phone in phones:
-            thread(app.sms(phone), words)
+            send_texts(app.sms(phone), words)
 
 
 def waiting(app: App) -> int:
@@ -57,7 +57,7 @@ def waiting(app: App) -> int:
 def test_a_process_without_redis_leaves_them_to_one_that_has_it(app: App) -> None:
     """Only one process replays them: of two hosts perhaps the one that cannot reach Redis."""
     text_without_redis(app, PHONE)
-    with redis_away(app), patch.object(app.parts.housekeeping, "_redis_is_up", return_value=False):
+    with redis_unavailable(app), patch.object(app.parts.housekeeping, "_redis_is_up", return_value=False):
         app.parts.housekeeping.once()
     assert waiting(app) == 1
     assert leases.acquire(app.database, "replay", "another host", 30)
@@ -132,8 +132,8 @@ def play_after_pause(app: App) -> None:
 
 @pytest.mark.parametrize("words", [("STOP", "START"), (WORDS, FURTHER_WORDS)])
 def test_what_comes_after_an_sms_that_fails_waits_for_it(app: App, words: tuple[str, str]) -> None:
-    with redis_away(app):
-        thread(app.sms(PHONE), *words)
+    with redis_unavailable(app):
+        send_texts(app.sms(PHONE), *words)
     with fail_once(app, words[0], KeyError("a fault of ours")):
         app.parts.housekeeping.once()
         app.parts.housekeeping.once()
@@ -149,8 +149,8 @@ def test_what_comes_after_an_sms_that_fails_waits_for_it(app: App, words: tuple[
 
 
 def test_words_on_which_the_conversation_fails_go_to_staff_after_ten_minutes(app: App) -> None:
-    with redis_away(app):
-        thread(app.sms(PHONE), WORDS, FURTHER_WORDS)
+    with redis_unavailable(app):
+        send_texts(app.sms(PHONE), WORDS, FURTHER_WORDS)
     take = app.parts.dispatcher._conversation.take
 
     async def fail(request: TurnRequest) -> Reply:
@@ -193,7 +193,7 @@ def test_words_that_cannot_be_stored_are_not_dropped(app: App, minutes: int) -> 
 
 
 def test_late_words_of_an_open_session_that_cannot_be_stored_wait(app: App) -> None:
-    thread(app.sms(PHONE), WORDS)
+    send_texts(app.sms(PHONE), WORDS)
     text_without_redis(app, PHONE, words=FURTHER_WORDS)
     with later(minutes=11):
         with nothing_can_be_stored(app):
@@ -206,8 +206,8 @@ def test_late_words_of_an_open_session_that_cannot_be_stored_wait(app: App) -> N
 
 @pytest.mark.parametrize("fault", ["closed", "no key", "deleted"])
 def test_late_words_of_my_report_that_it_does_not_take_go_to_staff(app: App, fault: str) -> None:
-    code_pin = code_and_pin(walk(app.ussd(number(1)), *TO_SENT)[-1])
-    thread(app.sms(PHONE), "hi", "code", *code_pin)
+    code_pin = code_and_pin(dial_path(app.ussd(number(1)), *TO_SENT)[-1])
+    send_texts(app.sms(PHONE), "hi", "code", *code_pin)
     text_without_redis(app, PHONE, words=FURTHER_WORDS)
     route = app.rows(t.route)[0]._asdict()
     with app.database.write() as connection:
@@ -273,7 +273,7 @@ def test_words_of_a_channel_that_is_switched_off_go_to_staff(app: App, minutes: 
 
 @pytest.mark.parametrize("word", ["STOP", "Stop!", "arrêt"])
 def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
-    thread(app.sms(PHONE), "call me", "2")
+    send_texts(app.sms(PHONE), "call me", "2")
     text_without_redis(app, PHONE, words=word)
     assert (app.count(t.optout), [row.allowed for row in app.rows(t.contact)]) == (1, [0])
     app.parts.housekeeping.once()
@@ -282,7 +282,7 @@ def test_stop_without_redis_acts_at_once(app: App, word: str) -> None:
 
 @pytest.mark.parametrize("word", ["STOP", "Stop!", "arrêt"])
 def test_stop_of_a_channel_that_is_switched_off_is_not_words(app: App, word: str) -> None:
-    thread(app.sms(PHONE), "call me", "2")
+    send_texts(app.sms(PHONE), "call me", "2")
     with patch.object(ContactRequests, "withdraw"):  # it waited for the database, and web ended
         text_without_redis(app, PHONE, words=word)
     with later(minutes=11), patch.object(app.parts.housekeeping, "_channels", {}):

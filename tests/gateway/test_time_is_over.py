@@ -8,7 +8,7 @@ import pytest
 
 from gateway import threads
 from reports.store.schema import tables as t
-from tests.safeguarding.away import redis_away
+from tests.safeguarding.outages import redis_unavailable
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def test_an_answer_that_is_stored_late_is_taken_once_from_the_path(app: App, mon
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
         late.setattr(threads, "LEAST_SECONDS", 0)
         assert phone.type("Shefa").text.startswith("Who is this about?")
-    with redis_away(app):
+    with redis_unavailable(app):
         asked = phone.type("My child")
     assert asked.text.startswith("May staff contact you?")
     phone.type("No")

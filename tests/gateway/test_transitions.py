@@ -59,7 +59,7 @@ from reports.store.engine import sqlite
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
-from tests.safeguarding.walks import COUNTRIES
+from tests.safeguarding.call_paths import COUNTRIES
 from tests.support.databases import with_tables
 
 pytestmark = pytest.mark.slow
@@ -107,7 +107,7 @@ class NoQueue:
         return False
 
 
-class Walk(RuleBasedStateMachine):
+class SubmissionMachine(RuleBasedStateMachine):
     """One phone and its report; the state machine presses keys while database and disk fail and recover."""
 
     @initialize(sends_path=booleans())
@@ -345,10 +345,10 @@ class Walk(RuleBasedStateMachine):
         assert not {word for word in self.deleted if word.encode() in read}
 
 
-Walk.TestCase.settings = settings(
+SubmissionMachine.TestCase.settings = settings(
     max_examples=120, stateful_step_count=9, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestWalk = pytest.mark.rule("S-38")(Walk.TestCase)
+TestWalk = pytest.mark.rule("S-38")(SubmissionMachine.TestCase)
 
 # Steps of a walk; "db" and "disk" set the failure from then on.
 SCENARIOS = {
@@ -397,7 +397,7 @@ SCENARIOS = {
 @pytest.mark.rule("S-38")
 @pytest.mark.parametrize("steps", SCENARIOS.values(), ids=SCENARIOS)
 def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
-    walk = Walk()
+    walk = SubmissionMachine()
     walk.dial(sends_path="replay" in steps)
     rules = {"scheduler": walk.the_scheduler_runs}
     try:
@@ -414,7 +414,7 @@ def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
 
 def test_a_deletion_of_a_report_that_was_sent_is_not_journaled() -> None:
     """On a restored backup it would be repeated, and delete a draft whose report the reporter knows to be sent."""
-    walk = Walk()
+    walk = SubmissionMachine()
     walk.dial(sends_path=False)
     try:
         walk.answer()

@@ -40,7 +40,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SampleRequest:
     """One request, and the expected status."""
 
     name: str
@@ -52,57 +52,57 @@ class Asked:
     pieces: tuple[bytes, ...] = ()
 
 
-def requests(app: App) -> Iterator[Asked]:
+def requests(app: App) -> Iterator[SampleRequest]:
     secrets = app.plan.secrets
     ussd, at = f"/hooks/ussd/{secrets.ussd}", f"/hooks/africastalking/{secrets.africastalking}"
     dials = json.dumps(DIALS).encode()
     path = {"sessionId": "ATUid_1", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
-    yield Asked("a dial", 200, "POST", ussd, dials)
-    yield Asked("a dial over Africa's Talking", 200, "POST", f"{at}/ussd", urlencode(path).encode(), FORM)
-    yield Asked("a percent-encoded address", 200, "POST", f"/hooks/%75ssd/{secrets.ussd}?x=%3F&y", dials)
-    yield Asked("in pieces", 200, "POST", ussd, pieces=(dials[:10], dials[10:], b""))
-    yield Asked("for this machine alone", 200, "POST", "/hooks/simulator", dials)
-    yield Asked("by a proxy", 404, "POST", "/hooks/simulator", dials, {"X-Forwarded-For": "127.0.0.1"})
-    yield Asked("nobody can read it", 200, "POST", ussd, b"\xff{")
-    yield Asked("an SMS that nobody can read", 200, "POST", f"{at}/sms", b"\xff{", FORM)
-    yield Asked("a notice that nobody can read", 200, "POST", f"{at}/delivery", b"\xff{", FORM)
+    yield SampleRequest("a dial", 200, "POST", ussd, dials)
+    yield SampleRequest("a dial over Africa's Talking", 200, "POST", f"{at}/ussd", urlencode(path).encode(), FORM)
+    yield SampleRequest("a percent-encoded address", 200, "POST", f"/hooks/%75ssd/{secrets.ussd}?x=%3F&y", dials)
+    yield SampleRequest("in pieces", 200, "POST", ussd, pieces=(dials[:10], dials[10:], b""))
+    yield SampleRequest("for this machine alone", 200, "POST", "/hooks/simulator", dials)
+    yield SampleRequest("by a proxy", 404, "POST", "/hooks/simulator", dials, {"X-Forwarded-For": "127.0.0.1"})
+    yield SampleRequest("nobody can read it", 200, "POST", ussd, b"\xff{")
+    yield SampleRequest("an SMS that nobody can read", 200, "POST", f"{at}/sms", b"\xff{", FORM)
+    yield SampleRequest("a notice that nobody can read", 200, "POST", f"{at}/delivery", b"\xff{", FORM)
     yield from refusals(app)
 
 
-def refusals(app: App) -> Iterator[Asked]:
+def refusals(app: App) -> Iterator[SampleRequest]:
     secrets = app.plan.secrets
     ussd, at = f"/hooks/ussd/{secrets.ussd}", f"/hooks/africastalking/{secrets.africastalking}"
     unknown = ("/hooks/nosuch", "/hooks//ussd", "/hooks/ussd", f"{ussd}/", f"{ussd}/more", f"{at}/nosuch", at)
     for path in (*unknown, f"{ussd}x", f"/hooks/ussd/{secrets.ussd[:-1]}", "/hooks/", "/hooks/%00", "/hooks/%ff"):
         for method in METHODS:
-            yield Asked(f"unknown {method} {path}", 404, method, path, b"x")
-    yield Asked("a wrong token and too large", 404, "POST", f"{ussd}x", TOO_LARGE)
+            yield SampleRequest(f"unknown {method} {path}", 404, method, path, b"x")
+    yield SampleRequest("a wrong token and too large", 404, "POST", f"{ussd}x", TOO_LARGE)
     for method in set(METHODS) - {"POST"}:
-        yield Asked(f"another method {method}", 405, method, ussd)
-    yield Asked("another method and too large", 405, "PUT", ussd, TOO_LARGE)
-    yield Asked("as large as may be", 200, "POST", ussd, TOO_LARGE[1:])
-    yield Asked("too large", 413, "POST", ussd, TOO_LARGE)
-    yield Asked("too large in pieces", 413, "POST", ussd, pieces=(TOO_LARGE[1:], b"x", b""))
-    yield Asked("too large, in pieces, without an end", 413, "POST", ussd, pieces=(TOO_LARGE, *[b"x"] * 9))
+        yield SampleRequest(f"another method {method}", 405, method, ussd)
+    yield SampleRequest("another method and too large", 405, "PUT", ussd, TOO_LARGE)
+    yield SampleRequest("as large as may be", 200, "POST", ussd, TOO_LARGE[1:])
+    yield SampleRequest("too large", 413, "POST", ussd, TOO_LARGE)
+    yield SampleRequest("too large in pieces", 413, "POST", ussd, pieces=(TOO_LARGE[1:], b"x", b""))
+    yield SampleRequest("too large, in pieces, without an end", 413, "POST", ussd, pieces=(TOO_LARGE, *[b"x"] * 9))
     yield from of_twilio(app)
 
 
-def of_twilio(app: App) -> Iterator[Asked]:
+def of_twilio(app: App) -> Iterator[SampleRequest]:
     account = Account(app.plan.secrets.twilio_account, app.plan.secrets.twilio)
     said = {**TEXTS, "AccountSid": account.sid}
     body, url = urlencode(said).encode(), f"{app.plan.settings['PUBLIC_URL']}/hooks/twilio/sms"
     signed = {**FORM, "X-Twilio-Signature": account.sign(url, said)}
     forged = {**FORM, "X-Twilio-Signature": account.sign(url, {**said, "Body": "START"})}
-    yield Asked("signed", 200, "POST", "/hooks/twilio/sms", body, signed)
-    yield Asked("signed for another address", 403, "POST", "/hooks/twilio/sms?x=1", body, signed)
-    yield Asked("a forged signature", 403, "POST", "/hooks/twilio/sms", body, forged)
-    yield Asked("no signature", 403, "POST", "/hooks/twilio/sms", body, FORM)
-    yield Asked("no signature and too large", 403, "POST", "/hooks/twilio/sms", TOO_LARGE, FORM)
-    yield Asked("too large for Twilio", 413, "POST", "/hooks/twilio/sms", TOO_LARGE_FOR_TWILIO, forged)
-    yield Asked("another method of Twilio", 405, "GET", "/hooks/twilio/sms")
+    yield SampleRequest("signed", 200, "POST", "/hooks/twilio/sms", body, signed)
+    yield SampleRequest("signed for another address", 403, "POST", "/hooks/twilio/sms?x=1", body, signed)
+    yield SampleRequest("a forged signature", 403, "POST", "/hooks/twilio/sms", body, forged)
+    yield SampleRequest("no signature", 403, "POST", "/hooks/twilio/sms", body, FORM)
+    yield SampleRequest("no signature and too large", 403, "POST", "/hooks/twilio/sms", TOO_LARGE, FORM)
+    yield SampleRequest("too large for Twilio", 413, "POST", "/hooks/twilio/sms", TOO_LARGE_FOR_TWILIO, forged)
+    yield SampleRequest("another method of Twilio", 405, "GET", "/hooks/twilio/sms")
 
 
-def by_flask(app: App, asked: Asked) -> ReceivedResponse:
+def by_flask(app: App, asked: SampleRequest) -> ReceivedResponse:
     if not asked.pieces:
         return app.http.send(asked.method, asked.path, asked.body, asked.headers)
     answer = app.http.client.open(
@@ -115,7 +115,7 @@ def by_flask(app: App, asked: Asked) -> ReceivedResponse:
     return ReceivedResponse(answer.status_code, answer.data, answer.headers)
 
 
-def by_asgi(http: AsgiHttp, asked: Asked) -> ReceivedResponse:
+def by_asgi(http: AsgiHttp, asked: SampleRequest) -> ReceivedResponse:
     return http.send(asked.method, asked.path, asked.body, asked.headers, asked.pieces)
 
 

@@ -15,7 +15,7 @@ import sys
 from rich.console import Console
 
 from tests.faults import verdict_table
-from tests.faults.experiment import RESULTS, NoVerdict, Size
+from tests.faults.experiment import RESULTS, ExperimentFailed, Size
 from tests.faults.progress_view import View
 from tests.hosts import network, steps
 from tests.hosts.experiment import HostsRun, Result, release_before
@@ -46,7 +46,7 @@ def main(console: Console) -> int:
     except KeyboardInterrupt:
         console.print("Interrupted: all hosts are gone.")
         return 130
-    except (NoVerdict, AssertionError) as why:  # AssertionError: a process did not start
+    except (ExperimentFailed, AssertionError) as why:  # AssertionError: a process did not start
         console.print(f"[bold red]No verdict:[/] {why}")
         return 1
     console.print(_table(result, int(seed), len(planned)), highlight=False, soft_wrap=True, markup=False)

@@ -15,12 +15,12 @@ from typing import IO, Any
 
 from tests.faults import invariants
 from tests.faults.callers import Plan
-from tests.faults.experiment import RESULTS, NoVerdict, RunProgress, finish, finish_texts
-from tests.faults.ledger import Ledger, LineCounter, lines
-from tests.faults.verdict import Verdict, judge
+from tests.faults.experiment import RESULTS, ExperimentFailed, RunProgress, finish, finish_texts
+from tests.faults.json_lines import JsonLinesFile, LineCounter, lines
+from tests.faults.verdict import Verdict, compare_records
+from tests.hosts.experiment_state import ExperimentState
 from tests.hosts.installation import CHECKOUT, TEXTS_PORT, InstallationOnHosts
 from tests.hosts.network import OUTSIDE
-from tests.hosts.scene import Scene
 from tests.hosts.steps import Step
 from tokaut.local_stack.parent_death import die_with_parent
 
@@ -67,7 +67,7 @@ class HostsRun:
     watch: Callable[[RunProgress], None] = field(default=lambda now: None)
 
     def go(self) -> Result:
-        """Run, and return the result. Raises NoVerdict. If it is bad, copy records and logs to var/faults."""
+        """Run, and return the result. Raises ExperimentFailed. If it is bad, copy records and logs to var/faults."""
         self._doing, self._sent, self._taken, self._over = "starting", 0, 0, False
         release = _checkout(self.release) if self.release else CHECKOUT
         self.installation = InstallationOnHosts(seed=self.seed, small=self.small, tls=self.tls, release=release)
@@ -77,10 +77,10 @@ class HostsRun:
         try:
             self._look()
             self.installation.up()
-            scene = self._let_call()
+            state = self._let_call()
             self._doing = "finishing"
             finish(self.installation, PATIENCE, self._look)
-            result = self._judge(scene)
+            result = self._compare_records(state)
             is_good = not result.faults
         finally:
             if not is_good:
@@ -90,23 +90,23 @@ class HostsRun:
                 shutil.rmtree(release, ignore_errors=True)
         return result
 
-    def _let_call(self) -> Scene:
-        ledger = Ledger(self.folder / "kills.jsonl")
-        scene = Scene(self.installation, ledger, self._look)
+    def _let_call(self) -> ExperimentState:
+        ledger = JsonLinesFile(self.folder / "kills.jsonl")
+        state = ExperimentState(self.installation, ledger, self._look)
         if self.tls:
-            scene.notes.append(f"nothing but TLS between hosts and {self.installation.stores()}")
+            state.notes.append(f"nothing but TLS between hosts and {self.installation.stores()}")
         self._callers = self._start_callers()
         assert self._callers.stdout
         threading.Thread(target=self._listen, args=(self._callers.stdout,), daemon=True).start()
         try:
-            scene.wait(2)
+            state.wait(2)
             for step in self.steps:
-                self._doing, before, line = step.name, self._sent, len(scene.notes)
-                step.take(scene)
+                self._doing, before, line = step.name, self._sent, len(state.notes)
+                step.take(state)
                 self._taken += 1
-                scene.notes.insert(line, f"{step.name}: {self._sent - before} sent meanwhile")
+                state.notes.insert(line, f"{step.name}: {self._sent - before} sent meanwhile")
             self._doing = "calling"
-            scene.until(lambda: self._over, "the callers have not finished", self.reports + 300)
+            state.until(lambda: self._over, "the callers have not finished", self.reports + 300)
             finish_texts(self.installation)
         finally:
             self._callers.kill()
@@ -114,8 +114,8 @@ class HostsRun:
             self._callers.stdout.close()
             ledger.close()
         if self._gave_up:
-            raise NoVerdict(f"{self._gave_up} callers never came to Sent; see {RESULTS}")
-        return scene
+            raise ExperimentFailed(f"{self._gave_up} callers never came to Sent; see {RESULTS}")
+        return state
 
     def _start_callers(self) -> subprocess.Popen[bytes]:
         installation = self.installation
@@ -148,15 +148,15 @@ class HostsRun:
     def _look(self) -> None:
         self.watch(RunProgress(self._sent, self._arrived.look(), self._taken, self._doing))
         if hasattr(self, "_callers") and not self._over and self._callers.poll() is not None:
-            raise NoVerdict(f"the callers ended with {self._callers.returncode}; see {RESULTS}")
+            raise ExperimentFailed(f"the callers ended with {self._callers.returncode}; see {RESULTS}")
 
-    def _judge(self, scene: Scene) -> Result:
+    def _compare_records(self, state: ExperimentState) -> Result:
         self._doing = "judging"
         callers = lines(self.folder / "callers.jsonl")
         if faults := [line["why"] for line in callers if line["event"] == "fault"]:
-            raise NoVerdict(f"{len(faults)} callers failed, the first with {faults[0]}")
+            raise ExperimentFailed(f"{len(faults)} callers failed, the first with {faults[0]}")
         rows = self.installation.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")
-        verdict = judge(
+        verdict = compare_records(
             callers,
             lines(self.folder / "every.jsonl"),
             lines(self.folder / "kills.jsonl"),
@@ -164,12 +164,12 @@ class HostsRun:
             moved_at=self.installation.moved_at,
             broken=invariants.violations(self.installation),
         )
-        outside = [line for line in callers if line["event"] == "request" and not _is_within(line, scene.hit)]
+        outside = [line for line in callers if line["event"] == "request" and not _is_within(line, state.hit)]
         slowest = max((line["took"] for line in outside if "failed" not in line), default=0.0)
-        scene.promise(slowest <= MOST_SECONDS, f"an answer took {slowest:.1f} s, and no web host was hit")
+        state.promise(slowest <= MOST_SECONDS, f"an answer took {slowest:.1f} s, and no web host was hit")
         failed = sum("failed" in line for line in outside)
         by = "" if self.small else self.installation.databases.promoted_by
-        return Result(verdict, scene.notes, scene.broken, scene.leaderless, slowest, failed, by)
+        return Result(verdict, state.notes, state.broken, state.leaderless, slowest, failed, by)
 
     def _keep(self) -> None:
         """Copy records and logs out of the folder that will be deleted."""
@@ -196,7 +196,7 @@ def _checkout(commit: str) -> Path:
     """Return a new folder with the files of a commit."""
     archive = _git("archive", "--format=tar", commit)
     if archive.returncode:
-        raise NoVerdict(f"there is no commit {commit} here")
+        raise ExperimentFailed(f"there is no commit {commit} here")
     place = RESULTS / "release-before"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)

@@ -23,9 +23,9 @@ from tests.support.kannel import Kannel
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tests.support.wire import raw_request
-from tests.workers.filings import Desk
+from tests.workers.sample_store import SampleStore
 from tests.workers.test_reporter_messages import NUMBER
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from tests.workers.test_ussd_notices import Notices
 from workers.senders.kannel import Sender, Settings
 from workers.sms.dispatcher import Accepted, SmsMessage
@@ -138,7 +138,7 @@ def test_a_phone_that_the_network_refuses_is_reported(
 @pytest.fixture
 def notices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Notices]:
     with closing(databases.migrated_database("sqlite", request, tmp_path)) as database:
-        yield Notices(Desk.at(database, tmp_path / "keys"))
+        yield Notices(SampleStore.create(database, tmp_path / "keys"))
 
 
 @pytest.mark.parametrize("state", ["DELIVRD", "UNDELIV"])
@@ -151,7 +151,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
         Kannel(web=application.url, token=TOKEN) as texts,
         texts.phone("6785550199", "163", "text hi") as phone,
     ):
-        notices.kannel = cast("Says", sender_of(kannel, application, texts.sendsms))
+        notices.kannel = cast("FakeSmsSender", sender_of(kannel, application, texts.sendsms))
         sent = len(kannel.sent())
         notices.report()
         notices.go_on()
@@ -166,7 +166,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
 
         until(lambda: any(event.status == last for event in reported()), "no delivery report", 20)
         for event in reported():
-            assert record_delivery_report(notices.desk.database, event.id, event.status, event.ours)
+            assert record_delivery_report(notices.store.database, event.id, event.status, event.ours)
         for seconds in (0, 0, 200):
             notices.go_on(seconds)
         if state == "UNDELIV":
@@ -175,4 +175,4 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
             assert phone.texts() == [WORDS]
         assert len(texts.sent()) == (state == "UNDELIV")
         assert network.screens.empty()
-        notices.kannel = Says()  # closes the sender's HTTP client
+        notices.kannel = FakeSmsSender()  # closes the sender's HTTP client

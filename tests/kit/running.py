@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.kit.made import KIT
+from tests.kit.samples import KIT
 from tests.support.ports import free_port
 from tests.support.wait import until
 

@@ -15,9 +15,9 @@ import pytest
 import time_machine
 
 from console.api import CallbackSignatures
-from tests.kit import made
+from tests.kit import samples
 
-CALLS = json.loads((made.KIT / "call_backs.json").read_text(encoding="utf-8"))
+CALLS = json.loads((samples.KIT / "call_backs.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call["name"])
@@ -36,7 +36,7 @@ def test_the_script_signs_each_of_them_so(call: Mapping[str, Any]) -> None:
     program = "import json, sys, call_back as c; print(json.dumps(c.signed(*sys.argv[2:], sys.argv[1].encode())))"
     done = subprocess.run(
         [sys.executable, "-c", program, call["body"], headers["webhook-id"], headers["webhook-timestamp"]],
-        env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": call["secret"], "PYTHONPATH": str(made.KIT)},
+        env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": call["secret"], "PYTHONPATH": str(samples.KIT)},
         capture_output=True,
         text=True,
         check=True,
@@ -68,7 +68,7 @@ def test_the_page_to_which_a_callback_is_redirected_is_no_answer_of_tokaut() -> 
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         door = f"http://127.0.0.1:{server.server_port}/hotlines/vu-police"
         done = subprocess.run(
-            [sys.executable, str(made.KIT / "call_back.py"), door, CALLS[0]["headers"]["webhook-id"], "accepted"],
+            [sys.executable, str(samples.KIT / "call_back.py"), door, CALLS[0]["headers"]["webhook-id"], "accepted"],
             env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": CALLS[0]["secret"]},
             input="",
             capture_output=True,

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from reports.crypto import SealContext, seal_body
 from reports.crypto.hpke import PublicKey
-from tests.kit import made
+from tests.kit import samples
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-class Elsewhere(BaseHTTPRequestHandler):
+class RedirectHandler(BaseHTTPRequestHandler):
     """A server that redirects each request, as a hijacked name or a wrong proxy may."""
 
     asked: list[str]
@@ -44,8 +44,8 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
-    Elsewhere.asked = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    RedirectHandler.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RedirectHandler)
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     yield server
     server.shutdown()
@@ -57,7 +57,11 @@ def test_no_signature_follows_a_redirect_and_reports_are_for_one_account(
 ) -> None:
     (tmp_path / "keys.txt").write_text("07" * 34)
     done = subprocess.run(
-        [sys.executable, str(made.KIT / "fetch_again.py"), f"http://127.0.0.1:{server.server_port}/hotlines/vu-police"],
+        [
+            sys.executable,
+            str(samples.KIT / "fetch_again.py"),
+            f"http://127.0.0.1:{server.server_port}/hotlines/vu-police",
+        ],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": SECRET, "KEY_FILE": "keys.txt"},
         capture_output=True,
@@ -67,7 +71,7 @@ def test_no_signature_follows_a_redirect_and_reports_are_for_one_account(
         check=False,
     )
     assert "HTTP Error 302" in done.stderr
-    assert Elsewhere.asked == ["/hotlines/vu-police/deliveries"]
+    assert RedirectHandler.asked == ["/hotlines/vu-police/deliveries"]
     assert (tmp_path / "received.db").stat().st_mode & 0o077 == 0
 
 
@@ -90,12 +94,12 @@ def test_a_copy_without_its_key_keeps_no_other_copy_away(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     monkeypatch.setenv("KEY_FILE", "keys.txt")
-    spec = importlib.util.spec_from_file_location("fetch_again", made.KIT / "fetch_again.py")
+    spec = importlib.util.spec_from_file_location("fetch_again", samples.KIT / "fetch_again.py")
     assert spec and spec.loader
     client = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(client)
     asked = []
-    page = {"deliveries": [copy_for(lost, made.IDS[0]), copy_for(here, made.IDS[1])], "next": None}
+    page = {"deliveries": [copy_for(lost, samples.IDS[0]), copy_for(here, samples.IDS[1])], "next": None}
     monkeypatch.setattr(client, "get", lambda _, url: asked.append(url) or page)
     mask = os.umask(0o022)
     try:
@@ -104,7 +108,7 @@ def test_a_copy_without_its_key_keeps_no_other_copy_away(
         os.umask(mask)
     assert asked == ["https://console.example/hotlines/vu-police/deliveries"], "a slash at the end does no harm"
     with closing(sqlite3.connect("received.db")) as database:
-        assert database.execute("SELECT id FROM received").fetchall() == [(made.IDS[1],)]
+        assert database.execute("SELECT id FROM received").fetchall() == [(samples.IDS[1],)]
     said = capsys.readouterr().out
     assert f"no key {hashlib.sha256(lost.public_key().public_bytes_raw()).hexdigest()[:16]}" in said
     assert "1 put back, 0 withheld, 1 without a key" in said

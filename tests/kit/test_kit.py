@@ -26,12 +26,12 @@ from standardwebhooks import WebhookVerificationError
 from reports.recordings import MOST_BYTES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from tests.kit import made
+from tests.kit import samples
 from tests.kit.running import Receiver, as_module, receiver
-from tests.reports.judge import OPEN, SHUT, refs_resolve
+from tests.reports.schema_check import CLOSED_SCHEMA, OPEN_SCHEMA, refs_resolve
 from tests.support import databases
 from tests.support.prepared import migrate
-from tests.workers.filings import ONE, WORDS, Desk
+from tests.workers.sample_store import ONE, WORDS, SampleStore
 from tests.workers.test_deliver import LIMITS, delivery_runner
 from tokaut.__main__ import main
 from workers.delivery.outcomes import Refused, outcome_of_status
@@ -39,26 +39,26 @@ from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient, HttpTimeouts
 
-VECTORS = json.loads((made.KIT / "signatures.json").read_text(encoding="utf-8"))
-REPORTS = [name for name in made.SAMPLES if name.startswith("report")]
+VECTORS = json.loads((samples.KIT / "signatures.json").read_text(encoding="utf-8"))
+REPORTS = [name for name in samples.SAMPLES if name.startswith("report")]
 
 
-@pytest.mark.parametrize("path", made.files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", samples.files(), ids=lambda path: path.name)
 def test_a_file_of_the_kit_is_as_the_code_makes_it(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == made.files()[path], "write it anew: python -m tests.kit.made"
+    assert path.read_text(encoding="utf-8") == samples.files()[path], "write it anew: python -m tests.kit.samples"
 
 
 def test_the_schema_of_the_kit_is_the_one_there_is() -> None:
-    link = made.KIT / "cop-report-1.0.schema.json"
+    link = samples.KIT / "cop-report-1.0.schema.json"
     assert link.is_symlink()
-    assert link.resolve() == (made.KIT.parent / "contracts" / "cop-report-1.0.schema.json").resolve()
+    assert link.resolve() == (samples.KIT.parent / "contracts" / "cop-report-1.0.schema.json").resolve()
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_sample_is_of_the_schema_and_is_no_true_report(name: str) -> None:
-    data = json.loads((made.KIT / "samples" / name).read_text(encoding="utf-8"))["data"]
-    OPEN.validate(data)
-    SHUT.validate(data)
+    data = json.loads((samples.KIT / "samples" / name).read_text(encoding="utf-8"))["data"]
+    OPEN_SCHEMA.validate(data)
+    CLOSED_SCHEMA.validate(data)
     assert refs_resolve(data)
     assert data["mode"] == "training"
 
@@ -81,19 +81,19 @@ def test_the_library_of_the_standard_agrees(vector: Mapping[str, Any]) -> None:
 
 def test_the_page_names_each_response_that_refuses_and_the_time_for_one() -> None:
     """A developer who takes a refusal for a response that is retried loses reports to other hotlines."""
-    page = (made.KIT.parent / "report.md").read_text(encoding="utf-8")
+    page = (samples.KIT.parent / "report.md").read_text(encoding="utf-8")
     responses = page.partition("## Responses")[2].partition("\n## ")[0]
     named = {int(status) for line in re.findall(r"^\| (\d{3}[^|]*)\|", responses, re.M) for status in line.split(", ")}
     assert named == {status for status in range(100, 600) if isinstance(outcome_of_status(status), Refused)}
     seconds = f"{HttpTimeouts().read:.0f} s"
     assert f"none in {seconds}" in responses
     assert f"Answer within {seconds}" in page
-    assert f"within {seconds}" in (made.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
+    assert f"within {seconds}" in (samples.KIT / "README.md").read_text(encoding="utf-8").partition("## Checklist")[2]
 
 
 @pytest.fixture
 def kit(tmp_path: Path) -> Iterator[Receiver]:
-    with receiver(tmp_path, made.OURS) as running:
+    with receiver(tmp_path, samples.OURS) as running:
         yield running
 
 
@@ -106,15 +106,15 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
     kit: Receiver, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     database = databases.migrated_database(databases.KINDS[0], request, tmp_path)
-    desk = Desk.at(database, tmp_path / "keys")
-    [delivery] = desk.file()
-    worker = delivery_runner(desk, kit, **{ONE: webhook(kit, made.OURS)})  # type: ignore[arg-type]  # it has an address too
+    store = SampleStore.create(database, tmp_path / "keys")
+    [delivery] = store.submit()
+    worker = delivery_runner(store, kit, **{ONE: webhook(kit, samples.OURS)})  # type: ignore[arg-type]  # it has an address too
     assert worker.deliver(delivery)
-    assert desk.delivery(delivery).state == "delivered"
+    assert store.delivery(delivery).state == "delivered"
     [(key, _, body)] = kit.received()
     assert (key, json.loads(body)["data"]["narrative"]) == (delivery, WORDS)
     assert (kit.folder / "received.db").stat().st_mode & 0o077 == 0, "reports are for one account"
-    again = webhook(kit, made.OURS)
+    again = webhook(kit, samples.OURS)
     assert again.send(body, again.headers(delivery, body)).status == 204
     assert len(kit.received()) == 1
     database.close()
@@ -122,7 +122,7 @@ def test_the_real_worker_delivers_to_the_receiver_and_once(
 
 @pytest.mark.slow
 def test_a_wrong_secret_is_kept_out_and_the_report_waits(kit: Receiver) -> None:
-    door = webhook(kit, made.OLDER)
+    door = webhook(kit, samples.OLDER)
     assert door.send(b"{}", door.headers("any", b"{}")).status == 401
     assert kit.received() == []
 
@@ -137,7 +137,7 @@ def test_the_receiver_reads_no_endless_body_and_says_its_time(kit: Receiver) -> 
     assert b"\r\nDate: " in head
 
 
-class Ground:
+class SampleWorker:
     """A worker's settings with a hotline at `url`, to run `tokaut hotline test`."""
 
     def __init__(self, folder: Path, url: str, host_port: str) -> None:
@@ -147,7 +147,7 @@ class Ground:
             "COUNTRIES": "vu",
             "CHANNELS": "simulator",
             "HOTLINE_VU_PIKININI_URL": url,
-            "HOTLINE_VU_PIKININI_SECRET": made.OURS,
+            "HOTLINE_VU_PIKININI_SECRET": samples.OURS,
             "HOTLINE_VU_PIKININI_PRIVATE": host_port,
         }
 
@@ -166,7 +166,7 @@ def wrong(result: Result) -> set[str]:
 def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
-    result = Ground(tmp_path, kit.url, kit.host_port).test()
+    result = SampleWorker(tmp_path, kit.url, kit.host_port).test()
     assert (result.exit_code, wrong(result)) == (0, set()), result.output
     assert "14 of 14 as expected" in result.output
     received = kit.received()
@@ -176,7 +176,7 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
     for _, _, body in received:
         data = json.loads(body)["data"]
         if data["schema"] == "cop-report":
-            (SHUT if data["version"] == "1.0" else OPEN).validate(data)
+            (CLOSED_SCHEMA if data["version"] == "1.0" else OPEN_SCHEMA).validate(data)
             assert data["narrative"].startswith("DRILL")
         elif data.get("kind") == "recording":
             sound = base64.b64decode(data["recording"]["base64"])
@@ -202,7 +202,7 @@ TAKES = {
 }  # fmt: skip
 
 
-class Bad(BaseHTTPRequestHandler):
+class FaultyReceiver(BaseHTTPRequestHandler):
     """A receiver with one fault, which its server names."""
 
     def do_POST(self) -> None:
@@ -256,12 +256,12 @@ class Bad(BaseHTTPRequestHandler):
     ],
 )
 def test_each_fault_of_a_door_is_a_row_that_says_so(tmp_path: Path, fault: str, rows: set[str]) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bad)
-    server.fault, server.seen, server.door = fault, set(), as_module(made.OURS)  # type: ignore[attr-defined]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyReceiver)
+    server.fault, server.seen, server.door = fault, set(), as_module(samples.OURS)  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
     try:
-        result = Ground(tmp_path, f"http://{address}/reports", address).test()
+        result = SampleWorker(tmp_path, f"http://{address}/reports", address).test()
     finally:
         server.shutdown()
         server.server_close()
@@ -269,10 +269,10 @@ def test_each_fault_of_a_door_is_a_row_that_says_so(tmp_path: Path, fault: str, 
 
 
 def test_where_nothing_listens_or_nothing_is_set_up_it_says_what_to_do(tmp_path: Path) -> None:
-    ground = Ground(tmp_path, "http://127.0.0.1:9/reports", "127.0.0.1:9")
-    result = ground.test()
+    worker = SampleWorker(tmp_path, "http://127.0.0.1:9/reports", "127.0.0.1:9")
+    result = worker.test()
     assert result.exit_code == 1
     assert "Nothing listens there." in " ".join(result.output.replace("│", " ").split())
-    assert "No country of COUNTRIES has a hotline vu-nobody" in ground.test("vu-nobody").output
-    del ground.environ["HOTLINE_VU_PIKININI_SECRET"]
-    assert "is not set up here" in ground.test().output
+    assert "No country of COUNTRIES has a hotline vu-nobody" in worker.test("vu-nobody").output
+    del worker.environ["HOTLINE_VU_PIKININI_SECRET"]
+    assert "is not set up here" in worker.test().output

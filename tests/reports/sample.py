@@ -21,7 +21,7 @@ COUNTRIES = load_countries(["vu", "fj", "ke"], "demo")
 VU, FJ, KE = COUNTRIES
 
 # Answers up to the screen of the words, and Send.
-WALK = (
+PATH_TO_SEND = (
     ("report.danger", "soon"),
     ("report.category", "luring"),
     ("report.about", "me"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from reports.countries.country import Countries, Country, CountryError, load_countries, load_country
-from tests.reports.lands import EACH, text_of
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
+from tests.reports.sample_countries import EACH, text_of
 
 
 @pytest.mark.parametrize(

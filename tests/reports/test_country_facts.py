@@ -13,8 +13,8 @@ import pytest
 
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.hotline import Hotline, PhoneNumber
-from tests.reports.lands import text_of
 from tests.reports.sample import read
+from tests.reports.sample_countries import text_of
 
 FACTS: dict[str, Any] = read("country_facts.json")
 COUNTRIES = load_countries(shipped_countries(), "demo")

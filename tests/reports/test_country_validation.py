@@ -12,8 +12,8 @@ import pytest
 from reports.countries.country import Country, Voice
 from reports.countries.hotline import HotlineDisplay
 from runtime.settings import Mode
-from tests.reports.lands import card, ready, with_helpline
 from tests.reports.sample import COUNTRIES, KE, VU
+from tests.reports.sample_countries import card, ready, with_helpline
 
 
 def with_emergency(number: str) -> Country:

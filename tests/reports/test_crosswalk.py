@@ -10,8 +10,8 @@ import pytest
 from reports.countries.hotline import KINDS_BY_CATEGORY
 from reports.facts import EXTRA_QUESTIONS
 from reports.report import ROWS
-from tests.reports.judge import body
 from tests.reports.sample import SEND, given, setting
+from tests.reports.schema_check import body
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 
 from reports import facts
 from reports.case_state import CaseOutcome
-from reports.countries import country
+from reports.countries.country import load_countries
 from reports.escalation import ESCALATION_TIMES
 from reports.statistics import aggregation
 from reports.statistics.aggregation import (
@@ -35,7 +35,7 @@ from runtime.time_units import DAY, HOUR, MINUTE
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
-LANDS = country.load_countries(["vu", "ke", "fj"], "live")
+SAMPLE_COUNTRIES = load_countries(["vu", "ke", "fj"], "live")
 QUARTERS = [f"{year}-Q{number}" for year in (2027, 2028) for number in (1, 2, 3, 4)]
 CHANNELS = ("ussd", "sms")
 NONE = Fraction(0)
@@ -45,10 +45,10 @@ Cell = tuple[str, str, str, str]  # quarter, country, table, cell
 def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, Any], ReportOutcome]]:
     """Return random reports (country, time, head, outcome); some countries have many, some hardly any."""
     made = []
-    for at, land in enumerate(LANDS):
+    for at, country in enumerate(SAMPLE_COUNTRIES):
         for _ in range(size // (1 + 4 * at)):
             when = chance.randrange(quarter_start(QUARTERS[0]), quarter_end(QUARTERS[-1]))
-            place = chance.choice(land.places)
+            place = chance.choice(country.places)
             head: dict[str, Any] = {
                 "category": chance.choices(facts.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
                 "place": {"code": place.code} if chance.random() < 0.7 else None,
@@ -60,16 +60,16 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
             read = round(chance.lognormvariate(0, 2) * HOUR)
             how = chance.choices((*CaseOutcome, None), (9, 6, 3, 2, 2, 1, 5))[0]
             outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, how)
-            made.append((land.iso, when, head, outcome))
+            made.append((country.iso, when, head, outcome))
     return made
 
 
 def counted(made: Iterable[tuple[str, int, dict[str, Any], ReportOutcome]]) -> dict[Cell, int]:
     """Return the true count of every cell."""
     cells: Counter[Cell] = Counter()
-    lands = {land.iso: land for land in LANDS}
+    countries = {country.iso: country for country in SAMPLE_COUNTRIES}
     for iso, when, head, outcome in made:
-        for table, cell in (*aggregation.report_cells(head, lands[iso], when), *aggregation.outcome_cells(outcome)):
+        for table, cell in (*aggregation.report_cells(head, countries[iso], when), *aggregation.outcome_cells(outcome)):
             cells[quarter_of(when), iso, table, cell] += 1
     return cells
 
@@ -77,16 +77,16 @@ def counted(made: Iterable[tuple[str, int, dict[str, Any], ReportOutcome]]) -> d
 def exported(truth: Mapping[Cell, int], until: int) -> dict[Cell, int | None]:
     """Return all figures published at a time."""
     out: dict[Cell, int | None] = {}
-    for land in LANDS:
+    for country in SAMPLE_COUNTRIES:
         for quarter in QUARTERS:
             if until < quarter_end(quarter) + aggregation.SETTLED_AFTER:
                 continue
             sheets: dict[str, dict[str, int]] = {}
             for (of, iso, table, cell), count in truth.items():
-                if (of, iso) == (quarter, land.iso):
+                if (of, iso) == (quarter, country.iso):
                     sheets.setdefault(table, {})[cell] = count
-            for table, cell, number in quarter_figures(sheets, table_layout(land, quarter, ["en"], CHANNELS)):
-                out[quarter, land.iso, table, cell] = number
+            for table, cell, number in quarter_figures(sheets, table_layout(country, quarter, ["en"], CHANNELS)):
+                out[quarter, country.iso, table, cell] = number
     return out
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from reports import drills
-from tests.reports.judge import OPEN, SHUT, refs_resolve
 from tests.reports.sample import KE, NOW, REPORT_ID, VU
+from tests.reports.schema_check import CLOSED_SCHEMA, OPEN_SCHEMA, refs_resolve
 
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4f"
 
@@ -17,7 +17,7 @@ ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4f"
 @pytest.mark.parametrize(("country", "hotline"), [(VU, "vu-pikinini"), (KE, next(iter(KE.hotlines)))])
 def test_it_is_of_the_schema_and_says_what_it_is(country: object, hotline: str) -> None:
     data = json.loads(drills.created_body(country, hotline, REPORT_ID, NOW, revision=2))  # type: ignore[arg-type]  # two of them
-    SHUT.validate(data)
+    CLOSED_SCHEMA.validate(data)
     assert refs_resolve(data)
     assert (data["mode"], data["revision"], data["triage"]["priority"]) == ("training", 2, "P4")
     assert data["narrative"].startswith("DRILL. Not a real report")
@@ -26,7 +26,7 @@ def test_it_is_of_the_schema_and_says_what_it_is(country: object, hotline: str) 
 
 def test_what_a_later_version_adds_is_taken_by_the_shipped_schema() -> None:
     data = json.loads(drills.later_version_body(json.loads(drills.created_body(VU, "vu-pikinini", REPORT_ID, NOW))))
-    OPEN.validate(data)
+    OPEN_SCHEMA.validate(data)
     assert "a_later_field" in data
 
 

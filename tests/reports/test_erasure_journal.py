@@ -16,7 +16,7 @@ NOW = 1_800_000_000_000_000  # 2027-01-15
 REPORT = "01890000-0000-7000-8000-000000000001"
 
 
-class Days:
+class FakeClock:
     """A clock that tests move, and the counted events."""
 
     def __init__(self) -> None:
@@ -25,17 +25,17 @@ class Days:
 
 
 @pytest.fixture
-def days() -> Days:
-    return Days()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def journal(folder: Path, days: Days, host: str = "one", *, is_shared: bool = False) -> ErasureJournal:
-    return ErasureJournal(folder, host, is_shared=is_shared, now=lambda: days.now, count=days.counted.append)
+def journal(folder: Path, clock: FakeClock, host: str = "one", *, is_shared: bool = False) -> ErasureJournal:
+    return ErasureJournal(folder, host, is_shared=is_shared, now=lambda: clock.now, count=clock.counted.append)
 
 
 @pytest.fixture
-def ours(tmp_path: Path, days: Days) -> Iterator[ErasureJournal]:
-    made = journal(tmp_path / "erasures", days)
+def ours(tmp_path: Path, clock: FakeClock) -> Iterator[ErasureJournal]:
+    made = journal(tmp_path / "erasures", clock)
     yield made
     made.close()
 
@@ -44,22 +44,22 @@ def kinds(ours: ErasureJournal, since: int = 0) -> list[str]:
     return [one.kind for one in ours.since(since).erasures]
 
 
-def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: ErasureJournal, days: Days) -> None:
+def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: ErasureJournal, clock: FakeClock) -> None:
     ours.record("draft", report_id=REPORT, keys=(b"origin",), revision=3)
-    days.now += DAY
+    clock.now += DAY
     ours.record("stop", keys=(b"key",))
     first, second = ours.since(0).erasures
     assert (first.kind, first.report_id, first.keys, first.revision) == ("draft", REPORT, (b"origin".hex(),), 3)
     assert second.keys == (b"key".hex(),)
     assert kinds(ours, NOW + 1) == ["stop"]
     assert sorted(path.name for path in ours.folder.iterdir()) == ["20270115-one.jsonl", "20270116-one.jsonl"]
-    assert days.counted == []
+    assert clock.counted == []
 
 
-def test_the_files_of_all_hosts_are_read_as_one(ours: ErasureJournal, days: Days) -> None:
-    other = journal(ours.folder, days, "two/../x")
+def test_the_files_of_all_hosts_are_read_as_one(ours: ErasureJournal, clock: FakeClock) -> None:
+    other = journal(ours.folder, clock, "two/../x")
     for step, where in enumerate((ours, other, ours)):
-        days.now = NOW + step
+        clock.now = NOW + step
         where.record("start" if where is other else "stop")
     other.close()
     assert kinds(ours) == ["stop", "start", "stop"]
@@ -107,40 +107,40 @@ def test_a_file_that_cannot_be_read_hides_no_other(ours: ErasureJournal) -> None
 
 
 @pytest.mark.parametrize(("is_shared", "modes"), [(True, (0o750, 0o640)), (False, (0o700, 0o600))])
-def test_nobody_else_may_write_it(tmp_path: Path, days: Days, modes: tuple[int, int], *, is_shared: bool) -> None:
-    made = journal(tmp_path / "erasures", days, is_shared=is_shared)
+def test_nobody_else_may_write_it(tmp_path: Path, clock: FakeClock, modes: tuple[int, int], *, is_shared: bool) -> None:
+    made = journal(tmp_path / "erasures", clock, is_shared=is_shared)
     made.record("stop")
     made.close()
     [path] = made.folder.iterdir()
     assert (made.folder.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == modes
 
 
-def test_a_disk_that_refuses_is_counted_and_logged_and_raises_nothing(tmp_path: Path, days: Days) -> None:
+def test_a_disk_that_refuses_is_counted_and_logged_and_raises_nothing(tmp_path: Path, clock: FakeClock) -> None:
     (tmp_path / "erasures").write_text("a file where the folder should be")
-    made = journal(tmp_path / "erasures", days)
+    made = journal(tmp_path / "erasures", clock)
     with capture_logs() as logs:
         made.record("stop")
     made.close()
-    assert days.counted == ["erasures_not_recorded"]
+    assert clock.counted == ["erasures_not_recorded"]
     assert [line["event"] for line in logs] == ["erasure_not_recorded"]
 
 
-def test_it_is_deleted_when_no_backup_is_older(ours: ErasureJournal, days: Days) -> None:
+def test_it_is_deleted_when_no_backup_is_older(ours: ErasureJournal, clock: FakeClock) -> None:
     ours.record("stop")
-    days.now = NOW + KEEP_DAYS * DAY
+    clock.now = NOW + KEEP_DAYS * DAY
     ours.record("start")
     ours.delete_expired()
     assert kinds(ours) == ["stop", "start"]
-    days.now += 2 * DAY
+    clock.now += 2 * DAY
     ours.delete_expired()
     assert kinds(ours) == ["start"]
 
 
-def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, days: Days, tmp_path: Path) -> None:
+def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, clock: FakeClock, tmp_path: Path) -> None:
     ours.record("stop")
     target = tmp_path / "copies"
     copy_journal(ours.folder, target)
-    days.now += DAY
+    clock.now += DAY
     ours.record("start")
     copy_journal(ours.folder, target)
     read = [json.loads(line)["kind"] for path in sorted(target.iterdir()) for line in path.read_text().splitlines()]

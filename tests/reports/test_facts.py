@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from reports.report import UnaskedText
-from tests.reports.judge import body
-from tests.reports.sample import NOW, SEND, WALK, given, setting
+from tests.reports.sample import NOW, PATH_TO_SEND, SEND, given, setting
+from tests.reports.schema_check import body
 
 
 def test_changed_answers_stay_in_answers_and_the_later_walk_counts() -> None:
     earlier = given(
         ("report.danger", "soon"), ("report.category", "luring"), ("report.about", "my_child"), counts=False
     )
-    later = given(*WALK, SEND, at=NOW + 60)
+    later = given(*PATH_TO_SEND, SEND, at=NOW + 60)
     found = body(earlier + later, setting(earlier + later))
     assert found["about"] == "me"
     assert [row["value"] for row in found["answers"] if row["question"] == "about"] == ["my_child", "me"]
@@ -25,7 +25,7 @@ def test_changed_answers_stay_in_answers_and_the_later_walk_counts() -> None:
 
 def test_what_add_more_asked_is_kept_where_the_reporter_went_back_over_it() -> None:
     rows = [
-        *given(*WALK, SEND),
+        *given(*PATH_TO_SEND, SEND),
         *given(("more.asked_for", "money"), ("more.threat", "yes"), counts=False),
         *given(("more.asked_for", None)),
     ]
@@ -47,7 +47,7 @@ def test_what_add_more_asked_is_kept_where_the_reporter_went_back_over_it() -> N
 )
 def test_which_words_are_the_narrative(drafts: Any, first_words: Any, narrative: Any, unasked: list[str]) -> None:
     words = [g for text, counts in drafts for g in given(("report.words", text), counts=counts)]
-    rows = [*given(*WALK), *words, *given(SEND)]
+    rows = [*given(*PATH_TO_SEND), *words, *given(SEND)]
     made = setting(
         rows, first_words=first_words, unasked=(UnaskedText(NOW, "report.place_me", "by the sea, far away"),)
     )
@@ -60,7 +60,7 @@ def test_which_words_are_the_narrative(drafts: Any, first_words: Any, narrative:
 
 
 def test_words_after_send_are_the_narrative_and_later_ones_are_added() -> None:
-    rows = given(*WALK, SEND, ("more.first_words", "It began in May."), ("more.words", "He has a red boat."))
+    rows = given(*PATH_TO_SEND, SEND, ("more.first_words", "It began in May."), ("more.words", "He has a red boat."))
     rows += given(("more.words", "It is worse now."), counts=False)
     found = body(rows, setting(rows))
     assert found["narrative"] == "It began in May."

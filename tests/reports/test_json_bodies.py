@@ -10,8 +10,8 @@ import pytest
 
 from reports.json_bodies import NO_CONTACT, envelope, message_json, unread_json, with_sound, without_contact
 from reports.report import build_report, contact_details, to_json
-from tests.reports.judge import MESSAGE
-from tests.reports.sample import MSISDN, NOW, REPORT_ID, SEND, VU, WALK, given, setting
+from tests.reports.sample import MSISDN, NOW, PATH_TO_SEND, REPORT_ID, SEND, VU, given, setting
+from tests.reports.schema_check import MESSAGE
 
 
 def test_the_envelope_takes_the_data_in_unchanged() -> None:
@@ -84,7 +84,7 @@ def test_no_number_without_consent() -> None:
 
 def test_a_number_that_was_withdrawn_is_in_no_body_and_nothing_else_changes() -> None:
     for contact, wanted in (("sms_08_16", True), ("none", False)):
-        rows = given(*WALK, ("report.contact", contact), SEND)
+        rows = given(*PATH_TO_SEND, ("report.contact", contact), SEND)
         before = to_json(build_report(rows, setting(rows, msisdn=MSISDN)), "vu-pikinini")
         after = without_contact(before)
         assert (b"5550101" in before) is wanted

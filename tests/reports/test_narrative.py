@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from reports.narrative import links_in
 from reports.report import UnaskedText, build_report, to_json
-from tests.reports.judge import body, pointed
-from tests.reports.sample import NOW, SEND, VU, WALK, given, setting
+from tests.reports.sample import NOW, PATH_TO_SEND, SEND, VU, given, setting
+from tests.reports.schema_check import body, pointed
 
 TYPED = [
     "plain words",
@@ -42,7 +42,7 @@ def test_typed_text_comes_back_and_stands_once(text: str, where: str) -> None:
         "extras/where_online": "more.where_online",
     }
     typed = given((screens[where], text)) if where in screens else []
-    rows = [*given(*WALK, SEND), *typed]
+    rows = [*given(*PATH_TO_SEND, SEND), *typed]
     made = setting(rows, unasked=() if typed else (UnaskedText(NOW, "report.danger", text),))
     raw = to_json(build_report(rows, made), "vu-pikinini")
     assert pointed(body(rows, made), "/" + where) == text
@@ -58,14 +58,14 @@ def all_strings(value: Any) -> list[str]:
 
 
 def test_nul_alone_is_replaced() -> None:
-    rows = given(*WALK, ("report.words", "a\0b"), SEND)
+    rows = given(*PATH_TO_SEND, ("report.words", "a\0b"), SEND)
     assert body(rows, setting(rows))["narrative"] == "a\N{REPLACEMENT CHARACTER}b"
 
 
 @for_all(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 @settings(max_examples=200, deadline=None)
 def test_any_text_comes_back(text: str) -> None:
-    rows = given(*WALK, ("report.words", text), SEND)
+    rows = given(*PATH_TO_SEND, ("report.words", text), SEND)
     assert body(rows, setting(rows))["narrative"] == text
 
 
@@ -95,7 +95,7 @@ def with_links(wanted: bool) -> Any:
 
 def test_links_go_only_to_a_hotline_that_wants_them_and_nothing_else_differs() -> None:
     rows = given(
-        *WALK,
+        *PATH_TO_SEND,
         ("report.words", "See HTTPS://example.org/a?b=1, and www.example.com/x."),
         SEND,
         ("more.where_online", "http://example.net/page"),
@@ -113,7 +113,7 @@ def test_links_go_only_to_a_hotline_that_wants_them_and_nothing_else_differs() -
 
 
 def test_attachments_are_counted_and_named_by_kind_only() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     found = body(rows, setting(rows, attachments=2, attachment_types=("image", "other")))
     assert found["attachments"] == {"count": 2, "types": ["image", "other"], "links": []}
 

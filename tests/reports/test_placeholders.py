@@ -10,8 +10,8 @@ import pytest
 from reports.countries.country import Country
 from reports.countries.hotline import PartnerCard
 from runtime.settings import Mode
-from tests.reports.lands import VERIFIED, with_helpline
 from tests.reports.sample import FJ, KE, VU
+from tests.reports.sample_countries import VERIFIED, with_helpline
 
 
 def test_the_words_of_vanuatu() -> None:

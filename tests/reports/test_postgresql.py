@@ -29,7 +29,7 @@ from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.stopwatch import Stopwatch
 from tests.support.wait import until
-from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 
 pytestmark = pytest.mark.slow
 SLACK = 0.5  # seconds for a busy machine
@@ -270,10 +270,10 @@ def box(number: int) -> MailboxRecord:
 
 def test_a_send_needs_four_round_trips(database: Database, proxy: Proxy, tmp_path: Path) -> None:
     """BEGIN, a check for a repeat, all other statements together, COMMIT: the time of "Sent" with distant hosts."""
-    desk = Desk.at(database, tmp_path / "keys")
+    store = SampleStore.create(database, tmp_path / "keys")
     trips = []
     for number in range(8):
-        submission = desk.sealed(((ONE, "primary"), (TWO, "also"), (THREE, "held")))
+        submission = store.sealed(((ONE, "primary"), (TWO, "also"), (THREE, "held")))
         before = proxy.round_trips
         result = submissions.commit(database, submission, box(number))
         trips.append(proxy.round_trips - before)
@@ -284,8 +284,8 @@ def test_a_send_needs_four_round_trips(database: Database, proxy: Proxy, tmp_pat
 def test_of_statements_sent_together_one_that_fails_undoes_all(
     database: Database, straight: Database, tmp_path: Path
 ) -> None:
-    desk = Desk.at(database, tmp_path / "keys")
-    twice = desk.sealed(((ONE, "primary"), (ONE, "also")))
+    store = SampleStore.create(database, tmp_path / "keys")
+    twice = store.sealed(((ONE, "primary"), (ONE, "also")))
     with pytest.raises(RowRefused, match="UniqueViolation"):
         submissions.commit(database, twice, box(1))
     with straight.read() as connection:
@@ -297,7 +297,7 @@ def test_of_statements_sent_together_one_that_fails_undoes_all(
 def test_a_mailbox_of_an_earlier_session_is_replaced_by_the_code_that_is_shown(
     database: Database, straight: Database, tmp_path: Path
 ) -> None:
-    submission = Desk.at(database, tmp_path / "keys").sealed()
+    submission = SampleStore.create(database, tmp_path / "keys").sealed()
     submissions.commit(database, submission, box(1))
     submissions.save_mailbox(database, submission.report_id, box(2))
     with straight.read() as connection:

@@ -26,7 +26,7 @@ from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
-from tests.retention.made import DESK, POLICE, Fate, Leg, make, write
+from tests.retention.sample_reports import DESK, POLICE, History, Recipient, make, write
 from tests.support import databases
 
 EXPECTED, ARRIVED, MESSAGE = new_id(1), new_id(2), new_id(3)
@@ -43,7 +43,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 @pytest.fixture
 def report_id(database: Database) -> str:
-    made = make(Fate(0, recipients=(Leg(), Leg(POLICE))), database.now())
+    made = make(History(0, recipients=(Recipient(), Recipient(POLICE))), database.now())
     write(database, [made])
     return made.report_id
 

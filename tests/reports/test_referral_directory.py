@@ -13,8 +13,8 @@ from reports.countries.numbers import mark_withdrawn
 from reports.countries.readiness import readiness_items
 from reports.countries.referral import ReferralService, service_problems
 from runtime.settings import Mode
-from tests.reports.lands import text_of
 from tests.reports.sample import VU
+from tests.reports.sample_countries import text_of
 
 CLINIC = ReferralService(
     id="vu-clinic",

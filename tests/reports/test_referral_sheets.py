@@ -23,8 +23,8 @@ from reports.json_bodies import without_contact
 from reports.report import ROWS
 from reports.spreadsheet import BOM
 from reports.triage import FLAG_LABELS, REASON_LABELS, RULE_TABLE, UNMATCHED
-from tests.reports.judge import body
-from tests.reports.sample import MSISDN, SEND, WALK, given, read, setting
+from tests.reports.sample import MSISDN, PATH_TO_SEND, SEND, given, read, setting
+from tests.reports.schema_check import body
 
 FORMS = sorted(SHEETS)
 # Labels of the CyberTipline that are outdated legal terms, read from the only table that may contain them.
@@ -202,7 +202,7 @@ def test_each_concern_of_the_crosswalk_is_mapped_or_has_none_on_purpose() -> Non
 
 
 def test_what_is_not_known_overwrites_nothing_in_primero() -> None:
-    rows = given(*WALK[:2], SEND)
+    rows = given(*PATH_TO_SEND[:2], SEND)
     found = case_fields(body(rows, setting(rows)))
     assert {"address_current", "telephone_current", "urgent_protection_concern"} & set(found) == set()
     assert found["name_first"] == "DRILL"

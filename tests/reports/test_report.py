@@ -21,8 +21,8 @@ from reports.report import (
     to_json,
 )
 from reports.store.schema.base import new_id
-from tests.reports.judge import body, pointed
-from tests.reports.sample import KE, MSISDN, SEND, VU, WALK, given, read, seconds, setting
+from tests.reports.sample import KE, MSISDN, PATH_TO_SEND, SEND, VU, given, read, seconds, setting
+from tests.reports.schema_check import body, pointed
 
 
 def example(name: str) -> tuple[dict[str, Any], list[GivenAnswer]]:
@@ -104,7 +104,7 @@ def test_who_is_missing_says_whom_it_is_about(choice: str | None, about: str | N
     found = body(rows, setting(rows))
     assert (found["about"], found["extras"].get("missing_kind")) == (about, kind)
     assert found["triage"]["reasons"] == [reason]
-    assert {leg["role"]: leg["hotline"] for leg in found["routing"]["to"]} == {
+    assert {recipient["role"]: recipient["hotline"] for recipient in found["routing"]["to"]} == {
         "primary": "vu-pikinini",
         "also": "vu-police",
     }
@@ -178,17 +178,17 @@ def test_the_number_is_there_only_with_consent(value: Any, msisdn: Any, complete
 
 
 def test_a_hotline_left_out_stands_in_the_report() -> None:
-    rows = given(*WALK, ("report.who_else", "vu-pikinini"), ("report.who_else", "vu-police"), SEND)
+    rows = given(*PATH_TO_SEND, ("report.who_else", "vu-pikinini"), ("report.who_else", "vu-police"), SEND)
     found = body(rows, setting(rows), "vu-womens-centre")
     assert found["routing"]["avoid"] == ["vu-pikinini", "vu-police"]
-    assert [leg["hotline"] for leg in found["routing"]["to"]] == ["vu-womens-centre"]
+    assert [recipient["hotline"] for recipient in found["routing"]["to"]] == ["vu-womens-centre"]
     assert "AVOID_USED" in found["triage"]["flags"]
 
 
 def test_everybody_who_can_get_it_stands_in_the_report_with_a_name() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     to = body(rows, setting(rows))["routing"]["to"]
-    assert [(leg["name"], leg["role"]) for leg in to] == [
+    assert [(recipient["name"], recipient["role"]) for recipient in to] == [
         ("Pikinini Helpline", "primary"),
         ("Vanuatu Women's Centre", "fallback"),
         ("Vanuatu Police, not urgent", "fallback"),
@@ -205,12 +205,12 @@ def test_words_that_were_never_confirmed() -> None:
 
 
 def test_the_priority_once_reached_stays_in_the_next_revision() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     assert body(rows, setting(rows, floor="P1", revision=7))["triage"]["priority"] == "P1"
 
 
 def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
-    rows = given(*WALK, ("report.words", "a planted sentence"), SEND)
+    rows = given(*PATH_TO_SEND, ("report.words", "a planted sentence"), SEND)
     found = json.loads(report_head(build_report(rows, setting(rows))))
     assert found == {
         "category": "luring",
@@ -228,7 +228,7 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
 
 
 def test_the_length_of_the_head_does_not_say_how_many_reports_came_before() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     report, ids = build_report(rows, setting(rows)), [new_id(n) for n in range(MAX_EARLIER + 1)]
     heads = [report_head(report, ids[:n]) for n in range(len(ids) + 1)]
     assert len({len(head) for head in heads}) == 1
@@ -240,13 +240,13 @@ def test_the_length_of_the_head_does_not_say_what_was_told() -> None:
     told = (
         given(("report.danger", "no"), ("report.category", "other"), SEND),
         given(("report.danger", "now"), ("report.category", "exploitation"), ("report.age", "0-5"), SEND),
-        given(*WALK, ("report.place", "VU-SEE"), ("report.contact", "call_08_16"), SEND),
+        given(*PATH_TO_SEND, ("report.place", "VU-SEE"), ("report.contact", "call_08_16"), SEND),
     )
     assert {len(report_head(build_report(rows, setting(rows)))) for rows in told} == {HEAD_BLOCK}
 
 
 def test_the_head_says_how_and_when_and_never_the_number() -> None:
-    rows = given(*WALK, ("report.contact", "call_08_16"), SEND)
+    rows = given(*PATH_TO_SEND, ("report.contact", "call_08_16"), SEND)
     raw = report_head(build_report(rows, setting(rows, msisdn="+6785550101")))
     hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
     assert json.loads(raw)["contact"] == {"how": "call", "safe_hours": hours}
@@ -254,7 +254,7 @@ def test_the_head_says_how_and_when_and_never_the_number() -> None:
 
 
 def test_facts_are_the_same_before_send_and_in_the_report() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     before, report = derive_facts(rows), build_report(rows, setting(rows))
     assert (before.danger, before.category, before.about) == ("soon", "luring", "me")
     assert report.facts == before
@@ -262,7 +262,7 @@ def test_facts_are_the_same_before_send_and_in_the_report() -> None:
 
 
 def test_the_shipped_files_make_the_same_report_each_time() -> None:
-    rows = given(*WALK, SEND)
+    rows = given(*PATH_TO_SEND, SEND)
     again = load_countries(["vu"], "demo").all[0]
     raw = {to_json(build_report(rows, setting(rows, country=country)), "vu-pikinini") for country in (VU, again, VU)}
     assert len(raw) == 1

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema.exceptions import ValidationError
 
-from tests.reports.judge import OPEN, SHUT, pointed, refs_resolve
 from tests.reports.sample import MSISDN, read
+from tests.reports.schema_check import CLOSED_SCHEMA, OPEN_SCHEMA, pointed, refs_resolve
 
 
 @pytest.mark.parametrize("name", ["complete", "incomplete"])
@@ -18,13 +18,13 @@ def test_a_report_without_one_of_its_fields_is_refused(name: str) -> None:
     data = read(f"example_{name}.json")["data"]
     for field in data:
         with pytest.raises(ValidationError):
-            OPEN.validate({key: value for key, value in data.items() if key != field})
+            OPEN_SCHEMA.validate({key: value for key, value in data.items() if key != field})
     for outer in ("flow", "child", "contact", "triage", "routing", "crosswalk", "attachments", "place"):
         for inner in data[outer] or ():
             broken = copy.deepcopy(data)
             del broken[outer][inner]
             with pytest.raises(ValidationError):
-                OPEN.validate(broken)
+                OPEN_SCHEMA.validate(broken)
 
 
 def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -79,7 +79,7 @@ def test_a_wrong_value_is_refused(name: str, path: str, value: Any) -> None:
     data = read(f"example_{name}.json")["data"]
     change(path, value)(data)
     with pytest.raises(ValidationError):
-        OPEN.validate(data)
+        OPEN_SCHEMA.validate(data)
 
 
 @pytest.mark.rule("S-13")
@@ -87,10 +87,10 @@ def test_a_number_without_consent_is_refused_and_so_is_consent_without_a_number(
     data = read("example_complete.json")["data"]
     data["contact"] = {"allowed": False, "how": "none", "safe_hours": None, "msisdn": MSISDN}
     with pytest.raises(ValidationError):
-        OPEN.validate(data)
+        OPEN_SCHEMA.validate(data)
     data["contact"] = {"allowed": True, "how": "sms", "safe_hours": {"from": "08:00", "to": "16:00", "tz": "UTC"}}
     with pytest.raises(ValidationError):
-        OPEN.validate(data)
+        OPEN_SCHEMA.validate(data)
 
 
 @pytest.mark.parametrize("ref", ["/nothing", "/additions/7/text", "/extras/where_online", "/child"])
@@ -106,6 +106,6 @@ def test_the_shipped_schema_takes_what_a_later_minor_version_adds() -> None:
     data["weather"] = "rain"
     data["extras"]["boat"] = "yes"
     data["triage"]["reasons"].append("BOAT")
-    OPEN.validate(data)
+    OPEN_SCHEMA.validate(data)
     with pytest.raises(ValidationError):
-        SHUT.validate(data)
+        CLOSED_SCHEMA.validate(data)

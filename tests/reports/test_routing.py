@@ -19,7 +19,7 @@ ABOUT = (None, "me", "my_child", "child_i_know", "other")
 
 
 def ids(made: Route) -> list[str]:
-    return [f"{leg.hotline} {leg.role} {leg.why}" for leg in made.recipients]
+    return [f"{recipient.hotline} {recipient.role} {recipient.why}" for recipient in made.recipients]
 
 
 def subsets(country: Country) -> Iterator[tuple[str, ...]]:
@@ -39,7 +39,7 @@ def test_every_country_category_place_about_and_choice(country: Country) -> None
     live = set(country.hotlines)
     for facts, avoid in everything(country):
         made = find_route(country, facts, live=live, avoid=avoid)
-        named = [leg.hotline for leg in made.recipients]
+        named = [recipient.hotline for recipient in made.recipients]
         left = [
             h.id for h in country.hotlines_for_category(facts.category or "") if h.covers_category(facts.category or "")
         ]
@@ -48,7 +48,9 @@ def test_every_country_category_place_about_and_choice(country: Country) -> None
         assert len(named) == len(set(named)) == min(len(able), MAX_RECIPIENTS)
         assert set(named) <= set(able)
         assert named[:1] == able[:1]
-        assert [leg.role for leg in made.recipients] == sorted((leg.role for leg in made.recipients), key=ROLES.index)
+        assert [recipient.role for recipient in made.recipients] == sorted(
+            (recipient.role for recipient in made.recipients), key=ROLES.index
+        )
         assert made.avoid == avoid
         assert {name for name, why in made.passed_over if why == "AVOIDED"} == set(left) & set(avoid)
 
@@ -62,7 +64,7 @@ def test_a_missing_child_always_goes_to_police_at_once(country: Country) -> None
         if facts.category == "missing":
             made = find_route(country, facts, live=set(country.hotlines), avoid=avoid)
             police = [h.id for h in country.hotlines.values() if h.kind == "police" and h.id not in avoid]
-            assert set(police[:1]) <= {leg.hotline for leg in made.at_once}
+            assert set(police[:1]) <= {recipient.hotline for recipient in made.at_once}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_the_order_of_three_countries(
 ) -> None:
     made = find_route(country, Facts(category=category, about=about), live=set(country.hotlines), avoid=avoid)
     sign = {"primary": "", "also": "+", "fallback": "?"}
-    assert " ".join(leg.hotline + sign[leg.role] for leg in made.recipients) == recipients
+    assert " ".join(recipient.hotline + sign[recipient.role] for recipient in made.recipients) == recipients
 
 
 @pytest.mark.parametrize("country", list(COUNTRIES), ids=lambda country: country.iso)
@@ -159,7 +161,9 @@ def test_a_group_of_places_is_covered_by_a_hotline_for_one_of_them() -> None:
 def test_police_get_danger_now_only_where_the_country_has_agreed_to_it() -> None:
     facts = Facts(category="harm", danger="now")
     agreed = replace(VU, police_on_danger_now=True)
-    assert [leg.role for leg in find_route(VU, facts, live=set(VU.hotlines), avoid=()).recipients].count("also") == 0
+    assert [recipient.role for recipient in find_route(VU, facts, live=set(VU.hotlines), avoid=()).recipients].count(
+        "also"
+    ) == 0
     assert "vu-police also ALSO_DANGER" in ids(find_route(agreed, facts, live=set(VU.hotlines), avoid=()))
 
 
@@ -182,7 +186,9 @@ def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Coun
         facts = Facts(category=category, about=about, danger=danger)
         made = find_route(agreed, facts, live=set(agreed.hotlines), avoid=())
         assert len(made.at_once) <= 2, facts
-        assert [leg.role for leg in made.recipients] == sorted((leg.role for leg in made.recipients), key=ROLES.index)
+        assert [recipient.role for recipient in made.recipients] == sorted(
+            (recipient.role for recipient in made.recipients), key=ROLES.index
+        )
 
 
 def test_who_would_be_the_third_at_once_is_the_first_fallback() -> None:

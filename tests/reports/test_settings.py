@@ -240,16 +240,16 @@ def test_a_database_that_does_not_answer_is_no_wrong_setting(live: dict[str, str
 
 
 @from_environment
-class Telegraph:
-    token: Secret[tuple[str, ...]] = env("TELEGRAPH_TOKEN", parsers.tokens, secret=True, meaning="in its address")
-    wires: float = env("TELEGRAPH_WIRES", parsers.seconds, default="2", meaning="how many wires")
+class SampleSettings:
+    token: Secret[tuple[str, ...]] = env("SAMPLE_TOKEN", parsers.tokens, secret=True, meaning="in its address")
+    delay: float = env("SAMPLE_DELAY", parsers.seconds, default="2", meaning="a delay")
 
 
 def test_a_channel_declares_its_own_class() -> None:
-    telegraph = load_settings(Telegraph, {"TELEGRAPH_TOKEN": OTHER})
-    assert (telegraph.token.reveal(), telegraph.wires) == ((OTHER,), 2.0)
-    with pytest.raises(SettingError, match="TELEGRAPH_TOKEN is too short for a secret"):
-        load_settings(Telegraph, {"TELEGRAPH_TOKEN": "short"})
+    sample = load_settings(SampleSettings, {"SAMPLE_TOKEN": OTHER})
+    assert (sample.token.reveal(), sample.delay) == ((OTHER,), 2.0)
+    with pytest.raises(SettingError, match="SAMPLE_TOKEN is too short for a secret"):
+        load_settings(SampleSettings, {"SAMPLE_TOKEN": "short"})
 
 
 @pytest.mark.rule("X-30")
@@ -262,17 +262,17 @@ def test_no_repr_and_no_description_shows_a_secret(live: dict[str, str]) -> None
 
 
 def test_every_setting_has_a_meaning_and_a_default_for_the_documentation() -> None:
-    settings = {setting.name: setting for setting in settings_of([*SHARED_SETTINGS, Telegraph])}
-    assert default_text(settings["TELEGRAPH_WIRES"]) == "2"
-    assert default_text(settings["TELEGRAPH_TOKEN"]) is None
+    settings = {setting.name: setting for setting in settings_of([*SHARED_SETTINGS, SampleSettings])}
+    assert default_text(settings["SAMPLE_DELAY"]) == "2"
+    assert default_text(settings["SAMPLE_TOKEN"]) is None
     assert (
         default_text(settings["CHANNELS"])
         == "simulator,africastalking,africastalking_voice,twilio,twilio_voice,kannel,ussd (demo only)"
     )
     assert all(setting.meaning for setting in settings.values())
-    assert {setting.name for setting in settings_of([Telegraph], prefix="HERE_")} == {
-        "HERE_TELEGRAPH_WIRES",
-        "HERE_TELEGRAPH_TOKEN",
+    assert {setting.name for setting in settings_of([SampleSettings], prefix="HERE_")} == {
+        "HERE_SAMPLE_DELAY",
+        "HERE_SAMPLE_TOKEN",
     }
 
 

@@ -19,8 +19,8 @@ from reports.store.operations.spool_status import SpoolStatus
 from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.support import databases
-from tests.workers.filings import SECOND, Desk
-from tests.workers.room import Room
+from tests.workers.sample_store import SECOND, SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 from tokaut.commands.watch import next_action, take_snapshot
 from workers.heartbeat import Heartbeat
 from workers.jobs.alerts import SURE_SECONDS
@@ -85,9 +85,9 @@ def test_an_entry_grows_older_while_its_host_says_nothing(database: Database) ->
 def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list[str]) -> None:
     database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
     spool_status.save_status(database, said)
-    room = Room(Desk.at(database, tmp_path / "keys"))
-    assert sorted(alert.reason for alert in room.tell()) == why
-    assert all("host-a" in alert.subject_id for alert in room.notifier.alerts)
+    harness = SchedulerHarness(SampleStore.create(database, tmp_path / "keys"))
+    assert sorted(alert.reason for alert in harness.send_alerts()) == why
+    assert all("host-a" in alert.subject_id for alert in harness.notifier.alerts)
     shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()
@@ -107,23 +107,23 @@ def test_a_host_that_is_away_is_told_of_once_it_is_sure(
 ) -> None:
     database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
     spool_status.save_status(database, said)
-    room = Room(Desk.at(database, tmp_path / "keys"))
+    harness = SchedulerHarness(SampleStore.create(database, tmp_path / "keys"))
     database.offset += 5 * MINUTE - 30 * SECOND
-    assert told(room) == []
+    assert told(harness) == []
     database.offset += 40 * SECOND
-    assert told(room) == [], "after an outage every host is unseen until it has reported"
-    alerts = told(room, SURE_SECONDS)
+    assert told(harness) == [], "after an outage every host is unseen until it has reported"
+    alerts = told(harness, SURE_SECONDS)
     assert [(one.reason, one.subject_id, one.priority) for one in alerts] == (
         [("host_away", said.host, priority)] if priority else []
     )
     assert all(words in one.action and "docs/operating/host-gone.md" in one.action for one in alerts)
-    assert told(room, 3599) == []
-    assert told(room, 1) == alerts
+    assert told(harness, 3599) == []
+    assert told(harness, 1) == alerts
     shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/host-gone.md" in shown) == bool(priority)
     spool_status.save_status(database, replace(said, entries=0))
-    assert told(room, 3600) == [], "it is back"
-    room.finish()
+    assert told(harness, 3600) == [], "it is back"
+    harness.finish()
     database.close()
 
 
@@ -158,14 +158,14 @@ def test_who_looks_sees_within_a_minute_that_a_host_is_silent(
     database.close()
 
 
-def told(room: Room, after: int = 0) -> list[Alert]:
+def told(harness: SchedulerHarness, after: int = 0) -> list[Alert]:
     """Return the alerts that one scheduler sends `after` so many seconds."""
-    room.time.now += after
-    before = len(room.notifier.alerts)
-    room.alert_sender.tell()
-    room.alert_sender.finish()
-    room.alert_sender._pool = BackgroundPool(1)  # a finished pool accepts no more functions
-    return room.notifier.alerts[before:]
+    harness.time.now += after
+    before = len(harness.notifier.alerts)
+    harness.alert_sender.tell()
+    harness.alert_sender.finish()
+    harness.alert_sender._pool = BackgroundPool(1)  # a finished pool accepts no more functions
+    return harness.notifier.alerts[before:]
 
 
 def test_a_worker_reports_and_never_for_web(database: Database, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ import pytest
 import requests
 
 from reports.store.privileges.rights import CLOCK, OWNER, WEB, WORKER
+from tests.support.africastalking_api import AfricasTalkingApi
 from tests.support.installation import Installation
 from tests.support.postgres import Postgres, binaries
-from tests.support.provider import Provider
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
@@ -126,7 +126,7 @@ def test_a_report_by_sms_its_replies_and_what_became_of_them(installation: InRol
     assert_delivery_reports_are_kept(installation, installation.provider)
 
 
-def assert_delivery_reports_are_kept(installation: InRoles, provider: Provider) -> None:
+def assert_delivery_reports_are_kept(installation: InRoles, provider: AfricasTalkingApi) -> None:
     with psycopg.connect(installation.addresses[CLOCK]) as connection:
         row = connection.execute("SELECT provider_id FROM outgoing WHERE state = 'sent' LIMIT 1").fetchone()
     assert row is not None

@@ -26,8 +26,8 @@ from reports.store.operations import maintenance, retention
 from reports.store.operations.retention import BATCH_SIZE, Purge
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
-from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
 from tests.retention.rules import Facts, rule_for
+from tests.retention.sample_reports import CONSOLE, POLICE, History, Recipient, SampleReport, make, write
 from tests.support.postgres import Postgres, binaries
 
 POLICY = RetentionPolicy(here={CONSOLE: 365})
@@ -59,22 +59,24 @@ class Month:
         )
 
 
-def fates(count: int) -> Iterator[Fate]:
+def histories(count: int) -> Iterator[History]:
     random = Random(SEED)
     for _ in range(count):
         filed = random.uniform(0, 500)
         closed = max(0.0, filed - random.expovariate(1 / 12)) if random.random() < 0.7 else None
-        legs = (Leg(CONSOLE if random.random() < 0.2 else "vu-desk", handling="closed" if closed else "none"),)
+        recipients = (
+            Recipient(CONSOLE if random.random() < 0.2 else "vu-desk", handling="closed" if closed else "none"),
+        )
         state = "closed" if closed is not None else "delivered"
         odds = random.random()
         if odds < 0.02:  # at every age, mostly far beyond every period
-            legs = (Leg(POLICE, random.choice(("due", "refused", "parked"))), *legs)
+            recipients = (Recipient(POLICE, random.choice(("due", "refused", "parked"))), *recipients)
         elif odds < 0.025:
-            state, legs = "needs_person", (Leg(state="cancelled"),)
+            state, recipients = "needs_person", (Recipient(state="cancelled"),)
         held = random.uniform(31, 400) if random.random() < 0.005 else None
         said = random.uniform(0, filed) if random.random() < 0.2 else None
         changed = closed if closed is not None else random.uniform(filed * 0.7, filed)
-        yield Fate(filed, changed=changed, closed=closed, said=said, recipients=legs, state=state, held=held)
+        yield History(filed, changed=changed, closed=closed, said=said, recipients=recipients, state=state, held=held)
 
 
 def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:
@@ -82,8 +84,8 @@ def live(database: Database, on: str, reports: int, size: Callable[[], int], tel
     now = retention.purge_time(database)
     known: dict[str, Facts] = {}
 
-    def remembered() -> Iterator[Made]:
-        for one in (make(fate, now) for fate in fates(reports)):
+    def remembered() -> Iterator[SampleReport]:
+        for one in (make(history, now) for history in histories(reports)):
             known[one.report_id] = one.facts
             tell(1)
             yield one

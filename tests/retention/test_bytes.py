@@ -13,7 +13,7 @@ from reports.store.engine.database import Database
 from reports.store.operations import maintenance, retention
 from reports.store.operations.maintenance import copy_database
 from reports.store.operations.retention import Purge
-from tests.retention.made import Fate, make, write
+from tests.retention.sample_reports import History, make, write
 from tests.support.prepared import migrate
 
 pytestmark = [pytest.mark.rule("S-28")]
@@ -39,16 +39,16 @@ def filled(tmp_path: Path) -> Database:
     migrate(database, "demo")
     now = retention.purge_time(database)
     for _ in range(4):
-        fates = (_fate(random) for _ in range(250))
-        write(database, [make(fate, now) for fate in fates])
+        histories = (_fate(random) for _ in range(250))
+        write(database, [make(history, now) for history in histories])
     return database
 
 
-def _fate(random: Random) -> Fate:
+def _fate(random: Random) -> History:
     over = random.random() < 0.5
     marker = (PLANTED if over else KEPT) + os.urandom(random.randrange(300))
     said = random.choice((None, 95))
-    return Fate(399, closed=91 if over else 3, said=said, answered=96, marker=marker)
+    return History(399, closed=91 if over else 3, said=said, answered=96, marker=marker)
 
 
 def purge(database: Database) -> None:

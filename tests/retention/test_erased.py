@@ -17,17 +17,17 @@ from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.operations import retention
 from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
 from reports.store.schema import tables as t
-from tests.retention.made import CONSOLE, DESK, Fate, Leg, Made, make, write
+from tests.retention.sample_reports import CONSOLE, DESK, History, Recipient, SampleReport, make, write
 from workers.jobs.retention import ErasureJob
 from workers.metrics import WorkerMetrics
 
 pytestmark = [pytest.mark.rule("S-28")]
 
 POLICY = RetentionPolicy(here={CONSOLE: 365})
-YOUNG = Fate(1, said=0.9, answered=0.5)
+YOUNG = History(1, said=0.9, answered=0.5)
 WAITS = {
-    "a delivery that is due": {"recipients": (Leg(), Leg(CONSOLE, "due", "none"))},
-    "a delivery that was refused": {"recipients": (Leg(), Leg(CONSOLE, "refused", "none"))},
+    "a delivery that is due": {"recipients": (Recipient(), Recipient(CONSOLE, "due", "none"))},
+    "a delivery that was refused": {"recipients": (Recipient(), Recipient(CONSOLE, "refused", "none"))},
     "the wish itself is not given out yet": {"unnumbered": True},
     "words that file themselves": {"pending": True},
     "a person must decide": {"state": "needs_person"},
@@ -43,7 +43,7 @@ def erase(database: Database) -> WorkerMetrics:
     return metrics
 
 
-def count(database: Database, made: Made) -> dict[str, int]:
+def count(database: Database, made: SampleReport) -> dict[str, int]:
     """Return by table the number of rows that name the report or its deliveries."""
     found = {}
     with database.read() as connection:
@@ -58,8 +58,8 @@ def count(database: Database, made: Made) -> dict[str, int]:
 @pytest.mark.parametrize("mode", ["live", "training", "demo"])
 def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -> None:
     now = retention.purge_time(database)
-    fate = replace(YOUNG, mode=mode, recipients=(Leg(), Leg(CONSOLE)))
-    gone, stays = make(replace(fate, erased=True), now), make(fate, now)
+    history = replace(YOUNG, mode=mode, recipients=(Recipient(), Recipient(CONSOLE)))
+    gone, stays = make(replace(history, erased=True), now), make(history, now)
     write(database, [gone, stays])
     before = count(database, stays)
     metrics = erase(database)
@@ -76,8 +76,8 @@ def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -
 @pytest.mark.parametrize("why", WAITS)
 def test_it_waits_for_its_deliveries_and_for_who_holds_it(database: Database, why: str) -> None:
     now = retention.purge_time(database)
-    fate: dict[str, Any] = WAITS[why]
-    one = make(replace(YOUNG, erased=True, **fate), now)
+    history: dict[str, Any] = WAITS[why]
+    one = make(replace(YOUNG, erased=True, **history), now)
     write(database, [one])
     erase(database)
     assert count(database, one)["report_body"] == len(one.rows[t.report_body])

@@ -18,8 +18,8 @@ from reports.store.operations import retention
 from reports.store.operations.retention import LegalHold
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
-from tests.retention.made import Fate, Leg, make, write
-from tests.workers.test_scheduler import Time
+from tests.retention.sample_reports import History, Recipient, make, write
+from tests.workers.scheduler_harness import FakeMonotonicClock
 from workers.clock.scheduler import Scheduler
 from workers.jobs.retention import RetentionJob
 from workers.metrics import WorkerMetrics
@@ -27,10 +27,10 @@ from workers.notifications.texts import Alert
 
 pytestmark = [pytest.mark.rule("S-28")]
 
-OVER = Fate(399, closed=91)
+OVER = History(399, closed=91)
 
 
-class Heard:
+class FakeAlertSender:
     """A fake sender that records alerts."""
 
     def __init__(self) -> None:
@@ -40,32 +40,34 @@ class Heard:
         self.alerts.append(alert)
 
 
-class Idle:
+class NullObject:
     """Fakes of jobs and alert sender, which these tests do not need."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *_: None
 
 
-class Room:
+class PurgeHarness:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.metrics = WorkerMetrics(CollectorRegistry())
-        self.heard = Heard()
-        self.time = Time()
+        self.alert_sender = FakeAlertSender()
+        self.time = FakeMonotonicClock()
         self.clock = self.new_clock()
 
     def new_clock(self) -> Scheduler:
-        keeping = RetentionJob(self.database, RetentionPolicy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
-        self.keeping = keeping
+        retention_job = RetentionJob(
+            self.database, RetentionPolicy(), Path("/nowhere"), self.alert_sender, self.metrics
+        )  # type: ignore[arg-type]  # a fake
+        self.retention_job = retention_job
         return Scheduler(
             database=self.database,
-            jobs=Idle(),  # type: ignore[arg-type]  # a fake
-            alert_sender=Idle(),  # type: ignore[arg-type]  # a fake
-            escalation=Idle(),  # type: ignore[arg-type]  # a fake
+            jobs=NullObject(),  # type: ignore[arg-type]  # a fake
+            alert_sender=NullObject(),  # type: ignore[arg-type]  # a fake
+            escalation=NullObject(),  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             holder="here/clock-1/a",
-            aside=(keeping,),
+            aside=(retention_job,),
             monotonic=self.time,
         )
 
@@ -73,8 +75,8 @@ class Room:
         self.time.now += seconds
         self.database.offset += round(seconds * 1_000_000)
         self.clock.tick()
-        self.keeping._pool.finish()
-        self.keeping._pool.__init__(1)  # type: ignore[misc]  # new hands, for the next hour
+        self.retention_job._pool.finish()
+        self.retention_job._pool.__init__(1)  # type: ignore[misc]  # a new pool, for the next hour
 
     def left(self) -> int:
         with self.database.read() as connection:
@@ -82,116 +84,119 @@ class Room:
 
 
 @pytest.fixture
-def room(database: Database) -> Iterator[Room]:
-    made = Room(database)
+def harness(database: Database) -> Iterator[PurgeHarness]:
+    made = PurgeHarness(database)
     made.clock.tick()
     yield made
-    made.keeping.finish()
+    made.retention_job.finish()
 
 
-def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
-    now = retention.purge_time(room.database)
-    write(room.database, [make(OVER, now) for _ in range(205)])
+def test_what_is_over_goes_within_the_hour_and_is_counted(harness: PurgeHarness) -> None:
+    now = retention.purge_time(harness.database)
+    write(harness.database, [make(OVER, now) for _ in range(205)])
     write(
-        room.database,
-        [make(Fate(399, closed=5), now), make(Fate(499, closed=91, recipients=(Leg(state="parked"),)), now)],
+        harness.database,
+        [
+            make(History(399, closed=5), now),
+            make(History(499, closed=91, recipients=(Recipient(state="parked"),)), now),
+        ],
     )
-    room.pass_time(301)
-    assert room.left() == 2
-    assert room.metrics.purged.labels("closed")._value.get() == 205
-    assert room.metrics.purge_ran._value.get() > 0
+    harness.pass_time(301)
+    assert harness.left() == 2
+    assert harness.metrics.purged.labels("closed")._value.get() == 205
+    assert harness.metrics.purge_ran._value.get() > 0
 
 
-def test_after_a_jump_of_the_time_nothing_goes_for_a_day(room: Room) -> None:
-    now = retention.purge_time(room.database)
-    write(room.database, [make(Fate(399, closed=60), now)])
-    room.database.offset += 40 * DAY  # the host's clock alone: no second has passed
-    room.pass_time(3700)
-    room.pass_time(3700)
-    assert room.left() == 1
-    room.database.offset -= 40 * DAY  # the clock is corrected
-    room.pass_time(86_500)
-    assert room.left() == 1
+def test_after_a_jump_of_the_time_nothing_goes_for_a_day(harness: PurgeHarness) -> None:
+    now = retention.purge_time(harness.database)
+    write(harness.database, [make(History(399, closed=60), now)])
+    harness.database.offset += 40 * DAY  # the host's clock alone: no second has passed
+    harness.pass_time(3700)
+    harness.pass_time(3700)
+    assert harness.left() == 1
+    harness.database.offset -= 40 * DAY  # the clock is corrected
+    harness.pass_time(86_500)
+    assert harness.left() == 1
 
 
-def test_a_hold_ends_by_itself_and_the_report_goes_then(room: Room) -> None:
-    now = retention.purge_time(room.database)
+def test_a_hold_ends_by_itself_and_the_report_goes_then(harness: PurgeHarness) -> None:
+    now = retention.purge_time(harness.database)
     held = make(OVER, now)
-    write(room.database, [held])
+    write(harness.database, [held])
     assert retention.place_hold(
-        room.database, LegalHold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY)
+        harness.database, LegalHold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY)
     )
-    room.pass_time(301)
-    assert room.left() == 1
+    harness.pass_time(301)
+    assert harness.left() == 1
     for _ in range(25):
-        room.pass_time(3600)
-    assert room.left() == 0
-    with room.database.read() as connection:
+        harness.pass_time(3600)
+    assert harness.left() == 0
+    with harness.database.read() as connection:
         acts = select(t.audit.c.actor, t.audit.c.act).where(t.audit.c.object_id == held.report_id)
         found = {tuple(row) for row in connection.execute(acts)}
     assert found >= {("operator:ann", "held:court"), ("clock", "hold_ended"), ("clock", "purged:closed")}
 
 
-def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Room) -> None:
-    now = retention.purge_time(room.database)
-    soon, held = make(Fate(375), now), make(OVER, now)
-    write(room.database, [soon, held])
-    retention.place_hold(room.database, LegalHold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
-    room.pass_time(301)
-    room.pass_time(3600)
-    assert [(one.reason, one.reports) for one in room.heard.alerts] == [
+def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(harness: PurgeHarness) -> None:
+    now = retention.purge_time(harness.database)
+    soon, held = make(History(375), now), make(OVER, now)
+    write(harness.database, [soon, held])
+    retention.place_hold(harness.database, LegalHold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
+    harness.pass_time(301)
+    harness.pass_time(3600)
+    assert [(one.reason, one.reports) for one in harness.alert_sender.alerts] == [
         ("not_closed", (soon.report_id,)),
         ("hold_ends", (held.report_id,)),
     ]
-    assert all("tokaut hold put" in one.action for one in room.heard.alerts)
+    assert all("tokaut hold put" in one.action for one in harness.alert_sender.alerts)
 
 
 @pytest.mark.rule("X-24")
 def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint(
-    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: PurgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room.keeping, "_keys", tmp_path / "keys")
+    monkeypatch.setattr(harness.retention_job, "_keys", tmp_path / "keys")
     key = create_signing_key(tmp_path / "keys")
     for _ in range(10):
-        with room.database.write() as connection:
-            connection.execute(insert(t.audit), entry_row("web", "sent", "r", room.database.now()))
-        audit_log.chain_entries(room.database)
+        with harness.database.write() as connection:
+            connection.execute(insert(t.audit), entry_row("web", "sent", "r", harness.database.now()))
+        audit_log.chain_entries(harness.database)
         for _ in range(2):
-            room.pass_time(DAY / 2_000_000)
-    signed = audit_log.list_checkpoints(room.database)
+            harness.pass_time(DAY / 2_000_000)
+    signed = audit_log.list_checkpoints(harness.database)
     assert {one.key_id for one in signed} == {key.key_id}
     assert signed[-1].number == 10
-    first, _ = audit_log.list_chained(room.database)[0]
-    assert room.database.now() - first.at <= 9 * DAY
+    first, _ = audit_log.list_chained(harness.database)[0]
+    assert harness.database.now() - first.at <= 9 * DAY
     proof = verify_chain(
-        chain_rows(audit_log.list_chained(room.database)),
+        chain_rows(audit_log.list_chained(harness.database)),
         signed,
         "demo",
         lambda _, signature, data: key.holds(signature, data),
-        room.database.now(),
+        harness.database.now(),
     )
     assert (proof.fault, proof.signed) == ("", 10)
 
 
-def test_without_a_key_nothing_is_signed_and_the_rest_is_done(room: Room) -> None:
-    write(room.database, [make(OVER, retention.purge_time(room.database))])
-    room.pass_time(301)
-    assert (room.left(), audit_log.list_checkpoints(room.database)) == (0, [])
+def test_without_a_key_nothing_is_signed_and_the_rest_is_done(harness: PurgeHarness) -> None:
+    write(harness.database, [make(OVER, retention.purge_time(harness.database))])
+    harness.pass_time(301)
+    assert (harness.left(), audit_log.list_checkpoints(harness.database)) == (0, [])
 
 
-def test_told_to_stop_it_ends_after_the_step_in_hand(room: Room) -> None:
-    now = retention.purge_time(room.database)
-    write(room.database, [make(OVER, now) for _ in range(350)])
+def test_told_to_stop_it_ends_after_the_step_in_hand(harness: PurgeHarness) -> None:
+    now = retention.purge_time(harness.database)
+    write(harness.database, [make(OVER, now) for _ in range(350)])
     steps = 0
 
     def stop(self: retention.Purge, at_most: int = 500) -> object:
         nonlocal steps
         steps += 1
-        room.keeping._stopping.set()
+        harness.retention_job._stopping.set()
         return original(self, at_most)
 
     original = retention.Purge.step
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retention.Purge, "step", stop)
-        room.pass_time(301)
-    assert (steps, room.left()) == (1, 250)
+        harness.pass_time(301)
+    assert (steps, harness.left()) == (1, 250)

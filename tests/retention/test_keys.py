@@ -21,7 +21,7 @@ from reports.store.operations.maintenance import copy_database
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.schema import tables as t
 from tests.support.prepared import migrate
-from tests.workers.filings import ONE, WORDS, Desk
+from tests.workers.sample_store import ONE, WORDS, SampleStore
 from tokaut.__main__ import main
 
 pytestmark = [pytest.mark.rule("S-28")]
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.rule("S-28")]
 @dataclass
 class Site:
     folder: Path
-    desk: Desk
+    store: SampleStore
     key_id: str
 
     def run(self, *arguments: str) -> Result:
@@ -53,9 +53,9 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     migrate(database, "demo")
-    desk = Desk.at(database, tmp_path / "keys")
-    submissions.commit(database, desk.sealed())
-    yield Site(tmp_path, desk, desk.public[ONE].key_id)
+    store = SampleStore.create(database, tmp_path / "keys")
+    submissions.commit(database, store.sealed())
+    yield Site(tmp_path, store, store.public[ONE].key_id)
     database.close()
 
 
@@ -101,4 +101,4 @@ def test_what_is_no_key_of_this_folder_is_said_so(site: Site, key_id: str) -> No
 def test_that_it_was_destroyed_is_in_the_audit(site: Site) -> None:
     site.run("rotate", ONE)
     site.run("destroy", ONE, site.key_id, "--restarted")
-    assert site.desk.acts(f"{ONE}/{site.key_id}") == ["key_destroyed"]
+    assert site.store.acts(f"{ONE}/{site.key_id}") == ["key_destroyed"]

@@ -17,13 +17,13 @@ from reports.store.operations import retention
 from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
 from reports.store.schema import tables as t
 from runtime.time_units import DAY, SECOND
-from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
+from tests.retention.sample_reports import CONSOLE, DESK, History, Recipient, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]
 
 POLICY = RetentionPolicy(here={CONSOLE: 365})
 STAYS = (t.purged, t.receipt, t.tombstone)  # rows that remain after a purge
-OLD = Fate(399, closed=91, said=92, answered=95)
+OLD = History(399, closed=91, said=92, answered=95)
 
 
 def purge(database: Database, policy: RetentionPolicy = POLICY, days: float = 0) -> Purge:
@@ -46,7 +46,7 @@ def test_every_table_that_names_a_report_is_on_the_list() -> None:
 
 def test_all_its_rows_go_and_one_line_stays(database: Database) -> None:
     now = retention.purge_time(database)
-    gone, stays = make(OLD, now), make(Fate(399, closed=1, said=2, answered=3), now)
+    gone, stays = make(OLD, now), make(History(399, closed=1, said=2, answered=3), now)
     write(database, [gone, stays])
     assert purge(database).step() == {"closed": 1}
     for table in (*REPORT_TABLES, *DELIVERY_TABLES):
@@ -155,7 +155,7 @@ def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(databa
 
 def test_a_report_without_a_mailbox_takes_a_withdrawal_until_it_is_gone(database: Database) -> None:
     """A contact request shows no access code, so it has no mailbox."""
-    fresh = make(Fate(1), retention.purge_time(database))
+    fresh = make(History(1), retention.purge_time(database))
     write(database, [fresh])
     with database.write() as connection:
         connection.execute(delete(t.mailbox))
@@ -171,7 +171,7 @@ def test_a_report_without_a_mailbox_takes_a_withdrawal_until_it_is_gone(database
 
 
 def test_contact_is_withdrawn_without_a_message_where_no_hotline_could_open_one(database: Database) -> None:
-    fresh = make(Fate(1), retention.purge_time(database))
+    fresh = make(History(1), retention.purge_time(database))
     write(database, [fresh])
     report_id, messages, before = fresh.report_id, count(database, t.message), database.now()
     correspondence.withdraw_contact(database, report_id)
@@ -190,7 +190,7 @@ def test_contact_is_withdrawn_without_a_message_where_no_hotline_could_open_one(
 
 
 def test_a_stop_ends_contact_once_and_none_that_was_allowed_after_it(database: Database) -> None:
-    fresh = make(Fate(1), retention.purge_time(database))
+    fresh = make(History(1), retention.purge_time(database))
     write(database, [fresh])
     with database.write() as connection:
         connection.execute(delete(t.contact))
@@ -209,9 +209,9 @@ def test_a_stop_ends_contact_once_and_none_that_was_allowed_after_it(database: D
 
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:
     now = retention.purge_time(database)
-    both = make(Fate(399, closed=91, said=92, recipients=(Leg(), Leg(CONSOLE))), now)
-    young = make(Fate(399, closed=89, recipients=(Leg(), Leg(CONSOLE))), now)
-    parked = make(Fate(399, closed=91, recipients=(Leg(state="parked"), Leg(CONSOLE))), now)
+    both = make(History(399, closed=91, said=92, recipients=(Recipient(), Recipient(CONSOLE))), now)
+    young = make(History(399, closed=89, recipients=(Recipient(), Recipient(CONSOLE))), now)
+    parked = make(History(399, closed=91, recipients=(Recipient(state="parked"), Recipient(CONSOLE))), now)
     write(database, [both, young, parked])
     assert purge(database).step() == {}
     assert purge(database).purge_copies() == 3  # body, message and the sound of a recording
@@ -230,7 +230,7 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = retention.purge_time(database)
-    held, other = (make(Fate(399, closed=91, recipients=(Leg(), Leg(CONSOLE))), now) for _ in range(2))
+    held, other = (make(History(399, closed=91, recipients=(Recipient(), Recipient(CONSOLE))), now) for _ in range(2))
     write(database, [held, other])
     looked = Purge._others
 
@@ -249,7 +249,7 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
 
 def test_receipts_are_kept_400_days_after_the_delivery(database: Database) -> None:
     now = retention.purge_time(database)
-    write(database, [make(Fate(399, closed=91), now), make(Fate(450, closed=91), now)])
+    write(database, [make(History(399, closed=91), now), make(History(450, closed=91), now)])
     purge(database).step()
     assert count(database, t.receipt) == 1
     assert purge(database).delete_old_receipts() == 0
@@ -259,9 +259,20 @@ def test_receipts_are_kept_400_days_after_the_delivery(database: Database) -> No
 
 def test_the_operator_hears_a_month_before_what_nobody_closed_goes(database: Database) -> None:
     now = retention.purge_time(database)
-    soon = make(Fate(371), now)
-    write(database, [soon, make(Fate(369), now), make(Fate(371, mode="demo"), now), make(Fate(371, closed=50), now)])
-    write(database, [make(Fate(371, held=5), now), make(Fate(371, state="needs_person", recipients=()), now)])
+    soon = make(History(371), now)
+    write(
+        database,
+        [
+            soon,
+            make(History(369), now),
+            make(History(371, mode="demo"), now),
+            make(History(371, closed=50), now),
+        ],
+    )
+    write(
+        database,
+        [make(History(371, held=5), now), make(History(371, state="needs_person", recipients=()), now)],
+    )
     assert purge(database).list_expiring() == [soon.report_id]
 
 

@@ -18,11 +18,11 @@ from prometheus_client import CollectorRegistry
 from reports.store.schema import tables as t
 from runtime import tracing
 from runtime.settings import CommonSettings, SettingError, load_all_settings
-from tests.safeguarding.away import code_and_pin
-from tests.safeguarding.walks import TO_SEND_SMS, TO_SENT, thread, walk
+from tests.safeguarding.call_paths import TO_SEND_SMS, TO_SENT, dial_path, send_texts
+from tests.safeguarding.outages import code_and_pin
 from tests.support.app import App
 from tests.support.hotline_clients import rows
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 from tests.workers.test_deliver import webhook
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
@@ -66,7 +66,7 @@ def traces() -> Iterator[Traces]:
     found.tracer.close()
 
 
-def deliver_all(app: App, hotline: LyingHotline) -> int:
+def deliver_all(app: App, hotline: FakeHttpServer) -> int:
     runner = DeliveryRunner(
         database=app.database,
         keys=KeyRing(app.keys),
@@ -86,11 +86,11 @@ def test_nothing_of_a_reporter_is_in_a_trace(redis_url: str, traces: Traces) -> 
     app = App(redis_url)
     try:
         phone = app.ussd(PHONE, "africastalking")
-        codes = code_and_pin(walk(phone, *TO_SENT)[-1])
+        codes = code_and_pin(dial_path(phone, *TO_SENT)[-1])
         phone.type(WORDS)
-        thread(app.sms(PHONE), WORDS, "1", *TO_SEND_SMS[1:], "Send")
+        send_texts(app.sms(PHONE), WORDS, "1", *TO_SEND_SMS[1:], "Send")
         phone.dial()
-        with LyingHotline() as hotline:
+        with FakeHttpServer() as hotline:
             delivered = deliver_all(app, hotline)
         reports = {row.report_id for row in rows(app.database, t.report)}
     finally:
@@ -154,7 +154,7 @@ class Collector(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((self.path, self.headers["Content-Type"], body))  # type: ignore[attr-defined]
+        self.server.requests.append((self.path, self.headers["Content-Type"], body))  # type: ignore[attr-defined]
         self.send_response(200)
         self.end_headers()
 
@@ -164,7 +164,7 @@ class Collector(BaseHTTPRequestHandler):
 
 def test_a_collector_gets_them() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    server.taken = []  # type: ignore[attr-defined]
+    server.requests = []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     tracer = tracing.load_spans().start("urgent", f"http://127.0.0.1:{server.server_port}/v1/traces")
     try:
@@ -177,7 +177,7 @@ def test_a_collector_gets_them() -> None:
         tracer.close()
         server.shutdown()
         server.server_close()
-    [(path, kind, body)] = server.taken  # type: ignore[attr-defined]
+    [(path, kind, body)] = server.requests  # type: ignore[attr-defined]
     assert (path, kind) == ("/v1/traces", "application/x-protobuf")
     assert b"tokaut-urgent" in body and b"vu-pikinini" in body and b"canoe" not in body
 

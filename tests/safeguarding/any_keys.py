@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from flows.pagination import ScreenLimit, fits
 from reports.countries.country import Country, load_countries
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import CHANNELS, dialled, police
+from tests.safeguarding.call_paths import CHANNELS, dialled, police
 from tests.support.app import App
 
 NAMES = ("au", "ck", "et", "fj", "fm", "gh", "ke", "ki", "mh", "mw", "ng", "nr", "nz", "pg", "pw", "rw", "sb", "to",

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, literal_column, select
 from reports.crypto import PrivateKey, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
+from tests.safeguarding.call_paths import IN_DANGER, TO_SEND, TO_SENT
 from tests.support.app import App
 from tests.support.handsets import COUNTER, READING
 from tests.support.handsets_kannel import KannelTexts

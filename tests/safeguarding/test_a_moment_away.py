@@ -15,9 +15,9 @@ import pytest
 from gateway.submission import submitter
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
-from tests.safeguarding.away import database_away, redis_away
+from tests.safeguarding.call_paths import IN_DANGER, PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import database_unavailable, redis_unavailable
 from tests.safeguarding.test_my_report import sent
-from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, thread, walk
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12"), pytest.mark.rule("S-38")]
@@ -54,10 +54,10 @@ def test_of_two_texts_both_are_heard_whichever_met_it(app: App, away: tuple[bool
     phone = app.sms(PHONE)
     for text, is_away in zip((FIRST, SECOND), away, strict=True):
         if is_away:
-            with database_away(app):
-                thread(phone, text)
+            with database_unavailable(app):
+                send_texts(phone, text)
         else:
-            thread(phone, text)
+            send_texts(phone, text)
     drain(app)
     app.submit_due_within(LONG_AFTER)
     [report] = app.bodies()
@@ -68,8 +68,8 @@ def test_of_two_texts_both_are_heard_whichever_met_it(app: App, away: tuple[bool
 @pytest.mark.parametrize("channel", ["africastalking", "kannel"])
 def test_danger_now_and_the_line_dropped_is_heard(app: App, channel: str) -> None:
     """The screen promises a report. Every answer replaces the entry before: the spool holds one entry."""
-    with database_away(app):
-        walk(app.ussd(PHONE, channel), *IN_DANGER)
+    with database_unavailable(app):
+        dial_path(app.ussd(PHONE, channel), *IN_DANGER)
         assert len(app.parts.spool.names()) == 1
     drain(app)
     app.submit_due_within(60)
@@ -80,8 +80,8 @@ def test_danger_now_and_the_line_dropped_is_heard(app: App, channel: str) -> Non
 
 def test_who_goes_on_and_sends_is_heard_once(app: App) -> None:
     phone = app.ussd(PHONE, "africastalking")
-    with database_away(app):
-        walk(phone, *IN_DANGER)
+    with database_unavailable(app):
+        dial_path(phone, *IN_DANGER)
     assert phone.type("Send").text.startswith("Sent to ")
     drain(app)
     app.submit_due_within(LONG_AFTER)
@@ -96,7 +96,7 @@ def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) 
     said, *back = way
     phone = app.ussd(PHONE, "africastalking")
     with committed_all_the_same():
-        walk(phone, *said)
+        dial_path(phone, *said)
     assert app.count(t.pending) == 1
     for reply in back:
         phone.type(reply)
@@ -109,10 +109,10 @@ def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) 
 def test_words_taken_back_stay_so_whichever_round_empties_the_spool(app: App, out: str) -> None:
     """A job in between puts entries that it could not submit at the end; the deletion must not overtake them."""
     phone = app.sms(PHONE)
-    with database_away(app):
-        thread(phone, FIRST)
+    with database_unavailable(app):
+        send_texts(phone, FIRST)
         app.parts.housekeeping.once()
-        thread(phone, out)
+        send_texts(phone, out)
     drain(app)
     app.submit_due_within(LONG_AFTER)
     assert heard(app) == []
@@ -120,8 +120,8 @@ def test_words_taken_back_stay_so_whichever_round_empties_the_spool(app: App, ou
 
 def test_deleted_after_a_round_that_could_not_file_it(app: App) -> None:
     phone = app.ussd(PHONE, "africastalking")
-    with database_away(app):
-        walk(phone, *IN_DANGER)
+    with database_unavailable(app):
+        dial_path(phone, *IN_DANGER)
         app.parts.housekeeping.once()
     assert phone.type("9").text == "Deleted: what you told us now."
     drain(app)
@@ -131,8 +131,8 @@ def test_deleted_after_a_round_that_could_not_file_it(app: App) -> None:
 
 def test_in_no_danger_after_all_goes_on_to_send_while_the_database_is_away(app: App) -> None:
     phone = app.ussd(PHONE, "africastalking")
-    with database_away(app):
-        walk(phone, *IN_TIME, "0", "0", "0", "No")
+    with database_unavailable(app):
+        dial_path(phone, *IN_TIME, "0", "0", "0", "No")
         for reply in TO_SENT[2:-1]:
             phone.type(reply)
         assert phone.type("Send").text.startswith("Sent to ")
@@ -147,13 +147,13 @@ def test_in_no_danger_after_all_goes_on_to_send_while_the_database_is_away(app: 
 def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
     """The path is replayed for each key without any stored state; the report is complete nevertheless."""
     phone = app.ussd(PHONE, "africastalking")
-    with database_away(app), redis_away(app):
-        walk(phone, *IN_DANGER)
+    with database_unavailable(app), redis_unavailable(app):
+        dial_path(phone, *IN_DANGER)
     if filed_first:
         drain(app)
         app.submit_due_within(LONG_AFTER)
         assert heard(app) == [("incomplete", None)]
-    with database_away(app), redis_away(app):
+    with database_unavailable(app), redis_unavailable(app):
         assert phone.type("Send").text.startswith("Sent to ")
     drain(app)
     app.submit_due_within(LONG_AFTER)
@@ -163,10 +163,10 @@ def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
 
 def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
     """The deletion that was queued in the spool does not delete the answers given after it."""
-    with database_away(app):
-        thread(app.sms(number(99)), FIRST)  # the spool must not be empty
+    with database_unavailable(app):
+        send_texts(app.sms(number(99)), FIRST)  # the spool must not be empty
     phone = app.ussd(PHONE, "africastalking")
-    walk(phone, *IN_TIME, "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money")
+    dial_path(phone, *IN_TIME, "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money")
     assert app.count(t.pending) == 1
     drain(app)
     app.submit_due_within(LONG_AFTER)
@@ -175,14 +175,14 @@ def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
 
 def test_who_writes_to_a_deleted_report_takes_nothing_from_the_next_caller(app: App) -> None:
     """Writing to a deleted report is no database failure: three of them would stop web's use of the database."""
-    told = sent(app)
+    report = sent(app)
     sms_dispatcher, owner = app.sms(number(72)), app.ussd(number(71))
-    thread(sms_dispatcher, "code", told.code, told.pin, "2")
-    walk(owner, "My report", told.code, told.pin, "4", "1")
+    send_texts(sms_dispatcher, "code", report.code, report.pin, "2")
+    dial_path(owner, "My report", report.code, report.pin, "4", "1")
     assert app.rows(t.mailbox)[0].public_key == b""
     for _ in range(4):
-        thread(sms_dispatcher, SECOND)
-    walk(app.ussd(number(73), "africastalking"), *IN_DANGER)
+        send_texts(sms_dispatcher, SECOND)
+    dial_path(app.ussd(number(73), "africastalking"), *IN_DANGER)
     assert "rescue" in [row.kind for row in app.rows(t.pending)]
-    assert walk(app.ussd(number(74), "africastalking"), *TO_SENT)[-1].startswith("Sent to ")
+    assert dial_path(app.ussd(number(74), "africastalking"), *TO_SENT)[-1].startswith("Sent to ")
     assert app.parts.spool.names() == []

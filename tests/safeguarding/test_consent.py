@@ -11,17 +11,17 @@ import redis
 
 from reports.countries.country import load_countries
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import (
+from tests.safeguarding.call_paths import (
     CHANNELS,
     COUNTRIES,
     IN_DANGER,
     PHONE,
     TO_SEND,
     TO_SEND_SMS,
+    dial_path,
     dialled,
     number,
-    thread,
-    walk,
+    send_texts,
 )
 from tests.support.app import App
 
@@ -37,7 +37,7 @@ def to_send(phone: Any, danger: str, category: str) -> list[str]:
 
     The last one begins at its Send line, without the helpline's number that is above it after self-harm.
     """
-    seen = walk(phone, "Report", danger)
+    seen = dial_path(phone, "Report", danger)
     if danger == "Now":
         seen.append(phone.type("1").text)
     seen.append(phone.type(category).text)
@@ -95,7 +95,7 @@ def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: st
         phone = app.ussd(number(n), channel)
         way = IN_DANGER if danger == "Now" else TO_SEND
         first = 3 if danger == "Now" else 2
-        walk(phone, *("Report", danger, *way[2 : first + answers]))
+        dial_path(phone, *("Report", danger, *way[2 : first + answers]))
         OUT[out](phone)
         at_once = out == "line gone"  # the network has reported the end of the call
         withdrawn = out == "back and otherwise"
@@ -115,13 +115,13 @@ def test_only_danger_now_with_a_category_goes_without_send(app: App, channel: st
 @pytest.mark.rule("S-12")
 def test_dialling_again_within_two_minutes_withdraws_or_completes_it(app: App) -> None:
     phone = app.ussd(PHONE)
-    walk(phone, *IN_DANGER[:4])
-    walk(phone, *IN_DANGER, "Send")
+    dial_path(phone, *IN_DANGER[:4])
+    dial_path(phone, *IN_DANGER, "Send")
     app.submit_due_within(121)
     assert [row.completeness for row in app.rows(t.report)] == ["complete"]
     other = app.ussd(number(9))
-    walk(other, *IN_DANGER[:4])
-    walk(other, *IN_DANGER)
+    dial_path(other, *IN_DANGER[:4])
+    dial_path(other, *IN_DANGER)
     other.type("9")
     app.submit_due_within(121)
     assert app.count(t.report) == 1, "what was deleted went all the same"
@@ -130,10 +130,10 @@ def test_dialling_again_within_two_minutes_withdraws_or_completes_it(app: App) -
 @pytest.mark.rule("S-12")
 def test_the_danger_screen_says_so_before_it_can_happen(app: App) -> None:
     phone = app.ussd(PHONE)
-    screen = walk(phone, "Report", "Now")[-1]
+    screen = dial_path(phone, "Report", "Now")[-1]
     assert "Then say what happened. The helpline gets it even if you are cut off." in screen
     assert app.count(t.pending) == 0
-    assert thread(app.sms(number(1)), "REPORT", "1", "Now")[-1].startswith(screen)
+    assert send_texts(app.sms(number(1)), "REPORT", "1", "Now")[-1].startswith(screen)
 
 
 @pytest.mark.rule("S-12")
@@ -141,9 +141,9 @@ def test_the_danger_screen_says_so_before_it_can_happen(app: App) -> None:
 def test_of_any_other_draft_nothing_is_left_after_its_time(app: App, redis_url: str, channel: str) -> None:
     """Database and spool have no row; keys in Redis expire by themselves, within 15 minutes (24 hours by SMS)."""
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND)
+    dial_path(phone, *TO_SEND)
     if channel == "simulator":
-        thread(app.sms(number(1)), "REPORT", "1", *TO_SEND_SMS[1:])
+        send_texts(app.sms(number(1)), "REPORT", "1", *TO_SEND_SMS[1:])
     assert {table.name: app.count(table) for table in (t.report, t.report_body, t.pending, t.mailbox)} == {
         "report": 0, "report_body": 0, "pending": 0, "mailbox": 0,
     }  # fmt: skip
@@ -164,7 +164,7 @@ CONTACT = {"No": None, "SMS 7am-9pm": "sms", "SMS 8am-4pm": "sms", "Call 7am-9pm
 def test_the_number_is_in_the_report_only_with_a_yes(app: App, channel: str) -> None:
     for n, (answer, how) in enumerate(CONTACT.items()):
         phone = app.ussd(number(n), channel)
-        screen = walk(phone, *TO_SEND[:-1])[-1]
+        screen = dial_path(phone, *TO_SEND[:-1])[-1]
         assert re.findall(r"^\d (.+)$", screen, re.MULTILINE)[0] == "No", "the first choice is No"
         send = phone.type(answer).text
         assert ("with your number" in send) is (how is not None)
@@ -180,7 +180,7 @@ def test_the_number_is_in_the_report_only_with_a_yes(app: App, channel: str) -> 
 @pytest.mark.rule("S-14")
 @pytest.mark.parametrize("phone", ["", "anonymous", "MTN", "+999", "12345", "55512345678901234567"])
 def test_who_gives_no_number_is_served_and_not_asked_for_one(app: App, phone: str) -> None:
-    seen = walk(app.ussd(phone), *TO_SEND[:-1], "Send")
+    seen = dial_path(app.ussd(phone), *TO_SEND[:-1], "Send")
     assert seen[-1].startswith("Sent to ")
     assert not any("contact you on this phone" in screen for screen in seen)
 
@@ -190,7 +190,7 @@ def test_safe_hours_are_those_of_the_place_and_without_one_of_every_place(redis_
     app = App(redis_url, {"COUNTRIES": "au"})
     try:
         phone = app.ussd("+61491570156", "africastalking", "*384*261#")
-        seen = walk(phone, "Report", "Soon", "Asks photos, money", "Me", "13-15")
+        seen = dial_path(phone, "Report", "Soon", "Asks photos, money", "Me", "13-15")
         while "W. Australia" not in seen[-1]:
             seen.append(phone.type("98").text)
         seen += [phone.type(reply).text for reply in ("W. Australia", "SMS 7am-9pm", "Send")]
@@ -198,7 +198,7 @@ def test_safe_hours_are_those_of_the_place_and_without_one_of_every_place(redis_
         perth = {"from": "07:00", "to": "21:00", "tz": "Australia/Perth"}
         assert hours and all(one == perth for one in hours)
         report_ids = {body.report_id for body in app.bodies()}
-        thread(app.sms("+61491570157", dialled(load_countries(("au",), "demo").all[0], "sms")), "call me", "2")
+        send_texts(app.sms("+61491570157", dialled(load_countries(("au",), "demo").all[0], "sms")), "call me", "2")
         [asked] = [body for body in app.bodies() if body.report_id not in report_ids]
         assert asked.data["contact"]["safe_hours"] == {"from": "10:00", "to": "21:00", "tz": "Australia/Sydney"}
     finally:

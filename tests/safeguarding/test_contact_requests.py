@@ -23,9 +23,9 @@ from reports.crypto import RecordCipher, SealContext, SealedBody, open_body, ope
 from reports.crypto.key_files import read_private_key
 from reports.routing import incomplete_hotline
 from reports.store.schema import tables as t
-from tests.reports.judge import SHUT
-from tests.safeguarding.away import database_away, later
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, dialled, number, thread, walk
+from tests.reports.schema_check import CLOSED_SCHEMA
+from tests.safeguarding.call_paths import CHANNELS, PHONE, TO_SEND_SMS, dial_path, dialled, number, send_texts
+from tests.safeguarding.outages import database_unavailable, later
 from tests.support.app import App, DecryptedRevision
 
 pytestmark = pytest.mark.slow
@@ -74,11 +74,11 @@ def close(app: App) -> None:
 )
 def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -> None:
     phone = app.sms(PHONE)
-    assert thread(phone, text)[0].startswith(ASKED)
+    assert send_texts(phone, text)[0].startswith(ASKED)
     assert app.count(t.report) == app.count(t.pending) == 0
-    assert thread(phone, "Call 8am-4pm") == [PLACED]
+    assert send_texts(phone, "Call 8am-4pm") == [PLACED]
     [kept] = requests(app)
-    SHUT.validate(kept.data)
+    CLOSED_SCHEMA.validate(kept.data)
     hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
     assert kept.data["contact"] == {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": PHONE}
     assert (kept.hotline, kept.data["flow"]["id"]) == ("vu-pikinini", "contact_request")
@@ -89,11 +89,11 @@ def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -
 
 @pytest.mark.rule("S-13")
 def test_no_and_silence_store_nothing(app: App) -> None:
-    home = thread(app.sms(number(1)), "hi")
-    assert thread(app.sms(PHONE), "call me", "No", "hi")[1:] == [NO_CALL, *home]
-    assert thread(app.sms(number(2)), "call me", "0")[1:] == home
-    thread(app.sms(number(3)), "call me", "00")
-    thread(app.sms(number(4)), "call me")
+    home = send_texts(app.sms(number(1)), "hi")
+    assert send_texts(app.sms(PHONE), "call me", "No", "hi")[1:] == [NO_CALL, *home]
+    assert send_texts(app.sms(number(2)), "call me", "0")[1:] == home
+    send_texts(app.sms(number(3)), "call me", "00")
+    send_texts(app.sms(number(4)), "call me")
     app.submit_due_within(48 * 3600)
     assert app.count(t.report) == app.count(t.pending) == 0
 
@@ -102,13 +102,13 @@ def test_no_and_silence_store_nothing(app: App) -> None:
 @pytest.mark.rule("S-05")
 @pytest.mark.rule("S-06")
 def test_no_answer_by_sms_has_a_topic_word_and_afterwards_all_is_as_before(app: App) -> None:
-    home = thread(app.sms(number(1)), "hi")
+    home = send_texts(app.sms(number(1)), "hi")
     phone = app.sms(PHONE)
-    seen = thread(phone, "call me", "2")
+    seen = send_texts(phone, "call me", "2")
     for reply in seen:
         assert not TOPIC.search(reply), reply
     assert "Texts stay on this phone." in seen[0]
-    assert thread(phone, "hi") == home
+    assert send_texts(phone, "hi") == home
 
 
 @pytest.mark.rule("S-04")
@@ -116,11 +116,11 @@ def test_no_answer_by_sms_has_a_topic_word_and_afterwards_all_is_as_before(app: 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_home_key_names_who_calls_and_a_redial_shows_nothing(app: App, channel: str) -> None:
     phone = app.ussd("+254711000111", channel, KENYA)
-    home, asked, placed = walk(phone, "Call me", "Call 7am-9pm")
+    home, asked, placed = dial_path(phone, "Call me", "Call 7am-9pm")
     assert "6 Call me" in home
     assert asked.startswith("May Child Helpline call this phone? Only if nobody else answers it.\n1 No")
     assert placed.startswith("Done. Staff are told.")
-    assert walk(phone) == [home]
+    assert dial_path(phone) == [home]
     [kept] = requests(app)
     assert kept.data["contact"]["msisdn"] == "+254711000111"
 
@@ -135,13 +135,13 @@ def test_the_home_key_of_a_call(redis_url: str, tmp_path: Path, channel: str) ->
     (tmp_path / "vu.toml").write_text(text, encoding="utf-8")
     app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(tmp_path), "COUNTRIES": "vu"})
     try:
-        home, asked, placed = walk(app.ussd(PHONE, channel), "Call me", "Call 7am-9pm")
+        home, asked, placed = dial_path(app.ussd(PHONE, channel), "Call me", "Call 7am-9pm")
         assert "6 Call me" in home and asked.startswith("May Pikinini Helpline call this phone?")
         assert placed.startswith("Done. Staff are told.")
-        assert walk(app.ussd(PHONE, channel)) == [home] == walk(app.ussd(number(9), channel))
+        assert dial_path(app.ussd(PHONE, channel)) == [home] == dial_path(app.ussd(number(9), channel))
         [kept] = requests(app)
         assert (kept.data["channel"], kept.data["contact"]["msisdn"]) == ("voice", PHONE)
-        walk(app.ussd(PHONE, channel), "Call me", "No")
+        dial_path(app.ussd(PHONE, channel), "Call me", "No")
         assert [one["contact"]["allowed"] for one in messages(app)] == [False] * len(messages(app)) != []
         assert len(requests(app)) == 1
     finally:
@@ -149,12 +149,12 @@ def test_the_home_key_of_a_call(redis_url: str, tmp_path: Path, channel: str) ->
 
 
 def test_where_the_country_file_does_not_offer_it_the_home_screen_has_no_such_key(app: App) -> None:
-    assert "Call me" not in walk(app.ussd(PHONE))[0]
+    assert "Call me" not in dial_path(app.ussd(PHONE))[0]
 
 
 @pytest.mark.rule("S-13")
 def test_a_network_that_hides_the_number_is_told_so(app: App) -> None:
-    seen = walk(app.ussd("anonymous", "ussd", KENYA), "Call me")[-1]
+    seen = dial_path(app.ussd("anonymous", "ussd", KENYA), "Call me")[-1]
     assert seen.startswith("We do not see the number of this phone.")
     assert app.count(t.report) == 0
 
@@ -162,26 +162,26 @@ def test_a_network_that_hides_the_number_is_told_so(app: App) -> None:
 def test_however_often_and_by_whatever_way_it_is_one_item(app: App) -> None:
     """A second request only changes the hours; after the item is closed, the next request is a new item."""
     kenyan = "+254711000111"
-    walk(app.ussd(kenyan, "africastalking", KENYA), "Call me", "Call 7am-9pm")
+    dial_path(app.ussd(kenyan, "africastalking", KENYA), "Call me", "Call 7am-9pm")
     for _ in range(2):
-        thread(app.sms(kenyan, KENYA_SMS), "call me", "3")
+        send_texts(app.sms(kenyan, KENYA_SMS), "call me", "3")
     assert len(requests(app)) == app.count(t.report) == 1
     [first, second] = messages(app)
     assert {first["kind"], second["kind"]} == {"contact_given"}
     assert second["contact"]["safe_hours"]["from"] == "08:00"
     close(app)
-    thread(app.sms(kenyan, KENYA_SMS), "call me", "2")
+    send_texts(app.sms(kenyan, KENYA_SMS), "call me", "2")
     assert app.count(t.report) == 2
 
 
 def test_two_days_later_it_is_a_new_item_and_a_fifth_closed_one_is_the_last_of_a_day(app: App) -> None:
     phone = app.sms(PHONE)
     for _ in range(7):
-        thread(phone, "call me", "2")
+        send_texts(phone, "call me", "2")
         close(app)
     assert app.count(t.report) == 5 and app.count(t.message) == 2  # the other requests became messages
     with time_machine.travel(datetime.now(UTC) + timedelta(days=3), tick=True):
-        thread(phone, "call me", "2")
+        send_texts(phone, "call me", "2")
     assert app.count(t.report) == 6
 
 
@@ -190,11 +190,11 @@ def test_two_days_later_it_is_a_new_item_and_a_fifth_closed_one_is_the_last_of_a
 @pytest.mark.parametrize("way", ["No", "STOP", "optout"])
 def test_it_can_be_taken_back(app: App, way: str) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "call me", "2")
+    send_texts(phone, "call me", "2")
     if way == "No":
-        assert thread(phone, "call me", "No")[-1] == NO_CALL
+        assert send_texts(phone, "call me", "No")[-1] == NO_CALL
     elif way == "STOP":
-        assert thread(phone, "STOP") == [""]
+        assert send_texts(phone, "STOP") == [""]
     else:
         token = app.plan.secrets.africastalking
         app.http.post(f"/hooks/africastalking/{token}/optout", data={"phoneNumber": PHONE, "senderId": "163"})
@@ -209,8 +209,8 @@ def test_who_holds_the_phone_later_does_not_learn_of_a_request_by_no(app: App, c
 
     def says(caller: str, hours: str) -> list[str]:
         if channel == "sms":
-            return thread(app.sms(caller, KENYA_SMS), "call me", hours, "hi")
-        return walk(app.ussd(caller, channel, KENYA), "Call me", hours)
+            return send_texts(app.sms(caller, KENYA_SMS), "call me", hours, "hi")
+        return dial_path(app.ussd(caller, channel, KENYA), "Call me", hours)
 
     asked, other = "+254711000111", "+254711000222"
     says(asked, "Call 7am-9pm")
@@ -226,15 +226,15 @@ def test_who_holds_the_phone_later_does_not_learn_of_a_request_by_no(app: App, c
 @pytest.mark.parametrize("way", [("call me", "No"), ("STOP",)])
 def test_it_can_be_taken_back_as_long_as_it_is_open(app: App, days: float, way: tuple[str, ...]) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "call me", "2")
+    send_texts(phone, "call me", "2")
     with later(days=days):
-        thread(app.sms(number(1)), *way)
+        send_texts(app.sms(number(1)), *way)
         assert app.count(t.message) == 0
-        thread(phone, *way)
+        send_texts(phone, *way)
         assert [message["kind"] for message in messages(app)] == ["contact_withdrawn"]
         assert [row.allowed for row in app.rows(t.contact)] == [0]
         close(app)
-        thread(phone, *way)
+        send_texts(phone, *way)
     assert app.count(t.message) == 1
 
 
@@ -243,15 +243,15 @@ def test_it_can_be_taken_back_as_long_as_it_is_open(app: App, days: float, way: 
 def test_all_open_ones_are_taken_back(app: App, way: tuple[str, ...]) -> None:
     """One was asked for while the database was unavailable, one two days later; its hours hold for both."""
     phone = app.sms(PHONE)
-    with database_away(app):
-        thread(phone, "call me", "2")
+    with database_unavailable(app):
+        send_texts(phone, "call me", "2")
     app.parts.housekeeping.once()
     with later(days=2.5):
-        thread(phone, "call me", "3")
+        send_texts(phone, "call me", "3")
         [told] = messages(app)
         assert len(requests(app)) == 2 and told["contact"]["safe_hours"]["from"] == "08:00"
     with later(days=5):
-        thread(phone, *way)
+        send_texts(phone, *way)
     assert [row.allowed for row in app.rows(t.contact)] == [0, 0]
 
 
@@ -260,11 +260,11 @@ def test_one_from_before_the_store_key_was_renewed_can_be_taken_back(redis_url: 
     app = App(redis_url)
     try:
         phone = app.sms(PHONE)
-        thread(phone, "call me", "2")
+        send_texts(phone, "call me", "2")
         cipher = app.parts.submitter._cipher
         older, newest = cipher._newest, b"k" * 32
         with patch.object(app.parts.submitter, "_cipher", RecordCipher([newest, cipher._keys[older]])):
-            thread(phone, "call me", "No")
+            send_texts(phone, "call me", "No")
         assert [row.allowed for row in app.rows(t.contact)] == [0]
     finally:
         app.close()
@@ -272,18 +272,18 @@ def test_one_from_before_the_store_key_was_renewed_can_be_taken_back(redis_url: 
 
 def test_a_text_in_the_middle_of_a_menu_asks_too_and_words_stay_words(app: App) -> None:
     phone = app.sms(PHONE)
-    assert thread(phone, "hi", "call me")[1].startswith(ASKED)
-    assert "Not sent yet." in thread(phone, "somebody waits for me at the bus stop")[0]
+    assert send_texts(phone, "hi", "call me")[1].startswith(ASKED)
+    assert "Not sent yet." in send_texts(phone, "somebody waits for me at the bus stop")[0]
     assert len(app.pending_revisions()) == 1  # own words are submitted as usual
     other = app.sms(number(1))
-    assert "Not sent yet." in thread(other, "please call me my uncle is here")[0]
+    assert "Not sent yet." in send_texts(other, "please call me my uncle is here")[0]
 
 
 def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten(app: App) -> None:
     phone = app.sms(PHONE)
-    with database_away(app):
-        assert thread(phone, "call me", "2")[1] == PLACED
-        assert thread(phone, "STOP") == [""]
+    with database_unavailable(app):
+        assert send_texts(phone, "call me", "2")[1] == PLACED
+        assert send_texts(phone, "STOP") == [""]
     app.parts.housekeeping.once()
     app.parts.housekeeping.once()
     assert len(requests(app)) == 1
@@ -292,11 +292,11 @@ def test_while_the_database_is_away_the_spool_takes_it_and_stop_is_not_forgotten
 
 @pytest.mark.rule("S-04")
 def test_no_does_not_reveal_a_request_that_waits_in_the_spool(app: App) -> None:
-    with database_away(app):
-        assert thread(app.sms(PHONE), "call me", "2")[1] == PLACED
+    with database_unavailable(app):
+        assert send_texts(app.sms(PHONE), "call me", "2")[1] == PLACED
     assert app.parts.spool.names()
     for phone in (PHONE, number(7)):
-        assert thread(app.sms(phone), "call me", "No")[1] == NO_CALL
+        assert send_texts(app.sms(phone), "call me", "No")[1] == NO_CALL
     app.parts.housekeeping.once()
     app.parts.housekeeping.once()
     assert len(requests(app)) == 1 and [row.allowed for row in app.rows(t.contact)] == [0]
@@ -304,9 +304,9 @@ def test_no_does_not_reveal_a_request_that_waits_in_the_spool(app: App) -> None:
 
 def test_while_the_database_is_away_no_withdraws_nothing_on_any_phone(app: App) -> None:
     """It would wait in the memory of web, which may end first."""
-    with database_away(app):
+    with database_unavailable(app):
         for phone in (PHONE, number(7)):
-            assert thread(app.sms(phone), "call me", "No")[1].startswith("Not working now.")
+            assert send_texts(app.sms(phone), "call me", "No")[1].startswith("Not working now.")
 
 
 def reroute(app: App, report_id: str, hotline: str = "vu-gone") -> None:
@@ -325,10 +325,10 @@ def start_again(app: App) -> None:
 @pytest.mark.parametrize("is_available", [True, False])
 def test_stop_ends_contact_though_no_hotline_can_open_a_message(app: App, is_available: bool) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "call me", "2")
+    send_texts(phone, "call me", "2")
     reroute(app, app.rows(t.report)[0].report_id)
-    with nullcontext() if is_available else database_away(app):
-        thread(phone, "STOP")
+    with nullcontext() if is_available else database_unavailable(app):
+        send_texts(phone, "STOP")
     app.parts.housekeeping.once()
     assert [row.allowed for row in app.rows(t.contact)] == [0]
     assert messages(app) == []
@@ -341,12 +341,12 @@ def test_a_withdrawal_without_a_message_survives_a_restore_and_ends_no_later_con
     app: App, way: tuple[str, ...]
 ) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "call me", "2")
+    send_texts(phone, "call me", "2")
     backup = [row._asdict() for row in app.rows(t.contact)]
     [report] = app.rows(t.report)
     [hotline] = {row.hotline for row in app.rows(t.route)}
     reroute(app, report.report_id)
-    assert thread(phone, *way)[-1] == ("" if way == ("STOP",) else NO_CALL)
+    assert send_texts(phone, *way)[-1] == ("" if way == ("STOP",) else NO_CALL)
     with app.database.write() as connection:
         connection.execute(delete(t.contact))
         for row in backup:
@@ -354,7 +354,7 @@ def test_a_withdrawal_without_a_message_survives_a_restore_and_ends_no_later_con
     start_again(app)
     assert [row.allowed for row in app.rows(t.contact)] == [0]
     reroute(app, report.report_id, hotline)
-    thread(phone, "START", "call me", "2")
+    send_texts(phone, "START", "call me", "2")
     assert [row.allowed for row in app.rows(t.contact)] == [1]
     start_again(app)
     assert [row.allowed for row in app.rows(t.contact)] == [1]
@@ -364,10 +364,10 @@ def test_a_withdrawal_without_a_message_survives_a_restore_and_ends_no_later_con
 def test_a_withdrawal_that_fails_by_a_fault_of_ours_is_tried_once_a_minute(app: App) -> None:
     first, second = app.sms(PHONE), app.sms(number(1))
     for phone in (first, second):
-        thread(phone, "call me", "2")
-    with database_away(app):
-        thread(first, "STOP")
-        thread(second, "STOP")
+        send_texts(phone, "call me", "2")
+    with database_unavailable(app):
+        send_texts(first, "STOP")
+        send_texts(second, "STOP")
     withdraw, tried = ReporterMailbox.withdraw_contact, list[str]()
 
     def fail(mailbox: ReporterMailbox, report_id: str, *rest: Any) -> None:
@@ -389,11 +389,11 @@ def test_a_withdrawal_that_fails_by_a_fault_of_ours_is_tried_once_a_minute(app: 
 @pytest.mark.rule("S-13")
 def test_one_stop_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
     first, second = app.sms(PHONE), app.sms(number(1))
-    thread(second, "call me", "2")
-    with database_away(app):
-        thread(first, "call me", "2")  # it stays in the spool, so its withdrawal has to wait
-        thread(first, "STOP")
-        thread(second, "STOP")
+    send_texts(second, "call me", "2")
+    with database_unavailable(app):
+        send_texts(first, "call me", "2")  # it stays in the spool, so its withdrawal has to wait
+        send_texts(first, "STOP")
+        send_texts(second, "STOP")
     with patch.object(app.parts.spool, "drain", return_value=0):
         app.parts.housekeeping.once()
     assert [row.allowed for row in app.rows(t.contact)] == [0]
@@ -424,10 +424,10 @@ DURING = {
 def test_a_call_asked_for_during_a_report_takes_the_report_along(app: App, before: str) -> None:
     """What was typed goes at once, without the number, and the request to be called names it."""
     phone = app.sms(PHONE)
-    thread(phone, *DURING[before])
-    assert thread(phone, "call me")[0].startswith(ASKED_DURING)
+    send_texts(phone, *DURING[before])
+    assert send_texts(phone, "call me")[0].startswith(ASKED_DURING)
     assert incomplete(app) == [] == requests(app)
-    assert thread(phone, "Call 8am-4pm") == [PLACED]
+    assert send_texts(phone, "Call 8am-4pm") == [PLACED]
     [report], [asked] = incomplete(app), requests(app)
     assert TYPED in (report.data["narrative"], *(said["text"] for said in report.data["unasked"]))
     assert PHONE not in json.dumps(report.data) and asked.data["contact"]["msisdn"] == PHONE
@@ -448,7 +448,7 @@ def linked(app: App, body: DecryptedRevision) -> list[str]:
 
 @pytest.mark.rule("S-12")
 def test_now_and_call_me_without_a_word_says_so_to_staff(app: App) -> None:
-    thread(app.sms(PHONE), "hi", "Report", "Now", "call me", "2")
+    send_texts(app.sms(PHONE), "hi", "Report", "Now", "call me", "2")
     [report], [_] = incomplete(app), requests(app)
     assert (report.data["danger"], report.data["category"]) == ("now", None)
 
@@ -458,19 +458,19 @@ def test_now_and_call_me_without_a_word_says_so_to_staff(app: App) -> None:
 @pytest.mark.parametrize("before", ["first words", "about", "contact", "in danger"])
 def test_back_from_the_question_about_a_call_returns_to_the_report(app: App, before: str, reply: str) -> None:
     phone = app.sms(PHONE)
-    question = thread(phone, *DURING[before])[-1].removeprefix("Sorry, try again.\n")
+    question = send_texts(phone, *DURING[before])[-1].removeprefix("Sorry, try again.\n")
     pending = app.count(t.pending)
-    assert thread(phone, "call me", reply)[-1] == question
+    assert send_texts(phone, "call me", reply)[-1] == question
     assert app.count(t.pending) == pending
 
 
 @pytest.mark.rule("S-12")
 def test_no_call_after_all_keeps_the_report(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "hi", *TO_SEND_SMS[:-1], "call me", "No")
+    send_texts(phone, "hi", *TO_SEND_SMS[:-1], "call me", "No")
     assert requests(app) == [] and app.count(t.pending) == 0
     answers = ("hi", "Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
-    assert thread(phone, *answers)[-1].startswith("Sent to ")
+    assert send_texts(phone, *answers)[-1].startswith("Sent to ")
     assert any(TYPED in json.dumps(body.data) for body in app.bodies())
 
 
@@ -478,8 +478,8 @@ def test_no_call_after_all_keeps_the_report(app: App) -> None:
 @pytest.mark.parametrize("before", ["first words", "in danger", "in danger, words only"])
 def test_no_call_after_all_keeps_what_goes_without_send(app: App, before: str) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *DURING[before])
-    assert thread(phone, "call me", "No")[-1] == NO_CALL
+    send_texts(phone, *DURING[before])
+    assert send_texts(phone, "call me", "No")[-1] == NO_CALL
     app.submit_due_within(1801)
     [report] = incomplete(app)
     assert TYPED in (report.data["narrative"], *(said["text"] for said in report.data["unasked"]))
@@ -494,11 +494,11 @@ def test_the_question_names_the_hotline_that_gets_what_was_typed_and_no_other_ge
     app = App(redis_url, {"COUNTRIES": iso})
     try:
         phone = app.sms(PHONE, dialled(country, "sms"))
-        send = thread(phone, "hi", "Report", "No", "Photos online", "Me", "13-15", "1", TYPED, "1")[-1]
+        send = send_texts(phone, "hi", "Report", "No", "Photos online", "Me", "13-15", "1", TYPED, "1")[-1]
         assert caller.screen_name not in send
-        asked = thread(phone, "call me")[0]
+        asked = send_texts(phone, "call me")[0]
         assert f"May {caller.screen_name} call?" in asked and "They also get what you told us." in asked
-        thread(phone, "Call 8am-4pm")
+        send_texts(phone, "Call 8am-4pm")
         app.submit_due_within(1801)
         assert {body.hotline for body in app.bodies()} == {caller.id}
     finally:
@@ -508,10 +508,10 @@ def test_the_question_names_the_hotline_that_gets_what_was_typed_and_no_other_ge
 @pytest.mark.rule("S-11")
 def test_who_left_out_the_hotline_that_calls_is_told_that_nobody_can_call(app: App) -> None:
     phone = app.sms(PHONE)
-    send = thread(phone, "hi", *TO_SEND_SMS, "Leave one out", "Pikinini Helpline")[-1]
-    nobody = thread(phone, "call me")[0]
+    send = send_texts(phone, "hi", *TO_SEND_SMS, "Leave one out", "Pikinini Helpline")[-1]
+    nobody = send_texts(phone, "call me")[0]
     assert nobody.startswith("Nobody can call you now.") and "Pikinini" not in nobody.partition("You can call")[0]
-    assert thread(phone, "0") == [send]
+    assert send_texts(phone, "0") == [send]
     app.submit_due_within(1801)
     assert app.bodies() == []
 
@@ -527,8 +527,8 @@ ABANDONED = {
 @pytest.mark.parametrize("before", ABANDONED)
 def test_a_call_asked_for_outside_a_report_takes_nothing_along_by_sms(app: App, before: str) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *ABANDONED[before])
-    assert thread(phone, "call me", "2")[0].startswith(ASKED)
+    send_texts(phone, *ABANDONED[before])
+    assert send_texts(phone, "call me", "2")[0].startswith(ASKED)
     app.submit_due_within(1801)
     assert incomplete(app) == [] and len(requests(app)) == 1
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
+from tests.safeguarding.call_paths import IN_DANGER, PHONE, TO_SEND_SMS, number, send_texts
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -48,13 +48,13 @@ EVERYWHERE = {
 def test_how_to_delete_is_said_exactly_once(app: App, way: tuple[str, ...]) -> None:
     """With Done, as the last reply: after that every text gets the usual home screen."""
     phone = app.sms(PHONE)
-    seen = thread(phone, *SENT, *way, "0")
+    seen = send_texts(phone, *SENT, *way, "0")
     if seen[-1] != HOW_TO_DELETE:  # a question comes first
-        seen += thread(phone, *["0"] * 6)
+        seen += send_texts(phone, *["0"] * 6)
     told = [reply for reply in seen if reply == HOW_TO_DELETE]
     assert len(told) == 1, seen
     assert not TOPIC_WORDS.search(HOW_TO_DELETE)
-    again = thread(phone, "0", "hello")
+    again = send_texts(phone, "0", "hello")
     assert HOW_TO_DELETE not in again
     assert again[0].startswith("In danger? Call police 111.\n1 Report\n") or again[0] == ""
 
@@ -62,7 +62,7 @@ def test_how_to_delete_is_said_exactly_once(app: App, way: tuple[str, ...]) -> N
 @pytest.mark.rule("S-07")
 def test_a_repeat_of_done_by_the_network_says_nothing_new(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *SENT, "0")
+    send_texts(phone, *SENT, "0")
     before = phone.replies()
     phone.again()
     assert set(phone.replies()[len(before) :]) <= {HOW_TO_DELETE}
@@ -78,7 +78,7 @@ def test_leaving_is_silent_from_everywhere_and_leaves_the_home_screen(
 ) -> None:
     """The phone makes no sound, no question is asked, and the next person reads what everybody reads."""
     phone = app.sms(PHONE)
-    fresh = thread(app.sms(number(9)), "hi")
+    fresh = send_texts(app.sms(number(9)), "hi")
     exact = "00" if way == EVERYWHERE["own words"] else leave  # any other word would be part of the report
-    assert thread(phone, "hello", *way, exact)[-1] == ""
-    assert thread(phone, "hi") == fresh
+    assert send_texts(phone, "hello", *way, exact)[-1] == ""
+    assert send_texts(phone, "hi") == fresh

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import (
+from tests.safeguarding.call_paths import (
     CHANNELS,
     COUNTRIES,
     IN_DANGER,
@@ -17,11 +17,11 @@ from tests.safeguarding.walks import (
     TO_SEND,
     TO_SEND_SMS,
     TO_SENT,
+    dial_path,
     dialled,
     number,
     police,
-    thread,
-    walk,
+    send_texts,
 )
 from tests.support.app import App
 
@@ -35,7 +35,7 @@ def test_the_emergency_number_is_on_the_first_screen_of_every_call(app: App, iso
     for n, channel in enumerate(CHANNELS):
         phone = app.ussd(number(n), channel, dialled(country, "ussd"))
         for way in ((), ("1",), ("1", "2", "1"), ("3", "12345678", "0000"), ("00",)):
-            assert police(country) in walk(phone, *way)[0], way
+            assert police(country) in dial_path(phone, *way)[0], way
 
 
 FIRST_TEXTS = ("REPORT", "report", "1", "HELP", "INFO", "TIPS", "LAW", "CODE", "0", "98", "", "call me", "START", "7",
@@ -48,7 +48,7 @@ FIRST_TEXTS = ("REPORT", "report", "1", "HELP", "INFO", "TIPS", "LAW", "CODE", "
 def test_the_first_reply_to_any_text_has_the_number_and_says_that_texts_stay(app: App, iso: str) -> None:
     country = COUNTRIES[iso]
     for n, text in enumerate(FIRST_TEXTS):
-        [reply] = thread(app.sms(number(n), dialled(country, "sms")), text)
+        [reply] = send_texts(app.sms(number(n), dialled(country, "sms")), text)
         assert police(country) in reply, text
         assert "Texts stay on this phone." in reply, text
 
@@ -68,7 +68,7 @@ def test_the_first_reply_to_any_text_has_the_number_and_says_that_texts_stay(app
 )
 def test_a_first_text_opens_what_it_names(app: App, text: str, opens: str, then: str, next_: str) -> None:
     phone = app.sms(PHONE)
-    first, second = thread(phone, text, then)
+    first, second = send_texts(phone, text, then)
     assert "polis 111" in first or "police 111" in first
     assert opens in first, first
     assert second.startswith(next_), second
@@ -80,7 +80,7 @@ def test_no_question_by_sms_comes_before_the_warning(app: App) -> None:
     question = re.compile(r"\?\n1 (?!Report|Go on)")
     for n, text in enumerate(FIRST_TEXTS):
         for m, more in enumerate(("1", "REPORT", "2")):
-            seen = thread(app.sms(number(n * 10 + m)), text, more, "1")
+            seen = send_texts(app.sms(number(n * 10 + m)), text, more, "1")
             asked = next((at for at, reply in enumerate(seen) if question.search(reply)), None)
             told = any("Texts stay on this phone." in reply for reply in seen[: (asked or 0) + 1])
             assert asked is None or told, (text, more)
@@ -92,16 +92,16 @@ def test_after_half_an_hour_of_silence_any_text_gets_the_home_screen(app: App) -
     """That text may come from another person, who must not see the open question."""
     for n, text in enumerate(("hi", "1", "Me", "0")):
         phone = app.sms(number(n))
-        home = thread(phone, "REPORT", "1", "Soon", "Asks photos, money")[0]
+        home = send_texts(phone, "REPORT", "1", "Soon", "Asks photos, money")[0]
         with time_machine.travel(datetime.now(UTC) + timedelta(minutes=31), tick=True):
-            assert thread(phone, text) == [home], text
+            assert send_texts(phone, text) == [home], text
 
 
 @pytest.mark.rule("S-02")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_two_inputs_bring_both_numbers(app: App, channel: str) -> None:
     """Dial, Report, Now: the reporter has seen 111 and 163 after two keys, and has answered one question."""
-    seen = walk(app.ussd(PHONE, channel), "1", "1")
+    seen = dial_path(app.ussd(PHONE, channel), "1", "1")
     assert seen[1].startswith("Are you or a child in danger?")
     assert "police 111" in seen[2] and "163" in seen[2] and "1 Go on" in seen[2]
 
@@ -111,20 +111,20 @@ def test_two_inputs_bring_both_numbers(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_redial_shows_everybody_the_same_home_screen(app: App, channel: str) -> None:
     """New number, a draft at each screen, in danger, sent, added to, left, code locked: the same bytes."""
-    home = walk(app.ussd(number(0), channel))
+    home = dial_path(app.ussd(number(0), channel))
     for n in range(len(TO_SENT) + 1):
         phone = app.ussd(number(10 + n), channel)
-        walk(phone, *TO_SENT[:n])
-        assert walk(phone) == home, f"after {n} answers"
+        dial_path(phone, *TO_SENT[:n])
+        assert dial_path(phone) == home, f"after {n} answers"
     for n, way in enumerate(((*IN_DANGER[:5],), (*TO_SENT, "Somebody writes to me"), ("1", "00"))):
         phone = app.ussd(number(30 + n), channel)
-        walk(phone, *way)
-        assert walk(phone) == home, way
+        dial_path(phone, *way)
+        assert dial_path(phone) == home, way
     thief = app.ussd(number(40), channel)
-    code = "".join(re.findall(r"Code (\d{4}) (\d{4})", walk(thief, *TO_SENT)[-1])[0])
+    code = "".join(re.findall(r"Code (\d{4}) (\d{4})", dial_path(thief, *TO_SENT)[-1])[0])
     for _ in range(6):
-        walk(thief, "My report", code, "0000")
-    assert walk(thief) == home
+        dial_path(thief, "My report", code, "0000")
+    assert dial_path(thief) == home
 
 
 @pytest.mark.rule("S-04")
@@ -133,15 +133,15 @@ def test_a_redial_shows_everybody_the_same_home_screen(app: App, channel: str) -
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_walk_that_carries_on_an_old_one_shows_nothing_of_it(app: App, channel: str) -> None:
     """The same two answers continue the same report without showing it; other answers make another report."""
-    fresh = walk(app.ussd(number(0), channel), *TO_SEND)
+    fresh = dial_path(app.ussd(number(0), channel), *TO_SEND)
     brother = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No")
-    fresh_brother = walk(app.ussd(number(1), channel), *brother)
+    fresh_brother = dial_path(app.ussd(number(1), channel), *brother)
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND[:5])
-    assert walk(phone, *brother) == fresh_brother
-    assert walk(phone, *TO_SEND) == fresh
+    dial_path(phone, *TO_SEND[:5])
+    assert dial_path(phone, *brother) == fresh_brother
+    assert dial_path(phone, *TO_SEND) == fresh
     phone.type("Send")
-    walk(phone, *brother, "Send")
+    dial_path(phone, *brother, "Send")
     ages = [kept.data["child"]["age_band"] for kept in app.bodies() if kept.hotline == "vu-pikinini"]
     assert sorted(ages) == ["13-15", "6-9"]
     assert app.count(t.report) == 2
@@ -157,7 +157,7 @@ def test_leaving_is_one_answer_on_every_screen_and_the_same_for_everybody(app: A
     ways += [("3",), ("3", "12345678"), ("3", "12345678", "0000"), ("9", "9", "9")]
     for n, way in enumerate(ways):
         phone = app.ussd(number(n), channel)
-        walk(phone, *way)
+        dial_path(phone, *way)
         seen = phone.type("００" if n % 3 == 2 and way[: len(TO_SENT)] != TO_SENT else "00")
         assert (seen.text, seen.expects_reply) == ("Thank you. Goodbye.", False), way
 
@@ -167,11 +167,11 @@ def test_leaving_is_one_answer_on_every_screen_and_the_same_for_everybody(app: A
 def test_leaving_by_sms_makes_no_phone_sound(app: App) -> None:
     for n in range(len(TO_SEND_SMS) + 2):
         phone = app.sms(number(n))
-        assert thread(phone, "hello", *(*TO_SEND_SMS, "Send")[:n], "00")[-1] == ""
+        assert send_texts(phone, "hello", *(*TO_SEND_SMS, "Send")[:n], "00")[-1] == ""
 
 
 @pytest.mark.rule("S-10")
 def test_stop_in_the_middle_gets_no_reply_and_what_was_said_in_danger_goes(app: App) -> None:
     phone = app.sms(PHONE)
-    assert thread(phone, "hello", *IN_DANGER[:5], "STOP")[-1] == ""
+    assert send_texts(phone, "hello", *IN_DANGER[:5], "STOP")[-1] == ""
     assert [kept.data["completeness"] for kept in app.pending_revisions()] == ["incomplete"]

@@ -11,9 +11,9 @@ import pytest
 from reports.store.schema import tables as t
 from reports.store.spool import SpoolWriteError
 from runtime.settings import SHARED_SETTINGS
-from tests.reports.judge import SHUT, refs_resolve
-from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
+from tests.reports.schema_check import CLOSED_SCHEMA, refs_resolve
+from tests.safeguarding.call_paths import CHANNELS, PHONE, TO_SEND, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import database_unavailable
 from tests.support.app import App
 from tests.support.settings import settings_of
 
@@ -27,11 +27,11 @@ AGES = ("0-5", "6-9", "10-12", "13-15", "16-17", "18 or more", "Rather not say")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_digits_alone_bring_a_report_from_dial_to_sent(app: App, channel: str) -> None:
     """With every skip: eight screens at most, no name, and a valid report arrives."""
-    seen = walk(app.ussd(PHONE, channel), "1", "4", "7", "5", "7", "7", "1", "1")
+    seen = dial_path(app.ussd(PHONE, channel), "1", "4", "7", "5", "7", "7", "1", "1")
     assert seen[-1].startswith("Sent to ")
     assert len(seen[1:-1]) <= 8
     kept = app.bodies()[0].data
-    SHUT.validate(kept)
+    CLOSED_SCHEMA.validate(kept)
     assert refs_resolve(kept)
     assert (kept["narrative"], kept["place"], kept["contact"]["allowed"]) == (None, None, False)
 
@@ -39,15 +39,15 @@ def test_digits_alone_bring_a_report_from_dial_to_sent(app: App, channel: str) -
 @pytest.mark.rule("S-15")
 @pytest.mark.rule("S-22")
 def test_digits_alone_do_by_sms_too(app: App) -> None:
-    seen = thread(app.sms(PHONE), "1", "1", "4", "7", "5", "7", "7", "1", "1", "1")
+    seen = send_texts(app.sms(PHONE), "1", "1", "4", "7", "5", "7", "7", "1", "1", "1")
     assert seen[-1].startswith("Sent to ")
-    SHUT.validate(app.bodies()[0].data)
+    CLOSED_SCHEMA.validate(app.bodies()[0].data)
 
 
 @pytest.mark.rule("S-22")
 def test_who_cannot_write_gets_the_menu_with_both_numbers(app: App) -> None:
     for n, text in enumerate(("", " ", "?", "...", "\u200b")):
-        [reply] = thread(app.sms(number(n)), text)
+        [reply] = send_texts(app.sms(number(n)), text)
         assert reply.startswith("In danger? Call police 111.") and "1 Report" in reply, text
     assert app.count(t.pending) == 0
 
@@ -60,7 +60,7 @@ def test_every_age_sees_the_same_screens_and_is_heard(app: App, channel: str) ->
     shown = set()
     for n, age in enumerate(AGES):
         phone = app.ussd(number(n), channel)
-        seen = walk(phone, *(age if reply == "13-15" else reply for reply in TO_SEND))
+        seen = dial_path(phone, *(age if reply == "13-15" else reply for reply in TO_SEND))
         assert phone.type("Send").text.startswith("Sent to ")
         shown.add(tuple(seen))
         said = "\n".join(seen).casefold()
@@ -73,7 +73,7 @@ def test_every_age_sees_the_same_screens_and_is_heard(app: App, channel: str) ->
 def test_a_younger_age_is_never_less_urgent(app: App) -> None:
     categories = ("Asks photos, money", "Missing child", "No care or food")
     for n, (category, age) in enumerate(itertools.product(categories, (*AGES[:-1], "Not sure"))):
-        walk(app.ussd(number(n)), "Report", "No", category, "My child", age, "Shefa", "No", "Send")
+        dial_path(app.ussd(number(n)), "Report", "No", category, "My child", age, "Shefa", "No", "Send")
     rows = app.rows(t.report)
     assert len(rows) == len(categories) * len(AGES)
     by_id = {row.report_id: row.priority for row in rows}
@@ -90,7 +90,7 @@ def test_a_younger_age_is_never_less_urgent(app: App) -> None:
 def test_an_office_that_is_left_out_gets_nothing(app: App, channel: str) -> None:
     """Later screens do not name it, and the next of the route replaces it; the screen without any offers the first."""
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND)
+    dial_path(phone, *TO_SEND)
     gone: list[str] = []
     while True:
         others = re.findall(r"^[1-3] (.+)$", phone.type("Leave one out").text, re.MULTILINE)
@@ -113,7 +113,7 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
     """No report is refused, delayed or answered differently; only staff learn how many came before."""
     screens = set()
     for _ in range(200):
-        seen = walk(app.ussd(PHONE), *TO_SENT)
+        seen = dial_path(app.ussd(PHONE), *TO_SENT)
         assert seen[-1].startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
         screens.add(tuple(seen[:-1]))
     assert len(screens) == 1
@@ -121,17 +121,17 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
     assert all(row.next_at <= app.database.now() for row in app.rows(t.delivery))
     told = [kept.data["repeat_of"] for kept in app.bodies() if kept.hotline == "vu-pikinini"]
     assert told == [n or None for n in range(200)] or told == list(range(200))
-    seen = walk(app.ussd(PHONE), "Report", "Now")
+    seen = dial_path(app.ussd(PHONE), "Report", "Now")
     assert seen[-1].startswith("Call police 111 now.")
-    assert walk(app.ussd(PHONE), "My report", "12345678", "0000")[-1].count("111") == 1
+    assert dial_path(app.ussd(PHONE), "My report", "12345678", "0000")[-1].count("111") == 1
 
 
 def test_a_report_that_was_not_sent_is_none_before_the_next(app: App) -> None:
     """Staff looked for an earlier report of this phone that nobody ever had."""
-    with database_away(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
-        assert "NOT SENT" in walk(app.ussd(PHONE), *TO_SENT)[-1]
+    with database_unavailable(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
+        assert "NOT SENT" in dial_path(app.ussd(PHONE), *TO_SENT)[-1]
     other = ("Report", "Soon", "Hurt, touched, forced", "Me", "13-15", "Shefa", "No", "Send")
-    assert walk(app.ussd(PHONE), *other)[-1].startswith("Sent to ")
+    assert dial_path(app.ussd(PHONE), *other)[-1].startswith("Sent to ")
     assert {kept.data["repeat_of"] for kept in app.bodies()} == {0}
 
 

@@ -9,8 +9,18 @@ from unittest.mock import patch
 import pytest
 
 from reports.store.spool import SpoolWriteError
-from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, not_kept
-from tests.safeguarding.kept_late import (
+from tests.safeguarding.call_paths import (
+    CHANNELS,
+    IN_DANGER,
+    PHONE,
+    TO_SEND,
+    TO_SEND_SMS,
+    TO_SENT,
+    dial_path,
+    send_texts,
+)
+from tests.safeguarding.outages import NUMBERS, code_and_pin, database_unavailable, session_not_saved
+from tests.safeguarding.stored_late import (
     FAULTS,
     Fault,
     ends_not_sent,
@@ -21,7 +31,6 @@ from tests.safeguarding.kept_late import (
     not_sent,
     nowhere,
 )
-from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
@@ -37,7 +46,7 @@ any_fault = pytest.mark.parametrize("fault", [*FAULTS.values(), nowhere], ids=[*
 
 def opens(app: App, *screens: str) -> None:
     for screen in screens:
-        seen = walk(app.ussd("+6785550171"), "My report", *code_and_pin(screen))[-1]
+        seen = dial_path(app.ussd("+6785550171"), "My report", *code_and_pin(screen))[-1]
         assert "Code or PIN is not right" not in seen, seen
 
 
@@ -50,9 +59,9 @@ def is_sent(seen: str) -> None:
 
 @every_channel
 def test_a_call_that_carries_on_and_both_are_late(app: App, channel: str) -> None:
-    walk(app.ussd(PHONE, channel), *TO_SEND[:3])
+    dial_path(app.ussd(PHONE, channel), *TO_SEND[:3])
     ends_not_sent(app, in_both, app.ussd(PHONE, channel), *TO_SEND)
-    is_sent(walk(app.ussd(PHONE, channel), *TO_SEND[:-1], "SMS 8am-4pm", "Send")[-1])
+    is_sent(dial_path(app.ussd(PHONE, channel), *TO_SEND[:-1], "SMS 8am-4pm", "Send")[-1])
     assert [one["contact"]["how"] for one in newest(app).values()] == ["sms"] * 3
 
 
@@ -63,17 +72,17 @@ def test_sent_after_two_not_sent(app: App, channel: str, fault: Fault) -> None:
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *TO_SEND)
     app.parts.housekeeping.once()
     ends_not_sent(app, in_the_spool, app.ussd(PHONE, channel), *TO_SEND)
-    is_sent(walk(app.ussd(PHONE, channel), *TO_SEND[:-1], "SMS 8am-4pm", "Send")[-1])
+    is_sent(dial_path(app.ussd(PHONE, channel), *TO_SEND[:-1], "SMS 8am-4pm", "Send")[-1])
     assert [one["contact"]["how"] for one in newest(app).values()] == ["sms"] * 3
 
 
 def test_words_after_two_not_sent(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *SMS)
+    send_texts(phone, *SMS)
     for fault in (in_the_database, in_the_spool):
         with fault(app):
-            not_sent(thread(phone, "Send")[0])
-    is_sent(thread(phone, FURTHER, "Send")[-1])
+            not_sent(send_texts(phone, "Send")[0])
+    is_sent(send_texts(phone, FURTHER, "Send")[-1])
     assert all(FURTHER in str(one["unasked"]) for one in newest(app).values())
 
 
@@ -81,9 +90,9 @@ def test_words_after_two_not_sent(app: App) -> None:
 @every_channel
 def test_who_is_left_out_the_first_and_the_last_time_is_not_told(app: App, channel: str) -> None:
     with in_the_database(app):
-        not_sent(walk(app.ussd(PHONE, channel), *TO_SEND, *LEFT_OUT, "Send")[-1])
+        not_sent(dial_path(app.ussd(PHONE, channel), *TO_SEND, *LEFT_OUT, "Send")[-1])
     ends_not_sent(app, in_the_spool, app.ussd(PHONE, channel), *TO_SEND)
-    is_sent(walk(app.ussd(PHONE, channel), *TO_SEND, *LEFT_OUT, "Send")[-1])
+    is_sent(dial_path(app.ussd(PHONE, channel), *TO_SEND, *LEFT_OUT, "Send")[-1])
     assert "vu-pikinini" not in newest(app)
 
 
@@ -102,10 +111,10 @@ def test_the_first_comes_while_the_second_is_written(app: App) -> None:
             write(*hung.pop())
         write(name, data)
 
-    with database_away(app), patch.object(spool, "_write", stalled):
-        not_sent(walk(app.ussd(PHONE), *TO_SENT)[-1])
-    with database_away(app), patch.object(spool, "_write", over):
-        is_sent(walk(app.ussd(PHONE), *TO_SEND, *LEFT_OUT, "Send")[-1])
+    with database_unavailable(app), patch.object(spool, "_write", stalled):
+        not_sent(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
+    with database_unavailable(app), patch.object(spool, "_write", over):
+        is_sent(dial_path(app.ussd(PHONE), *TO_SEND, *LEFT_OUT, "Send")[-1])
     assert "vu-pikinini" not in newest(app)
 
 
@@ -116,7 +125,7 @@ def test_the_first_comes_while_the_second_is_written(app: App) -> None:
 def test_the_code_that_was_shown_after_two_not_sent_opens(app: App, channel: str) -> None:
     for _ in range(2):
         ends_not_sent(app, in_the_spool, app.ussd(PHONE, channel), *TO_SEND)
-    sent = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
+    sent = dial_path(app.ussd(PHONE, channel), *TO_SENT)[-1]
     app.parts.housekeeping.once()
     opens(app, sent)
 
@@ -129,11 +138,11 @@ def test_sent_and_redis_kept_none_of_it_the_next_child_has_a_report_of_its_own(
 ) -> None:
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *TO_SEND)
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND)
-    with not_kept(app):
+    dial_path(phone, *TO_SEND)
+    with session_not_saved(app):
         sent = phone.type("Send").text
     is_sent(sent)
-    other = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
+    other = dial_path(app.ussd(PHONE, channel), *TO_SENT)[-1]
     newest(app)
     opens(app, sent, other)
 
@@ -142,12 +151,12 @@ def test_sent_and_redis_kept_none_of_it_the_next_child_has_a_report_of_its_own(
 def test_what_was_sent_stays_in_the_spool(app: App, channel: str) -> None:
     ends_not_sent(app, nowhere, app.ussd(PHONE, channel), *TO_SEND)
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND[:-1], "SMS 7am-9pm")
-    with database_away(app):
-        with not_kept(app):
+    dial_path(phone, *TO_SEND[:-1], "SMS 7am-9pm")
+    with database_unavailable(app):
+        with session_not_saved(app):
             is_sent(phone.type("Send").text)
         [confirmed] = app.parts.spool.names()
-        walk(app.ussd(PHONE, channel), *TO_SENT)
+        dial_path(app.ussd(PHONE, channel), *TO_SENT)
         assert confirmed in app.parts.spool.names()
 
 
@@ -159,20 +168,20 @@ def test_what_was_sent_stays_in_the_spool(app: App, channel: str) -> None:
 @any_fault
 def test_with_the_helpline_left_out_one_can_still_send(app: App, channel: str, fault: Fault) -> None:
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *IN_DANGER, *LEFT_OUT)
-    with database_away(app):
-        seen = walk(app.ussd(PHONE, channel), *IN_DANGER, "Send")
+    with database_unavailable(app):
+        seen = dial_path(app.ussd(PHONE, channel), *IN_DANGER, "Send")
     assert NUMBERS not in seen
     is_sent(seen[-1])
 
 
 def test_with_the_helpline_left_out_words_are_taken(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *DANGER_SMS, *LEFT_OUT)
+    send_texts(phone, *DANGER_SMS, *LEFT_OUT)
     with nowhere(app):
-        not_sent(thread(phone, "Send")[0])
-    with database_away(app):
-        thread(phone, FURTHER)
-        is_sent(thread(phone, "Send")[0])
+        not_sent(send_texts(phone, "Send")[0])
+    with database_unavailable(app):
+        send_texts(phone, FURTHER)
+        is_sent(send_texts(phone, "Send")[0])
     assert all(FURTHER in str(one) for one in newest(app).values())
 
 
@@ -182,11 +191,11 @@ def test_with_the_helpline_left_out_words_are_taken(app: App) -> None:
 )
 def test_words_texted_after_it_and_never_sent_are_heard(app: App, fault: Fault, away: bool) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *DANGER_SMS)
+    send_texts(phone, *DANGER_SMS)
     with fault(app):
-        not_sent(thread(phone, "Send")[0])
-    with database_away(app) if away else nullcontext():
-        thread(phone, FURTHER)
+        not_sent(send_texts(phone, "Send")[0])
+    with database_unavailable(app) if away else nullcontext():
+        send_texts(phone, FURTHER)
     found = newest(app)
     assert {one["completeness"] for one in found.values()} == {"complete"}
     assert all(FURTHER in str(one["unasked"]) for one in found.values())
@@ -198,7 +207,7 @@ def test_words_texted_after_it_and_never_sent_are_heard(app: App, fault: Fault, 
 def test_no_number_goes_before_it_is_sent_again(app: App, channel: str, fault: Fault) -> None:
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *IN_DANGER)
     app.parts.housekeeping.once()
-    walk(app.ussd(PHONE, channel), *IN_DANGER[:-1], "Call 7am-9pm")
+    dial_path(app.ussd(PHONE, channel), *IN_DANGER[:-1], "Call 7am-9pm")
     assert not any(one["contact"].get("msisdn") for one in newest(app).values())
 
 
@@ -210,7 +219,7 @@ def test_who_is_left_out_on_the_next_call_hears_nothing_of_that(app: App, channe
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *IN_DANGER)
     app.parts.housekeeping.once()
     before = max(one.revision for one in app.bodies())
-    walk(app.ussd(PHONE, channel), *IN_DANGER[:4], "Tafea", *IN_DANGER[5:], *LEFT_OUT)
+    dial_path(app.ussd(PHONE, channel), *IN_DANGER[:4], "Tafea", *IN_DANGER[5:], *LEFT_OUT)
     newest(app)
     assert ("vu-pikinini", True) not in {(one.hotline, one.revision > before) for one in app.bodies()}
 
@@ -221,7 +230,7 @@ def test_who_is_left_out_on_the_next_call_hears_nothing_of_that(app: App, channe
 def test_nothing_incomplete_comes_after_what_is_whole(app: App, channel: str, fault: Fault) -> None:
     ends_not_sent(app, fault, app.ussd(PHONE, channel), *IN_DANGER[:-1], "Call 7am-9pm")
     app.parts.housekeeping.once()
-    walk(app.ussd(PHONE, channel), *IN_DANGER[:4])
+    dial_path(app.ussd(PHONE, channel), *IN_DANGER[:4])
     assert {one["completeness"] for one in newest(app).values()} == {"complete"}
 
 
@@ -230,20 +239,20 @@ def test_nothing_incomplete_comes_after_what_is_whole(app: App, channel: str, fa
 
 def test_deleted_is_not_said_where_the_deletion_is_not_kept(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, *SMS)
+    send_texts(phone, *SMS)
     with in_the_spool(app):
-        not_sent(thread(phone, "Send")[0])
+        not_sent(send_texts(phone, "Send")[0])
     with patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
-        assert thread(phone, "9")[0].startswith("Not working now.")
+        assert send_texts(phone, "9")[0].startswith("Not working now.")
     assert newest(app)
 
 
 def test_left_by_00_it_is_heard(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "My cousin is in trouble at home", "REPORT", *TO_SEND_SMS[1:])
+    send_texts(phone, "My cousin is in trouble at home", "REPORT", *TO_SEND_SMS[1:])
     with in_the_spool(app):
-        not_sent(thread(phone, "Send")[0])
-    thread(phone, "00")
+        not_sent(send_texts(phone, "Send")[0])
+    send_texts(phone, "00")
     assert newest(app)
 
 
@@ -251,12 +260,12 @@ def test_left_by_00_it_is_heard(app: App) -> None:
 @pytest.mark.rule("S-12")
 def test_who_dials_next_learns_nothing_though_the_database_is_away_a_moment(app: App) -> None:
     def deletes(phone: Any) -> str:
-        with database_away(app):
-            walk(phone, *IN_DANGER)
+        with database_unavailable(app):
+            dial_path(phone, *IN_DANGER)
         return str(phone.type("9").text)
 
     fresh = deletes(app.ussd("+6785550172"))
     app.parts.housekeeping.once()
-    walk(app.ussd(PHONE), *IN_DANGER)
+    dial_path(app.ussd(PHONE), *IN_DANGER)
     app.submit_due_within(200)
     assert deletes(app.ussd(PHONE)) == fresh

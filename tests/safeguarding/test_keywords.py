@@ -16,7 +16,7 @@ from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary, word
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
+from tests.safeguarding.call_paths import IN_DANGER, PHONE, TO_SEND_SMS, number, send_texts
 from tests.support.app import App
 
 HOME = "In danger? Call police 111.\n1 Report\n2 Safety tips\n3 My report\n4 Law\n5 Language\n00 Leave\n"
@@ -68,7 +68,7 @@ def reviewed(redis_url: str) -> Iterator[App]:
 @pytest.mark.rule("S-33")
 @pytest.mark.parametrize("text", OPENS)
 def test_a_keyword_opens_what_it_names_in_any_language(app: App, text: str) -> None:
-    assert thread(app.sms(PHONE), "hello", text)[1].startswith(OPENS[text])
+    assert send_texts(app.sms(PHONE), "hello", text)[1].startswith(OPENS[text])
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_keyword_opens_what_it_names_in_any_language(app: App, text: str) -> N
 @pytest.mark.parametrize("text", [one for one in OPENS if OPENS[one] != OPENS["tips"]])
 def test_the_first_text_gets_the_number_and_the_warning_whatever_word_it_is(app: App, text: str) -> None:
     """Before any question, the reply contains the emergency number and says that texts stay on the phone."""
-    [reply] = thread(app.sms(PHONE), text)
+    [reply] = send_texts(app.sms(PHONE), text)
     stay = ("Texts stay on this phone.", "Teks i stap long fon.", "Les SMS restent ici.")
     assert "111.\n" in reply and any(map(reply.__contains__, stay)), reply
 
@@ -90,7 +90,7 @@ def test_the_first_text_gets_the_number_and_the_warning_whatever_word_it_is(app:
 def test_a_first_text_in_a_known_word_of_a_language_picks_it(app: App, text: str) -> None:
     """The language stays for the conversation, including HELP."""
     phone = app.sms(PHONE)
-    first, second, third = thread(phone, text, "REPORT", "HELP")
+    first, second, third = send_texts(phone, text, "REPORT", "HELP")
     assert first.startswith("Long denja? Kolem polis 111.\n")
     assert second.startswith("Yu o wan pikinini i stap long denja?"), second
     assert third.startswith(BISLAMA)
@@ -100,7 +100,7 @@ def test_a_first_text_in_a_known_word_of_a_language_picks_it(app: App, text: str
 @pytest.mark.rule("S-33")
 def test_a_word_of_a_language_that_is_not_offered_picks_none(reviewed: App) -> None:
     for n, text in enumerate(("Halo", "Bonjour", "denja")):
-        assert thread(reviewed.sms(number(n)), text)[0].startswith("In danger? Call police 111.\n1 Report\n"), text
+        assert send_texts(reviewed.sms(number(n)), text)[0].startswith("In danger? Call police 111.\n1 Report\n"), text
 
 
 @pytest.mark.product(parts=2)
@@ -112,7 +112,7 @@ def test_a_word_of_a_language_that_is_not_offered_picks_none(reviewed: App) -> N
 def test_a_typing_error_is_asked_about(app: App, text: str, first: bool) -> None:
     """The question comes with the emergency number and the choices of the home screen under their usual numbers."""
     meant, rest = ERRORS[text], f"{HOME.partition(chr(10))[2]}{STAY}"
-    asked = thread(app.sms(PHONE), *(() if first else ("hello",)), text)[-1]
+    asked = send_texts(app.sms(PHONE), *(() if first else ("hello",)), text)[-1]
     forms = [f"In danger? Call police 111.\n{form}\n{rest}" for form in (f"Did you mean {meant}?", f"{meant}?")]
     assert asked.replace("Language / Lanwis\n", "Language\n") in forms
 
@@ -120,7 +120,7 @@ def test_a_typing_error_is_asked_about(app: App, text: str, first: bool) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("yes", ["yes", "Yes", "Oui !", "2", "TIPS", "safety tips"])
 def test_what_was_asked_about_is_said_again_or_confirmed(app: App, yes: str) -> None:
-    assert thread(app.sms(PHONE), "hi", "TIPPS", yes)[-1].startswith("In danger? Call police 111.\nTips. Who for?")
+    assert send_texts(app.sms(PHONE), "hi", "TIPPS", yes)[-1].startswith("In danger? Call police 111.\nTips. Who for?")
 
 
 @pytest.mark.slow
@@ -134,13 +134,13 @@ def test_what_was_asked_about_is_said_again_or_confirmed(app: App, yes: str) -> 
     ],
 )
 def test_something_else_is_reached_from_there_as_from_the_home_screen(app: App, reply: str, opens: str) -> None:
-    assert thread(app.sms(PHONE), "hi", "TIPPS", reply)[-1].startswith(opens)
+    assert send_texts(app.sms(PHONE), "hi", "TIPPS", reply)[-1].startswith(opens)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("aside", ["LAW", "TIPS", "LANGUAGE"])
 def test_where_no_question_of_a_report_is_open_an_error_is_asked_about_too(app: App, aside: str) -> None:
-    asked, danger = thread(app.sms(PHONE), "hi", aside, "repport", "yes")[2:]
+    asked, danger = send_texts(app.sms(PHONE), "hi", aside, "repport", "yes")[2:]
     assert "\nDid you mean Report?\n1 Report\n" in asked
     assert danger.startswith("Are you or a child in danger?")
 
@@ -149,7 +149,7 @@ def test_where_no_question_of_a_report_is_open_an_error_is_asked_about_too(app: 
 @pytest.mark.rule("S-10")
 @pytest.mark.parametrize("reply", ["0", "00", "STOP"])
 def test_one_leaves_from_there_in_silence(app: App, reply: str) -> None:
-    assert thread(app.sms(PHONE), "hi", "REPRT", reply)[-1] == ""
+    assert send_texts(app.sms(PHONE), "hi", "REPRT", reply)[-1] == ""
 
 
 @pytest.mark.slow
@@ -157,9 +157,9 @@ def test_one_leaves_from_there_in_silence(app: App, reply: str) -> None:
 @pytest.mark.parametrize("typed", ["Snd", "Sned", "Sendd", "SEN", "Delet", "Delte", "Who els", "o", "9o", "I"])
 def test_nothing_is_sent_or_deleted_for_a_near_miss(app: App, typed: str) -> None:
     phone = app.sms(PHONE)
-    send = thread(phone, *TO_CONTACT, "No")[-1]
+    send = send_texts(phone, *TO_CONTACT, "No")[-1]
     assert send.startswith("Send to Pikinini Helpline")
-    said = thread(phone, typed)[0]
+    said = send_texts(phone, typed)[0]
     assert said.removeprefix("Sorry, try again.\n").startswith("Send to Pikinini Helpline"), said
     assert app.count(t.report) == 0
 
@@ -169,7 +169,7 @@ def test_nothing_is_sent_or_deleted_for_a_near_miss(app: App, typed: str) -> Non
 @pytest.mark.parametrize("typed", ["Delet it", "Dlete it", "Leav", "STPO", "stopp", "Snd now", "o", "REPRT"])
 def test_words_that_wait_are_not_taken_back_by_a_near_miss(app: App, typed: str) -> None:
     phone = app.sms(PHONE)
-    reply = thread(phone, "my cousin is in trouble pls", typed)[-1]
+    reply = send_texts(phone, "my cousin is in trouble pls", typed)[-1]
     assert "Not sent yet." in reply
     assert app.count(t.pending) == 1
 
@@ -179,7 +179,7 @@ def test_words_that_wait_are_not_taken_back_by_a_near_miss(app: App, typed: str)
 @pytest.mark.parametrize("typed", ["HLEP", "hepl", "helpp", "Hlp"])
 def test_help_with_an_error_brings_the_numbers_and_keeps_the_question(app: App, typed: str) -> None:
     phone = app.sms(PHONE)
-    asked, numbers, again = thread(phone, "hello", "Report", "Soon", typed, "1")[2:]
+    asked, numbers, again = send_texts(phone, "hello", "Report", "Soon", typed, "1")[2:]
     assert numbers.startswith("In danger? Call police 111. Pikinini Helpline: call 163.\n")
     assert again == asked
 
@@ -192,7 +192,7 @@ def test_help_with_an_error_brings_the_numbers_and_keeps_the_question(app: App, 
 def test_a_word_in_between_takes_nothing_back_that_was_said_in_danger(
     app: App, word: str, then: tuple[str, ...]
 ) -> None:
-    thread(app.sms(PHONE), "hello", *IN_DANGER[:5], word, *then)
+    send_texts(app.sms(PHONE), "hello", *IN_DANGER[:5], word, *then)
     assert [kept.data["completeness"] for kept in app.pending_revisions()] == ["incomplete"]
 
 
@@ -201,7 +201,7 @@ def test_a_word_in_between_takes_nothing_back_that_was_said_in_danger(
 @pytest.mark.parametrize("word", ["HELP", "LAW"])
 def test_the_same_answers_after_a_word_in_between_go_on_with_the_same_report(app: App, word: str) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "hello", *IN_DANGER[:5], word, "HELP", *IN_DANGER[:-1], "it happened again today", "No", "Send")
+    send_texts(phone, "hello", *IN_DANGER[:5], word, "HELP", *IN_DANGER[:-1], "it happened again today", "No", "Send")
     assert {kept.data["completeness"] for kept in app.bodies()} == {"complete"}
     assert len({kept.report_id for kept in app.bodies()}) == 1
     assert app.count(t.pending) == 0
@@ -211,8 +211,8 @@ def test_the_same_answers_after_a_word_in_between_go_on_with_the_same_report(app
 @pytest.mark.rule("S-04")
 @pytest.mark.parametrize("word", ["LAW", "TIPS", "CODE", "LANGUAGE", "HELP"])
 def test_a_word_after_send_opens_what_it_opens_on_a_phone_that_never_reported(app: App, word: str) -> None:
-    used = thread(app.sms(PHONE), *TO_CONTACT, "No", "Send", word)[-1]
-    assert used == thread(app.sms("+6785550199"), word)[-1]
+    used = send_texts(app.sms(PHONE), *TO_CONTACT, "No", "Send", word)[-1]
+    assert used == send_texts(app.sms("+6785550199"), word)[-1]
 
 
 @pytest.mark.slow
@@ -220,8 +220,8 @@ def test_a_word_after_send_opens_what_it_opens_on_a_phone_that_never_reported(ap
 def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -> None:
     """Answers after Sent and HELP belong to another report."""
     phone = app.sms(PHONE)
-    thread(phone, *TO_CONTACT, "No", "Send", "HELP")
-    thread(phone, "Report", "No", "Missing child", "My child", "6-9", "Tafea", "1", "No", "Send")
+    send_texts(phone, *TO_CONTACT, "No", "Send", "HELP")
+    send_texts(phone, "Report", "No", "Missing child", "My child", "6-9", "Tafea", "1", "No", "Send")
     app.submit_due_within(200)
     assert sorted(kept.data["category"] for kept in app.bodies() if kept.hotline == "vu-pikinini") == [
         "luring",
@@ -234,8 +234,8 @@ def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -
 @pytest.mark.parametrize("words", ["report", "TIPS", "law", "helpem", "reprt"])
 def test_where_own_words_are_asked_every_word_is_theirs(app: App, words: str) -> None:
     phone = app.sms(PHONE)
-    assert thread(phone, *TO_CONTACT[:-1], words)[-1].startswith("May staff contact you")
-    assert thread(phone, "No", "Send")[-1].startswith("Sent to ")
+    assert send_texts(phone, *TO_CONTACT[:-1], words)[-1].startswith("May staff contact you")
+    assert send_texts(phone, "No", "Send")[-1].startswith("Sent to ")
     assert app.bodies()[0].data["narrative"] == words
 
 

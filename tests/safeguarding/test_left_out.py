@@ -16,7 +16,7 @@ from reports.facts import GivenAnswer
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import COUNTRIES, IN_DANGER, PHONE, TO_SEND, walk
+from tests.safeguarding.call_paths import COUNTRIES, IN_DANGER, PHONE, TO_SEND, dial_path
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-26")]
@@ -29,7 +29,7 @@ LEFT_OUT = pytest.mark.parametrize("left_out", list(VU.hotlines))
 def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str]]:
     """Send a report without this hotline, and return the phone with code and PIN."""
     phone = app.ussd(PHONE)
-    walk(phone, *(IN_DANGER if in_danger else TO_SEND), "Leave one out")
+    dial_path(phone, *(IN_DANGER if in_danger else TO_SEND), "Leave one out")
     screen = phone.type(VU.hotlines[left_out].screen_name).text
     assert VU.hotlines[left_out].screen_name not in screen
     found = CODE.search(phone.type("Send").text)
@@ -45,7 +45,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
     for reply in ("the boat is blue", "Done"):
         phone.type(reply)
     app.submit_due_within(3600)
-    walk(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")
+    dial_path(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")
     for message_id, report_id in correspondence.list_undelivered_messages(app.database):
         correspondence.deliver_message(app.database, message_id, report_id)
     [report] = app.rows(t.report)
@@ -73,20 +73,20 @@ def holding(app: App) -> set[str]:
 
 @pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
 def test_held_for_a_person_because_nobody_could_take_it(builder: ReportBuilder, left_out: tuple[str, ...]) -> None:
-    submission = builder.seal(told(left_out), BEGUN, 1, (), "complete")
+    submission = builder.seal(report_input(left_out), BEGUN, 1, (), "complete")
     assert {part.hotline for part in submission.parts} == set(VU.hotlines) - set(left_out)
     assert {part.role for part in submission.parts} == {"held"}
 
 
 def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(builder: ReportBuilder) -> None:
-    submission = builder.seal(told(tuple(VU.hotlines)), BEGUN, 1, (), "complete")
+    submission = builder.seal(report_input(tuple(VU.hotlines)), BEGUN, 1, (), "complete")
     assert {part.hotline for part in submission.parts} == set(VU.hotlines)
 
 
 BEGUN = ReportRef("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_730)
 
 
-def told(left_out: tuple[str, ...]) -> ReportInput:
+def report_input(left_out: tuple[str, ...]) -> ReportInput:
     answers = [("report.danger", "danger", "no"), ("report.category", "category", "harm")]
     answers += [("report.who_else", "avoid", one) for one in left_out]
     given = tuple(

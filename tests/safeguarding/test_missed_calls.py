@@ -12,9 +12,9 @@ from gateway.conversation import dispatcher
 from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.schema import tables as t
-from tests.safeguarding.away import redis_away
+from tests.safeguarding.call_paths import PHONE, number
+from tests.safeguarding.outages import redis_unavailable
 from tests.safeguarding.test_contact_requests import ASKED, PLACED, TOPIC, requests
-from tests.safeguarding.walks import PHONE, number
 from tests.support.app import App, ReceivedResponse
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.twilio import Account
@@ -111,7 +111,7 @@ def test_a_flood_is_limited_and_counted_and_never_rings_through(app: App) -> Non
 
 
 def test_a_call_while_redis_is_away_is_refused_and_texted_nothing_late(app: App) -> None:
-    with redis_away(app):
+    with redis_unavailable(app):
         ring(app)
     app.parts.housekeeping.once()
     assert sent(app) == []

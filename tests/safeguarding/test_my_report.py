@@ -28,8 +28,8 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
-from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import COUNTRIES, PHONE, TO_SEND, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import database_unavailable
 from tests.support.app import App
 from tokaut.__main__ import main
 
@@ -41,7 +41,7 @@ READ = "We have read it. You did well to tell.\nWhen can you talk?"
 
 
 @dataclass
-class Told:
+class SentReport:
     """A sent report, and the code and PIN of its Sent screen."""
 
     app: App
@@ -52,7 +52,7 @@ class Told:
     def opened(self, *replies: str, phone: str = number(71), pin: str = "", channel: str = "simulator") -> list[str]:
         """Open My report from any other phone; return the screens from the state on."""
         self.phone = self.app.ussd(phone, channel)
-        return walk(self.phone, "My report", self.code, pin or self.pin, *replies)[3:]
+        return dial_path(self.phone, "My report", self.code, pin or self.pin, *replies)[3:]
 
     def put(self, words: str, *more: str) -> Result:
         """Store a message as the operator's command does."""
@@ -73,27 +73,27 @@ class Told:
 
 @pytest.mark.rule("S-35")
 @pytest.mark.parametrize("form", ["Code {}, PIN {}", "{}{}", "{} {}!", "My code is {} and my PIN {} thanks"])
-def test_code_and_pin_in_one_text_open_the_report(app: App, told: Told, form: str) -> None:
-    typed = form.format(told.code, told.pin)
-    opened = thread(app.sms(number(70)), "CODE", typed)[-1]
-    assert opened == walk(app.ussd(number(71)), "My report", typed)[-1] == told.opened()[0]
-    wrong = form.format(told.code, f"{(int(told.pin) + 1) % 10_000:04}")
+def test_code_and_pin_in_one_text_open_the_report(app: App, report: SentReport, form: str) -> None:
+    typed = form.format(report.code, report.pin)
+    opened = send_texts(app.sms(number(70)), "CODE", typed)[-1]
+    assert opened == dial_path(app.ussd(number(71)), "My report", typed)[-1] == report.opened()[0]
+    wrong = form.format(report.code, f"{(int(report.pin) + 1) % 10_000:04}")
     for n in range(5):  # each text is one attempt
-        assert thread(app.sms(number(80 + n)), "CODE", wrong)[-1].startswith("Code or PIN is not right.")
-    assert walk(app.ussd(number(72)), "My report", typed)[-1].startswith("Code or PIN is not right.")
+        assert send_texts(app.sms(number(80 + n)), "CODE", wrong)[-1].startswith("Code or PIN is not right.")
+    assert dial_path(app.ussd(number(72)), "My report", typed)[-1].startswith("Code or PIN is not right.")
 
 
 @pytest.mark.parametrize("word", ["CODE", "My report"])
 @pytest.mark.parametrize("first", [(), ("code",)], ids=["both at once", "both at the PIN"])
 def test_code_and_pin_with_words_are_never_stored_as_words(
-    app: App, told: Told, word: str, first: tuple[str, ...]
+    app: App, report: SentReport, word: str, first: tuple[str, ...]
 ) -> None:
-    typed = f"My code is {told.code[:4]} {told.code[4:]} and my PIN {told.pin}"
-    opened = thread(app.sms(number(70)), "hello", word, *(told.code for _ in first), typed)[-1]
+    typed = f"My code is {report.code[:4]} {report.code[4:]} and my PIN {report.pin}"
+    opened = send_texts(app.sms(number(70)), "hello", word, *(report.code for _ in first), typed)[-1]
     assert "\n1 Messages" in opened
     app.submit_due_within(31 * 60)
-    assert {row.report_id for row in app.rows(t.report)} == {told.report_id}
-    assert told.messages() == []
+    assert {row.report_id for row in app.rows(t.report)} == {report.report_id}
+    assert report.messages() == []
 
 
 @pytest.mark.rule("S-22")
@@ -101,34 +101,34 @@ def test_words_with_numbers_are_no_code_and_pin(app: App) -> None:
     """By USSD they go to the screen for words; by SMS they are a report's first words."""
     texts = ("My father beats me every night call +254712345678", "He hits me, call 555123 or 555124")
     for n, said in enumerate(texts):
-        asked = walk(app.ussd(number(70 + n)), "My report", said)[-1]
+        asked = dial_path(app.ussd(number(70 + n)), "My report", said)[-1]
         assert "your words go with it" in asked, said
-        assert "Not sent yet." in thread(app.sms(number(80 + n)), "hello", "My report", said)[-1]
-    assert not thread(app.sms(number(90)), "CODE", "+254712345678")[-1].startswith("Code or PIN is not right.")
+        assert "Not sent yet." in send_texts(app.sms(number(80 + n)), "hello", "My report", said)[-1]
+    assert not send_texts(app.sms(number(90)), "CODE", "+254712345678")[-1].startswith("Code or PIN is not right.")
 
 
-def test_back_after_keep_and_after_a_skipped_question_leads_before_the_state(told: Told) -> None:
+def test_back_after_keep_and_after_a_skipped_question_leads_before_the_state(report: SentReport) -> None:
     """Back never shows the deletion again, nor the screen for words, where a key would be sent as words."""
-    [asked] = walk(told.app.ussd(number(70)), "My report", told.code)[2:]
+    [asked] = dial_path(report.app.ussd(number(70)), "My report", report.code)[2:]
     for replies in (("Delete", "Keep"), ("Delete", "0"), ("Write", "1"), ("Write", "1 = skip")):
-        state, *_, again, before = told.opened(*replies, "0")
+        state, *_, again, before = report.opened(*replies, "0")
         assert again == state and before.splitlines()[-2:] == asked.splitlines()[-2:], replies
-        assert before != told.opened(replies[0])[1], replies
-    assert told.messages() == []
+        assert before != report.opened(replies[0])[1], replies
+    assert report.messages() == []
 
 
 @pytest.fixture
-def told(app: App) -> Iterator[Told]:
+def report(app: App) -> Iterator[SentReport]:
     yield sent(app)
 
 
-def sent(app: App, phone: str = PHONE, contact: str = "No") -> Told:
+def sent(app: App, phone: str = PHONE, contact: str = "No") -> SentReport:
     before = {row.report_id for row in app.rows(t.report)}
-    screen = walk(app.ussd(phone), *TO_SEND[:-1], contact, "Send")[-1]
+    screen = dial_path(app.ussd(phone), *TO_SEND[:-1], contact, "Send")[-1]
     found = CODE.search(screen)
     assert found, screen
     [report_id] = {row.report_id for row in app.rows(t.report)} - before
-    return Told(app, found[1] + found[2], found[3], report_id)
+    return SentReport(app, found[1] + found[2], found[3], report_id)
 
 
 # Messages of staff
@@ -136,33 +136,33 @@ def sent(app: App, phone: str = PHONE, contact: str = "No") -> Told:
 
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
 def test_a_message_that_comes_while_others_are_read_follows_them(app: App, channel: str) -> None:
-    told = sent(app)
+    report = sent(app)
     for words in ("The first.", "The second."):
-        told.put(words)
-    assert told.opened("1", channel=channel)[1].startswith("The second.\n")
+        report.put(words)
+    assert report.opened("1", channel=channel)[1].startswith("The second.\n")
     for words in ("The third.", "The fourth."):
-        told.put(words)
-    seen = [told.phone.type("2").text for _ in range(3)]
+        report.put(words)
+    seen = [report.phone.type("2").text for _ in range(3)]
     assert [text.partition("\n")[0] for text in seen] == ["The first.", "The third.", "The fourth."]
     assert "2 Next" not in seen[-1]
-    back = [told.phone.type("0").text.partition("\n")[0] for _ in range(3)]
+    back = [report.phone.type("0").text.partition("\n")[0] for _ in range(3)]
     assert back == ["The third.", "The first.", "The second."], "Back leads to what was read"
-    assert "1 Messages (4)" in told.phone.type("0").text
-    assert told.phone.type("1").text.startswith("The fourth.\n")
+    assert "1 Messages (4)" in report.phone.type("0").text
+    assert report.phone.type("1").text.startswith("The fourth.\n")
 
 
 @pytest.mark.rule("S-25")
 @pytest.mark.rule("S-35")
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
 def test_what_staff_wrote_is_read_as_often_as_it_is_asked_for(app: App, channel: str) -> None:
-    told = sent(app)
-    assert "1 Messages (0)" in told.opened(channel=channel)[0]
-    none = told.phone.type("1").text
+    report = sent(app)
+    assert "1 Messages (0)" in report.opened(channel=channel)[0]
+    none = report.phone.type("1").text
     assert none.startswith("No messages yet. In danger? Call police 111.\n0 Back")
-    assert told.put(READ).exit_code == 0
-    assert told.put("Take care of yourself.").exit_code == 0
+    assert report.put(READ).exit_code == 0
+    assert report.put("Take care of yourself.").exit_code == 0
     for _ in range(2):
-        opened, newest, older, last, before, back = told.opened("1", "2", "2", "0", "0", channel=channel)
+        opened, newest, older, last, before, back = report.opened("1", "2", "2", "0", "0", channel=channel)
         assert "1 Messages (2)" in opened
         assert newest.startswith("Take care of yourself.\n1 Write\n2 Next\n0 Back")
         assert older.startswith(f"{READ}\n1 Write\n0 Back")
@@ -172,44 +172,44 @@ def test_what_staff_wrote_is_read_as_often_as_it_is_asked_for(app: App, channel:
 
 @pytest.mark.rule("S-35")
 def test_by_sms_it_comes_when_it_is_asked_for_and_not_before(app: App) -> None:
-    told = sent(app)
+    report = sent(app)
     texts = app.sms(number(72))
-    thread(texts, "hi")
-    assert told.put(READ).exit_code == 0
+    send_texts(texts, "hi")
+    assert report.put(READ).exit_code == 0
     assert len(texts.replies()) == 1
-    replies = thread(texts, "code", told.code, told.pin, "1", "0", "1", "2", WORDS, "0", "0")
+    replies = send_texts(texts, "code", report.code, report.pin, "1", "0", "1", "2", WORDS, "0", "0")
     assert replies[2].startswith("We have it and are still sending it.")
     assert replies[3] == replies[5] == f"{READ}\n1 Write\n0 Back\n00 Leave"
     assert WORDS not in "".join(replies)
 
 
 @pytest.mark.rule("S-07")
-def test_only_code_and_pin_open_what_staff_wrote(told: Told) -> None:
+def test_only_code_and_pin_open_what_staff_wrote(report: SentReport) -> None:
     """They cannot be opened with the database and all key files, nor with another report's code."""
-    told.put(READ)
-    [row] = told.app.rows(t.answer)
+    report.put(READ)
+    [row] = report.app.rows(t.answer)
     assert READ.encode() not in row.sealed
-    other = sent(told.app, number(73))
+    other = sent(report.app, number(73))
     assert "1 Messages (0)" in other.opened()[0]
-    with told.app.database.write() as connection:
+    with report.app.database.write() as connection:
         connection.execute(t.answer.update().values(report_id=other.report_id))  # by an attacker
     assert "1 Messages (0)" in other.opened()[0]
 
 
 @pytest.mark.rule("S-04")
-def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_pin(told: Told) -> None:
-    phone = told.app.ussd(PHONE)
-    before = walk(phone, "My report", told.code)
-    told.put(READ)
-    assert walk(phone, "My report", told.code) == before
+def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_pin(report: SentReport) -> None:
+    phone = report.app.ussd(PHONE)
+    before = dial_path(phone, "My report", report.code)
+    report.put(READ)
+    assert dial_path(phone, "My report", report.code) == before
 
 
 @pytest.mark.rule("S-32")
-def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told) -> None:
-    told.put("Call 163 or 1-6-3 at 16:30, or 111. Dial *111*163#")
+def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(report: SentReport) -> None:
+    report.put("Call 163 or 1-6-3 at 16:30, or 111. Dial *111*163#")
     vanuatu = withdraw(COUNTRIES["VU"], {"vu-pikinini"})
-    told.app.parts.dispatcher.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
-    assert told.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
+    report.app.parts.dispatcher.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
+    assert report.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
 
 
 # Words to staff
@@ -217,49 +217,49 @@ def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told
 
 @pytest.mark.rule("S-06")
 @pytest.mark.rule("X-03")
-def test_words_go_to_every_hotline_of_the_report_and_close_nothing(told: Told) -> None:
-    state_, asks, added, more, again, after = told.opened("2", "all is well now", "1", WORDS, "0")
+def test_words_go_to_every_hotline_of_the_report_and_close_nothing(report: SentReport) -> None:
+    state_, asks, added, more, again, after = report.opened("2", "all is well now", "1", WORDS, "0")
     assert asks.startswith("Write what you want to add. Please do not send photos.")
     assert added == again
     assert added.startswith("Added. It goes to staff. In danger? Call police 111.\n1 Write more\n0 Back")
     assert (more, after) == (asks, state_)
-    assert [one["text"] for one in told.messages()] == ["all is well now", WORDS]
-    assert {row.recipient for row in told.app.rows(t.message)} == {row.hotline for row in told.app.rows(t.route)}
-    assert [row.state for row in told.app.rows(t.report)] == ["queued"]
-    assert WORDS not in "".join(told.opened("2"))
+    assert [one["text"] for one in report.messages()] == ["all is well now", WORDS]
+    assert {row.recipient for row in report.app.rows(t.message)} == {row.hotline for row in report.app.rows(t.route)}
+    assert [row.state for row in report.app.rows(t.report)] == ["queued"]
+    assert WORDS not in "".join(report.opened("2"))
 
 
-def test_words_are_as_typed_and_one_means_none(told: Told) -> None:
+def test_words_are_as_typed_and_one_means_none(report: SentReport) -> None:
     odd = "  \u202e 4111 1111 1111 1111 <b>"
-    assert told.opened("2", "1")[-1].startswith("We have it")
-    told.opened("2", odd)
-    assert [one["text"] for one in told.messages()] == [odd]
+    assert report.opened("2", "1")[-1].startswith("We have it")
+    report.opened("2", odd)
+    assert [one["text"] for one in report.messages()] == [odd]
 
 
 @pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
 def test_a_repeat_says_nothing_twice_and_the_same_words_again_are_said_again(app: App, channel: str) -> None:
-    told = sent(app)
-    told.opened("2", WORDS, channel=channel)
-    told.phone.again()
-    told.phone.type("1")
-    told.phone.type(WORDS)
-    assert len(told.messages()) == 2
+    report = sent(app)
+    report.opened("2", WORDS, channel=channel)
+    report.phone.again()
+    report.phone.type("1")
+    report.phone.type(WORDS)
+    assert len(report.messages()) == 2
     assert len({row.message_id for row in app.rows(t.message)}) == 2
 
 
 @pytest.mark.parametrize("way", [(), ("1",), ("2", "more"), ("3",), ("4",)])
-def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tuple[str, ...]) -> None:
+def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(report: SentReport, way: tuple[str, ...]) -> None:
     """A reporter may answer a message at once, without the key of Write."""
-    told.put(READ)
-    replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, *way, WORDS, "and ever")
-    assert [one["text"] for one in told.messages()] == [*way[1:], WORDS, "and ever"]
+    report.put(READ)
+    replies = send_texts(report.app.sms(number(72)), "hi", "code", report.code, report.pin, *way, WORDS, "and ever")
+    assert [one["text"] for one in report.messages()] == [*way[1:], WORDS, "and ever"]
     assert replies[-2].startswith("Added. It goes to staff. In danger? Call police 111.\n1 Write more")
     assert replies[-1] == replies[-2]
 
 
 @pytest.mark.parametrize("way", [("code",), ("code", "48219303"), ("tips",), ("law",), ("language",)])
 def test_words_by_sms_where_nobody_would_hear_them_are_words_not_sent_yet(app: App, way: tuple[str, ...]) -> None:
-    asked = thread(app.sms(number(72)), "hi", *way, WORDS)[-1]
+    asked = send_texts(app.sms(number(72)), "hi", *way, WORDS)[-1]
     assert asked.startswith("Not sent yet. In danger? Call police 111.\n1 Go on and send")
     [waiting] = app.pending_revisions()
     assert waiting.data["narrative"] == WORDS
@@ -268,49 +268,49 @@ def test_words_by_sms_where_nobody_would_hear_them_are_words_not_sent_yet(app: A
 @pytest.mark.rule("S-07")
 @pytest.mark.parametrize("word", ["help", "tips"])
 def test_a_word_in_between_leaves_no_code_and_pin_behind(
-    told: Told, word: str, monkeypatch: pytest.MonkeyPatch
+    report: SentReport, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Any] = []
     pack = handler.pack_record
     monkeypatch.setattr(handler, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
-    thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin)
-    assert f'"{told.pin}"' in str(kept[-1])
-    thread(told.app.sms(number(72)), word)
-    assert re.search(rf"\b{told.pin}\b", str(kept[-1])) is None  # a time may contain the digits
-    assert told.code not in str(kept[-1])
+    send_texts(report.app.sms(number(72)), "hi", "code", report.code, report.pin)
+    assert f'"{report.pin}"' in str(kept[-1])
+    send_texts(report.app.sms(number(72)), word)
+    assert re.search(rf"\b{report.pin}\b", str(kept[-1])) is None  # a time may contain the digits
+    assert report.code not in str(kept[-1])
 
 
-def test_a_typing_error_by_sms_is_not_for_staff(told: Told) -> None:
-    thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, "mesages")
-    assert told.messages() == []
+def test_a_typing_error_by_sms_is_not_for_staff(report: SentReport) -> None:
+    send_texts(report.app.sms(number(72)), "hi", "code", report.code, report.pin, "mesages")
+    assert report.messages() == []
 
 
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_of_the_report_reads_nothing_of_what_is_added(app: App) -> None:
-    screen = walk(app.ussd(PHONE), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")[-1]
+    screen = dial_path(app.ussd(PHONE), *TO_SEND, "Leave one out", "Pikinini Helpline", "Send")[-1]
     found = CODE.search(screen)
     assert found, screen
-    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
-    told.opened("2", WORDS, "0", "4", "1")
-    assert len(told.messages()) == 2
+    report = SentReport(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    report.opened("2", WORDS, "0", "4", "1")
+    assert len(report.messages()) == 2
     assert "vu-pikinini" not in {row.recipient for row in app.rows(t.message)}
 
 
-def test_the_clock_numbers_them_and_makes_one_delivery_for_each_who_was_given_the_report(told: Told) -> None:
-    told.opened("2", WORDS, "1", "and this")
-    made = deliveries(told)
+def test_the_clock_numbers_them_and_makes_one_delivery_for_each_who_was_given_the_report(report: SentReport) -> None:
+    report.opened("2", WORDS, "1", "and this")
+    made = deliveries(report)
     assert [(row.hotline, row.type, row.revision, row.priority) for row in made] == [
         ("vu-pikinini", "message", 1, "P2"),
         ("vu-pikinini", "message", 2, "P2"),
     ]
-    assert deliveries(told) == made
+    assert deliveries(report) == made
 
 
-def deliveries(told: Told) -> list[Any]:
+def deliveries(report: SentReport) -> list[Any]:
     """Make the deliveries as the clock does, and return them."""
-    for message_id, report_id in correspondence.list_undelivered_messages(told.app.database):
-        correspondence.deliver_message(told.app.database, message_id, report_id)
-    rows = [row for row in told.app.rows(t.delivery) if row.type == "message"]
+    for message_id, report_id in correspondence.list_undelivered_messages(report.app.database):
+        correspondence.deliver_message(report.app.database, message_id, report_id)
+    rows = [row for row in report.app.rows(t.delivery) if row.type == "message"]
     return sorted(rows, key=lambda row: (row.hotline, row.revision))
 
 
@@ -327,82 +327,82 @@ def deliveries(told: Told) -> list[Any]:
         ("Call 8am-4pm", "call", "08:00"),
     ],
 )
-def test_contact_is_given_for_the_phone_that_says_so(told: Told, label: str, how: str, hours: str) -> None:
-    screens = told.opened("3", label, "0")
+def test_contact_is_given_for_the_phone_that_says_so(report: SentReport, label: str, how: str, hours: str) -> None:
+    screens = report.opened("3", label, "0")
     asks = "May staff contact you? Only if nobody else sees this phone. An SMS only says: dial us."
     assert screens[1].startswith(f"{asks}\n1 No\n")
     assert screens[2].startswith("Done. Staff are told. In danger? Call police 111.\n0 Back")
     assert screens[3] == screens[0]
-    [message] = told.messages()
+    [message] = report.messages()
     assert message["kind"] == "contact_given"
     assert message["contact"]["msisdn"] == number(71)
     assert (message["contact"]["how"], message["contact"]["safe_hours"]["from"]) == (how, hours)
-    assert [(row.report_id, row.allowed) for row in told.app.rows(t.contact)] == [(told.report_id, 1)]
+    assert [(row.report_id, row.allowed) for row in report.app.rows(t.contact)] == [(report.report_id, 1)]
 
 
 @pytest.mark.rule("S-13")
 @pytest.mark.rule("S-06")
 def test_no_looks_the_same_and_withdraws(app: App) -> None:
-    told = sent(app, contact="SMS 8am-4pm")
-    given, withdrawn = told.opened("3", "SMS 7am-9pm"), told.opened("3", "No")
+    report = sent(app, contact="SMS 8am-4pm")
+    given, withdrawn = report.opened("3", "SMS 7am-9pm"), report.opened("3", "No")
     assert given == withdrawn
-    assert [one["kind"] for one in told.messages()] == ["contact_given", "contact_withdrawn"]
-    assert told.messages()[1]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
+    assert [one["kind"] for one in report.messages()] == ["contact_given", "contact_withdrawn"]
+    assert report.messages()[1]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
     assert [row.allowed for row in app.rows(t.contact)] == [0]
 
 
 @pytest.mark.rule("S-13")
-def test_a_phone_that_hides_its_number_can_only_end_contact(told: Told) -> None:
-    screens = told.opened("3", "1", phone="")
+def test_a_phone_that_hides_its_number_can_only_end_contact(report: SentReport) -> None:
+    screens = report.opened("3", "1", phone="")
     assert screens[1].startswith("We do not see the number of this phone.")
     assert "SMS" not in screens[1]
-    assert [one["kind"] for one in told.messages()] == ["contact_withdrawn"]
+    assert [one["kind"] for one in report.messages()] == ["contact_withdrawn"]
 
 
 # Delete
 
 
 @pytest.mark.rule("S-35")
-def test_delete_asks_once_and_after_it_nothing_is_there(told: Told) -> None:
-    told.put(READ)
-    wrong = told.opened(pin=wrong_pin(told))
-    kept = told.opened("4", "Keep")
+def test_delete_asks_once_and_after_it_nothing_is_there(report: SentReport) -> None:
+    report.put(READ)
+    wrong = report.opened(pin=wrong_pin(report))
+    kept = report.opened("4", "Keep")
     assert kept[0] == kept[2]
-    opened, asks, done = told.opened("4", "Delete")
+    opened, asks, done = report.opened("4", "Delete")
     assert asks.startswith("Delete your report here? Staff are asked to delete their copy; by law they may have to")
     assert done == "Being deleted here. In danger? Call police 111."
-    assert told.opened() == wrong
-    [message] = told.messages()
+    assert report.opened() == wrong
+    [message] = report.messages()
     assert message["kind"] == "delete_asked"
-    assert [row.allowed for row in told.app.rows(t.contact)] == [0]
-    [box] = told.app.rows(t.mailbox)
+    assert [row.allowed for row in report.app.rows(t.contact)] == [0]
+    [box] = report.app.rows(t.mailbox)
     assert box.public_key == box.sealed_key == b""
     assert opened.startswith("We have it")
 
 
-def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(told: Told) -> None:
-    other = sent(told.app, number(73))
-    for one in (told, other):
+def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(report: SentReport) -> None:
+    other = sent(report.app, number(73))
+    for one in (report, other):
         one.put(READ)
-    told.opened("4", "1")
-    assert correspondence.delete_unreadable_answers(told.app.database) == 1
-    assert correspondence.delete_unreadable_answers(told.app.database) == 0
-    refused = told.put(READ)
+    report.opened("4", "1")
+    assert correspondence.delete_unreadable_answers(report.app.database) == 1
+    assert correspondence.delete_unreadable_answers(report.app.database) == 0
+    refused = report.put(READ)
     assert refused.exit_code == 1
     assert "the mailbox is closed" in refused.output
-    assert [row.report_id for row in told.app.rows(t.answer)] == [other.report_id]
+    assert [row.report_id for row in report.app.rows(t.answer)] == [other.report_id]
     assert "1 Messages (1)" in other.opened()[0]
 
 
 @pytest.mark.rule("S-35")
 def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
     phone = app.ussd(PHONE)
-    found = CODE.search(walk(phone, *TO_SENT)[-1])
+    found = CODE.search(dial_path(phone, *TO_SENT)[-1])
     assert found
-    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    report = SentReport(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
     phone.type("Zorrovik waits near the school")
     assert app.pending_revisions()
-    assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    assert report.opened("4", "Delete")[-1].startswith("Being deleted here.")
     assert app.pending_revisions() == []
     app.submit_due_within(60)
     assert {kept.revision for kept in app.bodies()} == {1}
@@ -411,22 +411,22 @@ def test_what_was_added_and_not_submitted_is_deleted_too(app: App) -> None:
 @pytest.mark.rule("S-35")
 def test_while_something_added_is_in_the_spool_it_is_not_said_to_be_deleted(app: App) -> None:
     phone = app.ussd(PHONE)
-    found = CODE.search(walk(phone, *TO_SENT)[-1])
+    found = CODE.search(dial_path(phone, *TO_SENT)[-1])
     assert found
-    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
-    with database_away(app):
+    report = SentReport(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    with database_unavailable(app):
         phone.type("Zorrovik waits near the school")
     assert app.parts.spool.names()
-    assert not told.opened("4", "Delete")[-1].startswith("Being deleted here.")
-    assert told.messages() == []
+    assert not report.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    assert report.messages() == []
     app.parts.housekeeping.once()
-    assert told.opened("4", "Delete")[-1].startswith("Being deleted here.")
+    assert report.opened("4", "Delete")[-1].startswith("Being deleted here.")
     app.submit_due_within(60)
     assert {kept.revision for kept in app.bodies()} == {1}
 
 
-def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:
-    replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, "4", "1", "hello")
+def test_by_sms_it_says_how_to_delete_the_texts(report: SentReport) -> None:
+    replies = send_texts(report.app.sms(number(72)), "hi", "code", report.code, report.pin, "4", "1", "hello")
     assert replies[5].startswith("Being deleted here. Now delete these texts: open this thread")
     assert replies[6].startswith("In danger? Call police 111.\n1 Report")
 
@@ -434,37 +434,37 @@ def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:
 @pytest.mark.rule("S-13")
 @pytest.mark.parametrize("more", [("2", WORDS), ("3", "2")])
 def test_after_deletion_another_phone_that_is_in_it_can_do_nothing(app: App, more: tuple[str, ...]) -> None:
-    told = sent(app, contact="SMS 8am-4pm")
+    report = sent(app, contact="SMS 8am-4pm")
     one, two = (app.ussd(number(n)) for n in (71, 72))
     for phone in (one, two):
-        walk(phone, "My report", told.code, told.pin)
+        dial_path(phone, "My report", report.code, report.pin)
     for key in more[:-1]:
         two.type(key)
     one.type("4")
     one.type("1")
     assert two.type(more[-1]).text.startswith("Not working now. In danger? Call police 111.")
-    assert [one["kind"] for one in told.messages()] == ["delete_asked"]
+    assert [one["kind"] for one in report.messages()] == ["delete_asked"]
     assert [row.allowed for row in app.rows(t.contact)] == [0]
 
 
-def test_deleting_twice_at_once_asks_once(told: Told) -> None:
-    one, two = (told.app.ussd(number(n)) for n in (71, 72))
+def test_deleting_twice_at_once_asks_once(report: SentReport) -> None:
+    one, two = (report.app.ussd(number(n)) for n in (71, 72))
     for phone in (one, two):
-        walk(phone, "My report", told.code, told.pin, "4")
+        dial_path(phone, "My report", report.code, report.pin, "4")
     assert one.type("1").text == two.type("1").text
-    assert len(told.messages()) == 1
+    assert len(report.messages()) == 1
 
 
 # Every wrong answer is the same
 
 
-def wrong_pin(told: Told) -> str:
-    return f"{(int(told.pin) + 1) % 10_000:04}"
+def wrong_pin(report: SentReport) -> str:
+    return f"{(int(report.pin) + 1) % 10_000:04}"
 
 
-def lock(told: Told) -> None:
+def lock(report: SentReport) -> None:
     for _ in range(5):
-        told.opened(pin=wrong_pin(told))
+        report.opened(pin=wrong_pin(report))
 
 
 @pytest.mark.rule("S-35")
@@ -473,14 +473,14 @@ def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_ali
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same bytes, the same SQL statements, and the same number of Redis commands."""
-    closed, locked, told = (sent(app, number(n)) for n in (61, 62, 63))
+    closed, locked, report = (sent(app, number(n)) for n in (61, 62, 63))
     closed.opened("4", "1")
     lock(locked)
-    nobody = next(f"{n:07}" for n in range(7_130_000, 10**7) if f"{n:07}" != told.code[:7])
+    nobody = next(f"{n:07}" for n in range(7_130_000, 10**7) if f"{n:07}" != report.code[:7])
     told_apart = {
-        "wrong code": (nobody + check_digit(nobody), told.pin),
-        "wrong check digit": (told.code[:7] + str((int(told.code[7]) + 1) % 10), told.pin),
-        "wrong PIN": (told.code, wrong_pin(told)),
+        "wrong code": (nobody + check_digit(nobody), report.pin),
+        "wrong check digit": (report.code[:7] + str((int(report.code[7]) + 1) % 10), report.pin),
+        "wrong PIN": (report.code, wrong_pin(report)),
         "locked, right PIN": (locked.code, locked.pin),
         "closed, right PIN": (closed.code, closed.pin),
     }
@@ -489,13 +489,13 @@ def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_ali
     assert alike[0].startswith("Code or PIN is not right. If it is locked, try tomorrow. In danger? Call police 111.")
     assert alike[1]
     assert alike[2] > 0
-    assert trips(app, monkeypatch, told.code, told.pin) != alike
+    assert trips(app, monkeypatch, report.code, report.pin) != alike
 
 
 def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tuple[str, tuple[str, ...], int]:
     """Type the PIN; return the answer, the SQL statements and the number of Redis commands."""
     phone = app.ussd(number(64))
-    walk(phone, "My report", code)
+    dial_path(phone, "My report", code)
     statements: list[str] = []
     commands: list[object] = []
     ask = Connection.ask
@@ -516,103 +516,105 @@ def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tup
 
 
 @pytest.mark.rule("S-35")
-def test_three_wrong_tries_show_the_numbers_and_five_lock_for_a_day(told: Told) -> None:
-    screens = [told.opened(pin=wrong_pin(told)) for _ in range(5)]
+def test_three_wrong_tries_show_the_numbers_and_five_lock_for_a_day(report: SentReport) -> None:
+    screens = [report.opened(pin=wrong_pin(report)) for _ in range(5)]
     assert len({screen for [screen] in screens}) == 1
-    assert told.opened() == screens[0]
+    assert report.opened() == screens[0]
     assert "Pikinini Helpline: call 163." in screens[0][0]
     assert "2 New report" in screens[0][0]
 
 
 @pytest.mark.rule("S-35")
 @pytest.mark.rule("S-01")
-def test_the_number_to_call_is_on_every_screen_of_it_that_keeps_somebody_waiting(told: Told) -> None:
+def test_the_number_to_call_is_on_every_screen_of_it_that_keeps_somebody_waiting(report: SentReport) -> None:
     for way in ((), ("1",), ("2", WORDS), ("3", "1"), ("4", "1")):
-        assert "police 111" in told.opened(*way)[-1], way
-    assert "police 111" in told.opened()[-1]
+        assert "police 111" in report.opened(*way)[-1], way
+    assert "police 111" in report.opened()[-1]
 
 
 # Unavailable services
 
 
 def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_adds_it(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    report: SentReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told.opened("2")
+    report.opened("2")
     away = DatabaseUnavailable("refused")
 
     def refuse(*_: object, **__: object) -> None:
         raise away
 
     monkeypatch.setattr(correspondence, "save_message", refuse)
-    assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
+    assert report.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
     monkeypatch.undo()
-    assert told.messages() == []
-    told.opened("2", WORDS)
-    assert [one["text"] for one in told.messages()] == [WORDS]
+    assert report.messages() == []
+    report.opened("2", WORDS)
+    assert [one["text"] for one in report.messages()] == [WORDS]
 
 
-def test_by_sms_too_the_numbers_come_with_the_database_away(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = told.app.sms(number(72))
-    thread(texts, "hi", "code", told.code, told.pin)
+def test_by_sms_too_the_numbers_come_with_the_database_away(
+    report: SentReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = report.app.sms(number(72))
+    send_texts(texts, "hi", "code", report.code, report.pin)
 
     def refuse(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("refused")
 
     monkeypatch.setattr(correspondence, "load_mailbox", refuse)
-    assert thread(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
+    assert send_texts(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
     monkeypatch.undo()
-    assert thread(texts, "1")[0].startswith("No messages yet.")
+    assert send_texts(texts, "1")[0].startswith("No messages yet.")
 
 
 @pytest.mark.rule("S-08")
 @pytest.mark.rule("S-10")
-def test_one_leaves_with_the_database_away(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = told.app.sms(number(72))
-    thread(texts, "hi", "code", told.code, told.pin)
-    told.opened()
+def test_one_leaves_with_the_database_away(report: SentReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = report.app.sms(number(72))
+    send_texts(texts, "hi", "code", report.code, report.pin)
+    report.opened()
 
     def refuse(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("refused")
 
     monkeypatch.setattr(correspondence, "load_mailbox", refuse)
-    assert thread(texts, "00") == [""]
-    assert told.phone.type("00").text == "Thank you. Goodbye."
+    assert send_texts(texts, "00") == [""]
+    assert report.phone.type("00").text == "Thank you. Goodbye."
 
 
 def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    report: SentReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told.opened("2")
+    report.opened("2")
     monkeypatch.setattr(ReportBuilder, "seal_messages", lambda *_: ())
-    assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
+    assert report.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
 
 
-def test_a_report_that_nobody_could_take_is_added_to_for_all_hotlines_of_its_country(told: Told) -> None:
-    with told.app.database.write() as connection:
+def test_a_report_that_nobody_could_take_is_added_to_for_all_hotlines_of_its_country(report: SentReport) -> None:
+    with report.app.database.write() as connection:
         connection.execute(t.route.delete())
         connection.execute(t.delivery.delete())
-    told.opened("2", WORDS)
-    assert {row.recipient for row in told.app.rows(t.message)} == set(COUNTRIES["VU"].hotlines)
-    assert deliveries(told) == []
+    report.opened("2", WORDS)
+    assert {row.recipient for row in report.app.rows(t.message)} == set(COUNTRIES["VU"].hotlines)
+    assert deliveries(report) == []
 
 
-def test_whether_it_helped_is_asked_once_and_only_counted(told: Told, redis_url: str) -> None:
+def test_whether_it_helped_is_asked_once_and_only_counted(report: SentReport, redis_url: str) -> None:
     """Counted per quarter: a count per day would show the answer of a day's only reader."""
-    app = told.app
+    app = report.app
     with app.database.write() as connection:
         connection.execute(update(t.report).values(state="closed", desk="vu-pikinini"))
-    assert told.opened()[0].startswith("Closed by Pikinini Helpline. Did it help?")
-    state = told.phone.type("A little").text
+    assert report.opened()[0].startswith("Closed by Pikinini Helpline. Did it help?")
+    state = report.phone.type("A little").text
     assert state.startswith("Closed by Pikinini Helpline. You can write more.")
-    assert told.phone.type("0").text.startswith("Closed by Pikinini Helpline. Did it help?")
-    told.phone.type("It helped")  # the first answer counts
-    assert told.opened(phone=number(72))[0] == state
+    assert report.phone.type("0").text.startswith("Closed by Pikinini Helpline. Did it help?")
+    report.phone.type("It helped")  # the first answer counts
+    assert report.opened(phone=number(72))[0] == state
     sessions, quarter = app.parts.sessions, quarter_of(app.database.now())
     assert sessions.helped(quarter) == {"VU helped_little": 1}
     assert not any("helped" in name for name in sessions.counted(handler.day_of(app.database.now() // SECOND)))
     with redis.Redis.from_url(redis_url) as client:
-        assert not [key for key in client.scan_iter("*") if told.report_id.encode() in key]
+        assert not [key for key in client.scan_iter("*") if report.report_id.encode() in key]
     assert [row for row in app.rows(t.screen_tally) if "helped" in row.what] == []
     with time_machine.travel(quarter_end(quarter) / SECOND + 2 * 3600, tick=False):
         StatisticsFlush(sessions, app.database).move()
@@ -621,11 +623,11 @@ def test_whether_it_helped_is_asked_once_and_only_counted(told: Told, redis_url:
     assert sessions.helped(quarter) == {}
 
 
-def test_a_question_is_no_reason_to_wait_for_redis(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    with told.app.database.write() as connection:
+def test_a_question_is_no_reason_to_wait_for_redis(report: SentReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    with report.app.database.write() as connection:
         connection.execute(update(t.report).values(state="closed", desk="vu-pikinini"))
-    monkeypatch.setattr(told.app.parts.sessions, "ask_if_it_helped", not_asked)
-    assert told.opened()[0].startswith("Closed by Pikinini Helpline. You can write more.")
+    monkeypatch.setattr(report.app.parts.sessions, "ask_if_it_helped", not_asked)
+    assert report.opened()[0].startswith("Closed by Pikinini Helpline. You can write more.")
 
 
 async def not_asked(_report_id: str) -> bool:

@@ -10,7 +10,17 @@ from contextlib import closing, contextmanager
 import pytest
 
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import (
+    CHANNELS,
+    IN_DANGER,
+    PHONE,
+    TO_SEND,
+    TO_SEND_SMS,
+    TO_SENT,
+    dial_path,
+    number,
+    send_texts,
+)
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -39,14 +49,14 @@ def spool_gone(app: App) -> Iterator[None]:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_stands_on_the_disk_before_it_is_said(app: App, channel: str) -> None:
     """In the database, or in the spool if it is unavailable; if neither stores it, NOT SENT and the numbers."""
-    assert walk(app.ussd(number(1), channel), *TO_SENT)[-1].startswith("Sent to ")
+    assert dial_path(app.ussd(number(1), channel), *TO_SENT)[-1].startswith("Sent to ")
     assert (app.count(t.report), len(app.parts.spool.names())) == (1, 0)
     with database_locked(app):
-        assert walk(app.ussd(number(2), channel), *TO_SENT)[-1].startswith("Sent to ")
+        assert dial_path(app.ussd(number(2), channel), *TO_SENT)[-1].startswith("Sent to ")
         assert len(app.parts.spool.names()) == 1
         with spool_gone(app):
             phone = app.ussd(number(3), channel)
-            screen = walk(phone, *TO_SENT)[-1]
+            screen = dial_path(phone, *TO_SENT)[-1]
             assert screen.startswith("NOT SENT.") and "police 111" in screen and "163" in screen
             assert not phone.again().expects_reply
     app.parts.housekeeping.once()
@@ -56,16 +66,16 @@ def test_sent_stands_on_the_disk_before_it_is_said(app: App, channel: str) -> No
 @pytest.mark.rule("S-38")
 def test_not_sent_by_sms_and_then_sent_by_the_same_key(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:])
+    send_texts(phone, "REPORT", "1", *TO_SEND_SMS[1:])
     with database_locked(app), spool_gone(app):
-        assert thread(phone, "1")[0].startswith("NOT SENT.")
+        assert send_texts(phone, "1")[0].startswith("NOT SENT.")
     assert app.count(t.report) == 0
 
 
 @pytest.mark.rule("S-38")
 def test_nothing_is_promised_that_people_have_to_do(app: App) -> None:
-    screens = walk(app.ussd(PHONE), *TO_SENT) + walk(app.ussd(number(2)), *IN_DANGER, "Send")
-    screens += thread(app.sms(number(3)), "REPORT", "1", *TO_SEND_SMS[1:], "Send", "2", "0")
+    screens = dial_path(app.ussd(PHONE), *TO_SENT) + dial_path(app.ussd(number(2)), *IN_DANGER, "Send")
+    screens += send_texts(app.sms(number(3)), "REPORT", "1", *TO_SEND_SMS[1:], "Send", "2", "0")
     said = "\n".join(screens).casefold()
     promises = ("help is coming", "you are safe", "will call you", "will come", "secret", "confidential", "anonymous")
     assert not any(promise in said for promise in promises)
@@ -75,10 +85,12 @@ def test_nothing_is_promised_that_people_have_to_do(app: App) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_every_screen_of_a_drill_says_so_and_so_does_what_arrives(redis_url: str, channel: str) -> None:
     app = App(redis_url, TRAINING)
-    seen = walk(app.ussd(PHONE, channel), *TO_SEND)
-    seen += walk(app.ussd(number(2), channel), *IN_DANGER[:4]) + walk(app.ussd(number(3), channel), "x", "x", "x", "3")
+    seen = dial_path(app.ussd(PHONE, channel), *TO_SEND)
+    seen += dial_path(app.ussd(number(2), channel), *IN_DANGER[:4]) + dial_path(
+        app.ussd(number(3), channel), "x", "x", "x", "3"
+    )
     phone = app.ussd(PHONE, channel)
-    seen += [walk(phone, *TO_SENT)[-1]]
+    seen += [dial_path(phone, *TO_SENT)[-1]]
     assert phone.type("0").text == "END DRILL. Not a real report. Thank you. Goodbye."
     assert [screen for screen in seen if not screen.removeprefix("Sorry, try again.\n").startswith("DRILL")] == []
     assert {kept.data["mode"] for kept in app.bodies()} == {"training"}

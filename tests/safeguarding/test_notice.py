@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import PHONE, TO_SEND_SMS, thread, walk
+from tests.safeguarding.call_paths import PHONE, TO_SEND_SMS, dial_path, send_texts
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -25,26 +25,26 @@ ANSWERS = {
 @pytest.mark.parametrize("case", ANSWERS)
 def test_by_sms_an_answer_to_the_covered_screen_is_taken(app: App, case: str) -> None:
     before, answer, following = ANSWERS[case]
-    seen = thread(app.sms(PHONE), *before, *WRONG, answer)
+    seen = send_texts(app.sms(PHONE), *before, *WRONG, answer)
     assert NOTICE in seen[-2] and seen[-1].startswith(following)
 
 
 def test_the_keys_of_the_notice_come_first(app: App) -> None:
     for reply in ("1", "0", "Go on", "1 Go on"):
         phone = app.sms(PHONE)
-        question = thread(phone, *AGE)[-1]
-        assert thread(phone, *WRONG, reply)[-1] == question
-        thread(phone, "00")
+        question = send_texts(phone, *AGE)[-1]
+        assert send_texts(phone, *WRONG, reply)[-1] == question
+        send_texts(phone, "00")
 
 
 def test_who_sends_what_a_screen_offered_is_never_met_with_silence(app: App) -> None:
     phone = app.sms(PHONE)
-    seen = thread(phone, *AGE, *WRONG, "eh", "hm", "hm", "hm", "7", "Shefa", "1", "1", "SEND")
+    seen = send_texts(phone, *AGE, *WRONG, "eh", "hm", "hm", "hm", "7", "Shefa", "1", "1", "SEND")
     assert seen[-6] == "" and seen[-5].startswith("Where are you?") and seen[-1].startswith("Sent to ")
     assert app.count(t.report) == 1
 
 
 def test_by_ussd_only_the_keys_of_the_notice_count(app: App) -> None:
     """There the covered screen is not visible."""
-    seen = walk(app.ussd(PHONE), *AGE[1:], *WRONG, "7", "13-15")
+    seen = dial_path(app.ussd(PHONE), *AGE[1:], *WRONG, "7", "13-15")
     assert NOTICE in seen[-2] and seen[-1] == seen[-2] == seen[-3]

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from reports.store import deliveries
 from reports.store.mailboxes.pin_throttle import BUCKETS
 from reports.store.schema import tables as t
-from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
-from tests.safeguarding.walks import CHANNELS, COUNTRIES, PHONE, TO_SENT, dialled, police, walk
+from tests.safeguarding.call_paths import CHANNELS, COUNTRIES, PHONE, TO_SENT, dial_path, dialled, police
+from tests.safeguarding.outages import NUMBERS, code_and_pin, database_unavailable, empty, later, redis_unavailable
 from tests.support.app import App
 from tests.support.handsets_kannel import kannel_asks, kannel_says
 
@@ -32,14 +32,14 @@ NO_NUMBER = "Not working now. Please dial again in 10 minutes."
 def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, channel: str, phone: str) -> None:
     """Operators reuse session ids. After 15 minutes the session has expired; nobody may meet or see its report."""
     first = app.ussd(phone, channel)
-    said = walk(first, *(reply for reply in TO_SENT if phone == PHONE or reply != "No"))[-1]
+    said = dial_path(first, *(reply for reply in TO_SENT if phone == PHONE or reply != "No"))[-1]
     first.type("0")
     with later(minutes=16):
         empty(redis_url)
         second = app.ussd(phone, channel)
         second.session = first.session
         home = second.type("").text
-        assert home == walk(app.ussd("+6785550109", channel))[0]
+        assert home == dial_path(app.ussd("+6785550109", channel))[0]
         for reply in BROTHER:
             if phone == PHONE or reply != "No":
                 other = second.type(reply).text
@@ -48,7 +48,7 @@ def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, cha
     ages = {kept.data["child"]["age_band"] for kept in app.bodies()}
     assert ages == {"13-15", "6-9"}
     for screen in (said, other):
-        opened = walk(app.ussd("+6785550109"), "My report", *code_and_pin(screen))[-1]
+        opened = dial_path(app.ussd("+6785550109"), "My report", *code_and_pin(screen))[-1]
         assert opened.startswith("We have it and are still sending it.")
 
 
@@ -62,13 +62,13 @@ def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, cha
 def test_while_parts_are_away_the_numbers_are_the_dialled_countrys(app: App, iso: str, channel: str) -> None:
     """If the database, Redis or our code fails, the screen has no other country's number."""
     phone = app.ussd(PHONE, channel, dialled(COUNTRIES[iso], "ussd"))
-    with database_away(app):
-        notices = [walk(phone, "My report", "12345678", "0000")[-1]]
+    with database_unavailable(app):
+        notices = [dial_path(phone, "My report", "12345678", "0000")[-1]]
     phone.dial()
     with patch.object(app.parts.dispatcher._conversation, "take", side_effect=ZeroDivisionError):
         notices.append(phone.type("1").text)
-    with redis_away(app):
-        notices.append(walk(phone, "My report", "12345678", "0000", "1")[-1])
+    with redis_unavailable(app):
+        notices.append(dial_path(phone, "My report", "12345678", "0000", "1")[-1])
     assert all(notice.startswith("Not working now. In danger?") for notice in notices)
     assert all(only_of(iso, notice) for notice in notices)
 
@@ -115,7 +115,7 @@ def test_where_one_country_is_served_it_needs_no_code_to_be_known(redis_url: str
 @pytest.mark.parametrize("arrived", [False, True], ids=["on its way", "arrived"])
 def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number(app: App, arrived: bool) -> None:
     """The hotline is named though it belongs to another country, and the line is never empty."""
-    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
     if arrived:
         with app.database.write() as connection:
             connection.execute(update(t.delivery).values(state="delivered", delivered_at=1))
@@ -123,7 +123,7 @@ def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number
     state = "Pikinini Helpline has it. Not read yet." if arrived else "We have it and are still sending it."
     for country in COUNTRIES.values():
         phone = app.ussd("+6799123456", "simulator", dialled(country, "ussd"))
-        line, _, choices = walk(phone, "My report", code, pin)[-1].partition("\n")
+        line, _, choices = dial_path(phone, "My report", code, pin)[-1].partition("\n")
         assert line == f"{state} In danger? Call {police(country)}."
         assert choices.startswith("1 Messages (0)")
 
@@ -138,27 +138,27 @@ def tries(app: App) -> list[int]:
 @pytest.mark.rule("S-35")
 def test_without_redis_a_path_through_code_and_pin_counts_one_try(app: App) -> None:
     """Each request brings the whole path: a replay must not count one wrong PIN again at every later key."""
-    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
     wrong = f"{(int(pin) + 1) % 10_000:04}"
     phone = app.ussd(PHONE, "africastalking")
     phone.dial()
-    with redis_away(app):
+    with redis_unavailable(app):
         seen = [phone.type(reply) for reply in ("My report", code, wrong, "1", code, wrong, "1", code, pin)]
     for screen in seen[3:]:
         assert (screen.text, screen.expects_reply) == (NUMBERS, False)
     assert tries(app) == [1]
-    assert walk(app.ussd(PHONE), "My report", code, pin)[-1].startswith("We have it")
+    assert dial_path(app.ussd(PHONE), "My report", code, pin)[-1].startswith("We have it")
 
 
 @pytest.mark.rule("S-35")
 def test_redis_emptied_behind_a_pin_counts_nothing_and_opens_nothing(app: App, redis_url: str) -> None:
-    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
     phone = app.ussd(PHONE, "africastalking")
-    walk(phone, "My report", code, pin)
+    dial_path(phone, "My report", code, pin)
     empty(redis_url)
     assert phone.type("0").text == NUMBERS
     wrong = app.ussd(PHONE, "africastalking")
-    walk(wrong, "My report", code, f"{(int(pin) + 1) % 10_000:04}")
+    dial_path(wrong, "My report", code, f"{(int(pin) + 1) % 10_000:04}")
     for reply in ("1", code, pin):
         empty(redis_url)
         assert wrong.type(reply).text == NUMBERS

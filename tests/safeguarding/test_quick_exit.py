@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND_SMS, number, thread, walk
+from tests.safeguarding.call_paths import CHANNELS, PHONE, TO_SEND_SMS, dial_path, number, send_texts
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ BY_SMS = {"home": ("hi",), "danger": ("hi", "Report"), "send": ("hi", *TO_SEND_S
 def test_by_ussd_every_form_leaves(app: App, before: str, channel: str) -> None:
     for exit_ in EXITS:
         phone = app.ussd(PHONE, channel)
-        walk(phone, *BY_USSD[before])
+        dial_path(phone, *BY_USSD[before])
         seen = phone.type(exit_)
         assert (seen.text, seen.expects_reply) == ("Thank you. Goodbye.", False), exit_
 
@@ -30,11 +30,11 @@ def test_by_ussd_every_form_leaves(app: App, before: str, channel: str) -> None:
 @pytest.mark.rule("S-10")
 @pytest.mark.parametrize("before", BY_SMS)
 def test_by_sms_every_form_leaves(app: App, before: str) -> None:
-    home = thread(app.sms(PHONE), "hi")
+    home = send_texts(app.sms(PHONE), "hi")
     for n, exit_ in enumerate(EXITS):
         phone = app.sms(number(n))
-        thread(phone, *BY_SMS[before])
-        assert thread(phone, exit_, "1") == ["", *home], exit_
+        send_texts(phone, *BY_SMS[before])
+        assert send_texts(phone, exit_, "1") == ["", *home], exit_
 
 
 @pytest.mark.rule("S-08")
@@ -42,16 +42,16 @@ def test_where_words_are_asked_for_every_form_with_a_key_leaves(app: App) -> Non
     before = ("hi", "Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa")
     for n, exit_ in enumerate(ON_WORDS):
         phone = app.sms(number(n))
-        assert thread(phone, *before)[-1].startswith("Tell us in your own words.")
-        assert thread(phone, exit_)[-1] == "", exit_
+        assert send_texts(phone, *before)[-1].startswith("Tell us in your own words.")
+        assert send_texts(phone, exit_)[-1] == "", exit_
     phone = app.ussd(PHONE)
     for exit_ in ON_WORDS:
-        walk(phone, "My report", exit_)
+        dial_path(phone, "My report", exit_)
         assert phone.again().text == "Thank you. Goodbye.", exit_
 
 
 @pytest.mark.rule("S-08")
 def test_what_only_begins_with_it_does_not_leave(app: App) -> None:
     for text in ("000", "00 he is here", "0 0 0", "00 Back", "O", "leave me"):
-        seen = walk(app.ussd(PHONE), "Report", text)[-1]
+        seen = dial_path(app.ussd(PHONE), "Report", text)[-1]
         assert seen != "Thank you. Goodbye.", text

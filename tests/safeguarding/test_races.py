@@ -14,8 +14,17 @@ from gateway.circuit_breaker import CircuitBreaker
 from reports.store.engine.sqlite import SQLiteWriter
 from reports.store.schema import tables as t
 from runtime.deadline import DeadlineExceeded
-from tests.safeguarding.away import code_and_pin, not_kept, overtaken, redis_away
-from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
+from tests.safeguarding.call_paths import (
+    CHANNELS,
+    IN_DANGER,
+    PHONE,
+    TO_SEND,
+    TO_SEND_SMS,
+    TO_SENT,
+    dial_path,
+    send_texts,
+)
+from tests.safeguarding.outages import code_and_pin, overtaken, redis_unavailable, session_not_saved
 from tests.support.app import App
 from tests.support.wait import until
 
@@ -28,21 +37,21 @@ PARTS = tuple(f"part {word} of what I want to say to you" for word in
 LONG_AFTER = 1801  # seconds
 
 
-class NotTaken(Exception):
+class NotAccepted(Exception):
     pass
 
 
 def text(app: App, words: str, id_: str) -> str:
-    """Post one SMS of this phone, on a connection of its own. Raises NotTaken for 503."""
+    """Post one SMS of this phone, on a connection of its own. Raises NotAccepted for 503."""
     body = json.dumps({"sms": words, "phone": PHONE, "service_code": "163", "id": id_})
     answer = app.flask.test_client().post("/hooks/simulator", data=body)
     if answer.status_code == 503:
-        raise NotTaken
+        raise NotAccepted
     assert answer.status_code == 200
     return str(answer.get_json()["text"])
 
 
-def told(app: App) -> list[set[str]]:
+def words_received(app: App) -> list[set[str]]:
     """Return all words of each report at the helpline, from its last revision."""
     last = {kept.report_id: kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"}
     return [{one["narrative"], *(said["text"] for said in one["unasked"])} - {None} for one in last.values()]
@@ -57,7 +66,7 @@ def test_two_texts_at_once_leave_one_report_with_the_words_of_both(app: App) -> 
         text(app, WORDS, "a")
     assert app.count(t.pending) == 1
     app.submit_due_within(LONG_AFTER)
-    assert told(app) == [{WORDS, SISTER}]
+    assert words_received(app) == [{WORDS, SISTER}]
 
 
 @pytest.mark.rule("S-12")
@@ -68,12 +77,12 @@ def test_leaving_after_two_texts_at_once_deletes_both(app: App) -> None:
     assert text(app, "00", "c") == ""
     assert app.count(t.pending) == 0
     app.submit_due_within(LONG_AFTER)
-    assert told(app) == []
+    assert words_received(app) == []
 
 
-def is_taken(app: App, words: str, id_: str) -> bool:
+def is_accepted(app: App, words: str, id_: str) -> bool:
     """Post one SMS, as its provider does again after 503; return whether it was accepted."""
-    with suppress(NotTaken):
+    with suppress(NotAccepted):
         text(app, words, id_)
         return True
     return False
@@ -86,7 +95,7 @@ def at_once(app: App, texts: Sequence[str]) -> set[str]:
 
     def send(n: int) -> None:
         together.wait(30)
-        if is_taken(app, texts[n], f"t{n}"):
+        if is_accepted(app, texts[n], f"t{n}"):
             taken.add(texts[n])
 
     threads = [threading.Thread(target=send, args=(n,)) for n in range(len(texts))]
@@ -114,14 +123,14 @@ def settle(app: App) -> None:
 def test_of_eight_texts_at_once_none_is_lost(app: App, sent: bool) -> None:
     """In any order: an SMS that loses the compare-and-set too often is stored, and handled later."""
     if sent:
-        assert thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")[-1].startswith("Sent to ")
+        assert send_texts(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")[-1].startswith("Sent to ")
     taken = at_once(app, PARTS)
     settle(app)
     for n in [n for n, part in enumerate(PARTS) if part not in taken]:  # a slow machine had no time for these
-        until(lambda n=n: is_taken(app, PARTS[n], f"t{n}"), "a text is refused again and again")
+        until(lambda n=n: is_accepted(app, PARTS[n], f"t{n}"), "a text is refused again and again")
     settle(app)
     app.submit_due_within(LONG_AFTER)
-    [words] = told(app)
+    [words] = words_received(app)
     assert words - {TO_SEND_SMS[-2]} == set(PARTS)
 
 
@@ -130,7 +139,7 @@ def test_of_eight_texts_at_once_none_is_lost(app: App, sent: bool) -> None:
 def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_refuses_some(
     app: App, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
+    send_texts(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
     chance, in_turn = Random(seed), SQLiteWriter._in_turn
 
     def refuses(writer: SQLiteWriter) -> AbstractContextManager[None]:
@@ -143,7 +152,7 @@ def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_
         taken = at_once(app, PARTS)
     settle(app)
     app.submit_due_within(LONG_AFTER)
-    [words] = told(app)
+    [words] = words_received(app)
     assert words - {TO_SEND_SMS[-2]} >= taken
 
 
@@ -152,19 +161,19 @@ def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_
 @pytest.mark.parametrize("sent", [False, True], ids=["first words", "after Send"])
 def test_a_text_that_is_overtaken_three_times_waits_and_is_heard(app: App, sent: bool) -> None:
     if sent:
-        thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
+        send_texts(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
     others = [lambda n=n: text(app, PARTS[n], f"o{n}") for n in range(3)]
     with overtaken(app, *others):
         assert text(app, WORDS, "w") == ""
     assert [row.waiting is not None for row in app.rows(t.inbound)] == [True]
     app.parts.housekeeping.once()
     app.submit_due_within(LONG_AFTER)
-    [words] = told(app)
+    [words] = words_received(app)
     assert words - {TO_SEND_SMS[-2]} == {WORDS, *PARTS[:3]}
     text(app, WORDS, "w")
     app.parts.housekeeping.once()
     app.submit_due_within(2 * LONG_AFTER)
-    assert told(app) == [words], "the provider sent it again"
+    assert words_received(app) == [words], "the provider sent it again"
 
 
 # Between handling a turn and saving it
@@ -176,18 +185,18 @@ def test_a_text_that_is_overtaken_three_times_waits_and_is_heard(app: App, sent:
 def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: str) -> None:
     """The same phone and first answers, after the first call failed: two reports, each with its own code."""
     first = app.ussd(PHONE, channel)
-    walk(first, *TO_SEND)
-    with not_kept(app):
+    dial_path(first, *TO_SEND)
+    with session_not_saved(app):
         sent = first.type("Send")
     assert sent.text.startswith("Sent to Pikinini Helpline.\nAnswers: dial, 3 My report\nCode ")
     assert sent.expects_reply == (channel == "africastalking"), (
         "without the path, what follows meets the screen before Send"
     )
-    sibling = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
+    sibling = dial_path(app.ussd(PHONE, channel), *TO_SENT)[-1]
     codes = [code_and_pin(sent.text), code_and_pin(sibling)]
     assert len(set(codes)) == len({code for code, _ in codes}) == app.count(t.report) == 2
     for code, pin in codes:
-        opened = walk(app.ussd(PHONE, channel), "My report", code, pin)[-1]
+        opened = dial_path(app.ussd(PHONE, channel), "My report", code, pin)[-1]
         assert opened.startswith("We have it and are still sending it.")
 
 
@@ -201,8 +210,8 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
 ) -> None:
     """In danger and after Sent, whatever is typed into that call, the hotline has one complete report."""
     phone = app.ussd(PHONE, channel)
-    walk(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
-    with not_kept(app):
+    dial_path(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
+    with session_not_saved(app):
         sent = phone.type("1")
     assert sent.text.startswith("Sent to ") and sent.expects_reply == (channel == "africastalking")
     for reply in after:
@@ -219,10 +228,10 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
 def test_a_send_that_was_not_kept_is_answered_alike_again(app: App, redis_is_back: bool) -> None:
     """The path gives the same answer, whether Redis is still unavailable or has the screen before Send."""
     phone = app.ussd(PHONE, "africastalking")
-    walk(phone, *TO_SEND)
-    with not_kept(app):
+    dial_path(phone, *TO_SEND)
+    with session_not_saved(app):
         sent = phone.type("1")
-    with nullcontext() if redis_is_back else redis_away(app):
+    with nullcontext() if redis_is_back else redis_unavailable(app):
         assert phone.again() == sent
     assert app.count(t.report) == 1
 
@@ -235,8 +244,8 @@ def test_answers_that_redis_missed_press_no_key_unseen(app: App, missed: int) ->
     These answers are replayed, and Send needs another key.
     """
     phone = app.ussd(PHONE, "africastalking")
-    walk(phone, *TO_SEND[: -1 - missed])
-    with redis_away(app):
+    dial_path(phone, *TO_SEND[: -1 - missed])
+    with redis_unavailable(app):
         for reply in TO_SEND[-1 - missed : -1]:
             phone.type(reply)
     seen = phone.type(TO_SEND[-1])
@@ -249,8 +258,8 @@ def test_answers_that_redis_missed_press_no_key_unseen(app: App, missed: int) ->
 @pytest.mark.rule("S-12")
 def test_answers_that_redis_missed_are_filed_with_what_was_said_in_danger(app: App) -> None:
     phone = app.ussd(PHONE, "africastalking")
-    walk(phone, *IN_DANGER[:4])
-    with redis_away(app):
+    dial_path(phone, *IN_DANGER[:4])
+    with redis_unavailable(app):
         phone.type("Shefa")
     assert phone.type("Me").text.startswith("May staff contact you")
     app.submit_due_within(121)

@@ -16,7 +16,7 @@ from reports.crypto import SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import TO_SENT, walk
+from tests.safeguarding.call_paths import TO_SENT, dial_path
 from tests.support.app import App
 from tests.support.voice_calls import Call
 
@@ -68,7 +68,7 @@ def place(app: App, name: str = "source") -> str:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_words_are_spoken_after_send(app: App, channel: str) -> None:
     phone = call(app, channel)
-    screens = walk(phone, *TO_SPEAK)
+    screens = dial_path(phone, *TO_SPEAK)
     assert screens[-1].startswith(SPEAK)
     assert app.count(t.recording) == 0
     assert phone.press("1").text == "Speak now. To end, press hash."
@@ -87,7 +87,7 @@ def test_words_are_spoken_after_send(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_scheduler_can_ask_for_it_by_the_call_until_the_provider_has_named_it(app: App, channel: str) -> None:
     phone = call(app, channel)
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     assert place(app, "call") == phone.session
     phone.speak(SOURCES[channel])
     assert place(app) == SOURCES[channel], "of the wait nothing is left"
@@ -98,7 +98,7 @@ def test_the_call_is_remembered_while_somebody_speaks_for_as_long_as_the_country
     app: App, channel: str, redis_url: str
 ) -> None:
     """Otherwise a reporter who spoke for three minutes would hear the first screen, or the recording would be lost."""
-    walk(call(app, channel), *TO_SPEAK, "1")
+    dial_path(call(app, channel), *TO_SPEAK, "1")
     with redis.Redis.from_url(redis_url) as client:
         [key] = client.keys("s:*")
         assert SENT_SECONDS < client.ttl(key) <= SENT_SECONDS + 90
@@ -107,10 +107,10 @@ def test_the_call_is_remembered_while_somebody_speaks_for_as_long_as_the_country
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_words_are_spoken_under_my_report(app: App, channel: str) -> None:
     """A reporter who cannot write can answer staff. The recording belongs to the report that code and PIN opened."""
-    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    pair = code_and_pin_spoken(dial_path(call(app, channel), *TO_SENT)[-1])
     [report] = app.rows(t.report)
     phone: Any = call(app, channel)
-    screens = walk(phone, "My report", *pair, "Speak")
+    screens = dial_path(phone, "My report", *pair, "Speak")
     assert "2 Speak" in screens[-2] and screens[-1].startswith(SPEAK)
     assert phone.press("1").text == "Speak now. To end, press hash." and phone.records
     thanks = phone.speak(SOURCES[channel])
@@ -126,9 +126,9 @@ def test_words_are_spoken_under_my_report(app: App, channel: str) -> None:
 @pytest.mark.rule("S-35")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_call_that_drops_under_my_report_loses_no_word(app: App, channel: str) -> None:
-    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    pair = code_and_pin_spoken(dial_path(call(app, channel), *TO_SENT)[-1])
     phone: Any = call(app, channel)
-    walk(phone, "My report", *pair, "Speak", "1")
+    dial_path(phone, "My report", *pair, "Speak", "1")
     phone.hang_up_while_speaking(SOURCES[channel])
     assert states(app) == ["done", "due"]
     assert {row.report_id for row in app.rows(t.recording)} == {row.report_id for row in app.rows(t.report)}
@@ -137,7 +137,7 @@ def test_a_call_that_drops_under_my_report_loses_no_word(app: App, channel: str)
 @pytest.mark.rule("S-35")
 def test_nothing_is_recorded_of_who_has_no_code_and_pin(app: App) -> None:
     phone = call(app, "twilio_voice")
-    for screen in walk(phone, "My report", "48219303#", "7350#"):
+    for screen in dial_path(phone, "My report", "48219303#", "7350#"):
         assert "Speak" not in screen and not phone.records
     assert app.count(t.recording) == 0
 
@@ -145,7 +145,7 @@ def test_nothing_is_recorded_of_who_has_no_code_and_pin(app: App) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_second_recording_is_one_more(app: App, channel: str) -> None:
     phone = call(app, channel)
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     phone.speak(SOURCES[channel])
     phone.type("Say more")
     phone.press("1")
@@ -156,7 +156,7 @@ def test_a_second_recording_is_one_more(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_call_that_drops_while_somebody_speaks_loses_no_word(app: App, channel: str) -> None:
     phone: Any = call(app, channel)
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     phone.hang_up_while_speaking(SOURCES[channel])
     assert states(app) == ["done", "due"]
     assert place(app) == SOURCES[channel]
@@ -166,7 +166,7 @@ def test_a_call_that_drops_while_somebody_speaks_loses_no_word(app: App, channel
 def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: App) -> None:
     """Africa's Talking does not document whether it uses that address or the recording's."""
     phone: Any = call(app, "africastalking_voice")
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
     assert phone._send(phone._address("call"), ended).status_code == 200
     assert place(app) == SOURCES["africastalking_voice"]
@@ -176,7 +176,7 @@ def test_the_last_request_of_a_call_may_come_to_the_address_of_the_number(app: A
 def test_only_the_last_request_of_a_call_may_have_the_recording(app: App) -> None:
     """The request after the recording may come before its file is ready."""
     phone: Any = call(app, "africastalking_voice")
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     assert phone.speak("").text.startswith(NOT_RECORDED)
     assert phone.press("00").text == "Thank you. Goodbye."
     ended = {"isActive": "0", "recordingUrl": SOURCES["africastalking_voice"]}
@@ -189,7 +189,7 @@ def test_only_the_last_request_of_a_call_may_have_the_recording(app: App) -> Non
 def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
     """Nothing is said to go to staff, and the reporter can try again: perhaps they spoke too quietly."""
     phone: Any = call(app, channel)
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     assert phone.say_nothing().text == f"{NOT_RECORDED}\n1 Try again\n2 Answer questions\n0 Done\n00 Leave"
     assert states(app) == ["done"]
     assert phone.press("1").text.startswith(SPEAK)
@@ -200,9 +200,9 @@ def test_a_reporter_who_says_nothing_goes_on(app: App, channel: str) -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_silence_under_my_report(app: App, channel: str) -> None:
-    pair = code_and_pin_spoken(walk(call(app, channel), *TO_SENT)[-1])
+    pair = code_and_pin_spoken(dial_path(call(app, channel), *TO_SENT)[-1])
     phone: Any = call(app, channel)
-    walk(phone, "My report", *pair, "Speak", "1")
+    dial_path(phone, "My report", *pair, "Speak", "1")
     assert phone.say_nothing().text.startswith(f"{NOT_RECORDED}. In danger? Call police 111.\n1 Try again\n0 Back")
     assert phone.press("0").text.count("\n2 Speak\n") == 1
 
@@ -210,7 +210,7 @@ def test_silence_under_my_report(app: App, channel: str) -> None:
 @pytest.mark.rule("S-08")
 def test_two_zeros_leave_at_once_while_it_records(app: App) -> None:
     phone: Any = call(app, "twilio_voice")
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     phone.speak(SOURCES["twilio_voice"], "0")  # web waits for the second key
     ended = phone.press("0")
     assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
@@ -220,7 +220,7 @@ def test_two_zeros_leave_at_once_while_it_records(app: App) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_repeat_of_any_request_changes_nothing(app: App, channel: str) -> None:
     phone = call(app, channel)
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     assert phone.again().text == "Speak now. To end, press hash." and phone.records
     assert states(app) == ["expected"]
     thanks = phone.speak(SOURCES[channel])
@@ -234,16 +234,16 @@ def test_a_repeat_of_any_request_changes_nothing(app: App, channel: str) -> None
 def test_a_second_person_reaches_nothing_of_it(app: App, channel: str) -> None:
     """A call from the same phone has the same screens as any other, without address or id of the first recording."""
     tours = ((), ("1", "2", "3"), ("My report", "48219303#", "7350#"), ("4",))
-    fresh = [walk(call(app, channel, "+6785550102"), *tour) for tour in tours]
+    fresh = [dial_path(call(app, channel, "+6785550102"), *tour) for tour in tours]
     for finish in ("speak", "hang_up_while_speaking"):
         phone: Any = call(app, channel, "+6785550103")
-        walk(phone, *TO_SPEAK, "1")
+        dial_path(phone, *TO_SPEAK, "1")
         getattr(phone, finish)(SOURCES[channel])
         phone.drop_call()
         first = {row.recording_id for row in app.rows(t.recording)}
         for tour, seen in zip(tours, fresh, strict=True):
             second = call(app, channel, "+6785550103")
-            assert walk(second, *tour) == seen
+            assert dial_path(second, *tour) == seen
             answered = repr(second.verbs) + repr(second.heard)
             assert not any(one in answered for one in (*first, SOURCES[channel]))
 
@@ -251,7 +251,7 @@ def test_a_second_person_reaches_nothing_of_it(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_nothing_is_recorded_before_send(app: App, channel: str) -> None:
     phone = call(app, channel)
-    for screen in walk(phone, *TO_SENT[:-1]):
+    for screen in dial_path(phone, *TO_SENT[:-1]):
         assert "voice" not in screen and not phone.records
     assert app.count(t.recording) == 0
 
@@ -260,16 +260,18 @@ def test_no_country_that_does_not_allow_it_and_no_provider_that_cannot_records(r
     app = App(redis_url)
     try:
         for channel in CHANNELS:
-            assert "Add your words" not in walk(call(app, channel), *TO_SPEAK[:-1])[-1]
+            assert "Add your words" not in dial_path(call(app, channel), *TO_SPEAK[:-1])[-1]
     finally:
         app.close()
     text = SHIPPED.read_text(encoding="utf-8").replace("[[code]]", "[voice]\nrecordings = true\n\n[[code]]", 1)
     (tmp_path / "vu.toml").write_text(text, encoding="utf-8")
     app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(tmp_path)})
     try:
-        assert "Add your words" in walk(call(app, "twilio_voice"), *TO_SPEAK[:-1])[-1]
-        assert "Add your words" not in walk(call(app, "africastalking_voice"), *TO_SPEAK[:-1])[-1], "no address is set"
-        menu = walk(app.ussd("+6785550101", "ussd"), *TO_SENT)[-1]
+        assert "Add your words" in dial_path(call(app, "twilio_voice"), *TO_SPEAK[:-1])[-1]
+        assert "Add your words" not in dial_path(call(app, "africastalking_voice"), *TO_SPEAK[:-1])[-1], (
+            "no address is set"
+        )
+        menu = dial_path(app.ussd("+6785550101", "ussd"), *TO_SENT)[-1]
         assert "voice" not in menu
     finally:
         app.close()
@@ -277,7 +279,7 @@ def test_no_country_that_does_not_allow_it_and_no_provider_that_cannot_records(r
 
 def test_a_report_that_is_only_in_the_spool_has_no_recording(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = call(app, "twilio_voice")
-    walk(phone, *TO_SPEAK)
+    dial_path(phone, *TO_SPEAK)
     monkeypatch.setattr("gateway.conversation.recordings.recordings.expect", lambda *_: False)
     assert phone.press("1").text.startswith("Your voice cannot be recorded now")
     assert not phone.records
@@ -286,7 +288,7 @@ def test_a_report_that_is_only_in_the_spool_has_no_recording(app: App, monkeypat
 def test_a_recording_of_no_call_that_is_known_is_deleted_too(app: App) -> None:
     """Its report was purged, or nobody expected it: web stores its address, and the scheduler deletes it there."""
     phone: Any = call(app, "twilio_voice")
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     report, _, expected = phone.verbs[0].attributes["recordingStatusCallback"].partition("#")[0].partition("?id=")
     record = dict(phone.verbs[0].attributes)
     record["recordingStatusCallback"] = f"{report}?id=12"
@@ -303,7 +305,7 @@ def test_web_answers_that_it_could_not_store_it_so_that_it_is_sent_again(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone: Any = call(app, "twilio_voice")
-    walk(phone, *TO_SPEAK, "1")
+    dial_path(phone, *TO_SPEAK, "1")
     record = dict(phone.verbs[0].attributes)
 
     def unavailable(*_: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.conversation.turns import EARLY_SECONDS
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import PHONE, thread
+from tests.safeguarding.call_paths import PHONE, send_texts
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
 
@@ -35,7 +35,7 @@ def say(phone: KannelTexts, text: str, ago: int) -> str:
 @pytest.mark.rule("S-11")
 @pytest.mark.parametrize("ago", [30, 0, -EARLY_SECONDS + 1], ids=["slow line", "at once", "fast clock"])
 def test_a_repeat_from_before_our_answer_shows_the_screen_again(app: App, phone: KannelTexts, ago: int) -> None:
-    assert thread(phone, *TO_WORDS)[-1].startswith(OWN_WORDS)
+    assert send_texts(phone, *TO_WORDS)[-1].startswith(OWN_WORDS)
     first = say(phone, "1", ago)
     assert first.startswith(CONTACT)
     assert say(phone, "1", ago) == first
@@ -46,20 +46,20 @@ def test_a_repeat_from_before_our_answer_shows_the_screen_again(app: App, phone:
 @pytest.mark.parametrize("late", ["1", "1.", "1 = skip", "skip", "0", "0.", "0 = Back", "00.", "OO", "00 Leave"])
 def test_a_late_key_answers_nothing_however_it_is_written(app: App, phone: KannelTexts, late: str) -> None:
     """Its sender saw another screen; at the question for own words a key would skip it."""
-    asked = thread(phone, *TO_WORDS)[-1]
+    asked = send_texts(phone, *TO_WORDS)[-1]
     assert say(phone, late, 1000) == asked
-    assert thread(phone, "He follows me on the way to school", "No", "Send")[-1].startswith("Sent to ")
+    assert send_texts(phone, "He follows me on the way to school", "No", "Send")[-1].startswith("Sent to ")
     assert [body.data["narrative"] for body in app.bodies()][:1] == ["He follows me on the way to school"]
 
 
 def test_late_words_are_stored(app: App, phone: KannelTexts) -> None:
-    thread(phone, *TO_WORDS)
+    send_texts(phone, *TO_WORDS)
     assert say(phone, "1 man follows me", 1000).startswith(CONTACT)
 
 
 @pytest.mark.rule("S-11")
 def test_three_keys_at_once_do_not_send(app: App, phone: KannelTexts) -> None:
-    thread(phone, *TO_WORDS)
+    send_texts(phone, *TO_WORDS)
     seen = [say(phone, "1", 20)[:8] for _ in range(3)]
     assert seen == [CONTACT[:8], CONTACT[:8], SEND[:8]] and app.count(t.report) == 0
     assert say(phone, "1", 20).startswith(SEND) and app.count(t.report) == 0
@@ -68,36 +68,36 @@ def test_three_keys_at_once_do_not_send(app: App, phone: KannelTexts) -> None:
 @pytest.mark.rule("S-11")
 def test_a_slow_clock_locks_nobody_out(app: App, phone: KannelTexts) -> None:
     """Each repeat is shown the screen once; then the same key counts."""
-    thread(phone, *TO_WORDS)
+    send_texts(phone, *TO_WORDS)
     seen = [say(phone, "1", 600) for _ in range(5)]
     assert seen[-1].startswith("Sent to ") and app.count(t.report) == 1
 
 
 @pytest.mark.rule("S-11")
 def test_another_key_and_a_later_one_count(app: App, phone: KannelTexts) -> None:
-    thread(phone, *TO_WORDS)
+    send_texts(phone, *TO_WORDS)
     assert say(phone, "1", 30).startswith(CONTACT)
     assert say(phone, "No", 30).startswith(SEND)
     assert app.count(t.report) == 0
-    thread(phone, "00", *TO_WORDS)
+    send_texts(phone, "00", *TO_WORDS)
     assert say(phone, "1", 0).startswith(CONTACT)
     assert say(phone, "1", -EARLY_SECONDS - 1).startswith(SEND)
 
 
 def test_after_sent_another_text_of_a_slow_clock_is_taken_once(app: App, phone: KannelTexts) -> None:
     """Words after Sent show the home screen in place of it; the next text is handled there."""
-    thread(phone, *TO_WORDS, "1", "No", "Send", "He follows me on the way to school")
+    send_texts(phone, *TO_WORDS, "1", "No", "Send", "He follows me on the way to school")
     assert say(phone, "Tips", 600).startswith("In danger? Call police 111.\nTips. Who for?")
 
 
 @pytest.mark.rule("S-11")
 def test_without_a_time_of_the_provider_a_repeat_counts(app: App) -> None:
     """Nothing shows then when it was typed."""
-    assert thread(app.sms(PHONE), *TO_WORDS, "1", "1")[-1].startswith(SEND)
+    assert send_texts(app.sms(PHONE), *TO_WORDS, "1", "1")[-1].startswith(SEND)
 
 
 def test_words_that_are_sent_again_are_all_stored(app: App, phone: KannelTexts) -> None:
-    thread(phone, "hi", "Report", "Now")
+    send_texts(phone, "hi", "Report", "Now")
     for _ in range(2):
         say(phone, "he has a knife come now", 30)
     [pending] = app.pending_revisions()

@@ -15,9 +15,9 @@ import pytest
 import redis
 
 from reports.store import pending_submissions
-from tests.safeguarding.away import code_and_pin, later
+from tests.safeguarding.call_paths import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
+from tests.safeguarding.outages import code_and_pin, later
 from tests.safeguarding.second_person import NOSY, TEXTS, SharedPhone, dials, texts
-from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow

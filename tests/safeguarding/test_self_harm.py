@@ -14,7 +14,7 @@ from reports.store.schema import tables as t
 from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tests.safeguarding.walks import PHONE, number, thread, walk
+from tests.safeguarding.call_paths import PHONE, dial_path, number, send_texts
 from tests.support.app import App
 from tokaut.screens.combinations import load_catalogues, menu_languages, phone
 
@@ -77,30 +77,30 @@ WAYS = {
 @pytest.mark.parametrize("channel", ["simulator", "africastalking"])
 def test_each_screen_of_the_call_has_the_number_and_the_last_one_too(app: App, channel: str, way: str) -> None:
     replies = WAYS[way]
-    seen = walk(app.ussd(PHONE, channel), *replies)
+    seen = dial_path(app.ussd(PHONE, channel), *replies)
     after = seen[replies.index(LABEL) + 1 :]
     assert [text for text in after if HELPLINE not in text] == []
 
 
 def test_nobody_near_brings_the_care_screen_again(app: App) -> None:
-    seen = walk(app.ussd(PHONE), *WAYS["words and no"][:11])
+    seen = dial_path(app.ussd(PHONE), *WAYS["words and no"][:11])
     assert seen[-1].startswith("You matter. You can talk to someone now: Pikinini Helpline 163")
 
 
 def test_by_sms_the_last_text_has_the_number_and_says_how_to_delete(app: App) -> None:
     phone = app.sms(PHONE)
     way = ("No", LABEL, "It is about me", "13-15", "Shefa", "I do not want to live any more", "No", "Send", "0")
-    last = thread(phone, "REPORT", "1", *way)[-1]
+    last = send_texts(phone, "REPORT", "1", *way)[-1]
     assert HELPLINE in last and "Do the same in Sent." in last
 
 
 def test_leaving_is_the_same_neutral_sentence_as_for_everybody(app: App) -> None:
-    assert walk(app.ussd(PHONE), "Report", "No", LABEL, "00")[-1] == "Thank you. Goodbye."
+    assert dial_path(app.ussd(PHONE), "Report", "No", LABEL, "00")[-1] == "Thank you. Goodbye."
 
 
 def test_a_friend_is_asked_about_as_somebody_else(app: App) -> None:
-    walk(app.ussd(PHONE), *WAYS["a friend"])
-    walk(app.ussd(number(2)), *WAYS["done"])
+    dial_path(app.ussd(PHONE), *WAYS["a friend"])
+    dial_path(app.ussd(number(2)), *WAYS["done"])
     told: list[Any] = [kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"]
     assert [data["about"] for data in told] == ["child_i_know", "me"]
     assert {data["category"] for data in told} == {"self_harm"}
@@ -108,7 +108,7 @@ def test_a_friend_is_asked_about_as_somebody_else(app: App) -> None:
 
 
 def test_danger_now_asks_where_help_is_needed_whoever_it_is_about(app: App) -> None:
-    seen = walk(app.ussd(PHONE), *WAYS["in danger"])
+    seen = dial_path(app.ussd(PHONE), *WAYS["in danger"])
     assert any(text.startswith("Pikinini Helpline 163\nWhere is help needed?") for text in seen)
 
 
@@ -119,10 +119,10 @@ ABOUT = {"My child": "my_child", "A child I know": "child_i_know", "Another chil
 def test_in_danger_the_person_it_is_about_is_not_left_alone(app: App, label: str) -> None:
     """Staff read `with_someone` of the person it is about: the reporter is not asked who is near the reporter."""
     before = ("Report", "Now", "Go on", LABEL, "Shefa", label, "No", "Send", "1", "Not sure")
-    asked, care = walk(app.ussd(PHONE, "africastalking"), *before, "No")[-2:]
+    asked, care = dial_path(app.ussd(PHONE, "africastalking"), *before, "No")[-2:]
     assert asked.startswith("Pikinini Helpline 163\nIs someone with that person now?")
     assert all(words in care for words in ("stay with that person", "police 111", "Pikinini Helpline 163"))
-    thread(
+    send_texts(
         app.sms(number(2)), "REPORT", "1", *before[1:6], "1", "No", "Send", "Add more", "1", "Not sure", "Someone is"
     )
     app.submit_due_within(60)

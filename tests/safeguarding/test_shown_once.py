@@ -10,7 +10,7 @@ import pytest
 import redis
 import time_machine
 
-from tests.safeguarding.walks import CHANNELS, TO_SEND_SMS, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import CHANNELS, TO_SEND_SMS, TO_SENT, dial_path, number, send_texts
 from tests.support.app import App
 from tests.support.handsets_kannel import kannel_asks, kannel_says
 
@@ -22,7 +22,7 @@ HOME_SMS = "In danger? Call police 111.\n1 Report"
 
 
 def texted(app: App, n: int, *more: str) -> list[str]:
-    return thread(app.sms(number(n)), "hello", *TO_SEND_SMS, "Send", *more)
+    return send_texts(app.sms(number(n)), "hello", *TO_SEND_SMS, "Send", *more)
 
 
 @pytest.mark.rule("X-01")
@@ -30,7 +30,7 @@ def test_code_and_pin_on_a_later_page_are_reached_by_more_and_then_shown_no_more
     """In an alphabet that leaves little room, as Tongan, the first page of Sent ends before them."""
     app = App(redis_url, {"COUNTRIES": "to", "TOKAUT_DRAFT_LANGUAGES": "to"})
     keys = ("Language", "Lea faka-Tonga", "1", "2", "98", "3", "1", "4", "1", "98", "1", "98", "1", *["98"] * 3)
-    *before, sent, second, third, last = walk(app.ussd("+6767712301", "simulator", "*384*276#"), *keys)
+    *before, sent, second, third, last = dial_path(app.ussd("+6767712301", "simulator", "*384*276#"), *keys)
     assert "ʻave" in sent
     assert CODE.search(second)
     assert not any(map(CODE.search, [*before, sent, third, last]))
@@ -42,7 +42,7 @@ def test_code_and_pin_on_a_later_page_are_reached_by_more_and_then_shown_no_more
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("odd", [("x",), ("9",), ("x", "y"), ("x", "y", "z", "1"), ("98",), (" ",)])
 def test_by_ussd_what_is_not_understood_brings_them_no_more(app: App, channel: str, odd: tuple[str, ...]) -> None:
-    seen = walk(app.ussd(number(1), channel), *TO_SENT, *odd)
+    seen = dial_path(app.ussd(number(1), channel), *TO_SENT, *odd)
     assert CODE.search(seen[len(TO_SENT)])
     assert not any(map(CODE.search, seen[len(TO_SENT) + 1 :]))
     if not odd[-1].strip():
@@ -52,7 +52,7 @@ def test_by_ussd_what_is_not_understood_brings_them_no_more(app: App, channel: s
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_repeat_of_the_same_request_brings_the_same_bytes(app: App, channel: str) -> None:
     phone = app.ussd(number(1), channel)
-    sent = walk(phone, *TO_SENT)[-1]
+    sent = dial_path(phone, *TO_SENT)[-1]
     assert phone.again().text == sent
     phone.type("x")
     assert not CODE.search(phone.again().text)
@@ -61,7 +61,7 @@ def test_a_repeat_of_the_same_request_brings_the_same_bytes(app: App, channel: s
 def test_a_path_that_goes_nowhere_brings_them_no_more(app: App) -> None:
     """Africa's Talking: the same session id, with a path that does not continue the stored one."""
     phone = app.ussd(number(1), "africastalking")
-    walk(phone, *TO_SENT)
+    dial_path(phone, *TO_SENT)
     phone.path = ["7", "7"]
     seen = phone.again().text
     assert seen.startswith("Sent to Pikinini Helpline.")
@@ -77,9 +77,9 @@ def test_by_sms_the_code_is_there_once_and_within_five_minutes(app: App) -> None
         assert "Within 5 min" not in seen
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.sms(number(3))
-        thread(phone, "hello", *TO_SEND_SMS, "Send")
+        send_texts(phone, "hello", *TO_SEND_SMS, "Send")
         clock.shift(timedelta(seconds=7 * 60 + 1))
-        seen = thread(phone, "2")[0]
+        seen = send_texts(phone, "2")[0]
         assert not CODE.search(seen)
         assert "Within 5 min" not in seen
         assert "1 Add more" in seen
@@ -89,9 +89,9 @@ def test_by_sms_the_code_comes_for_an_answer_of_five_minutes_that_was_a_minute_e
     assert "2 Within 5 min: code" in texted(app, 1)[-1]
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.sms(number(3))
-        thread(phone, "hello", *TO_SEND_SMS, "Send")
+        send_texts(phone, "hello", *TO_SEND_SMS, "Send")
         clock.shift(timedelta(minutes=6))
-        assert CODE.search(thread(phone, "2")[0])
+        assert CODE.search(send_texts(phone, "2")[0])
 
 
 @pytest.mark.product(parts=2)
@@ -99,35 +99,35 @@ def test_by_sms_the_code_comes_for_an_answer_of_five_minutes_that_was_a_minute_e
 @pytest.mark.parametrize("text", ["hi", "ok", "?", "👍", "reprot", "hello", "halo"])
 @pytest.mark.parametrize("first", [(), ("2",)])
 def test_a_word_that_is_no_key_gets_what_any_phone_gets(app: App, text: str, first: tuple[str, ...]) -> None:
-    fresh = thread(app.sms(number(1)), text, "1", "2")
+    fresh = send_texts(app.sms(number(1)), text, "1", "2")
     phone = app.sms(number(2))
-    thread(phone, "hello", *TO_SEND_SMS, "Send", *first)
-    assert thread(phone, text, "1", "2") == fresh
+    send_texts(phone, "hello", *TO_SEND_SMS, "Send", *first)
+    assert send_texts(phone, text, "1", "2") == fresh
 
 
 @pytest.mark.rule("S-22")
 @pytest.mark.parametrize("words", [WORDS, "he is here"])
 def test_words_typed_right_after_send_reach_the_report_and_show_nothing(app: App, words: str) -> None:
     phone = app.sms(number(1))
-    thread(phone, "hello", *TO_SEND_SMS, "Send")
-    assert thread(phone, words)[0].startswith(HOME_SMS)
-    assert thread(phone, "He said it twice")[0].startswith(HOME_SMS)
+    send_texts(phone, "hello", *TO_SEND_SMS, "Send")
+    assert send_texts(phone, words)[0].startswith(HOME_SMS)
+    assert send_texts(phone, "He said it twice")[0].startswith(HOME_SMS)
     app.submit_due_within(60)
     last = max(app.bodies(), key=lambda kept: kept.revision)
     said = str(last.data)
     assert words in said
     assert "He said it twice" in said
     assert len({kept.report_id for kept in app.bodies()}) == 1
-    assert thread(phone, "1")[0].startswith("Are you or a child in danger?"), "what is shown is what a key chooses"
+    assert send_texts(phone, "1")[0].startswith("Are you or a child in danger?"), "what is shown is what a key chooses"
 
 
 def test_words_long_after_send_are_words_of_their_own(app: App) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
-        fresh = thread(app.sms(number(1)), WORDS)
+        fresh = send_texts(app.sms(number(1)), WORDS)
         phone = app.sms(number(2))
-        thread(phone, "hello", *TO_SEND_SMS, "Send")
+        send_texts(phone, "hello", *TO_SEND_SMS, "Send")
         clock.shift(timedelta(minutes=11))
-        assert thread(phone, WORDS) == fresh
+        assert send_texts(phone, WORDS) == fresh
         assert any(WORDS in str(kept.data) for kept in app.pending_revisions())
 
 
@@ -139,7 +139,7 @@ def lasting(redis_url: str) -> list[float]:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_by_ussd_a_session_ends_three_minutes_after_send(app: App, redis_url: str, channel: str) -> None:
     phone = app.ussd(number(1), channel)
-    walk(phone, *TO_SENT, WORDS)
+    dial_path(phone, *TO_SENT, WORDS)
     assert max(lasting(redis_url)) <= 180
 
 
@@ -151,7 +151,7 @@ def test_by_sms_texts_of_anybody_do_not_keep_a_session_beyond_half_an_hour(app: 
 # Kannel without an operation
 
 
-class Blind:
+class TextOnlyKannel:
     """A network that sends only a text. `dials`: the text of a dial."""
 
     def __init__(self, app: App, phone: str, dials: str) -> None:
@@ -161,8 +161,8 @@ class Blind:
         return self.type(self._dials)
 
     def type(self, reply: str) -> Any:
-        door = f"/hooks/kannel/{self._app.plan.secrets.kannel}/ussd"
-        answer = kannel_asks(self._app.http, door, kannel_says(self._phone, "*111*163#", reply))
+        endpoint = f"/hooks/kannel/{self._app.plan.secrets.kannel}/ussd"
+        answer = kannel_asks(self._app.http, endpoint, kannel_says(self._phone, "*111*163#", reply))
         assert answer.status_code == 200
         return answer
 
@@ -174,9 +174,9 @@ DIALS = ("*111*163#", "*111*163", "111*163#", "111*163", "163", "*163#", "163#",
 @pytest.mark.rule("S-04")
 @pytest.mark.parametrize("dials", DIALS)
 def test_without_an_operation_every_form_of_a_dial_begins_anew(app: App, redis_url: str, dials: str) -> None:
-    fresh = walk(app.ussd(number(1), "kannel"))[0]
-    phone = Blind(app, number(2), dials)
-    seen = walk(phone, *TO_SENT)
+    fresh = dial_path(app.ussd(number(1), "kannel"))[0]
+    phone = TextOnlyKannel(app, number(2), dials)
+    seen = dial_path(phone, *TO_SENT)
     assert seen[0] == fresh
     assert CODE.search(seen[-1])
     assert max(lasting(redis_url)) <= 900
@@ -189,21 +189,21 @@ def test_without_an_operation_every_form_of_a_dial_begins_anew(app: App, redis_u
 @pytest.mark.parametrize("text", ["*111*163#", "*111*163", "111*163#"])
 def test_the_neutral_form_takes_a_code_with_its_marks_for_a_dial(app: App, text: str) -> None:
     phone = app.ussd(number(1), "ussd")
-    home = walk(phone, *TO_SENT)[0]
+    home = dial_path(phone, *TO_SENT)[0]
     assert phone.type(text).text == home
 
 
 def test_where_the_operation_is_named_digits_are_a_reply(app: App) -> None:
     """A PIN may equal the end of a service code."""
     for channel in ("ussd", "kannel"):
-        assert "PIN" in walk(app.ussd(number(1), channel), "My report", "163")[-1]
-        assert "Who, where" not in walk(app.ussd(number(2), channel), *TO_SENT, "163")[-1]
+        assert "PIN" in dial_path(app.ussd(number(1), channel), "My report", "163")[-1]
+        assert "Who, where" not in dial_path(app.ussd(number(2), channel), *TO_SENT, "163")[-1]
 
 
 @pytest.mark.parametrize("text", ["", "*111*163#", "111*163", "163", "163#"])
 def test_a_new_call_under_an_old_id_of_africas_talking_begins_anew(app: App, text: str) -> None:
     phone = app.ussd(number(1), "africastalking")
-    home, danger = walk(phone, *TO_SENT)[:2]
+    home, danger = dial_path(phone, *TO_SENT)[:2]
     phone.path = [text] if text else []
     assert phone.again().text == home
     assert phone.type("1").text == danger

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from reports.store.schema import tables as t
-from tests.safeguarding.away import code_and_pin
-from tests.safeguarding.walks import CHANNELS, PHONE, TO_SENT, number, walk
+from tests.safeguarding.call_paths import CHANNELS, PHONE, TO_SENT, dial_path, number
+from tests.safeguarding.outages import code_and_pin
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -29,12 +29,12 @@ LINES = {
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_each_state_is_told_in_words_that_promise_nothing(app: App, channel: str) -> None:
     """An unread report is described as unread; until it is closed, each line has the number to call in danger."""
-    code, pin = code_and_pin(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE, channel), *TO_SENT)[-1])
     for n, (state, line) in enumerate(LINES.items()):
         with app.database.write() as connection:
             connection.execute(update(t.report).values(state=state, desk="vu-pikinini"))
         phone = app.ussd(number(n), channel)
-        seen = walk(phone, "My report", code, pin)[-1]
+        seen = dial_path(phone, "My report", code, pin)[-1]
         if state == "closed":
             assert seen.split("\n")[0] == "Closed by Pikinini Helpline. Did it help?"
             seen = phone.type("Skip").text

@@ -23,9 +23,9 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.spool import SpoolWriteError
-from tests.safeguarding.away import code_and_pin, database_away, empty, later, redis_away
+from tests.safeguarding.call_paths import PHONE, TO_SEND, TO_SEND_SMS, dial_path, number, send_texts
+from tests.safeguarding.outages import code_and_pin, database_unavailable, empty, later, redis_unavailable
 from tests.safeguarding.test_waiting_words import at_text
-from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
 from tests.support.handsets_twilio import TwilioTexts
@@ -51,10 +51,10 @@ def by_text(app: App, words: str = "STOP") -> requests.Response:
     return phone.post()
 
 
-def by_notice(app: App, door: str = "optout", phone: str = PHONE) -> requests.Response:
+def by_notice(app: App, post_webhook: str = "optout", phone: str = PHONE) -> requests.Response:
     """Post Africa's Talking's notice: it has answered STOP for us, or an SMS of ours failed because of STOP."""
     form = {"phoneNumber": phone, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
-    return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
+    return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{post_webhook}", data=form)
 
 
 def by_twilio(app: App) -> requests.Response:
@@ -72,7 +72,7 @@ WAYS = pytest.mark.parametrize("stop", [by_text, by_notice, by_twilio])
 @pytest.fixture
 def reported(app: App) -> str:
     """Send a report that allows SMS, and return its id."""
-    assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    assert dial_path(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
     app.parts.housekeeping.once()
     [report] = app.rows(t.report)
     return str(report.report_id)
@@ -94,12 +94,12 @@ def answered(app: App, report_id: str) -> None:
 def clock(app: App, database: Database) -> AnswerNotices:
     """Return answer notices with a provider that accepts nothing, so that SMS stay in `outgoing`."""
 
-    class Silent(SmsDispatcher):
+    class DiscardingDispatcher(SmsDispatcher):
         def send(self, sms_id: str) -> bool:
             return bool(sms_id)
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
-    sms_dispatcher = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
+    sms_dispatcher = DiscardingDispatcher(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
     return AnswerNotices(
         database, keys, app.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, sms_dispatcher
     )
@@ -164,26 +164,26 @@ def test_start_takes_it_back_for_a_report_of_the_day_before(
 def test_who_chooses_to_be_texted_after_stop_is_texted(app: App, stop: Stop) -> None:
     """The choice says that an SMS will come."""
     stop(app)
-    assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    assert dial_path(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
     [report] = app.rows(t.report)
     answered(app, str(report.report_id))
     assert app.count(t.outgoing) == 1
 
 
 def test_who_chooses_it_in_my_report_has_taken_stop_back(app: App) -> None:
-    sent = walk(app.ussd(PHONE), *TO_SEND, "Send")[-1]
+    sent = dial_path(app.ussd(PHONE), *TO_SEND, "Send")[-1]
     app.parts.housekeeping.once()
     by_text(app)
     code, pin = code_and_pin(sent)
     assert app.count(t.optout) == 1
-    walk(app.ussd(PHONE), "My report", code, pin, "Contact", "SMS 7am-9pm")
+    dial_path(app.ussd(PHONE), "My report", code, pin, "Contact", "SMS 7am-9pm")
     assert app.count(t.optout) == 0
 
 
 @pytest.mark.parametrize("contact", ["No", "Call 7am-9pm"])
 def test_another_choice_takes_no_stop_back(app: App, reported: str, contact: str) -> None:
     by_text(app)
-    walk(app.ussd(PHONE), *TO_SEND[:-1], contact, "Send")
+    dial_path(app.ussd(PHONE), *TO_SEND[:-1], contact, "Send")
     answered(app, reported)
     assert app.count(t.outgoing) == 0
 
@@ -198,7 +198,7 @@ def test_another_numbers_stop_is_no_ones_else(app: App, reported: str) -> None:
 
 @WAYS
 def test_stop_with_the_database_away_is_kept_in_the_spool(app: App, reported: str, stop: Stop) -> None:
-    with database_away(app):
+    with database_unavailable(app):
         assert stop(app).status_code == 200
     app.parts.housekeeping.once()
     assert app.parts.spool.names() == []
@@ -221,7 +221,7 @@ def test_nothing_is_decided_before_web_has_said_by_which_key(app: App, reported:
 
 @pytest.mark.parametrize("start_meets_it", [True, False], ids=["START too", "START alone does not"])
 def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, start_meets_it: bool) -> None:
-    with database_away(app):
+    with database_unavailable(app):
         by_text(app)
         app.parts.housekeeping.once()
         if start_meets_it:
@@ -235,7 +235,7 @@ def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, start_meet
 
 def test_a_start_in_the_spool_takes_no_second_stop_back(app: App) -> None:
     by_text(app)
-    with database_away(app):
+    with database_unavailable(app):
         by_text(app, "START")
     by_text(app)
     app.parts.housekeeping.once()
@@ -246,7 +246,7 @@ def test_a_start_in_the_spool_takes_no_second_stop_back(app: App) -> None:
 @WAYS
 def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, stop: Stop) -> None:
     """The answer is 503, so the provider repeats the notice."""
-    with database_away(app), spool_full(app):
+    with database_unavailable(app), spool_full(app):
         assert stop(app).status_code == 503
     assert app.count(t.optout) == 0
     assert stop(app).status_code == 200
@@ -260,12 +260,12 @@ def test_a_notice_about_a_name_is_no_text_for_staff(app: App) -> None:
 
 
 def test_what_a_delivery_report_says_besides_holds_up_nothing(app: App) -> None:
-    with database_away(app), spool_full(app):
+    with database_unavailable(app), spool_full(app):
         assert by_notice(app, "delivery").status_code == 200
 
 
 def test_stop_holds_at_once_where_the_conversation_has_to_wait(app: App, reported: str) -> None:
-    with redis_away(app):
+    with redis_unavailable(app):
         assert by_text(app).status_code == 200
         assert app.count(t.optout) == 1
         answered(app, reported)
@@ -282,21 +282,21 @@ IN_THE_MIDDLE = ("REPORT", "1", "Soon", "Asks photos, money", "Me")
 @pytest.mark.parametrize("word", ["STOP", "end", "Quit", "CANCEL", "unsubscribe", "arrêt"])
 def test_stop_in_the_middle_of_a_report_ends_it_beside_the_opt_out(app: App, word: str) -> None:
     """A person who then picks up the phone and texts gets the home screen, as on any phone."""
-    home = thread(app.sms(number(7)), "hi")
+    home = send_texts(app.sms(number(7)), "hi")
     phone = app.sms(PHONE)
-    assert thread(phone, *IN_THE_MIDDLE)[-1].startswith("How old are you?")
-    assert thread(phone, word) == [""], "a reply would make the phone sound"
+    assert send_texts(phone, *IN_THE_MIDDLE)[-1].startswith("How old are you?")
+    assert send_texts(phone, word) == [""], "a reply would make the phone sound"
     assert app.count(t.optout) == 1
-    assert thread(phone, "hi") == home
-    assert thread(phone, "2")[-1].startswith("In danger?"), "an answer to the report that was left"
+    assert send_texts(phone, "hi") == home
+    assert send_texts(phone, "2")[-1].startswith("In danger?"), "an answer to the report that was left"
 
 
 def test_the_first_word_of_a_label_is_no_stop(app: App) -> None:
     """In Bislama *stap* is to be or to stay: *Stap sef* is a choice of the home screen."""
     phone = app.sms(PHONE)
-    home = thread(phone, "halo")[-1]
+    home = send_texts(phone, "halo")[-1]
     assert "2 Stap sef" in home
-    assert thread(phone, "Stap", "Stap sef")[0].startswith("Sori, traem bakegen.")
+    assert send_texts(phone, "Stap", "Stap sef")[0].startswith("Sori, traem bakegen.")
     assert app.count(t.optout) == 0
 
 
@@ -315,7 +315,7 @@ def test_stop_at_the_provider_ends_the_conversation_too(app: App) -> None:
 def test_stop_after_danger_now_tells_the_helpline_as_leaving_does(app: App) -> None:
     for n, word in enumerate(("STOP", "00")):
         phone = app.sms(number(n))
-        thread(phone, "REPORT", "1", "Now", "Go on", "Asks photos, money", "Shefa", word)
+        send_texts(phone, "REPORT", "1", "Now", "Go on", "Asks photos, money", "Shefa", word)
     waiting = app.pending_revisions()
     assert [one.data["completeness"] for one in waiting] == ["incomplete", "incomplete"]
     app.submit_due_within(601)
@@ -324,7 +324,7 @@ def test_stop_after_danger_now_tells_the_helpline_as_leaving_does(app: App) -> N
 
 def test_stop_after_send_files_what_was_gathered(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "REPORT", *TO_SEND_SMS, "Send", "Add more", "Answer questions", "Photos")
+    send_texts(phone, "REPORT", *TO_SEND_SMS, "Send", "Add more", "Answer questions", "Photos")
     assert app.count(t.pending) > 0
     phone.text("STOP")
     app.submit_due_within(0)
@@ -342,10 +342,10 @@ def allowed(app: App) -> list[int]:
 @WAYS
 def test_stop_ends_contact_for_the_reports_of_the_last_day(app: App, stop: Stop) -> None:
     """By SMS nothing else can: the reporter may have no access code."""
-    assert thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
-    walk(app.ussd(PHONE), *TEXT_ME)
-    walk(app.ussd(PHONE), *TO_SEND, "Send")
-    walk(app.ussd(number(7)), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    assert send_texts(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
+    dial_path(app.ussd(PHONE), *TEXT_ME)
+    dial_path(app.ussd(PHONE), *TO_SEND, "Send")
+    dial_path(app.ussd(number(7)), *TO_SEND[:-1], "Call 8am-4pm", "Send")
     with later(hours=20):
         assert stop(app).status_code == 200
     assert allowed(app) == [0, 0]
@@ -357,9 +357,9 @@ def test_stop_ends_contact_for_the_reports_of_the_last_day(app: App, stop: Stop)
 @WAYS
 def test_stop_ends_contact_that_this_phone_allowed_under_my_report(app: App, stop: Stop, chosen: str) -> None:
     """The report was sent from another phone, or two days before."""
-    code, pin = code_and_pin(walk(app.ussd(number(7)), *TO_SEND, "Send")[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(number(7)), *TO_SEND, "Send")[-1])
     app.parts.housekeeping.once()
-    walk(app.ussd(PHONE), "My report", code, pin, "Contact", chosen)
+    dial_path(app.ussd(PHONE), "My report", code, pin, "Contact", chosen)
     assert allowed(app) == [1]
     with later(hours=20):
         assert stop(app).status_code == 200
@@ -367,15 +367,15 @@ def test_stop_ends_contact_that_this_phone_allowed_under_my_report(app: App, sto
 
 
 def test_stop_ends_no_contact_that_another_phone_allowed_under_my_report(app: App) -> None:
-    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SEND, "Send")[-1])
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE), *TO_SEND, "Send")[-1])
     app.parts.housekeeping.once()
-    walk(app.ussd(number(7)), "My report", code, pin, "Contact", "Call 7am-9pm")
+    dial_path(app.ussd(number(7)), "My report", code, pin, "Contact", "Call 7am-9pm")
     by_text(app)
     assert allowed(app) == [1]
 
 
 def test_an_sms_that_failed_because_of_an_earlier_stop_ends_no_calls(app: App) -> None:
-    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    dial_path(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
     made = app.plan.settings
     account = Account(made["TWILIO_ACCOUNT_SID"], made["TWILIO_AUTH_TOKEN"])
     failed = {"To": PHONE, "From": "163", "MessageStatus": "failed", "ErrorCode": "21610"}
@@ -387,8 +387,8 @@ def test_an_sms_that_failed_because_of_an_earlier_stop_ends_no_calls(app: App) -
 
 @WAYS
 def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: Stop) -> None:
-    with database_away(app):
-        assert walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
+    with database_unavailable(app):
+        assert dial_path(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
         assert stop(app).status_code == 200
     with patch.object(app.parts.spool, "drain", return_value=0):
         app.parts.housekeeping.once()
@@ -400,8 +400,8 @@ def test_stop_with_the_database_away_ends_calls_once_it_is_back(app: App, stop: 
 
 @WAYS
 def test_stop_ends_contact_for_a_report_in_the_spool_of_another_host(app: App, stop: Stop) -> None:
-    with database_away(app):
-        assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    with database_unavailable(app):
+        assert dial_path(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
     with patch.object(app.parts.spool, "names", return_value=[]), patch.object(contact_requests, "RETRY_SECONDS", 0):
         assert stop(app).status_code == 200
         app.parts.housekeeping.once()
@@ -424,8 +424,8 @@ def test_stop_waits_two_days_for_a_report_that_no_host_stores(app: App) -> None:
 
 @WAYS
 def test_stop_without_redis_ends_calls_once_it_is_back(app: App, stop: Stop) -> None:
-    walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
-    with redis_away(app):
+    dial_path(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    with redis_unavailable(app):
         assert stop(app).status_code == 200
     assert app.count(t.optout) == 1
     app.parts.housekeeping.once()
@@ -435,8 +435,8 @@ def test_stop_without_redis_ends_calls_once_it_is_back(app: App, stop: Stop) -> 
 @WAYS
 def test_a_repeated_stop_sends_staff_nothing_again(app: App, stop: Stop) -> None:
     for _ in range(2):
-        walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
-    assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        dial_path(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")
+    assert send_texts(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
     stop(app)
     sent, entries = app.count(t.message), len(app.parts.journal.since(0).erasures)
     assert allowed(app) == [0, 0, 0] and sent
@@ -446,14 +446,14 @@ def test_a_repeated_stop_sends_staff_nothing_again(app: App, stop: Stop) -> None
     assert app.count(t.message) == sent
     assert len(app.parts.journal.since(0).erasures) == entries + 2, "the opt-outs alone"
     with later(minutes=3):
-        assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        assert send_texts(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
         stop(app)
     assert allowed(app) == [0, 0, 0] and app.count(t.message) > sent
 
 
 def test_a_notice_that_is_repeated_while_redis_is_away_withdraws_a_request_once(app: App) -> None:
-    thread(app.sms(PHONE), "call me", "2")
-    with redis_away(app):
+    send_texts(app.sms(PHONE), "call me", "2")
+    with redis_unavailable(app):
         by_notice(app)
         sent = app.count(t.message)
         with later(minutes=1):
@@ -465,20 +465,20 @@ def test_a_notice_that_is_repeated_while_redis_is_away_withdraws_a_request_once(
 @pytest.mark.parametrize("asked", ["a report", "a request", "new hours", "a report begun before"])
 def test_a_stop_that_waited_for_redis_ends_no_calls_allowed_after_it(app: App, asked: str) -> None:
     if asked == "new hours":
-        thread(app.sms(PHONE), "call me", "2")
+        send_texts(app.sms(PHONE), "call me", "2")
     caller = app.ussd(PHONE)
     if asked == "a report begun before":
-        walk(caller, *TO_SEND[:-1])
-    with redis_away(app):
+        dial_path(caller, *TO_SEND[:-1])
+    with redis_unavailable(app):
         assert by_text(app).status_code == 200
     with later(seconds=30):
         if asked == "a report begun before":
             caller.type("Call 8am-4pm")
             assert caller.type("Send").text.startswith("Sent to ")
         elif asked == "a report":
-            assert walk(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
+            assert dial_path(app.ussd(PHONE), *TO_SEND[:-1], "Call 8am-4pm", "Send")[-1].startswith("Sent to ")
         else:
-            assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+            assert send_texts(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
         app.parts.housekeeping.once()
     assert [row.waiting for row in app.rows(t.inbound)] == [None]
     assert allowed(app) == ([1] if asked == "new hours" else [])
@@ -498,7 +498,7 @@ def by_at(app: App, *words: str) -> None:
 
 
 def by_kannel(app: App, *words: str) -> None:
-    thread(texts(app), *words)
+    send_texts(texts(app), *words)
 
 
 BOTH = pytest.mark.parametrize(("say", "stop"), [(by_kannel, by_text), (by_at, by_notice)], ids=["text", "notice"])
@@ -510,7 +510,7 @@ Say = Callable[..., None]
 def test_a_stop_that_waited_for_redis_ends_no_conversation_after_it(
     app: App, say: Say, stop: Stop, begun: tuple[str, ...]
 ) -> None:
-    with redis_away(app):
+    with redis_unavailable(app):
         assert stop(app).status_code == 200
     with later(seconds=30):
         say(app, *begun)
@@ -531,7 +531,7 @@ def test_a_stop_that_waited_for_redis_deletes_what_waited_before_it(
 ) -> None:
     say(app, *begun)
     with later(seconds=30):
-        with redis_away(app):
+        with redis_unavailable(app):
             assert stop(app).status_code == 200
         app.parts.housekeeping.once()
         say(app, "Send", "hi", *TO_SEND_SMS[:4])
@@ -551,7 +551,7 @@ def test_the_last_word_counts_whichever_waited_for_redis(
 ) -> None:
     for word, name in ((first, "the first"), (second, "the second")):
         if waits in ("both", name):
-            with redis_away(app):
+            with redis_unavailable(app):
                 assert by_text(app, word).status_code == 200
         else:
             by_text(app, word)
@@ -565,8 +565,8 @@ def test_a_stop_that_its_provider_delayed_ends_what_came_before_it_alone(app: Ap
     stop, phone = texts(app), texts(app)
     stop.write("STOP")
     with later(hours=2):
-        assert thread(phone, "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
-        thread(phone, "HELP", WORDS)
+        assert send_texts(phone, "hi", "Report", *CALL_ME[1:])[-1].startswith("Sent to ")
+        send_texts(phone, "HELP", WORDS)
         answer = stop.post()
         assert (answer.status_code, answer.text) == (200, "")
         assert app.count(t.optout) == 1 and allowed(app) == []
@@ -580,7 +580,7 @@ def test_a_start_that_its_provider_delayed_takes_no_later_stop_back(app: App, wa
     start.write("START")
     with later(hours=2):
         by_text(app)
-        with redis_away(app) if waits else nullcontext():
+        with redis_unavailable(app) if waits else nullcontext():
             assert start.post().status_code == 200
         app.parts.housekeeping.once()
     assert app.count(t.optout) == 1
@@ -590,8 +590,8 @@ def test_a_delayed_stop_without_redis_ends_no_request_after_it(app: App) -> None
     stop = texts(app)
     stop.write("STOP")
     with later(hours=2):
-        assert thread(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
-        with redis_away(app):
+        assert send_texts(app.sms(PHONE), "call me", "2")[-1].startswith("Done.")
+        with redis_unavailable(app):
             assert stop.post().status_code == 200
         app.parts.housekeeping.once()
         assert app.count(t.optout) == 1 and allowed(app) == []
@@ -599,8 +599,8 @@ def test_a_delayed_stop_without_redis_ends_no_request_after_it(app: App) -> None
 
 def test_a_stop_whose_time_is_years_ago_counts_from_when_it_came(app: App) -> None:
     """No network keeps an SMS for so long: the clock of its provider is wrong."""
-    thread(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])
-    thread(app.sms(PHONE), "call me", "2")
+    send_texts(app.sms(PHONE), "hi", "Report", *CALL_ME[1:])
+    send_texts(app.sms(PHONE), "call me", "2")
     stop = texts(app)
     with later(days=-400):
         stop.write("STOP")
@@ -625,7 +625,7 @@ def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(ap
 def test_a_start_that_its_provider_repeats_without_redis_takes_no_later_stop_back(app: App) -> None:
     start = texts(app)
     start.write("START")
-    with redis_away(app):
+    with redis_unavailable(app):
         for post in (start.post, partial(by_text, app), start.post):
             assert post().status_code == 200
     app.parts.housekeeping.once()
@@ -635,7 +635,7 @@ def test_a_start_that_its_provider_repeats_without_redis_takes_no_later_stop_bac
 @BOTH
 def test_words_that_waited_with_a_later_stop_are_deleted(app: App, say: Say, stop: Stop) -> None:
     """Both are replayed at the same time; the words are older all the same."""
-    with redis_away(app):
+    with redis_unavailable(app):
         say(app, WORDS)
         with later(seconds=30):
             assert stop(app).status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.safeguarding.walks import PHONE, TO_SEND, thread
+from tests.safeguarding.call_paths import PHONE, TO_SEND, send_texts
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-11")]
@@ -17,7 +17,7 @@ FIRST, PART, SECOND = "My uncle Samuel comes at night", "and he has a key to the
 
 
 def sent(app: App, *texts: str) -> Any:
-    replies = thread(app.sms(PHONE), *texts)
+    replies = send_texts(app.sms(PHONE), *texts)
     assert any(reply.startswith("Sent to ") for reply in replies), replies
     return next(one.data for one in app.bodies() if one.hotline == "vu-pikinini" and one.data["sent_at"])
 
@@ -50,22 +50,22 @@ def test_words_that_were_not_taken_back_go_with_their_continuation(app: App) -> 
 def test_words_of_an_interrupted_report_are_sent_unless_they_were_taken_back(
     app: App, taken_back: tuple[str, ...], narrative: str | None
 ) -> None:
-    thread(app.sms(PHONE), *TO_WORDS, FIRST, *taken_back, "00")
+    send_texts(app.sms(PHONE), *TO_WORDS, FIRST, *taken_back, "00")
     data = sent(app, *TO_WORDS, "1", "No", "Send")
     assert data["narrative"] == narrative
     assert ("Samuel" in json.dumps(data)) == (narrative == FIRST)
 
 
 def test_after_back_the_words_are_asked_for_as_if_none_had_come(app: App) -> None:
-    asked = thread(app.sms(PHONE), *TO_WORDS)[-1]
-    assert thread(app.sms(PHONE), FIRST, "0")[-1] == asked
+    asked = send_texts(app.sms(PHONE), *TO_WORDS)[-1]
+    assert send_texts(app.sms(PHONE), FIRST, "0")[-1] == asked
 
 
 IN_DANGER = ("hi", "Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me")
 
 
 def after_silence(app: App, *texts: str) -> Any:
-    thread(app.sms(PHONE), *IN_DANGER, *texts)
+    send_texts(app.sms(PHONE), *IN_DANGER, *texts)
     app.submit_due_within(601)
     [body] = app.bodies()
     return body.data
@@ -98,7 +98,7 @@ def test_in_danger_words_stay_until_they_are_replaced_or_skipped(
 
 @pytest.mark.rule("S-12")
 def test_back_from_now_takes_the_words_back_with_the_promise(app: App) -> None:
-    thread(app.sms(PHONE), *IN_DANGER, FIRST, *["0"] * 6)
+    send_texts(app.sms(PHONE), *IN_DANGER, FIRST, *["0"] * 6)
     app.submit_due_within(1801)
     assert app.bodies() == []
     data = sent(app, "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
@@ -107,6 +107,6 @@ def test_back_from_now_takes_the_words_back_with_the_promise(app: App) -> None:
 
 @pytest.mark.rule("S-12")
 def test_words_of_an_interrupted_report_in_danger_stay(app: App) -> None:
-    thread(app.sms(PHONE), *IN_DANGER, FIRST, "0", "00")
+    send_texts(app.sms(PHONE), *IN_DANGER, FIRST, "0", "00")
     data = sent(app, *IN_DANGER, "1", "No", "Send")
     assert data["narrative"] == FIRST

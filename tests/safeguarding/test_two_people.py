@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import time_machine
 
+from tests.safeguarding.call_paths import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
 from tests.safeguarding.second_person import RelayedTexts
-from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
 from tests.support.app import App
 from tests.support.handsets import AfricasTalking, JsonUssd
 from tests.support.handsets_kannel import KannelTexts, KannelUssd, kannel_asks, kannel_says
@@ -48,7 +48,7 @@ class CodeAsText(AfricasTalking):
 
 
 @dataclass
-class NoEvent(JsonUssd):
+class EventlessUssd(JsonUssd):
     """A network that names no event; each call has a new session id, and the code is the first text."""
 
     def dial(self) -> Any:
@@ -60,7 +60,7 @@ class NoEvent(JsonUssd):
 
 
 @dataclass
-class Blind:
+class TextOnlyKannel:
     """Kannel on a network that sends only numbers and text."""
 
     app: App
@@ -71,8 +71,8 @@ class Blind:
         return self.type(self.dials)
 
     def type(self, reply: str) -> str:
-        door = f"/hooks/kannel/{self.app.plan.secrets.kannel}/ussd"
-        answer = kannel_asks(self.app.http, door, kannel_says(self.phone, CODE, reply))
+        endpoint = f"/hooks/kannel/{self.app.plan.secrets.kannel}/ussd"
+        answer = kannel_asks(self.app.http, endpoint, kannel_says(self.phone, CODE, reply))
         assert answer.status_code == 200
         return answer.content.decode()
 
@@ -81,7 +81,7 @@ class Blind:
 
 
 @dataclass
-class NoOperation(KannelUssd):
+class SessionByteKannel(KannelUssd):
     """A network whose session byte alone separates one call from the next."""
 
     def _meta(self, operation: int, *, ended: bool = False) -> str:
@@ -109,12 +109,12 @@ CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
     "africastalking": path(AfricasTalking),
     "africastalking, code as text": path(CodeAsText),
     "ussd": json_ussd(JsonUssd),
-    "ussd, no event, code as text": json_ussd(NoEvent),
+    "ussd, no event, code as text": json_ussd(EventlessUssd),
     "kannel": kannel(KannelUssd),
-    "kannel, no operation": kannel(NoOperation),
+    "kannel, no operation": kannel(SessionByteKannel),
     "twilio_voice": spoken("twilio_voice"),
     "africastalking_voice": spoken("africastalking_voice"),
-    "kannel, nothing but text": lambda app, phone, chance: Blind(app, phone, chance.choice(DIALS)),
+    "kannel, nothing but text": lambda app, phone, chance: TextOnlyKannel(app, phone, chance.choice(DIALS)),
 }
 
 
@@ -186,7 +186,7 @@ def test_many_by_call(app: App, style: str, gone: bool) -> None:
 
 
 @dataclass
-class Thread:
+class SmsInbox:
     """The SMS of one SIM, over one provider: `text` returns the reply, "" if none came."""
 
     phone: Any
@@ -222,7 +222,7 @@ TOUR = (TO_SEND_SMS, ("REPORT", *IN_DANGER[1:]), ("CODE", "48219303", "7350"), (
 def texts(app: App, style: str, seeds: range) -> None:
     for seed in seeds:
         chance = random.Random(f"{style} {seed}")  # the same paths each time
-        used, fresh = (Thread(TEXTS[style](app, f"+6785{n}{seed:05}")) for n in (7, 8))
+        used, fresh = (SmsInbox(TEXTS[style](app, f"+6785{n}{seed:05}")) for n in (7, 8))
         way, waits = _first_texts(chance)
         for words in ("hello", *way):
             used.text(words)

@@ -9,7 +9,7 @@ import redis
 
 from gateway.sessions.store import SENT_SECONDS
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT, walk
+from tests.safeguarding.call_paths import IN_DANGER, TO_SEND, TO_SENT, dial_path
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ CODE = re.compile(r"Code ([0-9]{4} [0-9]{4})\nPIN ([0-9]{4})")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_report(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
-    screens = walk(call, *TO_SENT)
+    screens = dial_path(call, *TO_SENT)
     assert screens[0].startswith(
         "In danger? Call police 111.\nPikinini Helpline 163, free\nPress star to repeat\n1 Report\n"
     )
@@ -34,7 +34,7 @@ def test_a_report(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_dropped_call_in_danger_is_rescued_once(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
-    walk(call, *IN_DANGER[:4])
+    dial_path(call, *IN_DANGER[:4])
     assert app.bodies() == []
     call.drop_call()
     call.drop_call()
@@ -47,7 +47,7 @@ def test_a_dropped_call_in_danger_is_rescued_once(app: App, channel: str) -> Non
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_caller_who_falls_silent_is_rescued(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
-    question = walk(call, *IN_DANGER[:4])[-1]
+    question = dial_path(call, *IN_DANGER[:4])[-1]
     assert [call.silence().text, call.silence().text] == [question, question]
     ended = call.silence()
     assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
@@ -59,7 +59,7 @@ def test_a_caller_who_falls_silent_is_rescued(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_code_and_pin_are_heard_until_another_key_is_pressed(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
-    sent = walk(call, *TO_SENT)[-1]
+    sent = dial_path(call, *TO_SENT)[-1]
     assert call.silence().text == sent
     assert call.press("*").text == sent
     assert call.again().text == sent
@@ -78,7 +78,7 @@ def test_code_and_pin_can_be_repeated_for_longer_than_a_session_is_stored(
     app: App, channel: str, redis_url: str
 ) -> None:
     call = app.ussd("+6785550101", channel)
-    sent = walk(call, *TO_SENT)[-1]
+    sent = dial_path(call, *TO_SENT)[-1]
     with redis.Redis.from_url(redis_url) as client:
         [key] = client.keys("s:*")
         client.pexpire(key, 5000)
@@ -100,7 +100,7 @@ def test_a_request_that_comes_again_takes_no_second_step(app: App, channel: str)
 def test_a_key_for_a_screen_that_was_answered_is_not_taken_at_the_next_one(app: App, channel: str) -> None:
     """If our answer is lost, the caller still hears the old screen, and presses a key or stays silent."""
     call = app.ussd("+6785550101", channel)
-    walk(call, *TO_SEND)
+    dial_path(call, *TO_SEND)
     heard = list(call.verbs)
     sent = call.press("1").text
     assert CODE.search(sent)
@@ -115,7 +115,7 @@ def test_a_key_for_a_screen_that_was_answered_is_not_taken_at_the_next_one(app: 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_zero_goes_back_and_two_zeros_leave(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)
-    home, danger, category, back = walk(call, "1", "2", "0")
+    home, danger, category, back = dial_path(call, "1", "2", "0")
     assert (danger, back) == (danger, danger)
     assert category.startswith("What happened?")
     assert call.press("0").text == home
@@ -125,9 +125,9 @@ def test_zero_goes_back_and_two_zeros_leave(app: App, channel: str) -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_my_report_by_code_and_pin(app: App, channel: str) -> None:
-    found = CODE.search(walk(app.ussd("+6785550101", channel), *TO_SENT)[-1])
+    found = CODE.search(dial_path(app.ussd("+6785550101", channel), *TO_SENT)[-1])
     assert found is not None
-    state = walk(app.ussd("+6785550102", channel), "My report", found[1].replace(" ", "") + "#", found[2])[-1]
+    state = dial_path(app.ussd("+6785550102", channel), "My report", found[1].replace(" ", "") + "#", found[2])[-1]
     assert "\n1 Messages (0)\n3 Contact\n4 Delete\n" in state
 
 
@@ -135,7 +135,7 @@ def test_my_report_by_code_and_pin(app: App, channel: str) -> None:
 def test_no_words_are_asked_for(app: App, channel: str) -> None:
     """A telephone's keys cannot type words, so a reporter could not leave a screen that asks for them."""
     call = app.ussd("+6785550101", channel)
-    screens = walk(call, *TO_SENT, "Add more", "Answer questions", *["1"] * 12)
+    screens = dial_path(call, *TO_SENT, "Add more", "Answer questions", *["1"] * 12)
     assert not [screen for screen in screens if "own words" in screen or "Type" in screen or "Write" in screen]
     assert screens[-1].startswith("Thank you\n")
 
@@ -144,19 +144,19 @@ def test_no_words_are_asked_for(app: App, channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_next_caller_hears_what_everybody_hears(app: App, channel: str) -> None:
     tours = (TO_SEND, IN_DANGER, ("2", "1"), ("4",), ("My report", "48219303#", "7350#"), ())
-    fresh = [walk(app.ussd("+6785550102", channel), *tour) for tour in tours]
+    fresh = [dial_path(app.ussd("+6785550102", channel), *tour) for tour in tours]
     for first in (TO_SENT, (*IN_DANGER, "Send"), IN_DANGER[:4], TO_SEND[:5], (*TO_SEND, "9")):
         call = app.ussd("+6785550103", channel)
-        walk(call, *first)
+        dial_path(call, *first)
         call.drop_call()
-        assert [walk(app.ussd("+6785550103", channel), *tour) for tour in tours] == fresh
+        assert [dial_path(app.ussd("+6785550103", channel), *tour) for tour in tours] == fresh
 
 
 @pytest.mark.parametrize(("channel", "withheld"), [("twilio_voice", "+266696687"), ("africastalking_voice", "")])
 def test_callers_without_a_number_are_different_people(app: App, channel: str, withheld: str) -> None:
     for number in ("anonymous", withheld, "anonymous", withheld):
         call = app.ussd(number, channel)
-        walk(call, *IN_DANGER[:4])
+        dial_path(call, *IN_DANGER[:4])
         call.drop_call()
     app.submit_due_within(1)
     assert app.count(t.report) == 4
@@ -164,7 +164,7 @@ def test_callers_without_a_number_are_different_people(app: App, channel: str, w
 
 def test_only_languages_that_can_be_spoken_are_offered(app: App) -> None:
     """Bislama is offered by USSD; by voice it has neither a synthetic voice nor recordings."""
-    languages = walk(app.ussd("+6785550101", "twilio_voice"), "5")[-1]
+    languages = dial_path(app.ussd("+6785550101", "twilio_voice"), "5")[-1]
     assert "English" in languages and "Bislama" not in languages
-    assert "Language" not in walk(app.ussd("+6785550101", "africastalking_voice"))[0]
-    assert "Bislama" in walk(app.ussd("+6785550101", "ussd"), "5")[-1]
+    assert "Language" not in dial_path(app.ussd("+6785550101", "africastalking_voice"))[0]
+    assert "Bislama" in dial_path(app.ussd("+6785550101", "ussd"), "5")[-1]

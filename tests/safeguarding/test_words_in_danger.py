@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reports.store.schema import tables as t
-from tests.reports.judge import SHUT
-from tests.safeguarding.walks import CHANNELS, PHONE, thread, walk
+from tests.reports.schema_check import CLOSED_SCHEMA
+from tests.safeguarding.call_paths import CHANNELS, PHONE, dial_path, send_texts
 from tests.support.app import App, DecryptedRevision
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def helpline(app: App) -> list[DecryptedRevision]:
     bodies = app.bodies()
     assert {body.hotline for body in bodies} <= {"vu-pikinini"}
     for body in bodies:
-        SHUT.validate(body.data)
+        CLOSED_SCHEMA.validate(body.data)
     return bodies
 
 
@@ -33,7 +33,7 @@ def unasked(body: DecryptedRevision) -> list[str]:
 @pytest.mark.rule("S-02")
 @pytest.mark.parametrize("answer", ["yes", "Yes!", "now", "i am", "yes now", "9"])
 def test_each_answer_to_the_question_about_danger_by_sms_brings_the_number(app: App, answer: str) -> None:
-    assert "Call police 111" in thread(app.sms(PHONE), "hi", "Report", answer)[-1]
+    assert "Call police 111" in send_texts(app.sms(PHONE), "hi", "Report", answer)[-1]
 
 
 @pytest.mark.rule("S-12")
@@ -43,7 +43,7 @@ def test_each_answer_to_the_question_about_danger_by_sms_brings_the_number(app: 
 def test_by_ussd_words_after_now_are_delivered_without_a_category(
     app: App, channel: str, before: tuple[str, ...], words: str
 ) -> None:
-    walk(app.ussd(PHONE, channel), *before, words)
+    dial_path(app.ussd(PHONE, channel), *before, words)
     app.submit_due_within(RESCUE_USSD - 10)
     assert helpline(app) == []
     app.submit_due_within(RESCUE_USSD)
@@ -55,7 +55,7 @@ def test_by_ussd_words_after_now_are_delivered_without_a_category(
 
 @pytest.mark.rule("S-12")
 def test_by_ussd_words_at_the_question_about_danger_go_with_the_answer_now(app: App) -> None:
-    walk(app.ussd(PHONE), "Report", KNIFE, "Now")
+    dial_path(app.ussd(PHONE), "Report", KNIFE, "Now")
     app.submit_due_within(RESCUE_USSD)
     [body] = helpline(app)
     assert unasked(body) == [KNIFE]
@@ -65,7 +65,7 @@ def test_by_ussd_words_at_the_question_about_danger_go_with_the_answer_now(app: 
 @pytest.mark.parametrize("last", [(), ("00",), ("STOP",)], ids=["silence", "00", "STOP"])
 def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, last: tuple[str, ...]) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "hello", "1", "1", UNCLE, KNIFE, *last)
+    send_texts(phone, "hello", "1", "1", UNCLE, KNIFE, *last)
     app.submit_due_within(RESCUE_SMS - 10)
     assert helpline(app) == []
     app.submit_due_within(RESCUE_SMS)
@@ -75,7 +75,7 @@ def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, 
 
 @pytest.mark.rule("S-12")
 def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -> None:
-    thread(app.sms(PHONE), UNCLE, "1", "Now")
+    send_texts(app.sms(PHONE), UNCLE, "1", "Now")
     app.submit_due_within(RESCUE_SMS)
     [body] = helpline(app)
     assert (body.data["narrative"], body.data["danger"]) == (UNCLE, "now")
@@ -85,7 +85,7 @@ def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -
 @pytest.mark.parametrize("before", [(), ("Soon",), ("No",)], ids=["danger", "soon", "no"])
 def test_by_sms_words_before_a_report_is_begun_are_as_a_first_text(app: App, before: tuple[str, ...]) -> None:
     phone = app.sms(PHONE)
-    seen = thread(phone, "hello", "1", *before, UNCLE)
+    seen = send_texts(phone, "hello", "1", *before, UNCLE)
     assert seen[-1].startswith("Not sent yet.") and "gets it within 30 min" in seen[-1]
     app.submit_due_within(UNCONFIRMED)
     [body] = helpline(app)
@@ -96,14 +96,14 @@ def test_by_sms_words_before_a_report_is_begun_are_as_a_first_text(app: App, bef
 @pytest.mark.parametrize("danger", ["Soon", "No", "Not sure"])
 def test_by_ussd_words_at_another_danger_wait_for_send(app: App, danger: str) -> None:
     """No screen promises that they are delivered without Send."""
-    seen = walk(app.ussd(PHONE), "Report", danger, UNCLE)
+    seen = dial_path(app.ussd(PHONE), "Report", danger, UNCLE)
     assert seen[-1].startswith("Sorry, try again.") and "gets it" not in "".join(seen)
     assert app.count(t.pending) == 0
 
 
 @pytest.mark.rule("S-12")
 def test_the_answer_now_without_words_and_category_delivers_nothing(app: App) -> None:
-    walk(app.ussd(PHONE), "Report", "Now", "nwo")
+    dial_path(app.ussd(PHONE), "Report", "Now", "nwo")
     assert app.count(t.pending) == 0
 
 
@@ -111,9 +111,9 @@ def test_the_answer_now_without_words_and_category_delivers_nothing(app: App) ->
 @pytest.mark.parametrize("kind", ["ussd", "sms"])
 def test_words_without_a_category_and_the_whole_report_after_them_are_one_report(app: App, kind: str) -> None:
     if kind == "ussd":
-        walk(app.ussd(PHONE), "Report", "Now", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "No", "Send")
+        dial_path(app.ussd(PHONE), "Report", "Now", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "No", "Send")
     else:
-        thread(app.sms(PHONE), "hi", "1", "1", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "1", "No", "Send")
+        send_texts(app.sms(PHONE), "hi", "1", "1", KNIFE, "1", "Asks photos, money", "Shefa", "Me", "1", "No", "Send")
     app.submit_due_within(UNCONFIRMED)
     reports = {body.report_id for body in app.bodies()}
     assert len(reports) == 1 and all(unasked(body) == [KNIFE] for body in app.bodies())
@@ -123,7 +123,7 @@ def test_words_without_a_category_and_the_whole_report_after_them_are_one_report
 @pytest.mark.rule("S-12")
 def test_back_from_now_takes_the_promise_back_and_now_gives_it_again(app: App) -> None:
     phone = app.ussd(PHONE)
-    walk(phone, "Report", "Now", KNIFE, "0")
+    dial_path(phone, "Report", "Now", KNIFE, "0")
     assert app.count(t.pending) == 0
     phone.type("Now")
     assert app.count(t.pending) == 1

@@ -14,8 +14,8 @@ from tests.support.redis_servers import Server
 from tokaut.commands.redis import acl
 
 
-class Guarded:
-    """`told(process)`: settings of a process. `reach(user)`: address at which a client connects as this user."""
+class RedisWithUsers:
+    """`settings_of(process)`: settings of a process. `reach(user)`: address at which a client connects as this user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Guarded:
         assert done.exit_code == 0, done.output
         return done.output
 
-    def told(self, process: str) -> Mapping[str, str]:
+    def settings_of(self, process: str) -> Mapping[str, str]:
         files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
         told = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
         return {name: str(self.folder / f"{user}.url") for name, user in told.items()}

@@ -18,8 +18,8 @@ from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.access_codes import derive_code, derive_pin
 from reports.crypto import hpke
 from reports.store.schema import tables as t
-from tests.safeguarding.away import code_and_pin, database_away, empty
-from tests.safeguarding.walks import TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
+from tests.safeguarding.call_paths import TO_SEND, TO_SEND_SMS, TO_SENT, dial_path, send_texts
+from tests.safeguarding.outages import code_and_pin, database_unavailable, empty
 from tests.support.app import VANUATU, App
 from tests.support.handsets import AfricasTalking
 
@@ -35,7 +35,7 @@ COUNTED = "ATUid_4711"  # from a provider that numbers its sessions
 Pair = tuple[str, str]
 
 
-class Thief:
+class Attacker:
     """An attacker with the files on the disk and web's keys, after all sessions have ended."""
 
     def __init__(self, app: App) -> None:
@@ -94,19 +94,19 @@ def _values(value: Any) -> Iterator[bytes]:
 @pytest.mark.parametrize("spooled", [False, True], ids=["database", "spool"])
 def test_codes_and_pins_are_nowhere_at_rest(app: App, redis_url: str, channel: str, spooled: bool) -> None:
     phone = app.ussd(PHONE, channel)
-    walk(phone, *TO_SEND)
+    dial_path(phone, *TO_SEND)
     if spooled:
-        with database_away(app):
+        with database_unavailable(app):
             sent = phone.type("Send").text
     else:
         sent = phone.type("Send").text
     pair = code_and_pin(sent)
     empty(redis_url)
-    thief = Thief(app)
-    assert len(thief.found) > 10
-    assert pair not in thief.derived()
-    assert not thief.knows(*pair)
-    assert not thief.knows(pair[0])
+    attacker = Attacker(app)
+    assert len(attacker.found) > 10
+    assert pair not in attacker.derived()
+    assert not attacker.knows(*pair)
+    assert not attacker.knows(pair[0])
 
 
 @pytest.mark.parametrize("session", [COUNTED, "20261128203206000001678555", "678-555-0131-00001"])
@@ -119,7 +119,7 @@ def test_a_provider_that_counts_its_sessions_gives_no_code_away(app: App, redis_
     pair = code_and_pin(seen.text)
     assert phone.again() == seen, "a repeat shows the same ones"
     empty(redis_url)
-    assert pair not in Thief(app).counted_through("africastalking", [session])
+    assert pair not in Attacker(app).counted_through("africastalking", [session])
 
 
 @pytest.mark.parametrize("channel", [*CHANNELS, "sms"])
@@ -132,36 +132,36 @@ def test_no_session_yields_them_once_something_was_said_to_them(
     monkeypatch.setattr(handler, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
     if channel == "sms":
         texts = app.sms(PHONE)
-        seen = thread(texts, "hello", *TO_SEND_SMS, "Send", "2")[-1]
+        seen = send_texts(texts, "hello", *TO_SEND_SMS, "Send", "2")[-1]
     else:
         phone = app.ussd(PHONE, channel)
-        seen = walk(phone, *TO_SENT)[-1]
+        seen = dial_path(phone, *TO_SENT)[-1]
     found = re.search(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})", seen)
     assert found, seen
     pair = found[1] + found[2], found[3]
-    secrets = Thief(app)
+    secrets = Attacker(app)
     assert pair in secrets.of_session(kept[-1])
     if channel == "sms":
-        thread(texts, "1")
+        send_texts(texts, "1")
     else:
         phone.type(WORDS)
     assert pair not in secrets.of_session(kept[-1])
     assert f"{found[1]} {found[2]}" not in kept[-1].decode()
     if channel == "sms":
-        thread(texts, WORDS)
+        send_texts(texts, WORDS)
     app.submit_due_within(60)
     assert WORDS in str(max(app.bodies(), key=lambda one: one.revision).data)
-    opened = walk(app.ussd("+6785550132"), "My report", *pair)[-1]
+    opened = dial_path(app.ussd("+6785550132"), "My report", *pair)[-1]
     assert "1 Messages (0)" in opened
 
 
 def test_where_the_session_id_is_long_a_repeat_without_redis_shows_the_same_pair(app: App, redis_url: str) -> None:
     phone = app.ussd(PHONE, "africastalking")
-    pair = code_and_pin(walk(phone, *TO_SENT)[-1])
+    pair = code_and_pin(dial_path(phone, *TO_SENT)[-1])
     empty(redis_url)
     assert code_and_pin(phone.again().text) == pair
     assert app.count(t.report) == 1
-    assert walk(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
+    assert dial_path(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
 
 
 def test_where_the_session_id_is_short_a_repeat_without_redis_shows_a_pair_that_opens(app: App, redis_url: str) -> None:
@@ -173,7 +173,7 @@ def test_where_the_session_id_is_short_a_repeat_without_redis_shows_a_pair_that_
     empty(redis_url)
     pair = code_and_pin(phone.again().text)
     assert app.count(t.report) == 1
-    assert walk(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
+    assert dial_path(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
 
 
 @pytest.mark.parametrize(

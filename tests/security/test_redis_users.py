@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from runtime.queue import DELIVER_JOB, AllowedJob, JobQueue, open_queue
 from runtime.redis_clients import queue_client
-from tests.security.redis_users import Guarded
+from tests.security.redis_users import RedisWithUsers
 from tests.support.installation import Installation
 from tests.support.wait import until
 
@@ -86,21 +86,21 @@ SCRIPTS = (
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    made = Guarded(tmp_path_factory.mktemp("users"))
+def redis_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisWithUsers]:
+    made = RedisWithUsers(tmp_path_factory.mktemp("users"))
     yield made
     made.server.remove()
 
 
 @pytest.fixture
-def installation(guarded: Guarded) -> Iterator[Installation]:
+def installation(redis_with_users: RedisWithUsers) -> Iterator[Installation]:
     """Every process under its own user; without the clock, so that all work comes by the queue."""
     installation = Installation()
     installation.prepare_for_own_redis()
-    with guarded.asked() as admin:
+    with redis_with_users.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for name in ("hotline", "urgent", "standard", "web"):
-        installation.start(name, guarded.told(name))
+        installation.start(name, redis_with_users.settings_of(name))
     installation.until_web_answers()
     yield installation
     installation.down()
@@ -132,35 +132,37 @@ def by_the_queue(again: Callable[[int], object], came: Callable[[], bool], what:
 @pytest.mark.rule("X-11")
 @pytest.mark.rule("A-42")
 def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(
-    guarded: Guarded, installation: Installation
+    redis_with_users: RedisWithUsers, installation: Installation
 ) -> None:
     sent = by_the_queue(
         lambda n: send(installation, f"+67855501{n:02}"), lambda: bool(installation.received()), "the report"
     )
     texts = installation.sms_phone("africastalking", "+6785550150")
     by_the_queue(lambda _: texts.text("HELP"), lambda: bool(texts.replies()), "the SMS")
-    assert guarded.refusals() == []
+    assert redis_with_users.refusals() == []
 
     installation.kill("web", signal.SIGTERM)
-    stranger = guarded.reach("web").url.replace("web:", "webq:")  # web cannot queue, so the clock does
-    installation.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
-    installation.start("clock", guarded.told("clock"))
+    stranger = redis_with_users.reach("web").url.replace("web:", "webq:")  # web cannot queue, so the clock does
+    installation.start(
+        "web", {**redis_with_users.settings_of("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger}
+    )
+    installation.start("clock", redis_with_users.settings_of("clock"))
     installation.until_web_answers()
     send(installation, "+6785550151")
     installation.until_received(lambda got: len(got) == sent + 1, "the report did not come by the clock")
-    with guarded.asked() as admin:
+    with redis_with_users.asked() as admin:
         assert "clock" in {one["user"] for one in admin.client_list()}
-    assert {one.split(":")[0] for one in guarded.refusals()} <= {"webq"}
+    assert {one.split(":")[0] for one in redis_with_users.refusals()} <= {"webq"}
 
 
-def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> None:
+def test_what_a_worker_does_now_and_then_is_allowed_too(redis_with_users: RedisWithUsers) -> None:
     """A job whose worker was killed is found again; a worker maintains the lists of other workers."""
-    with guarded.asked() as admin:
+    with redis_with_users.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for user in ("webq", "clock", "worker"):
-        with queue_client(guarded.reach(user)) as client:
+        with queue_client(redis_with_users.reach(user)) as client:
             assert JobQueue(client).put(DELIVER_JOB, ID, "standard")
-    with queue_client(guarded.reach("worker")) as client:
+    with queue_client(redis_with_users.reach("worker")) as client:
         own = open_queue("standard", client)
         lost = own.fetch_job(f"deliver-{ID}")
         assert lost is not None
@@ -172,15 +174,15 @@ def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> Non
         worker.register_birth()
         worker.heartbeat()
         worker.register_death()
-    assert guarded.refusals() == []
+    assert redis_with_users.refusals() == []
 
 
 @pytest.mark.rule("X-11")
 @pytest.mark.rule("A-42")
 @pytest.mark.parametrize("command", FORBIDDEN)
 @pytest.mark.parametrize("user", USERS)
-def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
-    with queue_client(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
+def test_nobody_may(redis_with_users: RedisWithUsers, user: str, command: str) -> None:
+    with queue_client(redis_with_users.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.execute_command(*command.split())
 
 
@@ -188,8 +190,8 @@ def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
 @pytest.mark.rule("X-12")
 @pytest.mark.rule("A-42")
 @pytest.mark.parametrize(("user", "command"), [(user, one) for user, table in ANOTHERS.items() for one in table])
-def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: str) -> None:
-    with queue_client(guarded.reach(user)) as client, pytest.raises(NoPermissionError):
+def test_nobody_reaches_what_is_anothers(redis_with_users: RedisWithUsers, user: str, command: str) -> None:
+    with queue_client(redis_with_users.reach(user)) as client, pytest.raises(NoPermissionError):
         client.execute_command(*command.split())
 
 
@@ -197,20 +199,20 @@ def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: s
 @pytest.mark.rule("A-42")
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("user", USERS)
-def test_a_script_may_no_more_than_who_sends_it(guarded: Guarded, user: str, script: str) -> None:
-    with queue_client(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
+def test_a_script_may_no_more_than_who_sends_it(redis_with_users: RedisWithUsers, user: str, script: str) -> None:
+    with queue_client(redis_with_users.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.eval(script, 0)
 
 
 @pytest.mark.rule("A-42")
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("default", "x"), ("web", "wrong"), ("console", "x")])
-def test_strangers_get_nothing(guarded: Guarded, user: str | None, password: str | None) -> None:
-    with guarded.server.asked(user, password) as client, pytest.raises(AuthenticationError):
+def test_strangers_get_nothing(redis_with_users: RedisWithUsers, user: str | None, password: str | None) -> None:
+    with redis_with_users.server.asked(user, password) as client, pytest.raises(AuthenticationError):
         client.get("s:x")
 
 
-def test_a_look_that_could_be_refused_is_refused_only_to_them(guarded: Guarded) -> None:
+def test_a_look_that_could_be_refused_is_refused_only_to_them(redis_with_users: RedisWithUsers) -> None:
     """The table above could fail: the operator's own user may run these commands."""
-    with guarded.asked() as admin:
+    with redis_with_users.asked() as admin:
         assert admin.dbsize() >= 0
         assert admin.eval("return redis.call('GET', 'other')", 0) is None

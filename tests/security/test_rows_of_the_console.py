@@ -31,7 +31,7 @@ SEEN: dict[str, LiteralString] = {
 
 
 @dataclass
-class Desk:
+class ConsoleConnection:
     """A pooled connection of the console, and the reports: `of_a` to A with C as fallback, `of_both` to A and B."""
 
     console: psycopg.Connection[Any]
@@ -49,22 +49,25 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres) -> Iterator[Desk]:
+def console_role(postgres: Postgres) -> Iterator[ConsoleConnection]:
     addresses = postgres.new_tokaut()
     owner = Database(addresses[OWNER], threads=1)
     upgrade(owner, "live")
     owner.close()
     web = Database(addresses[WEB], threads=1)
-    ids = [file(web, n, legs) for n, legs in enumerate((((A, "primary"), (C, "fallback")), ((B, "primary"),), BOTH))]
+    ids = [
+        submit(web, n, recipients)
+        for n, recipients in enumerate((((A, "primary"), (C, "fallback")), ((B, "primary"),), BOTH))
+    ]
     web.close()
     with psycopg.connect(addresses[CONSOLE]) as console, psycopg.connect(addresses[CLOCK], autocommit=True) as clock:
-        yield Desk(console, clock, *ids)
+        yield ConsoleConnection(console, clock, *ids)
 
 
 BOTH = ((A, "primary"), (B, "also"))
 
 
-def file(web: Database, n: int, recipients: Sequence[tuple[str, str]]) -> str:
+def submit(web: Database, n: int, recipients: Sequence[tuple[str, str]]) -> str:
     parts = tuple(SealedCopy(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in recipients)
     now = web.now()
     report = Submission(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
@@ -75,58 +78,60 @@ def file(web: Database, n: int, recipients: Sequence[tuple[str, str]]) -> str:
 @pytest.mark.product(parts=6)
 @pytest.mark.parametrize("hotlines", [None, "", ",", "vu", "vu-pikinin", "*", "%"])
 @pytest.mark.parametrize("what", SEEN)
-def test_who_says_nothing_sees_nothing(desk: Desk, what: str, hotlines: str | None) -> None:
-    assert desk.sees(what, hotlines) == []
+def test_who_says_nothing_sees_nothing(console_role: ConsoleConnection, what: str, hotlines: str | None) -> None:
+    assert console_role.sees(what, hotlines) == []
 
 
-def test_a_hotline_sees_its_own_and_not_another_s(desk: Desk) -> None:
-    assert set(desk.sees("report", A)) == {desk.of_a, desk.of_both}
-    assert set(desk.sees("report", B)) == {desk.of_b, desk.of_both}
-    assert set(desk.sees("report_body", A)) == {desk.of_a + A, desk.of_both + A}
-    assert set(desk.sees("route", B)) == {desk.of_b + B, desk.of_both + B}
-    assert set(desk.sees("mailbox", B)) == {desk.of_b, desk.of_both}
-    assert set(desk.sees("report", f"{A},{B}")) == {desk.of_a, desk.of_b, desk.of_both}
+def test_a_hotline_sees_its_own_and_not_another_s(console_role: ConsoleConnection) -> None:
+    assert set(console_role.sees("report", A)) == {console_role.of_a, console_role.of_both}
+    assert set(console_role.sees("report", B)) == {console_role.of_b, console_role.of_both}
+    assert set(console_role.sees("report_body", A)) == {console_role.of_a + A, console_role.of_both + A}
+    assert set(console_role.sees("route", B)) == {console_role.of_b + B, console_role.of_both + B}
+    assert set(console_role.sees("mailbox", B)) == {console_role.of_b, console_role.of_both}
+    assert set(console_role.sees("report", f"{A},{B}")) == {console_role.of_a, console_role.of_b, console_role.of_both}
 
 
 @pytest.mark.parametrize("what", ["report", "report_body", "route", "delivery", "mailbox", "audit"])
-def test_a_fallback_that_was_not_asked_sees_nothing_though_it_has_a_wrap(desk: Desk, what: str) -> None:
-    with desk.clock.transaction():
-        held = desk.clock.execute("SELECT count(*) FROM report_body WHERE recipient = %s", (C,)).fetchone()
+def test_a_fallback_that_was_not_asked_sees_nothing_though_it_has_a_wrap(
+    console_role: ConsoleConnection, what: str
+) -> None:
+    with console_role.clock.transaction():
+        held = console_role.clock.execute("SELECT count(*) FROM report_body WHERE recipient = %s", (C,)).fetchone()
     assert held == (1,)
-    assert desk.sees(what, C) == []
+    assert console_role.sees(what, C) == []
 
 
-def test_two_of_its_staff_on_one_connection_never_meet(desk: Desk) -> None:
+def test_two_of_its_staff_on_one_connection_never_meet(console_role: ConsoleConnection) -> None:
     for _ in range(3):
-        assert desk.of_b not in desk.sees("report", A)
-        assert desk.sees("report", None) == [], "what was said goes with its transaction"
-        assert desk.of_a not in desk.sees("report", B)
+        assert console_role.of_b not in console_role.sees("report", A)
+        assert console_role.sees("report", None) == [], "what was said goes with its transaction"
+        assert console_role.of_a not in console_role.sees("report", B)
 
 
-def test_what_people_did_is_seen_by_whose_it_is(desk: Desk) -> None:
+def test_what_people_did_is_seen_by_whose_it_is(console_role: ConsoleConnection) -> None:
     def acts(hotline: str) -> set[tuple[str, str]]:
-        with desk.console.transaction():
-            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
-            return set(desk.console.execute("SELECT actor, object_id FROM audit"))
+        with console_role.console.transaction():
+            console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+            return set(console_role.console.execute("SELECT actor, object_id FROM audit"))
 
-    assert note(desk, A, f"staff:{A}/mere", desk.of_both)
-    assert (f"staff:{A}/mere", desk.of_both) in acts(A)
-    assert ("web", desk.of_both) in acts(A) & acts(B)
+    assert note(console_role, A, f"staff:{A}/mere", console_role.of_both)
+    assert (f"staff:{A}/mere", console_role.of_both) in acts(A)
+    assert ("web", console_role.of_both) in acts(A) & acts(B)
     assert not [actor for actor, _ in acts(B) if actor.startswith(f"staff:{A}")]
-    assert desk.of_a not in {thing for _, thing in acts(B)}
+    assert console_role.of_a not in {thing for _, thing in acts(B)}
 
 
 @pytest.mark.parametrize("actor", [f"staff:{B}/x", "staff:", "clock", "web", f"staff:{A}x/y", ""])
-def test_nobody_writes_in_another_s_name(desk: Desk, actor: str) -> None:
+def test_nobody_writes_in_another_s_name(console_role: ConsoleConnection, actor: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        note(desk, A, actor, desk.of_a)
+        note(console_role, A, actor, console_role.of_a)
 
 
-def note(desk: Desk, hotline: str, actor: str, about: str) -> bool:
+def note(console_role: ConsoleConnection, hotline: str, actor: str, about: str) -> bool:
     row = "INSERT INTO audit (audit_id, at, actor, act, object_id) VALUES (%s, 1, %s, 'read', %s)"
-    with desk.console.transaction():
-        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
-        return desk.console.execute(row, (new_id(1), actor, about)).rowcount == 1
+    with console_role.console.transaction():
+        console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+        return console_role.console.execute(row, (new_id(1), actor, about)).rowcount == 1
 
 
 CHANGES: list[tuple[LiteralString, int | None]] = [
@@ -160,18 +165,18 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
 
 
 @pytest.mark.parametrize(("change", "rows"), CHANGES)
-def test_what_a_hotline_may_change(desk: Desk, change: LiteralString, rows: int | None) -> None:
-    with desk.console.transaction(force_rollback=True):
-        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
+def test_what_a_hotline_may_change(console_role: ConsoleConnection, change: LiteralString, rows: int | None) -> None:
+    with console_role.console.transaction(force_rollback=True):
+        console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
         if rows is None:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                desk.console.execute(change)
+                console_role.console.execute(change)
         else:
-            assert desk.console.execute(change).rowcount == rows
+            assert console_role.console.execute(change).rowcount == rows
 
 
 @pytest.mark.parametrize(("hotline", "of", "may"), [(A, "of_a", True), (A, "of_b", False), (B, "of_a", False)])
-def test_who_writes_to_a_reporter(desk: Desk, hotline: str, of: str, may: bool) -> None:
+def test_who_writes_to_a_reporter(console_role: ConsoleConnection, hotline: str, of: str, may: bool) -> None:
     """A hotline writes answers in its own name, about its own reports; the same rule holds for its notes."""
     row: LiteralString = (
         "INSERT INTO answer (answer_id, report_id, hotline, created_at, sealed) VALUES (%s, %s, %s, 1, '')"
@@ -181,40 +186,52 @@ def test_who_writes_to_a_reporter(desk: Desk, hotline: str, of: str, may: bool) 
         "VALUES (%s, %s, %s, 'reason', 'x', 1, 'k', '', '')"
     )
     for one in (row, note):
-        with desk.console.transaction(force_rollback=True):
-            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+        with console_role.console.transaction(force_rollback=True):
+            console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
             if may:
-                assert desk.console.execute(one, (new_id(1), getattr(desk, of), hotline)).rowcount == 1
+                assert console_role.console.execute(one, (new_id(1), getattr(console_role, of), hotline)).rowcount == 1
                 continue
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                desk.console.execute(one, (new_id(1), getattr(desk, of), hotline))
+                console_role.console.execute(one, (new_id(1), getattr(console_role, of), hotline))
 
 
-def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(desk: Desk) -> None:
+def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(console_role: ConsoleConnection) -> None:
     """To compute the report's state, the console sees its other recipients, but changes none of their rows."""
-    with desk.console.transaction(force_rollback=True):
-        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
-        desk.console.execute("SELECT set_config('tokaut.report', %s, true)", (desk.of_both,))
-        seen = desk.console.execute("SELECT hotline FROM delivery WHERE report_id = %s", (desk.of_both,))
+    with console_role.console.transaction(force_rollback=True):
+        console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
+        console_role.console.execute("SELECT set_config('tokaut.report', %s, true)", (console_role.of_both,))
+        seen = console_role.console.execute(
+            "SELECT hotline FROM delivery WHERE report_id = %s", (console_role.of_both,)
+        )
         assert {row[0] for row in seen} == {A, B}
-        assert desk.console.execute("SELECT 1 FROM delivery WHERE report_id = %s", (desk.of_b,)).fetchall() == []
+        assert (
+            console_role.console.execute("SELECT 1 FROM delivery WHERE report_id = %s", (console_role.of_b,)).fetchall()
+            == []
+        )
         for_b = "UPDATE delivery SET handling = 'closed' WHERE hotline = 'vu-police'"
-        assert desk.console.execute(for_b).rowcount == 0
-        seen = desk.console.execute("SELECT recipient FROM report_body WHERE report_id = %s", (desk.of_both,))
+        assert console_role.console.execute(for_b).rowcount == 0
+        seen = console_role.console.execute(
+            "SELECT recipient FROM report_body WHERE report_id = %s", (console_role.of_both,)
+        )
         assert {row[0] for row in seen} == {A}
 
 
-def test_a_hotline_sees_the_notices_of_its_own_reports_alone(desk: Desk) -> None:
+def test_a_hotline_sees_the_notices_of_its_own_reports_alone(console_role: ConsoleConnection) -> None:
     """A row exists if the reporter was asked by SMS to dial in: the console shows it, the scheduler writes it."""
-    for report_id in (desk.of_a, desk.of_b, desk.of_both):
-        desk.clock.execute("INSERT INTO nudge (answer_id, report_id) VALUES (%s, %s)", (new_id(1), report_id))
-    for hotline, own in ((A, {desk.of_a, desk.of_both}), (B, {desk.of_b, desk.of_both}), (C, set[str]()), ("", set())):
-        with desk.console.transaction():
-            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
-            assert {row[0] for row in desk.console.execute("SELECT report_id FROM nudge")} == own
+    for report_id in (console_role.of_a, console_role.of_b, console_role.of_both):
+        console_role.clock.execute("INSERT INTO nudge (answer_id, report_id) VALUES (%s, %s)", (new_id(1), report_id))
+    for hotline, own in (
+        (A, {console_role.of_a, console_role.of_both}),
+        (B, {console_role.of_b, console_role.of_both}),
+        (C, set[str]()),
+        ("", set()),
+    ):
+        with console_role.console.transaction():
+            console_role.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+            assert {row[0] for row in console_role.console.execute("SELECT report_id FROM nudge")} == own
 
 
-def test_the_clock_touches_no_audit_row_that_is_chained(desk: Desk) -> None:
+def test_the_clock_touches_no_audit_row_that_is_chained(console_role: ConsoleConnection) -> None:
     chain: LiteralString = "UPDATE audit SET seq = 1, prev_hash = '', hash = '' WHERE actor = 'web' AND object_id = %s"
-    assert desk.clock.execute(chain, (desk.of_b,)).rowcount == 1
-    assert desk.clock.execute(chain, (desk.of_b,)).rowcount == 0
+    assert console_role.clock.execute(chain, (console_role.of_b,)).rowcount == 1
+    assert console_role.clock.execute(chain, (console_role.of_b,)).rowcount == 0

@@ -21,7 +21,7 @@ import time_machine
 from gateway.sessions.keys import LONGEST_SECONDS, NAME
 from reports.crypto import DecryptError, KeyRatchet, RecordCipher
 from runtime.settings.parsers import secret_keys as read_keys
-from tests.safeguarding.walks import CHANNELS, TO_SEND, TO_SEND_SMS, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import CHANNELS, TO_SEND, TO_SEND_SMS, TO_SENT, dial_path, number, send_texts
 from tests.support.app import App
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -41,7 +41,7 @@ def app(own_valkey: Valkey) -> Iterator[App]:
     made.close()
 
 
-class Thief:
+class Attacker:
     """An attacker who copies files, and tries the keys of that moment or of another one on them."""
 
     def __init__(self, app: App, server: Valkey, into: Path) -> None:
@@ -103,21 +103,21 @@ def _value(data: bytes, at: int) -> bytes | None:
 def conversations(app: App) -> None:
     """Have conversations on each channel that are left, deleted, sent and dropped, with words in each."""
     for n, channel in enumerate(CHANNELS):
-        walk(app.ussd(number(10 * n), channel), *TO_SEND, WORDS, "00")
-        walk(app.ussd(number(10 * n + 1), channel), *TO_SEND, "9")
-        walk(app.ussd(number(10 * n + 2), channel), *TO_SENT, WORDS, "0", "0")
-        walk(app.ussd(number(10 * n + 3), channel), *TO_SENT, WORDS)
-        walk(app.ussd(number(10 * n + 4), channel), *TO_SEND[:4])
+        dial_path(app.ussd(number(10 * n), channel), *TO_SEND, WORDS, "00")
+        dial_path(app.ussd(number(10 * n + 1), channel), *TO_SEND, "9")
+        dial_path(app.ussd(number(10 * n + 2), channel), *TO_SENT, WORDS, "0", "0")
+        dial_path(app.ussd(number(10 * n + 3), channel), *TO_SENT, WORDS)
+        dial_path(app.ussd(number(10 * n + 4), channel), *TO_SEND[:4])
     for n, way in enumerate((("00",), ("9",), ("Send", "2", "0"), ("Send", "2"), ("Send", WORDS), ())):
-        thread(app.sms(number(100 + n)), "hello", *TO_SEND_SMS, *way)
-    thread(app.sms(number(110)), WORDS)
-    thread(app.sms(number(111)), "hello", *TO_SEND_SMS[:5], "STOP")
+        send_texts(app.sms(number(100 + n)), "hello", *TO_SEND_SMS, *way)
+    send_texts(app.sms(number(110)), WORDS)
+    send_texts(app.sms(number(111)), "hello", *TO_SEND_SMS[:5], "STOP")
 
 
 def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Path) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         conversations(app)
-        at_once = Thief(app, own_valkey, tmp_path / "at once")
+        at_once = Attacker(app, own_valkey, tmp_path / "at once")
         sealed = at_once.sealed()
         opened = at_once.opened(sealed)
         assert len(opened) == len(sealed) > 150
@@ -126,7 +126,7 @@ def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Pat
         for _ in range(LONGEST_SECONDS // 300):
             clock.shift(timedelta(seconds=300))
             app.parts.housekeeping.renew_keys()
-        later = Thief(app, own_valkey, tmp_path / "later")
+        later = Attacker(app, own_valkey, tmp_path / "later")
         assert later.sealed() >= sealed, "the server still has every version on its disk"
         assert later.opened(later.sealed() | sealed) == []
 
@@ -135,11 +135,11 @@ def test_what_goes_on_stays_readable_to_web_alone_while_keys_are_renewed(app: Ap
     """A conversation with many pauses, over several keys, loses no screen."""
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.sms(number(1))
-        seen = [thread(phone, "hello")[0]]
+        seen = [send_texts(phone, "hello")[0]]
         for reply in (*TO_SEND_SMS, "Send"):
             clock.shift(timedelta(minutes=14))
             app.parts.housekeeping.renew_keys()
-            seen += thread(phone, reply)
+            seen += send_texts(phone, reply)
         assert seen[-1].startswith("Sent to ")
 
 
@@ -147,7 +147,7 @@ def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> 
     """If its clock is set back, Redis may store a record longer than its key exists."""
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.ussd(number(1), "ussd")
-        home = walk(phone, *TO_SEND[:4])[0]
+        home = dial_path(phone, *TO_SEND[:4])[0]
         clock.shift(timedelta(seconds=LONGEST_SECONDS + 1))
         app.parts.housekeeping.renew_keys()
         seen = phone.type("1")
@@ -158,12 +158,12 @@ def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> 
 def test_a_clock_set_fifteen_days_ahead_for_a_minute_stops_no_new_call(app: App) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         running = app.ussd(number(1), "ussd")
-        walk(running, *TO_SEND[:4])
+        dial_path(running, *TO_SEND[:4])
         clock.shift(timedelta(days=15))
         app.parts.housekeeping.renew_keys()
-        assert walk(app.ussd(number(2), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
+        assert dial_path(app.ussd(number(2), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
         clock.shift(timedelta(days=-15, minutes=1))
-        assert walk(app.ussd(number(3), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
+        assert dial_path(app.ussd(number(3), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
         app.parts.housekeeping.renew_keys()
         assert running.type("1").expects_reply
-        assert walk(app.ussd(number(4), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
+        assert dial_path(app.ussd(number(4), "ussd"), *TO_SENT)[-1].startswith("Sent to ")

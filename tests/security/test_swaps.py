@@ -9,8 +9,8 @@ import pytest
 
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from tests.house.files import dotted, modules
-from tests.reports.lands import card
 from tests.reports.sample import VU
+from tests.reports.sample_countries import card
 from tokaut.checks import installation
 
 

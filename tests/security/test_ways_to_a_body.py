@@ -158,7 +158,7 @@ REFUSED = {**READING, **WRITING, **BUILDING, **BECOMING, **BEYOND}
 
 
 @dataclass
-class Stolen:
+class StolenRole:
     """The attacker's connection, with web's role; and the administrator's, which shows that the searched row exists."""
 
     web: psycopg.Connection[Any]
@@ -167,7 +167,7 @@ class Stolen:
 
 
 @pytest.fixture(scope="module")
-def stolen(postgres: Postgres) -> Iterator[Stolen]:
+def stolen_role(postgres: Postgres) -> Iterator[StolenRole]:
     addresses = postgres.new_tokaut()
     owner = Database(addresses[OWNER], threads=1)
     upgrade(owner, "live")
@@ -179,7 +179,7 @@ def stolen(postgres: Postgres) -> Iterator[Stolen]:
         psycopg.connect(as_administrator, autocommit=True) as administrator,
     ):
         administrator.execute("ANALYZE")
-        yield Stolen(web, administrator, [*postgres.tool("pg_dump"), addresses[WEB]])
+        yield StolenRole(web, administrator, [*postgres.tool("pg_dump"), addresses[WEB]])
 
 
 def fill(address: str) -> None:
@@ -227,43 +227,43 @@ def found(came: bytes) -> Sequence[bytes]:
 
 
 @pytest.mark.parametrize("way", REFUSED)
-def test_a_way_is_refused_and_shows_nothing(stolen: Stolen, way: str) -> None:
-    came, refused = all_that_comes(stolen.web, REFUSED[way])
+def test_a_way_is_refused_and_shows_nothing(stolen_role: StolenRole, way: str) -> None:
+    came, refused = all_that_comes(stolen_role.web, REFUSED[way])
     assert refused, came
     if way != "a large object":  # that statement contains the body
         assert not found(came)
 
 
 @pytest.mark.parametrize("way", ALLOWED)
-def test_a_way_that_all_have_shows_nothing(stolen: Stolen, way: str) -> None:
-    came, refused = all_that_comes(stolen.web, ALLOWED[way])
+def test_a_way_that_all_have_shows_nothing(stolen_role: StolenRole, way: str) -> None:
+    came, refused = all_that_comes(stolen_role.web, ALLOWED[way])
     assert not refused, came
     assert not found(came)
 
 
 @pytest.mark.parametrize("table", ["report_body", "pending"])
-def test_copy_out_is_refused(stolen: Stolen, table: str) -> None:
+def test_copy_out_is_refused(stolen_role: StolenRole, table: str) -> None:
     out = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))
     refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
-    with refused, stolen.web.cursor() as cursor, cursor.copy(out) as copy:
+    with refused, stolen_role.web.cursor() as cursor, cursor.copy(out) as copy:
         assert not found(b"".join(bytes(block) for block in copy))
 
 
-def test_what_pg_dump_takes_holds_nothing(stolen: Stolen) -> None:
-    done = subprocess.run(stolen.dump, capture_output=True, check=False)
+def test_what_pg_dump_takes_holds_nothing(stolen_role: StolenRole) -> None:
+    done = subprocess.run(stolen_role.dump, capture_output=True, check=False)
     assert done.returncode != 0
     assert b"permission denied" in done.stderr
     assert not found(done.stdout + done.stderr)
 
 
-def test_web_itself_may_write_a_body(stolen: Stolen) -> None:
+def test_web_itself_may_write_a_body(stolen_role: StolenRole) -> None:
     """The refusals have other causes than a missing connection or table."""
-    came, refused = all_that_comes(stolen.web, f"INSERT INTO report_body VALUES {ROW}")
+    came, refused = all_that_comes(stolen_role.web, f"INSERT INTO report_body VALUES {ROW}")
     assert not refused, came
 
 
 @pytest.mark.parametrize("way", ["select", "the row as one value", "what files itself", "a join", "a cursor"])
-def test_the_administrator_finds_it_by_the_same_search(stolen: Stolen, way: str) -> None:
-    came, refused = all_that_comes(stolen.administrator, REFUSED[way])
+def test_the_administrator_finds_it_by_the_same_search(stolen_role: StolenRole, way: str) -> None:
+    came, refused = all_that_comes(stolen_role.administrator, REFUSED[way])
     assert not refused
     assert found(came)

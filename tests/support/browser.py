@@ -57,7 +57,7 @@ class Browser:
         dark: bool = False,
         served: Callable[[Route], None] | None = None,
         script: str = "",
-    ) -> Opened:
+    ) -> OpenPage:
         """Open a page. `hurried`: with fast timers. `served`: answers in place of a server. `script`: runs first."""
         context = self.chromium.new_context(
             viewport={"width": width, "height": height},
@@ -67,7 +67,7 @@ class Browser:
         context.add_init_script(LISTENING + (HURRIED if hurried else "") + script)
         if served:
             context.route("**/*", served)
-        return Opened(context, address)
+        return OpenPage(context, address)
 
     def close(self) -> list[str]:
         """Close Chromium. Return each address outside the loopback to which it opened a TCP connection or sent UDP."""
@@ -81,7 +81,7 @@ class Browser:
 ADVICE = ("info", "debug")  # types of messages with which Chromium advises page authors
 
 
-class Opened:
+class OpenPage:
     """An open page. `said`: its console messages except advice. `asked`: the addresses of its requests."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import requests
 
 from gateway.conversation.turns import is_unguessable
-from tests.support.provider import Provider
+from tests.support.africastalking_api import AfricasTalkingApi
 
 REPLY_TIMEOUT = 30  # seconds to wait for a response; tests do not measure time, and the machine may be busy
 REPEATS = 5  # attempts to send a text while the response is 503, "not stored now, send it again"
@@ -144,7 +144,7 @@ class AfricasTalkingTexts:
     token: str
     phone: str
     code: str
-    provider: Provider
+    provider: AfricasTalkingApi
     http: requests.Session = field(default_factory=connection)
     last: dict[str, str] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from typing import Any
 import requests
 
 from reports.countries.country import load_countries
+from tests.support.africastalking_api import AfricasTalkingApi
 from tests.support.fork_server import start_python
 from tests.support.handsets import AfricasTalking, AfricasTalkingTexts, JsonUssd, SimulatedTexts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
@@ -28,7 +29,6 @@ from tests.support.handsets_twilio import TwilioTexts
 from tests.support.hotline_clients import HotlineClient
 from tests.support.ports import free_port
 from tests.support.prepared import prepare
-from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
 from tests.support.voice_calls import AfricasTalkingCall, Call, TwilioCall
 from tests.support.wait import until
@@ -45,7 +45,7 @@ class Installation:
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, web_processes: int = 1) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
-        self.provider = Provider().start()
+        self.provider = AfricasTalkingApi().start()
         self.web_processes = web_processes
         self._is_down = False
         countries = load_countries(("vu", "fj", "ke"), "demo")

@@ -65,7 +65,7 @@ class Server(Protocol):
 
 
 @dataclass
-class Allowed:
+class AllowedResources:
     """The servers that all tests of a worker share. A test may restart one, so its new process is allowed too."""
 
     servers: list[Server] = field(default_factory=list)
@@ -78,11 +78,11 @@ class Allowed:
         return Resources(frozenset(), children, Counter(self.files))
 
 
-ALLOWED = Allowed()  # of this process of the test run
+ALLOWED = AllowedResources()  # of this process of the test run
 PARENTS: list[int] = []  # processes whose children count as children of the tests
 
 
-def leaked_resources(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
+def leaked_resources(before: Resources, allowed: AllowedResources, grace: float = GRACE) -> Resources:
     """Wait at most `grace` seconds until nothing is open beyond `before` and `allowed`; return what still is.
 
     Most calls return at once, with nothing. Objects that only the garbage collector can reach are collected here, so
@@ -99,7 +99,7 @@ def leaked_resources(before: Resources, allowed: Allowed, grace: float = GRACE) 
     return leaked
 
 
-def _beyond(before: Resources, allowed: Allowed) -> Resources:
+def _beyond(before: Resources, allowed: AllowedResources) -> Resources:
     return Resources.now().difference(before).difference(allowed.resources)
 
 

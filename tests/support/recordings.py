@@ -30,7 +30,7 @@ class Stored:
     listed_as: str = "completed"  # its status in the list of that call
 
 
-class StoresRecordings(ThreadingHTTPServer):
+class RecordingServerBase(ThreadingHTTPServer):
     """The base of both servers. `stored`: recordings by path without extension. `asked`: (method, path) of requests."""
 
     daemon_threads = True
@@ -58,11 +58,11 @@ class StoresRecordings(ThreadingHTTPServer):
         return one
 
 
-class RecordingServer(StoresRecordings):
+class RecordingServer(RecordingServerBase):
     """A provider's server that only serves recordings."""
 
     def __init__(self, account: Any) -> None:
-        super().__init__(ServesRecordings)
+        super().__init__(RecordingRequestHandler)
         self.account = account
 
     def start(self) -> RecordingServer:
@@ -76,10 +76,10 @@ class RecordingServer(StoresRecordings):
         self.server_close()
 
 
-class ServesRecordings(BaseHTTPRequestHandler):
+class RecordingRequestHandler(BaseHTTPRequestHandler):
     """Answers requests for recordings."""
 
-    server: StoresRecordings
+    server: RecordingServerBase
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 import requests
 from twilio.request_validator import RequestValidator
 
-from tests.support.recordings import ServesRecordings, StoresRecordings
+from tests.support.recordings import RecordingRequestHandler, RecordingServerBase
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Account:
         return answer
 
 
-class TwilioApi(StoresRecordings):
+class TwilioApi(RecordingServerBase):
     """The API, with the recordings of calls.
 
     `sent`: the fields of each message, with its "Sid". `fail_next`: (status, code) of the next answers.
@@ -87,7 +87,7 @@ class TwilioApi(StoresRecordings):
         return self.account.post(requests, message["StatusCallback"], fields)
 
 
-class _Api(ServesRecordings):
+class _Api(RecordingRequestHandler):
     server: TwilioApi
     protocol_version = "HTTP/1.1"
 

@@ -21,7 +21,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.docs.pages import read
-from tests.retention.made import DESK, Fate, make, write
+from tests.retention.sample_reports import DESK, History, make, write
 from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
@@ -65,7 +65,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
     key_id = create_signing_key(tmp_path / "keys").key_id
-    made = make(Fate(3), database.now())
+    made = make(History(3), database.now())
     write(database, [made])
     found = Site(tmp_path, database, key_id, made.report_id)
     found.lines(4)

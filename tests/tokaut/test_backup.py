@@ -28,7 +28,7 @@ from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
 
-class Box:
+class TrainingSite:
     """One installation in training mode, and a folder for its backups."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,37 +60,37 @@ class Box:
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    box = Box(tmp_path)
-    assert box.run("migrate")[0] == 0
-    yield box
+def site(tmp_path: Path) -> Iterator[TrainingSite]:
+    site = TrainingSite(tmp_path)
+    assert site.run("migrate")[0] == 0
+    yield site
 
 
-def test_a_copy_is_whole_closed_and_stands_alone(box: Box) -> None:
-    box.write("before")
-    status, said = box.run("backup", str(box.medium))
+def test_a_copy_is_whole_closed_and_stands_alone(site: TrainingSite) -> None:
+    site.write("before")
+    status, said = site.run("backup", str(site.medium))
     assert status == 0, said
-    (copy,) = box.backups()
+    (copy,) = site.backups()
     assert copy.name.startswith("training-") and copy.stat().st_mode & 0o777 == 0o600
-    assert box.medium.stat().st_mode & 0o777 == 0o700
-    assert box.names(copy) == {"before"}
+    assert site.medium.stat().st_mode & 0o777 == 0o700
+    assert site.names(copy) == {"before"}
     assert "checked" in said and "Take the copy to another one" in said
-    assert box.age() < 60
+    assert site.age() < 60
 
 
-def test_what_is_in_the_wal_alone_is_in_the_copy(box: Box) -> None:
-    holder = sqlite3.connect(box.database)  # an open connection keeps the WAL
+def test_what_is_in_the_wal_alone_is_in_the_copy(site: TrainingSite) -> None:
+    holder = sqlite3.connect(site.database)  # an open connection keeps the WAL
     holder.execute("INSERT INTO lease VALUES ('fresh', '', 0)")
     holder.commit()
-    assert box.database.with_name("tokaut.db-wal").stat().st_size > 0
-    assert box.run("backup", str(box.medium))[0] == 0
+    assert site.database.with_name("tokaut.db-wal").stat().st_size > 0
+    assert site.run("backup", str(site.medium))[0] == 0
     holder.close()
-    assert box.names(box.backups()[0]) == {"fresh"}
+    assert site.names(site.backups()[0]) == {"fresh"}
 
 
-def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
+def test_it_ends_though_others_write_all_the_time(site: TrainingSite) -> None:
     """The copy has everything committed before it began, and no half transaction."""
-    connection = sqlite3.connect(box.database)
+    connection = sqlite3.connect(site.database)
     connection.execute("CREATE TABLE padding (x)")
     connection.executemany("INSERT INTO padding VALUES (?)", [(os.urandom(4000),) for _ in range(4000)])
     connection.execute("CREATE TABLE pair (a, b)")
@@ -100,7 +100,7 @@ def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
     written = []
 
     def write() -> None:
-        line = sqlite3.connect(box.database, timeout=10)
+        line = sqlite3.connect(site.database, timeout=10)
         while not stop.is_set():
             number = len(written)
             with line:
@@ -115,123 +115,125 @@ def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
         while len(written) < 50:
             time.sleep(0.001)
         before, began = len(written), time.monotonic()
-        assert box.run("backup", str(box.medium))[0] == 0
+        assert site.run("backup", str(site.medium))[0] == 0
     finally:
         stop.set()
         writer.join()
     assert sum(at > began for at in written) > 5, "nobody wrote meanwhile"
-    copy = sqlite3.connect(box.backups()[0])
+    copy = sqlite3.connect(site.backups()[0])
     rows = copy.execute("SELECT a, b FROM pair").fetchall()
     copy.close()
     assert before <= len(rows) <= len(written)
     assert [a for a, _ in rows] == list(range(len(rows))) and all(a == b for a, b in rows)
 
 
-def test_old_copies_go_and_what_is_not_ours_stays(box: Box) -> None:
-    box.run("backup", str(box.medium))
-    ours, theirs, live = box.backups()[0], box.medium / "notes.txt", box.medium / "live-2020.tokaut.db"
+def test_old_copies_go_and_what_is_not_ours_stays(site: TrainingSite) -> None:
+    site.run("backup", str(site.medium))
+    ours, theirs, live = site.backups()[0], site.medium / "notes.txt", site.medium / "live-2020.tokaut.db"
     for path in (theirs, live):
         path.touch()
     for path in (ours, theirs, live):
         os.utime(path, (0, time.time() - 36 * 86_400))
-    status, said = box.run("backup", str(box.medium))
+    status, said = site.run("backup", str(site.medium))
     assert (status, "1 older than 35 days deleted" in said) == (0, True)
-    assert not ours.exists() and theirs.exists() and live.exists() and len(box.backups()) == 3
+    assert not ours.exists() and theirs.exists() and live.exists() and len(site.backups()) == 3
 
 
-def test_nothing_is_kept_of_a_copy_that_failed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    box.database.write_bytes(b"x" * 4096)
-    status, said = box.run("backup", str(box.medium))
+def test_nothing_is_kept_of_a_copy_that_failed(site: TrainingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.database.write_bytes(b"x" * 4096)
+    status, said = site.run("backup", str(site.medium))
     assert (status, len(said.splitlines())) == (1, 1) and "could not be made" in said
-    assert box.backups() == []
-    assert box.age() == float("inf")
+    assert site.backups() == []
+    assert site.age() == float("inf")
 
 
-def test_a_damaged_database_makes_no_backup(box: Box) -> None:
+def test_a_damaged_database_makes_no_backup(site: TrainingSite) -> None:
     """A torn page in a backup would be noticed only when the backup is needed."""
-    connection = sqlite3.connect(box.database)
+    connection = sqlite3.connect(site.database)
     connection.execute("PRAGMA journal_mode=DELETE")
     connection.executemany("INSERT INTO lease VALUES (?, ?, 0)", [(f"{n}", "x" * 70) for n in range(500)])
     connection.commit()
     (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'lease'").fetchone()
     connection.close()
-    with box.database.open("r+b") as file:
+    with site.database.open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 2048)
-    status, said = box.run("backup", str(box.medium))
+    status, said = site.run("backup", str(site.medium))
     assert (status == 1 and "damaged" in said) or "no whole database" in said
-    assert box.backups() == []
+    assert site.backups() == []
 
 
-def test_the_new_copy_is_never_deleted(box: Box) -> None:
+def test_the_new_copy_is_never_deleted(site: TrainingSite) -> None:
     for days in ("-1", "9" * 400, "36501"):
-        status, said = box.run("backup", str(box.medium), "--days", days)
-        assert (status, box.backups()) == (2, []), said
+        status, said = site.run("backup", str(site.medium), "--days", days)
+        assert (status, site.backups()) == (2, []), said
     ahead = time.time() + 40 * 86_400
     with time_machine.travel(ahead, tick=False):  # a clock that is ahead of the disk's
-        assert box.run("backup", str(box.medium), "--days", "1")[0] == 0
-    assert len(box.backups()) == 1
+        assert site.run("backup", str(site.medium), "--days", "1")[0] == 0
+    assert len(site.backups()) == 1
 
 
-def leftovers(box: Box) -> list[Path]:
+def leftovers(site: TrainingSite) -> list[Path]:
     """Write what a backup and a restore leave that were killed, and return the files."""
-    unfinished = box.medium / "training-20260101T000000.000000Z.tokaut.db.part"
-    restored = box.data / "tokaut.db.part"
-    (box.medium / "erasures").mkdir(parents=True, exist_ok=True)
+    unfinished = site.medium / "training-20260101T000000.000000Z.tokaut.db.part"
+    restored = site.data / "tokaut.db.part"
+    (site.medium / "erasures").mkdir(parents=True, exist_ok=True)
     paths = [unfinished, unfinished.with_name(unfinished.name + "-journal"), restored]
     paths += [restored.with_name(restored.name + ending) for ending in ("-wal", "-shm")]
-    paths += [box.medium / "erasures" / "20260101-one.jsonl.part"]
+    paths += [site.medium / "erasures" / "20260101-one.jsonl.part"]
     for path in paths:
         path.write_bytes(b"a report that was purged")
     return paths
 
 
-def test_what_a_killed_backup_left_is_deleted_by_the_next_one(box: Box) -> None:
-    left, theirs = leftovers(box), box.medium / "film.part"
+def test_what_a_killed_backup_left_is_deleted_by_the_next_one(site: TrainingSite) -> None:
+    left, theirs = leftovers(site), site.medium / "film.part"
     theirs.touch()
-    assert box.run("backup", str(box.medium))[0] == 0
+    assert site.run("backup", str(site.medium))[0] == 0
     assert [path for path in left if path.exists()] == []
     assert theirs.exists()
 
 
-def test_nothing_is_deleted_of_a_backup_that_runs(box: Box) -> None:
-    left = leftovers(box)
-    with maintenance.lock_copies(box.database) as is_alone:
+def test_nothing_is_deleted_of_a_backup_that_runs(site: TrainingSite) -> None:
+    left = leftovers(site)
+    with maintenance.lock_copies(site.database) as is_alone:
         assert is_alone
-        assert box.run("backup", str(box.medium))[0] == 0
+        assert site.run("backup", str(site.medium))[0] == 0
     assert all(path.exists() for path in left)
 
 
-def test_what_others_named_like_a_part_stays(box: Box) -> None:
+def test_what_others_named_like_a_part_stays(site: TrainingSite) -> None:
     """`split` gives such names to the pieces of a copy that is taken to a smaller disk."""
     name = "training-20260101T000000.000000Z.tokaut.db"
-    (box.medium / f"{name}.parts").mkdir(parents=True)
-    (box.medium / f"{name}.part").mkdir()
-    (box.medium / "training-kept.tokaut.db").mkdir()
-    os.utime(box.medium / "training-kept.tokaut.db", (0, 0))
+    (site.medium / f"{name}.parts").mkdir(parents=True)
+    (site.medium / f"{name}.part").mkdir()
+    (site.medium / "training-kept.tokaut.db").mkdir()
+    os.utime(site.medium / "training-kept.tokaut.db", (0, 0))
     for theirs in (f"{name}.part-aa", f"{name}.part-wal2", "training-ours.tokaut.db.part"):
-        (box.medium / theirs).touch()
-    before = set(box.backups())
-    status, said = box.run("backup", str(box.medium))
+        (site.medium / theirs).touch()
+    before = set(site.backups())
+    status, said = site.run("backup", str(site.medium))
     assert status == 0, said
-    assert before < set(box.backups())
+    assert before < set(site.backups())
 
 
-def test_the_copy_of_another_installation_that_runs_stays(box: Box, tmp_path: Path) -> None:
+def test_the_copy_of_another_installation_that_runs_stays(site: TrainingSite, tmp_path: Path) -> None:
     """Both write to one folder. A third backup may begin once the one that found them both has ended."""
-    other = Box(tmp_path / "other")
-    other.medium = box.medium
+    other = TrainingSite(tmp_path / "other")
+    other.medium = site.medium
     assert other.run("migrate")[0] == 0
-    left = [path for path in leftovers(box) if path.is_relative_to(box.medium)]
-    with maintenance.share_folder(box.medium, lambda _: None):
-        assert other.run("backup", str(box.medium))[0] == 0
+    left = [path for path in leftovers(site) if path.is_relative_to(site.medium)]
+    with maintenance.share_folder(site.medium, lambda _: None):
+        assert other.run("backup", str(site.medium))[0] == 0
         assert all(path.exists() for path in left)
-    assert other.run("backup", str(box.medium))[0] == 0
+    assert other.run("backup", str(site.medium))[0] == 0
     assert not any(path.exists() for path in left)
 
 
-def test_a_folder_without_locks_keeps_only_what_may_still_be_written(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = [path for path in leftovers(box) if path.is_relative_to(box.medium)]
+def test_a_folder_without_locks_keeps_only_what_may_still_be_written(
+    site: TrainingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [path for path in leftovers(site) if path.is_relative_to(site.medium)]
     os.utime(left[0], (0, time.time() - 2 * 86_400))
 
     def refuse(*_: object) -> None:
@@ -239,21 +241,21 @@ def test_a_folder_without_locks_keeps_only_what_may_still_be_written(box: Box, m
 
     monkeypatch.setattr("tokaut.commands.backup.lock_copies", lambda _: nullcontext(True))
     monkeypatch.setattr("fcntl.flock", refuse)
-    assert box.run("backup", str(box.medium))[0] == 0
+    assert site.run("backup", str(site.medium))[0] == 0
     assert [path.exists() for path in left] == [False, True, True]
 
 
-def test_the_folder_of_the_database_itself_has_one_lock(box: Box, tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": f"sqlite:///{box.database}", "TOKAUT_DATA": str(tmp_path / "none")}
-    left = box.data / "training-20260101T000000.000000Z.tokaut.db.part"
-    for path in (left, box.data / "tokaut.db.part"):
+def test_the_folder_of_the_database_itself_has_one_lock(site: TrainingSite, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{site.database}", "TOKAUT_DATA": str(tmp_path / "none")}
+    left = site.data / "training-20260101T000000.000000Z.tokaut.db.part"
+    for path in (left, site.data / "tokaut.db.part"):
         path.touch()
-    assert box.run("backup", str(box.data), **settings)[0] == 0
-    assert not list(box.data.glob("*.part"))
+    assert site.run("backup", str(site.data), **settings)[0] == 0
+    assert not list(site.data.glob("*.part"))
 
 
-def test_a_backup_that_is_ended_leaves_nothing(box: Box) -> None:
-    connection = sqlite3.connect(box.database)
+def test_a_backup_that_is_ended_leaves_nothing(site: TrainingSite) -> None:
+    connection = sqlite3.connect(site.database)
     connection.execute("CREATE TABLE padding (x)")
     connection.executemany("INSERT INTO padding VALUES (?)", [(os.urandom(4000),) for _ in range(4000)])
     connection.commit()
@@ -263,23 +265,23 @@ def test_a_backup_that_is_ended_leaves_nothing(box: Box) -> None:
         "copy = maintenance._write_copy; maintenance._write_copy = lambda source, part, progress: copy(source, part, "
     )
     slow += "lambda *pages: time.sleep(0.5)); main(sys.argv[1:])"
-    command = [sys.executable, "-c", slow, "backup", str(box.medium)]
-    with subprocess.Popen(command, env={**os.environ, **box.settings}) as process:
-        while not list(box.medium.glob("*.part")):
+    command = [sys.executable, "-c", slow, "backup", str(site.medium)]
+    with subprocess.Popen(command, env={**os.environ, **site.settings}) as process:
+        while not list(site.medium.glob("*.part")):
             assert process.poll() is None
             time.sleep(0.01)
         process.terminate()
-    assert (process.returncode, box.backups()) == (143, [])
+    assert (process.returncode, site.backups()) == (143, [])
 
 
 def test_a_journal_of_deletions_that_cannot_be_read_fails_the_backup(
-    box: Box, capfd: pytest.CaptureFixture[str]
+    site: TrainingSite, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It would be missed only after a restore, when what reporters deleted comes back."""
-    (box.data / "erasures").touch()  # as root a test cannot lose the right to read a folder
-    status, said = box.run("backup", str(box.medium))
+    (site.data / "erasures").touch()  # as root a test cannot lose the right to read a folder
+    status, said = site.run("backup", str(site.medium))
     assert (status, "journal of deletions, was not copied (Not a directory)" in said.splitlines()[-1]) == (1, True)
-    assert len(box.backups()) == 1
+    assert len(site.backups()) == 1
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, act: str, name: str) -> None:
@@ -294,9 +296,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch, act: str, name: str) -> None:
     monkeypatch.setattr(Path, act, refusing)
 
 
-def journal_of(box: Box) -> Path:
+def journal_of(site: TrainingSite) -> Path:
     """Make a journal of two days, and return its folder."""
-    journal = box.data / "erasures"
+    journal = site.data / "erasures"
     journal.mkdir()
     for day in ("20260101", "20260102"):
         (journal / f"{day}-one.jsonl").write_text("{}\n")
@@ -304,69 +306,73 @@ def journal_of(box: Box) -> Path:
 
 
 @pytest.mark.parametrize("kept", ["old", "leftover", "journal"])
-def test_a_file_that_cannot_be_deleted_stops_nothing_else(box: Box, monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
-    journal = journal_of(box)
-    (box.medium / "erasures").mkdir(parents=True)
-    old = [box.medium / f"training-2020010{day}T000000.000000Z.tokaut.db" for day in range(1, 4)]
-    leftover = box.medium / "training-20210101T000000.000000Z.tokaut.db.part"
-    expired = [box.medium / "erasures" / f"2025010{day}-one.jsonl" for day in range(1, 4)]
+def test_a_file_that_cannot_be_deleted_stops_nothing_else(
+    site: TrainingSite, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    journal = journal_of(site)
+    (site.medium / "erasures").mkdir(parents=True)
+    old = [site.medium / f"training-2020010{day}T000000.000000Z.tokaut.db" for day in range(1, 4)]
+    leftover = site.medium / "training-20210101T000000.000000Z.tokaut.db.part"
+    expired = [site.medium / "erasures" / f"2025010{day}-one.jsonl" for day in range(1, 4)]
     for path in (*old, leftover, *expired):
         path.touch()
     for path in old:
         os.utime(path, (0, 0))
     stuck = {"old": old[1], "leftover": leftover, "journal": expired[1]}[kept]
     refuse(monkeypatch, "unlink", stuck.name)
-    status, said = box.run("backup", str(box.medium))
+    status, said = site.run("backup", str(site.medium))
     assert (status, "checked" in said) == (1, True)
     assert [path for path in (*old, leftover, *expired) if path.exists()] == [stuck]
     assert f"{stuck} could not be deleted (Permission denied)." in said.splitlines()[-1]
     assert "cannot be used" not in said and "was not copied" not in said
-    copied = {path.name for path in (box.medium / "erasures").iterdir()}
+    copied = {path.name for path in (site.medium / "erasures").iterdir()}
     assert {path.name for path in journal.iterdir()} <= copied
-    assert box.age() < 60
+    assert site.age() < 60
     monkeypatch.undo()
-    assert box.run("backup", str(box.medium))[0] == 0 and not stuck.exists()
+    assert site.run("backup", str(site.medium))[0] == 0 and not stuck.exists()
 
 
-def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = journal_of(box)
+def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(
+    site: TrainingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = journal_of(site)
     refuse(monkeypatch, "open", "20260101")
-    status, said = box.run("backup", str(box.medium))
+    status, said = site.run("backup", str(site.medium))
     assert (status, "checked" in said) == (1, True)
     assert f"{journal / '20260101-one.jsonl'}, the journal of deletions, was not copied" in said.splitlines()[-1]
-    assert [path.name for path in (box.medium / "erasures").iterdir()] == ["20260102-one.jsonl"]
+    assert [path.name for path in (site.medium / "erasures").iterdir()] == ["20260102-one.jsonl"]
 
 
-def test_the_journal_is_copied_though_the_database_is_not(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal_of(box)
+def test_the_journal_is_copied_though_the_database_is_not(site: TrainingSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal_of(site)
     monkeypatch.setattr("tokaut.commands.backup.LEAST_FREE", 1 << 60)
-    status, said = box.run("backup", str(box.medium))
+    status, said = site.run("backup", str(site.medium))
     assert (status, "too little room" in said) == (1, True)
-    assert len(list((box.medium / "erasures").iterdir())) == 2
+    assert len(list((site.medium / "erasures").iterdir())) == 2
 
 
 @pytest.mark.rule("X-09")
-def test_a_link_to_a_folder_of_secrets_is_refused(box: Box, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_of_secrets_is_refused(site: TrainingSite, tmp_path: Path) -> None:
     create_key_pair(tmp_path / "keys", "vu-pikinini")
     (tmp_path / "secrets").mkdir()
     for name in ("keys", "secrets"):
         (tmp_path / "link").symlink_to(tmp_path / name)
         secret = {"TOKAUT_STORE_KEY_FILE": str(tmp_path / "secrets" / "store_key")}
-        status, said = box.run("backup", str(tmp_path / "link"), **secret)
+        status, said = site.run("backup", str(tmp_path / "link"), **secret)
         assert status == 1 and len(said.splitlines()) == 1, said
         assert not list(tmp_path.rglob("*.tokaut.db"))
         (tmp_path / "link").unlink()
 
 
-def test_a_database_elsewhere_needs_no_folder_of_data(box: Box, tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": f"sqlite:///{box.database}", "TOKAUT_DATA": str(tmp_path / "none")}
-    status, said = box.run("backup", str(box.medium), **settings)
+def test_a_database_elsewhere_needs_no_folder_of_data(site: TrainingSite, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{site.database}", "TOKAUT_DATA": str(tmp_path / "none")}
+    status, said = site.run("backup", str(site.medium), **settings)
     assert (status, "This is the disk of the database itself" in said) == (0, True), said
 
 
 @pytest.mark.rule("X-09")
 @pytest.mark.parametrize("where", ["keys", "keys/inside", ".", "data", "beside a key", "beside a secret"])
-def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
+def test_never_beside_a_key(site: TrainingSite, tmp_path: Path, where: str) -> None:
     create_key_pair(tmp_path / "keys", "vu-pikinini")
     settings = {}
     folder = tmp_path / where
@@ -374,27 +380,27 @@ def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
         create_key_pair(folder / "old", "vu-pikinini")
     if where == "beside a secret":
         settings["TOKAUT_STORE_KEY_FILE"] = str(folder / "store_key")
-    status, said = box.run("backup", str(folder), **settings)
+    status, said = site.run("backup", str(folder), **settings)
     assert status == 1 and len(said.splitlines()) == 1, said
     assert not list(tmp_path.rglob("*.tokaut.db"))
-    assert box.age() == float("inf")
+    assert site.age() == float("inf")
 
 
-def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
-    assert "tokaut check" in box.run("backup", str(box.medium), TOKAUT_DATA=str(tmp_path / "new"))[1]
-    assert "its own tools" in box.run("backup", str(box.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
+def test_other_reasons_not_to(site: TrainingSite, tmp_path: Path) -> None:
+    assert "tokaut check" in site.run("backup", str(site.medium), TOKAUT_DATA=str(tmp_path / "new"))[1]
+    assert "its own tools" in site.run("backup", str(site.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
     (tmp_path / "file").touch()
-    assert box.run("backup", str(tmp_path / "file"))[0] == 1
-    assert "it is a directory" in box.run("backup", str(box.medium), DATABASE_URL=f"sqlite:///{tmp_path}")[1]
+    assert site.run("backup", str(tmp_path / "file"))[0] == 1
+    assert "it is a directory" in site.run("backup", str(site.medium), DATABASE_URL=f"sqlite:///{tmp_path}")[1]
 
 
-def test_check_says_how_old_it_is(box: Box) -> None:
+def test_check_says_how_old_it_is(site: TrainingSite) -> None:
     shared = {"COUNTRIES": "vu", "CHANNELS": "ussd"}  # without them `check` looks at the settings alone
-    assert "No backup was ever made." in box.run("check", **shared)[1]
-    box.run("backup", str(box.medium))
-    assert "backup: good" in box.run("check", **shared)[1]
-    os.utime(box.data / maintenance.MARKER_NAME, (0, time.time() - 3 * 3600))
-    assert "The last backup is 3 h old." in box.run("check", **shared)[1]
+    assert "No backup was ever made." in site.run("check", **shared)[1]
+    site.run("backup", str(site.medium))
+    assert "backup: good" in site.run("check", **shared)[1]
+    os.utime(site.data / maintenance.MARKER_NAME, (0, time.time() - 3 * 3600))
+    assert "The last backup is 3 h old." in site.run("check", **shared)[1]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from tests.support.prepared import migrate
 from tests.tokaut.test_check import HOTLINES
-from tests.workers.test_mode_separation import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
+from tests.workers.test_mode_separation import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, WorkerHotlines, write_country
 from tokaut.__main__ import main
 from tokaut.checks.installation import common_settings, hotline_faults, mode_of, read_countries
 
@@ -26,7 +26,7 @@ MAIL = {"SMTP_URL": "smtps://mail.example:465?from=tokaut@example.org"}
 
 def environment(folder: Path, mode: str, kind: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return settings of Vanuatu with this kind of child helpline. Nobody is on call, a separate fault in live mode."""
-    lands(folder, kind, CARD)
+    write_country(folder, kind, CARD)
     return {
         **MAIL,
         "TOKAUT_MODE": mode,
@@ -53,7 +53,7 @@ def test_check_accepts_an_address_in_the_modes_in_which_the_worker_does(
 ) -> None:
     found = faults(environment(tmp_path, mode, kind, settings))
     assert (found == []) == (mode in modes), found
-    assert bool(Started(lands(tmp_path, kind, CARD), mode, settings).made) == (mode in modes)
+    assert bool(WorkerHotlines(write_country(tmp_path, kind, CARD), mode, settings).made) == (mode in modes)
 
 
 @pytest.mark.parametrize("kind", ["sms_alert", "console"])
@@ -64,7 +64,7 @@ def test_check_names_the_lines_of_the_card_that_the_mode_uses(
     tmp_path: Path, kind: str, mode: Mode, card: str, lines: str
 ) -> None:
     environ = environment(tmp_path, mode, kind, {"CHANNEL": "kannel", "FROM": "163"})
-    lands(tmp_path, kind, {lines: CARD[lines]})  # only the lines of the other mode
+    write_country(tmp_path, kind, {lines: CARD[lines]})  # only the lines of the other mode
     [fault] = faults(environ)
     assert card in fault
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.redis_users import Guarded
+from tests.security.redis_users import RedisWithUsers
 from tests.tokaut.test_check import good, run
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    made = Guarded(tmp_path_factory.mktemp("users"))
+def redis_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisWithUsers]:
+    made = RedisWithUsers(tmp_path_factory.mktemp("users"))
     yield made
     made.server.remove()
 
@@ -27,8 +27,8 @@ def about_redis(output: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_what_webs_users_may_not_ask_is_said_and_is_no_fault(tmp_path: Path, guarded: Guarded) -> None:
-    result = run({**good(tmp_path), **guarded.told("web"), "CHANNELS": "ussd"})
+def test_what_webs_users_may_not_ask_is_said_and_is_no_fault(tmp_path: Path, redis_with_users: RedisWithUsers) -> None:
+    result = run({**good(tmp_path), **redis_with_users.settings_of("web"), "CHANNELS": "ussd"})
     first, line = about_redis(result.output)
     assert first == " good"
     assert line.startswith("  ? These users may not ask Redis whether it keeps everything.")
@@ -36,10 +36,10 @@ def test_what_webs_users_may_not_ask_is_said_and_is_no_fault(tmp_path: Path, gua
 
 
 @pytest.mark.slow
-def test_the_workers_user_may_ask(tmp_path: Path, guarded: Guarded) -> None:
-    settings = {**good(tmp_path), **guarded.told("worker")}
+def test_the_workers_user_may_ask(tmp_path: Path, redis_with_users: RedisWithUsers) -> None:
+    settings = {**good(tmp_path), **redis_with_users.settings_of("worker")}
     assert about_redis(run(settings).output) == [" good"]
-    with guarded.asked() as admin:
+    with redis_with_users.asked() as admin:
         admin.config_set("appendonly", "no")
         lines = about_redis(run(settings).output)
         admin.config_set("appendonly", "yes")
@@ -47,22 +47,24 @@ def test_the_workers_user_may_ask(tmp_path: Path, guarded: Guarded) -> None:
 
 
 @pytest.mark.slow
-def test_a_user_that_redis_does_not_know_is_named_by_its_setting(tmp_path: Path, guarded: Guarded) -> None:
-    wrong = guarded.reach("webq").url.replace("webq:", "stranger:")
-    result = run({**good(tmp_path), "REDIS_URL": guarded.reach("web").url, "REDIS_QUEUE_URL": wrong})
+def test_a_user_that_redis_does_not_know_is_named_by_its_setting(
+    tmp_path: Path, redis_with_users: RedisWithUsers
+) -> None:
+    wrong = redis_with_users.reach("webq").url.replace("webq:", "stranger:")
+    result = run({**good(tmp_path), "REDIS_URL": redis_with_users.reach("web").url, "REDIS_QUEUE_URL": wrong})
     [_, line] = about_redis(result.output)
     assert line.startswith("  x Redis does not answer (it refuses the user or the password).")
     assert line.endswith("correct REDIS_QUEUE_URL.")
-    assert (guarded.reach("webq").password or "") not in result.output
+    assert (redis_with_users.reach("webq").password or "") not in result.output
 
 
 @pytest.mark.slow
 def test_in_live_mode_nobody_is_the_user_who_may_do_everything(
-    tmp_path: Path, guarded: Guarded, redis_url: str
+    tmp_path: Path, redis_with_users: RedisWithUsers, redis_url: str
 ) -> None:
     live = {**good(tmp_path), "TOKAUT_MODE": "live"}
     assert "x REDIS_URL names no user" in run({**live, "REDIS_URL": redis_url}).output
-    assert "names no user" not in run({**live, **guarded.told("web")}).output
+    assert "names no user" not in run({**live, **redis_with_users.settings_of("web")}).output
     assert "names no user" not in run({**live, "TOKAUT_MODE": "training", "REDIS_URL": redis_url}).output
 
 

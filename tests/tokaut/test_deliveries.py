@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.prepared import migrate
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_reporter_messages import sent_report
 from tokaut.__main__ import main
 
@@ -160,8 +160,8 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Path, database: Database) -> None:
-    desk = Desk.at(database, tmp_path / "keys")
-    report_id, given = sent_report(desk)
+    store = SampleStore.create(database, tmp_path / "keys")
+    report_id, given = sent_report(store)
     order = run(tmp_path, "handover", report_id, "--from", ONE, "--to", TWO)
     assert order.exit_code == 0, order.output
     shown = run(tmp_path, "show", report_id.upper())
@@ -179,7 +179,7 @@ def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Pa
 
 
 def test_the_path_of_a_report_has_the_tries_and_what_a_hotline_does_with_it(tmp_path: Path, database: Database) -> None:
-    report_id, _ = sent_report(Desk.at(database, tmp_path / "keys"))
+    report_id, _ = sent_report(SampleStore.create(database, tmp_path / "keys"))
     tried = {"attempt": 6, "last_class": "not_reached", "next_at": database.now() + 300_000_000}
     with database.write() as connection:
         connection.execute(update(t.delivery).values(tried))
@@ -190,8 +190,8 @@ def test_the_path_of_a_report_has_the_tries_and_what_a_hotline_does_with_it(tmp_
 
 
 def test_a_report_is_found_by_its_first_or_last_digits_or_its_reference(tmp_path: Path, database: Database) -> None:
-    desk = Desk.at(database, tmp_path / "keys")
-    report_id, _ = sent_report(desk)
+    store = SampleStore.create(database, tmp_path / "keys")
+    report_id, _ = sent_report(store)
     end = report_id[-6:]
     for words in ([report_id[:13]], [end], [end[:3].upper(), end[3:].upper()]):
         assert f"report {report_id} " in run(tmp_path, "show", *words).output, words

@@ -27,7 +27,7 @@ ONE, TWO = "vu-pikinini", "vu-womens-centre"
 LATER = "019b0000-0000-7000-8000-00000000000a"
 
 
-class Ground:
+class SampleReport:
     """A database with one report for ONE, the first of its route; TWO is a fallback that has not received it."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,78 +70,78 @@ class Ground:
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    ground = Ground(tmp_path)
-    yield ground
-    ground.database.close()
+def sample(tmp_path: Path) -> Iterator[SampleReport]:
+    sample = SampleReport(tmp_path)
+    yield sample
+    sample.database.close()
 
 
 @pytest.mark.parametrize("form", ["cybertipline", "cybertip_ca", "primero"])
-def test_a_sheet_is_written_for_this_account_alone_and_is_in_the_audit(ground: Ground, form: str) -> None:
-    out = ground.folder / "sheet.txt"
-    result = ground.run(REPORT_ID.upper(), form, "--out", str(out))
+def test_a_sheet_is_written_for_this_account_alone_and_is_in_the_audit(sample: SampleReport, form: str) -> None:
+    out = sample.folder / "sheet.txt"
+    result = sample.run(REPORT_ID.upper(), form, "--out", str(out))
     assert (result.exit_code, "Sent nowhere" in result.output) == (0, True)
     assert out.stat().st_mode & 0o777 == 0o600
     text = out.read_text(encoding="utf-8")
-    assert ground.data["narrative"] in text
+    assert sample.data["narrative"] in text
     assert text.startswith("## DRILL")
-    assert ground.data["narrative"] not in result.output
-    assert ground.acts() == [(f"exported:{form}", REPORT_ID)]
+    assert sample.data["narrative"] not in result.output
+    assert sample.acts() == [(f"exported:{form}", REPORT_ID)]
 
 
-def test_as_a_table_for_a_spreadsheet(ground: Ground) -> None:
-    out = ground.folder / "sheet.csv"
-    assert ground.run(REPORT_ID, "primero", "--csv", "--out", str(out)).exit_code == 0
+def test_as_a_table_for_a_spreadsheet(sample: SampleReport) -> None:
+    out = sample.folder / "sheet.csv"
+    assert sample.run(REPORT_ID, "primero", "--csv", "--out", str(out)).exit_code == 0
     assert '"risk_level","high"' in out.read_text(encoding="utf-8-sig")
 
 
-def test_what_was_said_later_is_on_it(ground: Ground) -> None:
-    ground.say_later("the boat came back")
-    out = ground.folder / "sheet.txt"
-    assert ground.run(REPORT_ID, "cybertip_ca", "--out", str(out)).exit_code == 0
+def test_what_was_said_later_is_on_it(sample: SampleReport) -> None:
+    sample.say_later("the boat came back")
+    out = sample.folder / "sheet.txt"
+    assert sample.run(REPORT_ID, "cybertip_ca", "--out", str(out)).exit_code == 0
     assert "## Said later by My report\n[2026-11-25T09:46:40Z, words] the boat came back" in out.read_text()
 
 
 @pytest.mark.rule("S-13")
-def test_a_number_that_was_taken_back_is_not(ground: Ground) -> None:
-    kept, gone = ground.folder / "kept.txt", ground.folder / "gone.txt"
-    ground.run(REPORT_ID, "cybertipline", "--out", str(kept))
-    ground.withdraw()
-    ground.run(REPORT_ID, "cybertipline", "--out", str(gone))
+def test_a_number_that_was_taken_back_is_not(sample: SampleReport) -> None:
+    kept, gone = sample.folder / "kept.txt", sample.folder / "gone.txt"
+    sample.run(REPORT_ID, "cybertipline", "--out", str(kept))
+    sample.withdraw()
+    sample.run(REPORT_ID, "cybertipline", "--out", str(gone))
     assert [MSISDN in path.read_text() for path in (kept, gone)] == [True, False]
 
 
 @pytest.mark.rule("S-13")
-def test_of_two_numbers_the_one_that_was_given_last_is(ground: Ground) -> None:
-    given = ground.data["contact"] | {"msisdn": "+6785550199"}
-    ground.say_later(None, kind="contact_given", contact=given)
-    out = ground.folder / "sheet.txt"
-    ground.run(REPORT_ID, "cybertipline", "--out", str(out))
+def test_of_two_numbers_the_one_that_was_given_last_is(sample: SampleReport) -> None:
+    given = sample.data["contact"] | {"msisdn": "+6785550199"}
+    sample.say_later(None, kind="contact_given", contact=given)
+    out = sample.folder / "sheet.txt"
+    sample.run(REPORT_ID, "cybertipline", "--out", str(out))
     assert [number in out.read_text() for number in ("+6785550199", MSISDN)] == [True, False]
 
 
-def test_nothing_is_written_over_and_nothing_without_a_key(ground: Ground) -> None:
-    out = ground.folder / "sheet.txt"
+def test_nothing_is_written_over_and_nothing_without_a_key(sample: SampleReport) -> None:
+    out = sample.folder / "sheet.txt"
     out.write_text("mine")
-    refused = ground.run(REPORT_ID, "primero", "--out", str(out))
+    refused = sample.run(REPORT_ID, "primero", "--out", str(out))
     assert (refused.exit_code, out.read_text()) == (1, "mine")
-    for path in (ground.folder / "keys" / "private" / ONE).glob("*.key"):
+    for path in (sample.folder / "keys" / "private" / ONE).glob("*.key"):
         path.unlink()
-    closed = ground.run(REPORT_ID, "primero", "--out", str(ground.folder / "other.txt"))
+    closed = sample.run(REPORT_ID, "primero", "--out", str(sample.folder / "other.txt"))
     assert (closed.exit_code, "does not open" in closed.output) == (1, True)
-    assert not (ground.folder / "other.txt").exists()
+    assert not (sample.folder / "other.txt").exists()
 
 
-def test_who_was_not_given_the_report_has_no_sheet_of_it(ground: Ground) -> None:
-    result = ground.run(REPORT_ID, "primero", "--hotline", TWO, "--out", str(ground.folder / "sheet.txt"))
+def test_who_was_not_given_the_report_has_no_sheet_of_it(sample: SampleReport) -> None:
+    result = sample.run(REPORT_ID, "primero", "--hotline", TWO, "--out", str(sample.folder / "sheet.txt"))
     assert (result.exit_code, ONE in result.output) == (1, True)
-    unknown = ground.run(LATER, "primero", "--out", str(ground.folder / "sheet.txt"))
+    unknown = sample.run(LATER, "primero", "--out", str(sample.folder / "sheet.txt"))
     assert (unknown.exit_code, "There is no report" in unknown.output) == (1, True)
-    assert ground.acts() == []
+    assert sample.acts() == []
 
 
-def test_half_a_sign_is_written_as_a_mark(ground: Ground) -> None:
-    ground.say_later(json.loads('"half \\ud83d"'))
-    out = ground.folder / "sheet.txt"
-    assert ground.run(REPORT_ID, "primero", "--out", str(out)).exit_code == 0
+def test_half_a_sign_is_written_as_a_mark(sample: SampleReport) -> None:
+    sample.say_later(json.loads('"half \\ud83d"'))
+    out = sample.folder / "sheet.txt"
+    assert sample.run(REPORT_ID, "primero", "--out", str(out)).exit_code == 0
     assert "half [U+D83D]" in out.read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from tokaut import healthcheck, spool_wait
 from workers.heartbeat import STALE_SECONDS, Heartbeat
 
 
-class Answering(BaseHTTPRequestHandler):
+class HealthzHandler(BaseHTTPRequestHandler):
     status = 200
 
     def do_GET(self) -> None:
@@ -44,10 +44,10 @@ class UnixServer(HTTPServer):
 @pytest.fixture(params=["tcp", "unix"])
 def address(request: Any, tmp_path: Path) -> Iterator[str]:
     if request.param == "tcp":
-        server: HTTPServer = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        server: HTTPServer = ThreadingHTTPServer(("127.0.0.1", 0), HealthzHandler)
         address = f"127.0.0.1:{server.server_port}"
     else:
-        server = UnixServer(str(tmp_path / "web.sock"), Answering)  # type: ignore[arg-type]
+        server = UnixServer(str(tmp_path / "web.sock"), HealthzHandler)  # type: ignore[arg-type]
         address = f"unix:{tmp_path}/web.sock"
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     yield address
@@ -60,7 +60,7 @@ def test_a_server_that_answers_is_healthy(address: str) -> None:
 
 
 def test_a_server_that_fails_is_not(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Answering, "status", 500)
+    monkeypatch.setattr(HealthzHandler, "status", 500)
     with pytest.raises(SystemExit, match="answers 500"):
         healthcheck.main([address])
 

@@ -15,7 +15,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.prepared import migrate
 from tests.tokaut.test_deliveries import put, state_of
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from tests.workers.test_senders_africastalking import said
 from tokaut.__main__ import main
 
@@ -48,8 +48,8 @@ PHONES = ("+6785550191", "+6785550192", "+6785550193")
 
 
 @pytest.fixture
-def aggregator() -> Iterator[LyingHotline]:
-    with LyingHotline([said()]) as it:
+def aggregator() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer([said()]) as it:
         yield it
 
 
@@ -57,7 +57,7 @@ def aggregator() -> Iterator[LyingHotline]:
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("kind", ["sms_alert", "console"])
 def test_each_duty_phone_gets_one_text_that_asks_for_nothing(
-    tmp_path: Path, aggregator: LyingHotline, kind: str
+    tmp_path: Path, aggregator: FakeHttpServer, kind: str
 ) -> None:
     text = (
         (SHIPPED_FOLDER / "vu.toml")
@@ -79,7 +79,7 @@ def test_each_duty_phone_gets_one_text_that_asks_for_nothing(
     result = CliRunner().invoke(main, ["hotline", "test", "vu-pikinini"], env=environ)
     assert (result.exit_code, "2 of 2 as expected" in result.output) == (0, True), result.output
     assert all(word in result.output for word in ("test", "answer")) and "what came" not in result.output
-    forms = [parse_qs(taken.body.decode()) for taken in aggregator.taken]
+    forms = [parse_qs(taken.body.decode()) for taken in aggregator.requests]
     assert [form["to"][0] for form in forms] == list(PHONES)
     assert all(form["message"][0].startswith("DRILL ") and "OK" not in form["message"][0] for form in forms)
     aggregator.answer(Answer(400))

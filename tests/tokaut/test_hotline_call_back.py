@@ -21,7 +21,7 @@ from workers.network.http_client import HttpClient
 HOTLINE = "vu-pikinini"
 
 
-class Silent(WSGIRequestHandler):
+class QuietRequestHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -37,7 +37,7 @@ def made(tmp_path: Path) -> StackPlan:
 @pytest.fixture
 def address(made: StackPlan) -> Iterator[str]:
     console = Console({**made.settings, "COUNTRIES": "vu"})
-    with make_server("127.0.0.1", 0, console.flask, handler_class=Silent) as server:
+    with make_server("127.0.0.1", 0, console.flask, handler_class=QuietRequestHandler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

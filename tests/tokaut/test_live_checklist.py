@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.countries.law import Law
-from tests.reports.lands import ready
+from tests.reports.sample_countries import ready
 from tokaut.__main__ import main
 from tokaut.checks.live_checklist import ChecklistItem, explain_country, steps
 from tokaut.screens.coverage import CatalogueCoverage

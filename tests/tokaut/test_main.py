@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from reports.store.engine.database import Database
 from tests.house.files import ROOT
 from tests.support.commands import commands
-from tests.support.no_room import no_room
+from tests.support.full_disk import full_disk
 from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
 from tokaut.documents.files import write_documents, write_new_document
@@ -144,14 +144,14 @@ def test_a_file_that_no_command_expects_to_fail_is_one_line(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("command", [["readiness", "--country", "vu", "--out"], ["locales", "sheet", "bi", "--out"]])
 def test_a_document_for_which_there_is_no_room_leaves_no_part_of_it(command: list[str], tmp_path: Path) -> None:
-    with no_room():
+    with full_disk():
         result = CliRunner().invoke(main, [*command, str(tmp_path / "x")])
     assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_new_file_for_which_there_is_no_room_is_deleted_and_one_that_is_there_stays(tmp_path: Path) -> None:
-    with no_room(), pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
         write_new_document(tmp_path / "x", ["x" * 3000])
     assert not (tmp_path / "x").exists()
     (tmp_path / "x").write_text("theirs")

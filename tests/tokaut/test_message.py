@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from standardwebhooks.webhooks import Webhook
 
 from reports.store.schema import tables as t
-from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
+from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
 from tests.support.app import App
 from tests.support.installation import Installation
 from tokaut.__main__ import main
@@ -36,7 +36,7 @@ def put(app: App, report_id: str, words: str | bytes, *more: str) -> Result:
 
 def sent(app: App) -> tuple[str, str, str]:
     """Send a report, and return (code, PIN, report id)."""
-    found = CODE.search(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    found = CODE.search(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
     assert found
     return found[1], found[2], str(app.rows(t.report)[0].report_id)
 
@@ -78,12 +78,12 @@ def test_what_is_refused_is_not_put(app: App, words: str | bytes, more: tuple[st
 def test_what_is_asked_about_is_put_when_it_is_meant(app: App) -> None:
     code, pin, report_id = sent(app)
     assert put(app, report_id, "Help is coming.", "--anyway").exit_code == 0
-    assert walk(app.ussd(number(9)), "My report", code, pin, "1")[-1].startswith("Help is coming.")
+    assert dial_path(app.ussd(number(9)), "My report", code, pin, "1")[-1].startswith("Help is coming.")
 
 
 def test_without_a_code_nobody_could_read_it(app: App) -> None:
     phone = app.sms(PHONE)
-    thread(phone, "hi", *TO_SENT[:-2], "My own words for it", "No", "Send")
+    send_texts(phone, "hi", *TO_SENT[:-2], "My own words for it", "No", "Send")
     [row] = app.rows(t.report)
     done = put(app, row.report_id, WORDS)
     assert (done.exit_code, "No code was ever shown" in done.output) == (1, True)
@@ -99,7 +99,7 @@ def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> Non
     """Report, message, reading on another phone, reply: the hotline gets the reply once, signed."""
     installation = Installation().up()
     try:
-        found = CODE.search(walk(installation.ussd_phone("africastalking", PHONE), *TO_SENT)[-1])
+        found = CODE.search(dial_path(installation.ussd_phone("africastalking", PHONE), *TO_SENT)[-1])
         assert found
         installation.until_received(lambda lines: len(lines) == 1, "the report never came")
         [report] = installation.received()
@@ -110,7 +110,7 @@ def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> Non
         )
         assert done.returncode == 0, done.stderr
         phone = installation.ussd_phone("ussd", number(31))
-        screens = walk(phone, "My report", *found.groups(), "1", "1", "On Monday in the morning")
+        screens = dial_path(phone, "My report", *found.groups(), "1", "1", "On Monday in the morning")
         assert screens[4].startswith(WORDS)
         assert screens[6].startswith("Added. It goes to staff.")
         phone.again()
@@ -122,9 +122,9 @@ def test_a_report_its_answer_and_the_words_that_come_back_on_real_parts() -> Non
         assert line["body"]["type"] == "report.message"
         assert (line["body"]["data"]["report_id"], line["body"]["data"]["kind"]) == (report_id, "words")
         assert line["body"]["data"]["text"] == "On Monday in the morning"
-        assert walk(installation.ussd_phone("kannel", number(32)), "My report", *found.groups(), "1")[4].startswith(
-            WORDS
-        )
+        assert dial_path(installation.ussd_phone("kannel", number(32)), "My report", *found.groups(), "1")[
+            4
+        ].startswith(WORDS)
         assert len(installation.received()) == 2
     finally:
         installation.down()

@@ -17,11 +17,11 @@ from tokaut.__main__ import main
 pytestmark = pytest.mark.slow
 
 
-class Door(HTTPServer):
+class AppServer(HTTPServer):
     """An HTTP server in front of the app: requests to the simulator's endpoint go through all of web."""
 
     def __init__(self, app: App) -> None:
-        super().__init__(("127.0.0.1", 0), _Door)
+        super().__init__(("127.0.0.1", 0), AppRequestHandler)
         self.app = app
         threading.Thread(target=self.serve_forever, args=(0.01,)).start()
 
@@ -30,8 +30,8 @@ class Door(HTTPServer):
         self.server_close()
 
 
-class _Door(BaseHTTPRequestHandler):
-    server: Door
+class AppRequestHandler(BaseHTTPRequestHandler):
+    server: AppServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -50,7 +50,7 @@ def demo(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A running demo, described by its demo.json."""
     app = App(redis_url)
     monkeypatch.setenv("TOKAUT_DATA", str(tmp_path))
-    with Door(app) as door:
+    with AppServer(app) as door:
         told = {"web": f"http://127.0.0.1:{door.server_port}", "phone": None}
         (tmp_path / "demo.json").write_text(json.dumps(told))
         yield app

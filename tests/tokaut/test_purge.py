@@ -14,7 +14,7 @@ from reports.store.engine.database import Database
 from reports.store.operations import retention
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
-from tests.retention.made import Fate, Leg, make, write
+from tests.retention.sample_reports import History, Recipient, make, write
 from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
@@ -26,10 +26,23 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
     now = retention.purge_time(database)
-    theirs = (Leg("vu-pikinini"),)  # a hotline of the demo's file that has its own system
-    write(database, [make(Fate(399, closed=91, recipients=theirs), now) for _ in range(3)])
-    write(database, [make(Fate(450), now), make(Fate(8, mode="demo"), now), make(Fate(399, closed=2), now)])
-    write(database, [make(Fate(399, closed=91, recipients=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])
+    theirs = (Recipient("vu-pikinini"),)  # a hotline of the demo's file that has its own system
+    write(database, [make(History(399, closed=91, recipients=theirs), now) for _ in range(3)])
+    write(
+        database,
+        [
+            make(History(450), now),
+            make(History(8, mode="demo"), now),
+            make(History(399, closed=2), now),
+        ],
+    )
+    write(
+        database,
+        [
+            make(History(399, closed=91, recipients=(Recipient(state="parked"),)), now),
+            make(History(450, held=3), now),
+        ],
+    )
     leases.acquire(database, "clock", "here/clock-1/a", 15)
     yield database
     database.close()

@@ -13,68 +13,68 @@ import pytest
 
 from reports.store.operations import maintenance
 from tests.docs.pages import ROOT
-from tests.tokaut.test_backup import Box, box
+from tests.tokaut.test_backup import TrainingSite, site
 
-__all__ = ["box"]
-
-
-def copied(box: Box) -> Path:
-    box.write("before")
-    assert box.run("backup", str(box.medium))[0] == 0
-    box.write("after")
-    return box.backups()[0]
+__all__ = ["site"]
 
 
-def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
-    copy = copied(box)
-    status, said = box.run("restore", str(copy))
+def copied(site: TrainingSite) -> Path:
+    site.write("before")
+    assert site.run("backup", str(site.medium))[0] == 0
+    site.write("after")
+    return site.backups()[0]
+
+
+def test_it_is_as_it_was_and_what_was_there_is_kept(site: TrainingSite) -> None:
+    copy = copied(site)
+    status, said = site.run("restore", str(copy))
     assert status == 0, said
-    assert f"{box.database} has been replaced by the backup {copy.name}.\n" in said
-    assert box.names(box.database) == {"before"}
-    assert box.database.stat().st_mode & 0o777 == 0o600
-    (aside,) = box.data.glob("tokaut.db.before-*")
-    assert box.names(aside) == {"before", "after"}
+    assert f"{site.database} has been replaced by the backup {copy.name}.\n" in said
+    assert site.names(site.database) == {"before"}
+    assert site.database.stat().st_mode & 0o777 == 0o600
+    (aside,) = site.data.glob("tokaut.db.before-*")
+    assert site.names(aside) == {"before", "after"}
     assert str(aside) in said and "start web and wait" in said
     assert copy.exists()
 
 
-def cut_power(box: Box) -> None:
+def cut_power(site: TrainingSite) -> None:
     """Leave the database as a power cut does: the last commits are in the WAL beside it."""
-    holder = sqlite3.connect(box.database)
+    holder = sqlite3.connect(site.database)
     holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
     holder.commit()
-    left = {ending: box.database.with_name(f"tokaut.db{ending}").read_bytes() for ending in ("", "-wal")}
+    left = {ending: site.database.with_name(f"tokaut.db{ending}").read_bytes() for ending in ("", "-wal")}
     holder.close()
     for ending, data in left.items():
-        box.database.with_name(f"tokaut.db{ending}").write_bytes(data)
+        site.database.with_name(f"tokaut.db{ending}").write_bytes(data)
 
 
-def test_no_old_wal_is_played_into_it(box: Box) -> None:
-    copy = copied(box)
-    cut_power(box)
-    assert box.run("restore", str(copy))[0] == 0
-    assert box.names(box.database) == {"before"}
-    (aside,) = box.data.glob("tokaut.db.before-*Z")
-    assert "in the WAL" in box.names(aside)
+def test_no_old_wal_is_played_into_it(site: TrainingSite) -> None:
+    copy = copied(site)
+    cut_power(site)
+    assert site.run("restore", str(copy))[0] == 0
+    assert site.names(site.database) == {"before"}
+    (aside,) = site.data.glob("tokaut.db.before-*Z")
+    assert "in the WAL" in site.names(aside)
 
 
-def test_undoing_a_restore_brings_back_the_last_commits(box: Box) -> None:
+def test_undoing_a_restore_brings_back_the_last_commits(site: TrainingSite) -> None:
     """They may be in the WAL beside the file that was put aside, and nowhere else."""
-    copy = copied(box)
-    cut_power(box)
-    assert box.run("restore", str(copy))[0] == 0
-    (aside,) = box.data.glob("tokaut.db.before-*Z")
-    assert box.run("restore", str(aside))[0] == 0
-    assert box.names(box.database) == {"before", "after", "in the WAL"}
-    assert not list(box.data.glob("*.part*"))
+    copy = copied(site)
+    cut_power(site)
+    assert site.run("restore", str(copy))[0] == 0
+    (aside,) = site.data.glob("tokaut.db.before-*Z")
+    assert site.run("restore", str(aside))[0] == 0
+    assert site.names(site.database) == {"before", "after", "in the WAL"}
+    assert not list(site.data.glob("*.part*"))
 
 
 @pytest.mark.parametrize("wrong", ["a directory", "no folder", "full"])
 def test_a_database_that_cannot_be_written_is_one_line(
-    box: Box, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
+    site: TrainingSite, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = copied(box)
-    place = {"a directory": box.medium, "no folder": tmp_path / "file" / "tokaut.db", "full": box.database}[wrong]
+    copy = copied(site)
+    place = {"a directory": site.medium, "no folder": tmp_path / "file" / "tokaut.db", "full": site.database}[wrong]
     (tmp_path / "file").touch()
 
     def full(*_: object) -> None:
@@ -82,45 +82,47 @@ def test_a_database_that_cannot_be_written_is_one_line(
 
     if wrong == "full":
         monkeypatch.setattr(maintenance, "_write_copy", full)
-    status, said = box.run("restore", str(copy), DATABASE_URL=f"sqlite:///{place}")
+    status, said = site.run("restore", str(copy), DATABASE_URL=f"sqlite:///{place}")
     assert status == 1 and len(said.splitlines()) == 1, said
     assert {"a directory": "Is a directory", "no folder": "Not a directory", "full": "Make room"}[wrong] in said
-    assert box.names(box.database) == {"before", "after"}
+    assert site.names(site.database) == {"before", "after"}
 
 
-def test_not_while_a_process_has_it_open(box: Box) -> None:
-    copy = copied(box)
+def test_not_while_a_process_has_it_open(site: TrainingSite) -> None:
+    copy = copied(site)
     opens = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM lease').fetchall()"
     waits = "; print('open', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", opens + waits, str(box.database)]
+    command = [sys.executable, "-c", opens + waits, str(site.database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline() == b"open\n"
-        status, said = box.run("restore", str(copy))
+        status, said = site.run("restore", str(copy))
         holder.communicate()
     assert (status, "is in use" in said) == (1, True)
     for line in (ROOT / "Procfile").read_text().splitlines():  # each process that still runs has the file open
         assert re.search(rf"\b{line.partition(':')[0]}\b", said.partition("Stop")[2]), said
-    assert box.names(box.database) == {"before", "after"}
+    assert site.names(site.database) == {"before", "after"}
 
 
-def test_a_broken_database_is_put_aside_with_all_that_belongs_to_it(box: Box) -> None:
-    copy = copied(box)
-    box.database.write_bytes(b"\0" * 5000)
-    box.database.with_name("tokaut.db-wal").write_bytes(b"left")
-    assert box.run("restore", str(copy))[0] == 0
-    assert box.names(box.database) == {"before"}
-    assert len(list(box.data.glob("tokaut.db.before-*"))) == 2
+def test_a_broken_database_is_put_aside_with_all_that_belongs_to_it(site: TrainingSite) -> None:
+    copy = copied(site)
+    site.database.write_bytes(b"\0" * 5000)
+    site.database.with_name("tokaut.db-wal").write_bytes(b"left")
+    assert site.run("restore", str(copy))[0] == 0
+    assert site.names(site.database) == {"before"}
+    assert len(list(site.data.glob("tokaut.db.before-*"))) == 2
 
 
-def test_where_there_was_none(box: Box, tmp_path: Path) -> None:
-    copy = copied(box)
-    box.settings["TOKAUT_DATA"] = str(tmp_path / "new")
-    assert box.run("restore", str(copy))[0] == 0
-    assert box.names(tmp_path / "new" / "tokaut.db") == {"before"}
+def test_where_there_was_none(site: TrainingSite, tmp_path: Path) -> None:
+    copy = copied(site)
+    site.settings["TOKAUT_DATA"] = str(tmp_path / "new")
+    assert site.run("restore", str(copy))[0] == 0
+    assert site.names(tmp_path / "new" / "tokaut.db") == {"before"}
 
 
-def test_a_copy_that_this_account_cannot_read_is_not_called_damaged(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = copied(box)
+def test_a_copy_that_this_account_cannot_read_is_not_called_damaged(
+    site: TrainingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copied(site)
     as_root = Path.open
 
     def refused(path: Path, *how: str) -> object:
@@ -129,21 +131,21 @@ def test_a_copy_that_this_account_cannot_read_is_not_called_damaged(box: Box, mo
         return as_root(path, *how)
 
     monkeypatch.setattr(Path, "open", refused)
-    status, said = box.run("restore", str(copy))
+    status, said = site.run("restore", str(copy))
     assert (status, "cannot be read (Permission denied)" in said, "older one" in said) == (1, True, False), said
 
 
 @pytest.mark.rule("X-25")
 @pytest.mark.parametrize("what", ["none", "no database", "torn", "another mode", "empty"])
-def test_nothing_else_is_taken(box: Box, tmp_path: Path, what: str) -> None:
-    copy = copied(box)
+def test_nothing_else_is_taken(site: TrainingSite, tmp_path: Path, what: str) -> None:
+    copy = copied(site)
     if what == "none":
         copy.unlink()
     elif what == "torn":
         copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
     elif what != "another mode":
         copy.write_bytes(b"" if what == "empty" else b"x" * 9000)
-    status, said = box.run("restore", str(copy), **({"TOKAUT_MODE": "live"} if what == "another mode" else {}))
+    status, said = site.run("restore", str(copy), **({"TOKAUT_MODE": "live"} if what == "another mode" else {}))
     assert status == 1 and len(said.splitlines()) == 1, said
-    assert box.names(box.database) == {"before", "after"}
-    assert not list(box.data.glob("*before-*"))
+    assert site.names(site.database) == {"before", "after"}
+    assert not list(site.data.glob("*before-*"))

@@ -130,7 +130,7 @@ def test_what_is_no_port_is_refused_by_the_name_of_its_setting(text: str) -> Non
         assert line.startswith(f"{name} is ") and line.endswith("write a number from 1 to 65535")
 
 
-class Ready(BaseHTTPRequestHandler):
+class NotReadyHandler(BaseHTTPRequestHandler):
     state: Mapping[str, Any]
 
     def do_GET(self) -> None:
@@ -146,7 +146,7 @@ class Ready(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Ready) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), NotReadyHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -172,6 +172,6 @@ def test_it_names_what_is_missing_before_it_says_that_everything_runs(
 ) -> None:
     monkeypatch.setattr(services, "PARTS_WITHIN", 0)
     monkeypatch.setattr(services, "CLOCK_LEADS_WITHIN", 0)
-    Ready.state = {"database": True, "redis": True, "clock_leads": True, "wrong": []} | state
+    NotReadyHandler.state = {"database": True, "redis": True, "clock_leads": True, "wrong": []} | state
     processes = ProcessGroup(uuid.uuid4().hex, tmp_path)
     assert wait_until_ready(processes, os.environ | {"PORT": str(web.server_port)}) == missing

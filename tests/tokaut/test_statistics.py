@@ -20,7 +20,7 @@ from reports.statistics.svg_charts import WIDTH, bar_chart
 from reports.statistics.tables import CELL_LABELS
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from tests.support.no_room import no_room
+from tests.support.full_disk import full_disk
 from tests.support.prepared import migrate
 from tokaut.__main__ import main
 
@@ -131,7 +131,7 @@ def test_an_export_that_fails_leaves_the_last_one_whole(folder: Path) -> None:
     out = folder / "a"
     run(folder, "export", str(out), "--example")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with no_room():
+    with full_disk():
         result = run(folder, "export", str(out), "--country", "vu", "--example")
     assert (result.exit_code, "File too large" in result.output) == (1, True), result.output
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -212,7 +212,7 @@ def test_a_file_that_is_gone_has_nothing_new(tmp_path: Path) -> None:
     assert list(ReceivedDeliveries(tmp_path / "received.jsonl").new()) == []
 
 
-class Falls:
+class FailingDisplay:
     """A display that always fails, as on a closed terminal."""
 
     def __init__(self) -> None:
@@ -226,7 +226,7 @@ class Falls:
 
 
 def test_a_fault_of_the_display_is_said_once_and_goes_no_further(capsys: pytest.CaptureFixture[str]) -> None:
-    falls = Falls()
+    falls = FailingDisplay()
     show: DemoDisplay = SafeDisplay(falls)
     show.phone(PhoneScreen("x", True, 1.0), "")
     show.reply("1", "")
@@ -239,7 +239,7 @@ def test_what_supervises_goes_on_while_the_display_fails(tmp_path: Path) -> None
     """The process that died ends it, not the display, which failed for each delivery and was called again."""
     path = tmp_path / "received.jsonl"
     path.write_bytes(line(1) + BROKEN["no JSON"] + line(3))
-    falls = Falls()
+    falls = FailingDisplay()
 
     class Supervised(ProcessGroup):
         def check(self) -> None:

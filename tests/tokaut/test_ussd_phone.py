@@ -24,7 +24,7 @@ class Web(HTTPServer):
     """Return these answers in order, and record the requests."""
 
     def __init__(self, *answers: tuple[int, str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Door)
+        super().__init__(("127.0.0.1", 0), ScriptedRequestHandler)
         self.answers = iter(answers)
         self.asked: list[dict[str, list[str]]] = []
         threading.Thread(target=self.serve_forever, args=(0.01,)).start()
@@ -34,7 +34,7 @@ class Web(HTTPServer):
         self.server_close()
 
 
-class _Door(BaseHTTPRequestHandler):
+class ScriptedRequestHandler(BaseHTTPRequestHandler):
     server: Web
 
     def do_POST(self) -> None:

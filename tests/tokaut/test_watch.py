@@ -29,7 +29,7 @@ from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support.prepared import migrate
-from tests.workers.filings import ONE, TWO, WORDS, Desk
+from tests.workers.sample_store import ONE, TWO, WORDS, SampleStore
 from tokaut.__main__ import main
 from tokaut.commands import watch
 from tokaut.commands.watch import (
@@ -44,7 +44,7 @@ from tokaut.commands.watch import (
 )
 
 NOW = 1_800_000_000 * SECOND
-LEGS = ((ONE, "primary"), (TWO, "fallback"))
+ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
 def waits(
@@ -172,18 +172,18 @@ def test_how_long(time: int, said: str) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def store(tmp_path: Path) -> Iterator[SampleStore]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     migrate(database, "demo")
-    made = Desk.at(database, tmp_path / "keys")
+    made = SampleStore.create(database, tmp_path / "keys")
     yield made
     made.database.close()
 
 
-def begin(desk: Desk) -> None:
-    leases.acquire(desk.database, "clock", "here/clock-1/a", 15)
-    for report_id, priority, _ in steps.list_unstarted(desk.database):
-        steps.start_steps(desk.database, [(report_id, priority, ESCALATION_TIMES[priority])])
+def begin(store: SampleStore) -> None:
+    leases.acquire(store.database, "clock", "here/clock-1/a", 15)
+    for report_id, priority, _ in steps.list_unstarted(store.database):
+        steps.start_steps(store.database, [(report_id, priority, ESCALATION_TIMES[priority])])
 
 
 def once(tmp_path: Path, *, later: int = 0) -> str:
@@ -194,87 +194,87 @@ def once(tmp_path: Path, *, later: int = 0) -> str:
 
 
 @pytest.mark.rule("S-27")
-def test_once_the_most_urgent_first_and_not_a_word(desk: Desk, tmp_path: Path) -> None:
+def test_once_the_most_urgent_first_and_not_a_word(store: SampleStore, tmp_path: Path) -> None:
     for priority in ("P4", "P1", "P2", "P1"):
-        desk.file(LEGS, priority=priority)
-    begin(desk)
+        store.submit(ROUTE, priority=priority)
+    begin(store)
     said = once(tmp_path)
     assert re.findall(r"^ ?(P\d)", said, re.MULTILINE) == ["P1", "P1", "P2", "P4"]
     assert said.count("vu-pikinini due") == 4
-    for report in desk.reports():
+    for report in store.reports():
         assert report.report_id in said
     assert WORDS not in said
     assert "\x1b" not in said, "plain text"
 
 
-def test_what_a_person_has_waits_no_more(desk: Desk, tmp_path: Path) -> None:
-    desk.file(LEGS)
-    begin(desk)
-    with desk.database.write() as connection:
+def test_what_a_person_has_waits_no_more(store: SampleStore, tmp_path: Path) -> None:
+    store.submit(ROUTE)
+    begin(store)
+    with store.database.write() as connection:
         connection.execute(update(t.delivery).values(state="delivered", handling="accepted"))
     assert once(tmp_path).strip() == NOTHING_WAITS
 
 
-def test_no_clock_is_said_first(desk: Desk, tmp_path: Path) -> None:
-    desk.file(LEGS)
+def test_no_clock_is_said_first(store: SampleStore, tmp_path: Path) -> None:
+    store.submit(ROUTE)
     assert once(tmp_path).startswith(NO_CLOCK)
 
 
-def test_a_hotline_that_lets_nobody_in(desk: Desk, tmp_path: Path) -> None:
-    [first] = desk.file(LEGS)
-    begin(desk)
-    leased = outbox.lease(desk.database, first, "w/urgent/1")
+def test_a_hotline_that_lets_nobody_in(store: SampleStore, tmp_path: Path) -> None:
+    [first] = store.submit(ROUTE)
+    begin(store)
+    leased = outbox.lease(store.database, first, "w/urgent/1")
     assert leased is not None
-    outbox.mark_failed(desk.database, leased, DeliveryFailure("locked_out", 401, 5 * SECOND), "w/urgent/1", "worker")
-    with desk.database.write() as connection:
+    outbox.mark_failed(store.database, leased, DeliveryFailure("locked_out", 401, 5 * SECOND), "w/urgent/1", "worker")
+    with store.database.write() as connection:
         connection.execute(update(t.lease).values(until=t.lease.c.until + 90 * SECOND))
     assert "call vu-pikinini, it has not got it. The hotline does not let us in." in once(tmp_path, later=90)
 
 
-def test_synthetic_calls_and_since_when_one_fails(desk: Desk, tmp_path: Path) -> None:
-    begin(desk)
+def test_synthetic_calls_and_since_when_one_fails(store: SampleStore, tmp_path: Path) -> None:
+    begin(store)
     good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")
-    save_results(desk.database, {good: "", bad: ""})
+    save_results(store.database, {good: "", bad: ""})
     assert once(tmp_path).startswith(NOTHING_WAITS)
-    desk.database.offset = -3 * HOUR
-    save_results(desk.database, {good: "", bad: "tls"})
-    desk.database.offset = 0
-    save_results(desk.database, {good: "", bad: "timeout"})
+    store.database.offset = -3 * HOUR
+    save_results(store.database, {good: "", bad: "tls"})
+    store.database.offset = 0
+    save_results(store.database, {good: "", bad: "timeout"})
     said = once(tmp_path)
     assert said.startswith("Synthetic calls to ussd *1# have not come to Send for 180 min (timeout). Dial the code.")
     assert "Synthetic calls to africastalking *111*163#: came to Send 0 s ago" in said
     assert "Synthetic calls to ussd *1#: has failed for 3 h (timeout), came to Send 0 s ago" in said
-    desk.file(LEGS)
+    store.submit(ROUTE)
     assert once(tmp_path).startswith("Synthetic calls to ussd *1#"), "a report that waits in time needs nobody"
-    desk.database.offset = -3 * HOUR
-    save_results(desk.database, {good: ""})
+    store.database.offset = -3 * HOUR
+    save_results(store.database, {good: ""})
     assert "africastalking *111*163#: came to Send 3 h ago; no call since" in once(tmp_path)
 
 
-def test_an_unusually_quiet_channel(desk: Desk, tmp_path: Path) -> None:
-    begin(desk)
+def test_an_unusually_quiet_channel(store: SampleStore, tmp_path: Path) -> None:
+    begin(store)
     quiet = QuietChannel("VU", "africastalking", 14 * HOUR, CallVolume(6, 1, 45))
-    replace_quiet(desk.database, [quiet])
+    replace_quiet(store.database, [quiet])
     said = once(tmp_path)
     sentence = "Unusually quiet: VU africastalking had 1 call in the 6 h until 14:00 UTC; usual are 45. Dial the code."
     assert said.startswith(sentence) and said.count(sentence) == 2
 
 
-def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
+def test_many_wait_and_as_many_are_shown_as_fit(store: SampleStore) -> None:
     for _ in range(4):
-        desk.file(LEGS)
-    begin(desk)
-    sight = watch.take_snapshot(desk.database, at_most=3)
+        store.submit(ROUTE)
+    begin(store)
+    sight = watch.take_snapshot(store.database, at_most=3)
     assert (len(sight.rows), sight.hidden) == (3, 1)
-    save_results(desk.database, {("ussd", "*1#"): ""})
-    assert len(watch.take_snapshot(desk.database, at_most=3).rows) == 2
+    save_results(store.database, {("ussd", "*1#"): ""})
+    assert len(watch.take_snapshot(store.database, at_most=3).rows) == 2
     console = Console(width=160, record=True)
     console.print(watch._drawn(sight))
     assert "and 1 more" in console.export_text()
 
 
-def test_a_database_that_goes_away_is_looked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = watch._looks(desk.database, Console(width=120, height=40), WatchSurroundings)
+def test_a_database_that_goes_away_is_looked_for_again(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = watch._looks(store.database, Console(width=120, height=40), WatchSurroundings)
     with monkeypatch.context() as gone:
         gone.setattr(watch.overview, "list_unacknowledged", _away)
         console = Console(record=True, width=120)
@@ -288,7 +288,7 @@ def _away(*_: object) -> None:
     raise DatabaseUnavailable("refused")
 
 
-def test_ctrl_c_ends_it(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_it(store: SampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: float) -> None:
         raise KeyboardInterrupt
 
@@ -298,7 +298,7 @@ def test_ctrl_c_ends_it(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_country_file_that_cannot_be_read_is_named_and_hides_no_hotline_of_another(
-    desk: Desk, tmp_path: Path
+    store: SampleStore, tmp_path: Path
 ) -> None:
     (tmp_path / "ke.toml").write_bytes(b"# r\xe9gion\n")
     environ = {
@@ -319,9 +319,9 @@ def unwrapped(tmp_path: Path, **environ: str) -> str:
 
 
 def test_a_full_disk_is_said_before_what_comes_from_it(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.file(LEGS)
+    store.submit(ROUTE)
     assert once(tmp_path).startswith(NO_CLOCK)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     said = unwrapped(tmp_path)
@@ -333,9 +333,11 @@ def test_a_full_disk_is_said_before_what_comes_from_it(
     assert unwrapped(tmp_path).startswith("The database does not answer"), "little space is for `tokaut check`"
 
 
-def test_it_does_not_say_that_nothing_is_to_be_done_where_nobody_would_be_alerted(desk: Desk, tmp_path: Path) -> None:
-    desk.file(LEGS)
-    begin(desk)
+def test_it_does_not_say_that_nothing_is_to_be_done_where_nobody_would_be_alerted(
+    store: SampleStore, tmp_path: Path
+) -> None:
+    store.submit(ROUTE)
+    begin(store)
     said = unwrapped(tmp_path)
     assert said.startswith(ALL_IN_TIME) and NO_ON_CALL not in said, "these are not the worker's settings"
     hotlines = ("VU_PIKININI", "VU_WOMENS_CENTRE", "VU_POLICE")

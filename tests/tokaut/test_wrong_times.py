@@ -18,7 +18,7 @@ from reports.store.schema import tables as t
 from reports.store.schema.base import derived_id
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support import databases
-from tests.workers.filings import Desk
+from tests.workers.sample_store import SampleStore
 from tokaut.commands.watch import NO_CLOCK, NOTHING_WAITS, next_action
 
 NOW = 1_800_000_000 * SECOND
@@ -26,11 +26,11 @@ LEADS = 10 * SECOND
 
 
 @pytest.fixture(params=databases.KINDS)
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SampleStore]:
     made = databases.migrated_database(request.param, request, tmp_path)
-    desk = Desk.at(made, tmp_path / "keys")
-    yield desk
-    for one in (made, *desk.opened):
+    store = SampleStore.create(made, tmp_path / "keys")
+    yield store
+    for one in (made, *store.opened):
         one.close()
 
 
@@ -68,21 +68,21 @@ def test_a_span_in_words(length: int, said: str) -> None:
     assert format_duration(length) == said
 
 
-def test_nothing_is_wrong_where_a_clock_leads(desk: Desk) -> None:
-    desk.file()
-    assert leases.acquire(desk.database, "clock", "one", 15)
-    found = clock_skew.measure_skew(desk.database)
+def test_nothing_is_wrong_where_a_clock_leads(store: SampleStore) -> None:
+    store.submit()
+    assert leases.acquire(store.database, "clock", "one", 15)
+    found = clock_skew.measure_skew(store.database)
     assert (list(found.faults()), list(found.notes()), found.has_no_leader) == ([], [], False)
 
 
 @pytest.mark.parametrize("ahead", [2 * HOUR, 11 * HOUR, 15 * DAY])
-def test_what_a_clock_that_was_ahead_has_left_is_seen(desk: Desk, ahead: int) -> None:
-    before = desk.later(seconds=ahead / SECOND)
+def test_what_a_clock_that_was_ahead_has_left_is_seen(store: SampleStore, ahead: int) -> None:
+    before = store.later(seconds=ahead / SECOND)
     assert leases.acquire(before.database, "clock", "one", 15)
-    before.file()
+    before.submit()
     rescue = before.sealed(completeness="incomplete")
     pending_submissions.schedule_pending(before.database, rescue, "rescue", before.database.now() + 120 * SECOND)
-    found = clock_skew.measure_skew(desk.database)
+    found = clock_skew.measure_skew(store.database)
     assert found.has_no_leader, "though the lease says so"
     assert found.rows_ahead == 2
     assert found.newest > ahead - HOUR - MINUTE
@@ -91,35 +91,35 @@ def test_what_a_clock_that_was_ahead_has_left_is_seen(desk: Desk, ahead: int) ->
     assert all("docs/operating/clock-jumped.md" in said for said in (*found.faults(), *found.notes()))
 
 
-def test_ids_of_reports_are_no_times(desk: Desk) -> None:
+def test_ids_of_reports_are_no_times(store: SampleStore) -> None:
     """The id of a report by telephone is random in all of its bits (decision 109)."""
     for n in range(20):
         report_id = derived_id(hashlib.sha256(bytes([n])).digest())
-        submissions.commit(desk.database, replace(desk.sealed(), report_id=report_id, origin_key=bytes([n]) * 32))
-    found = clock_skew.measure_skew(desk.database)
+        submissions.commit(store.database, replace(store.sealed(), report_id=report_id, origin_key=bytes([n]) * 32))
+    found = clock_skew.measure_skew(store.database)
     assert -HOUR < found.newest <= 0 and list(found.notes()) == []
 
 
-def test_the_newest_report_is_found_by_an_index(desk: Desk) -> None:
-    if not desk.database.is_sqlite:
+def test_the_newest_report_is_found_by_an_index(store: SampleStore) -> None:
+    if not store.database.is_sqlite:
         pytest.skip("PostgreSQL scans a table of this size")
-    with desk.database.read() as connection:
+    with store.database.read() as connection:
         plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT max(created_at) FROM report")).all()
     assert "ix_report_created_at" in str(plan)
 
 
-def test_an_attempt_beyond_its_period_is_counted_for_who_may_read_it(desk: Desk) -> None:
-    [delivery] = desk.file(priority="P1")
-    values = {"next_at": desk.database.now() + 2 * HOUR}
-    with desk.database.write() as connection:
+def test_an_attempt_beyond_its_period_is_counted_for_who_may_read_it(store: SampleStore) -> None:
+    [delivery] = store.submit(priority="P1")
+    values = {"next_at": store.database.now() + 2 * HOUR}
+    with store.database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(values))
-    assert clock_skew.measure_skew(desk.database).rows_ahead == 0
-    if desk.database.is_sqlite:
-        assert clock_skew.measure_skew(desk.database, attempts=True).rows_ahead == 1
+    assert clock_skew.measure_skew(store.database).rows_ahead == 0
+    if store.database.is_sqlite:
+        assert clock_skew.measure_skew(store.database, attempts=True).rows_ahead == 1
 
 
-def test_a_host_that_differs_from_the_database_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = desk.database.now
-    monkeypatch.setattr(desk.database, "now", lambda: right() + 11 * HOUR + 20 * SECOND)
-    said = " ".join(clock_skew.measure_skew(desk.database).faults())
-    assert ("This host's clock is 11 h ahead of the database's" in said) != desk.database.is_sqlite
+def test_a_host_that_differs_from_the_database_is_named(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = store.database.now
+    monkeypatch.setattr(store.database, "now", lambda: right() + 11 * HOUR + 20 * SECOND)
+    said = " ".join(clock_skew.measure_skew(store.database).faults())
+    assert ("This host's clock is 11 h ahead of the database's" in said) != store.database.is_sqlite

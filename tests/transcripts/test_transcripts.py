@@ -100,59 +100,59 @@ def source_of(installation: Installation, channel: str, name: str) -> str:
 
 
 def call(installation: Installation, path: Path, channel: str, kind: str) -> None:
-    story = Story(installation, path, kind)
-    story.is_english_alone = channel in ENGLISH_ALONE
-    handset = installation.ussd_phone(channel, story.phone(channel), story.code)
-    for step in story.steps:
+    player = TranscriptPlayer(installation, path, kind)
+    player.is_english_alone = channel in ENGLISH_ALONE
+    handset = installation.ussd_phone(channel, player.phone(channel), player.code)
+    for step in player.steps:
         if step.verb == "dial":
-            story.saw(step, handset.dial())
+            player.saw(step, handset.dial())
         elif step.verb == "type":
-            story.saw(step, handset.type(story.filled(step.said)))
+            player.saw(step, handset.type(player.filled(step.said)))
         elif step.verb == "again":
-            assert handset.again() == story.last, f"line {step.line}: the repeat was answered differently"
+            assert handset.again() == player.last, f"line {step.line}: the repeat was answered differently"
         elif step.verb == "wait":
-            story.saw(step, handset.silence())
+            player.saw(step, handset.silence())
         elif step.verb == "line gone":
             handset.drop_call()
         elif step.verb == "speaks":
-            story.saw(step, handset.speak(source_of(installation, channel, f"{path.stem}{step.line}")))
+            player.saw(step, handset.speak(source_of(installation, channel, f"{path.stem}{step.line}")))
         elif step.verb == "cut off":
             handset.hang_up_while_speaking(source_of(installation, channel, f"{path.stem}{step.line}"))
         elif step.verb == "hotline":
-            story.hotline_gets(step)
+            player.hotline_gets(step)
         elif step.verb == "staff":
-            story.staff_write(step)
+            player.staff_write(step)
         elif step.verb == "closes":
-            story.hotline_closes(step)
-    story.ends()
+            player.hotline_closes(step)
+    player.ends()
 
 
 @pytest.mark.product(parts=4)
 @pytest.mark.parametrize("channel", SMS_CHANNELS)
 @pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
 def test_sms(installation: Installation, path: Path, channel: str) -> None:
-    story = Story(installation, path, "sms")
-    handset = installation.sms_phone(channel, story.phone(channel), story.code)
-    for step in story.steps:
+    player = TranscriptPlayer(installation, path, "sms")
+    handset = installation.sms_phone(channel, player.phone(channel), player.code)
+    for step in player.steps:
         had = len(_replies(handset))
         if step.verb == "text":
-            handset.text(story.filled(step.said))
+            handset.text(player.filled(step.said))
             if step.seen or RECORD:
                 wait = 1 if RECORD else 20
                 arrived = _arrives(lambda had=had: len(_replies(handset)) > had, wait)
-                story.saw(step, Screen(_replies(handset)[-1], True) if arrived else Screen("", True))
+                player.saw(step, Screen(_replies(handset)[-1], True) if arrived else Screen("", True))
         elif step.verb == "again":
             handset.again()
         elif step.verb == "hotline":
-            story.hotline_gets(step)
+            player.hotline_gets(step)
         elif step.verb == "staff":
-            story.staff_write(step)
+            player.staff_write(step)
         elif step.verb == "closes":
-            story.hotline_closes(step)
-    story.ends()
-    texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
+            player.hotline_closes(step)
+    player.ends()
+    texts = sum(bool(step.seen) for step in player.steps if step.verb == "text")
     assert len(_replies(handset)) == texts, "more replies came than the transcript shows"
-    wrote = sum(step.verb == "staff" for step in story.steps)
+    wrote = sum(step.verb == "staff" for step in player.steps)
     assert len(handset.replies()) - texts <= wrote, "somebody was told to dial whom nobody had answered"
 
 
@@ -169,7 +169,7 @@ def _arrives(true: Any, seconds: float) -> bool:
     return True
 
 
-class Story:
+class TranscriptPlayer:
     """One transcript and its progress."""
 
     def __init__(self, installation: Installation, path: Path, kind: str) -> None:

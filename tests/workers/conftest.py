@@ -9,8 +9,8 @@ import pytest
 
 from reports.store.engine.database import Database
 from tests.support import databases
-from tests.workers.filings import Desk
-from tests.workers.room import Room
+from tests.workers.sample_store import SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -21,15 +21,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
-def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
-    made = Desk.at(database, tmp_path / "keys")
+def store(database: Database, tmp_path: Path) -> Iterator[SampleStore]:
+    made = SampleStore.create(database, tmp_path / "keys")
     yield made
-    for room in made.rooms:
-        room.finish()  # else one of its threads opens the database again
+    for harness in made.harnesses:
+        harness.finish()  # else one of its threads opens the database again
     for moved in made.opened:
         moved.close()
 
 
 @pytest.fixture
-def room(desk: Desk) -> Room:
-    return Room(desk)
+def harness(store: SampleStore) -> SchedulerHarness:
+    return SchedulerHarness(store)

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs
 from reports.countries.country import SHIPPED_FOLDER
 from runtime.settings import parsers
 from tests.support.installation import Installation
-from tests.workers.lying_hotline import Answer, LyingHotline
-from tests.workers.mailroom import Inbox, Mailroom
+from tests.workers.fake_http_server import Answer, FakeHttpServer
+from tests.workers.mail_server import Inbox, LocalMailServer
 from tests.workers.primero import PASSWORD, USER, PrimeroServer
 from tests.workers.test_tls import NOW, certificate
 
@@ -89,10 +89,10 @@ class InstallationOfKinds:
         self.tls = {name: self.certificates.server() for name in KINDS}
         self._stack = ExitStack()
         entered = self._stack.enter_context
-        self.webhook: LyingHotline = entered(LyingHotline(tls=self.tls["webhook"]))
-        self.aggregator: LyingHotline = entered(LyingHotline([SMS_TAKEN], tls=self.tls["sms_alert"]))
+        self.webhook: FakeHttpServer = entered(FakeHttpServer(tls=self.tls["webhook"]))
+        self.aggregator: FakeHttpServer = entered(FakeHttpServer([SMS_TAKEN], tls=self.tls["sms_alert"]))
         self.primero: PrimeroServer = entered(PrimeroServer(tls=self.tls["primero"]))
-        self.mail: Inbox = entered(Mailroom(starttls=self.tls["email"]))
+        self.mail: Inbox = entered(LocalMailServer(starttls=self.tls["email"]))
         self.tls["console"] = self.tls["email"]  # both use the operator's mail server
         (folder / "vu.toml").write_text(country(), encoding="utf-8")
         self.installation = Installation()
@@ -141,7 +141,7 @@ class InstallationOfKinds:
     def got(self, kind: str) -> list[str]:
         """Return the report ids that this kind's server accepted, once for each notice; of texts, their last digits."""
         if kind == "webhook":
-            return [_id(taken.body) for taken in self.webhook.taken]
+            return [_id(taken.body) for taken in self.webhook.requests]
         if kind == "sms_alert":
             return [text[6:12] for _, text in self.texts()]
         if kind == "primero":
@@ -151,7 +151,7 @@ class InstallationOfKinds:
 
     def texts(self) -> list[tuple[str, str]]:
         """Return (to, text) of each SMS that the provider was asked to send."""
-        forms = [parse_qs(taken.body.decode()) for taken in self.aggregator.taken]
+        forms = [parse_qs(taken.body.decode()) for taken in self.aggregator.requests]
         return [(form["to"][0], form["message"][0]) for form in forms]
 
     def rows(self, question: str, *values: object) -> list[Any]:

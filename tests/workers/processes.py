@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.fork_server import start_python
-from tests.workers.filings import ONE, Desk
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
+from tests.workers.sample_store import ONE, SampleStore
 
 SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
 
 
-def settings(desk: Desk, data: Path, hotline: LyingHotline, redis_url: str, **more: str) -> dict[str, str]:
+def settings(store: SampleStore, data: Path, hotline: FakeHttpServer, redis_url: str, **more: str) -> dict[str, str]:
     """Return the settings of a worker for the shipped Vanuatu whose child helpline is `hotline`."""
     name = f"HOTLINE_{ONE.upper().replace('-', '_')}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOKAUT_", "HOTLINE_"))}
     return kept | {
         "TOKAUT_MODE": "demo",
         "TOKAUT_DATA": str(data),
-        "TOKAUT_KEYS": str(desk.keys),
-        "DATABASE_URL": desk.database.engine.url.render_as_string(hide_password=False),
+        "TOKAUT_KEYS": str(store.keys),
+        "DATABASE_URL": store.database.engine.url.render_as_string(hide_password=False),
         "REDIS_URL": redis_url,
         "COUNTRIES": "vu",
         "CHANNELS": "africastalking",

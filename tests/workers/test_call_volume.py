@@ -15,22 +15,22 @@ from reports.store.operations import call_hours
 from reports.store.operations.call_hours import QuietChannel
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
-from tests.workers.filings import Desk
+from tests.workers.sample_store import SampleStore
 from workers.clock.jobs import CALL_HOURS_KEPT, ClockJobs
 from workers.metrics import BREAKER, QUIET, SYNTHETIC, WorkerMetrics, is_current_label
 
 VU, FJ = ("VU", "africastalking"), ("FJ", "ussd")
 
 
-class Clock:
+class CallVolumeHarness:
     """The scheduler's jobs, at 10 minutes past an hour."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.database = desk.database
+    def __init__(self, store: SampleStore) -> None:
+        self.database = store.database
         self.registry = CollectorRegistry()
         parts: Any = Mock()
         self.jobs = ClockJobs(
-            database=desk.database,
+            database=store.database,
             delivery_runner=parts,
             duty_phone_notifier=parts,
             job_queue=parts,
@@ -56,11 +56,11 @@ class Clock:
 
 
 @pytest.fixture
-def clock(desk: Desk) -> Clock:
-    return Clock(desk)
+def clock(store: SampleStore) -> CallVolumeHarness:
+    return CallVolumeHarness(store)
 
 
-def test_a_channel_that_falls_silent_is_told_of_until_it_is_back(clock: Clock) -> None:
+def test_a_channel_that_falls_silent_is_told_of_until_it_is_back(clock: CallVolumeHarness) -> None:
     for line in (VU, FJ):
         clock.weeks(line, 12)
         clock.calls(line, 11, range(1, 25))
@@ -82,7 +82,7 @@ def test_a_channel_that_falls_silent_is_told_of_until_it_is_back(clock: Clock) -
     assert (clock.quiet(VU), call_hours.list_quiet(clock.database)) == (0, [])
 
 
-def test_an_hour_counts_once_web_has_stored_it(clock: Clock) -> None:
+def test_an_hour_counts_once_web_has_stored_it(clock: CallVolumeHarness) -> None:
     """Two minutes after the hour, web may not have stored its calls yet."""
     clock.weeks(VU, 12)
     clock.calls(VU, 12, range(1, 25))
@@ -91,7 +91,7 @@ def test_an_hour_counts_once_web_has_stored_it(clock: Clock) -> None:
     assert call_hours.list_quiet(clock.database) == []
 
 
-def test_a_stored_hour_is_not_changed_and_an_old_one_is_deleted(clock: Clock) -> None:
+def test_a_stored_hour_is_not_changed_and_an_old_one_is_deleted(clock: CallVolumeHarness) -> None:
     clock.calls(VU, 5, range(1, 2))
     clock.calls(VU, 7, range(1, 2))
     clock.calls(VU, 9, range(CALL_HOURS_KEPT - 1, CALL_HOURS_KEPT + 3))
@@ -101,7 +101,7 @@ def test_a_stored_hour_is_not_changed_and_an_old_one_is_deleted(clock: Clock) ->
         assert sorted(connection.execute(select(t.call_hour.c.number)).scalars()) == [5, 9, 9]
 
 
-def test_a_channel_that_is_not_used_any_more_is_not_called_quiet_for_ever(clock: Clock) -> None:
+def test_a_channel_that_is_not_used_any_more_is_not_called_quiet_for_ever(clock: CallVolumeHarness) -> None:
     clock.weeks(VU, 12)
     clock.calls(VU, 0, range(1, 25))
     clock.jobs.call_volume()
@@ -112,7 +112,7 @@ def test_a_channel_that_is_not_used_any_more_is_not_called_quiet_for_ever(clock:
     assert clock.quiet(VU) == 0
 
 
-def test_a_country_that_is_switched_off_has_no_metric_and_no_alert(clock: Clock) -> None:
+def test_a_country_that_is_switched_off_has_no_metric_and_no_alert(clock: CallVolumeHarness) -> None:
     clock.jobs._countries = load_countries(["fj"], "demo")
     for line in (VU, FJ):
         clock.weeks(line, 12)
@@ -121,7 +121,7 @@ def test_a_country_that_is_switched_off_has_no_metric_and_no_alert(clock: Clock)
     assert [one.country for one in call_hours.list_quiet(clock.database)] == ["FJ"]
 
 
-def test_the_breaker_of_a_hotline_that_has_left_has_no_metric(clock: Clock) -> None:
+def test_the_breaker_of_a_hotline_that_has_left_has_no_metric(clock: CallVolumeHarness) -> None:
     clock.jobs._countries = load_countries(["fj"], "demo")
     hotlines = ["vu-police", next(iter(clock.jobs._countries.names))]
     with clock.database.write() as connection:

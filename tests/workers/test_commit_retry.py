@@ -9,7 +9,7 @@ from workers import retry_policy
 from workers.retry_policy import COMMIT_RETRIES, retry_commit
 
 
-class Frozen:
+class UnresponsiveDatabase:
     """A database that never responds."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ def test_where_each_try_takes_long_no_other_is_begun(
     monkeypatch: pytest.MonkeyPatch, within: float, tries: int
 ) -> None:
     monkeypatch.setattr(retry_policy, "COMMIT_RETRY_WINDOW", within)
-    database, paused = Frozen(), list[float]()
+    database, paused = UnresponsiveDatabase(), list[float]()
     with pytest.raises(DatabaseUnavailable):
         retry_commit(database.write, paused.append)
     assert (database.tries, len(paused)) == (tries, tries - 1)

@@ -18,7 +18,7 @@ from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_reporter_messages import GIVEN, say, sent_report
 from workers.delivery import registry
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
@@ -37,15 +37,15 @@ ANSWERS = (None, "none", *CONTACT_CHOICES)
 WITH_WORDS = ("webhook", "primero")  # kinds that send the reporter's words
 
 
-def wires(parcel: DeliveryRequest) -> dict[str, bytes]:
+def sent_bytes(request: DeliveryRequest) -> dict[str, bytes]:
     """Return the bytes that each kind sends."""
-    told = CaseUpdate.by(parcel)
+    told = CaseUpdate.by(request)
     notice = build_mail(
-        parcel, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
+        request, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
     ).as_bytes()
-    text = page_text(parcel.type, parcel.report_id, parcel.priority, "482193", drill=True).encode()
+    text = page_text(request.type, request.report_id, request.priority, "482193", drill=True).encode()
     return {
-        "webhook": parcel.body,
+        "webhook": request.body,
         "primero": json.dumps([told.fields, told.note]).encode(),
         "email": notice,
         "console": notice + text,
@@ -60,7 +60,7 @@ def has_number(wire: bytes, number: str) -> bool:
 
 
 def test_every_kind_is_looked_at() -> None:
-    assert set(wires(DeliveryRequest("d", "unread", ONE, _unread(), 1, "P1", REPORT_ID))) == set(
+    assert set(sent_bytes(DeliveryRequest("d", "unread", ONE, _unread(), 1, "P1", REPORT_ID))) == set(
         registry.hotline_kinds()
     )
 
@@ -82,60 +82,60 @@ def test_of_a_report(category: str) -> None:
         answers = given(*rows, *([SEND] if completeness == "complete" else []))
         made = build_report(answers, setting(answers, completeness=completeness, msisdn=msisdn, revision=2))
         allowed = answer in CONTACT_CHOICES and completeness == "complete" and msisdn is not None
-        parcel = DeliveryRequest("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
-        for name, wire in wires(parcel).items():
+        request = DeliveryRequest("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
+        for name, wire in sent_bytes(request).items():
             assert has_number(wire, MSISDN) is (allowed and name in WITH_WORDS), (answer, completeness, msisdn, name)
         assert not has_number(report_head(made), MSISDN)
         tried += 1
     assert tried == len(ANSWERS) * 8
 
 
-class Keeps:
+class RecordingHotline:
     """A hotline that stores its deliveries."""
 
     def __init__(self) -> None:
-        self.parcels: list[DeliveryRequest] = []
+        self.requests: list[DeliveryRequest] = []
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        self.parcels.append(parcel)
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
+        self.requests.append(request)
         return Delivered(200)
 
 
-class Story:
+class DeliveredReport:
     """A report with a late fallback. The reporter's messages in My report precede all deliveries."""
 
-    def __init__(self, desk: Desk, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
-        report_id, _ = sent_report(desk, dict(contact))
+    def __init__(self, store: SampleStore, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
+        report_id, _ = sent_report(store, dict(contact))
         for number, kind in said:
             given = {**GIVEN, "msisdn": number} if kind == "contact_given" else None
-            say(desk, report_id, kind, "more" if kind == "words" else None, given)
-        for message_id, of in correspondence.list_undelivered_messages(desk.database):
-            correspondence.deliver_message(desk.database, message_id, of)
-        assert fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
-        keeps = Keeps()
+            say(store, report_id, kind, "more" if kind == "words" else None, given)
+        for message_id, of in correspondence.list_undelivered_messages(store.database):
+            correspondence.deliver_message(store.database, message_id, of)
+        assert fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
+        recording = RecordingHotline()
         worker = DeliveryRunner(
-            database=desk.database,
-            keys=KeyRing(desk.keys),
-            hotlines={ONE: keeps, TWO: keeps},
+            database=store.database,
+            keys=KeyRing(store.keys),
+            hotlines={ONE: recording, TWO: recording},
             mode="demo",
             holder="here/urgent/1",
             actor="worker",
             metrics=WorkerMetrics(CollectorRegistry()),
         )
         worker.drain(["P1", "P2", "P3", "P4"])
-        self.parcels = keeps.parcels
+        self.requests = recording.requests
 
     def with_number(self, number: str) -> Iterator[tuple[str, str, str]]:
         """Yield (hotline, event, kind) of each delivery with this number in it."""
-        for parcel in self.parcels:
-            data = json.loads(parcel.body)["data"]
-            event = data.get("kind", parcel.type)
-            if parcel.type != "message":  # test bodies are not whole reports: only the webhook sends them
-                if has_number(parcel.body, number):
-                    yield parcel.hotline, event, "webhook"
+        for request in self.requests:
+            data = json.loads(request.body)["data"]
+            event = data.get("kind", request.type)
+            if request.type != "message":  # test bodies are not whole reports: only the webhook sends them
+                if has_number(request.body, number):
+                    yield request.hotline, event, "webhook"
                 continue
             yield from (
-                (parcel.hotline, event, name) for name, wire in wires(parcel).items() if has_number(wire, number)
+                (request.hotline, event, name) for name, wire in sent_bytes(request).items() if has_number(wire, number)
             )
 
 
@@ -145,7 +145,7 @@ YES = GIVEN | {"msisdn": FIRST}  # the contact answer in the report itself
 GIVE_SECOND, GIVE_THIRD = (SECOND, "contact_given"), (THIRD, "contact_given")
 TAKE_BACK, DELETE, SAY = ("", "contact_withdrawn"), ("", "delete_asked"), ("", "words")
 # contact in the report · later messages of My report → the number that may still be sent, and in which event
-STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[str, str] | None]] = {
+CONTACT_HISTORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[str, str] | None]] = {
     "never": (NO, (), None),
     "allowed": (YES, (), (FIRST, "created")),
     "allowed, and words": (YES, (SAY,), (FIRST, "created")),
@@ -165,11 +165,11 @@ STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[s
 
 @pytest.mark.product(parts=2)
 @pytest.mark.slow
-@pytest.mark.parametrize("story", STORIES)
-def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(desk: Desk, story: str) -> None:
-    contact, said, allowed = STORIES[story]
-    told = Story(desk, contact, *said)
-    assert len(told.parcels) == 2 * (1 + len(said)), "created and each message, to the primary and to the fallback"
+@pytest.mark.parametrize("story", CONTACT_HISTORIES)
+def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(store: SampleStore, story: str) -> None:
+    contact, said, allowed = CONTACT_HISTORIES[story]
+    told = DeliveredReport(store, contact, *said)
+    assert len(told.requests) == 2 * (1 + len(said)), "created and each message, to the primary and to the fallback"
     for number in (FIRST, SECOND, THIRD):
         event = allowed[1] if allowed and allowed[0] == number else None
         kinds_of_it = {None: (), "created": ("webhook",)}.get(event, WITH_WORDS)

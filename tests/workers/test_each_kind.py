@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.wait import until
+from tests.workers.fake_http_server import Answer
 from tests.workers.installation_of_kinds import FIRST, KINDS, SMS_TAKEN, InstallationOfKinds, Kind
-from tests.workers.lying_hotline import Answer
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -159,7 +159,7 @@ def test_with_faults_each_report_is_received_after_all_and_none_twice(stormy: In
     got = stormy.got(kind.delivery)
     assert {one[-6:] for one in got} == {one[-6:] for one in reports}
     if kind.delivery == "webhook":  # a request may be repeated with the same key
-        keys = {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in stormy.webhook.taken}
+        keys = {(taken.headers["webhook-id"], taken.data["data"]["report_id"]) for taken in stormy.webhook.requests}
         assert len(keys) == len(reports)
     elif kind.delivery != "sms_alert":  # after a text with unknown outcome, the next phone gets one
         assert len(got) == len(reports), "told twice"

@@ -7,7 +7,7 @@ import pytest
 from reports.countries.hotline import Hotline as Listed
 from reports.countries.hotline import PartnerCard
 from runtime.settings import Mode, load_settings
-from tests.workers.mailroom import Mailroom
+from tests.workers.mail_server import LocalMailServer
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError, Notify
 from workers.hotlines.console import ConsoleConnector, Settings, build
@@ -18,7 +18,7 @@ MAIL, OTHER, NUMBER = "desk@hotline.example", "night@hotline.example", "+6785550
 SERVER = parse_mail_server("smtps://mail.example")
 
 
-def parcel(attempt: int = 1) -> DeliveryRequest:
+def delivery_request(attempt: int = 1) -> DeliveryRequest:
     return DeliveryRequest("d-1", "created", "one", b"{}", attempt, "P1", "r-1")
 
 
@@ -48,7 +48,7 @@ def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConne
 def test_phones_are_told_as_of_the_kind_sms_alert() -> None:
     console, enlisted = made(NUMBER)
     assert enlisted == {"one": DutyPhones((NUMBER,), "kannel", "163")}
-    assert console.deliver(parcel()) == Delivered()
+    assert console.deliver(delivery_request()) == Delivered()
 
 
 def test_mails_alone_need_no_line_for_sms() -> None:
@@ -82,15 +82,17 @@ def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> N
     console = ConsoleConnector(
         [way("mail", Unavailable("timeout")), way("other", Unavailable("tls")), way("sms", Delivered())]
     )
-    outcomes = [console.deliver(parcel(attempt)) for attempt in (1, 2, 3, 4)]
+    outcomes = [console.deliver(delivery_request(attempt)) for attempt in (1, 2, 3, 4)]
     assert asked == ["mail", "other", "sms", "mail"]
     assert outcomes == [Unavailable("timeout"), Unavailable("tls"), Delivered(), Unavailable("timeout")]
 
 
 @pytest.mark.slow
 def test_a_mail_to_whoever_is_on_duty() -> None:
-    with Mailroom() as inbox:
+    with LocalMailServer() as inbox:
         server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
         console = build(load_settings(Settings, {}, "X_"), HotlineDependencies(Mode.LIVE, listed(MAIL, OTHER), server))
-        assert console.deliver(parcel()) == Unavailable("no_tls"), "a mail of a hotline goes over TLS here too"
+        assert console.deliver(delivery_request()) == Unavailable("no_tls"), (
+            "a mail of a hotline goes over TLS here too"
+        )
     assert inbox.mails == []

@@ -11,7 +11,7 @@ import pytest
 from reports.countries.hotline import Hotline as Listed
 from runtime.settings import Mode, SettingError, load_settings
 from tests.reports.sample import VU
-from tests.workers.mailroom import NAME, Lying, Mailroom, tls
+from tests.workers.mail_server import NAME, LocalMailServer, ScriptedMailServer, tls
 from tokaut.conformance import DrillPayloads, check_deliveries
 from workers.delivery.outcomes import DELIVERY_ADVICE, Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable
 from workers.delivery.registry import HotlineDependencies, HotlineSetupError
@@ -49,7 +49,7 @@ def hotline(
 @pytest.mark.rule("A-07")
 @pytest.mark.rule("S-27")
 def test_the_mail_says_that_one_waits_where_and_nothing_of_it(tmp_path: Path) -> None:
-    with Mailroom(starttls=tls(tmp_path)) as inbox:
+    with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Delivered(250)
     [(to, mail)] = inbox.mails
     assert to == DESK
@@ -82,7 +82,7 @@ def test_the_mail_says_that_one_waits_where_and_nothing_of_it(tmp_path: Path) ->
     ],
 )
 def test_what_waits(tmp_path: Path, kind: str, priority: str, subject: str) -> None:
-    with Mailroom(smtps=tls(tmp_path)) as inbox:
+    with LocalMailServer(smtps=tls(tmp_path)) as inbox:
         parcel = DeliveryRequest("d-1", kind, "vu-one", b"{}", 1, priority, ID)
         assert hotline(inbox.port, tmp_path, scheme="smtps").deliver(parcel) == Delivered(250)
     assert inbox.mails[0][1]["Subject"] == subject
@@ -91,14 +91,14 @@ def test_what_waits(tmp_path: Path, kind: str, priority: str, subject: str) -> N
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("mode", [Mode.TRAINING, Mode.DEMO])
 def test_outside_live_it_says_drill(tmp_path: Path, mode: Mode) -> None:
-    with Mailroom(starttls=tls(tmp_path)) as inbox:
+    with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         hotline(inbox.port, tmp_path, mode=mode).deliver(PARCEL)
     assert_drill(inbox.mails[0][1])
 
 
 @pytest.mark.rule("S-40")
 def test_the_operators_trial_says_drill_at_the_live_desk(tmp_path: Path) -> None:
-    with Mailroom(starttls=tls(tmp_path)) as inbox:
+    with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         rows = list(check_deliveries(hotline(inbox.port, tmp_path), DrillPayloads.now(VU, "vu-pikinini")))
     assert [row.ok for row in rows] == [True, True]
     for _, mail in inbox.mails:
@@ -127,7 +127,7 @@ def assert_drill(mail: Message, what: str = "one urgent report waits") -> None:
 def test_only_250_to_the_whole_mail_is_a_receipt(
     tmp_path: Path, rcpt: str, data: str, outcome: DeliveryOutcome
 ) -> None:
-    with Mailroom(starttls=tls(tmp_path)) as inbox:
+    with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         inbox.rcpt, inbox.data = [rcpt] if rcpt else [], [data] if data else []
         desk = hotline(inbox.port, tmp_path)
         assert desk.deliver(PARCEL) == outcome
@@ -138,7 +138,7 @@ def test_only_250_to_the_whole_mail_is_a_receipt(
 
 @pytest.mark.rule("A-41")
 def test_no_tls_offered_gets_nothing(tmp_path: Path) -> None:
-    with Mailroom() as inbox:
+    with LocalMailServer() as inbox:
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Unavailable("no_tls")
         assert hotline(inbox.port, tmp_path, user="u:p@").deliver(PARCEL) == Unavailable("no_tls")
     assert inbox.mails == []
@@ -162,7 +162,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(
     context = tls(tmp_path, name, days)
     if not trusted:
         (tmp_path / "ca.pem").unlink()
-    with Mailroom(starttls=context) if scheme == "smtp" else Mailroom(smtps=context) as inbox:
+    with LocalMailServer(starttls=context) if scheme == "smtp" else LocalMailServer(smtps=context) as inbox:
         assert hotline(inbox.port, tmp_path, scheme=scheme).deliver(PARCEL) == Unavailable("tls")
     assert inbox.mails == []
 
@@ -171,7 +171,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(
     ("password", "outcome"), [("right", Delivered(250)), ("wrong", Unavailable("mail_login", 535))]
 )
 def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: DeliveryOutcome) -> None:
-    with Mailroom(starttls=tls(tmp_path), password="right") as inbox:
+    with LocalMailServer(starttls=tls(tmp_path), password="right") as inbox:
         assert hotline(inbox.port, tmp_path, user=f"tokaut:{password}@").deliver(PARCEL) == outcome
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Unavailable("mail_login", 530)
 
@@ -180,17 +180,23 @@ def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: D
 @pytest.mark.parametrize(
     ("server", "outcome"),
     [
-        pytest.param(Lying(), Unavailable("timeout"), id="half-open: it never says a word"),
-        pytest.param(Lying(b"220 " + b"." * 500, drips=True), Unavailable("timeout"), id="a byte at a time"),
-        pytest.param(Lying(b"220 here\r\n"), Unavailable("timeout"), id="it greets and falls asleep"),
-        pytest.param(Lying(b"220 here\r\n", closes=True), Unavailable("reset"), id="it greets and hangs up"),
-        pytest.param(Lying(b"", closes=True), Unavailable("reset"), id="it hangs up"),
-        pytest.param(Lying(b"421 not now\r\n"), Unavailable("busy", 421), id="it does not want to"),
-        pytest.param(Lying(b"554 no mail here\r\n"), Refused("refused", 554), id="it is no mail server"),
-        pytest.param(Lying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Unavailable("reset"), id="it speaks HTTP"),
+        pytest.param(ScriptedMailServer(), Unavailable("timeout"), id="half-open: it never says a word"),
+        pytest.param(
+            ScriptedMailServer(b"220 " + b"." * 500, drips=True), Unavailable("timeout"), id="a byte at a time"
+        ),
+        pytest.param(ScriptedMailServer(b"220 here\r\n"), Unavailable("timeout"), id="it greets and falls asleep"),
+        pytest.param(
+            ScriptedMailServer(b"220 here\r\n", closes=True), Unavailable("reset"), id="it greets and hangs up"
+        ),
+        pytest.param(ScriptedMailServer(b"", closes=True), Unavailable("reset"), id="it hangs up"),
+        pytest.param(ScriptedMailServer(b"421 not now\r\n"), Unavailable("busy", 421), id="it does not want to"),
+        pytest.param(ScriptedMailServer(b"554 no mail here\r\n"), Refused("refused", 554), id="it is no mail server"),
+        pytest.param(
+            ScriptedMailServer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Unavailable("reset"), id="it speaks HTTP"
+        ),
     ],
 )
-def test_a_server_that_lies(tmp_path: Path, server: Lying, outcome: DeliveryOutcome) -> None:
+def test_a_server_that_lies(tmp_path: Path, server: ScriptedMailServer, outcome: DeliveryOutcome) -> None:
     with server:
         assert hotline(server.port, tmp_path).deliver(PARCEL) == outcome
 
@@ -201,7 +207,7 @@ def test_nobody_there(tmp_path: Path, free_port: int) -> None:
 
 @pytest.mark.rule("A-05")
 def test_a_name_that_leads_into_a_private_network_must_be_listed(tmp_path: Path) -> None:
-    with Mailroom(starttls=tls(tmp_path)) as inbox:
+    with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         assert hotline(inbox.port, tmp_path, listed=False).deliver(PARCEL) == Unavailable("private_address")
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Delivered(250)
 

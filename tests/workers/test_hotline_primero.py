@@ -17,10 +17,10 @@ from reports.exports import WITHOUT_CODE
 from reports.json_bodies import NO_CONTACT, envelope, json_bytes, message_json, unread_json
 from reports.store.operations import delivery_actions
 from runtime.settings import Mode, Secret
-from tests.kit.made import IDS, complete, incomplete
+from tests.kit.samples import IDS, complete, incomplete
 from tests.reports.sample import MSISDN, NOW, read
 from tests.reports.sample import REPORT_ID as SAMPLE
-from tests.tokaut.test_export import ONE, Ground
+from tests.tokaut.test_export import ONE, SampleReport
 from tests.workers.primero import CONCERNS, PASSWORD, USER, PrimeroServer
 from tokaut.__main__ import main
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable, Undeliverable
@@ -50,7 +50,7 @@ def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) 
     return PrimeroConnector(target, USER, password, HttpClient(limits=LIMITS), whole)
 
 
-def parcel(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
+def delivery_request(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
     kind = json.loads(body)["type"].removeprefix("report.")
     return DeliveryRequest(key, kind, "vu-pikinini", body, attempt, "P2")
 
@@ -67,7 +67,7 @@ def said(kind: str, text: str | None = None, contact: Any = None, *, without_cod
 
 
 def outcome(server: PrimeroServer, body: bytes, key: str = IDS[7]) -> DeliveryOutcome:
-    return hotline(server).deliver(parcel(body, key))
+    return hotline(server).deliver(delivery_request(body, key))
 
 
 def methods(server: PrimeroServer) -> list[str]:
@@ -280,12 +280,12 @@ def test_a_conflict_over_a_case_that_is_not_shown_to_us_is_no_receipt(server: Pr
 
 
 def test_a_wrong_password_is_told_and_writes_nothing(server: PrimeroServer) -> None:
-    assert hotline(server, "wrong").deliver(parcel(created())) == Unavailable("locked_out", 401)
+    assert hotline(server, "wrong").deliver(delivery_request(created())) == Unavailable("locked_out", 401)
     assert server.state.cases == {}
 
 
 def test_a_slow_primero_gets_no_further_call_in_this_attempt(server: PrimeroServer) -> None:
-    assert hotline(server, whole=-1).deliver(parcel(created())) == Unavailable("timeout")
+    assert hotline(server, whole=-1).deliver(delivery_request(created())) == Unavailable("timeout")
     assert server.state.requests == []
 
 
@@ -298,8 +298,8 @@ def test_it_is_built_from_its_settings(server: PrimeroServer) -> None:
         url=server.url, user=USER, password=Secret(PASSWORD), private=(server.host_port,), ca_file=None
     )
     built = primero.build(settings, HotlineDependencies(Mode.TRAINING, hotline=None))  # type: ignore[arg-type]  # it asks for none
-    assert built.deliver(parcel(created())) == Delivered(204)
-    assert not isinstance(built.deliver(parcel(created())), Undeliverable)
+    assert built.deliver(delivery_request(created())) == Delivered(204)
+    assert not isinstance(built.deliver(delivery_request(created())), Undeliverable)
 
 
 def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:
@@ -310,9 +310,9 @@ def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:
 def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_nothing(
     server: PrimeroServer, tmp_path: Path
 ) -> None:
-    ground = Ground(tmp_path)
+    sample = SampleReport(tmp_path)
     worker = DeliveryRunner(
-        database=ground.database,
+        database=sample.database,
         keys=KeyRing(tmp_path / "keys"),
         hotlines={ONE: hotline(server)},
         mode="demo",
@@ -320,16 +320,16 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
         actor="worker",
         metrics=WorkerMetrics(CollectorRegistry()),
     )
-    [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(ground.database)]
+    [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(sample.database)]
     server.state.cues = ["lose"]
     assert worker.deliver(delivery)
-    delivery_actions.retry(ground.database, delivery, "operator")
+    delivery_actions.retry(sample.database, delivery, "operator")
     assert worker.deliver(delivery)
-    [row] = delivery_actions.list_deliveries(ground.database, ("delivered",))
+    [row] = delivery_actions.list_deliveries(sample.database, ("delivered",))
     assert (row.delivery_id, row.attempt) == (delivery, 2)
     [note] = server.state.notes(SAMPLE)
-    assert (note["unique_id"], ground.data["narrative"] in note["note_text"]) == (delivery, True)
-    ground.database.close()
+    assert (note["unique_id"], sample.data["narrative"] in note["note_text"]) == (delivery, True)
+    sample.database.close()
 
 
 def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroServer, tmp_path: Path) -> None:

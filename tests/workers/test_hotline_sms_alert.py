@@ -22,10 +22,10 @@ from reports.store.schema import tables as t
 from reports.store.sms import duty_phones, messages
 from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode, load_settings
-from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
-from tests.workers.room import Room
+from tests.workers.sample_store import ONE, SECOND, TWO, WORDS, SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 from tests.workers.test_escalation_revisions import filed_later
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError
 from workers.hotlines.sms_alert import Settings, build
@@ -49,18 +49,18 @@ def listed(*duty: str) -> Listed:
 class Phone:
     """A hotline of this kind, its provider, and the person who replies."""
 
-    def __init__(self, desk: Desk, mode: str = "demo") -> None:
-        create_key_pair(desk.keys, SENDER_KEY)
-        self.desk = desk
-        self.provider = Says()
+    def __init__(self, store: SampleStore, mode: str = "demo") -> None:
+        create_key_pair(store.keys, SENDER_KEY)
+        self.store = store
+        self.provider = FakeSmsSender()
         metrics = WorkerMetrics(CollectorRegistry())
-        keys = KeyRing(desk.keys)
+        keys = KeyRing(store.keys)
         sms_dispatcher = SmsDispatcher(
-            desk.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
+            store.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
         )
         self.words = iter(range(100_001, 200_000))
         self.duty_phone_notifier = DutyPhoneNotifier(
-            desk.database, sms_dispatcher, desk.keys, mode, lambda: next(self.words)
+            store.database, sms_dispatcher, store.keys, mode, lambda: next(self.words)
         )
         means = HotlineDependencies(
             Mode(mode),
@@ -72,7 +72,7 @@ class Phone:
             Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_"
         )
         self.delivery_runner = DeliveryRunner(
-            desk.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
+            store.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
         )
 
     @property
@@ -88,31 +88,31 @@ class Phone:
 
     def deliver(self, delivery_id: str) -> Any:
         self.delivery_runner.deliver(delivery_id)
-        return self.desk.delivery(delivery_id)
+        return self.store.delivery(delivery_id)
 
     def wait(self, seconds: float) -> None:
-        self.desk.database.offset += int(seconds * SECOND)
+        self.store.database.offset += int(seconds * SECOND)
 
     def say(self, word: str, *hotlines: str, answer_id: str = "a-1") -> list[tuple[str, str]]:
-        duty_phones.record_reply(self.desk.database, answer_id, hotlines or (ONE,), word)
-        replies = duty_phones.list_replies(self.desk.database)
-        accepted = [(duty_phones.accept_reply(self.desk.database, reply), reply.hotline) for reply in replies]
+        duty_phones.record_reply(self.store.database, answer_id, hotlines or (ONE,), word)
+        replies = duty_phones.list_replies(self.store.database)
+        accepted = [(duty_phones.accept_reply(self.store.database, reply), reply.hotline) for reply in replies]
         return [(report_id, hotline) for report_id, hotline in accepted if report_id]
 
 
 @pytest.fixture
-def phone(desk: Desk) -> Phone:
-    return Phone(desk)
+def phone(store: SampleStore) -> Phone:
+    return Phone(store)
 
 
-def count(desk: Desk, table: Any) -> int:
-    with desk.database.read() as connection:
+def count(store: SampleStore, table: Any) -> int:
+    with store.database.read() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar() or 0
 
 
 @pytest.mark.rule("S-27")
 def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     row = phone.deliver(delivery)
     assert (row.state, row.last_class) == ("delivered", "delivered")
     [text] = phone.texts
@@ -135,8 +135,8 @@ def test_every_text_is_one_sms(kind: str, drill: bool) -> None:
 
 @pytest.mark.rule("S-27")
 def test_no_number_and_no_word_of_a_text_stands_in_clear_in_outgoing(phone: Phone) -> None:
-    phone.deliver(phone.desk.file()[0])
-    with phone.desk.database.read() as connection:
+    phone.deliver(phone.store.submit()[0])
+    with phone.store.database.read() as connection:
         rows = [*connection.execute(select(t.outgoing)), *connection.execute(select(t.page))]
     assert FIRST not in repr(rows)
     assert b"desk" not in rows[0].sealed
@@ -156,7 +156,7 @@ def test_what_no_provider_took_is_no_receipt(
     phone: Phone, outcome: SmsOutcome | Exception, why: str, then: list[str]
 ) -> None:
     phone.provider.outcome = outcome
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     row = phone.deliver(delivery)
     assert (row.state, row.last_class) == ("due", why)
     phone.provider.outcome = Accepted("id-2")
@@ -169,7 +169,7 @@ def test_what_no_provider_took_is_no_receipt(
 
 def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
     phone.provider.outcome = DoNotRetry("bad_number")
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     for _ in range(4):
         assert phone.deliver(delivery).state == "due"
         phone.wait(70)
@@ -178,38 +178,38 @@ def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
 
 
 def test_two_workers_at_once_text_once(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
-    row = phone.desk.delivery(delivery)
-    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
-    assert phone.duty_phone_notifier.page(parcel) == phone.duty_phone_notifier.page(parcel) == Delivered()
+    [delivery] = phone.store.submit()
+    row = phone.store.delivery(delivery)
+    request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
+    assert phone.duty_phone_notifier.page(request) == phone.duty_phone_notifier.page(request) == Delivered()
     assert phone.told == [FIRST]
 
 
 def test_a_key_that_is_missing(phone: Phone) -> None:
-    for path in (phone.desk.keys / "public" / SENDER_KEY).glob("*"):
+    for path in (phone.store.keys / "public" / SENDER_KEY).glob("*"):
         path.unlink()
-    [delivery] = phone.desk.file()
-    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
-    assert phone.duty_phone_notifier.page(parcel) == Undeliverable("no_key")
+    [delivery] = phone.store.submit()
+    request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
+    assert phone.duty_phone_notifier.page(request) == Undeliverable("no_key")
 
 
 # Replies
 
 
 def test_ok_and_the_word_is_a_person_who_has_it(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     report_id = phone.deliver(delivery).report_id
     assert phone.say(phone.word()) == [(report_id, ONE)]
-    assert phone.desk.delivery(delivery).handling == "accepted"
-    [report] = phone.desk.reports()
+    assert phone.store.delivery(delivery).handling == "accepted"
+    [report] = phone.store.reports()
     assert (report.state, report.desk) == ("accepted", ONE)
-    assert phone.desk.acts(delivery)[-1] == "accepted"
-    assert count(phone.desk, t.phone_answer) == 0
+    assert phone.store.acts(delivery)[-1] == "accepted"
+    assert count(phone.store, t.phone_answer) == 0
 
 
 def test_what_was_handed_over_waits_no_more_for_that_colleague(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
-    row, database = phone.deliver(delivery), phone.desk.database
+    [delivery] = phone.store.submit()
+    row, database = phone.deliver(delivery), phone.store.database
     with database.write() as connection:
         case_status.save_values(connection, database, ONE, row.report_id, {"holder": "mere", "handed_by": "nia"})
     phone.say(phone.word())
@@ -227,21 +227,21 @@ def test_what_was_handed_over_waits_no_more_for_that_colleague(phone: Phone) -> 
     ],
 )
 def test_what_is_not_believed(phone: Phone, word: str, hotline: str) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     assert phone.say(word, hotline) == []
-    assert phone.desk.delivery(delivery).handling == "none"
+    assert phone.store.delivery(delivery).handling == "none"
     assert phone.say(phone.word(), answer_id="a-2") != [], "a right one that follows is"
 
 
 def test_a_number_that_two_hotlines_list(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     report_id = phone.deliver(delivery).report_id
     assert phone.say(phone.word(), TWO, ONE) == [(report_id, ONE)]
 
 
 def test_after_ten_wrong_words_in_an_hour_none_is_believed(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     for n in range(duty_phones.MAX_WRONG):
         phone.say("999999", answer_id=f"a-{n}")
@@ -251,27 +251,27 @@ def test_after_ten_wrong_words_in_an_hour_none_is_believed(phone: Phone) -> None
 
 
 def test_the_same_sms_again_changes_nothing(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.say(phone.word())
     phone.say(phone.word())
-    assert phone.desk.acts(delivery).count("accepted") == 1
+    assert phone.store.acts(delivery).count("accepted") == 1
 
 
 def test_an_answer_that_comes_before_the_receipt_is_one(phone: Phone) -> None:
     """The provider's response was lost, but the text arrived."""
     phone.provider.outcome = DoNotRetry("timeout")
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.say(phone.word())
-    row = phone.desk.delivery(delivery)
+    row = phone.store.delivery(delivery)
     assert (row.state, row.handling, row.lease_by) == ("delivered", "accepted", None)
     assert row.delivered_at is not None
-    assert outbox.lease(phone.desk.later(hours=1).database, delivery, "b") is None
+    assert outbox.lease(phone.store.later(hours=1).database, delivery, "b") is None
 
 
 def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.wait(301)
     phone.duty_phone_notifier.go_on()
@@ -283,8 +283,8 @@ def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
 
 def revised(phone: Phone, priority: str) -> None:
     """Submit an addition with this priority, and deliver it."""
-    filed_later(phone.desk, phone.desk.sealed(before=phone.desk.reports()[0], revision=2, priority=priority))
-    for row in phone.desk.deliveries():
+    filed_later(phone.store, phone.store.sealed(before=phone.store.reports()[0], revision=2, priority=priority))
+    for row in phone.store.deliveries():
         if row.state == "due":
             phone.deliver(row.delivery_id)
 
@@ -293,37 +293,37 @@ def revised(phone: Phone, priority: str) -> None:
 @pytest.mark.parametrize("taken", [True, False])
 def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Phone, taken: bool) -> None:
     """Delayed by the network, or typed without reading: the sender knows only of a report that could wait."""
-    [delivery] = phone.desk.file(priority="P3")
+    [delivery] = phone.store.submit(priority="P3")
     report_id = phone.deliver(delivery).report_id
     if taken:
         phone.say(phone.word())
     phone.wait(600)
     revised(phone, "P1")
     assert phone.say(phone.word(0), answer_id="a-2") == []
-    assert phone.desk.delivery(delivery).handling == "none", "the clock of P1 goes on"
+    assert phone.store.delivery(delivery).handling == "none", "the clock of P1 goes on"
     phone.duty_phone_notifier.go_on()
     phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST, FIRST, SECOND_ONE, FIRST], "that there is more; the next one; whose text was answered"
     assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please open your desk.")
     assert phone.say(phone.word(), answer_id="a-3") == [(report_id, ONE)]
-    assert phone.desk.delivery(delivery).handling == "accepted"
-    assert count(phone.desk, t.phone_answer) == 0
+    assert phone.store.delivery(delivery).handling == "accepted"
+    assert count(phone.store, t.phone_answer) == 0
 
 
 def test_ok_of_before_to_what_a_colleague_has_by_now_changes_nothing(phone: Phone) -> None:
-    [delivery] = phone.desk.file(priority="P3")
+    [delivery] = phone.store.submit(priority="P3")
     phone.deliver(delivery)
     phone.wait(301)
     revised(phone, "P1")
     phone.say(phone.word())
     assert phone.say(phone.word(0), answer_id="a-2") == []
     phone.duty_phone_notifier.go_on()
-    assert phone.told == [FIRST, FIRST] and phone.desk.acts(delivery).count("accepted") == 1
+    assert phone.told == [FIRST, FIRST] and phone.store.acts(delivery).count("accepted") == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [("P4", "P3"), ("P1", "P1"), ("P1", "P3")])
 def test_the_word_holds_where_nobody_has_to_take_it_on_anew(phone: Phone, before: str, after: str) -> None:
-    [delivery] = phone.desk.file(priority=before)
+    [delivery] = phone.store.submit(priority=before)
     report_id = phone.deliver(delivery).report_id
     phone.wait(60)
     revised(phone, after)
@@ -335,7 +335,7 @@ def test_the_word_holds_where_nobody_has_to_take_it_on_anew(phone: Phone, before
 
 @pytest.mark.parametrize("priority", ["P1", "P2", "P3", "P4"])
 def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone, priority: str) -> None:
-    [delivery] = phone.desk.file(priority=priority)
+    [delivery] = phone.store.submit(priority=priority)
     phone.deliver(delivery)
     timeouts = ANSWER_TIMEOUTS[priority] / SECOND
     for told in (1, 2, 3, 3):
@@ -350,28 +350,28 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
 
 def test_those_whose_numbers_were_all_texted_take_no_place_of_others(phone: Phone) -> None:
     """A hundred of them once stopped the second number of all others."""
-    oldest, new = (phone.desk.file()[0] for _ in range(2))
+    oldest, new = (phone.store.submit()[0] for _ in range(2))
     phone.deliver(oldest)
     for _ in NUMBERS:
         phone.wait(301)
         phone.duty_phone_notifier.go_on()
     phone.deliver(new)
     phone.wait(301)
-    unanswered = duty_phones.list_unanswered(phone.desk.database, ANSWER_TIMEOUTS, {ONE: len(NUMBERS)}, at_most=1)
+    unanswered = duty_phones.list_unanswered(phone.store.database, ANSWER_TIMEOUTS, {ONE: len(NUMBERS)}, at_most=1)
     assert [one.delivery_id for one in unanswered] == [new]
 
 
 @pytest.mark.parametrize(("status", "told"), [("failed", 2), ("delivered", 1), ("sent", 1), ("unknown", 1)])
 def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
-    messages.record_delivery_report(phone.desk.database, "id-1", status)
+    messages.record_delivery_report(phone.store.database, "id-1", status)
     phone.duty_phone_notifier.go_on()
     assert phone.told == list(NUMBERS[:told])
 
 
 def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.say(phone.word())
     phone.wait(301)
@@ -380,7 +380,7 @@ def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
 
 
 def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None:
-    phone.deliver(phone.desk.file()[0])
+    phone.deliver(phone.store.submit()[0])
     phone.wait(301)
     phone.duty_phone_notifier.registered_phones.clear()
     phone.duty_phone_notifier.go_on()
@@ -388,13 +388,13 @@ def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None
 
 
 def test_what_is_old_is_forgotten(phone: Phone) -> None:
-    phone.deliver(phone.desk.file()[0])
+    phone.deliver(phone.store.submit()[0])
     phone.say("999999")
-    duty_phones.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
-    assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (1, 1)
+    duty_phones.delete_old(phone.store.database, 60 * SECOND, 60 * SECOND)
+    assert (count(phone.store, t.page), count(phone.store, t.phone_answer)) == (1, 1)
     phone.wait(61)
-    duty_phones.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
-    assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (0, 0)
+    duty_phones.delete_old(phone.store.database, 60 * SECOND, 60 * SECOND)
+    assert (count(phone.store, t.page), count(phone.store, t.phone_answer)) == (0, 0)
 
 
 # Settings
@@ -439,7 +439,7 @@ def test_where_nothing_is_sent_it_says_so() -> None:
 
 def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
     phone.duty_phone_notifier.contact_order = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.wait(301)
     phone.duty_phone_notifier.go_on()
@@ -448,7 +448,7 @@ def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
 
 def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: Phone) -> None:
     """Every number has been texted once; the next round begins with the first one."""
-    [delivery] = phone.desk.file()
+    [delivery] = phone.store.submit()
     report_id = phone.deliver(delivery).report_id
     assert phone.duty_phone_notifier.again(report_id, ONE), "a text of this minute counts"
     assert phone.told == [FIRST]
@@ -465,7 +465,7 @@ def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: P
 
 def test_a_reply_that_raises_keeps_no_other_from_being_accepted(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.clock.jobs.REPLIES_AT_ONCE", 25)
-    database = phone.desk.database
+    database = phone.store.database
     for number in range(101):
         duty_phones.record_reply(database, f"a-{number:03}", (ONE,), f"{number:06}")
     real = duty_phones.accept_reply
@@ -476,16 +476,16 @@ def test_a_reply_that_raises_keeps_no_other_from_being_accepted(phone: Phone, mo
         return real(database, reply)
 
     monkeypatch.setattr(duty_phones, "accept_reply", fails)
-    room = Room(phone.desk)
+    harness = SchedulerHarness(phone.store)
     for _ in range(5):
-        room.jobs.text_duty_phones()
-    room.jobs.finish()
+        harness.jobs.text_duty_phones()
+    harness.jobs.finish()
     waiting = [reply.answer_id for reply in duty_phones.list_replies(database, 200)]
     assert len(waiting) == 100 and "a-100" not in waiting
 
 
 def test_a_report_that_raises_keeps_no_next_number_from_another(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, good = (phone.desk.file()[0] for _ in range(2))
+    broken, good = (phone.store.submit()[0] for _ in range(2))
     for delivery in (broken, good):
         phone.deliver(delivery)
     phone.wait(10 * 60)

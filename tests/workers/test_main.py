@@ -20,9 +20,9 @@ from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
 from tests.support.wait import until
-from tests.workers.filings import ONE, WORDS, Desk
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from tests.workers.processes import Process, settings
+from tests.workers.sample_store import ONE, WORDS, SampleStore
 
 pytestmark = pytest.mark.slow
 
@@ -39,32 +39,32 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def hotline() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def hotline() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
 def queued(url: str, job: str, item: str, speed: QueueName) -> bool:
-    with closing(JobQueue(queue_client(RedisAddress(url)))) as hurry:
-        return hurry.put(job, item, speed)
+    with closing(JobQueue(queue_client(RedisAddress(url)))) as job_queue:
+        return job_queue.put(job, item, speed)
 
 
-def arrives(hotline: LyingHotline, count: int) -> None:
-    until(lambda: len(hotline.taken) >= count, "nothing arrived", seconds=30)
+def arrives(hotline: FakeHttpServer, count: int) -> None:
+    until(lambda: len(hotline.requests) >= count, "nothing arrived", seconds=30)
 
 
-def is_delivered(desk: Desk, *ids: str) -> bool:
-    return all(desk.delivery(one).state == "delivered" for one in ids)
+def is_delivered(store: SampleStore, *ids: str) -> bool:
+    return all(store.delivery(one).state == "delivered" for one in ids)
 
 
 def test_a_queued_id_goes_out_and_the_log_says_ids_only(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
-    [first], [second] = desk.file(priority="P2"), desk.file(priority="P1")
-    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+    [first], [second] = store.submit(priority="P2"), store.submit(priority="P1")
+    with Process("urgent", settings(store, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
         assert queued(redis_url, DELIVER_JOB, first, "urgent")
         arrives(hotline, 2)
-        until(lambda: is_delivered(desk, first, second), "not marked")
+        until(lambda: is_delivered(store, first, second), "not marked")
         assert (tmp_path / "alive-urgent-1").exists()  # for the health check
         assert worker.stop() == 0
     said = worker.said()
@@ -83,22 +83,22 @@ def spaced_valkey() -> Iterator[Valkey]:
 
 
 def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, spaced_valkey: Valkey
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, spaced_valkey: Valkey
 ) -> None:
-    [delivery] = desk.file(priority="P1")
+    [delivery] = store.submit(priority="P1")
     assert " " in str(spaced_valkey.folder)
-    with Process("urgent", settings(desk, tmp_path, hotline, spaced_valkey.url), tmp_path / "log") as worker:
+    with Process("urgent", settings(store, tmp_path, hotline, spaced_valkey.url), tmp_path / "log") as worker:
         assert queued(spaced_valkey.url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
-        until(lambda: is_delivered(desk, delivery), "not marked")
+        until(lambda: is_delivered(store, delivery), "not marked")
         assert worker.stop() == 0
 
 
 @pytest.mark.rule("X-11")
 def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
-    [delivery] = desk.file()
+    [delivery] = store.submit()
     planted = tmp_path / "planted"
     with Redis.from_url(redis_url) as client:
         queue = Queue("urgent", connection=client, serializer=JSONSerializer)
@@ -109,7 +109,7 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
         queue.enqueue(DELIVER_JOB, kwargs={"delivery_id": delivery})
         queue.enqueue("workers.jobs.deliver.Forwarder.deliver", delivery)
         queue.enqueue("workers.main.main", str(uuid.uuid4()))
-    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+    with Process("urgent", settings(store, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
         queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         until(lambda: worker.said().count('"event":"job_refused"') >= 7, "they were not all refused")
@@ -117,23 +117,25 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
     assert not planted.exists()
 
 
-def test_the_clock_delivers_by_itself_while_redis_is_away(desk: Desk, tmp_path: Path, hotline: LyingHotline) -> None:
-    urgent, slow = desk.file(priority="P1"), desk.file(priority="P4")
-    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
-        until(lambda: is_delivered(desk, *urgent, *slow), "not delivered", seconds=30)
+def test_the_clock_delivers_by_itself_while_redis_is_away(
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer
+) -> None:
+    urgent, slow = store.submit(priority="P1"), store.submit(priority="P4")
+    with Process("clock", settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
+        until(lambda: is_delivered(store, *urgent, *slow), "not delivered", seconds=30)
         assert clock.stop() == 0
-    assert sorted(taken.headers["webhook-id"] for taken in hotline.taken) == sorted(urgent + slow)
+    assert sorted(taken.headers["webhook-id"] for taken in hotline.requests) == sorted(urgent + slow)
 
 
 def test_a_worker_lives_through_redis_and_what_came_meanwhile(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, own_valkey: Valkey
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, own_valkey: Valkey
 ) -> None:
-    with Process("urgent", settings(desk, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
-        [before] = desk.file()
+    with Process("urgent", settings(store, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
+        [before] = store.submit()
         until(lambda: queued(own_valkey.url, DELIVER_JOB, before, "urgent"), "not queued")
         arrives(hotline, 1)
         own_valkey.kill()
-        [after] = desk.file()
+        [after] = store.submit()
         assert not queued(own_valkey.url, DELIVER_JOB, after, "urgent")
         own_valkey.start()
         until(lambda: queued(own_valkey.url, DELIVER_JOB, after, "urgent"), "not queued")
@@ -144,33 +146,35 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
 @pytest.mark.rule("F4")
 @pytest.mark.rule("F5")
 def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
 ) -> None:
     hotline.answer(Answer(how="never"), Answer())
-    [delivery] = desk.file()
-    environ = settings(desk, tmp_path, hotline, redis_url)
+    [delivery] = store.submit()
+    environ = settings(store, tmp_path, hotline, redis_url)
     with Process("urgent", environ, tmp_path / "log") as worker:
         queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         worker.kill()
-    assert outbox.lease(desk.database, delivery, "another/urgent-1/x") is None, "it is still held"
+    assert outbox.lease(store.database, delivery, "another/urgent-1/x") is None, "it is still held"
     with Process("urgent", environ, tmp_path / "log") as worker:
-        until(lambda: desk.delivery(delivery).lease_by is None, "not given up")
-        [other] = desk.file()
+        until(lambda: store.delivery(delivery).lease_by is None, "not given up")
+        [other] = store.submit()
         queued(redis_url, DELIVER_JOB, other, "urgent")
-        until(lambda: is_delivered(desk, delivery, other), "not delivered")
+        until(lambda: is_delivered(store, delivery, other), "not delivered")
         assert worker.stop() == 0
-    assert [taken.headers["webhook-id"] for taken in hotline.taken].count(delivery) == 2
+    assert [taken.headers["webhook-id"] for taken in hotline.requests].count(delivery) == 2
 
 
-def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str) -> None:
+def test_a_term_lets_the_call_in_hand_finish(
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, redis_url: str
+) -> None:
     hotline.answer(Answer(how="body_in_drips"))
-    [delivery] = desk.file()
-    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+    [delivery] = store.submit()
+    with Process("urgent", settings(store, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
         queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
-    assert is_delivered(desk, delivery)
+    assert is_delivered(store, delivery)
 
 
 @pytest.mark.parametrize(
@@ -185,26 +189,28 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
-    desk: Desk, tmp_path: Path, hotline: LyingHotline, more: dict[str, str], line: str
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, more: dict[str, str], line: str
 ) -> None:
-    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE, **more), tmp_path / "log") as clock:
+    with Process("clock", settings(store, tmp_path, hotline, NOWHERE, **more), tmp_path / "log") as clock:
         assert clock.status() == 1
     assert line in clock.said()
     assert "Traceback" not in clock.said()
 
 
 @pytest.mark.parametrize("arguments", ["", "fast", "urgent --now"])
-def test_how_it_is_used(desk: Desk, tmp_path: Path, hotline: LyingHotline, arguments: str) -> None:
-    with Process(arguments, settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as worker:
+def test_how_it_is_used(store: SampleStore, tmp_path: Path, hotline: FakeHttpServer, arguments: str) -> None:
+    with Process(arguments, settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as worker:
         assert worker.status() == 1
     assert "Usage: python -m workers.main" in worker.said()
 
 
-def test_a_hotline_without_its_secret_stops_nobody_else(desk: Desk, tmp_path: Path, hotline: LyingHotline) -> None:
-    [fine], [without] = desk.file(), desk.file([("vu-police", "primary")])
-    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
-        until(lambda: is_delivered(desk, fine), "not delivered", seconds=30)
-        until(lambda: desk.delivery(without).last_class == "no_hotline", "not tried")
+def test_a_hotline_without_its_secret_stops_nobody_else(
+    store: SampleStore, tmp_path: Path, hotline: FakeHttpServer
+) -> None:
+    [fine], [without] = store.submit(), store.submit([("vu-police", "primary")])
+    with Process("clock", settings(store, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
+        until(lambda: is_delivered(store, fine), "not delivered", seconds=30)
+        until(lambda: store.delivery(without).last_class == "no_hotline", "not tried")
         assert clock.stop() == 0
     assert '"event":"setting_refused","' in clock.said()
     assert f'"hotline":"{ONE}"' in clock.said()

@@ -33,7 +33,7 @@ CARD: dict[str, tuple[str, ...]] = {
 }
 
 
-def lands(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...]] = NOBODY) -> Path:
+def write_country(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...]] = NOBODY) -> Path:
     """Write Vanuatu's file with a child helpline of this kind. `card`: contacts of its partner card."""
     text = (
         (SHIPPED_FOLDER / "vu.toml")
@@ -51,7 +51,7 @@ def read(folder: Path, mode: Mode) -> Countries:
     return load_countries(["vu"], mode, folder)
 
 
-class Started:
+class WorkerHotlines:
     """A worker's hotlines as set up in a mode: the connectors, and the phones that would get texts."""
 
     def __init__(self, folder: Path, mode: Mode, settings: Mapping[str, str]) -> None:
@@ -67,7 +67,7 @@ class Started:
 
     def _enlist(self, _: str, phones: DutyPhones) -> object:
         self.phones |= set(phones.numbers)
-        return lambda parcel: Undeliverable("our_fault")
+        return lambda request: Undeliverable("our_fault")
 
 
 WEB = {"SECRET": new_webhook_secret()}
@@ -120,7 +120,7 @@ TRIED: Mapping[str, list[tuple[dict[str, str], set[str]]]] = {
 def test_what_serves_live_serves_no_drill_and_the_reverse(
     tmp_path: Path, kind: str, settings: dict[str, str], modes: set[str]
 ) -> None:
-    started = {mode: Started(lands(tmp_path, kind, CARD), mode, settings) for mode in MODES}
+    started = {mode: WorkerHotlines(write_country(tmp_path, kind, CARD), mode, settings) for mode in MODES}
     assert {mode for mode in MODES if started[mode].made} == modes
     texted = {mode: started[mode].phones for mode in MODES}
     with_phones = kind in ("sms_alert", "console")
@@ -134,24 +134,24 @@ def test_every_kind_was_tried() -> None:
 
 def test_a_training_worker_that_is_given_all_settings_of_live_reaches_nobody(tmp_path: Path) -> None:
     for kind, settings in (("webhook", WEB | {"URL": "https://hotline.example"}), ("email", {"TO": DESK})):
-        assert Started(lands(tmp_path, kind), "live", settings).made
-        assert not Started(lands(tmp_path, kind), "training", settings).made
+        assert WorkerHotlines(write_country(tmp_path, kind), "live", settings).made
+        assert not WorkerHotlines(write_country(tmp_path, kind), "training", settings).made
     for kind in ("sms_alert", "console"):
         people = {"duty_officer": (LIVE, DESK)}  # a card for live mode
-        assert Started(lands(tmp_path, kind, people), "live", LINE).made
-        started = Started(lands(tmp_path, kind, people), "training", LINE)
+        assert WorkerHotlines(write_country(tmp_path, kind, people), "live", LINE).made
+        started = WorkerHotlines(write_country(tmp_path, kind, people), "training", LINE)
         assert (started.made, started.phones) == ({}, set())
 
 
 @pytest.mark.parametrize("mode", ["training", "demo"])
 def test_outside_live_no_address_of_the_live_service_is_even_known(tmp_path: Path, mode: Mode) -> None:
-    known = repr(read(lands(tmp_path, card=CARD), mode))
+    known = repr(read(write_country(tmp_path, card=CARD), mode))
     assert [one for one in (*CARD["duty_officer"], *CARD["supervisor"]) if one in known] == []
     assert DRILLS in known
 
 
 def test_in_live_no_address_of_a_drill_is_known(tmp_path: Path) -> None:
-    known = repr(read(lands(tmp_path, card=CARD), "live"))
+    known = repr(read(write_country(tmp_path, card=CARD), "live"))
     assert [one for one in CARD["drills_to"] if one in known] == []
     assert LIVE in known
 
@@ -176,12 +176,12 @@ def test_a_country_file_that_mixes_them_starts_nothing(
     tmp_path: Path, mode: Mode, card: dict[str, tuple[str, ...]], said: str
 ) -> None:
     with pytest.raises(CountryError) as refused:
-        read(lands(tmp_path, card=card), mode)
+        read(write_country(tmp_path, card=card), mode)
     assert any(line.startswith("vu.toml: hotline vu-pikinini: card") and said in line for line in refused.value.lines)
 
 
 def test_a_number_of_one_country_is_no_drills_of_another(tmp_path: Path) -> None:
-    lands(tmp_path, card={"duty_officer": (LIVE,)})
+    write_country(tmp_path, card={"duty_officer": (LIVE,)})
     fiji = (SHIPPED_FOLDER / "fj.toml").read_text(encoding="utf-8")
     (tmp_path / "fj.toml").write_text(fiji.replace("drills_to = []", f'drills_to = ["{LIVE}"]', 1), encoding="utf-8")
     with pytest.raises(CountryError, match=r"fj\.toml: .* is duty_officer of vu-pikinini too"):

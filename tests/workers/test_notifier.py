@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.escalation.delivery_alerts import DueAlert
-from tests.workers.mailroom import Inbox, Mailroom
+from tests.workers.mail_server import Inbox, LocalMailServer
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import MailServer, parse_mail_server
 from workers.notifications.notifier import Notifier
@@ -22,8 +22,8 @@ ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b")
 
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    with Mailroom() as kept:
-        yield kept
+    with LocalMailServer() as server_inbox:
+        yield server_inbox
 
 
 def notifier(port: int, *contacts: str, mode: str = "live") -> Notifier:
@@ -63,59 +63,59 @@ def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
 
 
 @dataclass
-class Phones:
+class FakeSmsSender:
     """An SMS provider that accepts texts to some numbers."""
 
-    dead: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     texts: list[tuple[str, str]] = field(default_factory=list)
 
     def send(self, to: str, words: str) -> bool:
-        if to not in self.dead:
+        if to not in self.unreachable:
             self.texts.append((to, words))
-        return to not in self.dead
+        return to not in self.unreachable
 
 
-def by_phone(phones: Phones, *contacts: str, mode: str = "live") -> Notifier:
-    return Notifier(None, contacts, mode, WorkerMetrics(CollectorRegistry()), phones.send)
+def sms_notifier(sender: FakeSmsSender, *contacts: str, mode: str = "live") -> Notifier:
+    return Notifier(None, contacts, mode, WorkerMetrics(CollectorRegistry()), sender.send)
 
 
 def test_a_phone_is_texted_ids_and_what_is_next_and_no_name(capsys: pytest.CaptureFixture[str]) -> None:
-    phones = Phones()
-    assert by_phone(phones, "+6785550101").tell(ALERT)
-    assert phones.texts == [
+    sender = FakeSmsSender()
+    assert sms_notifier(sender, "+6785550101").tell(ALERT)
+    assert sender.texts == [
         ("+6785550101", "Tokaut: P1, 2 reports not delivered (0192-a). Next: tokaut watch"),
     ]
-    assert by_phone(phones, "+6785550101", mode="training").tell(ALERT)
-    assert phones.texts[1][1].startswith("DRILL Tokaut: P1")
+    assert sms_notifier(sender, "+6785550101", mode="training").tell(ALERT)
+    assert sender.texts[1][1].startswith("DRILL Tokaut: P1")
     assert "+678" not in capsys.readouterr().out
 
 
 @pytest.mark.rule("S-39")
 def test_a_phone_that_is_dead_and_the_next_one() -> None:
-    phones = Phones(dead=("+6785550101",))
-    assert by_phone(phones, "+6785550101", "+6785550102").tell(ALERT)
-    assert [to for to, _ in phones.texts] == ["+6785550102"]
-    assert not by_phone(phones, "+6785550101").tell(ALERT)
+    sender = FakeSmsSender(unreachable=("+6785550101",))
+    assert sms_notifier(sender, "+6785550101", "+6785550102").tell(ALERT)
+    assert [to for to, _ in sender.texts] == ["+6785550102"]
+    assert not sms_notifier(sender, "+6785550101").tell(ALERT)
 
 
 @pytest.mark.slow
 def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
-    phones = Phones()
+    sender = FakeSmsSender()
     server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
     both = Notifier(
-        server, ("+6785550101", "on-call@example.org"), "live", WorkerMetrics(CollectorRegistry()), phones.send
+        server, ("+6785550101", "on-call@example.org"), "live", WorkerMetrics(CollectorRegistry()), sender.send
     )
     assert both.tell(replace(ALERT, priority="P3"))
-    assert (len(inbox.mails), phones.texts) == (1, [])
+    assert (len(inbox.mails), sender.texts) == (1, [])
     assert both.tell(ALERT)
-    assert (len(inbox.mails), len(phones.texts)) == (1, 1)
+    assert (len(inbox.mails), len(sender.texts)) == (1, 1)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_as_many_as_are_to_be_told(most: int) -> None:
-    phones = Phones(dead=("+6785550102",))
+    sender = FakeSmsSender(unreachable=("+6785550102",))
     listed = ("+6785550101", "+6785550102", "+6785550103")
-    assert by_phone(phones, *listed).say(listed, ALERT.said(), most) == min(most, 2)
+    assert sms_notifier(sender, *listed).say(listed, ALERT.said(), most) == min(most, 2)
 
 
 @pytest.mark.slow

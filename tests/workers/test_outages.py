@@ -16,7 +16,7 @@ from runtime.settings import RedisAddress
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.support.valkey import Valkey
 from tests.support.wait import until
-from tests.workers.mailroom import Inbox, Mailroom
+from tests.workers.mail_server import Inbox, LocalMailServer
 from workers.jobs.outages import MonitoredPart, OutageMonitor, PartState, database_probe, disk_probe, redis_probe
 from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import parse_mail_server
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 ON_CALL = "oncall@operator.example"
 
 
-class Watch:
+class MonitoredService:
     """A monitored service that fails on request, a moved clock, and a real mail server."""
 
     def __init__(self, inbox: Inbox) -> None:
@@ -48,46 +48,48 @@ class Watch:
 
 
 @pytest.fixture
-def watch() -> Iterator[Watch]:
-    with Mailroom() as inbox:
-        yield Watch(inbox)
+def service() -> Iterator[MonitoredService]:
+    with LocalMailServer() as inbox:
+        yield MonitoredService(inbox)
 
 
-def test_nobody_is_told_of_less_than_a_minute(watch: Watch) -> None:
-    assert watch.subjects_after(300) == []
-    watch.reason = "refused"
-    assert watch.subjects_after(55) == []
-    watch.reason = ""
-    assert watch.subjects_after(300) == []
-    watch.reason = "refused"
-    assert watch.subjects_after(55) == [], "the earlier outage does not count"
+def test_nobody_is_told_of_less_than_a_minute(service: MonitoredService) -> None:
+    assert service.subjects_after(300) == []
+    service.reason = "refused"
+    assert service.subjects_after(55) == []
+    service.reason = ""
+    assert service.subjects_after(300) == []
+    service.reason = "refused"
+    assert service.subjects_after(55) == [], "the earlier outage does not count"
 
 
-def test_a_person_is_told_after_a_minute_each_hour_and_at_the_end(watch: Watch) -> None:
-    watch.subjects_after(10)
-    watch.reason = "refused"
-    assert watch.subjects_after(65) == ["Tokaut: P1, The database on host-a has been unavailable for 1 min"]
-    body = str(watch.inbox.mails[0][1].get_payload())
+def test_a_person_is_told_after_a_minute_each_hour_and_at_the_end(service: MonitoredService) -> None:
+    service.subjects_after(10)
+    service.reason = "refused"
+    assert service.subjects_after(65) == ["Tokaut: P1, The database on host-a has been unavailable for 1 min"]
+    body = str(service.inbox.mails[0][1].get_payload())
     assert "(refused)" in body
     assert "To do: See docs/operating/database-gone.md" in body
-    assert watch.subjects_after(3500) == []
-    assert watch.subjects_after(200) == ["Tokaut: P1, The database on host-a has been unavailable for 61 min"]
-    watch.reason = ""
-    assert watch.subjects_after(30) == ["Tokaut: The database on host-a is available again after 62 min"]
-    assert watch.subjects_after(300) == []
+    assert service.subjects_after(3500) == []
+    assert service.subjects_after(200) == ["Tokaut: P1, The database on host-a has been unavailable for 61 min"]
+    service.reason = ""
+    assert service.subjects_after(30) == ["Tokaut: The database on host-a is available again after 62 min"]
+    assert service.subjects_after(300) == []
 
 
-def test_an_alert_that_nobody_accepts_is_sent_again_in_a_minute(watch: Watch) -> None:
-    watch.inbox.refused = {ON_CALL}
-    watch.reason = "refused"
-    assert watch.subjects_after(90) == []
-    watch.inbox.refused = set()
-    assert watch.subjects_after(60) == ["Tokaut: P1, The database on host-a has been unavailable for 2 min"]
+def test_an_alert_that_nobody_accepts_is_sent_again_in_a_minute(service: MonitoredService) -> None:
+    service.inbox.refused = {ON_CALL}
+    service.reason = "refused"
+    assert service.subjects_after(90) == []
+    service.inbox.refused = set()
+    assert service.subjects_after(60) == ["Tokaut: P1, The database on host-a has been unavailable for 2 min"]
 
 
-def test_a_part_of_which_nobody_can_be_told_stops_no_other(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_of_which_nobody_can_be_told_stops_no_other(
+    service: MonitoredService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = MonitoredPart("Redis", "P2", lambda: "refused", "See docs/operating/redis-gone.md")
-    outages = OutageMonitor((*watch.outages.parts, other), watch.outages.notifier, "host-a", lambda: watch.now)
+    outages = OutageMonitor((*service.outages.parts, other), service.outages.notifier, "host-a", lambda: service.now)
     real = OutageMonitor._outage_text
 
     def fails(monitor: OutageMonitor, state: PartState) -> Notification:
@@ -97,26 +99,26 @@ def test_a_part_of_which_nobody_can_be_told_stops_no_other(watch: Watch, monkeyp
 
     monkeypatch.setattr(OutageMonitor, "_outage_text", fails)
     for _ in range(13):
-        watch.now += 5
+        service.now += 5
         outages.check()
-    assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
+    assert [str(mail["Subject"]) for _, mail in service.inbox.mails] == [
         "Tokaut: P2, Redis on host-a has been unavailable for 1 min"
     ]
 
 
-def test_a_host_that_was_suspended_reports_no_outage(watch: Watch) -> None:
-    watch.subjects_after(10)
-    watch.now += 8 * 3600
-    watch.outages.check()
-    assert watch.subjects_after(30) == []
+def test_a_host_that_was_suspended_reports_no_outage(service: MonitoredService) -> None:
+    service.subjects_after(10)
+    service.now += 8 * 3600
+    service.outages.check()
+    assert service.subjects_after(30) == []
 
 
-def test_a_probe_that_hangs_counts_as_an_outage(watch: Watch) -> None:
-    watch.subjects_after(10)
+def test_a_probe_that_hangs_counts_as_an_outage(service: MonitoredService) -> None:
+    service.subjects_after(10)
     for _ in range(13):  # the probe's thread hangs: checks find no result
-        watch.now += 5
-        watch.outages.check()
-    assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
+        service.now += 5
+        service.outages.check()
+    assert [str(mail["Subject"]) for _, mail in service.inbox.mails] == [
         "Tokaut: P1, The database on host-a has been unavailable for 1 min"
     ]
 
@@ -176,7 +178,7 @@ def test_the_disk_probe_fails_on_a_read_only_file_system(tmp_path: Path) -> None
 
 @pytest.mark.faults
 def test_the_clock_tells_a_person_while_redis_and_the_database_are_gone() -> None:
-    with Mailroom() as inbox:
+    with LocalMailServer() as inbox:
         settings = {
             "SMTP_URL": f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org",
             "TOKAUT_ON_CALL": f"{ON_CALL},+6785550191",

@@ -21,7 +21,7 @@ from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
 from tests.support import databases
-from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
+from tests.workers.sample_store import ONE, SECOND, THREE, TWO, SampleStore
 from workers import retry_policy
 from workers.jobs.recipients import next_fallback
 
@@ -72,30 +72,30 @@ def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
     assert next_fallback(FallbackChain("r", "P1", (tried("delivered"), late), ("two",))) is None
 
 
-def fall_back(desk: Desk) -> list[str]:
+def fall_back(store: SampleStore) -> list[str]:
     """Add fallbacks as the scheduler does; return their hotlines."""
     given = []
-    for report_id in fallbacks.list_stuck(desk.database, WAITS):
-        found = next_fallback(fallbacks.load_chain(desk.database, report_id))
-        if found and fallbacks.add_fallback(desk.database, report_id, *found):
+    for report_id in fallbacks.list_stuck(store.database, WAITS):
+        found = next_fallback(fallbacks.load_chain(store.database, report_id))
+        if found and fallbacks.add_fallback(store.database, report_id, *found):
             given.append(found[0])
     return given
 
 
-def fail(desk: Desk, delivery_id: str, failure: DeliveryFailure) -> None:
-    leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
+def fail(store: SampleStore, delivery_id: str, failure: DeliveryFailure) -> None:
+    leased = outbox.lease(store.database, delivery_id, "w/urgent/1")
     assert leased is not None
-    assert outbox.mark_failed(desk.database, leased, failure, "w/urgent/1", "worker")
+    assert outbox.mark_failed(store.database, leased, failure, "w/urgent/1", "worker")
 
 
 @pytest.mark.rule("F22")
-def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None:
-    first, also = desk.file(CHAIN)
-    assert fall_back(desk.later(seconds=20)) == []
-    later = desk.later(seconds=31)
+def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(store: SampleStore) -> None:
+    first, also = store.submit(CHAIN)
+    assert fall_back(store.later(seconds=20)) == []
+    later = store.later(seconds=31)
     assert fall_back(later) == [TWO]
     assert fall_back(later) == []
-    rows = {row.hotline: row for row in desk.deliveries()}
+    rows = {row.hotline: row for row in store.deliveries()}
     assert rows[TWO].delivery_id not in (first, also)
     assert (rows[TWO].role, rows[TWO].why, rows[TWO].type, rows[TWO].state) == (
         "fallback",
@@ -107,20 +107,20 @@ def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None
     leased = outbox.lease(later.database, rows[TWO].delivery_id, "w/urgent/1")
     assert leased is not None
     assert leased.body is not None, "the fallback needs no key but its own"
-    assert desk.acts(rows[TWO].delivery_id) == ["made"]
+    assert store.acts(rows[TWO].delivery_id) == ["made"]
 
 
 def test_after_a_restore_the_fallback_has_another_key_and_the_same_report_and_revision(tmp_path: Path) -> None:
     """As docs/operating/restore.md and the hotline kit say. On SQLite."""
     database = databases.migrated_database("sqlite", cast(pytest.FixtureRequest, None), tmp_path)
-    desk = Desk.at(database, tmp_path / "keys")
-    desk.file(CHAIN)
-    [report] = desk.reports()
+    store = SampleStore.create(database, tmp_path / "keys")
+    store.submit(CHAIN)
+    [report] = store.reports()
     with closing(sqlite3.connect(tmp_path / "tokaut.db")) as file:
         file.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
-    restored = replace(desk, database=Database(f"sqlite:///{tmp_path}/backup.db"))
+    restored = replace(store, database=Database(f"sqlite:///{tmp_path}/backup.db"))
     made = []
-    for each in (desk, restored):
+    for each in (store, restored):
         delivery = fallbacks.add_fallback(each.database, report.report_id, TWO, "NO_RECEIPT")
         assert delivery is not None
         made.append(each.delivery(delivery[0]))
@@ -129,19 +129,19 @@ def test_after_a_restore_the_fallback_has_another_key_and_the_same_report_and_re
     assert [(row.report_id, row.revision) for row in made] == [(report.report_id, 1)] * 2
 
 
-def test_one_after_the_other(desk: Desk) -> None:
-    desk.file(LONG)
-    first = desk.later(seconds=31)
+def test_one_after_the_other(store: SampleStore) -> None:
+    store.submit(LONG)
+    first = store.later(seconds=31)
     assert fall_back(first) == [TWO]
     assert fall_back(first.later(seconds=20)) == []
     assert fall_back(first.later(seconds=31)) == [THREE]
     assert fall_back(first.later(hours=9)) == []
 
 
-def test_a_hotline_that_was_given_another_report_is_given_the_next_one_too(desk: Desk) -> None:
+def test_a_hotline_that_was_given_another_report_is_given_the_next_one_too(store: SampleStore) -> None:
     for _ in range(2):
-        desk.file([(ONE, "primary"), (TWO, "fallback")])
-        assert fall_back(desk.later(seconds=31)) == [TWO]
+        store.submit([(ONE, "primary"), (TWO, "fallback")])
+        assert fall_back(store.later(seconds=31)) == [TWO]
 
 
 def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) -> None:
@@ -170,172 +170,172 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) ->
     assert order == sorted(order), "most reports are received, and need no further look"
 
 
-def test_a_receipt_needs_no_fallback(desk: Desk) -> None:
-    first, _ = desk.file(CHAIN)
-    leased = outbox.lease(desk.database, first, "w/urgent/1")
+def test_a_receipt_needs_no_fallback(store: SampleStore) -> None:
+    first, _ = store.submit(CHAIN)
+    leased = outbox.lease(store.database, first, "w/urgent/1")
     assert leased is not None
-    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
-    assert fall_back(desk.later(hours=1)) == []
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    assert fall_back(store.later(hours=1)) == []
 
 
-def test_also_is_nobodys_fallback_and_needs_none(desk: Desk) -> None:
+def test_also_is_nobodys_fallback_and_needs_none(store: SampleStore) -> None:
     """The police have it, but the first helpline does not; the next helpline still gets it."""
-    _, also = desk.file(CHAIN)
-    leased = outbox.lease(desk.database, also, "w/urgent/1")
+    _, also = store.submit(CHAIN)
+    leased = outbox.lease(store.database, also, "w/urgent/1")
     assert leased is not None
-    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
-    assert fall_back(desk.later(seconds=31)) == [TWO]
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    assert fall_back(store.later(seconds=31)) == [TWO]
 
 
-def test_refused_p2_at_the_first_refusal(desk: Desk) -> None:
-    first, _ = desk.file(CHAIN, priority="P2")
-    fail(desk, first, DeliveryFailure("refused 1", 422, 20 * SECOND))
-    assert fall_back(desk) == [TWO]
+def test_refused_p2_at_the_first_refusal(store: SampleStore) -> None:
+    first, _ = store.submit(CHAIN, priority="P2")
+    fail(store, first, DeliveryFailure("refused 1", 422, 20 * SECOND))
+    assert fall_back(store) == [TWO]
 
 
-def test_gone_at_once_for_all_that_is_open(desk: Desk) -> None:
-    ids = [desk.file(CHAIN, priority=priority)[0] for priority in ("P4", "P3", "P1")]
-    fail(desk, ids[2], DeliveryFailure("gone", 410, None, gone=True))
-    assert sorted(outbox.refuse_for_gone_hotlines(desk.database)) == sorted(ids[:2])
-    assert fall_back(desk) == [TWO, TWO, TWO]
-    assert {desk.delivery(one).state for one in ids} == {"refused"}
+def test_gone_at_once_for_all_that_is_open(store: SampleStore) -> None:
+    ids = [store.submit(CHAIN, priority=priority)[0] for priority in ("P4", "P3", "P1")]
+    fail(store, ids[2], DeliveryFailure("gone", 410, None, gone=True))
+    assert sorted(outbox.refuse_for_gone_hotlines(store.database)) == sorted(ids[:2])
+    assert fall_back(store) == [TWO, TWO, TWO]
+    assert {store.delivery(one).state for one in ids} == {"refused"}
 
 
-def test_declined_by_people(desk: Desk) -> None:
-    first, _ = desk.file(CHAIN, priority="P4")
-    with desk.database.write() as connection:
+def test_declined_by_people(store: SampleStore) -> None:
+    first, _ = store.submit(CHAIN, priority="P4")
+    with store.database.write() as connection:
         rejected = {"state": "delivered", "handling": "rejected"}
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == first).values(rejected))
-    assert fall_back(desk) == [TWO]
+    assert fall_back(store) == [TWO]
 
 
-def test_incomplete_goes_to_nobody_else(desk: Desk) -> None:
-    desk.file(completeness="incomplete")
-    assert fall_back(desk.later(days=3)) == []
+def test_incomplete_goes_to_nobody_else(store: SampleStore) -> None:
+    store.submit(completeness="incomplete")
+    assert fall_back(store.later(days=3)) == []
 
 
-def test_a_fallback_gets_the_newest_words(desk: Desk) -> None:
-    desk.file(CHAIN, priority="P2")
-    [report] = desk.reports()
+def test_a_fallback_gets_the_newest_words(store: SampleStore) -> None:
+    store.submit(CHAIN, priority="P2")
+    [report] = store.reports()
     pending_submissions.schedule_pending(
-        desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", desk.database.now()
+        store.database, store.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", store.database.now()
     )
-    for key in pending_submissions.list_due(desk.database):
-        pending_submissions.submit_due(desk.database, key)
-    assert fall_back(desk.later(seconds=15 * MINUTE / SECOND)) == [TWO]
-    [fallback] = [row for row in desk.deliveries() if row.hotline == TWO]
+    for key in pending_submissions.list_due(store.database):
+        pending_submissions.submit_due(store.database, key)
+    assert fall_back(store.later(seconds=15 * MINUTE / SECOND)) == [TWO]
+    [fallback] = [row for row in store.deliveries() if row.hotline == TWO]
     assert (fallback.type, fallback.revision) == ("created", 2)
 
 
-def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
+def test_a_hundred_that_only_wait_hide_none_that_is_due(store: SampleStore) -> None:
     for _ in range(5):
-        desk.file(CHAIN, priority="P4")
-    desk.file(CHAIN, priority="P1")
-    later = desk.later(seconds=40)
+        store.submit(CHAIN, priority="P4")
+    store.submit(CHAIN, priority="P1")
+    later = store.later(seconds=40)
     assert len(fallbacks.list_stuck(later.database, WAITS, at_most=1)) == 1
     assert fall_back(later) == [TWO]
 
 
-def test_those_that_wait_for_a_person_first_take_no_place_of_others(desk: Desk) -> None:
+def test_those_that_wait_for_a_person_first_take_no_place_of_others(store: SampleStore) -> None:
     """A refused P3 or P4 gets its fallback after hours: 200 of these once stopped the fallbacks of all others."""
     for _ in range(3):
-        fail(desk, desk.file(CHAIN, priority="P4")[0], DeliveryFailure("refused", 422, None))
-    fail(desk, desk.file(CHAIN, priority="P1")[0], DeliveryFailure("refused", 422, None))
-    [_, _, _, urgent] = desk.reports()
-    assert fallbacks.list_stuck(desk.database, WAITS) == [urgent.report_id]
+        fail(store, store.submit(CHAIN, priority="P4")[0], DeliveryFailure("refused", 422, None))
+    fail(store, store.submit(CHAIN, priority="P1")[0], DeliveryFailure("refused", 422, None))
+    [_, _, _, urgent] = store.reports()
+    assert fallbacks.list_stuck(store.database, WAITS) == [urgent.report_id]
 
 
-def test_the_most_urgent_and_oldest_come_first(desk: Desk) -> None:
+def test_the_most_urgent_and_oldest_come_first(store: SampleStore) -> None:
     for priority in ("P3", "P4", "P2", "P3", "P1"):
-        desk.file(CHAIN, priority=priority)
-    later = desk.later(days=2)
-    priorities = {row.report_id: row.priority for row in desk.reports()}
+        store.submit(CHAIN, priority=priority)
+    later = store.later(days=2)
+    priorities = {row.report_id: row.priority for row in store.reports()}
     stuck = fallbacks.list_stuck(later.database, WAITS, at_most=3)
     assert [priorities[report_id] for report_id in stuck] == ["P1", "P2", "P3"]
-    assert stuck[2] == desk.reports()[0].report_id
+    assert stuck[2] == store.reports()[0].report_id
 
 
-def test_a_fallback_that_is_left_out_since_or_has_no_body_is_not_waited_for(desk: Desk) -> None:
-    desk.file(CHAIN)
+def test_a_fallback_that_is_left_out_since_or_has_no_body_is_not_waited_for(store: SampleStore) -> None:
+    store.submit(CHAIN)
     b = t.report_body.c
-    with desk.database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(delete(t.report_body).where(b.recipient == TWO))
-    assert fallbacks.list_stuck(desk.later(hours=1).database, WAITS) == []
-    desk.file(CHAIN)
-    newest = desk.reports()[-1]
+    assert fallbacks.list_stuck(store.later(hours=1).database, WAITS) == []
+    store.submit(CHAIN)
+    newest = store.reports()[-1]
     pending_submissions.schedule_pending(
-        desk.database, desk.sealed(((ONE, "primary"),), before=newest, revision=2), "update", desk.database.now()
+        store.database, store.sealed(((ONE, "primary"),), before=newest, revision=2), "update", store.database.now()
     )
-    for key in pending_submissions.list_due(desk.database):
-        pending_submissions.submit_due(desk.database, key)
-    assert fallbacks.list_stuck(desk.later(hours=1).database, WAITS) == []
+    for key in pending_submissions.list_due(store.database):
+        pending_submissions.submit_due(store.database, key)
+    assert fallbacks.list_stuck(store.later(hours=1).database, WAITS) == []
 
 
-def update_of(desk: Desk, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
+def update_of(store: SampleStore, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
     """Submit the next revision of the only report."""
-    [report] = desk.reports()
-    submission = desk.sealed(recipients, before=report, revision=revision, priority=priority)
-    pending_submissions.schedule_pending(desk.database, submission, "update", desk.database.now())
-    for key in pending_submissions.list_due(desk.database):
-        pending_submissions.submit_due(desk.database, key)
+    [report] = store.reports()
+    submission = store.sealed(recipients, before=report, revision=revision, priority=priority)
+    pending_submissions.schedule_pending(store.database, submission, "update", store.database.now())
+    for key in pending_submissions.list_due(store.database):
+        pending_submissions.submit_due(store.database, key)
 
 
-def get_through(desk: Desk, *, to: str, revision: int) -> None:
-    [row] = [row for row in desk.deliveries() if (row.hotline, row.revision) == (to, revision)]
-    leased = outbox.lease(desk.database, row.delivery_id, "w/urgent/1")
+def get_through(store: SampleStore, *, to: str, revision: int) -> None:
+    [row] = [row for row in store.deliveries() if (row.hotline, row.revision) == (to, revision)]
+    leased = outbox.lease(store.database, row.delivery_id, "w/urgent/1")
     assert leased is not None
-    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
 
 
-def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(desk: Desk) -> None:
+def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(store: SampleStore) -> None:
     """It has the earlier revision, but not the urgent one, which nobody has yet."""
-    desk.file(CHAIN, priority="P3")
-    get_through(desk, to=ONE, revision=1)
-    hour = desk.later(hours=1)
+    store.submit(CHAIN, priority="P3")
+    get_through(store, to=ONE, revision=1)
+    hour = store.later(hours=1)
     update_of(hour, CHAIN, 2, "P1")
     assert fall_back(hour.later(seconds=20)) == []
     later = hour.later(seconds=31)
     assert fall_back(later) == [TWO]
     assert fall_back(later) == []
-    [fallback] = [row for row in desk.deliveries() if row.hotline == TWO]
+    [fallback] = [row for row in store.deliveries() if row.hotline == TWO]
     assert (fallback.type, fallback.revision, fallback.priority) == ("created", 2, "P1")
     assert (fallback.role, fallback.why) == ("fallback", "NO_RECEIPT")
 
 
-def test_an_urgent_update_that_is_refused_goes_on_at_once(desk: Desk) -> None:
-    desk.file(LONG, priority="P3")
-    get_through(desk, to=ONE, revision=1)
-    update_of(desk, LONG, 2, "P2")
-    [row] = [row for row in desk.deliveries() if row.type == "updated"]
-    fail(desk, row.delivery_id, DeliveryFailure("refused 1", 422, 20 * SECOND))
-    assert fall_back(desk) == [TWO]
-    assert fall_back(desk.later(minutes=14)) == []
-    assert fall_back(desk.later(minutes=16)) == [THREE], "and the fallback is silent too"
+def test_an_urgent_update_that_is_refused_goes_on_at_once(store: SampleStore) -> None:
+    store.submit(LONG, priority="P3")
+    get_through(store, to=ONE, revision=1)
+    update_of(store, LONG, 2, "P2")
+    [row] = [row for row in store.deliveries() if row.type == "updated"]
+    fail(store, row.delivery_id, DeliveryFailure("refused 1", 422, 20 * SECOND))
+    assert fall_back(store) == [TWO]
+    assert fall_back(store.later(minutes=14)) == []
+    assert fall_back(store.later(minutes=16)) == [THREE], "and the fallback is silent too"
 
 
-def test_an_update_that_is_no_more_urgent_needs_no_fallback(desk: Desk) -> None:
-    desk.file(CHAIN, priority="P3")
-    get_through(desk, to=ONE, revision=1)
-    update_of(desk, CHAIN, 2, "P3")
-    assert fall_back(desk.later(days=2)) == []
+def test_an_update_that_is_no_more_urgent_needs_no_fallback(store: SampleStore) -> None:
+    store.submit(CHAIN, priority="P3")
+    get_through(store, to=ONE, revision=1)
+    update_of(store, CHAIN, 2, "P3")
+    assert fall_back(store.later(days=2)) == []
 
 
 @pytest.mark.parametrize("revision", [2, 3])
-def test_once_the_urgent_one_is_there_nobody_else_is_asked(desk: Desk, revision: int) -> None:
+def test_once_the_urgent_one_is_there_nobody_else_is_asked(store: SampleStore, revision: int) -> None:
     """Revision 3 contains revision 2; after 2 the hotline knows the priority."""
-    desk.file(CHAIN, priority="P3")
-    get_through(desk, to=ONE, revision=1)
-    update_of(desk, CHAIN, 2, "P1")
-    update_of(desk, CHAIN, 3, "P1")
-    get_through(desk, to=ONE, revision=revision)
-    assert fall_back(desk.later(hours=1)) == []
+    store.submit(CHAIN, priority="P3")
+    get_through(store, to=ONE, revision=1)
+    update_of(store, CHAIN, 2, "P1")
+    update_of(store, CHAIN, 3, "P1")
+    get_through(store, to=ONE, revision=revision)
+    assert fall_back(store.later(hours=1)) == []
 
 
-def test_a_fallback_that_has_the_urgent_one_is_enough(desk: Desk) -> None:
-    desk.file(LONG, priority="P3")
-    get_through(desk, to=ONE, revision=1)
-    update_of(desk, LONG, 2, "P1")
-    later = desk.later(seconds=31)
+def test_a_fallback_that_has_the_urgent_one_is_enough(store: SampleStore) -> None:
+    store.submit(LONG, priority="P3")
+    get_through(store, to=ONE, revision=1)
+    update_of(store, LONG, 2, "P1")
+    later = store.later(seconds=31)
     assert fall_back(later) == [TWO]
     get_through(later, to=TWO, revision=2)
-    assert fall_back(desk.later(hours=1)) == []
+    assert fall_back(store.later(hours=1)) == []

@@ -27,8 +27,8 @@ from runtime.time_units import DAY, HOUR, MINUTE
 from tests.reports.test_json_bodies import MESSAGE
 from tests.support.recordings import MP3, RecordingServer, Stored
 from tests.support.twilio import Account
-from tests.workers.filings import ONE, TWO, Desk
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from tests.workers.test_deliver import SECRET, delivery_runner, webhook
 from workers.jobs.recordings import RecordingJob
 from workers.metrics import WorkerMetrics
@@ -44,7 +44,7 @@ CALL = "CA" + "7c" * 16
 ROUTE = ((ONE, "primary"), (TWO, "fallback"))
 
 
-class Alerts:
+class FakeAlertSender:
     """A fake sender of alerts."""
 
     def __init__(self) -> None:
@@ -71,13 +71,13 @@ def africastalking(url: str) -> africastalking_voice.Recorder:
     return africastalking_voice.Recorder(load_settings(africastalking_voice.Settings, environ), Mode.DEMO)
 
 
-class Line:
+class SpokenReport:
     """The recording job, and one report whose reporter has spoken."""
 
-    def __init__(self, desk: Desk, provider: RecordingServer) -> None:
-        self.desk, self.provider, self.alerts = desk, provider, Alerts()
-        self.key = create_key_pair(desk.keys, SENDER_KEY)
-        desk.file(ROUTE, priority="P2")
+    def __init__(self, store: SampleStore, provider: RecordingServer) -> None:
+        self.store, self.provider, self.alerts = store, provider, FakeAlertSender()
+        self.key = create_key_pair(store.keys, SENDER_KEY)
+        store.submit(ROUTE, priority="P2")
         [self.report] = self.rows(t.report)
         self.job = self.made(
             {"twilio_voice": twilio(provider.url), "africastalking_voice": africastalking(provider.url)}
@@ -85,8 +85,8 @@ class Line:
 
     def made(self, sources: Any) -> RecordingJob:
         return RecordingJob(
-            self.desk.database,
-            keys=self.desk.keys,
+            self.store.database,
+            keys=self.store.keys,
             countries=load_countries(["vu"], "demo"),
             sources=sources,
             alert_sender=self.alerts,  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ class Line:
         )
 
     def rows(self, table: Any) -> list[Any]:
-        with self.desk.database.read() as connection:
+        with self.store.database.read() as connection:
             return list(connection.execute(select(table)))
 
     def sealed(self, recording_id: str, channel: str, place: dict[str, str]) -> RecordingAtProvider:
@@ -103,20 +103,20 @@ class Line:
 
     def expected(self, call: str = CALL, channel: str = "twilio_voice") -> str:
         """Store, as web does, that a reporter was asked to speak; return the id for the provider's notice."""
-        database, expected = self.desk.database, new_id(self.desk.database.now())
+        database, expected = self.store.database, new_id(self.store.database.now())
         assert recordings.expect(database, self.sealed(expected, channel, {"call": call}), self.report.report_id)
         return expected
 
     def spoken(self, source: str = SID, channel: str = "twilio_voice") -> str:
         """Store, as web does, that a recording has arrived; return its id."""
-        expected, arrived = self.expected(channel=channel), new_id(self.desk.database.now() + 1000)
-        recordings.arrive(self.desk.database, expected, self.sealed(arrived, channel, {"source": source}))
+        expected, arrived = self.expected(channel=channel), new_id(self.store.database.now() + 1000)
+        recordings.arrive(self.store.database, expected, self.sealed(arrived, channel, {"source": source}))
         self.pass_time(MINUTE)
         return arrived
 
     def pass_time(self, by: int) -> None:
         c = t.recording.c
-        with self.desk.database.write() as connection:
+        with self.store.database.write() as connection:
             connection.execute(update(t.recording).values(next_at=c.next_at - by, created_at=c.created_at - by))
 
     def run(self, rounds: int = 1) -> None:
@@ -124,18 +124,18 @@ class Line:
             self.job.run()
 
     def heard(self, recording_id: str, hotline: str) -> bytes | None:
-        copy = recordings.load_copy(self.desk.database, recording_id, hotline)
+        copy = recordings.load_copy(self.store.database, recording_id, hotline)
         if copy is None:
             return None
         context = SealContext.of_recording("demo", self.report.report_id, recording_id, hotline)
-        private = read_private_key(self.desk.keys, hotline, copy.key_id)
+        private = read_private_key(self.store.keys, hotline, copy.key_id)
         return open_body(private, context, SealedBody(copy.key_id, copy.wrap, b"", copy.sealed))
 
     def told(self, hotline: str = ONE) -> list[dict[str, Any]]:
         found = []
         for row in sorted(self.rows(t.message), key=lambda row: row.created_at):
             if row.recipient == hotline:
-                private = read_private_key(self.desk.keys, hotline, row.key_id)
+                private = read_private_key(self.store.keys, hotline, row.key_id)
                 context = SealContext.of_message("demo", row.report_id, row.message_id, hotline)
                 found.append(json.loads(open_body(private, context, SealedBody(row.key_id, row.wrap, b"", row.sealed))))
         return found
@@ -146,38 +146,38 @@ class Line:
 
 
 @pytest.fixture
-def line(desk: Desk, provider: RecordingServer) -> Iterator[Line]:
-    made = Line(desk, provider)
+def spoken_report(store: SampleStore, provider: RecordingServer) -> Iterator[SpokenReport]:
+    made = SpokenReport(store, provider)
     yield made
     made.job = made.made({})  # closes the HTTP clients of the first job
 
 
 @pytest.mark.parametrize("content_type", ["audio/mpeg", "binary/octet-stream", ""])
-def test_it_is_fetched_sealed_to_each_hotline_and_deleted_there(line: Line, content_type: str) -> None:
-    line.provider.twilio(SID, content_type=content_type)
-    spoken = line.spoken()
-    line.run(2)
-    assert [line.heard(spoken, name) for name in (ONE, TWO)] == [MP3, MP3]
+def test_it_is_fetched_sealed_to_each_hotline_and_deleted_there(spoken_report: SpokenReport, content_type: str) -> None:
+    spoken_report.provider.twilio(SID, content_type=content_type)
+    spoken = spoken_report.spoken()
+    spoken_report.run(2)
+    assert [spoken_report.heard(spoken, name) for name in (ONE, TWO)] == [MP3, MP3]
     folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Recordings/{SID}"
-    assert line.provider.asked == [("GET", f"{folder}.mp3"), ("DELETE", f"{folder}.json")]
-    assert line.provider.stored == {}
-    assert line.state(spoken) == ("done", "gone")
-    [said] = line.told()
+    assert spoken_report.provider.asked == [("GET", f"{folder}.mp3"), ("DELETE", f"{folder}.json")]
+    assert spoken_report.provider.stored == {}
+    assert spoken_report.state(spoken) == ("done", "gone")
+    [said] = spoken_report.told()
     assert (said["kind"], said["message_id"], said["text"], said["contact"]) == ("recording", spoken, None, None)
     assert said["recording"]["content_type"] == "audio/mpeg" and said["recording"]["bytes"] == len(MP3)
-    assert {row.sealed for row in line.rows(t.recording)} == {None}, "where it was is forgotten with it"
-    line.run(3)
-    assert len(line.provider.asked) == 2 and len(line.told()) == 1
-    assert line.alerts.reasons == []
+    assert {row.sealed for row in spoken_report.rows(t.recording)} == {None}, "where it was is forgotten with it"
+    spoken_report.run(3)
+    assert len(spoken_report.provider.asked) == 2 and len(spoken_report.told()) == 1
+    assert spoken_report.alerts.reasons == []
 
 
-def test_a_recording_of_africas_talking_cannot_be_deleted_there(line: Line) -> None:
-    line.provider.africastalking("a1b2")
-    spoken = line.spoken(f"{line.provider.url}/recordings/a1b2.mp3", "africastalking_voice")
-    line.run(2)
-    assert line.heard(spoken, ONE) == MP3
-    assert line.state(spoken) == ("left", "not_deleted")
-    assert line.provider.asked == [("GET", "/recordings/a1b2.mp3")]
+def test_a_recording_of_africas_talking_cannot_be_deleted_there(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.africastalking("a1b2")
+    spoken = spoken_report.spoken(f"{spoken_report.provider.url}/recordings/a1b2.mp3", "africastalking_voice")
+    spoken_report.run(2)
+    assert spoken_report.heard(spoken, ONE) == MP3
+    assert spoken_report.state(spoken) == ("left", "not_deleted")
+    assert spoken_report.provider.asked == [("GET", "/recordings/a1b2.mp3")]
 
 
 @pytest.mark.parametrize(
@@ -198,21 +198,23 @@ def test_a_recording_of_africas_talking_cannot_be_deleted_there(line: Line) -> N
         "",
     ],
 )
-def test_no_address_that_came_from_outside_is_fetched(line: Line, source: str) -> None:
-    line.provider.africastalking("1")
-    spoken = line.spoken(source.format(url=line.provider.url) or "/", "africastalking_voice")
-    line.run()
-    assert line.provider.asked == []
-    assert line.state(spoken) == ("removing", "foreign_address")
-    assert [said["kind"] for said in line.told()] == ["recording_missing"], "the hotline knows that somebody spoke"
-    assert line.alerts.reasons == ["recording_missing"]
+def test_no_address_that_came_from_outside_is_fetched(spoken_report: SpokenReport, source: str) -> None:
+    spoken_report.provider.africastalking("1")
+    spoken = spoken_report.spoken(source.format(url=spoken_report.provider.url) or "/", "africastalking_voice")
+    spoken_report.run()
+    assert spoken_report.provider.asked == []
+    assert spoken_report.state(spoken) == ("removing", "foreign_address")
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"], (
+        "the hotline knows that somebody spoke"
+    )
+    assert spoken_report.alerts.reasons == ["recording_missing"]
 
 
 @pytest.mark.parametrize("source", ["RE12", f"{SID}/../../Calls", f"../{SID}", SID.upper(), f"{SID}.json", f"{SID}\n"])
-def test_only_an_id_of_a_recording_leads_into_twilios_api(line: Line, source: str) -> None:
-    line.spoken(source)
-    line.run()
-    assert line.provider.asked == []
+def test_only_an_id_of_a_recording_leads_into_twilios_api(spoken_report: SpokenReport, source: str) -> None:
+    spoken_report.spoken(source)
+    spoken_report.run()
+    assert spoken_report.provider.asked == []
 
 
 @pytest.mark.parametrize(
@@ -222,15 +224,17 @@ def test_only_an_id_of_a_recording_leads_into_twilios_api(line: Line, source: st
         ({"sound": b"ID3" + bytes(MOST_BYTES)}, "too_large"),
     ],
 )
-def test_what_is_no_sound_or_too_large_is_told_at_once_and_deleted(line: Line, how: Any, reason: str) -> None:
-    line.provider.twilio(SID, **how)
-    spoken = line.spoken()
-    line.run()
-    assert line.state(spoken) == ("removing", reason)
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    line.run()
-    assert line.state(spoken) == ("done", "gone")
-    assert line.heard(spoken, ONE) is None
+def test_what_is_no_sound_or_too_large_is_told_at_once_and_deleted(
+    spoken_report: SpokenReport, how: Any, reason: str
+) -> None:
+    spoken_report.provider.twilio(SID, **how)
+    spoken = spoken_report.spoken()
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("removing", reason)
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("done", "gone")
+    assert spoken_report.heard(spoken, ONE) is None
 
 
 @pytest.mark.parametrize(
@@ -245,242 +249,246 @@ def test_what_is_no_sound_or_too_large_is_told_at_once_and_deleted(line: Line, h
     ],
 )
 def test_it_is_tried_for_a_day_and_the_hotline_is_told_after_a_quarter_of_an_hour(
-    line: Line, how: Any, reason: str
+    spoken_report: SpokenReport, how: Any, reason: str
 ) -> None:
-    stored = line.provider.twilio(SID, **how)
-    spoken = line.spoken()
-    line.run()
-    assert line.state(spoken) == ("due", reason)
-    assert line.told() == [] and line.alerts.reasons == []
-    line.pass_time(15 * MINUTE)
-    line.run()
-    assert line.state(spoken) == ("due", reason)
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    line.pass_time(HOUR)
-    line.run()
-    assert len(line.told()) == 1, "once"
+    stored = spoken_report.provider.twilio(SID, **how)
+    spoken = spoken_report.spoken()
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("due", reason)
+    assert spoken_report.told() == [] and spoken_report.alerts.reasons == []
+    spoken_report.pass_time(15 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("due", reason)
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
+    spoken_report.pass_time(HOUR)
+    spoken_report.run()
+    assert len(spoken_report.told()) == 1, "once"
     stored.__init__()  # type: ignore[misc]  # it answers again
-    line.pass_time(HOUR)
-    line.run(2)
-    assert line.heard(spoken, ONE) == MP3
-    assert [said["kind"] for said in line.told()] == ["recording_missing", "recording"]
-    assert line.state(spoken) == ("done", "gone")
+    spoken_report.pass_time(HOUR)
+    spoken_report.run(2)
+    assert spoken_report.heard(spoken, ONE) == MP3
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing", "recording"]
+    assert spoken_report.state(spoken) == ("done", "gone")
 
 
-def test_after_a_day_it_is_given_up_and_deleted(line: Line) -> None:
-    line.provider.twilio(SID, status=500)
-    spoken = line.spoken()
-    line.pass_time(DAY + HOUR)
-    line.run()
-    assert line.state(spoken) == ("removing", "busy")
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    line.run()
-    assert line.provider.stored == {}
+def test_after_a_day_it_is_given_up_and_deleted(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID, status=500)
+    spoken = spoken_report.spoken()
+    spoken_report.pass_time(DAY + HOUR)
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("removing", "busy")
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
+    spoken_report.run()
+    assert spoken_report.provider.stored == {}
 
 
-def test_what_cannot_be_deleted_is_tried_for_two_weeks_with_an_alert(line: Line) -> None:
-    line.provider.twilio(SID, delete_status=500)
-    spoken = line.spoken()
-    line.run(2)
-    assert line.state(spoken) == ("removing", "busy")
-    assert line.alerts.reasons == []
-    line.pass_time(2 * HOUR)
-    line.run()
-    assert line.alerts.reasons == ["recording_not_deleted"]
-    line.pass_time(15 * DAY)
-    line.run()
-    assert line.state(spoken) == ("left", "busy")
-    assert line.heard(spoken, ONE) == MP3
+def test_what_cannot_be_deleted_is_tried_for_two_weeks_with_an_alert(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID, delete_status=500)
+    spoken = spoken_report.spoken()
+    spoken_report.run(2)
+    assert spoken_report.state(spoken) == ("removing", "busy")
+    assert spoken_report.alerts.reasons == []
+    spoken_report.pass_time(2 * HOUR)
+    spoken_report.run()
+    assert spoken_report.alerts.reasons == ["recording_not_deleted"]
+    spoken_report.pass_time(15 * DAY)
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("left", "busy")
+    assert spoken_report.heard(spoken, ONE) == MP3
 
 
-def test_a_reporter_who_deleted_the_report_is_not_heard_and_the_recording_goes(line: Line) -> None:
-    line.provider.twilio(SID)
-    spoken = line.spoken()
-    with line.desk.database.write() as connection:
+def test_a_reporter_who_deleted_the_report_is_not_heard_and_the_recording_goes(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID)
+    spoken = spoken_report.spoken()
+    with spoken_report.store.database.write() as connection:
         connection.execute(update(t.report).values(delete_asked_at=1))
-    line.run(2)
-    assert [method for method, _ in line.provider.asked] == ["DELETE"]
-    assert line.state(spoken) == ("done", "gone")
-    assert line.heard(spoken, ONE) is None and line.told() == []
+    spoken_report.run(2)
+    assert [method for method, _ in spoken_report.provider.asked] == ["DELETE"]
+    assert spoken_report.state(spoken) == ("done", "gone")
+    assert spoken_report.heard(spoken, ONE) is None and spoken_report.told() == []
 
 
 @pytest.mark.parametrize("channel", ["twilio_voice", "africastalking_voice"])
-def test_a_recording_that_never_comes_is_told(line: Line, channel: str) -> None:
-    expected = line.expected(channel=channel)
-    line.run()
-    assert line.told() == [] and line.provider.asked == []
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.state(expected) == ("done", "not_received")
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    assert line.alerts.reasons == ["recording_missing"]
-    assert {row.sealed for row in line.rows(t.recording)} == {None}, "the call is forgotten"
+def test_a_recording_that_never_comes_is_told(spoken_report: SpokenReport, channel: str) -> None:
+    expected = spoken_report.expected(channel=channel)
+    spoken_report.run()
+    assert spoken_report.told() == [] and spoken_report.provider.asked == []
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(expected) == ("done", "not_received")
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
+    assert spoken_report.alerts.reasons == ["recording_missing"]
+    assert {row.sealed for row in spoken_report.rows(t.recording)} == {None}, "the call is forgotten"
 
 
-def test_a_recording_whose_notice_was_lost_is_asked_for_fetched_and_deleted(line: Line) -> None:
+def test_a_recording_whose_notice_was_lost_is_asked_for_fetched_and_deleted(spoken_report: SpokenReport) -> None:
     """Two recordings of one call. A bug left them at the provider, and the hotlines were told that none had come."""
-    line.provider.twilio(SID, call=CALL)
-    line.provider.twilio("RE" + "6a" * 16, call=CALL)
-    line.provider.twilio("RE" + "7b" * 16, call="CA" + "00" * 16)
-    line.provider.twilio("RE" + "8c" * 16, call=CALL, listed_as="absent")
-    waits = [line.expected(), line.expected()]
-    line.pass_time(31 * MINUTE)
-    line.run(3)
-    assert [line.state(one) for one in waits] == [("done", "found")] * 2
-    assert sorted(said["kind"] for said in line.told()) == ["recording"] * 2
-    ids = {row.recording_id for row in line.rows(t.recording)} - set(waits)
-    assert {line.heard(one, ONE) for one in ids} == {MP3}
-    assert sorted(path[-2:] for path in line.provider.stored) == ["7b", "8c"], "those of this call are gone"
-    assert {row.sealed for row in line.rows(t.recording)} == {None}
-    assert line.alerts.reasons == []
+    spoken_report.provider.twilio(SID, call=CALL)
+    spoken_report.provider.twilio("RE" + "6a" * 16, call=CALL)
+    spoken_report.provider.twilio("RE" + "7b" * 16, call="CA" + "00" * 16)
+    spoken_report.provider.twilio("RE" + "8c" * 16, call=CALL, listed_as="absent")
+    waits = [spoken_report.expected(), spoken_report.expected()]
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run(3)
+    assert [spoken_report.state(one) for one in waits] == [("done", "found")] * 2
+    assert sorted(said["kind"] for said in spoken_report.told()) == ["recording"] * 2
+    ids = {row.recording_id for row in spoken_report.rows(t.recording)} - set(waits)
+    assert {spoken_report.heard(one, ONE) for one in ids} == {MP3}
+    assert sorted(path[-2:] for path in spoken_report.provider.stored) == ["7b", "8c"], "those of this call are gone"
+    assert {row.sealed for row in spoken_report.rows(t.recording)} == {None}
+    assert spoken_report.alerts.reasons == []
 
 
-def test_a_recording_that_was_named_is_not_taken_for_the_one_whose_notice_was_lost(line: Line) -> None:
-    line.provider.twilio(SID, call=CALL, status=503)
-    spoken, lost = line.spoken(), line.expected()
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.state(spoken) == ("due", "busy"), "still tried"
-    assert line.state(lost) == ("done", "not_received")
+def test_a_recording_that_was_named_is_not_taken_for_the_one_whose_notice_was_lost(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID, call=CALL, status=503)
+    spoken, lost = spoken_report.spoken(), spoken_report.expected()
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("due", "busy"), "still tried"
+    assert spoken_report.state(lost) == ("done", "not_received")
 
 
-def test_only_the_waits_of_a_call_end_with_its_recordings(line: Line) -> None:
+def test_only_the_waits_of_a_call_end_with_its_recordings(spoken_report: SpokenReport) -> None:
     """Of two calls about one report, the provider could not yet be asked about the earlier one."""
     other = "CA" + "5d" * 16
-    line.provider.twilio(SID, call=other)
-    earlier = line.expected(CALL)
-    line.pass_time(MINUTE)
-    later = line.expected(other)
-    line.provider.stored[f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"] = Stored(b"", status=503)
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert (line.state(earlier), line.state(later)) == (("expected", "busy"), ("done", "found"))
+    spoken_report.provider.twilio(SID, call=other)
+    earlier = spoken_report.expected(CALL)
+    spoken_report.pass_time(MINUTE)
+    later = spoken_report.expected(other)
+    spoken_report.provider.stored[f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"] = Stored(
+        b"", status=503
+    )
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert (spoken_report.state(earlier), spoken_report.state(later)) == (("expected", "busy"), ("done", "found"))
 
 
-def test_a_recording_that_may_belong_to_another_report_is_delivered_to_nobody(line: Line) -> None:
+def test_a_recording_that_may_belong_to_another_report_is_delivered_to_nobody(spoken_report: SpokenReport) -> None:
     """One call may open two reports, and the provider's list names only the call. A person must decide."""
-    line.provider.twilio(SID, call=CALL)
-    expected, other = line.expected(), new_id(line.desk.database.now())
-    arrived = line.sealed(other, "twilio_voice", {"source": "RE" + "6a" * 16})
-    recordings.arrive(line.desk.database, "of no report here", arrived)
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.state(expected) == ("left", "not_deleted")
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
-    assert "recording_not_deleted" in line.alerts.reasons
-    assert any(path.endswith(SID) for path in line.provider.stored), "it is there for the person who looks"
+    spoken_report.provider.twilio(SID, call=CALL)
+    expected, other = spoken_report.expected(), new_id(spoken_report.store.database.now())
+    arrived = spoken_report.sealed(other, "twilio_voice", {"source": "RE" + "6a" * 16})
+    recordings.arrive(spoken_report.store.database, "of no report here", arrived)
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(expected) == ("left", "not_deleted")
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
+    assert "recording_not_deleted" in spoken_report.alerts.reasons
+    assert any(path.endswith(SID) for path in spoken_report.provider.stored), "it is there for the person who looks"
 
 
-def test_a_notice_that_arrives_while_the_provider_is_asked_is_the_one_that_counts(line: Line) -> None:
-    line.provider.twilio(SID, call=CALL)
-    expected = line.expected()
-    line.pass_time(31 * MINUTE)
-    [due] = recordings.list_due(line.desk.database)
-    arrived = new_id(line.desk.database.now())
-    recordings.arrive(line.desk.database, expected, line.sealed(arrived, "twilio_voice", {"source": SID}))
-    found = line.sealed(new_id(line.desk.database.now() + 1), "twilio_voice", {"source": SID})
-    assert not recordings.find(line.desk.database, due, [found], [expected], [])
-    line.pass_time(MINUTE)
-    line.run(3)
-    assert [said["kind"] for said in line.told()] == ["recording"]
+def test_a_notice_that_arrives_while_the_provider_is_asked_is_the_one_that_counts(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID, call=CALL)
+    expected = spoken_report.expected()
+    spoken_report.pass_time(31 * MINUTE)
+    [due] = recordings.list_due(spoken_report.store.database)
+    arrived = new_id(spoken_report.store.database.now())
+    recordings.arrive(
+        spoken_report.store.database, expected, spoken_report.sealed(arrived, "twilio_voice", {"source": SID})
+    )
+    found = spoken_report.sealed(new_id(spoken_report.store.database.now() + 1), "twilio_voice", {"source": SID})
+    assert not recordings.find(spoken_report.store.database, due, [found], [expected], [])
+    spoken_report.pass_time(MINUTE)
+    spoken_report.run(3)
+    assert [said["kind"] for said in spoken_report.told()] == ["recording"]
 
 
-def test_a_recording_that_is_not_complete_is_asked_for_again(line: Line) -> None:
-    stored = line.provider.twilio(SID, call=CALL, listed_as="in-progress")
-    expected = line.expected()
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.state(expected) == ("expected", "not_found")
+def test_a_recording_that_is_not_complete_is_asked_for_again(spoken_report: SpokenReport) -> None:
+    stored = spoken_report.provider.twilio(SID, call=CALL, listed_as="in-progress")
+    expected = spoken_report.expected()
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(expected) == ("expected", "not_found")
     stored.listed_as = "completed"
-    line.pass_time(HOUR)
-    line.run(3)
-    assert line.state(expected) == ("done", "found") and line.provider.stored == {}
+    spoken_report.pass_time(HOUR)
+    spoken_report.run(3)
+    assert spoken_report.state(expected) == ("done", "found") and spoken_report.provider.stored == {}
 
 
-def test_a_provider_that_does_not_say_what_it_has_is_asked_for_a_day(line: Line) -> None:
+def test_a_provider_that_does_not_say_what_it_has_is_asked_for_a_day(spoken_report: SpokenReport) -> None:
     folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"
-    line.provider.stored[folder] = Stored(b"", status=503)
-    expected = line.expected()
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.state(expected) == ("expected", "busy")
-    assert [said["kind"] for said in line.told()] == ["recording_missing"]
+    spoken_report.provider.stored[folder] = Stored(b"", status=503)
+    expected = spoken_report.expected()
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.state(expected) == ("expected", "busy")
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing"]
     for answer in (b"[]", b'{"recordings": 1}', b'{"recordings": [{"sid": "RE', b"[" * 60_000):
-        line.provider.stored[folder] = Stored(answer)
-        line.pass_time(HOUR)
-        line.run()
-        assert line.state(expected) == ("expected", "reset")
-    line.provider.stored[folder] = Stored(b"", status=401)
-    line.pass_time(DAY)
-    line.run()
-    assert line.state(expected) == ("left", "locked_out")
-    assert line.alerts.reasons == ["recording_missing", "recording_not_deleted"]
-    assert len(line.told()) == 1
+        spoken_report.provider.stored[folder] = Stored(answer)
+        spoken_report.pass_time(HOUR)
+        spoken_report.run()
+        assert spoken_report.state(expected) == ("expected", "reset")
+    spoken_report.provider.stored[folder] = Stored(b"", status=401)
+    spoken_report.pass_time(DAY)
+    spoken_report.run()
+    assert spoken_report.state(expected) == ("left", "locked_out")
+    assert spoken_report.alerts.reasons == ["recording_missing", "recording_not_deleted"]
+    assert len(spoken_report.told()) == 1
 
 
-def test_after_the_provider_answers_again_the_lost_recording_comes(line: Line) -> None:
+def test_after_the_provider_answers_again_the_lost_recording_comes(spoken_report: SpokenReport) -> None:
     folder = f"/2010-04-01/Accounts/{ACCOUNT.sid}/Calls/{CALL}/Recordings"
-    line.provider.stored[folder] = Stored(b"", status=503)
-    line.provider.twilio(SID, call=CALL)
-    line.expected()
-    line.pass_time(31 * MINUTE)
-    line.run()
-    del line.provider.stored[folder]
-    line.pass_time(HOUR)
-    line.run(3)
-    assert [said["kind"] for said in line.told()] == ["recording_missing", "recording"]
-    assert line.provider.stored == {}
+    spoken_report.provider.stored[folder] = Stored(b"", status=503)
+    spoken_report.provider.twilio(SID, call=CALL)
+    spoken_report.expected()
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    del spoken_report.provider.stored[folder]
+    spoken_report.pass_time(HOUR)
+    spoken_report.run(3)
+    assert [said["kind"] for said in spoken_report.told()] == ["recording_missing", "recording"]
+    assert spoken_report.provider.stored == {}
 
 
-def test_a_lost_recording_of_a_report_that_was_deleted_is_deleted_at_the_provider(line: Line) -> None:
-    line.provider.twilio(SID, call=CALL)
-    line.expected()
-    with line.desk.database.write() as connection:
+def test_a_lost_recording_of_a_report_that_was_deleted_is_deleted_at_the_provider(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID, call=CALL)
+    spoken_report.expected()
+    with spoken_report.store.database.write() as connection:
         connection.execute(update(t.report).values(delete_asked_at=1))
-    line.pass_time(31 * MINUTE)
-    line.run(3)
-    assert line.provider.stored == {} and line.told() == []
-    assert [method for method, _ in line.provider.asked] == ["GET", "DELETE"], "the list, and no sound"
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run(3)
+    assert spoken_report.provider.stored == {} and spoken_report.told() == []
+    assert [method for method, _ in spoken_report.provider.asked] == ["GET", "DELETE"], "the list, and no sound"
 
 
 @pytest.mark.parametrize("call", ["CA12", f"{CALL}/../../Accounts", CALL.upper(), ""])
-def test_only_an_id_of_a_call_leads_into_twilios_api(line: Line, call: str) -> None:
-    expected = line.expected(call)
-    line.pass_time(31 * MINUTE)
-    line.run()
-    assert line.provider.asked == []
-    assert line.state(expected) == ("left", "foreign_address")
+def test_only_an_id_of_a_call_leads_into_twilios_api(spoken_report: SpokenReport, call: str) -> None:
+    expected = spoken_report.expected(call)
+    spoken_report.pass_time(31 * MINUTE)
+    spoken_report.run()
+    assert spoken_report.provider.asked == []
+    assert spoken_report.state(expected) == ("left", "foreign_address")
 
 
-def test_without_a_key_of_the_hotline_nothing_is_deleted_at_the_provider(line: Line) -> None:
-    line.provider.twilio(SID)
-    spoken = line.spoken()
-    public = line.desk.keys / "public"
-    public.rename(line.desk.keys / "away")
-    line.run()
-    assert line.state(spoken) == ("due", "no_key")
-    (line.desk.keys / "away").rename(public)
-    line.pass_time(MINUTE)
-    line.run(2)
-    assert line.heard(spoken, ONE) == MP3
+def test_without_a_key_of_the_hotline_nothing_is_deleted_at_the_provider(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID)
+    spoken = spoken_report.spoken()
+    public = spoken_report.store.keys / "public"
+    public.rename(spoken_report.store.keys / "away")
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("due", "no_key")
+    (spoken_report.store.keys / "away").rename(public)
+    spoken_report.pass_time(MINUTE)
+    spoken_report.run(2)
+    assert spoken_report.heard(spoken, ONE) == MP3
 
 
-def test_a_channel_that_was_switched_off_keeps_its_recordings_waiting(line: Line) -> None:
-    spoken = line.spoken()
-    line.job = line.made({})
-    line.run()
-    assert line.state(spoken) == ("due", "no_channel")
+def test_a_channel_that_was_switched_off_keeps_its_recordings_waiting(spoken_report: SpokenReport) -> None:
+    spoken = spoken_report.spoken()
+    spoken_report.job = spoken_report.made({})
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("due", "no_channel")
 
 
-def test_two_schedulers_at_once_store_it_once(line: Line) -> None:
-    line.provider.twilio(SID)
-    spoken = line.spoken()
-    [due] = recordings.list_due(line.desk.database)
-    line.job._step(due)
-    line.job._step(due)  # as a second scheduler that read the row before
-    assert len(line.told()) == 1
-    line.run()
-    assert line.state(spoken) == ("done", "gone")
+def test_two_schedulers_at_once_store_it_once(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID)
+    spoken = spoken_report.spoken()
+    [due] = recordings.list_due(spoken_report.store.database)
+    spoken_report.job._step(due)
+    spoken_report.job._step(due)  # as a second scheduler that read the row before
+    assert len(spoken_report.told()) == 1
+    spoken_report.run()
+    assert spoken_report.state(spoken) == ("done", "gone")
 
 
 def test_in_live_mode_only_https_leads_anywhere() -> None:
@@ -498,15 +506,15 @@ def test_a_name_that_leads_into_a_private_network_is_not_asked() -> None:
     assert caught.value.reason == "private_address"
 
 
-def test_a_hotlines_system_gets_the_sound_with_the_message(line: Line) -> None:
-    line.provider.twilio(SID)
-    spoken = line.spoken()
-    line.run(2)
-    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
-    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
-    with LyingHotline() as hotline:
-        assert delivery_runner(line.desk, hotline).deliver(delivery)
-        [taken] = hotline.taken
+def test_a_hotlines_system_gets_the_sound_with_the_message(spoken_report: SpokenReport) -> None:
+    spoken_report.provider.twilio(SID)
+    spoken = spoken_report.spoken()
+    spoken_report.run(2)
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(spoken_report.store.database)
+    [(delivery, _)] = correspondence.deliver_message(spoken_report.store.database, message_id, report_id)
+    with FakeHttpServer() as hotline:
+        assert delivery_runner(spoken_report.store, hotline).deliver(delivery)
+        [taken] = hotline.requests
     about = taken.data["data"]["recording"]
     assert base64.b64decode(about["base64"]) == MP3
     assert about["sha256"] == hashlib.sha256(MP3).hexdigest()
@@ -515,31 +523,31 @@ def test_a_hotlines_system_gets_the_sound_with_the_message(line: Line) -> None:
 
 
 @pytest.mark.parametrize("kind", ["email", "no copy"])
-def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(line: Line, kind: str) -> None:
+def test_where_the_sound_cannot_go_the_message_says_that_somebody_spoke(spoken_report: SpokenReport, kind: str) -> None:
     """A mail has no sound; and if the recording is gone, the message must still say that the reporter spoke."""
-    line.provider.twilio(SID)
-    line.spoken()
-    line.run(2)
+    spoken_report.provider.twilio(SID)
+    spoken_report.spoken()
+    spoken_report.run(2)
     if kind == "no copy":
-        with line.desk.database.write() as connection:
+        with spoken_report.store.database.write() as connection:
             connection.execute(t.recording_copy.delete())
-    [(message_id, report_id)] = correspondence.list_undelivered_messages(line.desk.database)
-    [(delivery, _)] = correspondence.deliver_message(line.desk.database, message_id, report_id)
-    with LyingHotline() as hotline:
+    [(message_id, report_id)] = correspondence.list_undelivered_messages(spoken_report.store.database)
+    [(delivery, _)] = correspondence.deliver_message(spoken_report.store.database, message_id, report_id)
+    with FakeHttpServer() as hotline:
         connector = webhook(hotline, SECRET)
         if kind == "email":
             connector.takes_sound = False
-        assert delivery_runner(line.desk, hotline, **{ONE: connector}).deliver(delivery)
-        [taken] = hotline.taken
+        assert delivery_runner(spoken_report.store, hotline, **{ONE: connector}).deliver(delivery)
+        [taken] = hotline.requests
     assert taken.data["data"]["kind"] == "recording"
     assert "base64" not in taken.data["data"]["recording"]
 
 
 def test_a_step_that_raises_stops_no_other_recording_and_somebody_is_told(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    spoken_report: SpokenReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line.provider.twilio(SID)
-    broken, good = line.spoken(), line.spoken()
+    spoken_report.provider.twilio(SID)
+    broken, good = spoken_report.spoken(), spoken_report.spoken()
     real = RecordingJob._step
 
     def fails(job: RecordingJob, due: recordings.DueRecording) -> None:
@@ -548,19 +556,19 @@ def test_a_step_that_raises_stops_no_other_recording_and_somebody_is_told(
         real(job, due)
 
     monkeypatch.setattr(RecordingJob, "_step", fails)
-    line.run(2)
-    assert line.state(good) == ("done", "gone")
-    assert line.state(broken) == ("due", "our_fault") and line.alerts.reasons == []
-    line.pass_time(2 * HOUR)
-    line.run()
-    assert line.alerts.reasons == ["recording_missing"]
+    spoken_report.run(2)
+    assert spoken_report.state(good) == ("done", "gone")
+    assert spoken_report.state(broken) == ("due", "our_fault") and spoken_report.alerts.reasons == []
+    spoken_report.pass_time(2 * HOUR)
+    spoken_report.run()
+    assert spoken_report.alerts.reasons == ["recording_missing"]
 
 
 def test_a_recording_that_the_database_always_refuses_stops_no_other(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    spoken_report: SpokenReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line.provider.twilio(SID)
-    refused, good = line.spoken(), line.spoken()
+    spoken_report.provider.twilio(SID)
+    refused, good = spoken_report.spoken(), spoken_report.spoken()
     real = recordings.store
 
     def store(database: Any, due: recordings.DueRecording, *arguments: Any) -> bool:
@@ -569,14 +577,14 @@ def test_a_recording_that_the_database_always_refuses_stops_no_other(
         return real(database, due, *arguments)
 
     monkeypatch.setattr(recordings, "store", store)
-    line.run(2)
-    assert line.state(good) == ("done", "gone")
-    assert line.state(refused) == ("due", "our_fault")
+    spoken_report.run(2)
+    assert spoken_report.state(good) == ("done", "gone")
+    assert spoken_report.state(refused) == ("due", "our_fault")
 
 
-def test_a_database_that_is_away_ends_the_round(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    line.provider.twilio(SID)
-    line.spoken()
+def test_a_database_that_is_away_ends_the_round(spoken_report: SpokenReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken_report.provider.twilio(SID)
+    spoken_report.spoken()
 
     def away(*_: object) -> None:
         raise DatabaseUnavailable("OperationalError")
@@ -584,8 +592,8 @@ def test_a_database_that_is_away_ends_the_round(line: Line, monkeypatch: pytest.
     monkeypatch.setattr(recordings, "store", away)
     monkeypatch.setattr(recordings, "postpone", away)
     with pytest.raises(DatabaseUnavailable):
-        line.run()
-    assert line.alerts.reasons == []
+        spoken_report.run()
+    assert spoken_report.alerts.reasons == []
 
 
 @pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "many", "-1"])

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from runtime import metrics_files
 from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
-from tests.security.redis_users import Guarded
+from tests.security.redis_users import RedisWithUsers
 from tests.support.wait import until
 from workers.jobs.outages import RedisRewriteJob
 from workers.metrics import WorkerMetrics
@@ -38,13 +38,13 @@ NAME, VALUE = b"s:a-name-of-a-telephone-number", b"what was sealed in a conversa
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Guarded]:
-    made = Guarded(tmp_path)
+def redis_with_users(tmp_path: Path) -> Iterator[RedisWithUsers]:
+    made = RedisWithUsers(tmp_path)
     yield made
     made.server.remove()
 
 
-class Asked:
+class RewriteRun:
     """The scheduler's rewrite request, with its own Redis user, and the metric that it sets."""
 
     def __init__(self, reach: RedisAddress) -> None:
@@ -63,24 +63,24 @@ def on_the_disk(admin: redis.Redis) -> bytes:
 
 
 @pytest.mark.rule("A-42")
-def test_what_was_deleted_leaves_the_file(guarded: Guarded) -> None:
-    with guarded.asked() as admin:
+def test_what_was_deleted_leaves_the_file(redis_with_users: RedisWithUsers) -> None:
+    with redis_with_users.asked() as admin:
         admin.set(NAME, VALUE)
         admin.delete(NAME)
         until(lambda: NAME in on_the_disk(admin), "nothing was written")
         assert VALUE in on_the_disk(admin), "deleting alone takes nothing from the disk"
-        assert Asked(guarded.reach("clock")).at > 0
+        assert RewriteRun(redis_with_users.reach("clock")).at > 0
         until(lambda: NAME not in on_the_disk(admin), "the file was not rewritten")
         assert VALUE not in on_the_disk(admin)
 
 
-def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(guarded: Guarded) -> None:
-    assert Asked(guarded.reach("web")).at == 0
-    with guarded.asked() as admin:
+def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(redis_with_users: RedisWithUsers) -> None:
+    assert RewriteRun(redis_with_users.reach("web")).at == 0
+    with redis_with_users.asked() as admin:
         admin.config_set("appendonly", "no")
-        assert Asked(guarded.reach("clock")).at == 0
-    guarded.server.kill()
-    assert Asked(guarded.reach("clock")).at == 0
+        assert RewriteRun(redis_with_users.reach("clock")).at == 0
+    redis_with_users.server.kill()
+    assert RewriteRun(redis_with_users.reach("clock")).at == 0
 
 
 def test_the_figure_is_there_before_anything_was_asked(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reports.store.engine.database import DatabaseUnavailable
-from tests.workers.room import Time
+from tests.workers.scheduler_harness import FakeMonotonicClock
 from workers.row_pages import MAX_PAGES, RETRY_SECONDS, RowPages
 
 PAGE_SIZE = 5
@@ -24,7 +24,7 @@ class Rows:
         self.done: list[int] = []
         self.tried: list[int] = []
         self.pages_read = self.faults = 0
-        self.time = Time()
+        self.time = FakeMonotonicClock()
         self.pages = RowPages("a job", self._count_fault, self.time)
 
     def go_on(self) -> bool:

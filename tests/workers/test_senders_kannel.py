@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.senders.kannel import Sender, Settings
 from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
@@ -28,12 +28,12 @@ LIVE = {
 
 
 @pytest.fixture
-def smsbox() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def smsbox() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
-def sender(smsbox: LyingHotline, mode: Mode = Mode.DEMO, **settings: str) -> Sender:
+def sender(smsbox: FakeHttpServer, mode: Mode = Mode.DEMO, **settings: str) -> Sender:
     given = {
         "KANNEL_SENDSMS_URL": f"http://{smsbox.host_port}/cgi-bin/sendsms",
         "KANNEL_SENDSMS_USER": "tokaut",
@@ -42,15 +42,15 @@ def sender(smsbox: LyingHotline, mode: Mode = Mode.DEMO, **settings: str) -> Sen
     return Sender(load_settings(Settings, given | settings), mode, HttpClient(limits=LIMITS))
 
 
-def ask(smsbox: LyingHotline, answer: Answer, text: SmsMessage = TEXT, **settings: str) -> SmsOutcome:
+def ask(smsbox: FakeHttpServer, answer: Answer, text: SmsMessage = TEXT, **settings: str) -> SmsOutcome:
     smsbox.answer(answer)
     return sender(smsbox, **settings).send(text)
 
 
-def test_what_is_asked(smsbox: LyingHotline) -> None:
+def test_what_is_asked(smsbox: FakeHttpServer) -> None:
     reports = "http://127.0.0.1:8000/hooks/kannel/token-of-a-test/dlr"
     assert ask(smsbox, ACCEPTED, KANNEL_DLR_URL=reports) == Accepted("m-1")
-    [taken] = smsbox.taken
+    [taken] = smsbox.requests
     assert taken.head == "POST /cgi-bin/sendsms HTTP/1.1", "the words stand in no address"
     assert taken.body.decode() == TEXT.words
     wanted = {
@@ -71,7 +71,7 @@ REPORTS = "http://127.0.0.1:8000/hooks/kannel/token-of-a-test/dlr"
 NOTICE = SmsMessage("+6785550101", "*111*163#", "Hello. Please dial *111*163#.", id="m-1", seconds=59)
 
 
-def test_a_text_by_ussd_goes_to_the_other_kannel_and_cannot_be_answered(smsbox: LyingHotline) -> None:
+def test_a_text_by_ussd_goes_to_the_other_kannel_and_cannot_be_answered(smsbox: FakeHttpServer) -> None:
     smsbox.answer(ACCEPTED)
     settings = {
         "KANNEL_SENDSMS_URL": "http://127.0.0.1:1/cgi-bin/sendsms",
@@ -81,7 +81,7 @@ def test_a_text_by_ussd_goes_to_the_other_kannel_and_cannot_be_answered(smsbox: 
     notifier = sender(smsbox, **settings)
     assert notifier.can_notify
     assert notifier.notify(NOTICE) == Accepted("m-1")
-    [taken] = smsbox.taken
+    [taken] = smsbox.requests
     assert (taken.head, taken.body.decode()) == ("POST /cgi-bin/sendsms HTTP/1.1", NOTICE.words)
     wanted = {
         "x-kannel-from": "*111*163#",
@@ -94,13 +94,13 @@ def test_a_text_by_ussd_goes_to_the_other_kannel_and_cannot_be_answered(smsbox: 
     assert {name: taken.headers[name] for name in wanted} == wanted
 
 
-def test_an_sms_has_no_operation(smsbox: LyingHotline) -> None:
+def test_an_sms_has_no_operation(smsbox: FakeHttpServer) -> None:
     ask(smsbox, ACCEPTED, KANNEL_USSD_SENDSMS_URL="http://127.0.0.1:1/cgi-bin/sendsms", KANNEL_DLR_URL=REPORTS)
-    assert "x-kannel-meta-data" not in smsbox.taken[0].headers
+    assert "x-kannel-meta-data" not in smsbox.requests[0].headers
 
 
 @pytest.mark.parametrize("missing", ["KANNEL_USSD_SENDSMS_URL", "KANNEL_DLR_URL"])
-def test_without_address_or_reports_nothing_goes_by_ussd(smsbox: LyingHotline, missing: str) -> None:
+def test_without_address_or_reports_nothing_goes_by_ussd(smsbox: FakeHttpServer, missing: str) -> None:
     """Without DLRs nobody would learn that it was not shown."""
     settings = {"KANNEL_USSD_SENDSMS_URL": "http://127.0.0.1:1/cgi-bin/sendsms", "KANNEL_DLR_URL": REPORTS}
     del settings[missing]
@@ -108,15 +108,15 @@ def test_without_address_or_reports_nothing_goes_by_ussd(smsbox: LyingHotline, m
 
 
 @pytest.mark.parametrize(("words", "coding"), [("hello é €", None), ("Tēnā", "2"), ("ç", "2"), ("😀", "2")])
-def test_the_alphabet_is_told(smsbox: LyingHotline, words: str, coding: str | None) -> None:
+def test_the_alphabet_is_told(smsbox: FakeHttpServer, words: str, coding: str | None) -> None:
     ask(smsbox, ACCEPTED, SmsMessage(TEXT.to, "163", words))
-    assert smsbox.taken[0].headers.get("x-kannel-coding") == coding
-    assert smsbox.taken[0].body.decode() == words
+    assert smsbox.requests[0].headers.get("x-kannel-coding") == coding
+    assert smsbox.requests[0].body.decode() == words
 
 
-def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None:
+def test_without_an_address_no_report_is_asked_for(smsbox: FakeHttpServer) -> None:
     ask(smsbox, ACCEPTED, SmsMessage(TEXT.to, "", "hello"))
-    assert not {"x-kannel-dlr-url", "x-kannel-dlr-mask", "x-kannel-from"} & smsbox.taken[0].headers.keys()
+    assert not {"x-kannel-dlr-url", "x-kannel-dlr-mask", "x-kannel-from"} & smsbox.requests[0].headers.keys()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None
         (500, b"", RetryLater("busy", once=True)),
     ],
 )
-def test_answers(smsbox: LyingHotline, status: int, body: bytes, outcome: SmsOutcome) -> None:
+def test_answers(smsbox: FakeHttpServer, status: int, body: bytes, outcome: SmsOutcome) -> None:
     assert ask(smsbox, Answer(status, {}, body)) == outcome
 
 
@@ -153,9 +153,9 @@ def test_answers(smsbox: LyingHotline, status: int, body: bytes, outcome: SmsOut
         (SmsMessage("+6785550101", "163\r\nX-Kannel-To: 1", "x"), DoNotRetry("sender_id")),
     ],
 )
-def test_what_is_not_even_asked(smsbox: LyingHotline, text: SmsMessage, outcome: SmsOutcome) -> None:
+def test_what_is_not_even_asked(smsbox: FakeHttpServer, text: SmsMessage, outcome: SmsOutcome) -> None:
     assert ask(smsbox, ACCEPTED, text) == outcome
-    assert smsbox.taken == []
+    assert smsbox.requests == []
 
 
 def test_nobody_there(free_port: int) -> None:
@@ -165,7 +165,7 @@ def test_nobody_there(free_port: int) -> None:
     )
 
 
-def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: LyingHotline) -> None:
+def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: FakeHttpServer) -> None:
     smsbox.answer(ACCEPTED)
     assert sender(smsbox, Mode.LIVE).send(TEXT) == Accepted("m-1")
     load_settings(Settings, LIVE)

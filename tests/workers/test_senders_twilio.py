@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
-from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.fake_http_server import Answer, FakeHttpServer
 from workers.network.allowlist import BadTarget
 from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.notifications.texts import SMS_ADVICE
@@ -30,8 +30,8 @@ LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)  # a bus
 
 
 @pytest.fixture
-def api() -> Iterator[LyingHotline]:
-    with LyingHotline() as it:
+def api() -> Iterator[FakeHttpServer]:
+    with FakeHttpServer() as it:
         yield it
 
 
@@ -84,14 +84,14 @@ def error(code: int | None, status: int = 400) -> Answer:
     return said(body if code is None else {"code": code} | body, status)
 
 
-def ask(api: LyingHotline, answer: Answer, text: SmsMessage = TEXT, **more: str) -> SmsOutcome:
+def ask(api: FakeHttpServer, answer: Answer, text: SmsMessage = TEXT, **more: str) -> SmsOutcome:
     api.answer(answer)
     return sender(f"http://{api.host_port}", **more).send(text)
 
 
-def test_what_is_asked(api: LyingHotline) -> None:
+def test_what_is_asked(api: FakeHttpServer) -> None:
     assert ask(api, said(message())) == Accepted(SID)
-    [taken] = api.taken
+    [taken] = api.requests
     assert taken.head == f"POST /2010-04-01/Accounts/{ACCOUNT}/Messages.json HTTP/1.1"
     assert taken.headers["authorization"] == "Basic " + base64.b64encode(f"{ACCOUNT}:newest-token".encode()).decode()
     assert "python" not in str(taken.headers).lower()
@@ -115,21 +115,21 @@ def test_what_is_asked(api: LyingHotline) -> None:
     ],
 )
 def test_which_number_it_comes_from(
-    api: LyingHotline, more: dict[str, str], written_to: str, named: dict[str, list[str]]
+    api: FakeHttpServer, more: dict[str, str], written_to: str, named: dict[str, list[str]]
 ) -> None:
     ask(api, said(message()), SmsMessage(TEXT.to, written_to, "hello"), **more)
-    asked = parse_qs(api.taken[0].body.decode())
+    asked = parse_qs(api.requests[0].body.decode())
     assert {name: asked[name] for name in ("From", "MessagingServiceSid") if name in asked} == named
 
 
 @pytest.mark.parametrize(("left", "period"), [(600, "600"), (31, "31"), (0, "5"), (-9, "5"), (90_000, "36000")])
-def test_how_long_it_may_wait(api: LyingHotline, left: int, period: str) -> None:
+def test_how_long_it_may_wait(api: FakeHttpServer, left: int, period: str) -> None:
     ask(api, said(message()), SmsMessage(TEXT.to, "163", "hello", seconds=left))
-    assert parse_qs(api.taken[0].body.decode())["ValidityPeriod"] == [period]
+    assert parse_qs(api.requests[0].body.decode())["ValidityPeriod"] == [period]
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_code_of_an_error(api: LyingHotline, code: int) -> None:
+def test_each_code_of_an_error(api: FakeHttpServer, code: int) -> None:
     assert ask(api, error(code)) == CODES[code]
     assert api.connections == 1
 
@@ -169,7 +169,7 @@ def test_each_code_of_an_error(api: LyingHotline, code: int) -> None:
         (99999, DoNotRetry("provider")),
     ],
 )
-def test_what_is_made_of_a_code(code: int, outcome: SmsOutcome, api: LyingHotline) -> None:
+def test_what_is_made_of_a_code(code: int, outcome: SmsOutcome, api: FakeHttpServer) -> None:
     assert CODES.get(code, DoNotRetry("provider")) == outcome
     if code not in CODES:
         assert ask(api, error(code)) == outcome
@@ -195,18 +195,18 @@ def test_what_only_the_operator_can_mend_is_told(why: str) -> None:
     ],
 )
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7", b"{}", b"\xff", b'{"code": "x"}', b'{"code": []}'])
-def test_errors_without_a_code(api: LyingHotline, status: int, outcome: SmsOutcome, body: bytes) -> None:
+def test_errors_without_a_code(api: FakeHttpServer, status: int, outcome: SmsOutcome, body: bytes) -> None:
     assert ask(api, Answer(status, {"Location": "http://127.0.0.1:1/"}, body)) == outcome
     assert api.connections == 1
 
 
-def test_an_error_in_the_newer_form(api: LyingHotline) -> None:
+def test_an_error_in_the_newer_form(api: FakeHttpServer) -> None:
     body = {"type": "https://www.twilio.com/docs/api/errors/21610", "title": "No", "status": 400, "code": 21610}
     assert ask(api, said(body, 400)) == DoNotRetry("opt_out")
 
 
 @pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"7", b"null", b"{}", b"\xff\xfe"])
-def test_a_2xx_that_cannot_be_read_accepts_nothing_and_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
+def test_a_2xx_that_cannot_be_read_accepts_nothing_and_is_not_sent_twice(api: FakeHttpServer, body: bytes) -> None:
     """It may be the page of a proxy: a duty phone must not count as notified."""
     assert ask(api, Answer(201, {}, body)) == DoNotRetry("not_understood")
 
@@ -217,7 +217,7 @@ def test_an_address_that_may_not_be_called_is_a_fault_of_ours() -> None:
 
 
 @pytest.mark.parametrize("sid", [None, "", 7, "x" * 34, "SM1", SID + "\n"])
-def test_an_id_that_is_none(api: LyingHotline, sid: object) -> None:
+def test_an_id_that_is_none(api: FakeHttpServer, sid: object) -> None:
     assert ask(api, said(message(sid=sid))) == Accepted(None)
 
 
@@ -231,12 +231,12 @@ def test_an_id_that_is_none(api: LyingHotline, sid: object) -> None:
         ({"status": "something new"}, Accepted(SID)),
     ],
 )
-def test_taken_and_failed_at_once(api: LyingHotline, changes: dict[str, Any], outcome: SmsOutcome) -> None:
+def test_taken_and_failed_at_once(api: FakeHttpServer, changes: dict[str, Any], outcome: SmsOutcome) -> None:
     assert ask(api, said(message(**changes))) == outcome
 
 
 @pytest.mark.parametrize("how", ["never", "close", "reset", "half_head", "head_in_drips"])
-def test_what_may_have_gone_out_is_never_sent_again(api: LyingHotline, how: str) -> None:
+def test_what_may_have_gone_out_is_never_sent_again(api: FakeHttpServer, how: str) -> None:
     assert isinstance(ask(api, Answer(201, how=how)), DoNotRetry)
     assert api.connections == 1
 
@@ -246,12 +246,12 @@ def test_what_surely_did_not_go_out_is(free_port: int) -> None:
 
 
 @pytest.mark.parametrize("to", ["", "+", "+678", "5550101", "MyBank", "+6785550101\n", "+67855501O1", "+" + "9" * 16])
-def test_no_number_no_call(api: LyingHotline, to: str) -> None:
+def test_no_number_no_call(api: FakeHttpServer, to: str) -> None:
     assert ask(api, said(message()), SmsMessage(to, "163", "hello")) == DoNotRetry("bad_number")
-    assert api.taken == []
+    assert api.requests == []
 
 
-def test_nothing_of_the_environment_moves_it(api: LyingHotline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_the_environment_moves_it(api: FakeHttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TWILIO_EDGE", "TWILIO_REGION", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "nowhere.example")
     assert ask(api, said(message())) == Accepted(SID)

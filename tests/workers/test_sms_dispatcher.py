@@ -18,7 +18,7 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.sms import messages, opt_outs
 from reports.store.sms.messages import OutgoingSms
-from tests.workers.filings import SECOND, Desk
+from tests.workers.sample_store import SECOND, SampleStore
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
 from workers.retry_policy import COMMIT_RETRIES
@@ -36,7 +36,7 @@ CALLER = bytes(range(32))
 
 
 @dataclass
-class Says:
+class FakeSmsSender:
     """A provider that returns a given outcome."""
 
     outcome: SmsOutcome | Exception = field(default_factory=lambda: Accepted("id-1"))
@@ -49,29 +49,29 @@ class Says:
         return self.outcome
 
 
-class Post:
+class OutgoingSmsHarness:
     """The SMS that web enqueues, and a worker that sends them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.key = create_key_pair(desk.keys, SENDER_KEY)
-        self.provider = Says()
+    def __init__(self, store: SampleStore) -> None:
+        self.store = store
+        self.key = create_key_pair(store.keys, SENDER_KEY)
+        self.provider = FakeSmsSender()
 
     def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: Any) -> str:
         sms_id = str(uuid.uuid4())
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
         box = seal_body(self.key, SealContext(mode, sms_id, 1, SENDER_KEY), b"", json.dumps(words).encode())
-        now = self.desk.database.now()
+        now = self.store.database.now()
         messages.enqueue_outgoing(
-            self.desk.database,
+            self.store.database,
             OutgoingSms(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
         )
         return sms_id
 
     def sms_dispatcher(self, holder: str = "here/urgent-1/a") -> SmsDispatcher:
         return SmsDispatcher(
-            database=self.desk.database,
-            keys=KeyRing(self.desk.keys),
+            database=self.store.database,
+            keys=KeyRing(self.store.keys),
             senders={"africastalking": self.provider},
             mode="demo",
             holder=holder,
@@ -80,150 +80,152 @@ class Post:
         )
 
     def row(self, sms_id: str) -> Any:
-        with self.desk.database.read() as connection:
+        with self.store.database.read() as connection:
             return connection.execute(select(t.outgoing).where(t.outgoing.c.id == sms_id)).one()
 
     def pass_time(self, seconds: float) -> None:
-        self.desk.database.offset += int(seconds * SECOND)
+        self.store.database.offset += int(seconds * SECOND)
 
 
 @pytest.fixture
-def post(desk: Desk) -> Post:
-    return Post(desk)
+def outgoing(store: SampleStore) -> OutgoingSmsHarness:
+    return OutgoingSmsHarness(store)
 
 
-def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
-    sms = post.put(text="a é €", link="link-7")
-    WorkerSms(post.sms_dispatcher()).send(sms)
-    WorkerSms(post.sms_dispatcher()).send(sms)
-    [text] = post.provider.texts
+def test_it_is_sent_once_and_the_providers_id_is_kept(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put(text="a é €", link="link-7")
+    WorkerSms(outgoing.sms_dispatcher()).send(sms)
+    WorkerSms(outgoing.sms_dispatcher()).send(sms)
+    [text] = outgoing.provider.texts
     assert text == SmsMessage("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
     assert 590 < text.seconds <= 600
-    row = post.row(sms)
+    row = outgoing.row(sms)
     assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "accepted")
-    assert messages.record_delivery_report(post.desk.database, "id-1", "delivered")
+    assert messages.record_delivery_report(outgoing.store.database, "id-1", "delivered")
 
 
-def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
+def test_the_parts_that_are_paid_for_are_counted(outgoing: OutgoingSmsHarness) -> None:
     """Segments count once for each SMS that the provider accepted, whatever the number of attempts."""
-    sms_dispatcher = post.sms_dispatcher()
+    sms_dispatcher = outgoing.sms_dispatcher()
     for text, outcome in (
         ("a" * 161, Accepted("1")),
         ("\u0101" * 71, RetryLater("busy")),
         ("\u0101" * 71, Accepted("2")),
     ):
-        post.provider.outcome = outcome
-        sms_dispatcher.send(post.put(text=text))
+        outgoing.provider.outcome = outcome
+        sms_dispatcher.send(outgoing.put(text=text))
     assert sms_dispatcher.metrics.segments.labels("africastalking")._value.get() == 4
 
 
-def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
-    post.provider.outcome = RetryLater("not_reached")
-    sms = post.put()
+def test_later_is_tried_again_by_the_schedule(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = RetryLater("not_reached")
+    sms = outgoing.put()
     for wait in (0, 4, 2, 15):
-        post.pass_time(wait)
-        post.sms_dispatcher().send(sms)
-    assert len(post.provider.texts) == 3
-    assert (post.row(sms).state, post.row(sms).last_class) == ("due", "not_reached")
+        outgoing.pass_time(wait)
+        outgoing.sms_dispatcher().send(sms)
+    assert len(outgoing.provider.texts) == 3
+    assert (outgoing.row(sms).state, outgoing.row(sms).last_class) == ("due", "not_reached")
 
 
-def test_once_more_and_no_further(post: Post) -> None:
-    post.provider.outcome = RetryLater("busy", once=True)
-    sms = post.put()
+def test_once_more_and_no_further(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = RetryLater("busy", once=True)
+    sms = outgoing.put()
     for _ in range(4):
-        post.sms_dispatcher().send(sms)
-        post.pass_time(70)
-    assert len(post.provider.texts) == 2
-    assert post.row(sms).state == "failed"
+        outgoing.sms_dispatcher().send(sms)
+        outgoing.pass_time(70)
+    assert len(outgoing.provider.texts) == 2
+    assert outgoing.row(sms).state == "failed"
 
 
-def test_over_is_over(post: Post) -> None:
-    post.provider.outcome = DoNotRetry("timeout")
-    sms = post.put()
+def test_over_is_over(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = DoNotRetry("timeout")
+    sms = outgoing.put()
     for _ in range(3):
-        post.sms_dispatcher().send(sms)
-        post.pass_time(70)
-    assert len(post.provider.texts) == 1
-    assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "timeout")
+        outgoing.sms_dispatcher().send(sms)
+        outgoing.pass_time(70)
+    assert len(outgoing.provider.texts) == 1
+    assert (outgoing.row(sms).state, outgoing.row(sms).last_class) == ("failed", "timeout")
 
 
-def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
-    post.provider.outcome = DoNotRetry("opt_out")
-    post.sms_dispatcher().send(post.put())
-    with post.desk.database.read() as connection:
+def test_an_opt_out_at_the_provider_is_recorded(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = DoNotRetry("opt_out")
+    outgoing.sms_dispatcher().send(outgoing.put())
+    with outgoing.store.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
 
 @pytest.mark.rule("S-09")
-def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post) -> None:
+def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(outgoing: OutgoingSmsHarness) -> None:
     """It was queued before STOP, while the provider was busy. A requested text is still sent."""
-    post.provider.outcome = RetryLater("busy")
-    nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
-    post.sms_dispatcher().send(nudge)
-    opt_outs.add(post.desk.database, CALLER)
-    post.pass_time(5)
-    post.provider.outcome = Accepted("id-1")
+    outgoing.provider.outcome = RetryLater("busy")
+    nudge, reply = outgoing.put(caller="", unless=[CALLER.hex()]), outgoing.put()
+    outgoing.sms_dispatcher().send(nudge)
+    opt_outs.add(outgoing.store.database, CALLER)
+    outgoing.pass_time(5)
+    outgoing.provider.outcome = Accepted("id-1")
     for sms in (nudge, reply):
-        post.sms_dispatcher().send(sms)
-    assert (post.row(nudge).state, post.row(nudge).last_class) == ("failed", "opt_out")
-    assert post.row(reply).state == "sent"
-    assert [text.id for text in post.provider.texts] == [nudge, reply]
+        outgoing.sms_dispatcher().send(sms)
+    assert (outgoing.row(nudge).state, outgoing.row(nudge).last_class) == ("failed", "opt_out")
+    assert outgoing.row(reply).state == "sent"
+    assert [text.id for text in outgoing.provider.texts] == [nudge, reply]
 
 
 @pytest.mark.rule("S-09")
-def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    nudge = post.put(caller="", unless=[CALLER.hex()])
+def test_it_waits_where_nobody_can_say_whether_stop_came(
+    outgoing: OutgoingSmsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nudge = outgoing.put(caller="", unless=[CALLER.hex()])
     with monkeypatch.context() as patched:
         patched.setattr(opt_outs, "is_opted_out", Mock(side_effect=DatabaseUnavailable("away")))
-        assert not post.sms_dispatcher().send(nudge)
-    assert (post.provider.texts, post.row(nudge).state) == ([], "due")
-    post.pass_time(61)
-    assert post.sms_dispatcher().send(nudge)
-    assert post.row(nudge).state == "sent"
+        assert not outgoing.sms_dispatcher().send(nudge)
+    assert (outgoing.provider.texts, outgoing.row(nudge).state) == ([], "due")
+    outgoing.pass_time(61)
+    assert outgoing.sms_dispatcher().send(nudge)
+    assert outgoing.row(nudge).state == "sent"
 
 
 @pytest.mark.rule("S-09")
-def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> None:
-    post.provider.outcome = DoNotRetry("opt_out")
-    post.sms_dispatcher().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
-    with post.desk.database.read() as connection:
+def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = DoNotRetry("opt_out")
+    outgoing.sms_dispatcher().send(outgoing.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
+    with outgoing.store.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 
 
-def test_what_came_too_late_is_dropped(post: Post) -> None:
-    sms = post.put(lives=600)
-    post.pass_time(601)
-    assert not post.sms_dispatcher().send(sms)
-    assert messages.list_due(post.desk.database) == []
-    assert messages.expire_old(post.desk.database) == (1, 0)
-    assert post.row(sms).state == "expired"
-    assert post.provider.texts == []
+def test_what_came_too_late_is_dropped(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put(lives=600)
+    outgoing.pass_time(601)
+    assert not outgoing.sms_dispatcher().send(sms)
+    assert messages.list_due(outgoing.store.database) == []
+    assert messages.expire_old(outgoing.store.database) == (1, 0)
+    assert outgoing.row(sms).state == "expired"
+    assert outgoing.provider.texts == []
 
 
-def test_two_workers_send_it_once(post: Post) -> None:
-    sms = post.put()
-    assert messages.lease(post.desk.database, sms, "a") is not None
-    assert not post.sms_dispatcher("b").send(sms)
-    post.pass_time(61)
-    assert post.sms_dispatcher("b").send(sms), "the lease ran out"
+def test_two_workers_send_it_once(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put()
+    assert messages.lease(outgoing.store.database, sms, "a") is not None
+    assert not outgoing.sms_dispatcher("b").send(sms)
+    outgoing.pass_time(61)
+    assert outgoing.sms_dispatcher("b").send(sms), "the lease ran out"
 
 
-def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
-    sms = post.put()
-    frozen = messages.lease(post.desk.database, sms, "a")
+def test_a_frozen_worker_cannot_undo_what_another_sent(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put()
+    frozen = messages.lease(outgoing.store.database, sms, "a")
     assert frozen is not None
-    post.pass_time(61)
-    post.sms_dispatcher("b").send(sms)
-    assert not messages.mark_failed(post.desk.database, frozen, "timeout", None, "a")
-    assert post.row(sms).state == "sent"
+    outgoing.pass_time(61)
+    outgoing.sms_dispatcher("b").send(sms)
+    assert not messages.mark_failed(outgoing.store.database, frozen, "timeout", None, "a")
+    assert outgoing.row(sms).state == "sent"
 
 
 @pytest.mark.parametrize(("times", "sent"), [(1, 1), (COMMIT_RETRIES, 1), (COMMIT_RETRIES + 1, 2)])
 def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
-    post: Post, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
+    outgoing: OutgoingSmsHarness, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
     """A minute later it would arrive between newer screens, and the reporter would answer it."""
-    sms, mark, waited = post.put(), messages.mark_sent, list[float]()
+    sms, mark, waited = outgoing.put(), messages.mark_sent, list[float]()
 
     def away_at_first(*args: Any) -> None:
         if len(waited) < times:
@@ -231,92 +233,94 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
         mark(*args)
 
     monkeypatch.setattr(messages, "mark_sent", away_at_first)
-    sms_dispatcher = replace(post.sms_dispatcher(), pause=waited.append)
+    sms_dispatcher = replace(outgoing.sms_dispatcher(), pause=waited.append)
     sms_dispatcher.send(sms)
     waited += [0] * times  # the database is back
-    post.pass_time(61)
+    outgoing.pass_time(61)
     sms_dispatcher.send(sms)
-    assert len(post.provider.texts) == sent
-    assert post.row(sms).state == "sent"
+    assert len(outgoing.provider.texts) == sent
+    assert outgoing.row(sms).state == "sent"
 
 
 @pytest.mark.rule("S-40")
-def test_another_modes_sms_is_not_sent(post: Post) -> None:
-    sms = post.put(mode="live")
-    post.sms_dispatcher().send(sms)
-    assert post.provider.texts == []
-    assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "wrong_mode")
+def test_another_modes_sms_is_not_sent(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put(mode="live")
+    outgoing.sms_dispatcher().send(sms)
+    assert outgoing.provider.texts == []
+    assert (outgoing.row(sms).state, outgoing.row(sms).last_class) == ("failed", "wrong_mode")
 
 
-def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(post: Post) -> None:
-    nowhere, ours, sealed = post.put(channel="nowhere"), post.put(), post.put()
-    post.sms_dispatcher().send(nowhere)
-    post.provider.outcome = RuntimeError("+6785550101")
-    post.sms_dispatcher().send(ours)
-    for path in (post.desk.keys / "private" / SENDER_KEY).glob("*.key"):
+def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(outgoing: OutgoingSmsHarness) -> None:
+    nowhere, ours, sealed = outgoing.put(channel="nowhere"), outgoing.put(), outgoing.put()
+    outgoing.sms_dispatcher().send(nowhere)
+    outgoing.provider.outcome = RuntimeError("+6785550101")
+    outgoing.sms_dispatcher().send(ours)
+    for path in (outgoing.store.keys / "private" / SENDER_KEY).glob("*.key"):
         path.unlink()
-    post.sms_dispatcher().send(sealed)
-    found = [(post.row(one).state, post.row(one).last_class) for one in (nowhere, ours, sealed)]
+    outgoing.sms_dispatcher().send(sealed)
+    found = [(outgoing.row(one).state, outgoing.row(one).last_class) for one in (nowhere, ours, sealed)]
     assert found == [("failed", "provider"), ("failed", "our_fault"), ("due", "no_key")]
 
 
-def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
-    sms = post.put()
-    post.sms_dispatcher().send(sms)
-    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
-    post.pass_time(49 * 3600)
-    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
+def test_what_is_done_is_forgotten_after_two_days(outgoing: OutgoingSmsHarness) -> None:
+    sms = outgoing.put()
+    outgoing.sms_dispatcher().send(sms)
+    assert messages.delete_old_outgoing(outgoing.store.database, 48 * 3600 * SECOND) == 0
+    outgoing.pass_time(49 * 3600)
+    assert messages.delete_old_outgoing(outgoing.store.database, 48 * 3600 * SECOND) == 1
 
 
-def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
-    post.provider.outcome = RetryLater("credit")
-    post.sms_dispatcher().send(post.put())
-    since = post.desk.database.now() - 3600 * SECOND
-    post.sms_dispatcher().send(post.put())
-    assert messages.list_failures(post.desk.database, ("credit",), since) == [("africastalking", "credit")]
+def test_what_only_the_operator_can_mend_is_found(outgoing: OutgoingSmsHarness) -> None:
+    outgoing.provider.outcome = RetryLater("credit")
+    outgoing.sms_dispatcher().send(outgoing.put())
+    since = outgoing.store.database.now() - 3600 * SECOND
+    outgoing.sms_dispatcher().send(outgoing.put())
+    assert messages.list_failures(outgoing.store.database, ("credit",), since) == [("africastalking", "credit")]
 
 
-def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
-    first, second, third = (post.put() for _ in range(3))
+def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(
+    outgoing: OutgoingSmsHarness,
+) -> None:
+    first, second, third = (outgoing.put() for _ in range(3))
     took = iter([0.0, 0.0, 0.2, 1.0, 1.0, 3.5, 4.0, 33.6, 33.6, 33.7])
-    own = WorkerSms(post.sms_dispatcher(), monotonic=lambda: next(took))
+    own = WorkerSms(outgoing.sms_dispatcher(), monotonic=lambda: next(took))
     own.send_next()
-    assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
+    assert [outgoing.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
     own.send_next()  # takes 2.5 s
     own.send_next()  # too soon after the slow one
-    assert [post.row(one).state for one in (first, second, third)] == ["sent", "sent", "due"]
+    assert [outgoing.row(one).state for one in (first, second, third)] == ["sent", "sent", "due"]
     own.send_next()
-    assert post.row(third).state == "sent"
+    assert outgoing.row(third).state == "sent"
 
 
-def test_a_slow_provider_pauses_its_own_channel_alone(post: Post) -> None:
-    slow = [post.put(channel="twilio") for _ in range(3)]
-    other = post.put()
+def test_a_slow_provider_pauses_its_own_channel_alone(outgoing: OutgoingSmsHarness) -> None:
+    slow = [outgoing.put(channel="twilio") for _ in range(3)]
+    other = outgoing.put()
     clock = [0.0]
 
-    class Hangs(Says):
+    class HangingSender(FakeSmsSender):
         def send(self, text: SmsMessage) -> SmsOutcome:
             clock[0] += 10
             return super().send(text)
 
-    dispatcher = post.sms_dispatcher()
-    dispatcher.senders["twilio"] = Hangs(DoNotRetry("timeout"))  # type: ignore[index]  # a dict
+    dispatcher = outgoing.sms_dispatcher()
+    dispatcher.senders["twilio"] = HangingSender(DoNotRetry("timeout"))  # type: ignore[index]  # a dict
     own = WorkerSms(dispatcher, monotonic=lambda: clock[0])
     own.send(slow[0])
     own.send(slow[1])  # a queued job of the paused channel
     own.send_next()
-    assert [post.row(one).state for one in (*slow, other)] == ["failed", "due", "due", "sent"]
-    assert post.row(slow[1]).attempt == 0 and clock == [10]
+    assert [outgoing.row(one).state for one in (*slow, other)] == ["failed", "due", "due", "sent"]
+    assert outgoing.row(slow[1]).attempt == 0 and clock == [10]
     clock[0] += 30
     own.send(slow[1])
-    assert post.row(slow[1]).state == "failed"
+    assert outgoing.row(slow[1]).state == "failed"
 
 
-def test_the_due_sms_of_each_channel_are_listed_however_many_another_has(post: Post) -> None:
-    many = [post.put(channel="twilio") for _ in range(3)]
-    other = post.put()
-    assert messages.list_due_by_channel(post.desk.database, at_most=2) == {
+def test_the_due_sms_of_each_channel_are_listed_however_many_another_has(outgoing: OutgoingSmsHarness) -> None:
+    many = [outgoing.put(channel="twilio") for _ in range(3)]
+    other = outgoing.put()
+    assert messages.list_due_by_channel(outgoing.store.database, at_most=2) == {
         "africastalking": [other],
         "twilio": many[:2],
     }
-    assert messages.list_due(post.desk.database, without=["twilio"]) == [other]
+    assert messages.list_due(outgoing.store.database, without=["twilio"]) == [other]

@@ -21,7 +21,7 @@ from reports.store.operations.synthetic_calls import list_statuses, save_results
 from reports.store.schema import tables as t
 from runtime.settings import CommonSettings, OperatorSettings, load_all_settings
 from tests.support.app import App
-from tests.workers.filings import SECOND, Desk
+from tests.workers.sample_store import SECOND, SampleStore
 from workers.jobs import synthetic_calls
 from workers.jobs.synthetic_calls import (
     FORMS,
@@ -152,10 +152,10 @@ def test_a_synthetic_call_does_not_touch_the_session_of_a_caller(app: App) -> No
 
 
 Screens = Mapping[str, str]
-WALK = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "report.send", "00": ""}
+PATH_TO_SEND = {"": "home.home", "1": "report.danger", "3": "report.category", "9": "report.send", "00": ""}
 
 
-def line(screens: Screens = WALK, status: int = 200, error: str = "") -> SyntheticCalls:
+def line(screens: Screens = PATH_TO_SEND, status: int = 200, error: str = "") -> SyntheticCalls:
     """Return calls to a network that shows these screens, chosen by the last reply in the neutral JSON form."""
 
     def post(target: Target, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
@@ -172,9 +172,9 @@ def line(screens: Screens = WALK, status: int = 200, error: str = "") -> Synthet
     [
         (line(status=502), "status"),
         (line(error="tls"), "tls"),
-        (line({**WALK, "": ""}), "wrong_screen"),
-        (line({**WALK, "1": "home.not_working"}), "wrong_screen"),
-        (line({**WALK, "1": "home.home"}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "": ""}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "1": "home.not_working"}), "wrong_screen"),
+        (line({**PATH_TO_SEND, "1": "home.home"}), "wrong_screen"),
     ],
 )
 def test_what_does_not_come_to_send_has_failed(calls: SyntheticCalls, reason: str) -> None:
@@ -185,7 +185,7 @@ def test_what_does_not_come_to_send_has_failed(calls: SyntheticCalls, reason: st
 
 @pytest.mark.parametrize(("fails", "alerts"), [(0, 0), (1, 0), (2, 1)])
 def test_a_network_that_fails_twice_is_told_of(
-    fails: int, alerts: int, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    fails: int, alerts: int, store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(synthetic_calls, "RETRY_SECONDS", 0)
     told: list[Alert] = []
@@ -198,18 +198,18 @@ def test_a_network_that_fails_twice_is_told_of(
         return (502, {}) if left[0] >= 0 else line().post(target, body, headers)
 
     calls = replace(line(), post=post)
-    SyntheticCallJob(desk.database, calls, sender, WorkerMetrics(registry)).run()
+    SyntheticCallJob(store.database, calls, sender, WorkerMetrics(registry)).run()
     assert [(one.subject_id, one.reason, one.priority) for one in told] == [
         ("ussd *1#", "synthetic_call", "P1")
     ] * alerts
     reached = registry.get_sample_value("tokaut_synthetic_call_timestamp_seconds", {"channel": "ussd", "code": "*1#"})
     assert bool(reached) is not bool(alerts), "the alert rule looks at it too"
-    [status] = list_statuses(desk.database)
+    [status] = list_statuses(store.database)
     assert (status.name, status.failing is not None, status.reason) == ("ussd *1#", bool(alerts), "status" * alerts)
 
 
 def test_one_address_of_a_channel_that_fails_is_not_hidden_by_another(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(synthetic_calls, "RETRY_SECONDS", 0)
     told: list[Alert] = []
@@ -221,14 +221,14 @@ def test_one_address_of_a_channel_that_fails_is_not_hidden_by_another(
     addresses = ["https://web.example/hooks/ussd/old", "https://web.example/hooks/ussd/token"]
     sender: Any = SimpleNamespace(add_hourly=told.append)
     calls = replace(line(), addresses=addresses, post=post)
-    SyntheticCallJob(desk.database, calls, sender, WorkerMetrics(registry)).run()
+    SyntheticCallJob(store.database, calls, sender, WorkerMetrics(registry)).run()
     reached = registry.get_sample_value("tokaut_synthetic_call_timestamp_seconds", {"channel": "ussd", "code": "*1#"})
     assert (len(told), reached) == (1, 0)
-    assert [status.reason for status in list_statuses(desk.database)] == ["status"]
+    assert [status.reason for status in list_statuses(store.database)] == ["status"]
 
 
-def test_what_the_clock_stores_of_each_network(desk: Desk) -> None:
-    database, minute = desk.database, 60 * SECOND
+def test_what_the_clock_stores_of_each_network(store: SampleStore) -> None:
+    database, minute = store.database, 60 * SECOND
     first, second = ("africastalking", "*111*163#"), ("ussd", "*1#")
     rounds = [{first: "", second: "tls"}, {first: "", second: "status"}, {first: "timeout", second: ""}]
     for results in rounds:
@@ -252,14 +252,14 @@ def test_what_the_clock_stores_of_each_network(desk: Desk) -> None:
     assert list_statuses(database) == []
 
 
-def test_without_addresses_nothing_of_before_stays(desk: Desk) -> None:
-    save_results(desk.database, {("ussd", "*1#"): "tls"})
+def test_without_addresses_nothing_of_before_stays(store: SampleStore) -> None:
+    save_results(store.database, {("ussd", "*1#"): "tls"})
     sender: Any = SimpleNamespace()
-    SyntheticCallJob(desk.database, None, sender, WorkerMetrics(CollectorRegistry())).run()
-    assert list_statuses(desk.database) == []
+    SyntheticCallJob(store.database, None, sender, WorkerMetrics(CollectorRegistry())).run()
+    assert list_statuses(store.database) == []
 
 
-def test_a_database_that_is_away_stops_no_alert(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_stops_no_alert(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise DatabaseUnavailable("refused")
 
@@ -267,16 +267,16 @@ def test_a_database_that_is_away_stops_no_alert(desk: Desk, monkeypatch: pytest.
     monkeypatch.setattr(synthetic_calls, "save_results", away)
     told: list[Alert] = []
     sender: Any = SimpleNamespace(add_hourly=told.append)
-    SyntheticCallJob(desk.database, line(status=502), sender, WorkerMetrics(CollectorRegistry())).run()
+    SyntheticCallJob(store.database, line(status=502), sender, WorkerMetrics(CollectorRegistry())).run()
     assert len(told) == 1
 
 
-def test_a_clock_that_stops_before_the_second_try_stores_no_failure(desk: Desk) -> None:
+def test_a_clock_that_stops_before_the_second_try_stores_no_failure(store: SampleStore) -> None:
     sender: Any = SimpleNamespace()
-    job = SyntheticCallJob(desk.database, line(status=502), sender, WorkerMetrics(CollectorRegistry()))
+    job = SyntheticCallJob(store.database, line(status=502), sender, WorkerMetrics(CollectorRegistry()))
     job.finish()
     job.run()
-    assert list_statuses(desk.database) == []
+    assert list_statuses(store.database) == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from reports.countries.hotline import Hotline as Listed
 from runtime.settings import Mode, load_settings
-from tests.workers.lying_hotline import LyingHotline
+from tests.workers.fake_http_server import FakeHttpServer
 from tests.workers.processes import SECRET
 from workers.delivery.outcomes import Delivered, DeliveryRequest, Unavailable
 from workers.delivery.registry import HotlineDependencies
@@ -51,7 +51,7 @@ def certificate(name: str, until: datetime) -> tuple[bytes, bytes]:
     return made.public_bytes(serialization.Encoding.PEM), private
 
 
-def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVersion | None = None) -> LyingHotline:
+def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVersion | None = None) -> FakeHttpServer:
     public, private = certificate(name, NOW + timedelta(days=days))
     (tmp_path / "ca.pem").write_bytes(public)
     (tmp_path / "both.pem").write_bytes(public + private)
@@ -59,10 +59,10 @@ def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVers
     tls.load_cert_chain(tmp_path / "both.pem")
     if newest:
         tls.maximum_version = newest
-    return LyingHotline(tls=tls)
+    return FakeHttpServer(tls=tls)
 
 
-def call(tmp_path: Path, hotline: LyingHotline, *, trusted: bool = True) -> int:
+def call(tmp_path: Path, hotline: FakeHttpServer, *, trusted: bool = True) -> int:
     listed = f"{NAME}:{hotline.port}"
     target = parse_target(f"https://{listed}/reports", [listed], live=True)
     ca_file = tmp_path / "ca.pem" if trusted else None
@@ -73,7 +73,7 @@ def call(tmp_path: Path, hotline: LyingHotline, *, trusted: bool = True) -> int:
 def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(tmp_path: Path) -> None:
     with server(tmp_path) as hotline:
         assert call(tmp_path, hotline) == 200
-    assert hotline.taken[0].headers["host"] == f"{NAME}:{hotline.port}"
+    assert hotline.requests[0].headers["host"] == f"{NAME}:{hotline.port}"
 
 
 @pytest.mark.rule("F25")
@@ -91,7 +91,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str
     with server(tmp_path, name, days) as hotline:
         with pytest.raises(NoResponse) as caught:
             call(tmp_path, hotline, trusted=trusted)
-        assert hotline.taken == []
+        assert hotline.requests == []
     assert (caught.value.reason, caught.value.sent) == ("tls", False)
 
 
@@ -100,22 +100,22 @@ def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str
 def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
     with server(tmp_path, newest=ssl.TLSVersion.TLSv1_1) as hotline, pytest.raises(NoResponse):
         call(tmp_path, hotline)
-    assert hotline.taken == []
+    assert hotline.requests == []
 
 
 def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None:
     with server(tmp_path):  # writes the trusted certificate
         pass
-    with LyingHotline() as hotline, pytest.raises(NoResponse):
+    with FakeHttpServer() as hotline, pytest.raises(NoResponse):
         call(tmp_path, hotline)
-    assert hotline.taken == []
+    assert hotline.requests == []
 
 
 def test_a_handshake_that_hangs_has_sent_nothing(tmp_path: Path) -> None:
     """So an SMS, which is sent once only, may be tried again."""
     with server(tmp_path):  # writes the trusted certificate
         pass
-    with LyingHotline() as hotline, pytest.raises(NoResponse) as caught:  # waits for the end of a request
+    with FakeHttpServer() as hotline, pytest.raises(NoResponse) as caught:  # waits for the end of a request
         call(tmp_path, hotline)
     assert (caught.value.reason, caught.value.sent) == ("timeout", False)
     assert hotline.connections == 1
@@ -124,7 +124,7 @@ def test_a_handshake_that_hangs_has_sent_nothing(tmp_path: Path) -> None:
 def test_a_handshake_that_breaks_off_has_sent_nothing(tmp_path: Path) -> None:
     with server(tmp_path):
         pass
-    with LyingHotline() as hotline:
+    with FakeHttpServer() as hotline:
         hotline.refuses = True
         with pytest.raises(NoResponse) as caught:
             call(tmp_path, hotline)
@@ -141,5 +141,5 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         settings = load_settings(Settings, environ, prefix="HOTLINE_X_")
         parcel = DeliveryRequest("id", "created", "x", b"{}", 1, "P1")
         outcome = build(settings, HotlineDependencies(Mode.TRAINING, X)).deliver(parcel)
-        assert len(hotline.taken) == own
+        assert len(hotline.requests) == own
     assert outcome == (Delivered(200) if own else Unavailable("tls"))

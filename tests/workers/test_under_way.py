@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.sample_store import ONE, TWO, SampleStore
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
 from workers.delivery.under_way import AT_ONCE_EACH, DeliveriesUnderWay
 from workers.jobs.deliver import DeliveryRunner
@@ -20,7 +20,7 @@ from workers.metrics import WorkerMetrics
 URGENT = ("P1", "P2")
 
 
-class Far:
+class WaitingHotline:
     """A hotline that answers only when `together` requests wait, or `release` is set."""
 
     def __init__(self, together: int) -> None:
@@ -28,8 +28,8 @@ class Far:
         self.release = threading.Event()
         self._together = together
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        self.keys.append(parcel.delivery_id)
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
+        self.keys.append(request.delivery_id)
         if len(self.keys) >= self._together:
             self.release.set()
         assert self.release.wait(20)
@@ -43,10 +43,12 @@ def under_way() -> Iterator[DeliveriesUnderWay]:
     it.finish()
 
 
-def worker(desk: Desk, under_way: DeliveriesUnderWay, one: Far, two: Far) -> DeliveryRunner:
+def worker(
+    store: SampleStore, under_way: DeliveriesUnderWay, one: WaitingHotline, two: WaitingHotline
+) -> DeliveryRunner:
     return DeliveryRunner(
-        database=desk.database,
-        keys=KeyRing(desk.keys),
+        database=store.database,
+        keys=KeyRing(store.keys),
         hotlines={ONE: one, TWO: two},
         mode="demo",
         holder="here/urgent/1",
@@ -56,19 +58,21 @@ def worker(desk: Desk, under_way: DeliveriesUnderWay, one: Far, two: Far) -> Del
     )
 
 
-def test_a_hotline_far_away_gets_eight_at_once_and_each_report_once(desk: Desk, under_way: DeliveriesUnderWay) -> None:
-    ids = [desk.file(priority="P2")[0] for _ in range(AT_ONCE_EACH + 3)]
-    far = Far(together=AT_ONCE_EACH)  # it answers nothing before the eighth request
-    assert worker(desk, under_way, far, Far(1)).drain(URGENT) == len(ids)
-    assert Counter(far.keys) == Counter(ids)
-    assert {desk.delivery(one).state for one in ids} == {"delivered"}
+def test_a_hotline_far_away_gets_eight_at_once_and_each_report_once(
+    store: SampleStore, under_way: DeliveriesUnderWay
+) -> None:
+    ids = [store.submit(priority="P2")[0] for _ in range(AT_ONCE_EACH + 3)]
+    waiting = WaitingHotline(together=AT_ONCE_EACH)  # it answers nothing before the eighth request
+    assert worker(store, under_way, waiting, WaitingHotline(1)).drain(URGENT) == len(ids)
+    assert Counter(waiting.keys) == Counter(ids)
+    assert {store.delivery(one).state for one in ids} == {"delivered"}
 
 
-def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(desk: Desk) -> None:
+def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(store: SampleStore) -> None:
     class EndAtOnce(DeliveriesUnderWay):
         def full_hotlines(self) -> tuple[str, ...]:
             full = super().full_hotlines()
-            far.release.set()
+            waiting.release.set()
             self.wait_for_all()
             return full
 
@@ -79,34 +83,34 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(desk
             while len(self):
                 self.wait_for_one(1)
 
-    ids = [desk.file(priority="P2")[0] for _ in range(2)]
-    far = Far(together=1000)
+    ids = [store.submit(priority="P2")[0] for _ in range(2)]
+    waiting = WaitingHotline(together=1000)
     under_way = EndAtOnce(most_each=1)
-    assert worker(desk, under_way, far, far).drain(URGENT) == len(ids)
+    assert worker(store, under_way, waiting, waiting).drain(URGENT) == len(ids)
     under_way.finish()
-    assert {desk.delivery(one).state for one in ids} == {"delivered"}
+    assert {store.delivery(one).state for one in ids} == {"delivered"}
 
 
-def test_a_hotline_that_hangs_leaves_threads_for_the_others(desk: Desk, under_way: DeliveriesUnderWay) -> None:
-    hung = [desk.file(priority="P1")[0] for _ in range(AT_ONCE_EACH + 3)]
-    others = [desk.file(((TWO, "primary"),), priority="P2")[0] for _ in range(5)]
-    hangs, near = Far(together=1000), Far(together=1)
-    runner = worker(desk, under_way, hangs, near)
+def test_a_hotline_that_hangs_leaves_threads_for_the_others(store: SampleStore, under_way: DeliveriesUnderWay) -> None:
+    hung = [store.submit(priority="P1")[0] for _ in range(AT_ONCE_EACH + 3)]
+    others = [store.submit(((TWO, "primary"),), priority="P2")[0] for _ in range(5)]
+    hangs, near = WaitingHotline(together=1000), WaitingHotline(together=1)
+    runner = worker(store, under_way, hangs, near)
     stop = replace(runner, stopping=lambda: len(near.keys) == len(others))
     stop.drain(URGENT)
     assert sorted(near.keys) == sorted(others)
     assert len(hangs.keys) == AT_ONCE_EACH
     hangs.release.set()
     assert runner.drain(URGENT) == len(hung) - AT_ONCE_EACH
-    assert {desk.delivery(one).state for one in (*hung, *others)} == {"delivered"}
+    assert {store.delivery(one).state for one in (*hung, *others)} == {"delivered"}
 
 
-def test_a_worker_that_stops_waits_for_what_is_under_way(desk: Desk, under_way: DeliveriesUnderWay) -> None:
-    [first] = desk.file()
-    far = Far(together=1000)
-    runner = worker(desk, under_way, far, far)
-    replace(runner, stopping=lambda: bool(far.keys)).drain(URGENT)
-    assert desk.delivery(first).state == "due"
-    threading.Timer(0.05, far.release.set).start()
+def test_a_worker_that_stops_waits_for_what_is_under_way(store: SampleStore, under_way: DeliveriesUnderWay) -> None:
+    [first] = store.submit()
+    waiting = WaitingHotline(together=1000)
+    runner = worker(store, under_way, waiting, waiting)
+    replace(runner, stopping=lambda: bool(waiting.keys)).drain(URGENT)
+    assert store.delivery(first).state == "due"
+    threading.Timer(0.05, waiting.release.set).start()
     runner.finish()
-    assert desk.delivery(first).state == "delivered"
+    assert store.delivery(first).state == "delivered"

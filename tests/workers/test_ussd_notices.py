@@ -20,13 +20,13 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.schema import tables as t
 from reports.store.sms import answer_notices, messages
 from runtime.settings import load_settings
-from tests.reports.lands import text_of
 from tests.reports.sample import VU
-from tests.workers.filings import ONE, SECOND, Desk
+from tests.reports.sample_countries import text_of
+from tests.workers.sample_store import ONE, SECOND, SampleStore
 from tests.workers.test_answer_notices import ALWAYS, answer, delivered, web, withdrawn
 from tests.workers.test_escalation import at
 from tests.workers.test_reporter_messages import NUMBER, sent_report, tick
-from tests.workers.test_sms_dispatcher import Says
+from tests.workers.test_sms_dispatcher import FakeSmsSender
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -41,7 +41,7 @@ OTHER = f'{CODE}\n[[code]]\nchannel = "ussd"\ncode = "*222*163#"\nnetwork_initia
 
 
 @dataclass
-class Shows(Says):
+class FakeUssdSender(FakeSmsSender):
     """A Kannel for SMS and USSD. `shown`: its USSD texts."""
 
     can_notify: bool = True
@@ -56,30 +56,30 @@ class Shows(Says):
 class Notices:
     """The scheduler's job, a hotline's answer, and a phone that reported by USSD."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        at(desk, 12, zone=0)
-        create_key_pair(desk.keys, SENDER_KEY)
-        web(desk).share_keys()
-        self.kannel: Says = Shows()
+    def __init__(self, store: SampleStore) -> None:
+        self.store = store
+        at(store, 12, zone=0)
+        create_key_pair(store.keys, SENDER_KEY)
+        web(store).share_keys()
+        self.kannel: FakeSmsSender = FakeUssdSender()
         self.file = text_of(VU).replace(CODE, f"{CODE}network_initiated = true\n")
         self.catalogue: Catalogue = ENGLISH_CATALOGUE
         self.report_id = ""
 
     def report(self, channel: str = "ussd", contact: dict[str, Any] = ALWAYS) -> str:
-        self.report_id, _ = sent_report(self.desk, contact, channel)
-        return answer(self.desk, self.report_id)
+        self.report_id, _ = sent_report(self.store, contact, channel)
+        return answer(self.store, self.report_id)
 
     def job(self, channel: str = "kannel") -> AnswerNotices:
-        keys, metrics = KeyRing(self.desk.keys), WorkerMetrics(CollectorRegistry())
-        sends = SmsDispatcher(self.desk.database, keys, {channel: self.kannel}, "demo", "h", metrics, lambda: 0.0)
+        keys, metrics = KeyRing(self.store.keys), WorkerMetrics(CollectorRegistry())
+        sends = SmsDispatcher(self.store.database, keys, {channel: self.kannel}, "demo", "h", metrics, lambda: 0.0)
         countries = Countries((load_country("vu", self.file, "demo"),))
-        return AnswerNotices(self.desk.database, keys, self.desk.keys, countries, {"": self.catalogue}, sends)
+        return AnswerNotices(self.store.database, keys, self.store.keys, countries, {"": self.catalogue}, sends)
 
     def go_on(self, seconds: float = 0, channel: str = "kannel") -> None:
         """Run the job twice, as the scheduler repeats it."""
-        self.desk.database.offset += int(seconds * SECOND)
-        messages.expire_old(self.desk.database)
+        self.store.database.offset += int(seconds * SECOND)
+        messages.expire_old(self.store.database)
         for _ in range(2):
             self.job(channel).go_on()
 
@@ -89,32 +89,32 @@ class Notices:
 
     def told(self, status: Any) -> None:
         """Record a DLR of the last USSD text, as Kannel sends it and web stores it."""
-        assert isinstance(self.kannel, Shows)
+        assert isinstance(self.kannel, FakeUssdSender)
         bits = {"delivered": "1", "failed": "2", "sent": "8", "unknown": "32"}
         fields = Fields({"id": (self.kannel.shown[-1].id,), "type": (bits[status],)})
         event = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN})).receive("dlr", fields)
         assert isinstance(event, ProviderEvent)
         assert event.status == status
-        assert messages.record_delivery_report(self.desk.database, event.id, event.status, event.ours)
+        assert messages.record_delivery_report(self.store.database, event.id, event.status, event.ours)
 
     def acts(self) -> list[str]:
-        return [act for act in self.desk.acts(self.report_id) if act.startswith("nudged")]
+        return [act for act in self.store.acts(self.report_id) if act.startswith("nudged")]
 
     def way(self) -> tuple[NoticeWay | None, bool]:
         """Return how the notice was sent, according to the console, and whether one is still due."""
-        [row] = answer_notices.list_notices(self.desk.database, ONE, self.report_id).rows
+        [row] = answer_notices.list_notices(self.store.database, ONE, self.report_id).rows
         return row.way, row.due_at is not None and row.sent_at is None
 
 
 @pytest.fixture
-def notices(desk: Desk) -> Notices:
-    return Notices(desk)
+def notices(store: SampleStore) -> Notices:
+    return Notices(store)
 
 
 def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
     answer_id = notices.report()
     notices.go_on()
-    assert isinstance(notices.kannel, Shows)
+    assert isinstance(notices.kannel, FakeUssdSender)
     [shown] = notices.kannel.shown
     assert (shown.to, shown.sender, shown.words) == (NUMBER, "*111*163#", TEXT)
     assert shown.seconds <= 60
@@ -130,8 +130,8 @@ def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
 
 def test_the_console_says_how_it_went(notices: Notices) -> None:
     notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
-    delivered(notices.desk)
-    assert answer_notices.list_notices(notices.desk.database, ONE, notices.report_id).rows == ()
+    delivered(notices.store)
+    assert answer_notices.list_notices(notices.store.database, ONE, notices.report_id).rows == ()
     notices.go_on()
     notices.told("failed")
     notices.go_on(200)  # the safe hours have ended
@@ -157,7 +157,7 @@ def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
 
 
 def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=DoNotRetry("bad_number"))
+    notices.kannel = FakeUssdSender(ussd=DoNotRetry("bad_number"))
     notices.report()
     job = notices.job()
     with capture_logs() as lines:
@@ -177,12 +177,12 @@ def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
 
 
 def test_a_ussd_that_expired_is_counted_apart(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.job().go_on()
-    notices.desk.database.offset += 61 * SECOND
-    assert messages.expire_old(notices.desk.database) == (0, 1)
-    assert messages.expire_old(notices.desk.database) == (0, 0)
+    notices.store.database.offset += 61 * SECOND
+    assert messages.expire_old(notices.store.database) == (0, 1)
+    assert messages.expire_old(notices.store.database) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str 
 
 @pytest.mark.parametrize("outcome", [DoNotRetry("bad_number"), RetryLater("not_reached"), DoNotRetry("timeout")])
 def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOutcome) -> None:
-    notices.kannel = Shows(ussd=outcome)
+    notices.kannel = FakeUssdSender(ussd=outcome)
     notices.report()
     notices.go_on()
     notices.go_on(61)
@@ -225,7 +225,7 @@ def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOut
 
 @pytest.mark.parametrize(("status", "sms"), [("delivered", 0), (None, 1)])
 def test_a_request_that_broke_off_may_have_been_shown(notices: Notices, status: str | None, sms: int) -> None:
-    notices.kannel = Shows(ussd=DoNotRetry("timeout"))
+    notices.kannel = FakeUssdSender(ussd=DoNotRetry("timeout"))
     notices.report()
     notices.go_on()
     assert notices.happened() == (1, 0)
@@ -239,22 +239,22 @@ def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
     """It may have been shown, so the console and the limits count it."""
     answer_id = notices.report()
     notices.go_on()
-    asked_at = notices.desk.database.now()
-    withdrawn(notices.desk, notices.report_id, "My report")
+    asked_at = notices.store.database.now()
+    withdrawn(notices.store, notices.report_id, "My report")
     notices.go_on(200)
-    with notices.desk.database.read() as connection:
+    with notices.store.database.read() as connection:
         [row] = connection.execute(select(t.nudge).where(t.nudge.c.answer_id == answer_id)).all()
     assert notices.happened() == (1, 0)
     assert row.due_at is None
     assert asked_at - 60 * SECOND < row.sent_at <= asked_at, "when it was shown, not when the SMS was left out"
     assert notices.way() == (NoticeWay.USSD, False)
-    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
+    assert answer_notices.reopen_failed_ussd(notices.store.database) == 0
 
 
 def test_after_an_sms_that_was_refused_the_ussd_still_counts(notices: Notices) -> None:
-    notices.kannel = Shows(DoNotRetry("bad_number"))
+    notices.kannel = FakeUssdSender(DoNotRetry("bad_number"))
     notices.report()
-    delivered(notices.desk)
+    delivered(notices.store)
     notices.go_on()
     for seconds in (200, 3600, 86_400):
         notices.go_on(seconds)
@@ -264,9 +264,9 @@ def test_after_an_sms_that_was_refused_the_ussd_still_counts(notices: Notices) -
 
 
 def test_an_sms_after_a_ussd_is_tried_again_too(notices: Notices) -> None:
-    notices.kannel = Shows(RetryLater("not_reached"))
+    notices.kannel = FakeUssdSender(RetryLater("not_reached"))
     notices.report()
-    delivered(notices.desk)
+    delivered(notices.store)
     notices.go_on()
     notices.go_on(200)
     notices.go_on(601)
@@ -284,7 +284,7 @@ def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:
         notices.go_on()
         notices.told("failed")
         notices.go_on()
-        answer(notices.desk, notices.report_id)
+        answer(notices.store, notices.report_id)
         notices.go_on()
         notices.go_on(86_401)
     assert notices.happened() == (3, 3)
@@ -294,9 +294,9 @@ def test_an_answer_meanwhile_adds_no_text(notices: Notices) -> None:
     """The failure is known only when the next text is due: the SMS announces both answers."""
     notices.report()
     notices.go_on()
-    answer(notices.desk, notices.report_id)
+    answer(notices.store, notices.report_id)
     notices.job().go_on()
-    notices.desk.database.offset += 86_401 * SECOND
+    notices.store.database.offset += 86_401 * SECOND
     notices.go_on()
     assert notices.happened() == (1, 1)
     notices.go_on(86_401)
@@ -309,7 +309,7 @@ def test_a_failed_ussd_is_not_the_last_text_of_a_report(notices: Notices) -> Non
     notices.go_on()
     notices.told("failed")
     notices.go_on()
-    answer(notices.desk, notices.report_id)
+    answer(notices.store, notices.report_id)
     notices.go_on(1)
     notices.go_on(86_400)
     assert notices.happened() == (2, 1)
@@ -320,11 +320,11 @@ def no_flag(notices: Notices) -> None:
 
 
 def no_setting(notices: Notices) -> None:
-    notices.kannel = Shows(can_notify=False)
+    notices.kannel = FakeUssdSender(can_notify=False)
 
 
 def another_sender(notices: Notices) -> None:
-    notices.kannel = Says()
+    notices.kannel = FakeSmsSender()
 
 
 def too_long(notices: Notices) -> None:
@@ -360,7 +360,7 @@ def test_the_code_of_the_network_that_can_is_named_and_then_the_first(notices: N
     notices.go_on()
     notices.told("failed")
     notices.go_on()
-    assert isinstance(notices.kannel, Shows)
+    assert isinstance(notices.kannel, FakeUssdSender)
     assert [(text.sender, text.words) for text in notices.kannel.shown] == [
         ("*222*163#", TEXT.replace("*111*163#", "*222*163#"))
     ]
@@ -380,27 +380,27 @@ def test_without_a_yes_to_texts_neither_goes(notices: Notices, contact: dict[str
 @pytest.mark.parametrize("how", ["My report", "Add more", "closed", "STOP"])
 def test_a_no_after_the_ussd_counts_for_the_sms(notices: Notices, how: str) -> None:
     notices.report()
-    delivered(notices.desk)
+    delivered(notices.store)
     notices.go_on()
     notices.told("failed")
     if how == "STOP":
-        web(notices.desk).add(NUMBER)
+        web(notices.store).add(NUMBER)
     else:
-        withdrawn(notices.desk, notices.report_id, how)
-    tick(notices.desk)
+        withdrawn(notices.store, notices.report_id, how)
+    tick(notices.store)
     for seconds in (0, 200, 86_400):
         notices.go_on(seconds)
     assert notices.happened() == (1, 0)
 
 
 def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.go_on()
-    web(notices.desk).add(NUMBER)
-    with notices.desk.database.read() as connection:
+    web(notices.store).add(NUMBER)
+    with notices.store.database.read() as connection:
         [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
-    notices.desk.database.offset += 30 * SECOND
+    notices.store.database.offset += 30 * SECOND
     assert notices.job().sms_dispatcher.send(ussd)
     notices.go_on(200)
     assert notices.happened() == (1, 0)
@@ -408,13 +408,13 @@ def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
 
 def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notices) -> None:
     """Its settings may differ from those of the scheduler, which decides about the SMS."""
-    notices.kannel = Shows(ussd=RetryLater("busy"))
+    notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
     notices.job().go_on()
-    with notices.desk.database.read() as connection:
+    with notices.store.database.read() as connection:
         [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
     notices.kannel.can_notify = False
-    notices.desk.database.offset += 30 * SECOND
+    notices.store.database.offset += 30 * SECOND
     assert notices.job().sms_dispatcher.send(ussd)
     assert notices.happened() == (1, 0)
 
@@ -434,7 +434,7 @@ def test_the_sms_keeps_to_the_safe_hours(notices: Notices) -> None:
 def test_a_clock_that_was_set_back_loses_no_notice(notices: Notices) -> None:
     notices.report()
     notices.go_on()
-    with notices.desk.database.write() as connection:
+    with notices.store.database.write() as connection:
         connection.execute(update(t.nudge).values(sent_at=t.nudge.c.sent_at + 86_400 * SECOND))
     notices.go_on()
     assert notices.happened() == (1, 1)
@@ -442,7 +442,7 @@ def test_a_clock_that_was_set_back_loses_no_notice(notices: Notices) -> None:
 
 def test_two_clocks_show_it_once_and_fall_back_once(notices: Notices) -> None:
     answer_id = notices.report()
-    answer_notices.schedule(notices.desk.database, answer_id, notices.report_id, 1)
+    answer_notices.schedule(notices.store.database, answer_id, notices.report_id, 1)
     stale = notices.job()
     due = stale._notice(notices.report_id, stale._optout_keys())
     assert due is not None
@@ -450,8 +450,8 @@ def test_two_clocks_show_it_once_and_fall_back_once(notices: Notices) -> None:
     stale._send(answer_id, notices.report_id, due)
     assert notices.happened() == (1, 0)
     notices.told("failed")
-    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 1
-    assert answer_notices.reopen_failed_ussd(notices.desk.database) == 0
+    assert answer_notices.reopen_failed_ussd(notices.store.database) == 1
+    assert answer_notices.reopen_failed_ussd(notices.store.database) == 0
     stale._send(answer_id, notices.report_id, due)
     assert notices.happened() == (1, 0), "by USSD it is tried once"
     notices.go_on()

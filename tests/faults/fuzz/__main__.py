@@ -12,8 +12,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tests.faults.fuzz.counts import MOST_FINDINGS, RESULTS, FuzzCounts
 from tests.faults.fuzz.run import fuzz
-from tests.faults.fuzz.tally import MOST_FINDINGS, RESULTS, Tally
 
 COUNT, LONG_COUNT = 20_000, 1_000_000
 
@@ -29,18 +29,18 @@ def main(arguments: list[str], console: Console) -> int:
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         bar = progress.add_task(f"fuzz, seed {seed}", total=count)
 
-        def watch(tally: Tally) -> None:
-            found = f"  [red]{len(tally.findings)} findings[/]" if tally.findings else ""
-            said = f"fuzz, seed {seed}: {tally.words:,} words found again{found}"
-            progress.update(bar, completed=tally.requests, description=said)
+        def watch(counts: FuzzCounts) -> None:
+            found = f"  [red]{len(counts.findings)} findings[/]" if counts.findings else ""
+            said = f"fuzz, seed {seed}: {counts.words:,} words found again{found}"
+            progress.update(bar, completed=counts.requests, description=said)
 
-        tally = fuzz(count, seed, watch)
-    console.print(tally.summary(), highlight=False, soft_wrap=True)
-    for what in tally.findings[:MOST_FINDINGS]:
+        counts = fuzz(count, seed, watch)
+    console.print(counts.summary(), highlight=False, soft_wrap=True)
+    for what in counts.findings[:MOST_FINDINGS]:
         console.print(f"  [red]{what}[/]", highlight=False, soft_wrap=True)
-    if tally.findings:
+    if counts.findings:
         console.print(f"What showed it is in {RESULTS}")
-    return int(bool(tally.findings))
+    return int(bool(counts.findings))
 
 
 if __name__ == "__main__":

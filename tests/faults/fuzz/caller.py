@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 
 from tests.faults.fuzz import generators
-from tests.faults.fuzz.raw_connection import Answer, Line
+from tests.faults.fuzz.counts import LATER, FuzzCounts
+from tests.faults.fuzz.raw_connection import Answer, RawConnection
 from tests.faults.fuzz.stored_words import SentWords
-from tests.faults.fuzz.tally import LATER, Tally
 from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webhook
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them deletes; after *My report* 1 leaves
@@ -23,13 +23,13 @@ SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550
 class Caller:
     """A sender of random requests."""
 
-    def __init__(self, tally: Tally, ways: Sequence[Webhook], line: Line, mark: str) -> None:
-        number = tally.next()
-        self._tally = tally
+    def __init__(self, counts: FuzzCounts, ways: Sequence[Webhook], line: RawConnection, mark: str) -> None:
+        number = counts.next()
+        self._tally = counts
         self._ways = ways
         self._line = line
         self._mark = f"{mark}{number}"
-        self._chance = random.Random(f"fuzz {tally.seed} {number}")
+        self._chance = random.Random(f"fuzz {counts.seed} {number}")
         self._phone = f"+6785{number % 1_000_000:06d}"
 
     def call(self) -> None:

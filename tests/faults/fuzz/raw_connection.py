@@ -28,7 +28,7 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
-class Line:
+class RawConnection:
     """A connection to web."""
 
     def __init__(self, port: int) -> None:

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.gateway.phone.hand import Hand
+from tests.gateway.phone.page_user import PageUser
 from tests.support.installation import Installation
 
 
@@ -31,17 +31,19 @@ def first_numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-def visit(installation: Installation, chromium: object, first_numbers: Iterator[int]) -> Iterator[Callable[..., Hand]]:
+def visit(
+    installation: Installation, chromium: object, first_numbers: Iterator[int]
+) -> Iterator[Callable[..., PageUser]]:
     """Open the page in any size. Afterwards, check that it logged nothing, was refused nothing and stored nothing."""
-    opened: list[Hand] = []
+    opened: list[PageUser] = []
 
-    def open_it(*, quiet: bool = True, **how: int) -> Hand:
+    def open_it(*, quiet: bool = True, **how: int) -> PageUser:
         script = DRAWN.format(next(first_numbers))
         page = chromium.open(f"{installation.web}/phone", script=script, **how)  # type: ignore[attr-defined]
-        hand = Hand(page, quiet=quiet)
-        opened.append(hand)
-        return hand
+        user = PageUser(page, quiet=quiet)
+        opened.append(user)
+        return user
 
     yield open_it
-    for hand in opened:
-        hand.leave(installation.web, installation.plan.where.hotline)
+    for user in opened:
+        user.leave(installation.web, installation.plan.where.hotline)

@@ -10,7 +10,7 @@ import pytest
 import locales
 from flows import catalogues
 from reports.countries.country import shipped_countries
-from tests.gateway.phone.hand import RIGHT, Hand
+from tests.gateway.phone.page_user import RIGHT, PageUser
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -29,29 +29,29 @@ def app(module_redis: str) -> Iterator[App]:
 
 
 @pytest.fixture(scope="module")
-def hand(app: App, chromium: Any) -> Iterator[Hand]:
+def user(app: App, chromium: Any) -> Iterator[PageUser]:
     def served(route: Any) -> None:
         asked = route.request
         path = asked.url.removeprefix(NOWHERE)
         answer = app.http.send(asked.method, path, asked.post_data_buffer or b"", asked.headers)
         route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
 
-    hand = Hand(chromium.open(f"{NOWHERE}/phone", served=served))
-    yield hand
-    hand.leave(NOWHERE)
+    user = PageUser(chromium.open(f"{NOWHERE}/phone", served=served))
+    yield user
+    user.leave(NOWHERE)
 
 
 @pytest.mark.product(parts=3)
 @pytest.mark.parametrize("at", range(len(COUNTRIES)), ids=COUNTRIES)
-def test_a_report_in_every_language_of_a_country(hand: Hand, at: int) -> None:
-    hand.page.locator("#country").select_option(index=at)
+def test_a_report_in_every_language_of_a_country(user: PageUser, at: int) -> None:
+    user.page.locator("#country").select_option(index=at)
     homes = set()
-    languages = hand.page.locator("#language option").all_inner_texts()
+    languages = user.page.locator("#language option").all_inner_texts()
     for language in languages:
-        hand.choose("language", language)
-        homes.add(hand.dial(RIGHT))
-        hand.show("report")
-        hand.seen("report")
-        text = hand.screen()
+        user.choose("language", language)
+        homes.add(user.dial(RIGHT))
+        user.show("report")
+        user.seen("report")
+        text = user.screen()
         assert text.startswith("Sent") is (language == "English"), text
     assert len(homes) == len(languages)

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.spool import SpoolEntry, SpoolWriteError
-from tests.safeguarding.away import database_away
-from tests.safeguarding.walks import walk
+from tests.safeguarding.call_paths import dial_path
+from tests.safeguarding.outages import database_unavailable
 from tests.support.app import App
 
 Fault = Callable[[App], AbstractContextManager[None]]
@@ -20,7 +20,7 @@ LONG_AFTER = 2000  # seconds; pending reports are submitted by then
 @contextmanager
 def in_the_spool(app: App) -> Iterator[None]:
     """Make the database unavailable, and write the spool's entry a moment after the reporter was answered."""
-    with database_away(app), _late_in_the_spool(app):
+    with database_unavailable(app), _late_in_the_spool(app):
         yield
 
 
@@ -39,7 +39,7 @@ def in_both(app: App) -> Iterator[None]:
 
 @contextmanager
 def nowhere(app: App) -> Iterator[None]:
-    with database_away(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
+    with database_unavailable(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
         yield
 
 
@@ -74,7 +74,7 @@ def not_sent(seen: str) -> None:
 
 def ends_not_sent(app: App, fault: Fault, phone: Any, *path: str) -> None:
     """Cause the fault at Send only, and check that NOT SENT is shown."""
-    walk(phone, *path)
+    dial_path(phone, *path)
     with fault(app):
         not_sent(phone.type("Send").text)
 

@@ -28,8 +28,8 @@ def closed(schema: Any) -> Any:
     return shut
 
 
-OPEN = Draft202012Validator(SCHEMA, format_checker=FORMATS)
-SHUT = Draft202012Validator(closed(SCHEMA), format_checker=FORMATS)
+OPEN_SCHEMA = Draft202012Validator(SCHEMA, format_checker=FORMATS)
+CLOSED_SCHEMA = Draft202012Validator(closed(SCHEMA), format_checker=FORMATS)
 MESSAGE = Draft202012Validator(
     closed(json.loads((CONTRACTS / "cop-message-1.0.schema.json").read_text(encoding="utf-8"))), format_checker=FORMATS
 )
@@ -39,8 +39,8 @@ def body(answers: Sequence[GivenAnswer], made: ReportMetadata, hotline: str = "v
     """Return the parsed body after checking that it is strict JSON with the right fields in the right order."""
     raw = to_json(build_report(answers, made), hotline)
     found: dict[str, Any] = json.loads(raw.decode(), object_pairs_hook=no_key_twice, parse_constant=refuse)
-    SHUT.validate(found)
-    OPEN.validate(found)
+    CLOSED_SCHEMA.validate(found)
+    OPEN_SCHEMA.validate(found)
     assert list(found) == [name for name in SCHEMA["properties"] if name != "entry" or "entry" in found]
     assert refs_resolve(found)
     assert "msisdn_withheld" not in found["contact"], "only a file that staff made leaves a number out"

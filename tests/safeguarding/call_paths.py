@@ -16,12 +16,12 @@ TO_SEND_SMS = (*TO_SEND[:-1], "It happens on the way home every day", TO_SEND[-1
 IN_DANGER = ("Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me", "No")
 
 
-def walk(phone: Any, *replies: str) -> list[str]:
+def dial_path(phone: Any, *replies: str) -> list[str]:
     """Dial and type these replies; return every screen."""
     return [phone.dial().text, *(phone.type(reply).text for reply in replies)]
 
 
-def thread(phone: Any, *texts: str) -> list[str]:
+def send_texts(phone: Any, *texts: str) -> list[str]:
     """Send these SMS; return the reply to each, "" if none came."""
     replies = []
     for text in texts:

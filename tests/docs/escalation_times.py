@@ -1,4 +1,4 @@
-"""The table of escalation times, and a night for each priority by the tests' clock."""
+"""The table of escalation times, and a timeline for each priority by the tests' clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from reports.escalation import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.docs.timeline import drawn
 from tests.support.databases import with_tables
-from tests.workers.filings import THREE, TWO, Desk
-from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
+from tests.workers.escalation_scenario import (
+    CARDS,
+    CHAIN,
+    LEAD,
+    OFFICER,
+    ON_CALL,
+    SECOND_ON_CALL,
+    EscalationScenario,
+    country_with_cards,
+)
+from tests.workers.sample_store import THREE, TWO, SampleStore
 
 ROWS = (
     ("no receipt: the next hotline gets it too", "fallback"),
@@ -60,18 +69,20 @@ def _said(time: int) -> str:
 def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
     """Return (minute, who is alerted or gets the report) for a report that nobody takes. Hotlines are always open."""
     hour, until, tick = FOLLOWED[priority]
-    desk = Desk.at(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
-    there = (desk.database.now() + 11 * HOUR) % DAY
-    desk.database.offset += (hour * HOUR - there) % DAY
-    desk.file(CHAIN, priority=priority)
-    night = Night(desk, land({name: {**card, "hours": "24h"} for name, card in CARDS.items()}))
-    night.until(until, tick)
-    desk.database.close()
-    return night.happened()
+    store = SampleStore.create(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
+    there = (store.database.now() + 11 * HOUR) % DAY
+    store.database.offset += (hour * HOUR - there) % DAY
+    store.submit(CHAIN, priority=priority)
+    scenario = EscalationScenario(
+        store, country_with_cards({name: {**card, "hours": "24h"} for name, card in CARDS.items()})
+    )
+    scenario.until(until, tick)
+    store.database.close()
+    return scenario.happened()
 
 
 @cache
-def nights() -> dict[str, list[tuple[int, str]]]:
+def timelines() -> dict[str, list[tuple[int, str]]]:
     with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
         return {priority: walked(priority, Path(folder)) for priority in ESCALATION_TIMES}
 
@@ -86,13 +97,13 @@ SHORT = {
 
 
 def picture() -> str:
-    names = {who: SHORT.get(who, "supervisors") for happened in nights().values() for _, who in happened}
-    return drawn(nights(), names, lambda minute: _said(minute * MINUTE))
+    names = {who: SHORT.get(who, "supervisors") for happened in timelines().values() for _, who in happened}
+    return drawn(timelines(), names, lambda minute: _said(minute * MINUTE))
 
 
-def night() -> str:
+def timeline() -> str:
     rows = ["| | after | |", "|---|---|---|"]
-    for priority, happened in nights().items():
+    for priority, happened in timelines().items():
         rows += [f"| {_when(priority, n)} | {after} | {who} |" for n, (after, who) in enumerate(_lines(happened))]
     return "\n".join(rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""The kit's samples and vectors, made by the production code: `python -m tests.kit.made` writes them."""
+"""The kit's samples and vectors, made by the production code: `python -m tests.kit.samples` writes them."""
 
 from __future__ import annotations
 

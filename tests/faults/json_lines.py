@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 
-class Ledger:
+class JsonLinesFile:
     """A ledger open for writing."""
 
     def __init__(self, path: Path) -> None:

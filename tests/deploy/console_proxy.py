@@ -25,7 +25,7 @@ OPEN = "    # include /etc/nginx/tokaut-console.conf;"
 HOTLINE = "vu-pikinini"
 
 
-class DeskProxy(Proxy):
+class ConsoleProxy(Proxy):
     """TLS for the console's name. `port_of_console`: the console's own port."""
 
     name = "desk.localhost"
@@ -64,7 +64,7 @@ class ConsoleInstallation:
         )
         self.plan.folder.inside.mkdir(mode=0o700)
         preparation.prepare_stack(self.plan)
-        self.proxy = DeskProxy(self.folder, self.port)
+        self.proxy = ConsoleProxy(self.folder, self.port)
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     def up(self) -> ConsoleInstallation:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 
-class Provider(ThreadingHTTPServer):
+class AfricasTalkingApi(ThreadingHTTPServer):
     """The API. `sent`: (to, text), in order of arrival. `fail_next`: HTTP statuses of the next answers."""
 
     daemon_threads = True
@@ -24,7 +24,7 @@ class Provider(ThreadingHTTPServer):
         """Return the address of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def start(self) -> Provider:
+    def start(self) -> AfricasTalkingApi:
         """Serve in a thread."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
@@ -41,7 +41,7 @@ class Provider(ThreadingHTTPServer):
 
 
 class _Api(BaseHTTPRequestHandler):
-    server: Provider
+    server: AfricasTalkingApi
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:

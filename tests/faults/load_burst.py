@@ -17,7 +17,7 @@ WITHIN = 60.0  # seconds; more than five is a failure, but the longer limit lets
 
 
 @dataclass
-class Crowd:
+class LoadBurst:
     """Answers to all reporters. `waits`: step and seconds of each answer."""
 
     waits: list[tuple[int, float]] = field(default_factory=list)
@@ -42,23 +42,23 @@ class Crowd:
         )
 
 
-def all_at_once(installation: Installation, phones: list[str]) -> Crowd:
+def all_at_once(installation: Installation, phones: list[str]) -> LoadBurst:
     """Let all phones dial at once, and return what they saw."""
-    crowd = Crowd()
+    burst = LoadBurst()
     began = time.monotonic()
-    uvloop.run(_all(crowd, installation, phones))
-    crowd.lasted = time.monotonic() - began
-    return crowd
+    uvloop.run(_all(burst, installation, phones))
+    burst.lasted = time.monotonic() - began
+    return burst
 
 
-async def _all(crowd: Crowd, installation: Installation, phones: list[str]) -> None:
-    await asyncio.gather(*(_call(crowd, installation, phone) for phone in phones))
+async def _all(burst: LoadBurst, installation: Installation, phones: list[str]) -> None:
+    await asyncio.gather(*(_call(burst, installation, phone) for phone in phones))
 
 
-async def _call(crowd: Crowd, installation: Installation, phone: str) -> None:
+async def _call(burst: LoadBurst, installation: Installation, phone: str) -> None:
     caller = Caller(installation, phone, f"ATUid_{phone}")
     async for answer in caller.walk(("", *TO_SEND, "1"), thinks=0, patience=WITHIN):
-        crowd.waits.append((answer.step, answer.seconds))
-        crowd.statuses[answer.status] += 1
-        crowd.asked_again += answer.is_repeated
-        crowd.sent[phone] = answer.screen
+        burst.waits.append((answer.step, answer.seconds))
+        burst.statuses[answer.status] += 1
+        burst.asked_again += answer.is_repeated
+        burst.sent[phone] = answer.screen

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults.experiment import NoVerdict
-from tests.faults.ledger import Ledger
+from tests.faults.experiment import ExperimentFailed
+from tests.faults.json_lines import JsonLinesFile
 from tests.hosts.installation import InstallationOnHosts
 
 TICK = 0.1
@@ -17,14 +17,14 @@ FINDS_AGAIN = 12.0  # seconds until nginx uses a host again: after a failure it 
 
 
 @dataclass
-class Scene:
+class ExperimentState:
     """`hit`: times when a web host was killed, frozen or cut off, from begin to end: its open requests are lost.
 
     `broken`: promises that were not kept.
     """
 
     installation: InstallationOnHosts
-    ledger: Ledger
+    ledger: JsonLinesFile
     look: Callable[[], None]
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -39,11 +39,11 @@ class Scene:
             time.sleep(TICK)
 
     def until(self, true: Callable[[], bool], otherwise: str, seconds: float = 90) -> float:
-        """Wait for a condition and return the seconds until it was true. Raises NoVerdict if it stays false."""
+        """Wait for a condition and return the seconds until it was true. Raises ExperimentFailed if it stays false."""
         began = time.monotonic()
         while not true():
             if time.monotonic() > began + seconds:
-                raise NoVerdict(f"after {seconds:.0f} s {otherwise}")
+                raise ExperimentFailed(f"after {seconds:.0f} s {otherwise}")
             self.look()
             time.sleep(TICK)
         return time.monotonic() - began

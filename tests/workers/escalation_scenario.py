@@ -16,7 +16,7 @@ from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.reports.sample import VU
-from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -35,13 +35,13 @@ CARDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def land(cards: Mapping[str, Mapping[str, Any]] = CARDS, **changes: Any) -> Country:
+def country_with_cards(cards: Mapping[str, Mapping[str, Any]] = CARDS, **changes: Any) -> Country:
     """Return Vanuatu with these fields in its hotlines' partner cards."""
     hotlines = {name: replace(one, card=replace(one.card, **cards.get(name, {}))) for name, one in VU.hotlines.items()}
     return replace(VU, hotlines=hotlines, **changes)
 
 
-class AtOnce(BackgroundPool):
+class SynchronousPool(BackgroundPool):
     """A pool without threads: it runs each function at once."""
 
     def do(self, what: Callable[[], Any]) -> bool:
@@ -50,46 +50,48 @@ class AtOnce(BackgroundPool):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentNotification:
     minute: int
     who: str
     said: Notification
 
 
-class Night:
+class EscalationScenario:
     """One clock, its reports, and a country with partner cards. `minute`: minutes since the beginning."""
 
-    def __init__(self, desk: Desk, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)):
-        self.desk = desk
-        self.began = desk.database.now()
-        self.dead: set[str] = set()
-        self.told: list[Told] = []
-        self.given: list[tuple[int, str, str]] = []
-        self.worries: list[Alert] = []
-        database = desk.database
+    def __init__(
+        self, store: SampleStore, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)
+    ):
+        self.store = store
+        self.began = store.database.now()
+        self.unreachable: set[str] = set()
+        self.notifications: list[SentNotification] = []
+        self.transfers: list[tuple[int, str, str]] = []
+        self.operator_alerts: list[Alert] = []
+        database = store.database
         self.metrics = metrics = WorkerMetrics(CollectorRegistry())
-        self.notifier = Heard(None, on_call, "live", metrics, night=self)
+        self.notifier = RecordingNotifier(None, on_call, "live", metrics, scenario=self)
         self.senders: dict[str, SmsSender] = {}
-        sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
+        sms_dispatcher = SmsDispatcher(database, KeyRing(store.keys), self.senders, "demo", "here/clock/a", metrics)
         self.escalation = EscalationJob(
             database=database,
-            countries=Countries((country or land(),)),
+            countries=Countries((country or country_with_cards(),)),
             notifier=self.notifier,
-            duty_phone_notifier=DutyPhoneNotifier(database, sms_dispatcher, desk.keys, "demo"),
+            duty_phone_notifier=DutyPhoneNotifier(database, sms_dispatcher, store.keys, "demo"),
             metrics=metrics,
-            alert_operator=self.worries.append,
+            alert_operator=self.operator_alerts.append,
             put=self._put,
-            pools={URGENT: AtOnce(1), STANDARD: AtOnce(1)},
+            pools={URGENT: SynchronousPool(1), STANDARD: SynchronousPool(1)},
         )
 
     @property
     def minute(self) -> int:
-        return (self.desk.database.now() - self.began) // MINUTE
+        return (self.store.database.now() - self.began) // MINUTE
 
     def _put(self, made: Any) -> None:
         for delivery_id, _ in made:
-            row = self.desk.delivery(delivery_id)
-            self.given.append((self.minute, row.hotline, row.why))
+            row = self.store.delivery(delivery_id)
+            self.transfers.append((self.minute, row.hotline, row.why))
 
     def until(self, minute: int, step: int = 1, *, delivers: bool = True) -> None:
         """Run the escalation every `step` minutes. `delivers`: due deliveries succeed."""
@@ -99,34 +101,36 @@ class Night:
             self.escalation.escalate()
             if self.minute >= minute:
                 return
-            self.desk.database.offset += min(step, minute - self.minute) * MINUTE
+            self.store.database.offset += min(step, minute - self.minute) * MINUTE
 
     def deliver(self) -> None:
-        for row in self.desk.deliveries():
-            if row.state == "due" and (leased := outbox.lease(self.desk.database, row.delivery_id, "w/urgent/1")):
+        for row in self.store.deliveries():
+            if row.state == "due" and (leased := outbox.lease(self.store.database, row.delivery_id, "w/urgent/1")):
                 outbox.mark_delivered(
-                    self.desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker"
+                    self.store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker"
                 )
 
     def handle(self, hotline: str, handling: str) -> None:
         d = t.delivery.c
-        with self.desk.database.write() as connection:
+        with self.store.database.write() as connection:
             connection.execute(update(t.delivery).where(d.hotline == hotline).values(handling=handling))
 
     def happened(self) -> list[tuple[int, str]]:
         """Return (minute, contact notified or hotline given the report), in order."""
-        told = [(one.minute, one.who) for one in self.told]
-        return sorted([*told, *((minute, f"→ {hotline}") for minute, hotline, _ in self.given)], key=lambda one: one[0])
+        told = [(one.minute, one.who) for one in self.notifications]
+        return sorted(
+            [*told, *((minute, f"→ {hotline}") for minute, hotline, _ in self.transfers)], key=lambda one: one[0]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard(Notifier):
+class RecordingNotifier(Notifier):
     """A notifier without mail server and provider: it records who would have been notified, and when."""
 
-    night: Night
+    scenario: EscalationScenario
 
     def _notify(self, contact: str, said: Notification) -> bool:
-        if contact in self.night.dead:
+        if contact in self.scenario.unreachable:
             return False
-        self.night.told.append(Told(self.night.minute, contact, said))
+        self.scenario.notifications.append(SentNotification(self.scenario.minute, contact, said))
         return True

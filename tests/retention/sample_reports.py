@@ -22,14 +22,14 @@ TOGETHER = 2_000  # reports in one transaction
 
 
 @dataclass(frozen=True)
-class Leg:
+class Recipient:
     hotline: str = DESK
     state: str = "delivered"
     handling: str = "none"
 
 
 @dataclass(frozen=True)
-class Fate:
+class History:
     """The history of a report. `filed`, `changed`, `closed`, `said`, `answered`: days before `now`; None: never."""
 
     filed: float
@@ -37,7 +37,7 @@ class Fate:
     closed: float | None = None
     said: float | None = None
     answered: float | None = None
-    recipients: tuple[Leg, ...] = (Leg(),)
+    recipients: tuple[Recipient, ...] = (Recipient(),)
     state: str = "delivered"
     mode: str = "live"
     country: str = "VU"
@@ -50,106 +50,117 @@ class Fate:
 
 
 @dataclass
-class Made:
+class SampleReport:
     report_id: str
     facts: Facts
     rows: dict[Table, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def make(fate: Fate, now: int) -> Made:
+def make(history: History, now: int) -> SampleReport:
     """Return the rows of a report. `now`: the moment from which all days count back, in microseconds."""
-    at = now - round(fate.filed * DAY)
+    at = now - round(history.filed * DAY)
     report_id = new_id(at)
-    made = Made(report_id, _facts(fate, now))
-    rows, sealed = made.rows, fate.marker or os.urandom(40)
-    rows[t.report].append(_report(fate, now, report_id))
-    for leg in fate.recipients:
-        body = {"report_id": report_id, "revision": 1, "recipient": leg.hotline, "key_id": "0" * 16}
+    made = SampleReport(report_id, _facts(history, now))
+    rows, sealed = made.rows, history.marker or os.urandom(40)
+    rows[t.report].append(_report(history, now, report_id))
+    for recipient in history.recipients:
+        body = {"report_id": report_id, "revision": 1, "recipient": recipient.hotline, "key_id": "0" * 16}
         rows[t.report_body].append(body | {"wrap": sealed + b"wrap", "head": sealed + b"head", "sealed": sealed * 20})
-        route = {"report_id": report_id, "revision": 1, "hotline": leg.hotline, "role": "primary", "rank": 0}
+        route = {"report_id": report_id, "revision": 1, "hotline": recipient.hotline, "role": "primary", "rank": 0}
         rows[t.route].append(route | {"why": "CATEGORY"})
-        rows[t.delivery].append(_delivery(leg, report_id, at))
-    delivery_id = rows[t.delivery][0]["delivery_id"] if fate.recipients else new_id(at)
+        rows[t.delivery].append(_delivery(recipient, report_id, at))
+    delivery_id = rows[t.delivery][0]["delivery_id"] if history.recipients else new_id(at)
     page = {"sms_id": new_id(at), "delivery_id": delivery_id, "hotline": DESK, "rank": 0, "word": "123456"}
     rows[t.page].append(page | {"created_at": at})
     box = {"report_id": report_id, "lookup": os.urandom(32), "public_key": b"p" * 32}
     rows[t.mailbox].append(box | {"sealed_key": sealed, "created_at": at})
     rows[t.contact].append({"report_id": report_id, "allowed": 1, "changed_at": at})
     rows[t.audit].append({"audit_id": new_id(at), "at": at, "actor": "web", "act": "sent", "object_id": report_id})
-    _words(fate, now, report_id, rows, sealed)
+    _words(history, now, report_id, rows, sealed)
     return made
 
 
-def _facts(fate: Fate, now: int) -> Facts:
+def _facts(history: History, now: int) -> Facts:
     def ago(days: float | None) -> int | None:
         return None if days is None else now - round(days * DAY)
 
-    said, answered, filed = ago(fate.said), ago(fate.answered), ago(fate.filed)
-    happened = [ago(fate.changed) if fate.changed is not None else filed, said, answered]
-    waits = fate.unnumbered or fate.pending or fate.state in ("needs_person", "queued")
-    waits |= fate.said is not None and fate.recording in ("expected", "due", "removing")
-    waits |= any(leg.state in ("due", "refused", "parked") for leg in fate.recipients)
+    said, answered, filed = ago(history.said), ago(history.answered), ago(history.filed)
+    happened = [ago(history.changed) if history.changed is not None else filed, said, answered]
+    waits = history.unnumbered or history.pending or history.state in ("needs_person", "queued")
+    waits |= history.said is not None and history.recording in ("expected", "due", "removing")
+    waits |= any(recipient.state in ("due", "refused", "parked") for recipient in history.recipients)
     return Facts(
-        mode=fate.mode,
-        country=fate.country,
+        mode=history.mode,
+        country=history.country,
         created_at=filed or 0,
         happened_at=max(one for one in happened if one is not None),
         said_at=said or 0,
-        closed_at=ago(fate.closed),
-        given=tuple(leg.hotline for leg in fate.recipients if leg.state == "delivered" and leg.handling != "rejected"),
+        closed_at=ago(history.closed),
+        given=tuple(
+            recipient.hotline
+            for recipient in history.recipients
+            if recipient.state == "delivered" and recipient.handling != "rejected"
+        ),
         waits=waits,
-        held=fate.held is not None and fate.held > 0,
-        erased=fate.erased,
+        held=history.held is not None and history.held > 0,
+        erased=history.erased,
     )
 
 
-def _report(fate: Fate, now: int, report_id: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"report_id": report_id, "origin_key": os.urandom(32), "country": fate.country}
-    row |= {"created_at": now - round(fate.filed * DAY), "priority": "P3", "completeness": "complete", "revision": 1}
-    row |= {"mode": fate.mode, "state": fate.state, "desk": DESK}
-    row |= {"changed_at": None if fate.changed is None else now - round(fate.changed * DAY)}
-    row |= {"delete_asked_at": now if fate.erased else None}
-    return row | {"closed_at": None if fate.closed is None else now - round(fate.closed * DAY)}
+def _report(history: History, now: int, report_id: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"report_id": report_id, "origin_key": os.urandom(32), "country": history.country}
+    row |= {"created_at": now - round(history.filed * DAY), "priority": "P3", "completeness": "complete", "revision": 1}
+    row |= {"mode": history.mode, "state": history.state, "desk": DESK}
+    row |= {"changed_at": None if history.changed is None else now - round(history.changed * DAY)}
+    row |= {"delete_asked_at": now if history.erased else None}
+    return row | {"closed_at": None if history.closed is None else now - round(history.closed * DAY)}
 
 
-def _delivery(leg: Leg, report_id: str, at: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"delivery_id": new_id(at), "report_id": report_id, "hotline": leg.hotline}
+def _delivery(recipient: Recipient, report_id: str, at: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"delivery_id": new_id(at), "report_id": report_id, "hotline": recipient.hotline}
     row |= {"type": "created", "revision": 1, "role": "primary", "why": "CATEGORY", "priority": "P3"}
-    row |= {"state": leg.state, "handling": leg.handling, "attempt": 1, "next_at": at, "created_at": at}
-    there = leg.state == "delivered"
+    row |= {"state": recipient.state, "handling": recipient.handling, "attempt": 1, "next_at": at, "created_at": at}
+    there = recipient.state == "delivered"
     return row | {"delivered_at": at if there else None, "sent_sha256": os.urandom(32) if there else None}
 
 
-def _words(fate: Fate, now: int, report_id: str, rows: dict[Table, list[dict[str, Any]]], sealed: bytes) -> None:
-    if fate.said is not None:
-        at = now - round(fate.said * DAY)
+def _words(history: History, now: int, report_id: str, rows: dict[Table, list[dict[str, Any]]], sealed: bytes) -> None:
+    if history.said is not None:
+        at = now - round(history.said * DAY)
         said: dict[str, Any] = {"message_id": new_id(at), "report_id": report_id, "created_at": at, "wrap": sealed}
-        said |= {"number": None if fate.unnumbered else 1, "key_id": "0" * 16, "sealed": sealed}
-        rows[t.message] += [said | {"recipient": one.hotline} for one in fate.recipients or (Leg(),)]
+        said |= {"number": None if history.unnumbered else 1, "key_id": "0" * 16, "sealed": sealed}
+        rows[t.message] += [said | {"recipient": one.hotline} for one in history.recipients or (Recipient(),)]
         spoken = {"recording_id": said["message_id"], "report_id": report_id}
-        row: dict[str, Any] = {"channel": "twilio_voice", "mode": fate.mode, "state": fate.recording, "attempt": 0}
+        row: dict[str, Any] = {
+            "channel": "twilio_voice",
+            "mode": history.mode,
+            "state": history.recording,
+            "attempt": 0,
+        }
         rows[t.recording].append(spoken | row | {"created_at": at, "next_at": at, "sealed": sealed})
         sound = {"key_id": "0" * 16, "wrap": sealed, "sealed": sealed * 20}
-        rows[t.recording_copy] += [spoken | sound | {"recipient": one.hotline} for one in fate.recipients or (Leg(),)]
-    if fate.answered is not None:
-        at = now - round(fate.answered * DAY)
+        rows[t.recording_copy] += [
+            spoken | sound | {"recipient": one.hotline} for one in history.recipients or (Recipient(),)
+        ]
+    if history.answered is not None:
+        at = now - round(history.answered * DAY)
         rows[t.answer].append(
             {"answer_id": new_id(at), "report_id": report_id, "hotline": DESK, "created_at": at, "sealed": sealed}
         )
-    if fate.pending:
+    if history.pending:
         waiting: dict[str, Any] = {"origin_key": os.urandom(32), "recipient": DESK, "report_id": report_id}
-        waiting |= {"revision": 2, "kind": "update", "created_at": now, "due_at": now, "country": fate.country}
-        waiting |= {"mode": fate.mode, "priority": "P3", "completeness": "complete", "role": "primary", "rank": 0}
+        waiting |= {"revision": 2, "kind": "update", "created_at": now, "due_at": now, "country": history.country}
+        waiting |= {"mode": history.mode, "priority": "P3", "completeness": "complete", "role": "primary", "rank": 0}
         waiting |= {"why": "CATEGORY", "key_id": "0" * 16, "wrap": sealed, "head": sealed, "sealed": sealed}
         rows[t.pending].append(waiting)
-    if fate.held is not None:
+    if history.held is not None:
         held: dict[str, Any] = {"report_id": report_id, "placed_by": "operator:ann", "reason": "court", "reference": ""}
-        rows[t.hold].append(held | {"placed_at": now, "until": now + round(fate.held * DAY)})
+        rows[t.hold].append(held | {"placed_at": now, "until": now + round(history.held * DAY)})
 
 
-def write(database: Database, made: Iterable[Made]) -> None:
+def write(database: Database, made: Iterable[SampleReport]) -> None:
     """Insert all rows, with some thousand reports in each transaction."""
-    waiting: list[Made] = []
+    waiting: list[SampleReport] = []
     for one in made:
         waiting.append(one)
         if len(waiting) == TOGETHER:
@@ -158,7 +169,7 @@ def write(database: Database, made: Iterable[Made]) -> None:
     _write(database, waiting)
 
 
-def _write(database: Database, made: Sequence[Made]) -> None:
+def _write(database: Database, made: Sequence[SampleReport]) -> None:
     tables: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for one in made:
         for table, rows in one.rows.items():
@@ -168,22 +179,22 @@ def _write(database: Database, made: Sequence[Made]) -> None:
             connection.execute(insert(table), rows)
 
 
-def fate(random: Random) -> Fate:
+def random_history(random: Random) -> History:
     """Return a random history, with ages on both sides of every period."""
     filed = random.choice((1, 6.9, 7.1, 30, 89, 92, 200, 366, 399, 402, 500))
     since = [days for days in (0.5, 6.9, 7.1, 29, 89.9, 90.1, 91, 199, 364.9, 365.1, 399, 400.1) if days <= filed]
-    legs = tuple(
-        Leg(hotline, _state(random), random.choice(("none", "accepted", "rejected", "closed")))
+    recipients = tuple(
+        Recipient(hotline, _state(random), random.choice(("none", "accepted", "rejected", "closed")))
         for hotline in random.sample((DESK, CONSOLE, POLICE), random.choice((1, 1, 2, 3)))
     )
     said = random.choice((None, None, random.choice(since)))
-    return Fate(
+    return History(
         filed=filed,
         changed=random.choice((None, random.choice(since))),
         closed=random.choice((None, random.choice(since), random.choice(since))),
         said=said,
         answered=random.choice((None, None, random.choice(since))),
-        recipients=legs,
+        recipients=recipients,
         state=random.choice((*("delivered", "closed", "accepted") * 5, "needs_person")),
         mode=random.choice(("live", "live", "live", "live", "training", "demo")),
         country=random.choice(("VU", "VU", "KE")),

@@ -1,4 +1,4 @@
-"""A hotline on the loopback that responds as told: correctly, slowly, incompletely or falsely. It uses raw sockets."""
+"""An HTTP server on the loopback that responds as told: correctly, slowly, incompletely or falsely. Raw sockets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Taken:
+class ReceivedRequest:
     """One received request."""
 
     head: str
@@ -50,14 +50,14 @@ class Taken:
         return found
 
 
-class LyingHotline:
+class FakeHttpServer:
     """A server that gives its answers in turn and repeats the last.
 
-    `with LyingHotline([Answer(503), Answer()]) as it:`
+    `with FakeHttpServer([Answer(503), Answer()]) as it:`
     """
 
     def __init__(self, answers: Sequence[Answer] = (Answer(),), tls: ssl.SSLContext | None = None) -> None:
-        self.taken: list[Taken] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.refuses = False  # resets each connection at its first byte
         self.release = threading.Event()  # ends slow and silent answers
@@ -69,7 +69,7 @@ class LyingHotline:
         self.host_port = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host_port}/reports"
 
-    def __enter__(self) -> LyingHotline:
+    def __enter__(self) -> FakeHttpServer:
         self._run(self._accept)
         return self
 
@@ -109,21 +109,21 @@ class LyingHotline:
             if self._tls:
                 line = self._tls.wrap_socket(line, server_side=True)
             with line:
-                while (taken := _read(line)) is not None:
-                    self.taken.append(taken)
+                while (request := _read(line)) is not None:
+                    self.requests.append(request)
                     answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
                     for part in answer.parts:
                         line.sendall(part)
                         self.release.wait(0.1)
                     if not answer.parts:
-                        self._give(line, answer, taken)
+                        self._give(line, answer, request)
                     if not answer.keeps:
                         return
 
-    def _give(self, line: socket.socket, answer: Answer, taken: Taken) -> None:
+    def _give(self, line: socket.socket, answer: Answer, request: ReceivedRequest) -> None:
         headers = {"Content-Length": str(len(answer.body))} | dict(answer.headers)
         if answer.echo_id:
-            headers["webhook-id"] = taken.headers["webhook-id"]
+            headers["webhook-id"] = request.headers["webhook-id"]
         head = f"HTTP/1.1 {answer.status} Said\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n"
         if answer.how == "plainly":
             line.sendall(head.encode() + answer.body)
@@ -159,7 +159,7 @@ def _reset(line: socket.socket) -> None:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
 
-def _read(line: socket.socket) -> Taken | None:
+def _read(line: socket.socket) -> ReceivedRequest | None:
     got = b""
     while b"\r\n\r\n" not in got:
         more = line.recv(65536)
@@ -171,4 +171,4 @@ def _read(line: socket.socket) -> Taken | None:
     headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
     while len(body) < int(headers.get("content-length", "0")):
         body += line.recv(65536)
-    return Taken(first, headers, body)
+    return ReceivedRequest(first, headers, body)

@@ -23,7 +23,7 @@ _CODE = re.compile(r"Code (\d{4}) (\d{4})\nPIN (\d{4})")
 
 
 @contextmanager
-def database_away(app: App) -> Iterator[None]:
+def database_unavailable(app: App) -> Iterator[None]:
     """Let every statement fail at once. Afterwards web uses the database again without its pause of half a minute."""
     with (
         patch.object(app.parts.database, "write", side_effect=DatabaseUnavailable("away")),
@@ -34,13 +34,13 @@ def database_away(app: App) -> Iterator[None]:
 
 
 @contextmanager
-def redis_away(app: App) -> Iterator[None]:
+def redis_unavailable(app: App) -> Iterator[None]:
     with patch.object(app.parts.sessions, "_ask", side_effect=store.RedisUnavailable):
         yield
 
 
 @contextmanager
-def not_kept(app: App) -> Iterator[None]:
+def session_not_saved(app: App) -> Iterator[None]:
     """Make Redis unavailable when the session of a turn is saved."""
     with patch.object(app.parts.sessions, "save", side_effect=store.RedisUnavailable):
         yield

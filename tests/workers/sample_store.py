@@ -33,17 +33,17 @@ class Finishable(Protocol):
 
 
 @dataclass
-class Desk:
+class SampleStore:
     """A database, the hotlines' keys, and methods that submit reports."""
 
     database: Database
     keys: Path
     public: Mapping[str, PublicKey] = field(default_factory=dict)
     opened: list[Database] = field(default_factory=list)
-    rooms: list[Finishable] = field(default_factory=list)
+    harnesses: list[Finishable] = field(default_factory=list)
 
     @classmethod
-    def at(cls, database: Database, keys: Path) -> Desk:
+    def create(cls, database: Database, keys: Path) -> SampleStore:
         return cls(database, keys, {name: create_key_pair(keys, name) for name in (ONE, TWO, THREE)})
 
     def sealed(
@@ -77,13 +77,13 @@ class Desk:
             parts=tuple(parts),
         )
 
-    def file(self, recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
+    def submit(self, recipients: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
         """Submit a report as Send does; return the delivery ids in the order of the recipients."""
         submission = self.sealed(recipients, **how)
         return list(web.commit(self.database, submission).deliveries)
 
-    def later(self, **more: float) -> Desk:
-        """Return the same desk with a clock that is ahead by `seconds`, `minutes`, `hours` and `days`."""
+    def later(self, **more: float) -> SampleStore:
+        """Return the same store with a clock that is ahead by `seconds`, `minutes`, `hours` and `days`."""
         seconds = more.get("seconds", 0) + 60 * more.get("minutes", 0) + 3600 * more.get("hours", 0)
         seconds += 86400 * more.get("days", 0)
         address = self.database.engine.url.render_as_string(hide_password=False)

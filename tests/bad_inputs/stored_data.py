@@ -26,7 +26,7 @@ OURS = ("s:", "d:", "l:")  # web's keys in Redis; all others are the queue's
 PROGRAMS = tuple(name for name in PARTS if name not in ("valkey", "hotline"))
 
 
-class Inside:
+class StoredData:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._folder = installation.plan.folder.inside

@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
+from tests.workers.sample_store import ONE, SECOND, THREE, TWO, SampleStore
 from workers.clock.jobs import ClockJobs
 from workers.clock.scheduler import Scheduler
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, HotlineConnector
@@ -21,7 +21,7 @@ from workers.sms.dispatcher import SmsDispatcher
 
 
 @dataclass
-class Time:
+class FakeMonotonicClock:
     """A monotonic clock that tests move."""
 
     now: float = 1000.0
@@ -31,7 +31,7 @@ class Time:
 
 
 @dataclass
-class FakeHurry:
+class FakeJobQueue:
     """A job queue that accepts ids or is unavailable; no worker reads it."""
 
     away: bool = False
@@ -47,18 +47,18 @@ class FakeHurry:
 
 
 @dataclass
-class Takes:
+class AcceptingHotline:
     """A hotline that accepts every delivery."""
 
-    parcels: list[DeliveryRequest] = field(default_factory=list)
+    requests: list[DeliveryRequest] = field(default_factory=list)
 
-    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
-        self.parcels.append(parcel)
+    def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
+        self.requests.append(request)
         return Delivered(200)
 
 
 @dataclass
-class FakeTeller:
+class FakeNotifier:
     ok: bool = True
     alerts: list[Alert] = field(default_factory=list)
 
@@ -67,15 +67,15 @@ class FakeTeller:
         return self.ok
 
 
-class NoLadder:
-    """An escalation that does nothing; it has its own tests. `pages`: how many times it has more work at once."""
+class FakeEscalation:
+    """An escalation that does nothing; it has its own tests. `full_runs`: how many times it has more work at once."""
 
     def __init__(self) -> None:
-        self.looks = self.pages = 0
+        self.runs = self.full_runs = 0
 
     def escalate(self) -> bool:
-        self.looks += 1
-        return self.looks <= self.pages
+        self.runs += 1
+        return self.runs <= self.full_runs
 
     def finish(self) -> None:
         pass
@@ -83,41 +83,41 @@ class NoLadder:
     figures = finish
 
 
-class Room:
+class SchedulerHarness:
     """A scheduler with its jobs; the queue, the hotline and the mail server are fakes."""
 
-    def __init__(self, desk: Desk, holder: str = "here/clock-1/a") -> None:
-        self.desk = desk
-        desk.rooms.append(self)
-        self.time = Time()
-        self.job_queue = FakeHurry()
-        self.hotline = Takes()
-        self.notifier = FakeTeller()
+    def __init__(self, store: SampleStore, holder: str = "here/clock-1/a") -> None:
+        self.store = store
+        store.harnesses.append(self)
+        self.time = FakeMonotonicClock()
+        self.job_queue = FakeJobQueue()
+        self.hotline = AcceptingHotline()
+        self.notifier = FakeNotifier()
         self.metrics = WorkerMetrics(CollectorRegistry())
-        database = desk.database
+        database = store.database
         hotlines: dict[str, HotlineConnector] = {ONE: self.hotline, TWO: self.hotline}
         delivery_runner = DeliveryRunner(
             database=database,
-            keys=KeyRing(desk.keys),
+            keys=KeyRing(store.keys),
             hotlines=hotlines,
             mode="demo",
             holder=holder,
             actor="clock",
             metrics=self.metrics,
         )
-        sms_dispatcher = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry, duty_phone_notifier = self.job_queue, DutyPhoneNotifier(database, sms_dispatcher, desk.keys, "demo")
+        sms_dispatcher = SmsDispatcher(database, KeyRing(store.keys), {}, "demo", holder, self.metrics)
+        job_queue, duty_phone_notifier = self.job_queue, DutyPhoneNotifier(database, sms_dispatcher, store.keys, "demo")
         self.jobs = ClockJobs(
             database=database,
             delivery_runner=delivery_runner,
             duty_phone_notifier=duty_phone_notifier,
-            job_queue=hurry,  # type: ignore[arg-type]  # a fake
+            job_queue=job_queue,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
-            monotonic=Time(),  # never moves: queued deliveries stay with the workers, however slow the machine
+            monotonic=FakeMonotonicClock(),  # never moves, so queued deliveries stay with the workers
         )
         self.known = {ONE, TWO, THREE}  # hotlines of the country files
         self.alert_sender = self._alert_sender()
-        self.escalation = NoLadder()
+        self.escalation = FakeEscalation()
         self.clock = Scheduler(
             database=database,
             jobs=self.jobs,
@@ -136,13 +136,13 @@ class Room:
     def pass_time(self, seconds: float) -> None:
         """Move the monotonic clock and the database's clock together."""
         self.time.now += seconds
-        self.desk.database.offset += int(seconds * SECOND)
+        self.store.database.offset += int(seconds * SECOND)
 
     def _alert_sender(self) -> AlertSender:
         fake: Any = self.notifier
-        return AlertSender(self.desk.database, fake, self.known, self.time)
+        return AlertSender(self.store.database, fake, self.known, self.time)
 
-    def tell(self) -> list[Alert]:
+    def send_alerts(self) -> list[Alert]:
         """Send the alerts that are due, and return them."""
         before = len(self.notifier.alerts)
         self.alert_sender.tell()

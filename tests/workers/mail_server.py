@@ -60,8 +60,8 @@ def tls(folder: Path, name: str = NAME, days: int = 30) -> ssl.SSLContext:
     return made
 
 
-class Mailroom:
-    """A mail server: `with Mailroom(starttls=…) as inbox:`. `smtps`: TLS from the first byte; neither: plain text."""
+class LocalMailServer:
+    """`with LocalMailServer(starttls=…) as inbox:`. `smtps`: TLS from the first byte; neither: plain text."""
 
     def __init__(
         self, *, starttls: ssl.SSLContext | None = None, smtps: ssl.SSLContext | None = None, password: str = ""
@@ -91,40 +91,40 @@ class Mailroom:
         self._controller.stop()
 
 
-class Lying:
+class ScriptedMailServer:
     """A server that sends these bytes to one connection, then is silent. `closes`: it closes the connection instead."""
 
-    def __init__(self, says: bytes = b"", *, closes: bool = False, drips: bool = False) -> None:
-        self._says = says
+    def __init__(self, greeting: bytes = b"", *, closes: bool = False, drips: bool = False) -> None:
+        self._greeting = greeting
         self._closes = closes
         self._drips = drips
         self._over = threading.Event()
-        self._listens = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listens.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Lying:
+    def __enter__(self) -> ScriptedMailServer:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(10)
-        self._listens.close()
+        self._listener.close()
 
     def _serve(self) -> None:
-        self._listens.settimeout(10)
-        line, _ = self._listens.accept()
+        self._listener.settimeout(10)
+        line, _ = self._listener.accept()
         with line:
             if self._drips:
                 self._drip(line)
-            elif self._says:
-                line.sendall(self._says)
+            elif self._greeting:
+                line.sendall(self._greeting)
             if not self._closes:
                 self._over.wait(30)
 
     def _drip(self, line: socket.socket) -> None:
-        for byte in self._says:
+        for byte in self._greeting:
             try:
                 line.sendall(bytes([byte]))
             except OSError:

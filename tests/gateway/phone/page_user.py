@@ -7,7 +7,7 @@ from typing import Any
 LEFT, RIGHT = "ocean", "clay"
 
 
-class Hand:
+class PageUser:
     """A user of one page. `quiet`: the browser's console must stay empty, because the test plants no failure."""
 
     def __init__(self, opened: Any, *, quiet: bool = True) -> None:

@@ -19,7 +19,7 @@ MEGABYTE = 1 << 20
 
 
 @dataclass
-class Tally:
+class FuzzCounts:
     """`memory`: bytes of all web processes, when warm and at the end. `findings`: faults."""
 
     seed: int

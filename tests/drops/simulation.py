@@ -16,8 +16,8 @@ import time_machine
 
 from reports.countries import country
 from reports.statistics.aggregation import LEFT_CELLS, left_share
-from tests.drops.caller import Caller, Clock, Outcome, Way
-from tests.drops.person import meet
+from tests.drops.caller import Caller, Clock, DropConditions, Outcome
+from tests.drops.person import make_person
 from tests.support.app import App
 from tests.support.valkey import Valkey
 
@@ -67,24 +67,27 @@ def figures(outcomes: Sequence[Outcome]) -> Figures:
     )
 
 
-def call_all(redis_url: str, way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
+def call_all(redis_url: str, conditions: DropConditions, seed: int, indices: Sequence[int]) -> list[Outcome]:
     """Make the calls of these reporters. A reporter's calls depend on seed and index, not on the calls before."""
-    with _web(redis_url, words_before=way.words_before) as app, time_machine.travel(BEGAN, tick=False) as traveller:
+    with (
+        _web(redis_url, words_before=conditions.words_before) as app,
+        time_machine.travel(BEGAN, tick=False) as traveller,
+    ):
         clock = Clock(traveller, BEGAN)
         outcomes = []
         for index in indices:
-            caller = Caller(app, meet(seed, index), way, random.Random(f"luck {seed} {index}"), clock)
+            caller = Caller(app, make_person(seed, index), conditions, random.Random(f"luck {seed} {index}"), clock)
             caller.call()
             outcomes.append(caller.outcome())
         assert app.parts.spool.names() == [], "the database was away; these figures would say nothing"
     return outcomes
 
 
-def on_a_street_of_its_own(way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
+def call_all_with_own_valkey(conditions: DropConditions, seed: int, indices: Sequence[int]) -> list[Outcome]:
     """Make the calls with a Valkey of their own."""
     valkey = Valkey().start()
     try:
-        return call_all(valkey.url, way, seed, indices)
+        return call_all(valkey.url, conditions, seed, indices)
     finally:
         valkey.remove()
 
