@@ -19,7 +19,7 @@ DAY = 86400
 HOUR = 3600
 
 
-class FakeWallClock:
+class FakeSystemClock:
     """The wall clock of a host, set by tests."""
 
     def __init__(self, at: float = NOON) -> None:
@@ -33,7 +33,7 @@ class Host:
     def __init__(self, folder: Path, at: float = NOON) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.clock = FakeWallClock(at)
+        self.clock = FakeSystemClock(at)
         self.counted: list[str] = []
         self.keys = self.process()
 
