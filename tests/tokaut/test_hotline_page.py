@@ -47,12 +47,12 @@ def test_a_number_stands_with_its_safe_hours_and_without_them_not_at_all() -> No
         [line(contact=contact)]
     )
     assert "+6785550101" not in hotline_page._article(
-        hotline_page._Story(0.0, {"contact": {**contact, "safe_hours": None}})
+        hotline_page._ReceivedReport(0.0, {"contact": {**contact, "safe_hours": None}})
     )
 
 
 def test_an_age_that_is_not_known_is_not_shown() -> None:
-    assert "unknown" not in hotline_page._article(hotline_page._Story(0.0, {"child": {"age_band": "unknown"}}))
+    assert "unknown" not in hotline_page._article(hotline_page._ReceivedReport(0.0, {"child": {"age_band": "unknown"}}))
 
 
 def test_the_newest_revision_wins_whatever_the_order_of_arrival() -> None:

@@ -41,7 +41,7 @@ NOTHING = "<p class=empty>Nothing has come yet. Send a report on the phone: it i
 
 
 @dataclass(slots=True)
-class _Story:
+class _ReceivedReport:
     """One report: its newest revision, and the messages after it. `at`: Unix time of its first delivery."""
 
     at: float
@@ -76,42 +76,43 @@ def page(lines: Iterable[Mapping[str, Any]], console: str | None, tag: str = "",
 
 def reports(lines: Iterable[Mapping[str, Any]]) -> str:
     """Return the newest 20 reports as HTML, the newest first."""
-    stories = list(_stories(lines).values())[-MOST_REPORTS:]
-    return "".join(_article(story) for story in reversed(stories)) or NOTHING
+    received = list(_by_report(lines).values())[-MOST_REPORTS:]
+    return "".join(_article(report) for report in reversed(received)) or NOTHING
 
 
-def _stories(lines: Iterable[Mapping[str, Any]]) -> dict[str, _Story]:
-    stories: dict[str, _Story] = {}
+def _by_report(lines: Iterable[Mapping[str, Any]]) -> dict[str, _ReceivedReport]:
+    received: dict[str, _ReceivedReport] = {}
     for line in lines:
         body, at = line["body"], float(line["at"])
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(data, dict) or not data.get("report_id"):
             continue  # a request that web could not read; `tokaut demo` prints it
-        story = stories.setdefault(str(data["report_id"]), _Story(at))
-        story.count += 1
+        report = received.setdefault(str(data["report_id"]), _ReceivedReport(at))
+        report.count += 1
         if body.get("type") == "report.message":
-            story.messages.append((at, data))
-        elif data.get("revision", 0) >= story.newest.get("revision", 0):  # an older one may arrive after a newer one
-            story.newest, story.line = data, line
-    return stories
+            report.messages.append((at, data))
+        elif data.get("revision", 0) >= report.newest.get("revision", 0):  # an older one may arrive after a newer one
+            report.newest, report.line = data, line
+    return received
 
 
-def _article(story: _Story) -> str:
-    data, triage = story.newest, _dict(story.newest, "triage")
+def _article(report: _ReceivedReport) -> str:
+    data, triage = report.newest, _dict(report.newest, "triage")
     codes = [*_list(triage, "reasons"), *(code for code in _list(triage, "flags") if code != "NO_CONTACT")]
     category, priority = str(data.get("category", "")), str(triage.get("priority", ""))
     title = escape(CELL_LABELS.get(category, category or "A message"))
     why = " ".join(escape(REASON_LABELS.get(code) or FLAG_LABELS.get(code) or str(code)) for code in codes)
     facts = "".join(f"<dt>{label}<dd>{escape(text)}" for label, text in _facts(data) if text)
     words = "".join(f"<blockquote>{escape(text)}</blockquote>" for text in _words(data))
-    messages = "".join(_message(at, message) for at, message in story.messages)
-    times = "once" if story.count == 1 else f"{story.count} times"
+    messages = "".join(_message(at, message) for at, message in report.messages)
+    times = "once" if report.count == 1 else f"{report.count} times"
+    hotline = escape(_hotline(report.line))
     return (
         f'<article><h2><span class="{escape(priority).lower() or "none"}">{escape(priority)}</span> {title}</h2>'
-        f"<p class=when>{_clock(story.at)} · {escape(_hotline(story.line))} · delivered {times}, signature checked</p>"
+        f"<p class=when>{_clock(report.at)} · {hotline} · delivered {times}, signature checked</p>"
         f"<p class=why>{why}</p><dl>{facts}</dl>{words}{messages}"
         "<details><summary>The JSON that came last</summary>"
-        f"<pre tabindex=0>{_raw(story.line)}</pre></details></article>"
+        f"<pre tabindex=0>{_raw(report.line)}</pre></details></article>"
     )
 
 
