@@ -163,6 +163,7 @@ class SmsOutbox:
                 sealed=sealed_body.sealed,
                 created_at=now,
                 expires_at=now + SMS_LIFETIME,
+                phone_key=self._cipher.mac("reply-order", inbound.channel, to),
             ),
         )
         self._job_queue.put(SEND_SMS_JOB, message_id, "urgent")

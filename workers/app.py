@@ -17,7 +17,8 @@ from flows import catalogues
 from reports.countries import country
 from reports.countries.country import retention_policy
 from reports.countries.hotline import Hotline as Listed
-from reports.countries.opening_hours import duty_officers
+from reports.countries.hotline import PartnerCard
+from reports.countries.opening_hours import duty_officers, hotline_hours
 from reports.crypto import key_files
 from reports.escalation import Priority, max_step_delays
 from reports.store.database_check import check_ready
@@ -113,7 +114,9 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
     )
     worker_sms = WorkerSms(sms_dispatcher)
     duty_phone_notifier = DutyPhoneNotifier(
-        database, sms_dispatcher, common.keys, common.mode, contact_order=_duty_order(countries, database)
+        *(database, sms_dispatcher, common.keys, common.mode),
+        contact_order=_duty_order(countries, database),
+        is_quiet=quiet_hours(countries, database),
     )
     delivery_runner = DeliveryRunner(
         database=database,
@@ -151,12 +154,28 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
 
 def _duty_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
     """Return a function: hotline → its contacts, those on duty now first; none for an unknown hotline."""
-    cards = {
+    cards = _cards(countries)
+    return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
+
+
+def quiet_hours(countries: Iterable[country.Country], database: Database) -> Callable[[str], bool]:
+    """Return a function: hotline → whether nobody there may be notified of P3 and P4 now."""
+    hours = {hotline: hotline_hours(*card) for hotline, card in _cards(countries).items()}
+
+    def is_quiet(hotline: str) -> bool:
+        now = database.now()
+        return hotline in hours and hours[hotline].next_notify_time(now) > now
+
+    return is_quiet
+
+
+def _cards(countries: Iterable[country.Country]) -> dict[str, tuple[PartnerCard, str]]:
+    """Return the partner card of each hotline, and its country's time zone."""
+    return {
         hotline.id: (hotline.card, country_of_hotlines.time_zone)
         for country_of_hotlines in countries
         for hotline in country_of_hotlines.hotlines.values()
     }
-    return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
 
 
 def _no_sms() -> None:

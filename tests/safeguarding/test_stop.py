@@ -51,9 +51,11 @@ def by_text(app: App, words: str = "STOP") -> requests.Response:
     return phone.post()
 
 
-def by_notice(app: App, post_webhook: str = "optout", phone: str = PHONE) -> requests.Response:
+def by_notice(
+    app: App, post_webhook: str = "optout", phone: str = PHONE, reason: str = "UserInBlacklist"
+) -> requests.Response:
     """Post Africa's Talking's notice: it has answered STOP for us, or an SMS of ours failed because of STOP."""
-    form = {"phoneNumber": phone, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
+    form = {"phoneNumber": phone, "senderId": "163", "id": "1", "status": "Failed", "failureReason": reason}
     return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{post_webhook}", data=form)
 
 
@@ -259,9 +261,10 @@ def test_a_notice_about_a_name_is_no_text_for_staff(app: App) -> None:
     assert (app.count(t.pending), app.count(t.optout)) == (0, 0)
 
 
-def test_what_a_delivery_report_says_besides_holds_up_nothing(app: App) -> None:
+@pytest.mark.parametrize(("reason", "status"), [("UserInBlacklist", 503), ("AbsentSubscriber", 200)])
+def test_a_delivery_report_is_asked_for_again_only_for_the_opt_out_in_it(app: App, reason: str, status: int) -> None:
     with database_unavailable(app), spool_full(app):
-        assert by_notice(app, "delivery").status_code == 200
+        assert by_notice(app, "delivery", reason=reason).status_code == status
 
 
 def test_stop_holds_at_once_where_the_conversation_has_to_wait(app: App, reported: str) -> None:

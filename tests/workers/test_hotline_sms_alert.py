@@ -22,10 +22,13 @@ from reports.store.schema import tables as t
 from reports.store.sms import duty_phones, messages
 from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode, load_settings
+from tests.workers.escalation_scenario import country_with_cards
 from tests.workers.sample_store import ONE, SECOND, TWO, WORDS, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
+from tests.workers.test_escalation import at
 from tests.workers.test_escalation_revisions import filed_later
 from tests.workers.test_sms_dispatcher import FakeSmsSender
+from workers.app import quiet_hours
 from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError
 from workers.hotlines.sms_alert import Settings, build
@@ -346,6 +349,37 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
         phone.wait(3)
         phone.duty_phone_notifier.go_on()
     assert phone.told == list(NUMBERS)
+
+
+@pytest.mark.parametrize("status", ["sent", "failed"])
+@pytest.mark.parametrize(("priority", "at_night"), [("P1", 2), ("P2", 2), ("P3", 1), ("P4", 1)])
+def test_at_night_and_while_closed_the_next_number_is_texted_about_urgent_reports_only(
+    phone: Phone, priority: str, at_night: int, status: str
+) -> None:
+    """As all alerts, also where the first text did not arrive."""
+    card = {"duty_officer": NUMBERS, "hours": "daily 09:00-23:00"}
+    phone.duty_phone_notifier.is_quiet = quiet_hours([country_with_cards({ONE: card})], phone.store.database)
+    at(phone.store, 15)
+    [delivery] = phone.store.submit(priority=priority)
+    phone.deliver(delivery)
+    messages.record_delivery_report(phone.store.database, "id-1", status)
+    phone.wait(ANSWER_TIMEOUTS[priority] / SECOND)
+    told = []
+    for hour in (3, 8, 9):
+        at(phone.store, hour)
+        phone.duty_phone_notifier.go_on()
+        told.append(min(2, len(phone.told)))
+    assert told == [at_night, at_night, 2]
+
+
+def test_reports_that_wait_for_the_morning_take_no_place_of_others(phone: Phone) -> None:
+    waiting, urgent = phone.store.submit(priority="P4")[0], phone.store.submit()[0]
+    for delivery in (waiting, urgent):
+        phone.deliver(delivery)
+    phone.wait(ANSWER_TIMEOUTS["P4"] / SECOND)
+    numbers = {ONE: len(NUMBERS)}
+    unanswered = duty_phones.list_unanswered(phone.store.database, ANSWER_TIMEOUTS, numbers, [ONE])
+    assert [one.delivery_id for one in unanswered] == [urgent]
 
 
 def test_those_whose_numbers_were_all_texted_take_no_place_of_others(phone: Phone) -> None:

@@ -57,14 +57,24 @@ class OutgoingSmsHarness:
         self.key = create_key_pair(store.keys, SENDER_KEY)
         self.provider = FakeSmsSender()
 
-    def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: Any) -> str:
+    def put(
+        self,
+        *,
+        mode: str = "demo",
+        lives: float = 600,
+        channel: str = "africastalking",
+        phone_key: bytes | None = None,
+        **body: Any,
+    ) -> str:
         sms_id = str(uuid.uuid4())
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
         box = seal_body(self.key, SealContext(mode, sms_id, 1, SENDER_KEY), b"", json.dumps(words).encode())
         now = self.store.database.now()
         messages.enqueue_outgoing(
             self.store.database,
-            OutgoingSms(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
+            OutgoingSms(
+                *(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)), phone_key
+            ),
         )
         return sms_id
 
@@ -314,6 +324,59 @@ def test_a_slow_provider_pauses_its_own_channel_alone(outgoing: OutgoingSmsHarne
     clock[0] += 30
     own.send(slow[1])
     assert outgoing.row(slow[1]).state == "failed"
+
+
+# The order of replies to one phone
+
+
+def test_a_reply_waits_for_an_older_one_to_the_same_phone(outgoing: OutgoingSmsHarness) -> None:
+    """The older one is retried after 60 s, the newer one was due after 5 s: the phone showed the older screen last."""
+    outgoing.provider.outcome = RetryLater("not_reached")
+    dispatcher = outgoing.sms_dispatcher()
+    first = outgoing.put(text="first", phone_key=CALLER)
+    for wait in (0, 5, 15, 30):  # a minute in which the provider fails
+        outgoing.pass_time(wait)
+        assert dispatcher.send(first)
+    second = outgoing.put(text="second", phone_key=CALLER)
+    outgoing.provider.outcome, outgoing.provider.texts = Accepted("id-1"), []
+    assert not dispatcher.send(second) and outgoing.row(second).attempt == 0
+    for _ in range(14):
+        outgoing.pass_time(5)
+        while due := dispatcher.next_due():
+            dispatcher.send(due)
+    assert [text.words for text in outgoing.provider.texts] == ["first", "second"]
+
+
+def test_a_reply_waits_while_an_older_one_is_under_way(outgoing: OutgoingSmsHarness) -> None:
+    first, second = (outgoing.put(phone_key=CALLER) for _ in range(2))
+    assert messages.lease(outgoing.store.database, first, "a") is not None
+    assert messages.list_due(outgoing.store.database) == [] and not outgoing.sms_dispatcher("b").send(second)
+    outgoing.pass_time(61)  # that worker has died
+    assert messages.list_due_by_channel(outgoing.store.database) == {"africastalking": [first]}
+    assert outgoing.sms_dispatcher("b").send(first) and outgoing.sms_dispatcher("b").send(second)
+
+
+@pytest.mark.parametrize("end", ["sent", "refused", "expired"])
+def test_an_older_reply_that_is_done_delays_none(outgoing: OutgoingSmsHarness, end: str) -> None:
+    first = outgoing.put(phone_key=CALLER, lives=60)
+    if end == "expired":
+        outgoing.pass_time(61)
+    else:
+        outgoing.provider.outcome = Accepted("id-1") if end == "sent" else DoNotRetry("bad_number")
+        outgoing.sms_dispatcher().send(first)
+    second = outgoing.put(phone_key=CALLER)
+    assert messages.list_due(outgoing.store.database) == [second] and outgoing.sms_dispatcher().send(second)
+    messages.expire_old(outgoing.store.database)
+    assert [outgoing.row(one).phone_key for one in (first, second)] == [None, None], "no longer linked to each other"
+
+
+@pytest.mark.parametrize("older", [None, bytes(32)])
+def test_only_an_older_reply_to_the_same_phone_delays_one(outgoing: OutgoingSmsHarness, older: bytes | None) -> None:
+    """Alerts, texts to duty phones and notices have no key, nor has a reply of the release before."""
+    first = outgoing.put(phone_key=older)
+    assert messages.lease(outgoing.store.database, first, "a") is not None
+    for newer in (None, CALLER):
+        assert outgoing.sms_dispatcher("b").send(outgoing.put(phone_key=newer))
 
 
 def test_the_due_sms_of_each_channel_are_listed_however_many_another_has(outgoing: OutgoingSmsHarness) -> None:

@@ -52,7 +52,8 @@ class DutyPhoneNotifier:
     """Texts the duty phones.
 
     `draw`: returns a random number below a million, the word of a text.
-    `contact_order`: hotline → its contacts, those on duty now first.
+    `contact_order`: hotline → its contacts, those on duty now first. `is_quiet`: hotline → whether nobody there may be
+    notified of P3 and P4 now.
     """
 
     database: Database
@@ -61,6 +62,7 @@ class DutyPhoneNotifier:
     mode: Mode
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
     contact_order: Callable[[str], Sequence[str]] = field(default=lambda _: ())
+    is_quiet: Callable[[str], bool] = field(default=lambda _: False)
     registered_phones: dict[str, DutyPhones] = field(default_factory=dict)
 
     def register_phones(self, hotline: str, phones: DutyPhones) -> Notify:
@@ -88,11 +90,12 @@ class DutyPhoneNotifier:
     def go_on(self) -> None:
         """Text the next number if nobody answered in time or a text did not arrive; each number once.
 
-        A number is texted again if it answered an older text, from before the report became more urgent. Raises
-        DatabaseUnavailable.
+        About P3 and P4 the next number is texted in the hours of alerts. A number is texted again if it answered an
+        older text, from before the report became more urgent. Raises DatabaseUnavailable.
         """
         numbers = {hotline: len(phones.numbers) for hotline, phones in self.registered_phones.items()}
-        unanswered = duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers)
+        quiet = [hotline for hotline in numbers if self.is_quiet(hotline)]
+        unanswered = duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers, quiet)
         process_each("on_call", unanswered, self._text, ids=lambda about: {"delivery_id": about.delivery_id})
         superseded = [
             (about, rank)

@@ -65,8 +65,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "outgoing": {
         WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
-        WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id)",
-        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, key_id, wrap); DELETE",
+        WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id, phone_key)",
+        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, phone_key, key_id, wrap); DELETE",
     },
     # A role that reads these words could acknowledge reports, if it also had the phone that sends them.
     "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},

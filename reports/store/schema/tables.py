@@ -212,7 +212,9 @@ outgoing = Table(
     Column("last_class", String(24)),
     Column("provider_id", String(80)),  # the provider's id of the message, for its delivery report
     Column("status", String(12)),  # from the delivery report: sent, delivered, failed, unknown
+    Column("phone_key", LargeBinary(32)),  # keyed hash of channel and number of a reply that waits; NULL: none
     Index("ix_outgoing_due", "state", "next_at"),
+    Index("ix_outgoing_phone_key", "phone_key", "created_at"),
     Index("ix_outgoing_provider_id", "provider_id"),
 )
 

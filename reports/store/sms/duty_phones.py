@@ -73,12 +73,17 @@ def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: s
 
 
 def list_unanswered(
-    database: Database, timeouts: Mapping[str, int], numbers: Mapping[str, int], at_most: int = 100
+    database: Database,
+    timeouts: Mapping[str, int],
+    numbers: Mapping[str, int],
+    quiet: Collection[str] = (),
+    at_most: int = 100,
 ) -> list[PagedDelivery]:
     """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
 
     `timeouts`: priority → microseconds. `numbers`: hotline → how many numbers it has; deliveries of which each was
-    texted are left out. `count` of each is the rank of the next text.
+    texted are left out. `quiet`: hotlines whose deliveries of P3 and P4 are left out. `count` of each is the rank of
+    the next text.
     """
     if not numbers:
         return []
@@ -94,6 +99,7 @@ def list_unanswered(
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)
         .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)), p.rank + 1 < count)
+        .where(or_(d.priority.in_(URGENT), d.hotline.not_in(quiet)))
         .order_by(d.priority, p.created_at)
     )
     with database.read() as connection:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, func, or_, select, update
 
 from reports.escalation import LEASE_TIME
 from reports.store.engine.database import Database
@@ -25,6 +25,10 @@ from runtime.telephony import DeliveryReportStatus
 BATCH_SIZE = 500  # ids in one query
 # The status of an SMS never returns to a lower rank.
 STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}
+
+# Values of an SMS that is not leased, and of one that is done: nothing shows then which SMS went to the same phone.
+UNLEASED: Mapping[str, Any] = {"lease_by": None, "lease_until": None}
+DONE: Mapping[str, Any] = {**UNLEASED, "phone_key": None}
 
 # `last_class` of an SMS for which the provider was not reached, or gave no clear answer.
 NO_CLEAR_ANSWER = ("dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "not_understood")
@@ -41,7 +45,10 @@ class SmsState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingSms:
-    """An SMS to send, sealed to the worker. Times in microseconds."""
+    """An SMS to send, sealed to the worker. Times in microseconds.
+
+    `phone_key`: the keyed hash of channel and number, of a reply to a reporter; None: it waits for no other.
+    """
 
     id: str
     channel: str
@@ -51,6 +58,7 @@ class OutgoingSms:
     sealed: bytes
     created_at: int
     expires_at: int
+    phone_key: bytes | None = None
 
 
 def enqueue_outgoing(database: Database, message: OutgoingSms) -> None:
@@ -163,9 +171,12 @@ class LeasedSms:
 
 
 def _is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
-    """Match SMS that are due, not expired, and not leased."""
-    o = t.outgoing.c
-    return and_(o.state == SmsState.DUE, is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
+    """Match SMS that are due, not expired, not leased, and the oldest of the replies that wait for their phone."""
+    o, older = t.outgoing.c, t.outgoing.alias("older").c
+    may_be_sent = and_(o.state == SmsState.DUE, is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
+    is_before = and_(older.phone_key == o.phone_key, older.created_at < o.created_at)
+    older_waits = exists(older.id).where(is_before, older.state == SmsState.DUE, older.expires_at > now)
+    return and_(may_be_sent, ~older_waits)
 
 
 def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
@@ -206,7 +217,10 @@ def load_state(database: Database, sms_id: str) -> str | None:
 
 
 def lease(database: Database, sms_id: str, holder: str, without: Collection[str] = ()) -> LeasedSms | None:
-    """Lease an SMS; None if it is leased, done, expired, not due yet, or of a channel in `without`."""
+    """Lease an SMS; None if it is leased, done, expired, not due yet, or of a channel in `without`.
+
+    None also for a reply while an older one to the same phone waits: the reporter would answer the wrong screen.
+    """
     o = t.outgoing.c
     now = database.now_sql()
     leasing = update(t.outgoing).where(o.id == sms_id, _is_leasable(now), o.channel.not_in(without))
@@ -218,7 +232,7 @@ def lease(database: Database, sms_id: str, holder: str, without: Collection[str]
 
 def mark_sent(database: Database, leased: LeasedSms, provider_id: str | None, why: str) -> None:
     """Record that the provider has accepted the SMS, even if another worker holds the lease."""
-    values = {"state": "sent", "provider_id": provider_id, "last_class": why, "lease_by": None, "lease_until": None}
+    values = {"state": "sent", "provider_id": provider_id, "last_class": why, **DONE}
     with database.write() as connection:
         connection.execute(update(t.outgoing).where(t.outgoing.c.id == leased.id).values(values))
 
@@ -230,8 +244,9 @@ def mark_failed(database: Database, leased: LeasedSms, why: str, delay: int | No
     """
     o = t.outgoing.c
     is_own_lease = and_(o.id == leased.id, o.state == SmsState.DUE, o.lease_by == holder, o.attempt == leased.attempt)
-    outcome = {"state": "failed"} if delay is None else {"next_at": database.now_sql() + delay}
-    values = {"last_class": why, "lease_by": None, "lease_until": None} | outcome
+    failed = {"state": "failed", **DONE}
+    values = failed if delay is None else {"next_at": database.now_sql() + delay, **UNLEASED}
+    values |= {"last_class": why}
     with database.write() as connection:
         return bool(connection.execute(update(t.outgoing).where(is_own_lease).values(values)).rowcount)
 
@@ -249,7 +264,7 @@ def expire_old(database: Database) -> ExpiredTexts:
     now = database.now_sql()
     is_expired = and_(o.state == SmsState.DUE, o.expires_at <= now, _is_free(now))
     with database.write() as connection:
-        values = {"state": "expired", "lease_by": None, "lease_until": None}
+        values = {"state": "expired", **DONE}
         expiring = update(t.outgoing).where(is_expired).values(values).returning(o.id)
         expired = connection.execute(expiring).scalars().all()
         by_ussd = 0
