@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from reports.store import outbox, pending_submissions, submissions
+from reports.store import circuit_breakers, outbox, pending_submissions, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
 from reports.store.schema import tables as t
@@ -239,3 +239,15 @@ def deliver(store: SampleStore, delivery_id: str) -> None:
     leased = outbox.lease(store.database, delivery_id, "here/urgent/1")
     assert leased is not None
     assert outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+
+
+@pytest.mark.parametrize(("first", "is_probe"), [("P1", False), ("P2", True)])
+def test_after_a_pause_one_delivery_probes_the_hotline_and_p1_is_no_probe(
+    store: SampleStore, first: str, is_probe: bool
+) -> None:
+    for _ in range(circuit_breakers.FAILURE_THRESHOLD):
+        fail(store)
+    later = store.later(seconds=31)
+    [begins], [waits] = later.submit(priority=first), later.submit(priority="P2")
+    assert outbox.lease(later.database, begins, "here/urgent/1") is not None
+    assert (outbox.lease(later.database, waits, "here/urgent/1") is None) == is_probe
