@@ -230,13 +230,13 @@ def table_layout(
     }
 
 
-def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
+def outcome_cells(outcome: ReportOutcome) -> Iterator[tuple[str, str]]:
     """Yield (table, cell) for one report: how long each stage took, how it was closed, whether it was read in time."""
     for name, steps in TIME_STEPS.items():
-        yield name, _step(getattr(one, name), steps)
-    yield "outcome", one.outcome or NO_OUTCOME
-    in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
-    yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
+        yield name, _step(getattr(outcome, name), steps)
+    yield "outcome", outcome.outcome or NO_OUTCOME
+    in_time = outcome.read is not None and outcome.read <= ACKNOWLEDGE_WITHIN[outcome.priority]
+    yield "answered", f"{outcome.priority} {'in time' if in_time else 'late'}"
 
 
 def child_cells(recorded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

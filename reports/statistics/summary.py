@@ -32,17 +32,17 @@ TOPICS = dict(
 )
 
 
-def headline(of: QuarterFigures) -> str:
+def headline(quarter: QuarterFigures) -> str:
     """Return a sentence about the quarter, from those of its figures that are shown."""
-    if of.total is None:
+    if quarter.total is None:
         return "Fewer than 5 reports."
-    parts = [f"{of.total:,} reports", *_about(of, of.total), *_opened(of, of.total)]
+    parts = [f"{quarter.total:,} reports", *_about(quarter, quarter.total), *_opened(quarter, quarter.total)]
     return "; ".join(parts) + "."
 
 
-def _about(of: QuarterFigures, total: int) -> Iterator[str]:
+def _about(quarter: QuarterFigures, total: int) -> Iterator[str]:
     """Yield the most frequent category, if no category that is not shown could be as frequent."""
-    numbers = sheet.numbers if (sheet := of.sheet("category")) else {}
+    numbers = sheet.numbers if (sheet := quarter.sheet("category")) else {}
     shown = {cell: number for cell, number in numbers.items() if number is not None}
     hidden = total - sum(shown.values())
     topic = max(shown, key=lambda cell: shown[cell], default="")
@@ -50,8 +50,8 @@ def _about(of: QuarterFigures, total: int) -> Iterator[str]:
         yield f"{_fraction(shown[topic], total)} about {TOPICS[topic]}"
 
 
-def _opened(of: QuarterFigures, total: int) -> Iterator[str]:
-    shares = sheet.shares if (sheet := of.sheet("answered")) else ()
+def _opened(quarter: QuarterFigures, total: int) -> Iterator[str]:
+    shares = sheet.shares if (sheet := quarter.sheet("answered")) else ()
     parts = [part for _, part, _ in shares if part is not None]
     if len(parts) == len(shares) and parts:
         yield f"{_fraction(sum(parts), total)} opened within the target time"
@@ -95,8 +95,10 @@ def _year(year: str, parts: Sequence[QuarterFigures]) -> QuarterFigures:
     return replace(parts[0], name=year, total=_add(totals), sheets=shown)
 
 
-def _sum(first: QuarterTable, of: Sequence[QuarterTable], year: str) -> QuarterTable:
-    rows = tuple((label, _add([one.rows[index][1] for one in of])) for index, (label, _) in enumerate(first.rows))
+def _sum(first: QuarterTable, tables: Sequence[QuarterTable], year: str) -> QuarterTable:
+    rows = tuple(
+        (label, _add([table.rows[index][1] for table in tables])) for index, (label, _) in enumerate(first.rows)
+    )
     return replace(first, quarter=year, rows=rows)
 
 

@@ -90,23 +90,23 @@ class WatchRow:
     is_due_soon: bool
 
 
-def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
+def watch_row(report: UnacknowledgedReport, now: int) -> WatchRow:
     """Return the row of one report. `now` is Unix time in microseconds."""
-    left = None if one.acknowledge_by is None else one.acknowledge_by - now
+    left = None if report.acknowledge_by is None else report.acknowledge_by - now
     following = (
-        f"{STEP_LABELS[one.step].format(hotlines=_reminded(one))} {_due_text(one.next_step_at - now)}"
-        if one.step and one.next_step_at is not None
+        f"{STEP_LABELS[report.step].format(hotlines=_reminded(report))} {_due_text(report.next_step_at - now)}"
+        if report.step and report.next_step_at is not None
         else "-"
     )
     return WatchRow(
-        one.priority,
-        one.report_id + ("" if one.complete else " INCOMPLETE"),
-        duration_text(now - one.since),
-        ", ".join(_delivery_text(sending) for sending in one.sendings) or "nobody",
+        report.priority,
+        report.report_id + ("" if report.complete else " INCOMPLETE"),
+        duration_text(now - report.since),
+        ", ".join(_delivery_text(sending) for sending in report.sendings) or "nobody",
         "-" if left is None else (f"{duration_text(left)} left" if left > 0 else f"{duration_text(-left)} over"),
         following,
         left is not None and left <= 0,
-        left is not None and 0 < left <= ESCALATION_TIMES[one.priority].acknowledged // 4,
+        left is not None and 0 < left <= ESCALATION_TIMES[report.priority].acknowledged // 4,
     )
 
 

@@ -287,6 +287,8 @@ def _variable_facts(channel: ChannelKind, hotlines: int) -> dict[str, Sequence[s
     return {"send_to": send_to, "words_before_send": YES_NO if channel == "ussd" else ("no",)}
 
 
-def for_reviewers(of: PhoneProfile) -> PhoneProfile:
+def for_reviewers(profile: PhoneProfile) -> PhoneProfile:
     """Return the profile with a placeholder for messages from staff, which are private."""
-    return replace(of, context=replace(of.context, fields={**of.context.fields, "message": "(words of staff)"}))
+    return replace(
+        profile, context=replace(profile.context, fields={**profile.context.fields, "message": "(words of staff)"})
+    )
