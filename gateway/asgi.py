@@ -64,9 +64,9 @@ class Application:
         if isinstance(authorized, HttpResponse):
             return authorized
         length = authorized.head.header("content-length")
-        if length and int(length) > authorized.most_bytes:
+        if length and int(length) > authorized.max_bytes:
             return self._webhooks.too_large()
-        body = await _read(receive, authorized.most_bytes)
+        body = await _read(receive, authorized.max_bytes)
         return self._webhooks.too_large() if body is None else await self._webhooks.answer(authorized, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -153,10 +153,10 @@ def _who(logged_act: LoggedAct) -> str:
 def _sentence(logged_act: LoggedAct, names: Mapping[str, str], catalogue: Catalogue) -> tuple[str, str]:
     """Return the sentence of an act, and its language if that is not the page's."""
     template = presenter.sentence(logged_act.act)
-    fields = {"who": catalogue.say(_who(logged_act)), "about": presenter.subject(logged_act, names)}
+    fields = {"who": catalogue.translate(_who(logged_act)), "about": presenter.subject(logged_act, names)}
     if template == presenter.OTHER_ACT:
         return fill_placeholders(template, fields | {"act": presenter.act_words(logged_act.act)}), "en"
-    return fill_placeholders(catalogue.say(template), fields), ""
+    return fill_placeholders(catalogue.translate(template), fields), ""
 
 
 def _csv_row(me: StaffRequest, logged_act: LoggedAct, names: Mapping[str, str]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class CountryContext:
         cls, country: Country, language: Catalogue = ENGLISH_CATALOGUE, languages: Sequence[Catalogue] = ()
     ) -> CountryContext:
         """Build the context of a country in one language. `languages`: all that the country offers."""
-        fields = country.fields(language.say)
+        fields = country.fields(language.translate)
         facts = {
             "helpline_texts": _yes(bool(fields["helpline_sms"])),
             "languages": "several" if len(languages) > 1 else "one",
@@ -95,7 +95,7 @@ def new_layout_cache(
         facts,
         country_context.fields,
         country_context.lists,
-        country_context.language.say,
+        country_context.language.translate,
         english=country_context.english,
         keywords=country_context.language.keywords,
     )
@@ -117,8 +117,8 @@ class RenderContext(Struct, frozen=True):
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
     recordings: bool = False  # the country file lets callers speak their words, and the channel can record
-    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields of this session: code, PIN
-    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
+    session_fields: Mapping[str, str] = field(default_factory=dict)  # such as code and PIN
+    session_facts: Mapping[str, str] = field(default_factory=dict)  # such as the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
     counted_messages: int = 0  # how many of them there were when the reporter read how many there are
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
@@ -146,7 +146,7 @@ class RenderContext(Struct, frozen=True):
         values = state.values
         country_context = self._context_of(values)
         cache = self.layout_caches.get(country_context.language.tag)
-        if cache is None or routed or self.late_facts or self.late_fields or "help_place" in values:
+        if cache is None or routed or self.session_facts or self.session_fields or "help_place" in values:
             return self._new_context(state, country_context, routed=routed)
         place = values.get("place") or ""
         key = (
@@ -169,10 +169,10 @@ class RenderContext(Struct, frozen=True):
             "words_before_send": _yes(self.words_before_send),
             "recordings": _yes(self.recordings),
             "drill": _yes(self.drill),
-            **self.late_facts,
+            **self.session_facts,
         }
-        fields = {**country_context.fields, **self.late_fields}
-        if "report_state" in self.late_facts:
+        fields = {**country_context.fields, **self.session_fields}
+        if "report_state" in self.session_facts:
             facts |= self._message_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if "help_place" in values:
@@ -195,7 +195,7 @@ class RenderContext(Struct, frozen=True):
             facts,
             fields,
             lists,
-            country_context.language.say,
+            country_context.language.translate,
             self.layout_caches.get(country_context.language.tag),
             country_context.english,
             country_context.language.keywords,
@@ -321,7 +321,7 @@ class TurnRequest(Struct, frozen=True):
     spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
     more: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
-    is_crowded: bool = False  # the process is overloaded: optional screens are refused
+    is_overloaded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
     def kind(self) -> ChannelKind:

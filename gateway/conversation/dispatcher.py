@@ -43,7 +43,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
-LONGEST_DELAY = 7 * DAY_SECONDS
+MAX_DELAY = 7 * DAY_SECONDS
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -348,7 +348,7 @@ class Dispatcher:
         now = int(time.time())
         return TurnRequest(
             *(inbound, sender, country, render_context, limit, channel.is_simulator, now, _written_at(inbound, now)),
-            is_crowded=self._blocking.is_crowded,
+            is_overloaded=self._blocking.is_overloaded,
         )
 
     def render_context(
@@ -435,7 +435,7 @@ def _written_at(inbound: Inbound, came_at: int) -> int:
     A provider's clock counts only if it is long ago by it; longer than any network keeps an SMS, that clock is wrong.
     """
     sent_at = inbound.sent_at
-    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= LONGEST_DELAY:
+    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= MAX_DELAY:
         return sent_at
     return came_at
 

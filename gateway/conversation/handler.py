@@ -33,7 +33,7 @@ from gateway.sessions.record import (
 from gateway.sessions.store import (
     BLIND_SECONDS,
     DRAFT_SECONDS,
-    LEAST_SECONDS,
+    MIN_SECONDS,
     NOTHING,
     SENT_SECONDS,
     SMS_SECONDS,
@@ -259,7 +259,7 @@ class ConversationHandler:
         """
         if (
             record
-            and request.is_crowded
+            and request.is_overloaded
             and load_shedding.can_wait(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
@@ -271,7 +271,7 @@ class ConversationHandler:
         A refused turn is not saved.
         """
         if (
-            read_count >= load_shedding.MOST_READ
+            read_count >= load_shedding.MAX_SCREENS_READ
             and load_shedding.is_to_read(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
@@ -476,9 +476,9 @@ def seconds_of(request: TurnRequest, record: Record) -> int:
     for as long as that may take besides.
     """
     if request.kind == "sms":
-        return min(max(record.at + SMS_SECONDS - request.now, LEAST_SECONDS), SMS_SECONDS)
+        return min(max(record.at + SMS_SECONDS - request.now, MIN_SECONDS), SMS_SECONDS)
     is_after_send = _is_sent(record) or record.state.screen.startswith("my.")
-    seconds = SENT_SECONDS + record.answer.most_seconds if is_after_send else USSD_SECONDS
+    seconds = SENT_SECONDS + record.answer.max_seconds if is_after_send else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if request.inbound.blind else seconds
 
 

@@ -177,10 +177,10 @@ class Vocabulary:
             }
             further = context.language.keywords.items()
             own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE, YES)}
-            refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
+            refusals |= {_stripped(context.language.translate(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
             yeses |= {without_marks(word) for word, keyword in further if keyword == YES}
-            noes.add(without_marks(_stripped(context.language.say(NO))))
+            noes.add(without_marks(_stripped(context.language.translate(NO))))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}

@@ -15,7 +15,7 @@ from gateway.sessions.record import Record
 from gateway.submission.builder import NotStored, UnparsedStore
 from reports.facts import Completeness
 
-MOST_CHARACTERS = 300_000  # more than the longest possible text: a single text always fits
+MAX_CHARACTERS = 300_000  # more than the longest possible text: a single text always fits
 MARK = "[More words of this conversation were filed apart]"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
@@ -29,7 +29,7 @@ class Overflow:
 
     def is_heavy(self, state: FlowState) -> bool:
         """Return whether a session carries too many words."""
-        return _size(state) > MOST_CHARACTERS
+        return _size(state) > MAX_CHARACTERS
 
     def store_excess(self, request: TurnRequest, record: Record) -> Record:
         """Store the excess words separately and return the record without them.
@@ -67,7 +67,7 @@ def _split_excess(state: FlowState) -> tuple[list[str], FlowState]:
     """
     kept_indexes = state.in_force
     reduced_state = _without(state, kept_indexes)
-    if _size(reduced_state) > MOST_CHARACTERS:
+    if _size(reduced_state) > MAX_CHARACTERS:
         kept_indexes = frozenset({len(state.answers) - 1})
         reduced_state = _without(state, kept_indexes)
     excess_texts = [

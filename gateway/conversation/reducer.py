@@ -444,8 +444,8 @@ class Reducer:
         is_typed = self.book.screen(record.state.screen).typed is not None and not overlay_of(self.book, record.state)
         reply = Reply(rendered.text, rendered.expects_reply)
         if record.recording:
-            most_seconds = request.country.voice.recording_seconds
-            reply = replace(reply, recording=record.recording, most_seconds=most_seconds)
+            max_seconds = request.country.voice.recording_seconds
+            reply = replace(reply, recording=record.recording, max_seconds=max_seconds)
         return _in_language(request, record.state, reply, is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
@@ -453,10 +453,10 @@ class Reducer:
         render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
-            render_context = render_context.with_values(late_fields={"code": format_code(code), "pin": pin})
+            render_context = render_context.with_values(session_fields={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
             render_context = render_context.with_values(
-                late_facts={**render_context.late_facts, "report_code": _code_status(report, request.now)}
+                session_facts={**render_context.session_facts, "report_code": _code_status(report, request.now)}
             )
         return (
             await self._run_blocking(self._mailbox.render_context, render_context, record)

@@ -23,8 +23,8 @@ from gateway.conversation.mailbox import WRITTEN, is_open
 from gateway.conversation.reducer import HOME, Reducer, StepResult
 from gateway.messaging.model import CarrierWord, Inbound, Reply
 from gateway.sessions.record import (
-    MOST_IN_DANGER,
-    MOST_REPLIES,
+    MAX_IN_DANGER,
+    MAX_REPLIES,
     Draft,
     LastTurn,
     Record,
@@ -360,7 +360,7 @@ class SmsConversation:
         if keyword not in labels:
             return None
         render_context = request.render_context.with_values(
-            late_fields={**request.render_context.late_fields, "meant": labels[keyword]}
+            session_fields={**request.render_context.session_fields, "meant": labels[keyword]}
         )
         question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
@@ -469,9 +469,9 @@ class SmsConversation:
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
         danger_now = result.record.state.values.get("danger") == "now"
-        max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
+        max_replies = MAX_IN_DANGER if danger_now else MAX_REPLIES
         loop = _loop_of(request, record_before)
-        may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
+        may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, max_replies=max_replies)
         may_reply = may_reply or _begins_with_words(record_before, result.record)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
         return replace(result, record=record)

@@ -21,19 +21,19 @@ from gateway.sessions.phone_history import SentReport
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from reports.narrative import defang
 
-MOST_REPLIES = 5  # replies in a row to one sender without an accepted answer
+MAX_REPLIES = 5  # replies in a row to one sender without an accepted answer
 # Likewise after danger = now: no machine gives that answer, and a child may text words in place of numbers.
-MOST_IN_DANGER = 20
+MAX_IN_DANGER = 20
 SILENCE = 60 * 60  # seconds without replies after too many in a row
 FORGOTTEN = 30 * 60  # seconds of pause after which count and silence end; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
-MOST = 100  # attachments of one session; more are counted as a hundred
+MAX_MEDIA = 100  # attachments of one session; more are counted as a hundred
 
 Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
 
-MOST_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
-MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
+MAX_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
+MAX_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
 
 
 # Prevent an SMS loop with a machine that answers every message. Pure.
@@ -49,7 +49,7 @@ class ReplyLoop(Struct, frozen=True, array_like=True):
     silent_until: int = 0
 
 
-def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
+def reply_to(loop: ReplyLoop, *, freed: bool, now: int, max_replies: int = MAX_REPLIES) -> tuple[bool, ReplyLoop]:
     """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
 
     Without this rule another machine's "we are closed" would be answered for ever.
@@ -59,7 +59,7 @@ def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES
     if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENCE: our clock was set back
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
-    return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
+    return True, ReplyLoop(replies, now + SILENCE if replies >= max_replies else 0)
 
 
 def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
@@ -83,7 +83,7 @@ def is_silenced(loop: ReplyLoop, now: int) -> bool:
 
 def add_media(media: Media, received: Iterable[tuple[str, str]]) -> Media:
     """Return the attachments with new ones. `received`: content type and address of each, as the provider sent them."""
-    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MOST]
+    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MAX_MEDIA]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int, inter
 def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
     """Return the record with the answers and words of an earlier draft before its own.
 
-    It holds all words, and the last `MOST_CHOICES` choices. None if the flows have changed since.
+    It holds all words, and the last `MAX_CHOICES` choices. None if the flows have changed since.
 
     The report keeps this session's own origin key and secret: replayed without Redis, and so without the draft, it
     finds the same report and shows the same code.
@@ -209,12 +209,12 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
         return None
     earlier_answers = draft_state.answers
     choice_indexes = [index for index, answer in enumerate(earlier_answers) if not answer.typed]
-    dropped_indexes = set(choice_indexes[:-MOST_CHOICES])
+    dropped_indexes = set(choice_indexes[:-MAX_CHOICES])
     kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
     state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
     report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
     report = replace(report, own_revision=0, own_send=False)
-    media = (draft.media + record.media)[:MOST]
+    media = (draft.media + record.media)[:MAX_MEDIA]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 
 
@@ -226,11 +226,11 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return None
     other_drafts = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
-        return [_sent_draft(report, record.at), *other_drafts][:MOST_DRAFTS]
+        return [_sent_draft(report, record.at), *other_drafts][:MAX_DRAFTS]
     if report.is_submitted:  # answers after Send belong to this call alone
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
-    return [draft, *other_drafts][:MOST_DRAFTS]
+    return [draft, *other_drafts][:MAX_DRAFTS]
 
 
 def drafts_after_stop(drafts: Sequence[Draft], gone_on_at: float = math.inf) -> list[Draft]:
@@ -283,7 +283,7 @@ def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.save`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
-    spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
+    spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.max_seconds)
     return _written(
         _StoredRecord(
             *(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken),
@@ -313,14 +313,14 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.earlier,
     )
     text, expects_reply = stored.answer
-    recording, most_seconds = stored.answer_recording
+    recording, max_seconds = stored.answer_recording
     answer = Reply(
         text,
         expects_reply,
         language=stored.answer_language,
         is_typed=stored.answer_is_typed,
         recording=recording,
-        most_seconds=most_seconds,
+        max_seconds=max_seconds,
     )
     record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
     return replace(

@@ -186,7 +186,7 @@ def _languages(country: Country, reviewed: Sequence[str], drafts: Sequence[str])
 
 
 def _numbers(country: Country) -> ReadinessItem:
-    numbers: list[tuple[str, SourcedEntry]] = [(entry.say(), entry) for entry in country.emergency]
+    numbers: list[tuple[str, SourcedEntry]] = [(entry.display_text(), entry) for entry in country.emergency]
     numbers += [(f"{entry.name} {entry.show.phone}", entry) for entry in country.hotlines.values() if entry.show.phone]
     numbers += [(f"{entry.name} {entry.phone}", entry) for entry in country.services if entry.phone and not entry.demo]
     dialled = [name for name, entry in numbers if entry.verified()]

@@ -25,7 +25,7 @@ SETTLED_AFTER = 14 * DAY
 
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
-LONGEST_CODE = 32
+MAX_CODE_CHARS = 32
 NOT_KNOWN = "not_known"  # staff recorded no fact of the child when they closed the report
 TOTAL = ("total", "reports")
 
@@ -153,25 +153,25 @@ def _parts(quarter: str) -> tuple[int, int]:
     return int(year), int(number)
 
 
-def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountBatch | None:
+def next_batch(stored_at: Sequence[int], now: int, min_count: int = MIN_COUNT) -> CountBatch | None:
     """Choose the reports to count now; None: there is nothing to do now.
 
-    `filed`: when each report that is not counted yet was first stored, in order. `least`: the fewest to count at once.
+    `stored_at`: when each report that is not counted yet was first stored, in order. `min_count`: to count at once.
 
     Cells grow by five reports or more at a time, never by one: otherwise somebody with yesterday's and today's database
     could match each report with the cells that it was added to. So the newest reports wait until more have come, or
     until the quarter is over. Fewer than five in a whole quarter are never counted; they could not be shown either.
     """
-    if not filed:
+    if not stored_at:
         return None
-    quarter_end_at = quarter_end(quarter_of(filed[0]))
-    count = sum(filed_at < quarter_end_at for filed_at in filed)
+    quarter_end_at = quarter_end(quarter_of(stored_at[0]))
+    count = sum(filed_at < quarter_end_at for filed_at in stored_at)
     if now >= quarter_end_at:
-        return CountBatch(count if count >= least else 0, quarter_end_at - 1)
-    countable = count - least if least > 1 else count
-    while 0 < countable < count and filed[countable] == filed[countable - 1]:
+        return CountBatch(count if count >= min_count else 0, quarter_end_at - 1)
+    countable = count - min_count if min_count > 1 else count
+    while 0 < countable < count and stored_at[countable] == stored_at[countable - 1]:
         countable += 1
-    return CountBatch(countable, filed[countable - 1]) if countable >= least else None
+    return CountBatch(countable, stored_at[countable - 1]) if countable >= min_count else None
 
 
 def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
@@ -187,7 +187,7 @@ def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Itera
 
 def _code(value: object) -> str:
     """Return a code of a head; "" for a value that is none, which no column could hold."""
-    return value if isinstance(value, str) and len(value) <= LONGEST_CODE and value.isprintable() else ""
+    return value if isinstance(value, str) and len(value) <= MAX_CODE_CHARS and value.isprintable() else ""
 
 
 def _place(place: object, country: Country) -> str:

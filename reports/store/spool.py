@@ -175,13 +175,13 @@ class Spool:
         self,
         folder: Path,
         cipher: RecordCipher,
-        most_entries: int = MAX_ENTRIES,
+        max_entries: int = MAX_ENTRIES,
         copies: EntryCopies | None = None,
     ) -> None:
         self.folder = folder
         self._copies = copies
         self._cipher = cipher
-        self._max_entries = most_entries
+        self._max_entries = max_entries
         self._io_pool = DeadlinePool(MAX_THREADS)
         self._listing = _Listing(float("-inf"), [], 0)
         self._first_seen: dict[str, float] = {}  # monotonic seconds

@@ -13,8 +13,8 @@ from flows.model import Answer, FlowState, UnpromptedText
 from gateway.messaging.model import Reply
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import (
-    MOST_CHOICES,
-    MOST_DRAFTS,
+    MAX_CHOICES,
+    MAX_DRAFTS,
     Draft,
     LastTurn,
     Record,
@@ -162,7 +162,7 @@ def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None
 def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
     drafts = [draft(name, 1) for name in "abcd"]
     assert drafts_after(drafts, record("c")) == [draft("c", 2), draft("a", 1), draft("b", 1)]
-    assert len(drafts_after(drafts, record("e")) or ()) == MOST_DRAFTS
+    assert len(drafts_after(drafts, record("e")) or ()) == MAX_DRAFTS
 
 
 def test_what_was_sent_leaves_no_draft_and_a_walk_without_a_report_none() -> None:
@@ -183,5 +183,5 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
         assert carries
         state = carries.state
     assert sum(answer.typed for answer in state.answers) == 50
-    assert sum(not answer.typed for answer in state.answers) == MOST_CHOICES + 2
+    assert sum(not answer.typed for answer in state.answers) == MAX_CHOICES + 2
     assert state.values == STATE.values

@@ -99,8 +99,8 @@ def test_reporters_share_a_context_unless_their_session_adds_to_it() -> None:
     assert context_of({"danger": "now", "category": "self_harm"}) is plain
     assert context_of({"place": "nowhere"}) is plain
     assert context_of({}, contactable=False).facts["contactable"] == "no"
-    assert context_of({}, late_fields={"code": "1234 5678"}).fields["code"] == "1234 5678"
-    assert context_of({}, late_facts={"report_code": "new"}).facts["report_code"] == "new"
+    assert context_of({}, session_fields={"code": "1234 5678"}).fields["code"] == "1234 5678"
+    assert context_of({}, session_facts={"report_code": "new"}).facts["report_code"] == "new"
     assert context_of({"help_place": of.places[0].code}) is not plain
     for group, places in ground.inside.items():
         assert context_of({"place": group}).lists["places_in_group"] == places

@@ -162,7 +162,7 @@ def told(room: Room, after: int = 0) -> list[Alert]:
     """Return the alerts that one scheduler sends `after` so many seconds."""
     room.time.now += after
     before = len(room.notifier.alerts)
-    room.alert_sender.tell()
+    room.alert_sender.send_due()
     room.alert_sender.finish()
     room.alert_sender._pool = BackgroundPool(1)  # a finished pool accepts no more functions
     return room.notifier.alerts[before:]

@@ -339,7 +339,7 @@ def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(box: Box, monke
 
 def test_the_journal_is_copied_though_the_database_is_not(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     journal_of(box)
-    monkeypatch.setattr("tokaut.commands.backup.LEAST_FREE", 1 << 60)
+    monkeypatch.setattr("tokaut.commands.backup.MIN_FREE_BYTES", 1 << 60)
     status, said = box.run("backup", str(box.medium))
     assert (status, "too little room" in said) == (1, True)
     assert len(list((box.medium / "erasures").iterdir())) == 2

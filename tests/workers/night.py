@@ -125,7 +125,7 @@ class Heard(Notifier):
 
     night: Night
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         if contact in self.night.dead:
             return False
         self.night.told.append(Told(self.night.minute, contact, said))

@@ -62,7 +62,7 @@ class FakeTeller:
     ok: bool = True
     alerts: list[Alert] = field(default_factory=list)
 
-    def tell(self, alert: Alert) -> bool:
+    def notify_on_call(self, alert: Alert) -> bool:
         self.alerts.append(alert)
         return self.ok
 
@@ -145,7 +145,7 @@ class Room:
     def tell(self) -> list[Alert]:
         """Send the alerts that are due, and return them."""
         before = len(self.notifier.alerts)
-        self.alert_sender.tell()
+        self.alert_sender.send_due()
         self.alert_sender.finish()
         self.alert_sender = self._alert_sender()
         return self.notifier.alerts[before:]

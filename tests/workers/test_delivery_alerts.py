@@ -91,10 +91,10 @@ def test_after_a_failure_the_next_try_is_a_minute_later(room: Room) -> None:
     room.desk.file()
     room.notifier.ok = False
     room.pass_time(61)
-    room.alert_sender.tell()
+    room.alert_sender.send_due()
     room.alert_sender._pool.finish()
     room.pass_time(30)
-    room.alert_sender.tell()
+    room.alert_sender.send_due()
     assert len(room.notifier.alerts) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_hotline_that_is_down_is_one_message(room: Room) -> None:
 def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room) -> None:
     held = room.desk.sealed([(ONE, "held")], priority="P1")
     web.commit(room.desk.database, held)
-    room.alert_sender.tell()
+    room.alert_sender.send_due()
     room.alert_sender.finish()
     [alert] = room.notifier.alerts
     assert (alert.reason, alert.reports) == ("needs_person", (held.report_id,))
@@ -129,7 +129,7 @@ def told_once_more(room: Room) -> list[Alert]:
     """Run two rounds of the same process, which remembers what it has told; return the alerts of these rounds."""
     before = len(room.notifier.alerts)
     for _ in range(2):
-        room.alert_sender.tell()
+        room.alert_sender.send_due()
         wait(room.alert_sender._pool._busy)
     return room.notifier.alerts[before:]
 
@@ -221,7 +221,7 @@ def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None
 
 def told_in_two_rounds(room: Room) -> list[Alert]:
     for _ in range(2):
-        room.alert_sender.tell()
+        room.alert_sender.send_due()
         room.alert_sender._pool.finish()
     return room.notifier.alerts
 
@@ -238,14 +238,14 @@ def test_delivered_is_not_told(room: Room) -> None:
 def test_an_alert_that_raises_stops_no_other(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     for reason in ("disk_full", "clock_jumped"):
         room.alert_sender.add(Alert("", reason, Priority.P2, "Look."))
-    tell = room.notifier.tell
+    tell = room.notifier.notify_on_call
 
     def fails(alert: Alert) -> bool:
         if alert.reason == "disk_full":
             raise ValueError("an alert that this program cannot send")
         return tell(alert)
 
-    monkeypatch.setattr(room.notifier, "tell", fails)
-    room.alert_sender.tell()
+    monkeypatch.setattr(room.notifier, "notify_on_call", fails)
+    room.alert_sender.send_due()
     room.alert_sender.finish()
     assert [alert.reason for alert in room.notifier.alerts] == ["clock_jumped"]

@@ -72,7 +72,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(desk
             self.wait_for_all()
             return full
 
-        def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
+        def start(self, hotline: str, deliver: Callable[[], None], timeout: float) -> None:
             super().start(hotline, deliver, 0)
 
         def wait_for_all(self) -> None:
@@ -81,7 +81,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(desk
 
     ids = [desk.file(priority="P2")[0] for _ in range(2)]
     far = Far(together=1000)
-    under_way = EndAtOnce(most_each=1)
+    under_way = EndAtOnce(max_each=1)
     assert worker(desk, under_way, far, far).drain(URGENT) == len(ids)
     under_way.finish()
     assert {desk.delivery(one).state for one in ids} == {"delivered"}

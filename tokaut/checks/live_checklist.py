@@ -251,14 +251,14 @@ def _law(country: Country) -> Iterator[ChecklistItem]:
 def _published(country: Country) -> Iterator[tuple[str, SourcedEntry]]:
     """Yield each published number, with the name of its service."""
     for number in country.emergency:
-        yield number.say(), number
+        yield number.display_text(), number
     for hotline in country.hotlines.values():
         if hotline.show.phone:
             yield _name_and_number(hotline), hotline
 
 
 def _name_and_number(entry: Hotline | PhoneNumber) -> str:
-    return f"{entry.name} {entry.show.phone}" if isinstance(entry, Hotline) else entry.say()
+    return f"{entry.name} {entry.show.phone}" if isinstance(entry, Hotline) else entry.display_text()
 
 
 def _these(names: Sequence[str], singular: str, plural: str) -> str:

@@ -92,7 +92,7 @@ class Scheduler:
             ScheduledJob("receipts", 5, jobs.receipts),
             ScheduledJob("fallbacks", 5, jobs.fallbacks),
             ScheduledJob("escalate", 5, escalation.escalate),
-            ScheduledJob("alert", 5, alert_sender.tell),
+            ScheduledJob("alert", 5, alert_sender.send_due),
             ScheduledJob("audit_metrics", 5, jobs.audit_metrics),
             ScheduledJob("escalation_metrics", 15, escalation.figures),
             ScheduledJob("undelivered", 15, jobs.undelivered),

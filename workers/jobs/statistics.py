@@ -285,7 +285,9 @@ class ChangeDetectionJob(BackgroundJob):
         log.warning(ALERT_REASON, country=country.iso)
         people = self._notifier.contacts
         return not people or bool(
-            self._notifier.say(people, Alert(country.iso, ALERT_REASON, Priority.P4, ALERT_ADVICE[ALERT_REASON]).said())
+            self._notifier.notify(
+                people, Alert(country.iso, ALERT_REASON, Priority.P4, ALERT_ADVICE[ALERT_REASON]).as_notification()
+            )
         )
 
 

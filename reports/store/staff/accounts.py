@@ -263,12 +263,12 @@ def record_act(database: Database, account: Account, act: str, about: str) -> No
         audit_log.append(connection, account.actor, act, about, database.now())
 
 
-def list_logins(database: Database, account: Account, most: int) -> list[Row[Any]]:
+def list_logins(database: Database, account: Account, at_most: int) -> list[Row[Any]]:
     """Return the latest logins with this account and refused ones, newest first: at, act."""
     a = t.audit.c
     query = select(a.at, a.act).where(a.actor == account.actor, a.act.in_(("logged_in", "login_refused")))
     with read_as(database, account.hotline) as connection:
-        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
+        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(at_most)))
 
 
 def _change(

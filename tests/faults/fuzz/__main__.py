@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tests.faults.fuzz.run import fuzz
-from tests.faults.fuzz.tally import MOST_FINDINGS, RESULTS, Tally
+from tests.faults.fuzz.tally import MAX_FINDINGS, RESULTS, Tally
 
 COUNT, LONG_COUNT = 20_000, 1_000_000
 
@@ -36,7 +36,7 @@ def main(arguments: list[str], console: Console) -> int:
 
         tally = fuzz(count, seed, watch)
     console.print(tally.summary(), highlight=False, soft_wrap=True)
-    for what in tally.findings[:MOST_FINDINGS]:
+    for what in tally.findings[:MAX_FINDINGS]:
         console.print(f"  [red]{what}[/]", highlight=False, soft_wrap=True)
     if tally.findings:
         console.print(f"What showed it is in {RESULTS}")
