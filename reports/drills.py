@@ -28,7 +28,7 @@ from runtime.settings import Mode
 DRILL_MODE = Mode.TRAINING
 MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # the modes in which a lead can plan a scripted drill
 WAV_HEAD = struct.Struct("<4sI8sIHHIIHH4sI")
-DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
+DRILL_TEXT = "DRILL. Not a real report: a test of this connection. Nobody is in danger. Nothing is to be done."
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
 
 
 def _way_back(rule: AccessRule, url_values: Mapping[str, str], form: Form) -> str:
-    """Return the page to open after the login: for a form that was not carried out its page, which then says so."""
+    """Return the page to open after the login; for a form that was not carried out, its page with a notice of that."""
     if rule.quiet:
         return ""
     if not _may_change():

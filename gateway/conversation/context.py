@@ -120,7 +120,7 @@ class RenderContext(Struct, frozen=True):
     session_fields: Mapping[str, str] = field(default_factory=dict)  # such as code and PIN
     session_facts: Mapping[str, str] = field(default_factory=dict)  # such as the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
-    counted_messages: int = 0  # how many of them there were when the reporter read how many there are
+    counted_messages: int = 0  # how many the reporter was last shown that there are
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
     layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # language → its cache
     # Private: the last screen context returned.
@@ -204,8 +204,8 @@ class RenderContext(Struct, frozen=True):
     def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return the facts about messages from staff, and add the message to show to `fields`.
 
-        The message screens at the end of the trail show how many messages were read. A message that came meanwhile
-        follows the others, so that *Next* neither repeats one nor passes over one.
+        The message screens at the end of the trail show how many messages were read. A message that came meanwhile is
+        shown after the others, so that *Next* neither repeats nor skips one.
         """
         message_screens = takewhile(lambda name: name in MESSAGE_SCREENS, (name for name, _ in reversed(state.trail)))
         read_count, message_count = sum(1 for _ in message_screens), len(self.staff_messages)
@@ -318,8 +318,8 @@ class TurnRequest(Struct, frozen=True):
     written_at: int = 0  # Unix seconds: when it came, or by its provider's time if that is long ago
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
-    spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
-    more: bool = False  # the message continues the words just sent, and need not be an answer
+    chosen_language: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
+    continues_words: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
     is_overloaded: bool = False  # the process is overloaded: optional screens are refused
 
@@ -344,9 +344,7 @@ def report_input(request: TurnRequest, record: Record, flow_version: int) -> Rep
     """Return the input from which the report of this session is built."""
     return ReportInput(
         given=report_answers(record.state),
-        unasked=tuple(
-            UnaskedText(unprompted.at, unprompted.screen, unprompted.text) for unprompted in record.state.unasked
-        ),
+        unasked=tuple(UnaskedText(unasked.at, unasked.screen, unasked.text) for unasked in record.state.unasked),
         words=record.words,
         country=request.country,
         kind=request.kind,

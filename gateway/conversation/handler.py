@@ -17,7 +17,7 @@ from flows.pagination import is_free_text, segments
 from gateway.conversation import load_shedding, turns
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
-from gateway.conversation.sms import SILENCE, SmsConversation
+from gateway.conversation.sms import NO_REPLY, SmsConversation
 from gateway.messaging.model import CarrierWord, Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.phone_history import NewMemory
@@ -228,7 +228,7 @@ class ConversationHandler:
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
-                return SILENCE
+                return NO_REPLY
             if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
                 self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
@@ -242,7 +242,7 @@ class ConversationHandler:
                 if await self._save(request, keys, loaded, (record, result)):
                     if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
-                    return SILENCE if result.is_silent else result.record.answer
+                    return NO_REPLY if result.is_silent else result.record.answer
             except RedisUnavailable:
                 return self._unsaved_answer(request, record, result)
             lost_race = record, result.record
@@ -316,7 +316,7 @@ class ConversationHandler:
     ) -> StepResult:
         last_turn = turns.after(kind, request.inbound, record.last if record else None, key)
         if request.kind == "sms":
-            return await self._sms.move(request, record, drafts, last_turn)
+            return await self._sms.take(request, record, drafts, last_turn)
         if isinstance(kind, turns.Replay):
             return await self._replay(request, drafts, kind.parts, last_turn)
         if isinstance(kind, turns.Unreplayable):

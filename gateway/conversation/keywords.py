@@ -69,7 +69,7 @@ _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
     """Return the initial state of a session in the language that is already known."""
-    return with_language(state, request.spoken, request.now) if request.spoken else state
+    return with_language(state, request.chosen_language, request.now) if request.chosen_language else state
 
 
 def with_language(state: FlowState, tag: str, at: int) -> FlowState:

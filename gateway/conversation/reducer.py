@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows import engine
-from flows.model import FlowBook, FlowState, UnpromptedText
+from flows.model import FlowBook, FlowState, UnaskedText
 from flows.pagination import is_free_text
 from flows.renderer import overlay_of
 from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Actions
@@ -135,8 +135,8 @@ class Reducer:
         media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(unheard):
-            unprompted = (UnpromptedText(request.now, state.screen, unheard),)
-            record = replace(record, state=replace(state, unasked=unprompted))
+            unasked = (UnaskedText(request.now, state.screen, unheard),)
+            record = replace(record, state=replace(state, unasked=unasked))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
@@ -208,7 +208,13 @@ class Reducer:
         try:
             render_context, limit = await self._render_context(request, record), request.limit
             result = engine.step(
-                self.book, record.state, reply, render_context, limit=limit, now=request.now, more=request.more
+                self.book,
+                record.state,
+                reply,
+                render_context,
+                limit=limit,
+                now=request.now,
+                continues_words=request.continues_words,
             )
             if result.has_left:
                 return await self.leave(request, record, drafts)
@@ -223,10 +229,10 @@ class Reducer:
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
-            unprompted_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
-            if (result.accepted or unprompted_input) and not quiet:
-                answered = unprompted_input or result.answer is not None
-                at_once = unprompted_input or (result.answer is not None and result.answer.typed)
+            has_unasked_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
+            if (result.accepted or has_unasked_input) and not quiet:
+                answered = has_unasked_input or result.answer is not None
+                at_once = has_unasked_input or (result.answer is not None and result.answer.typed)
                 try:
                     report = await self._store_answer(request, record, answered=answered, at_once=at_once)
                 except NoThreadInTime:

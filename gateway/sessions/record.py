@@ -24,8 +24,8 @@ from reports.narrative import defang
 MAX_REPLIES = 5  # replies in a row to one sender without an accepted answer
 # Likewise after danger = now: no machine gives that answer, and a child may text words in place of numbers.
 MAX_IN_DANGER = 20
-SILENCE = 60 * 60  # seconds without replies after too many in a row
-FORGOTTEN = 30 * 60  # seconds of pause after which count and silence end; a machine answers sooner
+SILENT_SECONDS = 60 * 60  # without replies after too many in a row
+FORGET_SECONDS = 30 * 60  # pause after which count and silence end; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
 MAX_MEDIA = 100  # attachments of one session; more are counted as a hundred
 
@@ -33,7 +33,7 @@ Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
 
 MAX_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
-MAX_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
+MAX_DRAFTS = 3  # such as siblings who share a phone; each is kept for a quarter of an hour
 
 
 # Prevent an SMS loop with a machine that answers every message. Pure.
@@ -49,17 +49,18 @@ class ReplyLoop(Struct, frozen=True, array_like=True):
     silent_until: int = 0
 
 
-def reply_to(loop: ReplyLoop, *, freed: bool, now: int, max_replies: int = MAX_REPLIES) -> tuple[bool, ReplyLoop]:
-    """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
+def reply_to(loop: ReplyLoop, *, is_reset: bool, now: int, max_replies: int = MAX_REPLIES) -> tuple[bool, ReplyLoop]:
+    """Return whether this message may be answered, and the new state.
 
-    Without this rule another machine's "we are closed" would be answered for ever.
+    `is_reset`: its answer was accepted, or it is HELP, so the count begins anew. Without this rule another
+    machine's "we are closed" would be answered for ever.
     """
-    if freed:
+    if is_reset:
         return True, ReplyLoop()
-    if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENCE: our clock was set back
+    if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENT_SECONDS: our clock was set back
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
-    return True, ReplyLoop(replies, now + SILENCE if replies >= max_replies else 0)
+    return True, ReplyLoop(replies, now + SILENT_SECONDS if replies >= max_replies else 0)
 
 
 def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
@@ -67,12 +68,12 @@ def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
 
     After a long pause the next message may come from another person, who gets a reply as on any other phone.
     """
-    return loop if seconds <= FORGOTTEN else ReplyLoop()
+    return loop if seconds <= FORGET_SECONDS else ReplyLoop()
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
     """Return whether this sender gets no replies now. What they send is read and stored all the same."""
-    return 0 < loop.silent_until - now <= SILENCE
+    return 0 < loop.silent_until - now <= SILENT_SECONDS
 
 
 # Attachments of an SMS: pictures, sounds, any others. They are counted by kind and never downloaded.
@@ -233,12 +234,12 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     return [draft, *other_drafts][:MAX_DRAFTS]
 
 
-def drafts_after_stop(drafts: Sequence[Draft], gone_on_at: float = math.inf) -> list[Draft]:
+def drafts_after_stop(drafts: Sequence[Draft], continued_at: float = math.inf) -> list[Draft]:
     """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call.
 
-    `gone_on_at`: also those that are newer than this Unix time, if their reporter has gone on since.
+    `continued_at`: Unix time after STOP, for a STOP that comes late; newer drafts stay too.
     """
-    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > gone_on_at]
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > continued_at]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:

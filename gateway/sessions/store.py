@@ -176,7 +176,7 @@ class Sessions:
         self._help_script = RedisClient.evalsha(HELP)
         self._count = count
         self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
-        self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5)
+        self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, pause=5)
 
     def key(self, kind: str, *parts: str) -> str:
         """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""

@@ -327,7 +327,7 @@ class Country:
         ) | law_placeholders(self.law, translate)
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return what keeps this country from this mode, a sentence each that begins with the file."""
+        """Return why this country cannot run in this mode: sentences that each begin with the file."""
         faults = structure_problems(
             emergency=self.emergency,
             hotlines=self.hotlines,
@@ -420,7 +420,7 @@ class Countries:
         )
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
+        """Return why the countries cannot run in this mode, as sentences; also each code that two of them share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
         first_files: dict[tuple[str, str], str] = {}
         for country in self.all:

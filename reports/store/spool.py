@@ -319,7 +319,7 @@ class Spool:
             return 0
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENTRY_SUFFIX))
 
-    def standing(self, host: str) -> SpoolStatus:
+    def status(self, host: str) -> SpoolStatus:
         """Return the number and age of the entries, to be shown to operators."""
         return SpoolStatus(host, len(self.names()), round(self.oldest_seconds()), self.bad())
 

@@ -328,14 +328,14 @@ def test_the_figures_of_a_monitor(desk: Desk) -> None:
     night = Night(desk)
     night.dead = {OFFICER, "desk@two.example"}
     night.until(16)
-    night.escalation.figures()
+    night.escalation.set_metrics()
     figures = night.metrics
     assert [figures.overdue.labels(priority)._value.get() for priority in ("P1", "P2", "P3")] == [1, 0, 0]
     assert figures.late._value.get() == 1, "the duty officer of the P1, whom nobody reaches"
     assert figures.steps.labels("backup", "given")._value.get() == 1
     night.handle(ONE, "accepted")
     night.handle(TWO, "accepted")
-    night.escalation.figures()
+    night.escalation.set_metrics()
     assert (figures.overdue.labels("P1")._value.get(), figures.late._value.get()) == (0, 0)
 
 

@@ -102,7 +102,7 @@ def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(desk: Desk) -> None
     assert messages.list_due(desk.database) == [sms.id]
     leased = messages.lease(desk.database, sms.id, "here/urgent/1")
     assert leased is not None
-    assert leased.lives <= time_limits.SMS_LIFETIME, "the provider is told for how long"
+    assert leased.time_left <= time_limits.SMS_LIFETIME, "the provider is told for how long"
     assert messages.mark_failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
     Room(desk).jobs.repair_times()
     later = desk.later(minutes=11).database

@@ -148,7 +148,7 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
     with suppress(OSError):  # other accounts may not enter web's folder
         if cipher and (folder := common.data / "spool").is_dir():
             host = common.host_name or host_id.find(common.data) or "this host"
-            own_status = Spool(folder, cipher).standing(process_name(host, WEB))
+            own_status = Spool(folder, cipher).status(process_name(host, WEB))
             if row := statuses.get(own_status.host):
                 own_status = replace(own_status, unseen=row.unseen, redis_down=row.redis_down)
             statuses[own_status.host] = own_status

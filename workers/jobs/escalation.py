@@ -119,7 +119,7 @@ class EscalationJob:
             on_fault=lambda step: steps.postpone(self.database, step, steps.database_time(self.database) + again),
         )
 
-    def figures(self) -> None:
+    def set_metrics(self) -> None:
         """Set the metrics of overdue reports, overdue follow-ups and late steps. Raises DatabaseUnavailable."""
         overdue, due_again = steps.count_overdue(self.database), follow_ups.count_overdue(self.database)
         for priority in ESCALATION_TIMES:

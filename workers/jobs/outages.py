@@ -29,8 +29,8 @@ from workers.notifications.texts import Notification
 from workers.thread_pool import BackgroundJob
 
 PROBE_SECONDS = 5
-TELL_AFTER_SECONDS = 60
-TELL_AGAIN_SECONDS = 3600
+ALERT_AFTER_SECONDS = 60
+ALERT_AGAIN_SECONDS = 3600
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
 MAX_STEP_SECONDS = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
@@ -63,7 +63,7 @@ class PartState:
     answered_at: float
     reason: str = "no answer"
     unavailable: float = 0.0  # seconds
-    alert_at: float = TELL_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
+    alert_at: float = ALERT_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
     is_notified: bool = False
 
 
@@ -129,12 +129,12 @@ class OutageMonitor:
             return
         was_told = self._notify(self._outage_text(state))
         state.is_notified |= was_told
-        state.alert_at = state.unavailable + (TELL_AGAIN_SECONDS if was_told else RETRY_SECONDS)
+        state.alert_at = state.unavailable + (ALERT_AGAIN_SECONDS if was_told else RETRY_SECONDS)
 
     def _available(self, state: PartState) -> None:
         if state.is_notified and not self._notify(self._recovery_text(state)):
             return  # retried at the next check
-        state.unavailable, state.alert_at, state.is_notified = 0.0, TELL_AFTER_SECONDS, False
+        state.unavailable, state.alert_at, state.is_notified = 0.0, ALERT_AFTER_SECONDS, False
 
     def _notify(self, notification: Notification) -> bool:
         return self.notifier.notify(self.notifier.contact_order(notification.priority), notification) > 0
