@@ -84,11 +84,11 @@ class CountryContext:
 
 
 def new_layout_cache(
-    country_context: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]
+    country_context: CountryContext, kind: ChannelKind, *, drill: bool, inputs_by_screen: Mapping[str, ScreenInputs]
 ) -> LayoutCache:
     """Return the layout cache for the screens that depend on nothing but a country and answers, still empty.
 
-    `looks`: the inputs of each screen, by its id.
+    `inputs_by_screen`: the inputs of each screen, by its id.
     """
     facts = {**country_context.facts, "channel": kind, "drill": _yes(drill)}
     screen_context = ScreenContext(
@@ -99,7 +99,7 @@ def new_layout_cache(
         english=country_context.english,
         keywords=country_context.language.keywords,
     )
-    questions = {name: inputs.questions_beside(screen_context) for name, inputs in looks.items()}
+    questions = {name: inputs.questions_beside(screen_context) for name, inputs in inputs_by_screen.items()}
     screens = {name: tuple(read.items()) for name, read in questions.items() if read is not None}
     return LayoutCache(screens, screen_context)
 

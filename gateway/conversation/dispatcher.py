@@ -74,7 +74,7 @@ class Dispatcher:
     ) -> None:
         self._spoken_words = spoken_words
         self._conversation = conversation
-        self._looks = {name: inputs_of(screen) for name, screen in book.screens.items()}
+        self._screen_inputs = {name: inputs_of(screen) for name, screen in book.screens.items()}
         self._routed = screens_reading(book, ROUTED)
         self._live = live
         self._drill = drill
@@ -377,7 +377,7 @@ class Dispatcher:
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
         return {
-            tag: new_layout_cache(context, kind, drill=self._drill, looks=self._looks)
+            tag: new_layout_cache(context, kind, drill=self._drill, inputs_by_screen=self._screen_inputs)
             for tag, context in contexts.items()
         }
 

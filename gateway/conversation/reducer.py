@@ -124,18 +124,23 @@ class Reducer:
         return _in_language(request, state, Reply(notice.text, expects_reply=False))
 
     def begin(
-        self, request: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
+        self,
+        request: TurnRequest,
+        last: LastTurn,
+        before: Record | None = None,
+        screen: str = "",
+        early_words: str = "",
     ) -> Record:
         """Return a new record at the home screen, which is the same for everybody.
 
         `before`: the earlier record under this key; its number of reports and its guard against reply loops continue.
-        `screen`: begin there instead. `unheard`: words that came without a session; they are stored in the record.
+        `screen`: begin there instead. `early_words`: words that came without a session; they are stored in the record.
         """
         state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
         media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
-        if is_free_text(unheard):
-            unasked = (UnaskedText(request.now, state.screen, unheard),)
+        if is_free_text(early_words):
+            unasked = (UnaskedText(request.now, state.screen, early_words),)
             record = replace(record, state=replace(state, unasked=unasked))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)

@@ -171,10 +171,11 @@ def has_waiting_words(record: Record) -> bool:
 
     Not in danger: there the screen has promised to deliver them.
     """
-    return record.words is not None and record.report is not None and not (_is_sent(record) or in_danger(record))
+    return record.words is not None and record.report is not None and not (is_sent(record) or in_danger(record))
 
 
-def _is_sent(record: Record) -> bool:
+def is_sent(record: Record) -> bool:
+    """Return whether the report of this session was sent."""
     return record.report is not None and record.report.is_submitted
 
 

@@ -51,11 +51,11 @@ class Hangs(Heard):
     asked: threading.Event
     lets_go: threading.Event
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         if said.priority in STANDARD:
             self.asked.set()
             assert self.lets_go.wait(20)
-        return Heard._notify(self, contact, said)
+        return Heard._notify_contact(self, contact, said)
 
 
 @pytest.mark.rule("S-39")
@@ -87,9 +87,9 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
 class Slow(Heard):
     """Each notification takes a minute."""
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         self.night.desk.database.offset += MINUTE
-        return Heard._notify(self, contact, said)
+        return Heard._notify_contact(self, contact, said)
 
 
 @pytest.mark.rule("S-39")
