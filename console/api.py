@@ -184,7 +184,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
     idempotency_key = _idempotency_key(hotline, request.headers["webhook-id"], callback)
     target, handling, is_repeat = case_actions.look_up(services.database, hotline, report_id, idempotency_key)
     if is_repeat:
-        return _json(200, {"state": handling, "repeat": True})
+        return json_response(200, {"state": handling, "repeat": True})
     sealer = MessageSealer(hotline, report_id, target, services.keys[hotline], services.database.now())
     reply_fields, answer = _seal_message(sealer, callback.message)
     note_texts: dict[NoteKind, str | None] = {"reason": callback.reason, "answer": callback.message if answer else None}
@@ -200,7 +200,7 @@ def _apply(hotline: str, report_id: str, callback: CallbackBody) -> Response:
         idempotency_key=idempotency_key,
         by_callback=True,
     )
-    return _json(200, {"state": case_actions.perform(services.database, action), **reply_fields})
+    return json_response(200, {"state": case_actions.perform(services.database, action), **reply_fields})
 
 
 def _idempotency_key(hotline: str, webhook_id: str, callback: CallbackBody) -> bytes:
@@ -251,13 +251,14 @@ def _error_response(error: InvalidCallback | TransitionNotAllowed) -> Response:
     """Answer with an error that tells the developer of the hotline's system what to change."""
     if isinstance(error, UrgentRevisionNotReceived):
         text = "The report has become more urgent, and that revision is on its way to you. Read it, then answer."
-        return _json(409, {"error": text, "state": error.before, "allowed": [Handling.REJECTED]})
+        return json_response(409, {"error": text, "state": error.before, "allowed": [Handling.REJECTED]})
     if isinstance(error, TransitionNotAllowed):
-        return _json(
+        return json_response(
             409, {"error": "That cannot follow.", "state": error.before, "allowed": HANDLING_TRANSITIONS[error.before]}
         )
-    return _json(400 if isinstance(error, InvalidCallbackJson) else 422, {"error": str(error)})
+    return json_response(400 if isinstance(error, InvalidCallbackJson) else 422, {"error": str(error)})
 
 
-def _json(status: int, content: dict[str, Any]) -> Response:
+def json_response(status: int, content: dict[str, Any]) -> Response:
+    """Return a response with this content as JSON."""
     return Response(json_bytes(content) + b"\n", status, content_type="application/json")

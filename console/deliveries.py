@@ -15,12 +15,12 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from console.api import PLAIN, CallbackSignatures
+from console.api import PLAIN, CallbackSignatures, json_response
 from console.auth.access_control import exempt
 from console.responses import InvalidForm, parse_query
 from console.services import services
 from reports.delivery import DeliveryState
-from reports.json_bodies import json_bytes, rfc3339
+from reports.json_bodies import rfc3339
 from reports.store.cases import delivered_copies
 from reports.store.cases.delivered_copies import DeliveredCopy, FailingDelivery, PagePosition
 from reports.store.engine.database import DatabaseUnavailable
@@ -63,9 +63,9 @@ def blueprint(signatures: CallbackSignatures) -> Blueprint:
         try:
             if not _count_request(hotline):
                 return Response("Too many requests\n", 429, {"Retry-After": "60"}, content_type=PLAIN)
-            return _json(200, page(hotline, _parse_query(oldest)))
+            return json_response(200, page(hotline, _parse_query(oldest)))
         except InvalidQuery as error:
-            return _json(422, {"error": str(error)})
+            return json_response(422, {"error": str(error)})
         except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
 
@@ -205,7 +205,3 @@ def _time(microseconds: int | None) -> str | None:
 
 def _position_text(position: PagePosition | None) -> str | None:
     return None if position is None else f"{position.at}.{position.delivery_id}"
-
-
-def _json(status: int, content: dict[str, Any]) -> Response:
-    return Response(json_bytes(content) + b"\n", status, content_type="application/json")

@@ -187,7 +187,7 @@ def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
 
 def _translate_stand_ins(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
     """Translate the placeholders for missing names; names themselves are not translated."""
-    return {name: catalogue.say(value) if value in NAMELESS else value for name, value in fields.items()}
+    return {name: catalogue.translate(value) if value in NAMELESS else value for name, value in fields.items()}
 
 
 def format_duration(minutes: int) -> str:

@@ -22,12 +22,12 @@ TEXT_ONLY = re.compile(r"<(title|option|textarea|script|style)\b", re.IGNORECASE
 def translator(catalogue: Catalogue) -> Callable[[str], str]:
     """Return the function by which templates translate: `_`."""
 
-    def say(words: str) -> str:
+    def translate(words: str) -> str:
         if catalogue.tag == ENGLISH or words in catalogue.words or not words:
-            return catalogue.say(words)
-        return f"{BEGIN}{catalogue.say(words)}{END}"
+            return catalogue.translate(words)
+        return f"{BEGIN}{catalogue.translate(words)}{END}"
 
-    return say
+    return translate
 
 
 def finish(page: str) -> str:

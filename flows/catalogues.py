@@ -62,7 +62,7 @@ class Catalogue:
     keywords: Mapping[str, str] = field(default_factory=dict)
     signed: frozenset[str] = frozenset()
 
-    def say(self, words: str) -> str:
+    def translate(self, words: str) -> str:
         """Translate a message, or return its English text."""
         return self.words.get(words) or without_context(words)
 

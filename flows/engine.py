@@ -25,7 +25,7 @@ from flows.model import (
     ScreenContext,
     ScreenLayout,
     TypedInput,
-    UnpromptedText,
+    UnaskedText,
 )
 from flows.pagination import (
     MAX_CHOICE_CHARS,
@@ -104,14 +104,14 @@ def step(
     *,
     limit: ScreenLimit,
     now: int,
-    more: bool = False,
+    continues_words: bool = False,
 ) -> EngineStep:
     """Process one reply. `now`: Unix time in seconds.
 
-    With an effect, the state stays on its screen until `apply_outcome`. `more`: text that is not a valid reply
-    continues the text sent before it, and is stored however short it is.
+    With an effect, the state stays on its screen until `apply_outcome`. `continues_words`: text that is not a valid
+    reply continues the text sent before it, and is stored however short it is.
     """
-    return _Turn(book, _without_open_answer(state), reply, context_for, limit, now, more).step()
+    return _Turn(book, _without_open_answer(state), reply, context_for, limit, now, continues_words).step()
 
 
 def apply_outcome(book: FlowBook, state: FlowState, outcome: str, context_for: ContextFor) -> FlowState:
@@ -142,7 +142,7 @@ def is_key(book: FlowBook, state: FlowState, reply: str, context_for: ContextFor
     """
     if len(reply) > MAX_CHOICE_CHARS:
         return False
-    turn = _Turn(book, _without_open_answer(state), reply, context_for, limit, now=0, more=False)
+    turn = _Turn(book, _without_open_answer(state), reply, context_for, limit, now=0, continues_words=False)
     return turn.key_for(book.screens[turn.state.screen]).isdecimal()
 
 
@@ -158,7 +158,7 @@ class _Turn(Struct, frozen=True):
     context_for: ContextFor
     limit: ScreenLimit
     now: int
-    more: bool
+    continues_words: bool
 
     def step(self) -> EngineStep:
         """Process the reply. At the notice that covers a screen, its choice and Back both show that screen again."""
@@ -314,21 +314,21 @@ class _Turn(Struct, frozen=True):
     def wrong(self) -> EngineStep:
         """Count a wrong reply. Free text is stored even where a choice or a code was asked for: it is a message.
 
-        In danger two words are enough. A continuation of earlier text (`more`) is stored with that text's screen, and
-        not counted.
+        In danger two words are enough. A continuation of earlier text is stored with that text's screen and not
+        counted.
         """
         state = self.state
-        continued, index = state.trail[-1] if self.more and state.trail else (state.screen, -1)
+        continued, index = state.trail[-1] if self.continues_words and state.trail else (state.screen, -1)
         screen = continued if index >= 0 and state.answers[index].typed else state.screen
         in_danger = state.values.get("danger") == "now"
         texts = (
-            (UnpromptedText(self.now, screen, as_stored(self.reply)),)
-            if self.more or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
+            (UnaskedText(self.now, screen, as_stored(self.reply)),)
+            if self.continues_words or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
             else ()
         )
-        wrong = state.wrong if self.more else min(state.wrong + 1, MAX_WRONG_REPLIES)
+        wrong = state.wrong if self.continues_words else min(state.wrong + 1, MAX_WRONG_REPLIES)
         state = replace(state, unasked=state.unasked + texts, wrong=wrong)
-        return EngineStep(state, accepted=False, is_invalid=not self.more)
+        return EngineStep(state, accepted=False, is_invalid=not self.continues_words)
 
 
 def _without_open_answer(state: FlowState) -> FlowState:
@@ -486,5 +486,5 @@ def _state(packed: PackedState, book: FlowBook) -> FlowState:
             raise ValueError("a stored answer belongs to a screen without a question")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))
     trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
-    unasked = [UnpromptedText(since + after, names[number], text) for number, text, after in packed.unasked]
+    unasked = [UnaskedText(since + after, names[number], text) for number, text, after in packed.unasked]
     return FlowState(names[0], tuple(trail), tuple(answers), tuple(unasked), packed.page, packed.wrong)

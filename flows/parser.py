@@ -194,16 +194,16 @@ class ElementParser:
     def variant(self, place: YamlNode, label: bool) -> Variant:
         """Parse one variant of a text."""
         if not place.is_mapping:
-            return Variant(ALWAYS, (self.say(place, label),), place.at)
+            return Variant(ALWAYS, (self.checked_text(place, label),), place.at)
         parts = place.keys(["when", "say", "fits_first", "context"])
         if ("say" in parts) == ("fits_first" in parts):
             place.wrong("either `say:` or `fits_first:` is needed; write one of them")
         says = parts["fits_first"].items() if "fits_first" in parts else [parts["say"]]
         context = parts["context"].text() if "context" in parts else ""
-        words = tuple(in_context(context, self.say(text, label)) for text in says)
+        words = tuple(in_context(context, self.checked_text(text, label)) for text in says)
         return Variant(self.condition(parts.get("when")), words, place.at)
 
-    def say(self, place: YamlNode, label: bool) -> str:
+    def checked_text(self, place: YamlNode, label: bool) -> str:
         """Parse a text, and check its placeholders and, for a label, its words."""
         words = place.text()
         if not words.strip() or words != words.strip():
@@ -239,7 +239,7 @@ class ElementParser:
             place.wrong("`beside:` needs `when:` and `say:`; write both, or `none`")
         when = self.condition(parts["when"])
         # Ordered from the longest to the shortest.
-        says = tuple(self.say(text, label=False) for text in parts["say"].items())
+        says = tuple(self.checked_text(text, label=False) for text in parts["say"].items())
         return ScreenText((Variant(when, says, place.at), Variant(ALWAYS, ("",), place.at)))
 
     def condition(self, place: YamlNode | None) -> Condition:

@@ -51,9 +51,11 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def seal(tag: str, of: Signature) -> str:
+def seal(tag: str, signature: Signature) -> str:
     """Return the digest of all fields of a signature, which reveals an edit by hand."""
-    return _digest(tag, of.organisation, of.role, of.signed_on.isoformat(), *sorted(of.texts))
+    return _digest(
+        tag, signature.organisation, signature.role, signature.signed_on.isoformat(), *sorted(signature.texts)
+    )
 
 
 def same_name(name: str) -> str:
@@ -149,17 +151,17 @@ HEADER = """\
 """
 
 
-def write_signature(tag: str, of: Signature) -> str:
+def write_signature(tag: str, signature: Signature) -> str:
     """Return a signature as a block of the file."""
-    lines = [f"{key} = {_quoted(english)}" for key, english in of.texts.items()]
+    lines = [f"{key} = {_quoted(english)}" for key, english in signature.texts.items()]
     return "\n".join(
         (
             "",
             "[[signature]]",
-            f"organisation = {_quoted(of.organisation)}",
-            f'role = "{of.role}"',
-            f"date = {of.signed_on.isoformat()}",
-            f'seal = "{seal(tag, of)}"',
+            f"organisation = {_quoted(signature.organisation)}",
+            f'role = "{signature.role}"',
+            f"date = {signature.signed_on.isoformat()}",
+            f'seal = "{seal(tag, signature)}"',
             "[signature.texts]",
             *lines,
             "",

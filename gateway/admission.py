@@ -33,33 +33,33 @@ from gateway.messaging.model import Inbound
 from runtime.processor_use import ProcessorUse
 
 EVERY_SECONDS: Final = 0.25
-MOST_LAG: Final = 0.2  # seconds by which the event loop may wake late
-MOST_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
-LATE_RANGE: Final = 2.0  # the admitted share falls by 1 over so many seconds beyond that, but not below `LEAST_SHARE`
-LEAST_SHARE: Final = 0.7  # the least part of `SHARE_OF_CAPACITY`
+MAX_LAG: Final = 0.2  # seconds by which the event loop may wake late
+MAX_LATE: Final = 0.3  # seconds from a request's arrival until its handling begins
+LATE_RANGE: Final = 2.0  # the admitted share falls by 1 over so many seconds beyond that, but not below `MIN_SHARE`
+MIN_SHARE: Final = 0.7  # the least part of `SHARE_OF_CAPACITY`
 SHARE_OF_CAPACITY: Final = 0.97  # share of the capacity that a late process admits, or less
 ABOVE_CAPACITY: Final = 1.1  # share that it admits otherwise: the processors may have more time than it seems
 CAPACITY_SECONDS: Final = 180.0  # time constant of the sums of ended calls and of busy time: older ones count less
-LEAST_USE: Final = 0.01  # share of the processors that counts as used at least
+MIN_USE: Final = 0.01  # share of the processors that counts as used at least
 ASSUMED_CAPACITY: Final = 30.0  # calls a second; unless it was just late, a process is assumed to serve it if idle
 ENDED_CALLS: Final = 60  # with fewer in the sum, the capacity counts as `ASSUMED_CAPACITY` at least
-LEAST_REPLIES: Final = 0.7  # further requests for each new call; with fewer, most callers leave at the first screen
+MIN_REPLIES: Final = 0.7  # further requests for each new call; with fewer, most callers leave at the first screen
 LATE_SECONDS: Final = 60.0  # after the process was late; then calls are refused whatever callers do
 FORECAST_SECONDS: Final = 600.0  # after it was late; then calls are refused if callers reply
-MOST_STALL: Final = 10.0  # seconds of a stalled event loop after which the requests before it tell nothing
-MOST_OVERBOOKING: Final = 4.0  # calls admitted for each that will end
+MAX_STALL: Final = 10.0  # seconds of a stalled event loop after which the requests before it tell nothing
+MAX_OVERBOOKING: Final = 4.0  # calls admitted for each that will end
 OVERBOOKING_RISE: Final = 0.01  # its relative growth a second while calls are refused and the processors are idle
-LEAST_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
+MIN_RISE: Final = 0.2  # share of that growth that remains however busy the processors are
 OVERBOOKING_DECLINE: Final = 0.02  # its relative decline a second while the process is late
 OVERBOOKING_RETURN: Final = 0.005  # the same while it is not late and refuses no call
-MOST_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
-LEAST: Final = 1.0  # new calls a second that are always admitted
+MAX_COUNTED: Final = 1.0  # seconds between two adjustments that change the overbooking; a process may be suspended
+MIN_RATE: Final = 1.0  # new calls a second that are always admitted
 BURST_SECONDS: Final = 3.0  # calls of so many seconds, at the rate of the capacity, may be admitted at once
-CROWD: Final = 100  # the least size of such a burst
+MIN_BURST: Final = 100  # calls that may be admitted at once in any case
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is refused and its provider sends it again
 BUSY_RATE: Final = 40  # admitted requests a second; with fewer, the load is not what makes this process late
 BUSY_SECONDS: Final = 1.0  # over which requests are averaged: while the process is late, they come in bursts
-MOST_WAITS: Final = 1000
+MAX_WAITS: Final = 1000
 LOG_EVERY_SECONDS: Final = 60
 
 log = structlog.get_logger()
@@ -77,13 +77,13 @@ class AdmissionControl:
         self._now = now
         self._use = use or ProcessorUse().share
         self._rate = ASSUMED_CAPACITY  # new calls a second that are admitted
-        self._burst = self._credit = float(CROWD)  # calls that may be admitted at once: at most; now
+        self._burst = self._credit = float(MIN_BURST)  # calls that may be admitted at once: at most; now
         self._credited_at = self._looked_at = now()
         self._ended = self._refused = 0  # calls since the last adjustment
         self._ends = 0.0  # calls that ended while there were many requests; older ones count less
         self._used = 0.0  # seconds of busy processors in the same time, weighted alike
         self._overbooking = 1.0  # calls admitted for each that will end
-        self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last adjustment
+        self._waits: deque[float] = deque(maxlen=MAX_WAITS)  # seconds for a thread, since the last adjustment
         self._requests = 0  # admitted since the last adjustment
         self._calls = self._replies = 0  # among them: first and further requests of calls
         self._request_rate = self._call_rate = self._reply_rate = 0.0  # a second, averaged over `BUSY_SECONDS`
@@ -127,7 +127,7 @@ class AdmissionControl:
         return True
 
     def _is_limited(self) -> bool:
-        is_forecast = self._now() < self._forecast_until and self._reply_rate >= LEAST_REPLIES * self._call_rate
+        is_forecast = self._now() < self._forecast_until and self._reply_rate >= MIN_REPLIES * self._call_rate
         return self._is_busy and (self._was_late or is_forecast)
 
     def adjust(self) -> None:
@@ -140,26 +140,26 @@ class AdmissionControl:
         self._call_rate += (self._calls / elapsed - self._call_rate) * newest
         self._reply_rate += (self._replies / elapsed - self._reply_rate) * newest
         is_busy = max(self._requests / elapsed, self._request_rate) >= BUSY_RATE
-        self._is_busy = is_busy or (self._is_busy and MOST_LAG < lag < MOST_STALL)
+        self._is_busy = is_busy or (self._is_busy and MAX_LAG < lag < MAX_STALL)
         longest_wait = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
-        is_late = self._is_busy and (lag > MOST_LAG or longest_wait > MOST_LATE)
+        is_late = self._is_busy and (lag > MAX_LAG or longest_wait > MAX_LATE)
         if is_late:
             self._late_until, self._forecast_until = now + LATE_SECONDS, now + FORECAST_SECONDS
         self._was_late = self._is_busy and now < self._late_until
         use = self._use()
-        capacity = self._capacity(elapsed, 1.0 if is_late else max(use, LEAST_USE))
+        capacity = self._capacity(elapsed, 1.0 if is_late else max(use, MIN_USE))
         change, share = -OVERBOOKING_RETURN, ABOVE_CAPACITY
         if is_late:
             change = -OVERBOOKING_DECLINE
-            share = SHARE_OF_CAPACITY * min(max(1 - (longest_wait - MOST_LATE) / LATE_RANGE, LEAST_SHARE), 1.0)
+            share = SHARE_OF_CAPACITY * min(max(1 - (longest_wait - MAX_LATE) / LATE_RANGE, MIN_SHARE), 1.0)
         elif self._refused:
-            change = OVERBOOKING_RISE * max((1 - use) ** 3, LEAST_RISE)
+            change = OVERBOOKING_RISE * max((1 - use) ** 3, MIN_RISE)
         if not self._was_late:
             capacity = max(capacity, ASSUMED_CAPACITY * (1 - use))
-        self._overbooking *= 1 + change * min(elapsed, MOST_COUNTED)
-        self._overbooking = min(max(self._overbooking, 1.0), MOST_OVERBOOKING)
-        self._rate = max(share * capacity * self._overbooking, LEAST)
-        self._burst = max(BURST_SECONDS * capacity, CROWD)
+        self._overbooking *= 1 + change * min(elapsed, MAX_COUNTED)
+        self._overbooking = min(max(self._overbooking, 1.0), MAX_OVERBOOKING)
+        self._rate = max(share * capacity * self._overbooking, MIN_RATE)
+        self._burst = max(BURST_SECONDS * capacity, MIN_BURST)
         self._latest, self._late = max(longest_wait, lag), 0.0
         self._requests = self._calls = self._replies = self._ended = self._refused = 0
         self._looked_at = now

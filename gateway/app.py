@@ -353,7 +353,7 @@ def _route(app: Flask, parts: Services) -> None:
     app.url_map.merge_slashes = False  # a different address must not redirect
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
-    app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
+    app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.metrics))
     app.register_error_handler(404, lambda _: views.refusal(parts.webhooks) or _not_found())
     app.register_error_handler(405, lambda _: views.refusal(parts.webhooks) or Response(status=405))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))

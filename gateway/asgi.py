@@ -57,8 +57,8 @@ class Application:
         authorized = self._webhooks.authorize(_head(scope))
         if isinstance(authorized, HttpResponse):
             return authorized
-        is_too_large = int(authorized.head.header("content-length") or 0) > authorized.most_bytes
-        body = None if is_too_large else await _read(receive, authorized.most_bytes)
+        is_too_large = int(authorized.head.header("content-length") or 0) > authorized.max_bytes
+        body = None if is_too_large else await _read(receive, authorized.max_bytes)
         return self._webhooks.too_large() if body is None else await self._webhooks.answer(authorized, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

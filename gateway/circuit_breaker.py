@@ -12,17 +12,17 @@ log = structlog.get_logger()
 
 
 class CircuitBreaker:
-    """A circuit breaker that opens for `rest` seconds after `failures` failures within `window` seconds.
+    """A circuit breaker that opens for `pause` seconds after `failures` failures within `window` seconds.
 
-    Each process has its own. `reason`: what is unavailable, as the log says it. `clock`: returns monotonic seconds.
+    Each process has its own. `reason`: names the service in the log. `clock`: returns monotonic seconds.
     """
 
     def __init__(
-        self, reason: str, *, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic
+        self, reason: str, *, failures: int, window: float, pause: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._reason = reason
         self._window = window
-        self._rest = rest
+        self._pause = pause
         self._clock = clock
         self._failures: deque[float] = deque(maxlen=failures)
         self._open_until = 0.0
@@ -37,6 +37,6 @@ class CircuitBreaker:
         now = self._clock()
         self._failures.append(now)
         if len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window:
-            self._open_until = now + self._rest
+            self._open_until = now + self._pause
             self._failures.clear()
-            log.warning("circuit_breaker_opened", reason=self._reason, ms=round(self._rest * 1000))
+            log.warning("circuit_breaker_opened", reason=self._reason, ms=round(self._pause * 1000))

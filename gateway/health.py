@@ -66,12 +66,12 @@ class Health:
         is_healthy = is_up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
         return Response(json.dumps(status), 200 if is_healthy else 503, content_type="application/json")
 
-    def figures(self) -> Response:
+    def metrics(self) -> Response:
         """Return the metrics in the Prometheus text format."""
         lines = [
             f"tokaut_redis_up {int(self._sessions.is_up())}",
-            f"tokaut_backup_age_seconds {_figure(maintenance.backup_age_seconds(self._backup))}",
-            f"tokaut_disk_free_bytes {self._free() if (spool := self._spool_status()) else 0}",
+            f"tokaut_backup_age_seconds {_number(maintenance.backup_age_seconds(self._backup))}",
+            f"tokaut_disk_free_bytes {self._free_bytes() if (spool := self._spool_status()) else 0}",
         ]
         if spool:
             lines.append(f"tokaut_spool_entries {spool.entries}")
@@ -89,7 +89,7 @@ class Health:
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _free(self) -> int:
+    def _free_bytes(self) -> int:
         """Return the free bytes on the disk of the spool or of the embedded database, whichever has less.
 
         0 if a folder is gone: nothing can be stored there.
@@ -102,7 +102,7 @@ class Health:
     def _spool_status(self) -> SpoolStatus | None:
         """Return what waits in the spool; None if its folder is gone or cannot be read."""
         try:
-            return self._spool.standing("") if self._spool.folder.is_dir() else None
+            return self._spool.status("") if self._spool.folder.is_dir() else None
         except OSError:
             return None
 
@@ -136,5 +136,5 @@ class Health:
             return None
 
 
-def _figure(seconds: float) -> str:
+def _number(seconds: float) -> str:
     return "+Inf" if math.isinf(seconds) else f"{seconds:.0f}"

@@ -54,8 +54,8 @@ class BadRequest(Exception):
 class ClientConnections:
     """The connections of this process, counted by client address."""
 
-    def __init__(self, most: int = 1000) -> None:
-        self.most = most
+    def __init__(self, max_connections: int = 1000) -> None:
+        self.max_connections = max_connections
         self.are_last = False  # whether this process is stopping
         self._count_by_address: Counter[str] = Counter()
 
@@ -65,19 +65,22 @@ class ClientConnections:
         If its address has too many, the older half of those without a complete request is closed.
         """
         self._count_by_address[new.address] += 1
-        if len(all_) <= self.most / 2 or self._count_by_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
-            return len(all_) <= self.most
-        spares_young = not new.address or len(all_) <= self.most * 3 / 4
+        if (
+            len(all_) <= self.max_connections / 2
+            or self._count_by_address[new.address] <= self.max_connections * MAX_SHARE_PER_ADDRESS
+        ):
+            return len(all_) <= self.max_connections
+        spares_young = not new.address or len(all_) <= self.max_connections * 3 / 4
         cutoff = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
         waiting_connections = [
             connection for connection in all_ if connection.address == new.address and not connection.is_answering
         ]
-        if len(waiting_connections) > self.most * MAX_SHARE_PER_ADDRESS:
+        if len(waiting_connections) > self.max_connections * MAX_SHARE_PER_ADDRESS:
             waiting_connections.sort(key=lambda connection: connection.since)
             for connection in waiting_connections[: len(waiting_connections) // 2]:
                 if connection.since <= cutoff and connection is not new:
                     connection.transport.abort()
-        return len(all_) <= self.most
+        return len(all_) <= self.max_connections
 
     def remove(self, connection: Any) -> None:
         """Remove a closed connection."""

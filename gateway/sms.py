@@ -35,7 +35,7 @@ from runtime.time_units import HOUR_SECONDS
 log = structlog.get_logger()
 
 AFTER_SECONDS = (5, 60, 600)  # seconds until each retry; if the last one fails, the message is not ours
-MOST = 1000
+MAX_EARLY_RECEIPTS = 1000
 RETRY_SECONDS = 60  # until an SMS of the inbox that failed is tried again
 LABEL = "optout"
 STOP, START = "optout", "optin"  # kinds of entries in the spool
@@ -187,7 +187,7 @@ class EarlyReceipts:
     def add(self, id_: str, status: DeliveryReportStatus) -> None:
         """Queue a delivery report for its first retry; drop it if too many wait."""
         with self._lock:
-            if len(self._receipts) < MOST:
+            if len(self._receipts) < MAX_EARLY_RECEIPTS:
                 self._receipts.append((self._clock() + AFTER_SECONDS[0], 0, id_, status))
 
     def try_again(self, note: Callable[[str, DeliveryReportStatus], bool]) -> None:

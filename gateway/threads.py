@@ -25,22 +25,22 @@ from runtime import event_loop_guard
 T = TypeVar("T")
 
 THREADS: Final = 8  # threads of each process
-MOST_BUSY: Final = 0.8  # share of the threads above which this process counts as overloaded
-MOST_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
+MAX_BUSY_SHARE: Final = 0.8  # share of the threads above which this process counts as overloaded
+MAX_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
 THREAD_WORK_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
-LEAST_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
+MIN_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
 SAVE_SECONDS: Final = 0.3  # after the threads' time, for Redis: the session must be saved even if no thread was free
-LEAST_REDIS_SECONDS: Final = 0.2  # minimum for Redis: a late event loop may notice late that the threads' time is over
-LEAST_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
-MOST_QUEUED: Final = 512  # requests that may wait for a thread
+MIN_REDIS_SECONDS: Final = 0.2  # minimum for Redis: a late event loop may notice late that the threads' time is over
+MIN_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
+MAX_QUEUED: Final = 512  # requests that may wait for a thread
 
 _work_until: ContextVar[float] = ContextVar("work_until", default=math.inf)  # monotonic seconds
 
 
 def seconds_for_redis() -> float:
     """Return how many seconds the current request may still wait for Redis; infinite outside of a request."""
-    return max(_work_until.get() + SAVE_SECONDS - time.monotonic(), LEAST_REDIS_SECONDS)
+    return max(_work_until.get() + SAVE_SECONDS - time.monotonic(), MIN_REDIS_SECONDS)
 
 
 def _no_deadline(_latest: float) -> AbstractContextManager[None]:
@@ -85,7 +85,7 @@ class BlockingPool:
         """
         self._note_wait = note_wait
         self._shared_deadline = shared_deadline
-        self._most_busy = threads * MOST_BUSY
+        self._max_busy = threads * MAX_BUSY_SHARE
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._signature_pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
         self._pool_queue: Any = self._pool._work_queue  # a cancelled call stays in the queue until a thread is free
@@ -98,7 +98,7 @@ class BlockingPool:
         Raises NoThreadInTime if the request's time is over before the function begins, or DatabaseUnavailable if it is
         over before the function returns. The function may still finish later, so it must be idempotent.
         """
-        if self._pool_queue.qsize() >= MOST_QUEUED:
+        if self._pool_queue.qsize() >= MAX_QUEUED:
             raise NoThreadInTime("too many requests wait for a thread")
         asked_at = time.monotonic()
         has_begun = False
@@ -107,7 +107,7 @@ class BlockingPool:
             nonlocal has_begun
             has_begun = True
             self._note_wait(time.monotonic() - asked_at)
-            if _work_until.get() - time.monotonic() < LEAST_CALL_SECONDS:
+            if _work_until.get() - time.monotonic() < MIN_CALL_SECONDS:
                 raise NoThreadInTime("too little time is left")
             return function(*args, **kwargs)
 
@@ -156,7 +156,7 @@ class BlockingPool:
         Args:
             waited: seconds since it arrived, which are part of the limit.
         """
-        work_until = time.monotonic() + max(THREAD_WORK_SECONDS - waited, LEAST_SECONDS)
+        work_until = time.monotonic() + max(THREAD_WORK_SECONDS - waited, MIN_SECONDS)
         token = _work_until.set(work_until)
         try:
             self._add("requests", 1)
@@ -167,9 +167,9 @@ class BlockingPool:
             _work_until.reset(token)
 
     @property
-    def is_crowded(self) -> bool:
+    def is_overloaded(self) -> bool:
         """Return whether optional requests should be refused in favour of reports."""
-        return self._counts["busy"] > self._most_busy or self._counts["requests"] > MOST_REQUESTS
+        return self._counts["busy"] > self._max_busy or self._counts["requests"] > MAX_REQUESTS
 
     def _add(self, counter: str, number: int) -> None:
         with self._lock:

@@ -22,10 +22,10 @@ def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
         authorized = handler.authorize(_head())
         if isinstance(authorized, HttpResponse):
             return response(authorized)
-        if (request.content_length or 0) > authorized.most_bytes:
+        if (request.content_length or 0) > authorized.max_bytes:
             return response(handler.too_large())
-        body = request.stream.read(authorized.most_bytes + 1)
-        if len(body) > authorized.most_bytes:
+        body = request.stream.read(authorized.max_bytes + 1)
+        if len(body) > authorized.max_bytes:
             return response(handler.too_large())
         return response(loop.run(handler.answer(authorized, body)))
 

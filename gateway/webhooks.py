@@ -44,7 +44,7 @@ from runtime.telephony import CALL_KINDS
 
 HOOKS = "/hooks/"
 MAX_WAIT_SECONDS = 60  # a proxy's header with a longer wait means that a clock was changed
-MOST_READ_AT_ONCE = 8 * 1024  # bytes of a USSD request that is parsed on the event loop
+MAX_BYTES_ON_LOOP = 8 * 1024  # bytes of a USSD request that is parsed on the event loop
 PLAIN = "text/plain; charset=utf-8"
 # The answer for an unknown address, a wrong token, or a channel that is not configured.
 NOT_FOUND = HttpResponse(404, PLAIN, b"Not found\n")
@@ -77,9 +77,9 @@ class AuthorizedRequest(Struct, frozen=True):
     waited: float  # seconds from arrival until its handling began
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         """Return how many bytes the body may have."""
-        return self.endpoint.most_bytes
+        return self.endpoint.max_bytes
 
 
 class Webhooks:
@@ -186,7 +186,7 @@ class Webhooks:
         channel, name, endpoint = request.channel, request.name, request.endpoint
         if _is_signed(channel):
             fields = await self._verified_fields(channel, endpoint, wire)
-        elif endpoint.kind not in CALL_KINDS or len(wire.body) > MOST_READ_AT_ONCE:
+        elif endpoint.kind not in CALL_KINDS or len(wire.body) > MAX_BYTES_ON_LOOP:
             fields = await self._blocking.run(_read_fields, channel, endpoint, wire)
         else:
             fields = _read_fields(channel, endpoint, wire)

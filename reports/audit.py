@@ -156,15 +156,15 @@ def audit_lifetime(mode: Mode) -> int:
 
 
 def verify_chain(
-    chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: Mode, holds: SignatureCheck, now: int
+    chain: Iterable[ChainRow], checkpoints: Sequence[Checkpoint], mode: Mode, is_signed: SignatureCheck, now: int
 ) -> ChainVerification:
     """Verify the chain, and the checkpoints, which are in the order of their numbers.
 
-    `holds`: checks a signature. `now`: microseconds.
+    `is_signed`: checks a signature. `now`: microseconds.
     """
     signed_at = checkpoints[-1].at if checkpoints else 0
     chain_check = _ChainCheck(checkpoints, mode, now)
-    fault = next(_checkpoint_faults(checkpoints, mode, holds), "") or chain_check.through(chain)
+    fault = next(_checkpoint_faults(checkpoints, mode, is_signed), "") or chain_check.through(chain)
     signed = max((checkpoint.seq for checkpoint in checkpoints), default=0) if not fault else 0
     return ChainVerification(chain_check.lines, signed, signed_at, fault)
 

@@ -12,7 +12,7 @@ from typing import Final
 SPANS: Final = (3, 6, 12, 24)  # hours; the shortest span with enough usual calls is judged
 WEEKS: Final = 4
 WEEK_HOURS: Final = 7 * 24
-LEAST_USUAL: Final = 30  # calls; fewer cannot be judged
+MIN_USUAL: Final = 30  # calls; fewer cannot be judged
 QUIET_SHARE: Final = 10  # quiet: fewer than a tenth of the usual number
 HOURS_READ: Final = WEEKS * WEEK_HOURS + max(SPANS)
 
@@ -40,7 +40,7 @@ def measure(counts: Mapping[int, int], until: int) -> CallVolume | None:
     """
     for hours in SPANS:
         usual = sorted(_sum(counts, until - week * WEEK_HOURS, hours) for week in range(1, WEEKS + 1))[1]
-        if usual >= LEAST_USUAL:
+        if usual >= MIN_USUAL:
             return CallVolume(hours, _sum(counts, until, hours), usual)
     return None
 

@@ -88,14 +88,14 @@ class CaseState:
     desk: str | None
 
 
-def derive_case_state(sendings: Iterable[RecipientState]) -> CaseState:
+def derive_case_state(recipients: Iterable[RecipientState]) -> CaseState:
     """Return the state of a report, and the hotline that decides it.
 
     The first that applies: needs a person, closed, in progress, accepted, delivered, queued.
     """
     alive = [
         recipient
-        for recipient in sendings
+        for recipient in recipients
         if recipient.state in (DeliveryState.DUE, DeliveryState.DELIVERED) and recipient.handling != Handling.REJECTED
     ]
     if not alive:

@@ -19,7 +19,7 @@ from reports.delivery import RecipientRole
 from reports.escalation import Priority
 from reports.facts import Completeness, Facts, GivenAnswer, derive_facts
 from reports.json_bodies import MessageKind, json_bytes, message_json, unread_json, with_sound
-from reports.recordings import MOST_BYTES
+from reports.recordings import MAX_BYTES
 from reports.report import ReportMetadata, build_report, to_json
 from reports.routing import Recipient, Route, find_route
 from reports.triage import triage
@@ -28,7 +28,7 @@ from runtime.settings import Mode
 DRILL_MODE = Mode.TRAINING
 MODES_WITH_DRILLS = (Mode.DEMO, Mode.TRAINING)  # the modes in which a lead can plan a scripted drill
 WAV_HEAD = struct.Struct("<4sI8sIHHIIHH4sI")
-DRILL_TEXT = "DRILL. Not a real report: a test of this door. Nobody is in danger. Nothing is to be done."
+DRILL_TEXT = "DRILL. Not a real report: a test of this connection. Nobody is in danger. Nothing is to be done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def recording_body(report_id: str, message_id: str, at: int) -> bytes:
 
     It is the largest request. `at`: Unix seconds.
     """
-    sound = _silence(MOST_BYTES)
+    sound = _silence(MAX_BYTES)
     facts = {"content_type": "audio/wav", "bytes": len(sound), "sha256": hashlib.sha256(sound).hexdigest()}
     ids: dict[str, Any] = {"report_id": report_id, "message_id": message_id, "mode": DRILL_MODE, "created_at": at}
     return with_sound(message_json(**ids, kind=MessageKind.RECORDING, recording=facts), sound)

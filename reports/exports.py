@@ -89,8 +89,8 @@ def drill_mark(data: Mapping[str, Any]) -> str:
 def _heading(data: Mapping[str, Any]) -> Iterator[str]:
     if mark := drill_mark(data):
         yield mark
-    yield f"Report {data['report_id']}, revision {data['revision']}, told by {data['channel']}"
-    yield f"Told {data['created_at']} to {data['updated_at']}: the time of telling, not of what happened"
+    yield f"Report {data['report_id']}, revision {data['revision']}, came by {data['channel']}"
+    yield f"Reported {data['created_at']} to {data['updated_at']}: the time of the report, not of what happened"
     triage = data["triage"]
     yield f"Priority {triage['priority']}"
     for code in (*triage["flags"], *triage["reasons"]):
@@ -100,7 +100,7 @@ def _heading(data: Mapping[str, Any]) -> Iterator[str]:
 def _facts(data: Mapping[str, Any]) -> Iterator[str]:
     yield f"Danger: {data['danger']}"
     yield f"What: {data['category']}"
-    yield f"About: {data['about'] or 'not said'}, told by: {data['reporter_role']}"
+    yield f"About: {data['about'] or 'not said'}, reported by: {data['reporter_role']}"
     yield f"Age: {data['child']['age_band']}"
     yield f"Place: {place_text(data) or 'not said'}, country {data['country']}"
     yield f"Language: {data['language']}"
@@ -250,7 +250,7 @@ def _cybertipline(data: Mapping[str, Any]) -> list[SheetRow]:
         ("incidentSummary.reportAnnotations", ", ".join(incident["annotations"])),
         ("incidentSummary.escalateToHighPriority", ", ".join(data["triage"]["reasons"]) if urgent else ""),
         ("incidentSummary.platform", data["extras"].get("platform", "")),
-        ("incidentSummary.incidentDateTimeDescription", "Not known. The report was told at " + data["created_at"]),
+        ("incidentSummary.incidentDateTimeDescription", "Not known. The report was made at " + data["created_at"]),
         ("internetDetails.webPageIncident.url", "\n".join(data["attachments"]["links"])),
         ("internetDetails.webPageIncident.additionalInfo", data["extras"].get("where_online", "")),
         ("internetDetails.nonInternetIncident.incidentAddress.nonUsaState", place_text(data)),

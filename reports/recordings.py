@@ -7,11 +7,11 @@ from typing import Final
 
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
-MOST_BYTES: Final = 2 * 1024 * 1024  # size of one recording: 180 s of telephone sound are 0.7 MiB as MP3
-MOST_OF_A_REPORT: Final = 10  # recordings
-LEAST_SECONDS, MOST_SECONDS = 10, 180  # range of the length that a country file may allow for one recording
-ARRIVES_WITHIN: Final = 30 * MINUTE  # after this the hotlines are told that no recording came
-TELL_AFTER: Final = 15 * MINUTE  # after this the hotlines are told that it could not be fetched; retries continue
+MAX_BYTES: Final = 2 * 1024 * 1024  # size of one recording: 180 s of telephone sound are 0.7 MiB as MP3
+MAX_PER_REPORT: Final = 10  # recordings
+MIN_SECONDS, MAX_SECONDS = 10, 180  # range of the length that a country file may allow for one recording
+ARRIVES_WITHIN: Final = 30 * MINUTE  # after this the hotlines are notified that no recording came
+NOTIFY_AFTER: Final = 15 * MINUTE  # after this the hotlines are notified that it could not be fetched; retries continue
 GIVE_UP_AFTER: Final = DAY  # after this it is deleted at the provider without having been fetched
 ALERT_AFTER: Final = HOUR  # after this a person is alerted that it could not be deleted at the provider
 LEAVE_AFTER: Final = 14 * DAY  # after this it is left at the provider, for a person to delete

@@ -31,17 +31,17 @@ WorkQueue = SimpleQueue[Callable[[], None] | None]
 
 
 class DeadlinePool:
-    """At most `most` threads for calls with a deadline.
+    """At most `max_threads` threads for calls with a deadline.
 
     A thread is reused: starting one for each call takes as long as a quick disk. The threads end by `close`, or once
     nothing refers to the pool any more; a thread that hangs ends when its call returns.
     """
 
-    def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
+    def __init__(self, max_threads: int) -> None:
+        self._free = threading.Semaphore(max_threads)
         self._work: WorkQueue = SimpleQueue()
         self._waiting = threading.Semaphore(0)
-        finalizer = weakref.finalize(self, _end_all, self._work, most)
+        finalizer = weakref.finalize(self, _end_all, self._work, max_threads)
         finalizer.atexit = False  # an ending process does not wait for daemon threads
 
     def close(self) -> None:

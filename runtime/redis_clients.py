@@ -37,25 +37,25 @@ class _Sentinels(_SENTINEL):  # type: ignore[misc]
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
-            address: tuple[str, int] = super().discover_master(service_name)
+            host_and_port: tuple[str, int] = super().discover_master(service_name)
         finally:
             for sentinel in self.sentinels:
                 sentinel.connection_pool.disconnect(inuse_connections=False)
-        return address
+        return host_and_port
 
 
-def session_client(reach: RedisAddress) -> Redis:
+def session_client(address: RedisAddress) -> Redis:
     """Return a client for sessions: half a second to connect and to answer, and one retry.
 
     Each command that it sends may be sent twice.
     """
     retry = Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.02), 1)
-    return _client(reach, TIMEOUT_SECONDS, retry, max_connections=MAX_CONNECTIONS)
+    return _client(address, TIMEOUT_SECONDS, retry, max_connections=MAX_CONNECTIONS)
 
 
-def queue_client(reach: RedisAddress, seconds: float = TIMEOUT_SECONDS) -> Redis:
+def queue_client(address: RedisAddress, seconds: float = TIMEOUT_SECONDS) -> Redis:
     """Return a client that gives up after `seconds` and never retries: pushing an id twice would make two jobs."""
-    return _client(reach, seconds, _never())
+    return _client(address, seconds, _no_retry())
 
 
 def _client(address: RedisAddress, seconds: float, retry: Retry, **more: Any) -> Redis:
@@ -68,16 +68,16 @@ def _client(address: RedisAddress, seconds: float, retry: Retry, **more: Any) ->
     return client
 
 
-def find_master(reach: RedisAddress, seconds: float) -> tuple[str, int]:
+def find_master(address: RedisAddress, seconds: float) -> tuple[str, int]:
     """Ask the Sentinels which server leads now. Return its host and port. Raises RedisError."""
-    address: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
-    return address
+    host_and_port: tuple[str, int] = _sentinels(address, seconds).discover_master(address.master)
+    return host_and_port
 
 
 def _sentinels(address: RedisAddress, seconds: float) -> Any:
     limits = {key: min(seconds, SENTINEL_TIMEOUT_SECONDS) for key in ("socket_timeout", "socket_connect_timeout")}
     credentials = {
-        "retry": _never(),
+        "retry": _no_retry(),
         "password": address.sentinel_password,
         "ssl": address.is_tls,
         **_authority(address),
@@ -130,7 +130,7 @@ _WHY: Final = (
 )
 
 
-def _never() -> Retry:
+def _no_retry() -> Retry:
     return Retry(NoBackoff(), 0)
 
 

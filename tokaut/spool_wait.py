@@ -16,7 +16,7 @@ from typing import Final
 from reports.store.spool import ENTRY_SUFFIX
 from tokaut.terminal import echo
 
-LOOK_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.2
 USAGE: Final = "Usage: python -m tokaut.spool_wait SECONDS"
 
 
@@ -32,7 +32,7 @@ def wait(data: Path, seconds: float) -> int:
     """Wait up to `seconds` until no entry is left. Return the number left. Raises OSError."""
     end = time.monotonic() + seconds
     while (left := entries(data)) and time.monotonic() < end:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return left
 
 

@@ -53,7 +53,7 @@ class WorkerMetrics:
         self.recordings = counter(
             "tokaut_recordings", "Steps of recordings of callers, by channel and outcome", ["channel", "outcome"]
         )
-        self.told = counter("tokaut_alerts_sent", "Alerts sent to a person, by channel", ["channel", "ok"])
+        self.alerts_sent = counter("tokaut_alerts_sent", "Alerts sent to a person, by channel", ["channel", "ok"])
         self.steps = counter(
             "tokaut_escalation_steps", "Escalation steps taken, and their outcome", ["step", "outcome"]
         )

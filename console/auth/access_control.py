@@ -195,7 +195,7 @@ def _check_staff(rule: AccessRule, roles: frozenset[str], url_values: Mapping[st
 
 
 def _way_back(rule: AccessRule, url_values: Mapping[str, str], form: Form) -> str:
-    """Return the page to open after the login: for a form that was not carried out its page, which then says so."""
+    """Return the page to open after the login; for a form that was not carried out, its page with a notice of that."""
     if rule.quiet:
         return ""
     if not _may_change():
@@ -321,14 +321,14 @@ def _idempotency_key(account: Account, form: Form) -> bytes | None:
     return hashlib.sha256(text.encode()).digest()
 
 
-def is_same_origin(of: Request) -> bool:
+def is_same_origin(request: Request) -> bool:
     """Return whether a page of this origin sent the request, by Sec-Fetch-Site or Origin.
 
     Older browsers send only Origin, which is `null` for pages that send no referrer, as ours. If neither header
     decides, the token does.
     """
-    if site := of.headers.get("Sec-Fetch-Site"):
+    if site := request.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
-    if (origin := of.headers.get("Origin", "null")) != "null":
-        return urlsplit(origin).netloc == of.host
+    if (origin := request.headers.get("Origin", "null")) != "null":
+        return urlsplit(origin).netloc == request.host
     return True

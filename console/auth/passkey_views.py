@@ -53,16 +53,16 @@ def _ceremony(purpose: Purpose, holder: bytes | str) -> Ceremony:
     return Ceremony(_site(), services.cipher, purpose, holder, services.database.now())
 
 
-def _is_right(ceremony: Ceremony, one: Assertion, passkey: Passkey, account: Account) -> bool:
+def _is_right(ceremony: Ceremony, assertion: Assertion, passkey: Passkey, account: Account) -> bool:
     """Verify an assertion, its challenge and its counter. A counter that did not grow is written to the audit log."""
     try:
-        ceremony.verify_assertion(one, passkey)
+        ceremony.verify_assertion(assertion, passkey)
     except InvalidAnswer:
         return False
-    attempt = passkeys.challenge_attempt(services.cipher, one.challenge)
+    attempt = passkeys.challenge_attempt(services.cipher, assertion.challenge)
     if login_throttle.count_attempts(services.database, attempt) != (True,):
         return False
-    if not stored_passkeys.record_use(services.database, passkey.credential_id, one.sign_count):
+    if not stored_passkeys.record_use(services.database, passkey.credential_id, assertion.sign_count):
         accounts.record_act(services.database, account, "passkey_counter_back", account.staff_id)
         return False
     return True

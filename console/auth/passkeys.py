@@ -165,19 +165,19 @@ class Ceremony:
         )
         return {**options.public_key, "timeout": CHALLENGE_LIFETIME * 1000}
 
-    def verify_assertion(self, one: Assertion, passkey: Passkey) -> None:
+    def verify_assertion(self, assertion: Assertion, passkey: Passkey) -> None:
         """Verify origin, challenge, user verification, owner and signature. Raises InvalidAnswer.
 
         Whether the challenge was answered before, and whether the counter grew, is for the caller to check in the
         store.
         """
-        is_owner = one.user_handle in (None, passkey.staff_id.encode())
-        if not is_owner or not self.is_own_challenge(one.challenge):
+        is_owner = assertion.user_handle in (None, passkey.staff_id.encode())
+        if not is_owner or not self.is_own_challenge(assertion.challenge):
             raise InvalidAnswer
         try:
             head = Aaguid.NONE + struct.pack(">H", len(passkey.credential_id)) + passkey.credential_id
             credential = AttestedCredentialData(head + passkey.public_key)
-            _server(self.site).authenticate_complete(_state(one.challenge), [credential], one.response)
+            _server(self.site).authenticate_complete(_state(assertion.challenge), [credential], assertion.response)
         except UNREADABLE:
             raise InvalidAnswer from None
 
@@ -222,11 +222,11 @@ def _json(text: str) -> dict[str, Any]:
     return value
 
 
-def _server(of: Site) -> Fido2Server:
+def _server(site: Site) -> Fido2Server:
     return Fido2Server(
-        PublicKeyCredentialRpEntity(id=of.host, name=PRODUCT),
+        PublicKeyCredentialRpEntity(id=site.host, name=PRODUCT),
         attestation=AttestationConveyancePreference.NONE,
-        verify_origin=lambda origin: origin == of.origin,
+        verify_origin=lambda origin: origin == site.origin,
     )
 
 

@@ -140,10 +140,10 @@ def act_words(act: str) -> str:
     return act.replace("_", " ").replace(":", ": ")
 
 
-def subject(one: LoggedAct, names: Mapping[str, str]) -> str:
+def subject(logged_act: LoggedAct, names: Mapping[str, str]) -> str:
     """Return the person whom an act was done to: by the account's name, or by the name in the entry.
 
     `names`: account id → name.
     """
-    name = one.object_id.rpartition("/")[2]
+    name = logged_act.object_id.rpartition("/")[2]
     return names.get(name, name)

@@ -31,13 +31,13 @@ def _is_id(value: object) -> bool:
         return False
 
 
-def may_be_linked(one: RowAndHead, other: RowAndHead) -> bool:
+def may_be_linked(first: RowAndHead, second: RowAndHead) -> bool:
     """Return whether both reports show a number now, or both show none.
 
     Any other link would reveal the number of a reporter who did not give it.
     """
-    shown = _shows_number(*one)
-    return shown is not None and shown == _shows_number(*other)
+    shown = _shows_number(*first)
+    return shown is not None and shown == _shows_number(*second)
 
 
 def _shows_number(row: CaseRow, head: Mapping[str, Any]) -> bool | None:

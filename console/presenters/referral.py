@@ -71,7 +71,7 @@ SENTENCES = (
     *(TITLE, CONFIDENTIAL, TAKE_CARE, DRILL_LINE, DEMO_LINE),
 )
 
-Say = Callable[[str], str]
+Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def referral_json(request: ReferralRequest, origin: Origin, report: Mapping[str,
 
 
 def referral_lines(
-    request: ReferralRequest, origin: Origin, report: Mapping[str, Any], labels: ChoiceLabels, say: Say
+    request: ReferralRequest, origin: Origin, report: Mapping[str, Any], labels: ChoiceLabels, translate: Translate
 ) -> list[tuple[str, str]]:
     """Return the lines of the form, (label, text); a line without a text is a heading. `say`: translates."""
     lines = [
@@ -181,18 +181,18 @@ def referral_lines(
         ("Made by", origin.by),
         ("Report", origin.report_id),
         ("Purpose", inert_text(request.purpose)),
-        ("Basis", say(BASES[request.basis])),
-        *([("Consent given by", say(GIVERS[request.given_by]))] if request.given_by else []),
+        ("Basis", translate(BASES[request.basis])),
+        *([("Consent given by", translate(GIVERS[request.given_by]))] if request.given_by else []),
     ]
     for sentence, fields in present_report(report, labels).restrictions:  # always included
-        lines.append((TAKE_CARE, fill_placeholders(say(sentence), fields)))
+        lines.append((TAKE_CARE, fill_placeholders(translate(sentence), fields)))
     names = _chosen(request)
     for name in names:
         lines.append((SECTIONS[name], ""))
-        lines += _section(name, request, report, labels, say)
-    if withheld := [say(SECTIONS[name]) for name in SECTIONS if name not in names]:
+        lines += _section(name, request, report, labels, translate)
+    if withheld := [translate(SECTIONS[name]) for name in SECTIONS if name not in names]:
         lines.append(("Not passed on", "; ".join(withheld)))
-    return [(say(label), text) for label, text in lines]
+    return [(translate(label), text) for label, text in lines]
 
 
 def _chosen(request: ReferralRequest) -> tuple[str, ...]:
@@ -200,21 +200,21 @@ def _chosen(request: ReferralRequest) -> tuple[str, ...]:
 
 
 def _section(
-    name: str, request: ReferralRequest, report: Mapping[str, Any], labels: ChoiceLabels, say: Say
+    name: str, request: ReferralRequest, report: Mapping[str, Any], labels: ChoiceLabels, translate: Translate
 ) -> Iterator[tuple[str, str]]:
     data, presented = bodies.complete_report(report), present_report(report, labels)
     if name == "facts":
-        yield "What happened", say(presented.title) or say(NOT_SAID)
-        yield "Danger", say(labels.of("danger", data["danger"])) or say(NOT_SAID)
+        yield "What happened", translate(presented.title) or translate(NOT_SAID)
+        yield "Danger", translate(labels.of("danger", data["danger"])) or translate(NOT_SAID)
         yield "Priority", presented.priority
-        yield "Why", " ".join(say(sentence) for sentence in presented.why)
+        yield "Why", " ".join(translate(sentence) for sentence in presented.why)
         for sentence in presented.flags:
-            yield TAKE_CARE, say(sentence)
+            yield TAKE_CARE, translate(sentence)
     elif name == "child":
         age = data["child"]["age_band"]
-        yield CHILD, say(labels.of("about", data["about"])) or say(NOT_SAID)
-        yield "Age", say(NOT_SAID) if age in ("", "unknown") else say(labels.of("age_band", age))
-        yield "Place", inert_text(exports.place_text(data)) or say(NOT_SAID)
+        yield CHILD, translate(labels.of("about", data["about"])) or translate(NOT_SAID)
+        yield "Age", translate(NOT_SAID) if age in ("", "unknown") else translate(labels.of("age_band", age))
+        yield "Place", inert_text(exports.place_text(data)) or translate(NOT_SAID)
     elif name == "words":
         for label, _, text in presented.words:
             yield label, text
@@ -222,13 +222,13 @@ def _section(
         values = ScreenValues({"about": data["about"], "about_missing": None, "category": data["category"]}, {})
         for key, value in data["extras"].items():
             label = EXTRAS.get(key) or labels.question(f"more.{key}", key, values)
-            yield say(label), inert_text(say(labels.typed(key, str(value))))
+            yield translate(label), inert_text(translate(labels.typed(key, str(value))))
     else:
-        yield from _contact(request, data["contact"], say)
+        yield from _contact(request, data["contact"], translate)
 
 
-def _contact(request: ReferralRequest, contact: Mapping[str, Any], say: Say) -> Iterator[tuple[str, str]]:
-    yield "Contact", say(ALLOWED.get(contact["how"] if contact["allowed"] else "none", NOT_SAID))
+def _contact(request: ReferralRequest, contact: Mapping[str, Any], translate: Translate) -> Iterator[tuple[str, str]]:
+    yield "Contact", translate(ALLOWED.get(contact["how"] if contact["allowed"] else "none", NOT_SAID))
     if contact["allowed"] and contact["safe_hours"]:
         hours = contact["safe_hours"]
         yield "Safe hours", f"{hours['from']} – {hours['to']} ({hours['tz']})"

@@ -81,10 +81,10 @@ READINGS_TOGETHER = HOUR
 class TimelineEntry:
     """One entry.
 
-    `at`: microseconds. `sentence`: for `fields`, after translation. `text`: what somebody wrote, made inert by the
-    page; None if there is none. `is_new`: the reporter sent it after this hotline last read the report. `id`: of a
-    message to the reporter, which names the text that asks them to dial. `note`: of which it is made; empty if of none.
-    `recording`: id of the reporter's recording in a call.
+    `at`: microseconds. `sentence`: a message of the catalogues; `fields` fill its placeholders. `text`: what somebody
+    wrote, made inert by the page; None if there is none. `is_new`: the reporter sent it after this hotline last read
+    the report. `id`: of a message to the reporter, by which the text that asks them to dial is found. `note`: the note
+    that it shows; empty if it shows none. `recording`: id of the reporter's recording in a call.
     """
 
     at: int

@@ -146,21 +146,32 @@ def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
     return lines
 
 
-def _who(one: LoggedAct) -> str:
-    return actor_name(one.actor.rpartition("/")[2])
+def _who(logged_act: LoggedAct) -> str:
+    return actor_name(logged_act.actor.rpartition("/")[2])
 
 
-def _sentence(one: LoggedAct, names: Mapping[str, str], catalogue: Catalogue) -> tuple[str, str]:
+def _sentence(logged_act: LoggedAct, names: Mapping[str, str], catalogue: Catalogue) -> tuple[str, str]:
     """Return the sentence of an act, and its language if that is not the page's."""
-    template = presenter.sentence(one.act)
-    fields = {"who": catalogue.say(_who(one)), "about": presenter.subject(one, names)}
+    template = presenter.sentence(logged_act.act)
+    fields = {"who": catalogue.translate(_who(logged_act)), "about": presenter.subject(logged_act, names)}
     if template == presenter.OTHER_ACT:
-        return fill_placeholders(template, fields | {"act": presenter.act_words(one.act)}), "en"
-    return fill_placeholders(catalogue.say(template), fields), ""
+        return fill_placeholders(template, fields | {"act": presenter.act_words(logged_act.act)}), "en"
+    return fill_placeholders(catalogue.translate(template), fields), ""
 
 
-def _csv_row(me: StaffRequest, one: LoggedAct, names: Mapping[str, str]) -> tuple[str, ...]:
-    fields = {"who": _who(one), "about": presenter.subject(one, names), "act": presenter.act_words(one.act)}
-    words = fill_placeholders(presenter.sentence(one.act), fields)
-    about = "" if one.report_id and "/" not in one.object_id else presenter.subject(one, names)
-    return format_time(one.at, hotline_zone(me.account.hotline)), _who(one), one.act, words, one.report_id, about
+def _csv_row(me: StaffRequest, logged_act: LoggedAct, names: Mapping[str, str]) -> tuple[str, ...]:
+    fields = {
+        "who": _who(logged_act),
+        "about": presenter.subject(logged_act, names),
+        "act": presenter.act_words(logged_act.act),
+    }
+    words = fill_placeholders(presenter.sentence(logged_act.act), fields)
+    about = "" if logged_act.report_id and "/" not in logged_act.object_id else presenter.subject(logged_act, names)
+    return (
+        format_time(logged_act.at, hotline_zone(me.account.hotline)),
+        _who(logged_act),
+        logged_act.act,
+        words,
+        logged_act.report_id,
+        about,
+    )

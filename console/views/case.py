@@ -378,7 +378,9 @@ def _message_fields(
     return {
         "target": target,
         "ready": {
-            **{key: ReadySentence(sentence, catalogue.say(sentence)) for key, sentence in READY_SENTENCES.items()},
+            **{
+                key: ReadySentence(sentence, catalogue.translate(sentence)) for key, sentence in READY_SENTENCES.items()
+            },
             **_own_replies(me.account.hotline, decrypted.language),
         },
         "tongue": catalogue,

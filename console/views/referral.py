@@ -110,20 +110,20 @@ def _origin(me: StaffRequest, report_id: str) -> Origin:
     return Origin(report_id, me.account.hotline, name, me.account.name, now // SECOND, made)
 
 
-def _say(words: str) -> str:
+def _translate(words: str) -> str:
     """Translate a sentence of the pages or of the phones' screens into the language of the page."""
     catalogue = select_catalogue(request, services.page_catalogues)
     return screen_text(words, catalogue, services.screen_catalogues).text
 
 
 def _pdf(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) -> bytes:
-    notices = [_say(referral.CONFIDENTIAL)]
+    notices = [_translate(referral.CONFIDENTIAL)]
     if report.get("mode") != Mode.LIVE:
-        notices.append(_say(referral.DEMO_LINE if services.settings.mode == Mode.DEMO else referral.DRILL_LINE))
-    lines = referral.referral_lines(chosen, origin, report, services.labels, _say)
+        notices.append(_translate(referral.DEMO_LINE if services.settings.mode == Mode.DEMO else referral.DRILL_LINE))
+    lines = referral.referral_lines(chosen, origin, report, services.labels, _translate)
     pdf: Any = importlib.import_module("console.presenters.pdf")  # its library takes 4 MB, and few need it
     foot = f"{origin.name} · {reference(origin.report_id)}"
-    document: bytes = pdf.document(_say(referral.TITLE), notices, lines, foot)
+    document: bytes = pdf.document(_translate(referral.TITLE), notices, lines, foot)
     return document
 
 
@@ -133,7 +133,7 @@ def _json(origin: Origin, chosen: ReferralRequest, report: Mapping[str, Any]) ->
 
 def _leave_note(me: StaffRequest, report_id: str, chosen: ReferralRequest) -> None:
     """Add a note for colleagues: for whom the form was made, and for which purpose."""
-    text = templating.fill_placeholders(_say(NOTE), {"to": chosen.to, "purpose": chosen.purpose})
+    text = templating.fill_placeholders(_translate(NOTE), {"to": chosen.to, "purpose": chosen.purpose})
     note = message_sealer(me.account, report_id).note("note", text)
     case_view.add_note(services.database, me.account, note, me.idempotency_key)
 

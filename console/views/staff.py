@@ -94,10 +94,10 @@ def _render_people(me: StaffRequest, problem: str = "", message: str = "") -> Re
     return page("people.html", 400 if problem else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
 
 
-def _inviter(one: Invitation) -> str:
+def _inviter(invitation: Invitation) -> str:
     """Return the name of the lead who made an invitation; empty for the operator."""
-    hotline, _, name = one.made_by.removeprefix("staff:").partition("/")
-    return name if hotline == one.hotline else ""
+    hotline, _, name = invitation.made_by.removeprefix("staff:").partition("/")
+    return name if hotline == invitation.hotline else ""
 
 
 def _pending_leads(me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:

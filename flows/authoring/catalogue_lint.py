@@ -26,7 +26,7 @@ HEADER = {
 # characters instead of 160.
 CURLY = re.compile("[\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2026\u00a0\u202f\u200b\ufeff]")
 ENDS = ".?!:"
-LONGEST_LABEL = 30  # characters
+MAX_LABEL_CHARS = 30
 _FIGURES = re.compile(r"(\d+)(am|pm)?")
 _ADDRESS = re.compile(r"\b[a-z]+(?:\.[a-z]+)+\b")
 
@@ -75,7 +75,7 @@ def _header(tag: str, po: polib.POFile) -> Iterator[str]:
 
 def _is_label(english: str) -> bool:
     """Return whether a text may be a choice, of which people type the first word only: it is short, and no sentence."""
-    return len(english) <= LONGEST_LABEL and not _end_mark(english)
+    return len(english) <= MAX_LABEL_CHARS and not _end_mark(english)
 
 
 def _keywords(pairs: str) -> Iterator[tuple[str, str]]:

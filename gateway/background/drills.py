@@ -32,7 +32,7 @@ from reports.store.operations.drill_runs import DueDrill
 from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
 
-MOST_STEPS = 40
+MAX_STEPS = 40
 BEGIN, MY_REPORT = "report.danger", "my.code"
 
 log = structlog.get_logger()
@@ -124,7 +124,7 @@ class DrillRunner:
     def _play_script(self, request: TurnRequest, answers: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """Play the script and return its report: sent, or scheduled as incomplete by a dropped call; else None."""
         record = self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
-        for turn in range(1, MOST_STEPS):
+        for turn in range(1, MAX_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
             if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None

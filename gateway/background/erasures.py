@@ -104,7 +104,7 @@ class ErasureReplay:
             return
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             ids = b"", erasure.report_id
-            pending_submissions.cancel_pending(self._database, *ids, buried=tombstones.ALL_REVISIONS)
+            pending_submissions.cancel_pending(self._database, *ids, tombstone_up_to=tombstones.ALL_REVISIONS)
         with suppress(MailboxClosed):
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
 

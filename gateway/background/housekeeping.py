@@ -44,31 +44,29 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
 EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
-SAY_SECONDS = 60  # between two warnings about this host's spool
+WARNING_SECONDS = 60  # between two warnings about this host's spool
 
 log = structlog.get_logger()
 RELOAD_EVERY_SECONDS = 20  # a withdrawn number must disappear within a minute
-BACK = 7  # past days whose counts are moved; the database may have been unavailable that long
-AWAY = (store.RedisUnavailable, NotSent, NotStored)  # nothing can be stored or taken, and no task is at fault
+PAST_DAYS = 7  # whose counts are moved; the database may have been unavailable that long
+OUTAGES = (store.RedisUnavailable, NotSent, NotStored)  # these are no faults of a task
 RETRY_SECONDS = 60  # until a failed task is tried again; meanwhile the tasks after it run
 IN_FLIGHT_SECONDS = 60  # after an hour, until all calls that began in it are counted
-LATE = 3600  # seconds after midnight until which the day before may still be counted
-
-
-# Return free memory to the operating system.
-#
-# glibc does not return free memory that lies between used blocks (malloc_trim(3)). Without this call a process grew by
-# 15 MB over 390,000 requests of all kinds, and all of that memory was free.
+COUNTED_LATE_SECONDS = 3600  # after midnight the day before may still be counted for so long
 
 
 def free_unused_memory() -> None:
-    """Return free memory to the operating system; do nothing without glibc."""
+    """Return free memory to the operating system; do nothing without glibc.
+
+    glibc does not return free memory that lies between used blocks (malloc_trim(3)). Without this call a process grew
+    by 15 MB over 390,000 requests of all kinds, and all of that memory was free.
+    """
     if _trim:
         _trim(0)
 
 
 class Housekeeping:
-    """Run all periodic work of a web process in one thread; renew the session keys in another, whatever hangs."""
+    """Run all periodic work of a web process in one thread, and renew the session keys in another."""
 
     def __init__(
         self,
@@ -104,7 +102,7 @@ class Housekeeping:
         self._chores = chores
         self._erasing = erasures
         self._stop = threading.Event()
-        self._said: SpoolStatus | None = None
+        self._saved_status: SpoolStatus | None = None
         self._next_status_at = 0.0
         self._next_warning_at = 0.0
         self._host = process_name(host, WEB)
@@ -127,7 +125,7 @@ class Housekeeping:
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
         tasks = (self._erasing.reapply, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
-        _run_each((*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals))
+        _run_all((*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals))
 
     def _empty_spool(self) -> None:
         if not self._spool.names():
@@ -144,7 +142,7 @@ class Housekeeping:
             cause = getattr(refusal, "cause", "")
             name = f"{type(refusal).__name__} < {cause}" if cause else type(refusal).__name__
             log.warning("spool_not_drained", **{"class": name}, count=len(self._spool.names()))
-            self._next_warning_at = time.monotonic() + SAY_SECONDS
+            self._next_warning_at = time.monotonic() + WARNING_SECONDS
 
     def _submit_late(self, entry: SpoolEntry) -> None:
         self._save_due_status()
@@ -153,19 +151,21 @@ class Housekeeping:
     def _save_due_status(self) -> None:
         """Save the status between two entries if it is due: a process that drains a full spool is not silent."""
         if time.monotonic() >= self._next_status_at:
-            _run_each([self._save_spool_status])
+            _run_all([self._save_spool_status])
 
     def _save_spool_status(self) -> None:
         """Store that web runs on this host, and the state of its spool and Redis, for `clock` and operators."""
         if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
-        status = replace(self._spool.standing(self._host), redis_down=not self._redis_is_up())
-        is_same = self._said is not None and replace(status, oldest=self._said.oldest) == self._said
+        status = replace(self._spool.status(self._host), redis_down=not self._redis_is_up())
+        is_same = (
+            self._saved_status is not None and replace(status, oldest=self._saved_status.oldest) == self._saved_status
+        )
         if is_same and time.monotonic() < self._next_status_at:
             return
         self._next_status_at = time.monotonic() + REPORT_SECONDS  # also after a failure, which must not slow a drain
         spool_status.save_status(self._database, status)
-        self._said = status
+        self._saved_status = status
 
     def _run_leased_tasks(self) -> None:
         """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this.
@@ -173,7 +173,7 @@ class Housekeeping:
         Without Redis it does what it can, and leaves the lease to a process that has it, perhaps on another host.
         """
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
-            _run_each((self._submit_copies, self._play_inbox, *self._chores))
+            _run_all((self._submit_copies, self._play_inbox, *self._chores))
             if not self._redis_is_up():
                 leases.release(self._database, "replay", self._holder)
 
@@ -182,7 +182,7 @@ class Housekeeping:
             log.info("spool_copies_submitted", count=submitted)
 
     def _play_inbox(self) -> None:
-        if replayed := self._inbox.play(self._replay, AWAY):
+        if replayed := self._inbox.play(self._replay, OUTAGES):
             log.info("sms_inbox_replayed", count=replayed)
 
     def _replay(self, inbound: Inbound, seen_at: int) -> bool:
@@ -222,23 +222,22 @@ class Housekeeping:
             self._stop.wait(EVERY_SECONDS)
 
 
-def _run_each(tasks: Iterable[Callable[[], object]]) -> None:
+def _run_all(tasks: Iterable[Callable[[], object]]) -> None:
     """Run each task, also after one that raised."""
     for task in tasks:
         try:
             task()
         except Exception as error:  # the thread must go on: the spool holds reports
-            if not isinstance(error, (DatabaseUnavailable, OSError, *AWAY)) or isinstance(error, RowRefused):
+            if not isinstance(error, (DatabaseUnavailable, OSError, *OUTAGES)) or isinstance(error, RowRefused):
                 log.exception("crashed")
 
 
-# Read the country files again while `web` runs, so that a withdrawn number is no longer shown.
-#
-# Any other change is ignored: additions need a restart, and the check before it.
-
-
 class CountryReload:
-    """Watch the country files. `folder`: the operator's own files; shipped files do not change while a process runs."""
+    """Read the country files again while `web` runs, so that a withdrawn number is no longer shown.
+
+    Any other change is ignored: additions need a restart, and the check before it. `folder`: the operator's own files;
+    shipped files do not change while a process runs.
+    """
 
     def __init__(self, countries: Countries, folder: Path | None, renew: Callable[[Countries], None]) -> None:
         self._countries = countries
@@ -301,9 +300,6 @@ class CountryReload:
             self._stop.wait(RELOAD_EVERY_SECONDS)
 
 
-# Save the counts of past days from Redis in the database.
-
-
 class CallHoursFlush:
     """Copy how many calls began in each hour from Redis to the database, soon after the hour."""
 
@@ -324,7 +320,7 @@ class CallHoursFlush:
         self._next_at = now + RETRY_SECONDS
         this_hour = (now - IN_FLIGHT_SECONDS) // HOUR_SECONDS
         counts: dict[tuple[str, str, int], int] = {}
-        for days_ago in range(BACK, -1, -1):
+        for days_ago in range(PAST_DAYS, -1, -1):
             first_hour = (now // DAY_SECONDS - days_ago) * 24
             for name, number in self._sessions.counted(day_of(first_hour * HOUR_SECONDS)).items():
                 country, kind, *which = name.split(" ")
@@ -344,7 +340,7 @@ class StatisticsFlush:
         self._next_at = 0
 
     def move(self) -> int:
-        """Move the counts of the past `BACK` days, and return the number of days that had counts.
+        """Move the counts of the past `PAST_DAYS` days, and return the number of days that had counts.
 
         Runs at most once an hour, and returns 0 in between, so that a database that refuses the counts is not treated
         as unavailable. Raises RedisUnavailable and DatabaseUnavailable; saved counts are not saved twice.
@@ -353,8 +349,11 @@ class StatisticsFlush:
         if now < self._next_at:
             return 0
         self._next_at = now + HOUR_SECONDS
-        self._move_help(quarter_start(quarter_of((now - LATE) * SECOND)) - DAY)
-        return sum(self._move(day_of(now - LATE - days_ago * DAY_SECONDS)) for days_ago in range(BACK, 0, -1))
+        self._move_help(quarter_start(quarter_of((now - COUNTED_LATE_SECONDS) * SECOND)) - DAY)
+        return sum(
+            self._move(day_of(now - COUNTED_LATE_SECONDS - days_ago * DAY_SECONDS))
+            for days_ago in range(PAST_DAYS, 0, -1)
+        )
 
     def _move_help(self, last_day: int) -> None:
         """Move the answers to "Did it help?" of the quarter that ended on a day, once it is over."""

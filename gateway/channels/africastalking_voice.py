@@ -43,7 +43,7 @@ TYPED_SECONDS = 8  # to type a code, if `#` does not end it
 # (developers.africastalking.com/docs/voice/actions).
 VOICES = frozenset({"en"})
 ACTIVE, ENDED = "1", "0"  # isActive
-LONGEST_ADDRESS = 500  # characters of a recording's address
+MAX_ADDRESS_CHARS = 500  # characters of a recording's address
 
 
 @from_environment
@@ -79,7 +79,7 @@ class Channel(TokenAuthMixin):
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent | HttpResponse:
         """Convert a request to a reply, the end of a call, or the answer that waits for a second key."""
         active, expected = fields.get("isActive"), speech.recorded(fields.query)
-        source = fields.get("recordingUrl")[:LONGEST_ADDRESS]
+        source = fields.get("recordingUrl")[:MAX_ADDRESS_CHARS]
         words = RecordedWords(expected, source) if source or expected else None
         if active == ENDED:
             return ProviderEvent(
@@ -129,7 +129,7 @@ class Channel(TokenAuthMixin):
         """Return the actions that record the caller after the tone, to the end. `#` ends it, and so does a hangup."""
         address = f"{self._keys}{speech.query(turn=turn_id, recorded=turn.recording)}"
         record = (
-            f'<Record callbackUrl="{address}" maxLength="{turn.most_seconds}" finishOnKey="#" '
+            f'<Record callbackUrl="{address}" maxLength="{turn.max_seconds}" finishOnKey="#" '
             f'timeout="{speech.SPEECH_PAUSE_SECONDS}" trimSilence="false" playBeep="true"/>'
         )
         spoken = "".join(self._spoken(replace(turn, text=speech.without_keys(turn.text))))

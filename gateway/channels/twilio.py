@@ -12,10 +12,10 @@ from gateway.messaging.twilio_requests import HEAD, NUMBER, TWIML, Shapes, Signe
 from runtime.settings import TwilioAccount, from_environment
 from runtime.telephony import ChannelKind, DeliveryReportStatus
 
-MOST_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
+MAX_BYTES = 32 * 1024  # 1,600 characters have at most 14,400 bytes percent-encoded, the other fields some hundreds
 # Refuses a call before it is answered, with a busy tone: nobody pays (twilio.com/docs/voice/twiml/reject).
 REJECT = f'{HEAD}<Response><Reject reason="busy"/></Response>'.encode()
-MOST_MEDIA = 10  # attachments of one message, according to Twilio
+MAX_MEDIA = 10  # attachments of one message, according to Twilio
 
 # No callback has the status accepted; scheduled and queued messages may still be delivered late.
 STATUS: Mapping[str, DeliveryReportStatus] = {
@@ -66,9 +66,9 @@ class Channel(SignedByTwilio):
     needed = _NEEDED
     shapes = _SHAPES
     endpoints: ClassVar[Mapping[str, Endpoint]] = {
-        "sms": Endpoint("sms", most_bytes=MOST_BYTES),
-        "status": Endpoint("notice", most_bytes=MOST_BYTES),
-        "missed-call": Endpoint("notice", most_bytes=MOST_BYTES),
+        "sms": Endpoint("sms", max_bytes=MAX_BYTES),
+        "status": Endpoint("notice", max_bytes=MAX_BYTES),
+        "missed-call": Endpoint("notice", max_bytes=MAX_BYTES),
     }
     limits: ClassVar[Mapping[ChannelKind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[ChannelKind, bool]] = {"sms": True}
@@ -109,7 +109,7 @@ def _sms(fields: Fields) -> Inbound:
 def _media(fields: Fields) -> Iterator[tuple[str, str]]:
     """Yield content type and address of each attachment. They are never downloaded."""
     count = fields.get("NumMedia")
-    for n in range(min(int(count), MOST_MEDIA) if count.isascii() and count.isdecimal() and len(count) < 4 else 0):
+    for n in range(min(int(count), MAX_MEDIA) if count.isascii() and count.isdecimal() and len(count) < 4 else 0):
         yield fields.get(f"MediaContentType{n}"), fields.get(f"MediaUrl{n}")
 
 

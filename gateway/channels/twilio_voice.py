@@ -34,7 +34,7 @@ from gateway.messaging.twilio_requests import (
 from runtime.settings import TwilioAccount, from_environment, parsers
 from runtime.telephony import ChannelKind
 
-MOST_BYTES = 32 * 1024
+MAX_BYTES = 32 * 1024
 TYPED_SECONDS = 5  # after the last digit of a code, if `#` does not end it
 
 # Languages that <Say> speaks, of those in locales/ (twilio.com/docs/voice/twiml/say, attribute `language`).
@@ -63,10 +63,10 @@ class Channel(SignedByTwilio):
     name = "twilio_voice"
     is_simulator = False
     endpoints: ClassVar[Mapping[str, Endpoint]] = {
-        "call": Endpoint("voice", most_bytes=MOST_BYTES),
-        "keys": Endpoint("voice", most_bytes=MOST_BYTES),
-        "status": Endpoint("notice", most_bytes=MOST_BYTES),
-        "recording": Endpoint("notice", most_bytes=MOST_BYTES),
+        "call": Endpoint("voice", max_bytes=MAX_BYTES),
+        "keys": Endpoint("voice", max_bytes=MAX_BYTES),
+        "status": Endpoint("notice", max_bytes=MAX_BYTES),
+        "recording": Endpoint("notice", max_bytes=MAX_BYTES),
     }
     needed = dict.fromkeys(("call", "keys", "status"), CALL_FIELDS) | {"recording": RECORDING_FIELDS}
     can_record = True
@@ -129,7 +129,7 @@ class Channel(SignedByTwilio):
         after = {"turn": turn_id, "recorded": reply.recording}
         report = self._hook("recording", id=reply.recording)
         record = (
-            f'<Record action="{self._address(**after)}" method="POST" maxLength="{reply.most_seconds}" '
+            f'<Record action="{self._address(**after)}" method="POST" maxLength="{reply.max_seconds}" '
             f'timeout="{speech.SPEECH_PAUSE_SECONDS}" finishOnKey="1234567890*#" playBeep="true" trim="do-not-trim" '
             f'recordingStatusCallback="{report}#rc=5&amp;rp=all" recordingStatusCallbackMethod="POST" '
             'recordingStatusCallbackEvent="completed absent"/>'

@@ -97,7 +97,7 @@ class Actions:
                 self._submitter.send, content, report, recipients, with_code=with_code
             )
         except NotSent:
-            if request.sender.answerable:  # the next report of this phone is no repetition of one that nobody has
+            if request.sender.answerable:  # a report that was not stored is no earlier report of this phone
                 await self._sessions.uncount_report(request.sender.key, report.origin_key)
             raise
         hotlines = tuple(recipient.hotline for recipient in recipients)
@@ -202,8 +202,8 @@ class Actions:
     async def _submit_before_call(self, request: TurnRequest, record: Record) -> Record:
         """Submit a report that is not sent as INCOMPLETE, for the hotline that is asked to call.
 
-        The request to be called names it to staff: the wish for a call belongs to this report. Only the question asked
-        during a report says so and names that hotline: asked elsewhere, nothing of an open report is sent. Raises
+        The request to be called names this report to staff. Only the question that is asked during a report tells the
+        reporter that, and names the hotline. So if it was asked elsewhere, nothing of an open report is sent. Raises
         NotSent.
         """
         if record.state.screen != CALL_DURING_REPORT:

@@ -65,7 +65,7 @@ class CountryContext:
         cls, country: Country, language: Catalogue = ENGLISH_CATALOGUE, languages: Sequence[Catalogue] = ()
     ) -> CountryContext:
         """Build the context of a country in one language. `languages`: all that the country offers."""
-        fields = country.fields(language.say)
+        fields = country.fields(language.translate)
         facts = {
             "helpline_texts": _yes(bool(fields["helpline_sms"])),
             "languages": "several" if len(languages) > 1 else "one",
@@ -84,22 +84,22 @@ class CountryContext:
 
 
 def new_layout_cache(
-    country_context: CountryContext, kind: ChannelKind, *, drill: bool, looks: Mapping[str, ScreenInputs]
+    country_context: CountryContext, kind: ChannelKind, *, drill: bool, inputs_by_screen: Mapping[str, ScreenInputs]
 ) -> LayoutCache:
     """Return the layout cache for the screens that depend on nothing but a country and answers, still empty.
 
-    `looks`: the inputs of each screen, by its id.
+    `inputs_by_screen`: the inputs of each screen, by its id.
     """
     facts = {**country_context.facts, "channel": kind, "drill": _yes(drill)}
     screen_context = ScreenContext(
         facts,
         country_context.fields,
         country_context.lists,
-        country_context.language.say,
+        country_context.language.translate,
         english=country_context.english,
         keywords=country_context.language.keywords,
     )
-    questions = {name: inputs.questions_beside(screen_context) for name, inputs in looks.items()}
+    questions = {name: inputs.questions_beside(screen_context) for name, inputs in inputs_by_screen.items()}
     screens = {name: tuple(read.items()) for name, read in questions.items() if read is not None}
     return LayoutCache(screens, screen_context)
 
@@ -117,10 +117,10 @@ class RenderContext(Struct, frozen=True):
     drill: bool = False
     words_before_send: bool = False  # on USSD only if the service code in the country file allows it
     recordings: bool = False  # the country file lets callers speak their words, and the channel can record
-    late_fields: Mapping[str, str] = field(default_factory=dict)  # fields of this session: code, PIN
-    late_facts: Mapping[str, str] = field(default_factory=dict)  # facts of this session: the state of a report
+    session_fields: Mapping[str, str] = field(default_factory=dict)  # such as code and PIN
+    session_facts: Mapping[str, str] = field(default_factory=dict)  # such as the state of a report
     staff_messages: tuple[str, ...] = ()  # messages from staff, newest first; shown one at a time
-    counted_messages: int = 0  # how many of them there were when the reporter read how many there are
+    counted_messages: int = 0  # how many the reporter was last shown that there are
     route_screens: Collection[str] | None = None  # the screens that depend on the report's route; None: all may
     layout_caches: Mapping[str, LayoutCache] = field(default_factory=dict)  # language → its cache
     # Private: the last screen context returned.
@@ -146,7 +146,7 @@ class RenderContext(Struct, frozen=True):
         values = state.values
         country_context = self._context_of(values)
         cache = self.layout_caches.get(country_context.language.tag)
-        if cache is None or routed or self.late_facts or self.late_fields or "help_place" in values:
+        if cache is None or routed or self.session_facts or self.session_fields or "help_place" in values:
             return self._new_context(state, country_context, routed=routed)
         place = values.get("place") or ""
         key = (
@@ -169,10 +169,10 @@ class RenderContext(Struct, frozen=True):
             "words_before_send": _yes(self.words_before_send),
             "recordings": _yes(self.recordings),
             "drill": _yes(self.drill),
-            **self.late_facts,
+            **self.session_facts,
         }
-        fields = {**country_context.fields, **self.late_fields}
-        if "report_state" in self.late_facts:
+        fields = {**country_context.fields, **self.session_fields}
+        if "report_state" in self.session_facts:
             facts |= self._message_facts(state, fields)
         lists = {**country_context.lists, "places_in_group": country_context.inside.get(values.get("place") or "", ())}
         if "help_place" in values:
@@ -195,7 +195,7 @@ class RenderContext(Struct, frozen=True):
             facts,
             fields,
             lists,
-            country_context.language.say,
+            country_context.language.translate,
             self.layout_caches.get(country_context.language.tag),
             country_context.english,
             country_context.language.keywords,
@@ -204,8 +204,8 @@ class RenderContext(Struct, frozen=True):
     def _message_facts(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Return the facts about messages from staff, and add the message to show to `fields`.
 
-        The message screens at the end of the trail show how many messages were read. A message that came meanwhile
-        follows the others, so that *Next* neither repeats one nor passes over one.
+        The message screens at the end of the trail show how many messages were read. A message that came meanwhile is
+        shown after the others, so that *Next* neither repeats nor skips one.
         """
         message_screens = takewhile(lambda name: name in MESSAGE_SCREENS, (name for name, _ in reversed(state.trail)))
         read_count, message_count = sum(1 for _ in message_screens), len(self.staff_messages)
@@ -318,10 +318,10 @@ class TurnRequest(Struct, frozen=True):
     written_at: int = 0  # Unix seconds: when it came, or by its provider's time if that is long ago
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
-    spoken: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
-    more: bool = False  # the message continues the words just sent, and need not be an answer
+    chosen_language: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
+    continues_words: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today
-    is_crowded: bool = False  # the process is overloaded: optional screens are refused
+    is_overloaded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
     def kind(self) -> ChannelKind:
@@ -344,9 +344,7 @@ def report_input(request: TurnRequest, record: Record, flow_version: int) -> Rep
     """Return the input from which the report of this session is built."""
     return ReportInput(
         given=report_answers(record.state),
-        unasked=tuple(
-            UnaskedText(unprompted.at, unprompted.screen, unprompted.text) for unprompted in record.state.unasked
-        ),
+        unasked=tuple(UnaskedText(unasked.at, unasked.screen, unasked.text) for unasked in record.state.unasked),
         words=record.words,
         country=request.country,
         kind=request.kind,

@@ -44,7 +44,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 MISSED_CALLS_A_MINUTE = 30  # answered by SMS by one process: each SMS costs, and callers' numbers can be forged
-LONGEST_DELAY = 7 * DAY_SECONDS
+MAX_DELAY = 7 * DAY_SECONDS
 NOTHING_SAID = Reply("", expects_reply=True)
 TEXT_KINDS: tuple[ChannelKind, ...] = tuple(kind for kind in CHANNEL_KINDS if kind != "voice")
 
@@ -75,7 +75,7 @@ class Dispatcher:
     ) -> None:
         self._spoken_words = spoken_words
         self._conversation = conversation
-        self._looks = {name: inputs_of(screen) for name, screen in book.screens.items()}
+        self._screen_inputs = {name: inputs_of(screen) for name, screen in book.screens.items()}
         self._routed = screens_reading(book, ROUTED)
         self._live = live
         self._drill = drill
@@ -357,7 +357,7 @@ class Dispatcher:
         now = int(time.time())
         return TurnRequest(
             *(inbound, sender, country, render_context, limit, channel.is_simulator, now, _written_at(inbound, now)),
-            is_crowded=self._blocking.is_crowded,
+            is_overloaded=self._blocking.is_overloaded,
         )
 
     def render_context(
@@ -386,7 +386,7 @@ class Dispatcher:
 
     def _common_layouts(self, contexts: Mapping[str, CountryContext], kind: ChannelKind) -> dict[str, LayoutCache]:
         return {
-            tag: new_layout_cache(context, kind, drill=self._drill, looks=self._looks)
+            tag: new_layout_cache(context, kind, drill=self._drill, inputs_by_screen=self._screen_inputs)
             for tag, context in contexts.items()
         }
 
@@ -444,7 +444,7 @@ def _written_at(inbound: Inbound, came_at: int) -> int:
     A provider's clock counts only if it is long ago by it; longer than any network keeps an SMS, that clock is wrong.
     """
     sent_at = inbound.sent_at
-    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= LONGEST_DELAY:
+    if sent_at is not None and is_stale(sent_at, came_at) and came_at - sent_at <= MAX_DELAY:
         return sent_at
     return came_at
 

@@ -18,7 +18,7 @@ from flows.pagination import is_free_text, segments
 from gateway.conversation import load_shedding, turns
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
-from gateway.conversation.sms import SILENCE, SmsConversation
+from gateway.conversation.sms import NO_REPLY, SmsConversation
 from gateway.messaging.model import CarrierWord, Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.phone_history import NewMemory
@@ -26,6 +26,7 @@ from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
+    is_sent,
     pack_drafts,
     pack_record,
     unpack_drafts,
@@ -34,7 +35,7 @@ from gateway.sessions.record import (
 from gateway.sessions.store import (
     BLIND_SECONDS,
     DRAFT_SECONDS,
-    LEAST_SECONDS,
+    MIN_SECONDS,
     NOTHING,
     SENT_SECONDS,
     SMS_SECONDS,
@@ -86,7 +87,7 @@ TRIES = 3  # one reporter may send two messages at once; the loser of the race c
 def tally(request: TurnRequest, before: Record | None, after: Record) -> FunnelCounts:
     """Return what one turn adds to the statistics, and to the calls that began in this hour."""
     country, now = request.country.iso, request.now
-    counts = {f"{country} {name}": number for name, number in _names(request.kind, before, after)}
+    counts = {f"{country} {name}": number for name, number in _names_to_count(request.kind, before, after)}
     if before is None or before.has_ended:
         counts[f"{country} {calls_of(now // 3600 % 24, request.inbound.channel)}"] = 1
     return FunnelCounts(day_of(now), counts)
@@ -107,7 +108,7 @@ def _day(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
-def _names(kind: ChannelKind, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
+def _names_to_count(kind: ChannelKind, record_before: Record | None, record_after: Record) -> Iterator[tuple[str, int]]:
     """Yield each name to count and its number. A screen shown again counts once: a typing error is no second visit."""
     old_screen, new_screen = (
         record_before.state.screen if record_before and not record_before.has_ended else "",
@@ -230,7 +231,7 @@ class ConversationHandler:
                 await self._renew(request, keys, loaded, record)
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
-                return SILENCE
+                return NO_REPLY
             if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
                 self._shed_load(request, record)
             drafts = unpack_drafts(loaded.drafts)
@@ -244,7 +245,7 @@ class ConversationHandler:
                 if await self._save(request, keys, loaded, (record, result)):
                     if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
-                    return SILENCE if result.is_silent else result.record.answer
+                    return NO_REPLY if result.is_silent else result.record.answer
             except RedisUnavailable:
                 return self._unsaved_answer(request, record, result)
             lost_race = record, result.record
@@ -261,7 +262,7 @@ class ConversationHandler:
         """
         if (
             record
-            and request.is_crowded
+            and request.is_overloaded
             and load_shedding.can_wait(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
@@ -273,7 +274,7 @@ class ConversationHandler:
         A refused turn is not saved.
         """
         if (
-            read_count >= load_shedding.MOST_READ
+            read_count >= load_shedding.MAX_SCREENS_READ
             and load_shedding.is_to_read(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
@@ -292,7 +293,7 @@ class ConversationHandler:
         if request.inbound.path:
             # A repeat gets the same answer; the next request is replayed from its path, or refused.
             return result.record.answer
-        if _is_sent(result.record) and not (record_before and _is_sent(record_before)):
+        if is_sent(result.record) and not (record_before and is_sent(record_before)):
             # End the call: the next reply would be taken at the screen before Send.
             return replace(result.record.answer, expects_reply=False)
         return self._reducer.notice(request, "home.not_working", result.record.state)
@@ -324,15 +325,15 @@ class ConversationHandler:
     ) -> StepResult:
         last_turn = turns.after(kind, request.inbound, record.last if record else None, key)
         if request.kind == "sms":
-            return await self._sms.move(request, record, drafts, last_turn)
+            return await self._sms.take(request, record, drafts, last_turn)
         if isinstance(kind, turns.Replay):
             return await self._replay(request, drafts, kind.parts, last_turn)
         if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
         if record is None or record.has_ended or isinstance(kind, turns.NewSession):
-            unheard = kind.early_reply if isinstance(kind, turns.NewSession) else ""
+            early_words = kind.early_reply if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.make_gathered_due(record, drafts)
-            started = self._reducer.begin(request, last_turn, record, unheard=unheard)
+            started = self._reducer.begin(request, last_turn, record, early_words=early_words)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if _repeats_recording(request.inbound, record, reply):
@@ -484,20 +485,16 @@ def seconds_of(request: TurnRequest, record: Record) -> int:
     for as long as that may take besides.
     """
     if request.kind == "sms":
-        return min(max(record.at + SMS_SECONDS - request.now, LEAST_SECONDS), SMS_SECONDS)
-    is_after_send = _is_sent(record) or record.state.screen.startswith("my.")
-    seconds = SENT_SECONDS + record.answer.most_seconds if is_after_send else USSD_SECONDS
+        return min(max(record.at + SMS_SECONDS - request.now, MIN_SECONDS), SMS_SECONDS)
+    is_after_send = is_sent(record) or record.state.screen.startswith("my.")
+    seconds = SENT_SECONDS + record.answer.max_seconds if is_after_send else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if request.inbound.blind else seconds
 
 
 def _has_ended(record_before: Record | None, record_after: Record) -> bool:
     """Return whether a call reached "Sent" in this turn, or its last screen without it."""
-    was_sent = record_before is not None and _is_sent(record_before)
-    return not was_sent and (_is_sent(record_after) or record_after.has_ended)
-
-
-def _is_sent(record: Record) -> bool:
-    return record.report is not None and record.report.is_submitted
+    was_sent = record_before is not None and is_sent(record_before)
+    return not was_sent and (is_sent(record_after) or record_after.has_ended)
 
 
 def _repeats_recording(inbound: Inbound, record: Record, reply: str) -> bool:

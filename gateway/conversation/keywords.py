@@ -69,7 +69,7 @@ _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 def initial_state_for(request: TurnRequest, state: FlowState) -> FlowState:
     """Return the initial state of a session in the language that is already known."""
-    return with_language(state, request.spoken, request.now) if request.spoken else state
+    return with_language(state, request.chosen_language, request.now) if request.chosen_language else state
 
 
 def with_language(state: FlowState, tag: str, at: int) -> FlowState:
@@ -177,10 +177,10 @@ class Vocabulary:
             }
             further = context.language.keywords.items()
             own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE, YES)}
-            refusals |= {_stripped(context.language.say(label)) for label in REFUSING_LABELS}
+            refusals |= {_stripped(context.language.translate(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
             yeses |= {without_marks(word) for word, keyword in further if keyword == YES}
-            noes.add(without_marks(_stripped(context.language.say(NO))))
+            noes.add(without_marks(_stripped(context.language.translate(NO))))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}

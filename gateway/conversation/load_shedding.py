@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ALWAYS_SERVED = frozenset({"home", "report", "more", "contact_request"})  # flows
 TO_READ = ("tips", "law")  # prefixes of the flows that only inform
-MOST_READ = 60  # tips and law screens in 10 minutes by one reporter: more than a person reads
+MAX_SCREENS_READ = 60  # tips and law screens in 10 minutes by one reporter: more than a person reads
 
 
 def can_wait(screen: str) -> bool:

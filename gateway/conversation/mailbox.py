@@ -92,14 +92,14 @@ class ReporterMailbox:
         # The hotline may have left the country file since: the line with the number must stay.
         hotline_name = self.names.get(view.desk or "", UNNAMED)
         fields, facts = (
-            {**render_context.late_fields, "desk": hotline_name},
-            {**render_context.late_facts, "report_state": view.state},
+            {**render_context.session_fields, "desk": hotline_name},
+            {**render_context.session_facts, "report_state": view.state},
         )
         if opening := self._first_opening(view):
             fields |= {"desk": opening[0].screen_name, "opens": opening[1]}
             facts |= {"report_state": "opens"}
         return render_context.with_values(
-            late_fields=fields, late_facts=facts, staff_messages=answers, counted_messages=record.counted_messages
+            session_fields=fields, session_facts=facts, staff_messages=answers, counted_messages=record.counted_messages
         )
 
     def _first_opening(self, view: MailboxView) -> tuple[Hotline, str] | None:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from flows.model import Answer, FlowState, UnpromptedText
+from flows.model import Answer, FlowState, UnaskedText
 from gateway.conversation.context import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.builder import NotStored, UnparsedStore
 from reports.facts import Completeness
 
-MOST_CHARACTERS = 300_000  # more than the longest possible text: a single text always fits
+MAX_CHARACTERS = 300_000  # more than the longest possible text: a single text always fits
 MARK = "[More words of this conversation were filed apart]"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
@@ -29,7 +29,7 @@ class Overflow:
 
     def is_heavy(self, state: FlowState) -> bool:
         """Return whether a session carries too many words."""
-        return _size(state) > MOST_CHARACTERS
+        return _size(state) > MAX_CHARACTERS
 
     def store_excess(self, request: TurnRequest, record: Record) -> Record:
         """Store the excess words separately and return the record without them.
@@ -67,7 +67,7 @@ def _split_excess(state: FlowState) -> tuple[list[str], FlowState]:
     """
     kept_indexes = state.in_force
     reduced_state = _without(state, kept_indexes)
-    if _size(reduced_state) > MOST_CHARACTERS:
+    if _size(reduced_state) > MAX_CHARACTERS:
         kept_indexes = frozenset({len(state.answers) - 1})
         reduced_state = _without(state, kept_indexes)
     excess_texts = [
@@ -75,16 +75,16 @@ def _split_excess(state: FlowState) -> tuple[list[str], FlowState]:
         for index, answer in enumerate(state.answers)
         if index not in kept_indexes and _is_long(answer)
     ]
-    return [unprompted.text for unprompted in state.unasked if unprompted.text != MARK] + excess_texts, reduced_state
+    return [unasked.text for unasked in state.unasked if unasked.text != MARK] + excess_texts, reduced_state
 
 
 def _without(state: FlowState, kept_indexes: frozenset[int]) -> FlowState:
-    """Return the state with marks in place of words: one for all unprompted texts, one for each typed answer."""
-    last_unprompted = state.unasked[-1:]
+    """Return the state with marks in place of words: one for all unasked texts, one for each typed answer."""
+    last_unasked = state.unasked[-1:]
     answers = tuple(answer if index in kept_indexes else _marked(answer) for index, answer in enumerate(state.answers))
     return replace(
         state,
-        unasked=tuple(UnpromptedText(unprompted.at, unprompted.screen, MARK) for unprompted in last_unprompted),
+        unasked=tuple(UnaskedText(unasked.at, unasked.screen, MARK) for unasked in last_unasked),
         answers=answers,
     )
 
@@ -98,7 +98,7 @@ def _is_long(answer: Answer) -> bool:
 
 
 def _texts(state: FlowState) -> list[str]:
-    return [unprompted.text for unprompted in state.unasked] + [answer.value or "" for answer in state.answers]
+    return [unasked.text for unasked in state.unasked] + [answer.value or "" for answer in state.answers]
 
 
 def _size(state: FlowState) -> int:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows import engine
-from flows.model import FlowBook, FlowState, UnpromptedText
+from flows.model import FlowBook, FlowState, UnaskedText
 from flows.pagination import is_free_text
 from flows.renderer import overlay_of
 from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Actions
@@ -124,19 +124,24 @@ class Reducer:
         return _in_language(request, state, Reply(notice.text, expects_reply=False))
 
     def begin(
-        self, request: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
+        self,
+        request: TurnRequest,
+        last: LastTurn,
+        before: Record | None = None,
+        screen: str = "",
+        early_words: str = "",
     ) -> Record:
         """Return a new record at the home screen, which is the same for everybody.
 
         `before`: the earlier record under this key; its number of reports and its guard against reply loops continue.
-        `screen`: begin there instead. `unheard`: words that came without a session; they are stored in the record.
+        `screen`: begin there instead. `early_words`: words that came without a session; they are stored in the record.
         """
         state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
         media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
-        if is_free_text(unheard):
-            unprompted = (UnpromptedText(request.now, state.screen, unheard),)
-            record = replace(record, state=replace(state, unasked=unprompted))
+        if is_free_text(early_words):
+            unasked = (UnaskedText(request.now, state.screen, early_words),)
+            record = replace(record, state=replace(state, unasked=unasked))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(request, record, request.render_context))
@@ -208,7 +213,13 @@ class Reducer:
         try:
             render_context, limit = await self._render_context(request, record), request.limit
             result = engine.step(
-                self.book, record.state, reply, render_context, limit=limit, now=request.now, more=request.more
+                self.book,
+                record.state,
+                reply,
+                render_context,
+                limit=limit,
+                now=request.now,
+                continues_words=request.continues_words,
             )
             if result.has_left:
                 return await self.leave(request, record, drafts)
@@ -223,10 +234,10 @@ class Reducer:
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
-            unprompted_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
-            if (result.accepted or unprompted_input) and not quiet:
-                answered = unprompted_input or result.answer is not None
-                at_once = unprompted_input or (result.answer is not None and result.answer.typed)
+            has_unasked_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
+            if (result.accepted or has_unasked_input) and not quiet:
+                answered = has_unasked_input or result.answer is not None
+                at_once = has_unasked_input or (result.answer is not None and result.answer.typed)
                 try:
                     report = await self._store_answer(request, record, answered=answered, at_once=at_once)
                 except NoThreadInTime:
@@ -444,8 +455,8 @@ class Reducer:
         is_typed = self.book.screen(record.state.screen).typed is not None and not overlay_of(self.book, record.state)
         reply = Reply(rendered.text, rendered.expects_reply)
         if record.recording:
-            most_seconds = request.country.voice.recording_seconds
-            reply = replace(reply, recording=record.recording, most_seconds=most_seconds)
+            max_seconds = request.country.voice.recording_seconds
+            reply = replace(reply, recording=record.recording, max_seconds=max_seconds)
         return _in_language(request, record.state, reply, is_typed=is_typed)
 
     async def _render_context(self, request: TurnRequest, record: Record) -> RenderContext:
@@ -453,10 +464,10 @@ class Reducer:
         render_context, report = request.render_context, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
-            render_context = render_context.with_values(late_fields={"code": format_code(code), "pin": pin})
+            render_context = render_context.with_values(session_fields={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
             render_context = render_context.with_values(
-                late_facts={**render_context.late_facts, "report_code": _code_status(report, request.now)}
+                session_facts={**render_context.session_facts, "report_code": _code_status(report, request.now)}
             )
         return (
             await self._run_blocking(self._mailbox.render_context, render_context, record)

@@ -23,8 +23,8 @@ from gateway.conversation.mailbox import WRITTEN, is_open
 from gateway.conversation.reducer import HOME, Reducer, StepResult
 from gateway.messaging.model import CarrierWord, Inbound, Reply
 from gateway.sessions.record import (
-    MOST_IN_DANGER,
-    MOST_REPLIES,
+    MAX_IN_DANGER,
+    MAX_REPLIES,
     Draft,
     LastTurn,
     Record,
@@ -65,7 +65,7 @@ NO_PICTURES = "home.no_pictures"
 # In any other flow no question of a report is open.
 OF_REPORTS = frozenset({"home", "report", "more", "my"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
-SILENCE = Reply("", expects_reply=True)
+NO_REPLY = Reply("", expects_reply=True)
 # As people type it: "ok482193", "OK: 482 193."; but not "Ok 482193 thanks".
 _REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
 
@@ -89,7 +89,7 @@ class SmsConversation:
         self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
     def carrier_word(self, inbound: Inbound, iso: str, render_context: RenderContext, now: int) -> CarrierWord | None:
-        """Return which carrier's word an SMS to this country is, STOP also in a language of the country.
+        """Return which carrier's word an SMS is, such as STOP, also if it is in a language of this country.
 
         A START that its provider has delayed is none: a later STOP may have come before it. `now`: Unix seconds.
         """
@@ -98,7 +98,7 @@ class SmsConversation:
             return "stop"
         return None if carrier_word == "start" and turns.is_stale(inbound.sent_at, now) else carrier_word
 
-    async def move(
+    async def take(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn
     ) -> StepResult:
         """Handle one SMS, with a session or without one.
@@ -109,7 +109,7 @@ class SmsConversation:
         carrier_word = self.carrier_word(request.inbound, request.country.iso, request.render_context, request.now)
         if carrier_word == "stop":
             return await self._stop(request, record, drafts, last)
-        if carrier_word == "start" and not request.late:  # a text of the inbox was obeyed when it came
+        if carrier_word == "start" and not request.late:  # for a text from the inbox this was done when it came
             await self._start(request)
         if carrier_word == "call":
             return self._unless_looping(request, record, await self._missed_call(request, record, last))
@@ -141,7 +141,7 @@ class SmsConversation:
         keyword = HELP if help_wanted else CALL if self._asks_for_call(request, text) else keywords.exact(text)
         if keyword is None and self._is_for_report(request, text):
             return await self._first_words(request, record_before, last_turn)
-        request = replace(request, spoken=keywords.language(text) or "")
+        request = replace(request, chosen_language=keywords.language(text) or "")
         record = self._reducer.begin(request, last_turn, record_before, OPENS.get(keyword or "", ""))
         if keyword is None and (near_keyword := keywords.near(text)):
             record = self._ask_back(request, record, near_keyword)
@@ -151,7 +151,7 @@ class SmsConversation:
         self, request: TurnRequest, record: Record, drafts: list[Draft], last_turn: LastTurn, *, help_wanted: bool
     ) -> StepResult:
         text = request.inbound.text
-        request = replace(request, spoken=record.state.values.get("language") or "")
+        request = replace(request, chosen_language=record.state.values.get("language") or "")
         if help_wanted:
             return StepResult(await self._home_again(request, record, last_turn))
         last_turn_before, record, is_unseen = record.last, replace(record, last=last_turn), self._is_at_end(record)
@@ -203,7 +203,7 @@ class SmsConversation:
         is_no = record.state.screen == FIRST_WORDS and self._keywords(request).is_no(text)
         is_continuation = not is_no and self._continues_words(record, text, request.now)
         if is_continuation or is_answer:
-            return await self._reducer.step(replace(request, more=is_continuation), record, drafts, text)
+            return await self._reducer.step(replace(request, continues_words=is_continuation), record, drafts, text)
         misread_result = None if is_no else await self._take_unknown(request, record, drafts, text)
         return misread_result or await self._reducer.step(request, record, drafts, text)
 
@@ -286,7 +286,7 @@ class SmsConversation:
             return StepResult(self._reducer.begin(request, last_turn, record, CALL_ME), accepted=False)
         record = await self._after_end(request, replace(record, last=last_turn))
         if record.state.screen in (CALL_ME, CALL_DURING_REPORT) and request.now - record.at <= PART_SECONDS:
-            return StepResult(replace(record, answer=SILENCE), accepted=False)
+            return StepResult(replace(record, answer=NO_REPLY), accepted=False)
         return StepResult(await self._ask_for_hours(request, record), accepted=False)
 
     async def _ask_for_hours(self, request: TurnRequest, record: Record) -> Record:
@@ -316,7 +316,7 @@ class SmsConversation:
         other text, or a later one, is handled as on a phone that never reported.
         """
         if self._is_meant_for_staff(request, record, text):
-            result = await self._reducer.step(replace(request, more=True), record, drafts, text)
+            result = await self._reducer.step(replace(request, continues_words=True), record, drafts, text)
             if result.record.state.unasked == record.state.unasked:
                 return result  # the words could not be stored; the screen shows that
             return replace(
@@ -341,7 +341,7 @@ class SmsConversation:
 
     def _hide_report(self, request: TurnRequest, record: Record) -> Record:
         """Return the record at the home screen, as on a phone that never reported."""
-        return self._reducer.begin(replace(request, spoken=""), record.last, record)
+        return self._reducer.begin(replace(request, chosen_language=""), record.last, record)
 
     # Typing errors
 
@@ -360,7 +360,7 @@ class SmsConversation:
         if keyword not in labels:
             return None
         render_context = request.render_context.with_values(
-            late_fields={**request.render_context.late_fields, "meant": labels[keyword]}
+            session_fields={**request.render_context.session_fields, "meant": labels[keyword]}
         )
         question = self._reducer.notice(replace(request, render_context=render_context), DID_YOU_MEAN, record.state)
         return replace(question, expects_reply=True)
@@ -408,7 +408,9 @@ class SmsConversation:
         if not has_waiting_words(record):
             return await self._first_words(request, record, record.last)
         first_words = await self._home_again(request, record, record.last, FIRST_WORDS)
-        return await self._reducer.step(replace(request, more=True), first_words, drafts, request.inbound.text)
+        return await self._reducer.step(
+            replace(request, continues_words=True), first_words, drafts, request.inbound.text
+        )
 
     async def _first_words(self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn) -> StepResult:
         record = self._reducer.begin(request, last_turn, record_before, FIRST_WORDS)
@@ -443,19 +445,19 @@ class SmsConversation:
         """Record the opt-out, withdraw what allows staff to contact this phone, and end the session as `00` does.
 
         The carrier has answered STOP in our place. A report in danger is still submitted, as after a dropped call; any
-        other that is not sent is deleted. The next text gets the home screen. What was allowed, asked for or answered
-        after a STOP that comes late stays. Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be
+        other that is not sent is deleted. The next text gets the home screen. If STOP comes late, what was allowed,
+        asked for or answered after it stays. Raises RedisUnavailable, and DatabaseUnavailable if STOP could not be
         stored.
         """
         sender_key, stopped_at = request.sender.key, request.written_at
-        if not request.late:  # a text of the inbox was obeyed when it came
+        if not request.late:  # for a text from the inbox this was done when it came
             await self._run_blocking(self._optouts.add, sender_key)
         report_ids = await self._sessions.reports_allowing_contact(sender_key, stopped_at)
         phone_and_turn = request.country.iso, sender_key, idempotency_key(request.inbound)
         await self._run_blocking(self._contact_requests.withdraw, *phone_and_turn, stopped_at, report_ids)
-        gone_on_at = stopped_at + turns.EARLY_SECONDS
-        if stopped_at < request.now and record and record.written_at > gone_on_at:
-            return StepResult(record, drafts_after_stop(drafts, gone_on_at), is_silent=True)
+        continued_at = stopped_at + turns.EARLY_SECONDS
+        if stopped_at < request.now and record and record.written_at > continued_at:
+            return StepResult(record, drafts_after_stop(drafts, continued_at), is_silent=True)
         record = replace(record or self._reducer.begin(request, last_turn), last=last_turn)
         return replace(await self._reducer.leave(request, record, drafts), drafts=drafts_after_stop(drafts))
 
@@ -469,11 +471,11 @@ class SmsConversation:
 
     def _unless_looping(self, request: TurnRequest, record_before: Record | None, result: StepResult) -> StepResult:
         danger_now = result.record.state.values.get("danger") == "now"
-        max_replies = MOST_IN_DANGER if danger_now else MOST_REPLIES
+        max_replies = MAX_IN_DANGER if danger_now else MAX_REPLIES
         loop = _loop_of(request, record_before)
-        may_reply, loop = reply_to(loop, freed=result.accepted, now=request.now, most=max_replies)
+        may_reply, loop = reply_to(loop, is_reset=result.accepted, now=request.now, max_replies=max_replies)
         may_reply = may_reply or _begins_with_words(record_before, result.record)
-        record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else SILENCE)
+        record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else NO_REPLY)
         return replace(result, record=record)
 
 

@@ -25,7 +25,7 @@ def spoken_texts(book: FlowBook, context: CountryContext) -> Iterator[str]:
 
 def _of_flows(book: FlowBook, context: CountryContext) -> Iterator[str]:
     for message in _messages_of_calls(book, recordings=context.country.voice.recordings):
-        for line in context.language.say(message).split("\n"):
+        for line in context.language.translate(message).split("\n"):
             yield from PLACEHOLDER.sub("\n", without_context(line)).split("\n")
 
 

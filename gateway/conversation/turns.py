@@ -18,8 +18,8 @@ from gateway.messaging.model import Inbound
 from gateway.sessions.record import LastTurn
 from runtime.telephony import CALL_KINDS
 
-MOST_PARTS = 100  # replies in a replayed path; no session of 180 s has more
-LEAST_KINDS, LEAST_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
+MAX_PARTS = 100  # replies in a replayed path; no session of 180 s has more
+MIN_KINDS, MIN_LETTERS = 8, 4  # different characters, and letters, in an id; 32 hex digits have about 14, 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
 EARLY_SECONDS = 5  # nobody reads an SMS and answers it sooner; also how much a provider's clock may be fast
 STALE = 15 * 60  # seconds after which a message no longer acts as a key
@@ -178,7 +178,7 @@ def is_unguessable(session: str) -> bool:
     A counter, a time or a number is short or has only digits; somebody could try all of them.
     """
     parts = _PARTS.findall(session.replace("-", ""))
-    return any(len(set(part)) >= LEAST_KINDS and sum(map(str.isalpha, part)) >= LEAST_LETTERS for part in parts)
+    return any(len(set(part)) >= MIN_KINDS and sum(map(str.isalpha, part)) >= MIN_LETTERS for part in parts)
 
 
 def _is_code(form: str) -> bool:
@@ -190,7 +190,7 @@ def _first_path(text: str, dialled: str) -> TurnKind:
     if skip == len(text):
         return NewSession(skip)
     start = skip + 1 if skip else 0
-    if text.count("*", start) >= MOST_PARTS:
+    if text.count("*", start) >= MAX_PARTS:
         return Unreplayable()
     return Replay(tuple(text[start:].split("*")), skip)
 

@@ -17,7 +17,7 @@ ProviderEventKind = Literal["ended", "delivery", "optout", "missed_call", "recor
 # body, which becomes the field "text".
 Reads = Literal["form", "json", "text"]
 
-LONGEST_NAME = 128  # characters of an identifying field: a number, a session id, a message id
+MAX_IDENTIFIER_CHARS = 128  # characters of an identifying field: a number, a session id, a message id
 
 
 class UnreadableRequest(Exception):
@@ -70,8 +70,8 @@ class Fields(Struct, frozen=True):
         value = self.get(name)
         if len(self.values.get(name, ())) > 1:
             raise UnreadableRequest("two different values", "two_values", name)
-        if len(value) > LONGEST_NAME:
-            raise UnreadableRequest(f"longer than {LONGEST_NAME} characters", "too_long", name)
+        if len(value) > MAX_IDENTIFIER_CHARS:
+            raise UnreadableRequest(f"longer than {MAX_IDENTIFIER_CHARS} characters", "too_long", name)
         return value
 
     def required(self, name: str) -> str:
@@ -146,7 +146,7 @@ class Reply(Struct, frozen=True):
     is_typed: bool = False  # the screen takes several digits; only for a channel that speaks
     link: str = ""  # `link` of the inbound message that it answers
     recording: str = ""  # id under which to record the caller after this screen; only for a channel that speaks
-    most_seconds: int = 0  # maximum length of that recording
+    max_seconds: int = 0  # maximum length of that recording
 
 
 class HttpResponse(Struct, frozen=True):
@@ -166,7 +166,7 @@ class Endpoint(Struct, frozen=True):
     kind: ChannelKind | Literal["notice"]
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
-    most_bytes: int = 256 * 1024  # limit of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
+    max_bytes: int = 256 * 1024  # limit of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
     headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
 
     @property

@@ -17,8 +17,8 @@ from gateway.messaging.model import Endpoint, Fields, RawRequest, UnreadableRequ
 from runtime import strict_json
 from runtime.settings import Secret
 
-MOST_FIELDS = 200
-MOST_JSON = 64 * 1024  # bytes
+MAX_FIELDS = 200
+MAX_JSON_BYTES = 64 * 1024
 
 FORM = "application/x-www-form-urlencoded"
 _FORM_TYPES = frozenset({"", FORM, "text/plain"})
@@ -85,9 +85,9 @@ def read_text(query: bytes, headers: Mapping[str, str], body: bytes) -> Fields:
 
 def read_form(raw: bytes) -> Fields:
     """Parse the body of a form or the query of an address; both have the same syntax."""
-    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # Latin-1: one character for each byte
-    if len(pieces) > MOST_FIELDS:
-        raise UnreadableRequest(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
+    pieces = raw.decode("latin-1").split("&", MAX_FIELDS)  # Latin-1: one character for each byte
+    if len(pieces) > MAX_FIELDS:
+        raise UnreadableRequest(f"form: more than {MAX_FIELDS} fields", "too_many_fields")
     recoded = 0
     values: Values = {}
     for piece in filter(None, pieces):
@@ -100,15 +100,15 @@ def read_form(raw: bytes) -> Fields:
 
 def read_json(raw: bytes) -> Fields:
     """Parse one JSON object. A number becomes the text it was written as; null counts as absent."""
-    if len(raw) > MOST_JSON:
-        raise UnreadableRequest(f"json: longer than {MOST_JSON} bytes", "too_long")
+    if len(raw) > MAX_JSON_BYTES:
+        raise UnreadableRequest(f"json: longer than {MAX_JSON_BYTES} bytes", "too_long")
     text, is_recoded = _text_of(raw)
     try:
         pairs = strict_json.object_pairs(text.removeprefix("\ufeff"))
     except strict_json.StrictJsonError as error:
         raise UnreadableRequest(f"json: {error}", "not_json") from None
-    if len(pairs) > MOST_FIELDS:
-        raise UnreadableRequest(f"json: more than {MOST_FIELDS} fields", "too_many_fields")
+    if len(pairs) > MAX_FIELDS:
+        raise UnreadableRequest(f"json: more than {MAX_FIELDS} fields", "too_many_fields")
     values: Values = {}
     for key, value in pairs:
         if isinstance(value, str):

@@ -133,12 +133,12 @@ def _read_out(line: str) -> str:
     words = _LONG_NUMBER.sub(lambda number: _digit_by_digit(number[0]), label).replace(" / ", ", ")
     if words[-1:] not in ".?!":
         words += "."
-    return f"{_digit_by_digit(key, least=1)}. {words}" if key else words
+    return f"{_digit_by_digit(key, min_digits=1)}. {words}" if key else words
 
 
-def _digit_by_digit(number: str, least: int = 3) -> str:
+def _digit_by_digit(number: str, min_digits: int = 3) -> str:
     groups = number.removeprefix("+").split()
-    if sum(map(len, groups)) < least:
+    if sum(map(len, groups)) < min_digits:
         return number
     return ". ".join(", ".join(group) for group in groups)
 

@@ -3,7 +3,7 @@
 Redis writes each session to its append-only file, where it stays after it has expired or was deleted. Deleting its key
 makes it unreadable: `web` seals with the key of the current ten minutes, keeps the keys of the last forty, and
 overwrites the file with a later key. No earlier key can be derived from a later one. So nobody can open a session that
-was sealed more than `LONGEST_SECONDS` ago, even with all files of this machine and any backup of Redis.
+was sealed more than `MAX_SECONDS` ago, even with all files of this machine and any backup of Redis.
 
 The file must not be in any backup: it opens everything sealed after it. docs/threat-model.md describes the protection.
 """
@@ -31,10 +31,10 @@ from runtime import filesystem
 NAME: Final = "session-keys"  # file name in TOKAUT_DATA
 EPOCH_SECONDS: Final = 10 * 60
 OVERLAP: Final = 4  # epochs before the current one whose records can still be opened
-LEAST_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # a record can be opened for at least this long
-LONGEST_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # a record can never be opened after this long
-MOST_AHEAD: Final = 30 * 24 * 6  # epochs; records sealed on a host whose clock is ahead can be opened
-MOST_STEPS: Final = 100_000  # epochs, nearly two years; after a longer gap a new key is made
+MIN_SECONDS: Final = OVERLAP * EPOCH_SECONDS  # a record can be opened for at least this long
+MAX_SECONDS: Final = (OVERLAP + 1) * EPOCH_SECONDS  # a record can never be opened after this long
+MAX_AHEAD: Final = 30 * 24 * 6  # epochs; records sealed on a host whose clock is ahead can be opened
+MAX_STEPS: Final = 100_000  # epochs, nearly two years; after a longer gap a new key is made
 VERSION: Final = "tokaut-session-keys/1"
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class SessionKeys:
     def open(self, label: str, name: bytes, blob: bytes) -> bytes:
         """Return the sealed data. Raises DecryptError."""
         ratchet = self._ratchet
-        return ratchet.open(ratchet.oldest + OVERLAP + MOST_AHEAD, label, name, blob)
+        return ratchet.open(ratchet.oldest + OVERLAP + MAX_AHEAD, label, name, blob)
 
     def renew(self) -> None:
         """Advance to the current time and delete expired keys. Call this every few seconds, in a thread that may block.
@@ -109,7 +109,7 @@ class SessionKeys:
         """Return the epoch to seal in. It never decreases, whatever happens to the clock."""
         lowest_epoch = ratchet.oldest + OVERLAP
         wall_epoch = self._wall_epoch() + self._state.shift
-        return wall_epoch if lowest_epoch < wall_epoch <= lowest_epoch + MOST_AHEAD else lowest_epoch
+        return wall_epoch if lowest_epoch < wall_epoch <= lowest_epoch + MAX_AHEAD else lowest_epoch
 
     def _wall_epoch(self) -> int:
         return int(self._now() // EPOCH_SECONDS)
@@ -132,7 +132,7 @@ class SessionKeys:
         steps = current - state.current
         if steps <= 0:
             return state
-        if steps > MOST_STEPS:
+        if steps > MAX_STEPS:
             return self._new_state()
         return replace(state, oldest=state.oldest + steps, key=key_after(state.key, steps))
 

@@ -21,19 +21,19 @@ from gateway.sessions.phone_history import SentReport
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from reports.narrative import defang
 
-MOST_REPLIES = 5  # replies in a row to one sender without an accepted answer
+MAX_REPLIES = 5  # replies in a row to one sender without an accepted answer
 # Likewise after danger = now: no machine gives that answer, and a child may text words in place of numbers.
-MOST_IN_DANGER = 20
-SILENCE = 60 * 60  # seconds without replies after too many in a row
-FORGOTTEN = 30 * 60  # seconds of pause after which count and silence end; a machine answers sooner
+MAX_IN_DANGER = 20
+SILENT_SECONDS = 60 * 60  # without replies after too many in a row
+FORGET_SECONDS = 30 * 60  # pause after which count and silence end; a machine answers sooner
 KINDS = frozenset({"image", "video", "audio"})
-MOST = 100  # attachments of one session; more are counted as a hundred
+MAX_MEDIA = 100  # attachments of one session; more are counted as a hundred
 
 Media = tuple[tuple[str, str], ...]  # kind, address
 T = TypeVar("T")
 
-MOST_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
-MOST_DRAFTS = 3  # siblings on one phone, within a quarter of an hour
+MAX_CHOICES = 60  # continued from earlier sessions; limits the record of a reporter who dials all day
+MAX_DRAFTS = 3  # such as siblings who share a phone; each is kept for a quarter of an hour
 
 
 # Prevent an SMS loop with a machine that answers every message. Pure.
@@ -49,17 +49,18 @@ class ReplyLoop(Struct, frozen=True, array_like=True):
     silent_until: int = 0
 
 
-def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
-    """Return whether this message may be answered, and the new state. `freed`: its answer was accepted, or it is HELP.
+def reply_to(loop: ReplyLoop, *, is_reset: bool, now: int, max_replies: int = MAX_REPLIES) -> tuple[bool, ReplyLoop]:
+    """Return whether this message may be answered, and the new state.
 
-    Without this rule another machine's "we are closed" would be answered for ever.
+    `is_reset`: its answer was accepted, or it is HELP, so the count begins anew. Without this rule another
+    machine's "we are closed" would be answered for ever.
     """
-    if freed:
+    if is_reset:
         return True, ReplyLoop()
-    if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENCE: our clock was set back
+    if is_silenced(loop, now):  # False if `silent_until` is further ahead than SILENT_SECONDS: our clock was set back
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
-    return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
+    return True, ReplyLoop(replies, now + SILENT_SECONDS if replies >= max_replies else 0)
 
 
 def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
@@ -67,12 +68,12 @@ def after_pause(loop: ReplyLoop, *, seconds: int) -> ReplyLoop:
 
     After a long pause the next message may come from another person, who gets a reply as on any other phone.
     """
-    return loop if seconds <= FORGOTTEN else ReplyLoop()
+    return loop if seconds <= FORGET_SECONDS else ReplyLoop()
 
 
 def is_silenced(loop: ReplyLoop, now: int) -> bool:
     """Return whether this sender gets no replies now. What they send is read and stored all the same."""
-    return 0 < loop.silent_until - now <= SILENCE
+    return 0 < loop.silent_until - now <= SILENT_SECONDS
 
 
 # Attachments of an SMS: pictures, sounds, any others. They are counted by kind and never downloaded.
@@ -83,7 +84,7 @@ def is_silenced(loop: ReplyLoop, now: int) -> bool:
 
 def add_media(media: Media, received: Iterable[tuple[str, str]]) -> Media:
     """Return the attachments with new ones. `received`: content type and address of each, as the provider sent them."""
-    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MOST]
+    return (*media, *((_kind(content_type), defang(address)) for content_type, address in received))[:MAX_MEDIA]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:
@@ -171,10 +172,11 @@ def has_waiting_words(record: Record) -> bool:
 
     Not in danger: there the screen has promised to deliver them.
     """
-    return record.words is not None and record.report is not None and not (_is_sent(record) or in_danger(record))
+    return record.words is not None and record.report is not None and not (is_sent(record) or in_danger(record))
 
 
-def _is_sent(record: Record) -> bool:
+def is_sent(record: Record) -> bool:
+    """Return whether the report of this session was sent."""
     return record.report is not None and record.report.is_submitted
 
 
@@ -199,7 +201,7 @@ def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int, inter
 def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
     """Return the record with the answers and words of an earlier draft before its own.
 
-    It holds all words, and the last `MOST_CHOICES` choices. None if the flows have changed since.
+    It holds all words, and the last `MAX_CHOICES` choices. None if the flows have changed since.
 
     The report keeps this session's own origin key and secret: replayed without Redis, and so without the draft, it
     finds the same report and shows the same code.
@@ -210,12 +212,12 @@ def continue_draft(record: Record, draft: Draft, own: ReportRef, book: FlowBook)
         return None
     earlier_answers = draft_state.answers
     choice_indexes = [index for index, answer in enumerate(earlier_answers) if not answer.typed]
-    dropped_indexes = set(choice_indexes[:-MOST_CHOICES])
+    dropped_indexes = set(choice_indexes[:-MAX_CHOICES])
     kept_answers = tuple(answer for index, answer in enumerate(earlier_answers) if index not in dropped_indexes)
     state = replace(prepend_answers(record.state, kept_answers), unasked=draft_state.unasked + record.state.unasked)
     report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
     report = replace(report, own_revision=0, own_send=False)
-    media = (draft.media + record.media)[:MOST]
+    media = (draft.media + record.media)[:MAX_MEDIA]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 
 
@@ -227,19 +229,19 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
         return None
     other_drafts = [draft for draft in drafts if draft.report.report_id != report.report_id]
     if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
-        return [_sent_draft(report, record.at), *other_drafts][:MOST_DRAFTS]
+        return [_sent_draft(report, record.at), *other_drafts][:MAX_DRAFTS]
     if report.is_submitted:  # answers after Send belong to this call alone
         return other_drafts if len(other_drafts) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
-    return [draft, *other_drafts][:MOST_DRAFTS]
+    return [draft, *other_drafts][:MAX_DRAFTS]
 
 
-def drafts_after_stop(drafts: Sequence[Draft], gone_on_at: float = math.inf) -> list[Draft]:
+def drafts_after_stop(drafts: Sequence[Draft], continued_at: float = math.inf) -> list[Draft]:
     """Return the drafts that STOP leaves: those of sent reports, and of reports in danger, as after a dropped call.
 
-    `gone_on_at`: also those that are newer than this Unix time, if their reporter has gone on since.
+    `continued_at`: Unix time after STOP, for a STOP that comes late; newer drafts stay too.
     """
-    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > gone_on_at]
+    return [draft for draft in drafts if draft.is_sent or draft.danger == "now" or draft.at > continued_at]
 
 
 def _sent_draft(report: ReportRef, at: int) -> Draft:
@@ -285,7 +287,7 @@ def pack_record(r: Record) -> bytes:
     """Encode a record for `Sessions.save`."""
     answer = r.answer.text, r.answer.expects_reply
     later_fields = r.reports, r.words, r.loop, r.has_ended, r.opened_report, r.seed, r.repeat_of, r.media, r.earlier
-    spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.most_seconds)
+    spoken = r.answer.language, r.answer.is_typed, (r.answer.recording, r.answer.max_seconds)
     return _written(
         _StoredRecord(
             *(pack(r.state), r.last, answer, r.at, r.report, *later_fields, *spoken),
@@ -315,14 +317,14 @@ def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
         stored.earlier,
     )
     text, expects_reply = stored.answer
-    recording, most_seconds = stored.answer_recording
+    recording, max_seconds = stored.answer_recording
     answer = Reply(
         text,
         expects_reply,
         language=stored.answer_language,
         is_typed=stored.answer_is_typed,
         recording=recording,
-        most_seconds=most_seconds,
+        max_seconds=max_seconds,
     )
     record = Record(state, stored.last, answer, stored.at, stored.report, *later_fields)
     return replace(

@@ -30,11 +30,11 @@ Command = tuple[bytes | str | int, ...]
 T = TypeVar("T")
 
 TRIES: Final = 2
-MOST_SECONDS: Final = 1.0  # extra wait: of a command while the server still answers older ones, and to connect
+EXTRA_SECONDS: Final = 1.0  # extra wait: of a command while the server still answers older ones, and to connect
 LOOK_SECONDS: Final = 0.05  # how often a late event loop is noticed
 POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
 NOTHING_YET: Final = object()  # hiredis would return False, which can be an answer
-LONGEST_SECONDS: Final = 3 * (TIMEOUT_SECONDS + MOST_SECONDS)  # a try, a new connection, and the second try
+MAX_SECONDS: Final = 3 * (TIMEOUT_SECONDS + EXTRA_SECONDS)  # a try, a new connection, and the second try
 NO_SCRIPT: Final = "NOSCRIPT"  # the only error after which the connection is still good
 
 _parse_url: Any = redis_connection.parse_url  # redis-py has no type for it
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         if not self._unanswered or self._unanswered[0].until == math.inf:
             return False  # `_send` sets the next timer
         asked_until = self._unanswered[0].until
-        deadline = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
+        deadline = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + EXTRA_SECONDS)
         if deadline <= self._loop.time():
             return True
         self._timer = self._loop.call_at(deadline, self._check_timeout)
@@ -188,9 +188,9 @@ class Connection(asyncio.Protocol):
 class RedisClient:
     """Send commands to the server of the settings, from any event loop."""
 
-    def __init__(self, reach: RedisAddress, scripts: Sequence[str] = ()) -> None:
+    def __init__(self, address: RedisAddress, scripts: Sequence[str] = ()) -> None:
         """Create the client. `scripts`: the Lua scripts that commands made by `evalsha` run."""
-        self._reach = reach
+        self._address = address
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
         self._connecting: dict[asyncio.AbstractEventLoop, asyncio.Task[Connection]] = {}
@@ -208,7 +208,7 @@ class RedisClient:
         """
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
-        if seconds >= LONGEST_SECONDS and connection is not None and connection.is_open:
+        if seconds >= MAX_SECONDS and connection is not None and connection.is_open:
             return await self._ask(commands)
         return await _in_time(loop, self._ask(commands), seconds)
 
@@ -287,21 +287,21 @@ class RedisClient:
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
         if self._is_closed:
             raise ConnectionLost
-        url = _parse_url(self._reach.url)
+        url = _parse_url(self._address.url)
         if path := url.get("path"):
             return (await loop.create_unix_connection(lambda: Connection(loop), path))[1]
         host, port = url.get("host", "localhost"), url.get("port", 6379)
-        if self._reach.sentinels:
-            host, port = await asyncio.to_thread(redis_clients.find_master, self._reach, TIMEOUT_SECONDS)
+        if self._address.sentinels:
+            host, port = await asyncio.to_thread(redis_clients.find_master, self._address, TIMEOUT_SECONDS)
         tls: dict[str, Any] = {}
-        if self._reach.is_tls:
-            ca_file = str(self._reach.ca_file) if self._reach.ca_file else None
+        if self._address.is_tls:
+            ca_file = str(self._address.ca_file) if self._address.ca_file else None
             context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)  # it reads files
             tls = {"ssl": context, "server_hostname": host}
         return (await loop.create_connection(lambda: Connection(loop), host, port, **tls))[1]
 
     def _greeting(self) -> tuple[Command, ...]:
-        address = self._reach
+        address = self._address
         commands: list[Command] = []
         if address.password is not None:
             commands.append(("AUTH", *((address.username,) if address.username else ()), address.password))
@@ -331,10 +331,10 @@ async def _in_time(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, An
     """Return the coroutine's result, if it returns within so many seconds in which the event loop was not late itself.
 
     A process that has just started, or has too many requests, is late: Redis has answered long before the loop looks.
-    At most `MOST_SECONDS` longer. Raises TimeoutError.
+    At most `EXTRA_SECONDS` longer. Raises TimeoutError.
     """
     task = loop.create_task(coroutine)
-    remaining, end = seconds, loop.time() + seconds + MOST_SECONDS
+    remaining, end = seconds, loop.time() + seconds + EXTRA_SECONDS
     try:
         while not task.done() and remaining > 0 and (began := loop.time()) < end:
             await asyncio.wait({task}, timeout=min(remaining, LOOK_SECONDS))

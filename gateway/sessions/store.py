@@ -32,10 +32,10 @@ USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network keeps a session open longer
 OPENED_SECONDS = 5 * 60  # by SMS, where no call ends: then My report is closed until code and PIN come again
 BLIND_SECONDS = 60  # if a dial looks the same as a reply, the next call could continue this session
-LEAST_SECONDS = 60
+MIN_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after a pause this long any SMS gets the home screen
 # How long a draft may be continued; its key exists at least that long.
-DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.LEAST_SECONDS}
+DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "sms": session_keys.MIN_SECONDS}
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
@@ -155,7 +155,7 @@ class Sessions:
 
     def __init__(
         self,
-        reach: RedisAddress,
+        address: RedisAddress,
         cipher: RecordCipher,
         keys: SessionKeys,
         count: Callable[[str], None] = lambda name: None,
@@ -166,8 +166,8 @@ class Sessions:
 
         `cipher`: makes the Redis keys. `keys`: seal sessions. `count`: counts sessions and drafts that do not open.
         """
-        self._client = RedisClient(reach, (SAVE, COUNT, ASK, HELP))
-        self._redis = redis_clients.session_client(reach)  # the blocking client, for use in threads
+        self._client = RedisClient(address, (SAVE, COUNT, ASK, HELP))
+        self._redis = redis_clients.session_client(address)  # the blocking client, for use in threads
         self._cipher = cipher
         self._keys = keys
         self._save_script = RedisClient.evalsha(SAVE)
@@ -176,7 +176,7 @@ class Sessions:
         self._help_script = RedisClient.evalsha(HELP)
         self._count = count
         self._label = f"session {mode}"  # so that a drill's session cannot continue in live mode
-        self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5)
+        self._breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, pause=5)
 
     def key(self, kind: str, *parts: str) -> str:
         """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""

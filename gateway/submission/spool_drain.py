@@ -19,9 +19,11 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
     submission, mailbox = entry.submission, entry.mailbox
     if entry.kind in CANCEL_KINDS:
         # After "drop" the session may go on, with revisions that are not higher where it had lost count.
-        buried = submission.revision if entry.kind in REPLACING_KINDS else 0
+        tombstone_up_to = submission.revision if entry.kind in REPLACING_KINDS else 0
         ids = submission.origin_key, submission.report_id
-        pending_submissions.cancel_pending(database, *ids, up_to=submission.revision, buried=buried, with_sends=True)
+        pending_submissions.cancel_pending(
+            database, *ids, up_to=submission.revision, tombstone_up_to=tombstone_up_to, with_sends=True
+        )
         return
     if entry.kind == STOP:
         opt_outs.add(database, submission.origin_key, said_at=submission.created_at)

@@ -39,12 +39,12 @@ log = structlog.get_logger()
 INCOMPLETE_SECONDS: Mapping[ChannelKind, int] = {"ussd": 120, "voice": 120, "sms": 600}
 UNCONFIRMED_TEXT_SECONDS = 30 * 60  # after the first of them; then a hotline gets words that were never confirmed
 GATHER_ANSWERS_SECONDS = 20  # answers after Send wait this long, counted from the first; typed words do not wait
-SLOW_SECONDS = 0.5  # a database that works takes less for one use
+SLOW_SECONDS = 0.5  # a database that works answers sooner
 SECRET_BYTES = 32
 
 
 class NotSent(Exception):
-    """Neither the database nor the spool stored the report. The reporter must be told NOT SENT."""
+    """Neither the database nor the spool stored the report. The reporter must read NOT SENT."""
 
 
 class WaitsInSpool(DatabaseUnavailable):
@@ -95,7 +95,7 @@ class Submitter:
         self._job_queue = job_queue
         self._count = count
         self._journal = journal
-        self._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, rest=30)
+        self._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, pause=30)
 
     def begin(self, now: int, *origin: str, is_replayable: bool = False) -> ReportRef:
         """Return the reference of a new report of this session; nothing is stored yet.
@@ -362,7 +362,7 @@ class Submitter:
             return False
 
     def withdraw(self, report: ReportRef) -> None:
-        """Cancel the scheduled revision of a reporter who leaves. Failures are ignored: nobody is left to be told."""
+        """Cancel the scheduled revision of a reporter who leaves. Failures are ignored: nobody is left to read them."""
         with suppress(DatabaseUnavailable):
             self.cancel_or_spool(report)
 
@@ -387,7 +387,7 @@ class Submitter:
                 report.origin_key,
                 report.report_id,
                 # After CANCEL the session goes on, so nothing beyond the last known revision is ruled out.
-                buried=revision_for(report, event) if event is SubmissionEvent.DELETE else report.revision,
+                tombstone_up_to=revision_for(report, event) if event is SubmissionEvent.DELETE else report.revision,
                 with_sends=_includes_sends(report, event),
             )
         )
@@ -418,7 +418,9 @@ class Submitter:
     def cancel_updates(self, report_id: str) -> None:
         """Delete the scheduled updates of a report whose deletion was asked for. Raises DatabaseUnavailable."""
         self.write(
-            lambda: pending_submissions.cancel_pending(self._database, b"", report_id, buried=tombstones.ALL_REVISIONS)
+            lambda: pending_submissions.cancel_pending(
+                self._database, b"", report_id, tombstone_up_to=tombstones.ALL_REVISIONS
+            )
         )
 
     def _is_spooled(self, report_id: str) -> bool:
@@ -458,8 +460,8 @@ class Submitter:
     def write(self, write: Callable[[], T]) -> T:
         """Call `write` and return its result. Raises DatabaseUnavailable, at once while the circuit breaker is open.
 
-        A failure counts for the circuit breaker only if the database had enough time: when the use began, or because
-        the use took `SLOW_SECONDS` or more.
+        A failure counts for the circuit breaker only if the database had enough time to answer: enough was left when
+        the call began, or the call took `SLOW_SECONDS` or more.
         """
         if self._breaker.is_open:
             raise DatabaseUnavailable("the circuit breaker is open")
@@ -483,7 +485,7 @@ class Submitter:
 
 
 def _includes_sends(report: ReportRef, event: SubmissionEvent) -> bool:
-    """Return whether a deletion is also of a Send: of one that the reporter saw as NOT SENT."""
+    """Return whether a deletion must also cover a Send that the reporter saw as NOT SENT."""
     return event is SubmissionEvent.DELETE and report.is_unconfirmed
 
 

@@ -35,7 +35,7 @@ from reports.countries.validation import (
     structure_problems,
     withdrawn_emergency_problems,
 )
-from reports.recordings import LEAST_SECONDS, MOST_SECONDS
+from reports.recordings import MAX_SECONDS, MIN_SECONDS
 from reports.retention import LOCAL_COPY, LOCAL_KINDS, RetentionPeriods, RetentionPolicy
 from runtime.operator_error import OperatorError
 from runtime.settings import Mode
@@ -160,7 +160,7 @@ class Voice:
     """
 
     recordings: StrictBool = False
-    recording_seconds: int = Field(default=120, ge=LEAST_SECONDS, le=MOST_SECONDS, strict=True)
+    recording_seconds: int = Field(default=120, ge=MIN_SECONDS, le=MAX_SECONDS, strict=True)
 
 
 TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
@@ -313,8 +313,8 @@ class Country:
         codes = self.place_codes(place)
         return tuple(service for service in self.services if service.is_on_phones(self.mode) and service.serves(codes))
 
-    def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
-        """Return the values of the flows' placeholders for this country; `say` translates."""
+    def fields(self, translate: Callable[[str], str] = str) -> dict[str, str]:
+        """Return the values of the flows' placeholders for this country; `translate`: translates a text."""
         return placeholder_values(
             numbers=self.emergency,
             mode=self.mode,
@@ -323,11 +323,11 @@ class Country:
             fallback=self.hotlines.get(self.incomplete_to),
             service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
             language=self.language_word,
-            say=say,
-        ) | law_placeholders(self.law, say)
+            translate=translate,
+        ) | law_placeholders(self.law, translate)
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return what keeps this country from this mode, a sentence each that begins with the file."""
+        """Return why this country cannot run in this mode: sentences that each begin with the file."""
         faults = structure_problems(
             emergency=self.emergency,
             hotlines=self.hotlines,
@@ -420,7 +420,7 @@ class Countries:
         )
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return what keeps the countries from this mode, a sentence each, with codes that two countries share."""
+        """Return why the countries cannot run in this mode, as sentences; also each code that two of them share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
         first_files: dict[tuple[str, str], str] = {}
         for country in self.all:

@@ -199,7 +199,7 @@ class PhoneNumber(SourcedEntry):
     number: str
     takes_sms: StrictBool = False  # a deaf child cannot call
 
-    def say(self) -> str:
+    def display_text(self) -> str:
         """Return the number with its service before it, as screens show it (S-32)."""
         return f"{self.word} {self.number}"
 

@@ -79,11 +79,11 @@ class Law:
         return "yes" if latest else "not" if self.show_false else "unknown"
 
 
-def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
-    """Return the placeholders of the law screen: a sentence for each criterion. `say` translates."""
+def law_placeholders(law: Law, translate: Callable[[str], str]) -> dict[str, str]:
+    """Return the placeholders of the law screen: a sentence for each criterion. `translate`: translates a text."""
     year = law.latest.year if law.latest else ""
     return {
-        f"law_{criterion}": say(sentences[law.stands(criterion)]).replace("{law_year}", year)
+        f"law_{criterion}": translate(sentences[law.stands(criterion)]).replace("{law_year}", year)
         for criterion, sentences in LAW_SENTENCES.items()
     }
 

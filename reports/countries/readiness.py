@@ -65,12 +65,19 @@ class ReadinessItem:
         return READINESS_TITLES[self.name]
 
 
-def readiness_items(of: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> tuple[ReadinessItem, ...]:
+def readiness_items(country: Country, reviewed: Sequence[str], drafts: Sequence[str]) -> tuple[ReadinessItem, ...]:
     """Return the items of a country in their order.
 
     `reviewed`, `drafts`: the languages of the country that have a reviewed catalogue, or a draft of one.
     """
-    return (_law(of), _mechanism(of), _hotline(of), _police(of), _languages(of, reviewed, drafts), _numbers(of))
+    return (
+        _law(country),
+        _mechanism(country),
+        _hotline(country),
+        _police(country),
+        _languages(country, reviewed, drafts),
+        _numbers(country),
+    )
 
 
 def _law(country: Country) -> ReadinessItem:
@@ -179,7 +186,7 @@ def _languages(country: Country, reviewed: Sequence[str], drafts: Sequence[str])
 
 
 def _numbers(country: Country) -> ReadinessItem:
-    numbers: list[tuple[str, SourcedEntry]] = [(entry.say(), entry) for entry in country.emergency]
+    numbers: list[tuple[str, SourcedEntry]] = [(entry.display_text(), entry) for entry in country.emergency]
     numbers += [(f"{entry.name} {entry.show.phone}", entry) for entry in country.hotlines.values() if entry.show.phone]
     numbers += [(f"{entry.name} {entry.phone}", entry) for entry in country.services if entry.phone and not entry.demo]
     dialled = [name for name, entry in numbers if entry.verified()]

@@ -19,7 +19,8 @@ def safe_hours(zones: Set[str], zone: str, year: int, begin: str, end: str) -> M
     """Return the hours from `begin` to `end`, HH:MM, as `safe_hours` of a contact.
 
     `zones`: the time zones of the place, or of all places where it may be. `zone`: the one in which common hours of
-    several zones are given. `year`: of whose changes to summer time these consider all.
+    several zones are given. `year`: the year whose changes to summer time are
+    considered.
     """
     if len(zones) == 1:
         return {"from": begin, "to": end, "tz": next(iter(zones))}
@@ -28,14 +29,14 @@ def safe_hours(zones: Set[str], zone: str, year: int, begin: str, end: str) -> M
 
 
 def spread(zones: Set[str], zone: str, year: int) -> timedelta:
-    """Return by how much the clocks of these zones differ at most."""
+    """Return the greatest difference between the clocks of these zones."""
     earliest, latest = _differences(frozenset(zones), zone, year)
     return latest - earliest
 
 
 @cache
 def _differences(zones: frozenset[str], zone: str, year: int) -> tuple[timedelta, timedelta]:
-    """Return by how much less than `zone` the clocks of `zones` show, at least and at most, in any month."""
+    """Return the least and the greatest time by which `zone` is ahead of one of `zones`, in any month."""
     months = [datetime(year, month, 15, tzinfo=UTC) for month in range(1, 13)]
     differences = [_offset(zone, moment) - _offset(name, moment) for name in zones for moment in months]
     return min(differences), max(differences)

@@ -52,30 +52,30 @@ def placeholder_values(
     fallback: Hotline | None,
     service_code: str,
     language: str,
-    say: Callable[[str], str] = str,
+    translate: Callable[[str], str] = str,
 ) -> dict[str, str]:
     """Return the values of the placeholders by name, without braces.
 
     `helpline`: one whose number this mode may show; without one, its placeholders get the emergency number, never an
     invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
-    service is named alone: "police". `say` translates.
+    service is named alone: "police". `translate`: translates a text.
     """
     danger_number = next(
         (number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None
     )
     emergency = (
-        f"{say(danger_number.word)} {danger_number.number}"
+        f"{translate(danger_number.word)} {danger_number.number}"
         if danger_number
-        else (say(numbers[0].word) if numbers else "")
+        else (translate(numbers[0].word) if numbers else "")
     )
     return {
         "emergency": emergency,
         "emergency_number": danger_number.number if danger_number else "",
-        **_sms_values(numbers, mode, helpline, hotlines, say),
+        **_sms_values(numbers, mode, helpline, hotlines, translate),
         "ussd": service_code,
-        "language_word": _both(say("Language"), language),
+        "language_word": _both(translate("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
-        **_helpline_values(helpline, emergency, say),
+        **_helpline_values(helpline, emergency, translate),
     }
 
 
@@ -84,7 +84,7 @@ def _sms_values(
     mode: Mode,
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
-    say: Callable[[str], str],
+    translate: Callable[[str], str],
 ) -> dict[str, str]:
     """Return the placeholders with the number to text if calling is impossible.
 
@@ -94,9 +94,9 @@ def _sms_values(
         number for number in numbers if number.word in DANGER_SERVICES and number.takes_sms and number.may_show(mode)
     )
     if danger_number := next(textable, None):
-        return {"emergency_sms": f"{say(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
+        return {"emergency_sms": f"{translate(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
     if helpline and helpline.texts:
-        return {"emergency_sms": f"{say('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
+        return {"emergency_sms": f"{translate('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
     family_hotlines = (
         entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode)
     )
@@ -114,21 +114,23 @@ def _both(word: str, own_language_word: str) -> str:
     )
 
 
-def _helpline_values(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
+def _helpline_values(helpline: Hotline | None, emergency: str, translate: Callable[[str], str]) -> dict[str, str]:
     if helpline is None or helpline.phone is None:
         names = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
         return {**dict.fromkeys(names, emergency), "helpline_name": "", "helpline_number": ""}
     number = helpline.phone.number
     name_and_number = f"{helpline.screen_name} {number}"
-    with_free_mark = f"{name_and_number}, {say('free')}" if helpline.toll_free else name_and_number
+    with_free_mark = f"{name_and_number}, {translate('free')}" if helpline.toll_free else name_and_number
     return {
-        "helpline": f"{say('helpline')} {number}",
+        "helpline": f"{translate('helpline')} {number}",
         "helpline_name": helpline.screen_name,
         "helpline_number": number,
         "helpline_named": name_and_number,
         "helpline_free": with_free_mark,
-        "helpline_line": f"{with_free_mark}, {say('day and night')}" if helpline.is_always_open else with_free_mark,
-        "now": f"{say('helpline')} {number}" if helpline.is_always_open else emergency,
+        "helpline_line": f"{with_free_mark}, {translate('day and night')}"
+        if helpline.is_always_open
+        else with_free_mark,
+        "now": f"{translate('helpline')} {number}" if helpline.is_always_open else emergency,
     }
 
 

@@ -25,7 +25,7 @@ SETTLED_AFTER = 14 * DAY
 
 PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
-LONGEST_CODE = 32
+MAX_CODE_CHARS = 32
 NOT_KNOWN = "not_known"  # staff recorded no fact of the child; or the report was deleted before its outcome was counted
 TOTAL = ("total", "reports")
 
@@ -150,7 +150,7 @@ def _parts(quarter: str) -> tuple[int, int]:
     return int(year), int(number)
 
 
-def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountBatch | None:
+def next_batch(filed: Sequence[int], now: int, min_count: int = MIN_COUNT) -> CountBatch | None:
     """Choose the reports to count now; None: there is nothing to do now.
 
     `filed`: when each report that is not counted yet was first stored, in order. `least`: the fewest to count at once.
@@ -164,11 +164,11 @@ def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountB
     quarter_end_at = quarter_end(quarter_of(filed[0]))
     count = sum(filed_at < quarter_end_at for filed_at in filed)
     if now >= quarter_end_at:
-        return CountBatch(count if count >= least else 0, quarter_end_at - 1)
-    countable = count - least if least > 1 else count
+        return CountBatch(count if count >= min_count else 0, quarter_end_at - 1)
+    countable = count - min_count if min_count > 1 else count
     while 0 < countable < count and filed[countable] == filed[countable - 1]:
         countable += 1
-    return CountBatch(countable, filed[countable - 1]) if countable >= least else None
+    return CountBatch(countable, filed[countable - 1]) if countable >= min_count else None
 
 
 def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
@@ -184,7 +184,7 @@ def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Itera
 
 def _code(value: object) -> str:
     """Return a code of a head; "" for a value that is none, which no column could hold."""
-    return value if isinstance(value, str) and len(value) <= LONGEST_CODE and value.isprintable() else ""
+    return value if isinstance(value, str) and len(value) <= MAX_CODE_CHARS and value.isprintable() else ""
 
 
 def _place(place: object, country: Country) -> str:
@@ -230,13 +230,13 @@ def table_layout(
     }
 
 
-def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
+def outcome_cells(outcome: ReportOutcome) -> Iterator[tuple[str, str]]:
     """Yield (table, cell) for one report: the times of its stages, its outcome, whether it was acknowledged in time."""
     for name, steps in TIME_STEPS.items():
-        yield name, _step(getattr(one, name), steps)
-    yield "outcome", one.outcome or NO_OUTCOME
-    in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
-    yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
+        yield name, _step(getattr(outcome, name), steps)
+    yield "outcome", outcome.outcome or NO_OUTCOME
+    in_time = outcome.read is not None and outcome.read <= ACKNOWLEDGE_WITHIN[outcome.priority]
+    yield "answered", f"{outcome.priority} {'in time' if in_time else 'late'}"
 
 
 def child_cells(recorded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

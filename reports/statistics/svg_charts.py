@@ -39,7 +39,7 @@ MAX_COLUMNS = 12
 COLUMN_HEIGHT, FOOTER_HEIGHT, HEADER_HEIGHT = 120, 36, 20
 TILE_WIDTH, TILE_HEIGHT, TILE_GAP = 104, 46, 6
 NOT_SHOWN_LABEL = "not shown"
-LONG_TILE_NAME, LONGEST_TILE_NAME = 14, 22  # letters that fit in 12 pixels, and in 10
+LONG_TILE_NAME, MAX_TILE_NAME_CHARS = 14, 22  # letters that fit in 12 pixels, and in 10
 
 
 def describe_rows(rows: Iterable[ChartRow]) -> str:
@@ -190,7 +190,7 @@ def tile_map(name: str, title: str, rows: Sequence[ChartRow], layout: Sequence[S
 
 def _tile(x: int, y: int, label: str, number: int | None, largest: int) -> str:
     size = 12 if len(label) <= LONG_TILE_NAME else 10
-    name = label if len(label) <= LONGEST_TILE_NAME else f"{label[: LONGEST_TILE_NAME - 1]}…"
+    name = label if len(label) <= MAX_TILE_NAME_CHARS else f"{label[: MAX_TILE_NAME_CHARS - 1]}…"
     if number is None:
         fill, ink, edge = PAPER, MUTED, f' stroke="{MUTED}" stroke-dasharray="4 3"'
     else:

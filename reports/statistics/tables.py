@@ -267,10 +267,10 @@ def _quarter(
     return QuarterFigures(*key, total, tuple(sheets))
 
 
-def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
+def month_rows(quarters: Sequence[QuarterFigures]) -> list[ChartRow]:
     """Return all published months of one country, oldest first. A quarter with fewer than 5 reports has none."""
     rows: list[ChartRow] = []
-    for figures in sorted(of, key=lambda quarter: quarter.name):
+    for figures in sorted(quarters, key=lambda quarter: quarter.name):
         month_table = figures.sheet("month")
         rows += month_table.rows if month_table else ()
     return rows

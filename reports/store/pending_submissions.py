@@ -386,13 +386,13 @@ def cancel_pending(
     report_id: str,
     *,
     up_to: int | None = None,
-    buried: int = 0,
+    tombstone_up_to: int = 0,
     with_sends: bool = False,
 ) -> CancelResult:
     """Delete the pending revision of a report. `up_to`: only revisions up to this one.
 
-    `buried`: the highest revision that no host's spool may bring back; 0: none. `with_sends`: nor may it bring back a
-    Send that the reporter saw as NOT SENT.
+    `tombstone_up_to`: the highest revision that no host's spool may bring back; 0: none. `with_sends`: nor may it bring
+    back a Send that the reporter saw as NOT SENT.
     """
     is_same_report = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # the reporter has answered again since
@@ -400,9 +400,9 @@ def cancel_pending(
     stored_query = select(t.report.c.completeness, t.report.c.revision)
     stored_query = stored_query.where(same_report(t.report.c, origin_key, report_id)).limit(1)
     with database.write() as connection:
-        if buried:
+        if tombstone_up_to:
             tombstones.lock(database, connection, report_id)
-            tombstones.add(database, connection, report_id, origin_key, buried, with_sends=with_sends)
+            tombstones.add(database, connection, report_id, origin_key, tombstone_up_to, with_sends=with_sends)
         deleted = connection.execute(delete(t.pending).where(is_same_report)).rowcount
         completeness, revision = connection.execute(stored_query).first() or (None, 0)
     return CancelResult(bool(deleted), completeness, revision)

@@ -175,13 +175,13 @@ class Spool:
         self,
         folder: Path,
         cipher: RecordCipher,
-        most_entries: int = MAX_ENTRIES,
+        max_entries: int = MAX_ENTRIES,
         copies: EntryCopies | None = None,
     ) -> None:
         self.folder = folder
         self._copies = copies
         self._cipher = cipher
-        self._max_entries = most_entries
+        self._max_entries = max_entries
         self._io_pool = DeadlinePool(MAX_THREADS)
         self._listing = _Listing(float("-inf"), [], 0)
         self._first_seen: dict[str, float] = {}  # monotonic seconds
@@ -319,7 +319,7 @@ class Spool:
             return 0
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENTRY_SUFFIX))
 
-    def standing(self, host: str) -> SpoolStatus:
+    def status(self, host: str) -> SpoolStatus:
         """Return the number and age of the entries, to be shown to operators."""
         return SpoolStatus(host, len(self.names()), round(self.oldest_seconds()), self.bad())
 

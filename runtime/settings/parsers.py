@@ -52,7 +52,7 @@ def secret_keys(text: str) -> Secret[tuple[bytes, ...]]:
     """Parse one key, or two with a comma while one is rotated, newest first; each base64url of 32 bytes or more."""
     return Secret(
         tuple(
-            _key(part, altchars=b"-_", least=_KEY_BYTES, make=MAKE_KEY_HINT)
+            _key(part, altchars=b"-_", min_bytes=_KEY_BYTES, make=MAKE_KEY_HINT)
             for part in _one_or_two(text, MAKE_KEY_HINT)
         )
     )
@@ -62,7 +62,7 @@ def webhook_secrets(text: str) -> Secret[tuple[str, ...]]:
     """Parse one or two secrets, each `whsec_` and base64 of 24 bytes or more, as Standard Webhooks requires."""
     values = _one_or_two(text, MAKE_WEBHOOK_HINT)
     for value in values:
-        _key(value.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", least=24, make=MAKE_WEBHOOK_HINT)
+        _key(value.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", min_bytes=24, make=MAKE_WEBHOOK_HINT)
     return Secret(values)
 
 
@@ -308,13 +308,13 @@ def _one_or_two(text: str, hint: str) -> tuple[str, ...]:
     return entries
 
 
-def _key(text: str, *, altchars: bytes, least: int, make: str) -> bytes:
+def _key(text: str, *, altchars: bytes, min_bytes: int, make: str) -> bytes:
     try:
         key = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=altchars, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidValue(f"is not written in base64{'url' if altchars == b'-_' else ''}; {make}") from None
-    if len(key) < least:
-        raise InvalidValue(f"holds {len(key)} bytes and needs {least}; {make}")
+    if len(key) < min_bytes:
+        raise InvalidValue(f"holds {len(key)} bytes and needs {min_bytes}; {make}")
     if len(set(key)) < 12:  # 32 random bytes never have fewer than 12 different values
         raise InvalidValue(f"is not random; {make}")
     return key

@@ -115,7 +115,7 @@ def everything(report: dict[str, Any]) -> str:
     contact = bodies.complete_report(report)["contact"]
     reach(contact, "", NOW)
     suggested_times(NOW, parse_zone("Pacific/Efate"), contact)
-    lines = referral.referral_lines(EVERY_SECTION, ORIGIN, report, LABELS, ENGLISH_CATALOGUE.say)
+    lines = referral.referral_lines(EVERY_SECTION, ORIGIN, report, LABELS, ENGLISH_CATALOGUE.translate)
     form = referral.referral_json(EVERY_SECTION, ORIGIN, report)
     entries = timeline.timeline(
         NOW, [], messages=[report], notes=[], typed=presented.words, new=frozenset(), is_new=bool

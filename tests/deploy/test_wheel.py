@@ -30,7 +30,7 @@ from tokaut.local_stack.services import RECEIVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 INSTALLER = ROOT / ".uv/bin"
-MOST_COMMANDS = 12
+MAX_COMMANDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def operator(programs: Path, tmp_path: Path) -> Operator:
 
 
 def test_the_page_leads_to_a_report_that_was_delivered(operator: Operator) -> None:
-    assert len(operator.commands) <= MOST_COMMANDS, operator.commands
+    assert len(operator.commands) <= MAX_COMMANDS, operator.commands
     with operator.first_terminal() as said:
         assert re.search(r"^tokaut, version \d", said.read_text(), re.MULTILINE)
         status, found = operator.second_terminal("tokaut check")

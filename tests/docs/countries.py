@@ -25,7 +25,7 @@ def shown() -> str:
         lambda of: [
             of.name,
             f"`{of.file.partition('.')[0]}`",
-            of.emergency[0].say() + (", **in dispute**" if of.emergency[0].conflict else ""),
+            of.emergency[0].display_text() + (", **in dispute**" if of.emergency[0].conflict else ""),
             next((f"{one.screen_name} {one.show.phone}" for one in [of.helpline()] if one), "none found"),
             ", ".join(_others(of)) or "none found",
             "; ".join(_languages(of)),

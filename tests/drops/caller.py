@@ -29,7 +29,7 @@ from tests.drops.person import (
 from tests.support.app import App
 
 CHANNELS = ("africastalking", "ussd", "kannel")
-MOST_SCREENS = 60  # of one call; nobody presses more keys
+MAX_SCREENS = 60  # of one call; nobody presses more keys
 HANGS_UP = 0.3
 CALLS = 4  # at most: the first, and three more
 NEXT_CALL = (10, 60)  # seconds until the same person dials again
@@ -119,7 +119,7 @@ class Caller:
         self._dialled = self._clock.now
         later = self._saw_sent
         screen = self._receive(self._phone.dial().text)
-        for _ in range(MOST_SCREENS):
+        for _ in range(MAX_SCREENS):
             if asks_for_first_words(screen):
                 self._pieces = self._person.pieces(screen)
                 self._left = list(self._pieces)
@@ -133,7 +133,7 @@ class Caller:
                 self._left.pop(0)
             if self._saw_sent and (self._conditions.words_before or (after_send and not self._left)):
                 return
-        raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
+        raise AssertionError(f"{MAX_SCREENS} screens, and no end: {screen!r}")
 
     def _receive(self, screen: str) -> str:
         """Read a screen and return it. Half of the drops happen before it is shown, half while it is read."""

@@ -24,7 +24,7 @@ from tests.faults.progress_view import Row, View
 from tests.support.fork_server import start_servers
 from tests.support.moved_clocks import ABSENT, LIBRARY
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 # Usual seconds of each on two cores, measured; used only to estimate the time left.
 USUAL = {
     "small": 75,
@@ -134,7 +134,7 @@ def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
         return True, f"[bold red]No verdict:[/] {why}"
     said = [
         verdict_table.table(verdict, seed, database),
-        *(f"  [red]{what}[/]" for what in verdict.faults[:MOST_NAMED]),
+        *(f"  [red]{what}[/]" for what in verdict.faults[:MAX_NAMED]),
     ]
     return verdict.bad, "\n".join([*said, f"The ledgers are in {RESULTS}"] if verdict.bad else said)
 

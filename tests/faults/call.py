@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.callers import Callers
 
 REPEATS_FOR = 30.0  # seconds for which a provider repeats a request; after that the reporter dials again
-MOST_SCREENS = 45
+MAX_SCREENS = 45
 REPEATED, REPEATED_AT_ONCE, SEND_REPEATED = (
     0.05,
     0.01,
@@ -51,7 +51,7 @@ class Call:
     async def walk(self) -> None:
         """Make the call. Raises CallFailed."""
         drops = self.may_drop and not self.script.sms and not self.script.in_danger and self.chance.random() < DROPS
-        drops_after = self.chance.randint(2, 6) if drops else MOST_SCREENS
+        drops_after = self.chance.randint(2, 6) if drops else MAX_SCREENS
         self._client = self.callers.client()
         try:
             await self._walk(drops_after)
@@ -65,7 +65,7 @@ class Call:
 
     async def _walk(self, drops_after: int) -> None:
         self._last = await self._take(self.line.begin(), "")
-        for screens in range(MOST_SCREENS):
+        for screens in range(MAX_SCREENS):
             if not self._last.expects_reply:
                 return
             if screens == drops_after:

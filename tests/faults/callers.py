@@ -23,7 +23,7 @@ from tests.faults.handset_channels import AfricasTalkingSms, AfricasTalkingUssd,
 from tests.faults.json_lines import JsonLinesFile
 from tests.faults.sms_provider import SmsProvider
 
-MOST_CALLS = 12
+MAX_CALLS = 12
 DIALS_AGAIN_AFTER = 3.0  # seconds, at most
 SYNC_EACH = 0.05  # seconds; "Sent" is synced at once
 
@@ -92,9 +92,9 @@ class Callers:
                 self.ledger.add(event="fault", index=index, why=repr(error))
 
     async def _report(self, index: int) -> None:
-        """Call until "Sent" is seen, at most `MOST_CALLS` times."""
+        """Call until "Sent" is seen, at most `MAX_CALLS` times."""
         marker = 0
-        for attempt in range(MOST_CALLS):
+        for attempt in range(MAX_CALLS):
             script = make_script(self.plan.seed, index, marker)
             chance = random.Random(f"call {self.plan.seed} {index} {attempt}")
             try:

@@ -32,7 +32,7 @@ IDLE_SECONDS = 1.5  # without due work; all work that is left is scheduled for l
 MAX_WAIT = 90  # seconds for due work
 LONGEST = 31 * 3600  # seconds: longer than every delay
 RECOVERY_SECONDS = 90  # real time after which no row may be scheduled beyond its period: a killed clock has restarted
-MOST_MOVES = 15  # each one to after all scheduled work: a delivery that fails several times is scheduled several times
+MAX_MOVES = 15  # each one to after all scheduled work: a delivery that fails several times is scheduled several times
 CHECKOUT = Path(__file__).parents[2]
 RESULTS = CHECKOUT / "var" / "faults"
 
@@ -92,7 +92,7 @@ def finish(work: OpenWork, seconds: float, look: Callable[[], None]) -> None:
     `seconds`: how long due work may take before time is moved. `look` is called repeatedly. Raises ExperimentFailed.
     """
     _until_idle(work, seconds, look)
-    for _ in range(MOST_MOVES):
+    for _ in range(MAX_MOVES):
         left = work.unfinished() | {"pending": work.count("pending")}
         if not any(left.values()):
             return

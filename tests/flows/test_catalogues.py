@@ -46,7 +46,7 @@ ALL = {"bi": BI, "fr": FR, "en": ENGLISH_CATALOGUE}
 def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> None:
     found = parse_catalogue("bi", PO)
     assert (found.tag, found.name, found.signed) == ("bi", "Bislama", frozenset())
-    assert (found.say("Report"), found.say("Back")) == ("Ripot", "Back")
+    assert (found.translate("Report"), found.translate("Back")) == ("Ripot", "Back")
     assert found.greetings == {"halo", "gud moning"}
 
 
@@ -110,14 +110,14 @@ def test_the_same_english_with_another_meaning_has_a_translation_of_its_own() ->
     entries = '\nmsgctxt "a person"\nmsgid "Other"\nmsgstr "Narafala man"\n\nmsgid "Other"\nmsgstr "Narafala"\n'
     found = parse_catalogue("bi", PO + entries)
     message = in_context("a person", "Other")
-    assert (found.say(message), found.say("Other")) == ("Narafala man", "Narafala")
-    assert found.say(in_context("a place", "Other")) == "Other"
+    assert (found.translate(message), found.translate("Other")) == ("Narafala man", "Narafala")
+    assert found.translate(in_context("a place", "Other")) == "Other"
     assert message in messages(book())
     assert messages(book())[message] == ("more.role",)
 
 
 def test_a_context_is_never_shown() -> None:
     for tag in ("en", "bi"):
-        here = world(translate=load(locales.FOLDER)[tag].say)
+        here = world(translate=load(locales.FOLDER)[tag].translate)
         label = {"en": "5 Other", "bi": "5 Narafala man"}[tag]
         assert label in render(book(), FlowState("more.role"), here, LIMITS["ussd"]).text

@@ -87,7 +87,7 @@ def test_yes_is_understood_in_the_language_of_the_screen(tag: str, reply: str) -
 
 @pytest.mark.parametrize("reply", ["\u02bbIkai", "'ikai", "ikai", "IKAI."])
 def test_a_label_may_be_typed_without_the_marks_that_a_keypad_lacks(reply: str) -> None:
-    here = world(translate=load(locales.FOLDER)["to"].say)
+    here = world(translate=load(locales.FOLDER)["to"].translate)
     assert took("report.danger", reply, here).values == {"danger": "no"}
 
 

@@ -161,9 +161,9 @@ HALF = Catalogue("bi", "Bislama", words=WORDS, signed=frozenset({"Report", "Back
 @pytest.mark.rule("S-33")
 def test_a_text_that_is_not_signed_is_shown_in_english_unless_the_language_is_named() -> None:
     [shown, _] = offered_languages(["bi"], {"bi": HALF}, ["Report", "Back"], ())
-    assert (shown.say("Report"), shown.say("Law")) == ("Ripotem", "Law")
+    assert (shown.translate("Report"), shown.translate("Law")) == ("Ripotem", "Law")
     [shown, _] = offered_languages(["bi"], {"bi": HALF}, ["Report", "Back"], ["bi"])
-    assert (shown.say("Report"), shown.say("Law")) == ("Ripotem", "Loa")
+    assert (shown.translate("Report"), shown.translate("Law")) == ("Ripotem", "Loa")
 
 
 @pytest.mark.rule("S-33")

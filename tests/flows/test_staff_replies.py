@@ -122,7 +122,7 @@ def test_enough_of_each_is_tried() -> None:
 @pytest.mark.parametrize("tag", sorted(LANGUAGES))
 def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str) -> None:
     """Together with the choices below it; in another alphabet than GSM-7, with as many choices as fit."""
-    say = LANGUAGES[tag].say
+    say = LANGUAGES[tag].translate
     gsm = all(alphabet(say(label)) == "gsm7" for label in ("Write", "Next", "Back"))
     longest = ("We read it. " * 20)[: MAX_SEPTETS if gsm else MAX_UNITS - 1] + ("" if gsm else "\u02bb")
     assert not any(one.refused for one in check_reply(longest, NUMBERS))
@@ -140,7 +140,7 @@ def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
     """Its mark takes room, so the choices may be on a second page; sentences of other screens are left out then."""
     for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
         facts = {"channel": channel, "another": another, "drill": "yes"}
-        here = world(facts, {"message": words}, translate=LANGUAGES[tag].say)
+        here = world(facts, {"message": words}, translate=LANGUAGES[tag].translate)
         shown = " ".join(page.heading for page in lay_out(book().screens["my.message"], {}, here, limit).pages)
         assert words.split() == shown.split()[-len(words.split()) :], shown
 
@@ -150,7 +150,7 @@ def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
 def test_a_wrong_key_takes_no_word_of_staff_away(tag: str, words: str) -> None:
     """The sign that the key was wrong takes room from other screens; here it is left out if it does not fit."""
     for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
-        here = world({"channel": channel, "another": another}, {"message": words}, translate=LANGUAGES[tag].say)
+        here = world({"channel": channel, "another": another}, {"message": words}, translate=LANGUAGES[tag].translate)
         shown = render(book(), FlowState("my.message", wrong=1), here, limit, sorry=True).text
         assert lay_out(book().screens["my.message"], {}, here, limit).pages[0].heading in shown
         assert fits(shown, limit)

@@ -32,13 +32,13 @@ def test_which_languages_have_them_and_all_of_them() -> None:
 def test_each_can_be_left_as_it_is(language: Catalogue) -> None:
     for country in COUNTRIES:
         for words in REPLY_TEMPLATES:
-            found = check_message(language.say(words), country)
-            assert (found.refusals, found.doubts) == ((), ()), (country.iso, language.say(words))
+            found = check_message(language.translate(words), country)
+            assert (found.refusals, found.doubts) == ((), ()), (country.iso, language.translate(words))
 
 
 @pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
 def test_each_is_in_letters_that_every_phone_has(language: Catalogue) -> None:
-    said = [language.say(words) for words in REPLY_TEMPLATES]
+    said = [language.translate(words) for words in REPLY_TEMPLATES]
     assert len(set(said)) == len(said)
     assert all(alphabet(one) == "gsm7" and septets(one) <= MAX_SEPTETS for one in said)
 

@@ -13,16 +13,16 @@ from gateway.admission import (
     ASSUMED_CAPACITY,
     BURST_SECONDS,
     BUSY_RATE,
-    CROWD,
     EVERY_SECONDS,
     FORECAST_SECONDS,
     LATE_RANGE,
     LATE_SECONDS,
-    LEAST,
-    LEAST_SHARE,
-    MOST_LAG,
-    MOST_LATE,
-    MOST_OVERBOOKING,
+    MAX_LAG,
+    MAX_LATE,
+    MAX_OVERBOOKING,
+    MIN_BURST,
+    MIN_RATE,
+    MIN_SHARE,
     SHARE_OF_CAPACITY,
     SMS_LATE,
     AdmissionControl,
@@ -73,7 +73,7 @@ class SimulatedProcess:
 
     def be_late(self, times: int = 1, ended: float = 10) -> None:
         """Be just too late for this number of intervals, in which `ended` calls end."""
-        self.look(times, late=MOST_LATE + 0.001, ended=ended)
+        self.look(times, late=MAX_LATE + 0.001, ended=ended)
 
     def admitted(self, inbound: Inbound, of: int = 100, seconds: float = 0.0) -> int:
         """Return how many of `of` messages are admitted that arrive evenly over these seconds."""
@@ -111,11 +111,11 @@ def tried(process: SimulatedProcess) -> SimulatedProcess:
 
 
 def test_at_rest_everything_is_admitted(process: SimulatedProcess) -> None:
-    process.look(100, lag=MOST_LAG - 0.1, late=MOST_LATE - 0.1)
+    process.look(100, lag=MAX_LAG - 0.1, late=MAX_LATE - 0.1)
     assert [process.admitted(one, of=5000) for one in (DIAL, REPLY, SMS)] == [5000, 5000, 5000]
 
 
-@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.01}, {"late": MOST_LATE + 0.001}])
+@pytest.mark.parametrize("over", [{"lag": MAX_LAG + 0.01}, {"late": MAX_LATE + 0.001}])
 def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_every_call_under_way(
     process: SimulatedProcess, over: dict[str, float]
 ) -> None:
@@ -204,7 +204,7 @@ def test_a_stall_of_some_seconds_is_no_time_with_few_requests(process: Simulated
     process.look(100, ended=3)
     process.look(lag=3, late=3)
     assert process.admitted(SMS) == 0
-    assert process.admitted(DIAL, of=1000) <= CROWD
+    assert process.admitted(DIAL, of=1000) <= MIN_BURST
     process.look(lag=3600, late=3)
     assert process.admitted(DIAL, of=1000) == 1000
 
@@ -212,22 +212,22 @@ def test_a_stall_of_some_seconds_is_no_time_with_few_requests(process: Simulated
 def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(process: SimulatedProcess) -> None:
     process.use = 1.0
     process.look(400, ended=10)
-    process.look(late=MOST_LATE + 0.1 * LATE_RANGE)
+    process.look(late=MAX_LATE + 0.1 * LATE_RANGE)
     assert process.rate() == rate_of(0.9 * 40, SHARE_OF_CAPACITY)
-    process.look(late=MOST_LATE + 2 * LATE_RANGE)
-    assert process.rate() == rate_of(LEAST_SHARE * 40, SHARE_OF_CAPACITY)
+    process.look(late=MAX_LATE + 2 * LATE_RANGE)
+    assert process.rate() == rate_of(MIN_SHARE * 40, SHARE_OF_CAPACITY)
     process = SimulatedProcess()
     process.be_late(3000, ended=0.09)
-    assert process.rate() == pytest.approx(LEAST, rel=0.1)
+    assert process.rate() == pytest.approx(MIN_RATE, rel=0.1)
 
 
-@pytest.mark.parametrize("late", [0.0, MOST_LATE + LATE_RANGE])
+@pytest.mark.parametrize("late", [0.0, MAX_LATE + LATE_RANGE])
 def test_a_crowd_at_one_moment_is_admitted_however_late_it_makes_the_process(
     process: SimulatedProcess, late: float
 ) -> None:
-    assert process.admitted(DIAL, of=CROWD // 2) == CROWD // 2
+    assert process.admitted(DIAL, of=MIN_BURST // 2) == MIN_BURST // 2
     process.look(late=late)
-    assert process.admitted(DIAL, of=CROWD // 2) == CROWD // 2
+    assert process.admitted(DIAL, of=MIN_BURST // 2) == MIN_BURST // 2
 
 
 def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(tried: SimulatedProcess) -> None:
@@ -236,22 +236,22 @@ def test_a_second_crowd_is_admitted_once_there_was_time_for_the_first(tried: Sim
     tried.use_up_burst()
     tried.look(40, ended=30)
     crowd = int(BURST_SECONDS * 120)
-    assert crowd > CROWD
+    assert crowd > MIN_BURST
     assert tried.admitted(DIAL, of=crowd + 1000) == pytest.approx(crowd, rel=0.05)
 
 
 def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(process: SimulatedProcess) -> None:
     """The process has not yet measured its own capacity."""
-    process.look(late=MOST_LATE + LATE_RANGE)
-    assert process.rate() == rate_of(LEAST_SHARE * ASSUMED_CAPACITY, SHARE_OF_CAPACITY)
+    process.look(late=MAX_LATE + LATE_RANGE)
+    assert process.rate() == rate_of(MIN_SHARE * ASSUMED_CAPACITY, SHARE_OF_CAPACITY)
     process.use = 0.0
     process.look()
     assert process.rate() == rate_of(ASSUMED_CAPACITY)
 
 
 def test_nobody_is_refused_for_long_where_few_call_and_it_is_late(process: SimulatedProcess) -> None:
-    process.look(late=MOST_LATE + LATE_RANGE)
-    process.look(int(5 / EVERY_SECONDS), late=MOST_LATE + LATE_RANGE, requests=1)
+    process.look(late=MAX_LATE + LATE_RANGE)
+    process.look(int(5 / EVERY_SECONDS), late=MAX_LATE + LATE_RANGE, requests=1)
     assert process.admitted(DIAL, of=10, seconds=1) == 10
 
 
@@ -262,9 +262,9 @@ def test_more_are_admitted_little_by_little_while_it_is_not_late(tried: Simulate
     before = tried.rate()
     tried.refuse(400, ended=5)
     assert 1.3 * before < tried.rate() < 1.6 * before
-    tried.admission._overbooking = MOST_OVERBOOKING - 0.1
+    tried.admission._overbooking = MAX_OVERBOOKING - 0.1
     tried.refuse(40, ended=5)
-    assert tried.rate() == rate_of(80 * MOST_OVERBOOKING)
+    assert tried.rate() == rate_of(80 * MAX_OVERBOOKING)
 
 
 def test_few_more_are_admitted_where_the_processors_are_busy(tried: SimulatedProcess) -> None:
@@ -302,7 +302,7 @@ def test_a_pause_of_the_process_changes_hardly_anything(tried: SimulatedProcess)
 def test_reporters_who_hang_up_do_not_make_room_for_a_larger_burst(tried: SimulatedProcess) -> None:
     tried.use = 0.05
     tried.look(400, ended=1)
-    tried.admission._overbooking = MOST_OVERBOOKING - 0.1
+    tried.admission._overbooking = MAX_OVERBOOKING - 0.1
     tried.refuse(40, ended=1)
     tried.look(40, ended=1)
     assert tried.admitted(DIAL, of=5000) == pytest.approx(BURST_SECONDS * 80, abs=1)

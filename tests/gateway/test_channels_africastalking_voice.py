@@ -188,7 +188,7 @@ SOURCE = "https://voice.example/recordings/1.mp3"
 
 
 def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
-    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, most_seconds=90)
+    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, max_seconds=90)
     say, record = parse(channel().answer("keys", reply).body.decode(), AFRICASTALKING)
     assert say.text == "Speak now."
     assert record.attributes == {

@@ -266,7 +266,7 @@ WORDS = RecordedWords(RECORDING, SOURCE)
 
 
 def test_a_screen_that_records_speaks_its_words_and_no_keys() -> None:
-    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, most_seconds=90)
+    reply = Reply("Speak now.\n1 Go on\n0 Back", True, language="en", recording=RECORDING, max_seconds=90)
     say, record, redirect = parse(channel().answer("keys", reply).body.decode(), TWIML)
     assert (say.text, redirect.text) == (
         "Speak now.",

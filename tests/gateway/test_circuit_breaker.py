@@ -28,7 +28,7 @@ OPENED = {"log_level": "warning", "event": "circuit_breaker_opened", "reason": "
 )
 def test_it_opens_after_three_failures_within_the_window_and_says_so(failures: tuple[float, ...], opens: bool) -> None:
     now = 0.0
-    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=5, clock=lambda: now)
+    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, pause=5, clock=lambda: now)
     with capture_logs() as logged:
         for now in failures:  # noqa: B007 - the clock reads it
             assert not breaker.is_open
@@ -41,7 +41,7 @@ def test_it_opens_after_three_failures_within_the_window_and_says_so(failures: t
 
 def test_each_opening_needs_failures_of_its_own() -> None:
     now = 0.0
-    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, rest=1, clock=lambda: now)
+    breaker = CircuitBreaker("redis_unavailable", failures=3, window=10, pause=1, clock=lambda: now)
     with capture_logs() as logged:
         for now in range(6):
             breaker.failed()

@@ -54,12 +54,14 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     )
     record = Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened_report=REPORT)
     render_context = room.render_context(AROUND, record)
-    assert render_context.late_facts["report_state"] == "accepted"
-    world = ScreenContext({}, {"emergency": "police 111", **render_context.late_fields}, {}, str)
+    assert render_context.session_facts["report_state"] == "accepted"
+    world = ScreenContext({}, {"emergency": "police 111", **render_context.session_fields}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
     assert (
         "desk"
-        not in room.render_context(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).late_fields
+        not in room.render_context(
+            AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)
+        ).session_fields
     )
 
 
@@ -102,8 +104,8 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     render_context = room.render_context(
         AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened_report=REPORT)
     )
-    facts = {"report_state": render_context.late_facts["report_state"], "has_helpline": "yes"}
-    fields = {"emergency": "police 111", "helpline_number": "163", **render_context.late_fields}
+    facts = {"report_state": render_context.session_facts["report_state"], "has_helpline": "yes"}
+    fields = {"emergency": "police 111", "helpline_number": "163", **render_context.session_fields}
     said_all = fill_all(book().screen("my.state").words, {}, ScreenContext(facts, fields, {}, str))
     assert said_all[0].startswith(said)
 
@@ -118,7 +120,7 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
     )
     assert render_context(harm.at("report.send")).facts["send_to"] == "one"
     assert render_context(harm.at("report.about")).facts["send_to"] == "one"  # cached by the call before
-    fresh = render_context.with_values(late_fields={})
+    fresh = render_context.with_values(session_fields={})
     assert fresh(harm.at("report.send")).facts == render_context(harm.at("report.send")).facts
     with pytest.raises(LookupError, match="not computed"):
         Condition(((("send_to", frozenset({"one"})),),)).holds(

@@ -10,7 +10,7 @@ import redis
 import time_machine
 
 from flows import loader
-from gateway.background.housekeeping import LATE, CallHoursFlush, StatisticsFlush
+from gateway.background.housekeeping import COUNTED_LATE_SECONDS, CallHoursFlush, StatisticsFlush
 from gateway.conversation.handler import CALLS, ON, SMS, STEPS
 from gateway.sessions.store import RedisUnavailable
 from reports.statistics import aggregation
@@ -104,7 +104,7 @@ def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
     app.parts.housekeeping.once()
     assert app.rows(t.screen_tally) == []
     with time_machine.travel(f"{DAY}T23:59:00+00:00", tick=False) as clock:
-        clock.shift(timedelta(seconds=60 + LATE))
+        clock.shift(timedelta(seconds=60 + COUNTED_LATE_SECONDS))
         app.parts.housekeeping.once()
         rows = {(row.day, row.country, row.what): row.number for row in app.rows(t.screen_tally)}
         assert rows[DAY, "VU", "sent"] == 1
@@ -147,7 +147,7 @@ def test_the_last_hour_of_a_day_is_stored_before_its_counts_go(app: App) -> None
     report(app, 15, until=1)
     with time_machine.travel(f"{DAY}T23:59:00+00:00", tick=False) as clock:
         report(app, 16, until=1)
-        clock.shift(timedelta(seconds=60 + LATE))
+        clock.shift(timedelta(seconds=60 + COUNTED_LATE_SECONDS))
         app.parts.housekeeping.once()
     assert hours(app) == {("VU", "ussd", 12): 1, ("VU", "ussd", 23): 1}
     assert app.parts.sessions.counted(DAY) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sms import MOST, EarlyReceipts
+from gateway.sms import MAX_EARLY_RECEIPTS, EarlyReceipts
 
 
 class Clock:
@@ -59,8 +59,8 @@ def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
 
 def test_a_flood_of_them_is_not_held(clock: Clock) -> None:
     early, asked = EarlyReceipts(clock), []
-    for n in range(MOST + 10):
+    for n in range(MAX_EARLY_RECEIPTS + 10):
         early.add(f"ATXid_{n}", "sent")
     clock.now = 5
     early.try_again(lambda id_, _: asked.append(id_) is None)
-    assert len(asked) == MOST
+    assert len(asked) == MAX_EARLY_RECEIPTS

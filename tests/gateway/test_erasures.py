@@ -195,7 +195,7 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     housekeeping = app.parts.housekeeping
     before = housekeeping._erasing
     housekeeping._erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
-    housekeeping._said = None
+    housekeeping._saved_status = None
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
@@ -217,7 +217,7 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     forget_opt_outs(app)
     housekeeping = app.parts.housekeeping
     housekeeping._erasing.is_done = False
-    housekeeping._said = None
+    housekeeping._saved_status = None
     with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
         housekeeping.once()
     assert app.count(t.host) == 0

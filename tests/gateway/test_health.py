@@ -38,7 +38,7 @@ def test_the_disk_that_fills_first_is_shown(
     )
     kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
     health = Health(None, AvailableRedis(), kept, WebMetrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
-    lines = health.figures().get_data(as_text=True).splitlines()
+    lines = health.metrics().get_data(as_text=True).splitlines()
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines
     assert "tokaut_backup_age_seconds +Inf" in lines
@@ -52,14 +52,14 @@ def test_a_spool_whose_folder_is_gone_hides_no_other_metric(tmp_path: Path, monk
     monkeypatch.setattr(health_module.spool_status, "list_statuses", lambda _: [])
     kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
     health = Health(None, AvailableRedis(), kept, WebMetrics(), tmp_path / MARKER_NAME)  # type: ignore[arg-type]  # fakes
-    assert "tokaut_spool_entries 0" in health.figures().get_data(as_text=True).splitlines()
+    assert "tokaut_spool_entries 0" in health.metrics().get_data(as_text=True).splitlines()
     assert (health.ready().status_code, json.loads(health.ready().get_data())["spool_entries"]) == (200, 0)
     shutil.rmtree(kept.folder)
-    lines = health.figures().get_data(as_text=True).splitlines()
+    lines = health.metrics().get_data(as_text=True).splitlines()
     assert "tokaut_disk_free_bytes 0" in lines, "the alert rule about a full disk applies"
     assert "tokaut_database_up 1" in lines
     assert not [line for line in lines if line.startswith("tokaut_spool_entries ")]
     ready = health.ready()
     assert (ready.status_code, len(json.loads(ready.get_data())["wrong"])) == (503, 1)
     kept.folder.touch()
-    assert "tokaut_disk_free_bytes 0" in health.figures().get_data(as_text=True).splitlines()
+    assert "tokaut_disk_free_bytes 0" in health.metrics().get_data(as_text=True).splitlines()

@@ -91,7 +91,7 @@ def test_a_process_that_drains_a_full_spool_is_not_silent(monkeypatch: pytest.Mo
         return 10
 
     status = SpoolStatus("one/web", 10, 0, 0)
-    spool = SimpleNamespace(names=lambda: ["an entry"], drain=drain, refusal=None, standing=lambda _: status)
+    spool = SimpleNamespace(names=lambda: ["an entry"], drain=drain, refusal=None, status=lambda _: status)
     one = make(spool, SimpleNamespace(reapply=int, is_done=True))
     monkeypatch.setattr(one, "_run_leased_tasks", int)
     monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock))

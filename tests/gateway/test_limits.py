@@ -15,7 +15,7 @@ HOUR = 3600
 def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
     loop, replies = ReplyLoop(), []
     for n in range(50):
-        replied, loop = record.reply_to(loop, freed=False, now=NOW + 2 * n)
+        replied, loop = record.reply_to(loop, is_reset=False, now=NOW + 2 * n)
         replies.append(replied)
     assert replies == [True] * 5 + [False] * 45
     assert record.is_silenced(loop, NOW + 60)
@@ -24,12 +24,12 @@ def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
 def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
     loop = ReplyLoop()
     for _ in range(4):
-        _, loop = record.reply_to(loop, freed=False, now=NOW)
-    assert record.reply_to(loop, freed=True, now=NOW) == (True, ReplyLoop())
-    _, silent = record.reply_to(loop, freed=False, now=NOW)
+        _, loop = record.reply_to(loop, is_reset=False, now=NOW)
+    assert record.reply_to(loop, is_reset=True, now=NOW) == (True, ReplyLoop())
+    _, silent = record.reply_to(loop, is_reset=False, now=NOW)
     assert record.is_silenced(silent, NOW)
     assert not record.is_silenced(silent, NOW + HOUR)
-    assert record.reply_to(silent, freed=True, now=NOW) == (True, ReplyLoop())
+    assert record.reply_to(silent, is_reset=True, now=NOW) == (True, ReplyLoop())
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
 )
 def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
     silent = ReplyLoop(5, NOW + HOUR)
-    assert record.reply_to(silent, freed=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
+    assert record.reply_to(silent, is_reset=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
 
 
 @pytest.mark.parametrize(("quiet", "silent"), [(0, True), (30 * 60, True), (30 * 60 + 1, False)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from gateway.conversation.overflow import MOST_CHARACTERS
+from gateway.conversation.overflow import MAX_CHARACTERS
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_long_words_where_a_choice_was_asked(app: App, redis_url: str) -> None:
     texts(*TO_CATEGORY)
     for n in range(12):
         texts(long_words(n))
-        assert largest(redis_url) < 4 * MOST_CHARACTERS  # the draft and its text, sealed
+        assert largest(redis_url) < 4 * MAX_CHARACTERS  # the draft and its text, sealed
     words = kept(app)
     assert all(f"words {n} x" in words for n in range(12))
     assert words.count("x") >= 12 * LONG
@@ -80,7 +80,7 @@ def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
     for n in range(4):
         texts(long_words(n), "0")
     texts(long_words(4), "No", "Send")
-    assert largest(redis_url) < 4 * MOST_CHARACTERS
+    assert largest(redis_url) < 4 * MAX_CHARACTERS
     (report,) = [one.data for one in app.bodies() if one.hotline == "vu-pikinini" and "narrative" in one.data]
     assert report["narrative"] == long_words(4)
     assert [f"words {n} x" in kept(app) for n in range(5)] == [False] * 4 + [True]
@@ -89,14 +89,14 @@ def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("most", "answer"),
     [
-        (MOST_CHARACTERS, "Deleted: what you told us now."),
+        (MAX_CHARACTERS, "Deleted: what you told us now."),
         (FEW, "The rest is deleted. Pikinini Helpline was told before"),
     ],
 )
 def test_words_that_were_filed_are_not_called_deleted(
     app: App, monkeypatch: pytest.MonkeyPatch, most: int, answer: str
 ) -> None:
-    monkeypatch.setattr("gateway.conversation.overflow.MOST_CHARACTERS", most)
+    monkeypatch.setattr("gateway.conversation.overflow.MAX_CHARACTERS", most)
     phone = app.sms(PHONE)
     for text in (*TO_WORDS, "a" * 150, "b" * 150, "No", "Delete"):
         phone.text(text)
@@ -105,7 +105,7 @@ def test_words_that_were_filed_are_not_called_deleted(
 
 
 def test_who_left_the_helpline_out_is_not_told_of_to_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.conversation.overflow.MOST_CHARACTERS", FEW)
+    monkeypatch.setattr("gateway.conversation.overflow.MAX_CHARACTERS", FEW)
     phone = app.sms(PHONE)
     for text in (*TO_WORDS, "a" * 150, "No", "Leave one out", "Pikinini Helpline", "0", "0", "b" * 150):
         phone.text(text)

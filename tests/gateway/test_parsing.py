@@ -265,7 +265,7 @@ def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
 @pytest.mark.parametrize("unit", [b'\\"', b'"\\', b'"', b"\\", b"{", b"}", b'"a":', b"]["])
 @pytest.mark.parametrize("start", [b"", b'{"text":"'])
 def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
-    body = (start + unit * parsing.MOST_JSON)[: parsing.MOST_JSON]
+    body = (start + unit * parsing.MAX_JSON_BYTES)[: parsing.MAX_JSON_BYTES]
     with pytest.raises(UnreadableRequest):
         parsing.read_json(body)
 

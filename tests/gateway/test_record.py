@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from flows import loader
 from flows.engine import pack
-from flows.model import Answer, FlowState, UnpromptedText
+from flows.model import Answer, FlowState, UnaskedText
 from gateway.messaging.model import Reply
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import (
-    MOST_CHOICES,
-    MOST_DRAFTS,
+    MAX_CHOICES,
+    MAX_DRAFTS,
     Draft,
     LastTurn,
     Record,
@@ -46,7 +46,7 @@ STATE = FlowState(
         Answer("report.danger", "danger", "soon", False, 1000),
         Answer("report.category", "category", "harm", False, 1010),
     ),
-    unasked=(UnpromptedText(1005, "report.category", "something that was not asked"),),
+    unasked=(UnaskedText(1005, "report.category", "something that was not asked"),),
 )
 MEDIA = (("image", "hxxps[:]//media.example/1"),)
 BEGUN = ReportRef(
@@ -134,7 +134,7 @@ def test_what_is_no_json_is_no_record(raw: bytes) -> None:
 
 
 def test_half_a_character_comes_back_as_it_was() -> None:
-    said = replace(STATE, unasked=(UnpromptedText(1, "report.category", "\ud83d alone \udca9"),))
+    said = replace(STATE, unasked=(UnaskedText(1, "report.category", "\ud83d alone \udca9"),))
     one = replace(record("a"), state=said, words="\udca9")
     assert unpack_record(pack_record(one), BOOK) == one
 
@@ -163,7 +163,7 @@ def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None
 def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
     drafts = [draft(name, 1) for name in "abcd"]
     assert drafts_after(drafts, record("c")) == [draft("c", 2), draft("a", 1), draft("b", 1)]
-    assert len(drafts_after(drafts, record("e")) or ()) == MOST_DRAFTS
+    assert len(drafts_after(drafts, record("e")) or ()) == MAX_DRAFTS
 
 
 def test_what_was_sent_leaves_no_draft_and_a_walk_without_a_report_none() -> None:
@@ -184,5 +184,5 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
         assert carries
         state = carries.state
     assert sum(answer.typed for answer in state.answers) == 50
-    assert sum(not answer.typed for answer in state.answers) == MOST_CHOICES + 2
+    assert sum(not answer.typed for answer in state.answers) == MAX_CHOICES + 2
     assert state.values == STATE.values

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sessions.keys import EPOCH_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, NAME, SessionKeys
+from gateway.sessions.keys import EPOCH_SECONDS, MAX_SECONDS, MIN_SECONDS, NAME, SessionKeys
 from reports.crypto import DecryptError
 
 SECRET = b"from TOKAUT_SESSION_KEY"
@@ -63,11 +63,11 @@ def host(tmp_path: Path) -> Host:
 def test_a_record_opens_for_its_time_and_never_an_hour_later(tmp_path: Path, into: int) -> None:
     host = Host(tmp_path / "data", NOON - NOON % EPOCH_SECONDS + into)
     sealed = host.keys.seal(*PLACE, WORDS)
-    host.pass_time(LEAST_SECONDS)
+    host.pass_time(MIN_SECONDS)
     assert host.opens(sealed)
-    host.pass_time(LONGEST_SECONDS - LEAST_SECONDS)
+    host.pass_time(MAX_SECONDS - MIN_SECONDS)
     assert not host.opens(sealed)
-    assert LONGEST_SECONDS < HOUR
+    assert MAX_SECONDS < HOUR
 
 
 def test_what_stands_on_the_disk_an_hour_later_opens_nothing_of_before(host: Host) -> None:
@@ -147,9 +147,9 @@ def test_a_clock_that_jumps_ahead_and_back_stops_nobody(host: Host, by: int, res
     assert host.opens(ahead)
     later = host.keys.seal(*PLACE, WORDS)
     assert host.opens(later)
-    host.pass_time(LEAST_SECONDS)
+    host.pass_time(MIN_SECONDS)
     assert host.opens(later)
-    host.pass_time(HOUR - LEAST_SECONDS)
+    host.pass_time(HOUR - MIN_SECONDS)
     assert not any(map(host.opens, (ahead, later)))
     assert host.opens(host.keys.seal(*PLACE, WORDS))
 

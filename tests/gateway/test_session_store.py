@@ -326,7 +326,7 @@ def test_a_request_waits_for_redis_only_while_its_time_lasts(
     """A bug: a request that had waited 4.5 s for a thread waited another second for Redis to save its session."""
     if spent == "all of it":
         monkeypatch.setattr(gateway_threads, "THREAD_WORK_SECONDS", 0)
-        monkeypatch.setattr(gateway_threads, "LEAST_SECONDS", 0)
+        monkeypatch.setattr(gateway_threads, "MIN_SECONDS", 0)
     pool = BlockingPool()
 
     async def load(sessions: Sessions) -> None:

@@ -70,7 +70,7 @@ class TwoHosts:
             with self.b.database.write() as connection:
                 connection.execute(delete(t.lease))  # without this, the lease ends within 30 s
             yield
-        self.a.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, rest=30)
+        self.a.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, pause=30)
 
     def copies(self) -> int:
         return int(self._redis.hlen(KEY))

@@ -47,7 +47,7 @@ def state(screen: str, answers: dict[str, str], language: str) -> FlowState:
 def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> None:
     of, limit = country(iso), LIMITS[channel]
     for language, ground in languages(of):
-        shared = new_layout_cache(ground, channel, drill=False, looks=LOOKS)
+        shared = new_layout_cache(ground, channel, drill=False, inputs_by_screen=LOOKS)
         callers = [
             RenderContext(
                 {language.tag: ground}, channel, seen, of.hotlines, False, waits, sample_fields(of, language), {}
@@ -67,7 +67,7 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
 
 
 def test_a_screen_is_laid_out_anew_only_if_a_condition_reads_the_answer_differently() -> None:
-    shared = new_layout_cache(CountryContext.of(country("VU")), "ussd", drill=False, looks=LOOKS)
+    shared = new_layout_cache(CountryContext.of(country("VU")), "ussd", drill=False, inputs_by_screen=LOOKS)
     assert {"report.age", "report.place", "report.contact", "report.care", "more.told_3"} <= shared.screens.keys()
     for name, questions in shared.screens.items():
         shared.layouts.clear()
@@ -88,7 +88,7 @@ def test_a_screen_is_laid_out_anew_only_if_a_condition_reads_the_answer_differen
 def test_reporters_share_a_context_unless_their_session_adds_to_it() -> None:
     of = country("VU")
     ground = CountryContext.of(of)
-    shared = new_layout_cache(ground, "ussd", drill=False, looks=LOOKS)
+    shared = new_layout_cache(ground, "ussd", drill=False, inputs_by_screen=LOOKS)
 
     def context_of(answers: dict[str, str], *, contactable: bool = True, **more: Any) -> ScreenContext:
         given = {"layout_caches": {"en": shared}, "route_screens": frozenset(), **more}
@@ -99,8 +99,8 @@ def test_reporters_share_a_context_unless_their_session_adds_to_it() -> None:
     assert context_of({"danger": "now", "category": "self_harm"}) is plain
     assert context_of({"place": "nowhere"}) is plain
     assert context_of({}, contactable=False).facts["contactable"] == "no"
-    assert context_of({}, late_fields={"code": "1234 5678"}).fields["code"] == "1234 5678"
-    assert context_of({}, late_facts={"report_code": "new"}).facts["report_code"] == "new"
+    assert context_of({}, session_fields={"code": "1234 5678"}).fields["code"] == "1234 5678"
+    assert context_of({}, session_facts={"report_code": "new"}).facts["report_code"] == "new"
     assert context_of({"help_place": of.places[0].code}) is not plain
     for group, places in ground.inside.items():
         assert context_of({"place": group}).lists["places_in_group"] == places
@@ -110,7 +110,7 @@ def test_reporters_share_a_context_unless_their_session_adds_to_it() -> None:
 
 def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
     ground = CountryContext.of(country("VU"))
-    shared = new_layout_cache(ground, "ussd", drill=False, looks=LOOKS)
+    shared = new_layout_cache(ground, "ussd", drill=False, inputs_by_screen=LOOKS)
     assert {"home.home", "report.danger", "report.category"} <= shared.screens.keys()
     assert not shared.screens.keys() & {
         "report.send",
@@ -128,6 +128,6 @@ def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
 
 
 def test_in_a_drill_it_says_so() -> None:
-    shared = new_layout_cache(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
+    shared = new_layout_cache(CountryContext.of(country("VU")), "ussd", drill=True, inputs_by_screen=LOOKS)
     world = replace(shared.context, common=shared)
     assert lay_out(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from gateway.conversation.load_shedding import MOST_READ, is_to_read
+from gateway.conversation.load_shedding import MAX_SCREENS_READ, is_to_read
 from gateway.sessions.store import READ_SECONDS
 from tests.support.app import App
 from tests.support.handsets import AfricasTalking, JsonUssd
@@ -46,7 +46,7 @@ def reads_on(phone: Handset) -> int:
     """Return how many screens of tips are shown before the first BUSY."""
     phone.dial()
     seen, count = phone.type("Safety tips"), 0
-    while seen.text != BUSY and count < 2 * MOST_READ:
+    while seen.text != BUSY and count < 2 * MAX_SCREENS_READ:
         count += 1
         seen = phone.type("1" if count % 2 else "0")
     return count
@@ -56,7 +56,7 @@ def reads_on(phone: Handset) -> int:
 @pytest.mark.rule("S-36")
 def test_tips_are_slowed_and_nothing_else(app: App) -> None:
     phone = app.ussd("+6785550101", "ussd")
-    assert reads_on(phone) == MOST_READ
+    assert reads_on(phone) == MAX_SCREENS_READ
     phone.dial()
     assert phone.type("Safety tips").text == BUSY
     phone.dial()
@@ -86,7 +86,7 @@ def test_it_ends_after_ten_minutes(app: App, redis_url: str) -> None:
     reads_on(app.ussd("+6785550101", "ussd"))
     with redis.Redis.from_url(redis_url) as there:
         counted = list(there.scan_iter("l:read:*"))
-        assert [there.get(key) for key in counted] == [str(MOST_READ).encode()]
+        assert [there.get(key) for key in counted] == [str(MAX_SCREENS_READ).encode()]
         assert 0 < there.ttl(counted[0]) <= READ_SECONDS
 
 

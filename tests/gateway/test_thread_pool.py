@@ -15,9 +15,9 @@ import pytest
 from gateway import threads
 from gateway.conversation.load_shedding import can_wait
 from gateway.threads import (
+    MAX_BUSY_SHARE,
+    MAX_REQUESTS,
     MAX_UNVERIFIED,
-    MOST_BUSY,
-    MOST_REQUESTS,
     THREADS,
     BlockingPool,
     NoThreadInTime,
@@ -31,7 +31,7 @@ from tests.support.wait import until
 
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
-ENOUGH = int(THREADS * MOST_BUSY) + 1  # busy threads at which optional work is refused; one more is still free
+ENOUGH = int(THREADS * MAX_BUSY_SHARE) + 1  # busy threads at which optional work is refused; one more is still free
 LONG_AGO = -0.1
 
 
@@ -80,7 +80,7 @@ def crowded(app: App) -> Iterator[App]:
 
 def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0.05)
     waits: list[float] = []
     pool = BlockingPool(threads=1, note_wait=waits.append)
 
@@ -102,8 +102,8 @@ def test_what_has_hardly_any_time_left_is_not_begun(pool: BlockingPool, monkeypa
         with pytest.raises(NoThreadInTime):
             await pool.run(begun.append, True)
 
-    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", threads.LEAST_CALL_SECONDS - 0.01)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 0)
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", threads.MIN_CALL_SECONDS - 0.01)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0)
     with pool.request():
         asyncio.run(one_more())
     assert not begun
@@ -112,7 +112,7 @@ def test_what_has_hardly_any_time_left_is_not_begun(pool: BlockingPool, monkeypa
 def test_no_more_wait_for_a_thread_than_memory_has_room_for(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads, "MOST_QUEUED", 0)
+    monkeypatch.setattr(threads, "MAX_QUEUED", 0)
 
     async def one_more() -> None:
         with pytest.raises(DatabaseUnavailable):
@@ -130,32 +130,32 @@ def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: 
     assert threads.seconds_for_redis() == math.inf
 
 
-def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
+def test_it_is_overloaded_above_four_fifths(pool: BlockingPool) -> None:
     with busy(pool, 8):
-        assert not pool.is_crowded
+        assert not pool.is_overloaded
         with busy(pool, 1):
-            assert pool.is_crowded
-        assert not pool.is_crowded
+            assert pool.is_overloaded
+        assert not pool.is_overloaded
 
 
-def test_it_is_crowded_where_very_many_requests_are_under_way(pool: BlockingPool) -> None:
+def test_it_is_overloaded_where_very_many_requests_are_under_way(pool: BlockingPool) -> None:
     """Each request takes half a millisecond, so requests that come at one moment are not yet an overload."""
     with ExitStack() as many:
-        for _ in range(MOST_REQUESTS):
+        for _ in range(MAX_REQUESTS):
             many.enter_context(pool.request())
-        assert not pool.is_crowded
+        assert not pool.is_overloaded
         with pool.request():
-            assert pool.is_crowded
-        assert not pool.is_crowded
+            assert pool.is_overloaded
+        assert not pool.is_overloaded
 
 
 def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request was answered at its deadline, but its call still holds the thread."""
-    monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
+    monkeypatch.setattr(threads, "MIN_CALL_SECONDS", 0)
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1)  # a busy machine needs part of it to start nine threads
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 1)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 1)
     end = threading.Event()
 
     async def main() -> list[object]:
@@ -163,9 +163,9 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
             return await asyncio.gather(*(pool.run(end.wait) for _ in range(9)), return_exceptions=True)
 
     assert [type(one) for one in asyncio.run(main())] == [DatabaseUnavailable] * 9
-    assert pool.is_crowded
+    assert pool.is_overloaded
     end.set()
-    until(lambda: not pool.is_crowded, "the threads are counted for ever")
+    until(lambda: not pool.is_overloaded, "the threads are counted for ever")
 
 
 def test_what_it_returns_and_raises_is_the_functions(pool: BlockingPool) -> None:
@@ -197,14 +197,14 @@ def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
 def test_without_a_request_it_waits_as_long_as_it_takes(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping and drills have no reporter who waits."""
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", LONG_AGO)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "MIN_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reporter read that nothing was sent, so it must not be sent afterwards."""
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0.05)
     one = BlockingPool(threads=1)
     begun: list[str] = []
 
@@ -221,7 +221,7 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
 
 def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", LONG_AGO)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", LONG_AGO)
+    monkeypatch.setattr(threads, "MIN_SECONDS", LONG_AGO)
     begun: list[str] = []
 
     async def main() -> None:
@@ -236,9 +236,9 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, mon
 
 def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets the time that the first has left. Another request has a new deadline."""
-    monkeypatch.setattr(threads, "LEAST_CALL_SECONDS", 0)
+    monkeypatch.setattr(threads, "MIN_CALL_SECONDS", 0)
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.2)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0.2)
     end = threading.Event()
 
     async def request(seconds: float) -> str:
@@ -265,7 +265,7 @@ def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
     pool: BlockingPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.05)
-    monkeypatch.setattr(threads, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0.05)
     end = threading.Event()
 
     def fail() -> None:
@@ -297,7 +297,7 @@ def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking
         with pytest.raises(TooManyUnverified):
             await pool.check(first)
         assert await pool.run(begun.wait)
-        assert not pool.is_crowded
+        assert not pool.is_overloaded
         end.set()
         assert len(set(await asyncio.gather(*unproven))) == 1
         assert await pool.check(lambda: "room again") == "room again"

@@ -36,7 +36,7 @@ def test_it_is_answered_with_503_and_stored_when_it_comes_again(
     address = f"/hooks/africastalking/{app.plan.secrets.africastalking}/{endpoint}"
     with monkeypatch.context() as late:
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
-        late.setattr(threads, "LEAST_SECONDS", 0)
+        late.setattr(threads, "MIN_SECONDS", 0)
         assert app.http.post(address, form).status_code == 503
     assert app.count(t.optout) == app.count(t.pending) == 0
     assert app.http.post(address, form).status_code == 200
@@ -53,7 +53,7 @@ def test_a_call_is_asked_again_and_the_second_send_is_one_report(
         asked = phone.type(reply)
     with monkeypatch.context() as late:
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
-        late.setattr(threads, "LEAST_SECONDS", 0)
+        late.setattr(threads, "MIN_SECONDS", 0)
         again = phone.type("Send")
     assert again.expects_reply
     assert again.text.startswith("Sorry, try again.\nSend to Pikinini Helpline without your number?")
@@ -71,7 +71,7 @@ def test_an_answer_that_is_stored_late_is_taken_once_from_the_path(app: App, mon
         phone.type(reply)
     with monkeypatch.context() as late:
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
-        late.setattr(threads, "LEAST_SECONDS", 0)
+        late.setattr(threads, "MIN_SECONDS", 0)
         assert phone.type("Shefa").text.startswith("Who is this about?")
     with redis_unavailable(app):
         asked = phone.type("My child")
@@ -88,7 +88,7 @@ def test_a_call_gets_the_numbers_when_it_is_late_twice(app: App, monkeypatch: py
         phone.type(reply)
     with monkeypatch.context() as late:
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
-        late.setattr(threads, "LEAST_SECONDS", 0)
+        late.setattr(threads, "MIN_SECONDS", 0)
         assert phone.type("Bullying, threats").text.startswith("Sorry, try again.")
         assert "In danger? Call police 111." in phone.type("Bullying, threats").text
 
@@ -104,7 +104,7 @@ def test_a_new_call_gets_the_home_screen_though_answers_are_still_gathered(
     assert (gathered := app.count(t.pending))
     with monkeypatch.context() as late:
         late.setattr(threads, "THREAD_WORK_SECONDS", 0)
-        late.setattr(threads, "LEAST_SECONDS", 0)
+        late.setattr(threads, "MIN_SECONDS", 0)
         seen = phone.dial()
     assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
     assert app.count(t.pending) == gathered

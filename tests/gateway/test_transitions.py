@@ -135,7 +135,7 @@ class SubmissionMachine(RuleBasedStateMachine):
             count=self.counted.append,
             journal=journal,
         )
-        self.submitter._breaker = CircuitBreaker("database_unavailable", failures=10**9, window=30, rest=30)
+        self.submitter._breaker = CircuitBreaker("database_unavailable", failures=10**9, window=30, pause=30)
         self.sends_path = sends_path
         self.reports = self.replies = 0
         self.words: list[str] = []

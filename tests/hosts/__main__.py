@@ -21,7 +21,7 @@ from tests.hosts import network, steps
 from tests.hosts.experiment import HostsRun, Result, release_before
 
 REPORTS, SMALL_REPORTS = 500, 30
-MOST_NAMED = 20
+MAX_NAMED = 20
 START_SECONDS = 120  # for start and end, in addition to the steps
 
 
@@ -50,7 +50,7 @@ def main(console: Console) -> int:
         console.print(f"[bold red]No verdict:[/] {why}")
         return 1
     console.print(_table(result, int(seed), len(planned)), highlight=False, soft_wrap=True, markup=False)
-    for fault in result.faults[:MOST_NAMED]:
+    for fault in result.faults[:MAX_NAMED]:
         console.print(f"  {fault}", style="red", markup=False)
     if result.faults:
         console.print(f"The ledgers are in {RESULTS}")

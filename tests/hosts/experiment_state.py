@@ -12,7 +12,7 @@ from tests.faults.json_lines import JsonLinesFile
 from tests.hosts.installation import InstallationOnHosts
 
 TICK = 0.1
-MOST_LEADERLESS = 15.0  # seconds until another clock leads
+MAX_LEADERLESS = 15.0  # seconds until another clock leads
 FINDS_AGAIN = 12.0  # seconds until nginx uses a host again: after a failure it does not use it for ten
 
 
@@ -82,7 +82,7 @@ class ExperimentState:
             lambda: self.installation.leader() not in ("", host), f"no clock but that of {host} leads", 60
         )
         self.leaderless.append(took)
-        self.promise(took <= MOST_LEADERLESS, f"another clock led only after {took:.1f} s")
+        self.promise(took <= MAX_LEADERLESS, f"another clock led only after {took:.1f} s")
 
     def until_the_leader(self) -> str:
         """Wait until a clock leads, and return its host."""

@@ -23,7 +23,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from reports.recordings import MOST_BYTES
+from reports.recordings import MAX_BYTES
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.kit import samples
@@ -180,7 +180,7 @@ def test_the_receiver_passes_and_gets_drills_alone(kit: Receiver, tmp_path: Path
             assert data["narrative"].startswith("DRILL")
         elif data.get("kind") == "recording":
             sound = base64.b64decode(data["recording"]["base64"])
-            assert (len(sound), hashlib.sha256(sound).hexdigest()) == (MOST_BYTES, data["recording"]["sha256"])
+            assert (len(sound), hashlib.sha256(sound).hexdigest()) == (MAX_BYTES, data["recording"]["sha256"])
             with wave.open(io.BytesIO(sound)) as file:
                 assert not any(file.readframes(file.getnframes()))
     with database.read() as connection:

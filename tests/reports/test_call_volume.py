@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from reports.call_volume import LEAST_USUAL, SPANS, WEEK_HOURS, CallVolume, measure
+from reports.call_volume import MIN_USUAL, SPANS, WEEK_HOURS, CallVolume, measure
 
 NOW = 500_000  # hours since 1970
 
@@ -54,7 +54,7 @@ def test_too_few_to_tell() -> None:
     for _ in range(200):
         counts = dict[int, int]()
         for ago in (0, 1, 2, 3, 4):
-            for _ in range(draw.randrange(LEAST_USUAL)):
+            for _ in range(draw.randrange(MIN_USUAL)):
                 hour = NOW - 1 - draw.randrange(24) - ago * WEEK_HOURS
                 counts[hour] = counts.get(hour, 0) + 1
         assert measure(counts, NOW) is None

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from reports.recordings import (
     ARRIVES_WITHIN,
-    MOST_OF_A_REPORT,
+    MAX_PER_REPORT,
     UNFINISHED,
     RecordingState,
     kind_of_sound,
@@ -107,7 +107,7 @@ def test_no_recording_is_expected_of_a_report_that_is_not_there(database: Databa
 
 
 def test_a_report_has_a_limited_number_of_recordings(database: Database, report_id: str) -> None:
-    for n in range(MOST_OF_A_REPORT):
+    for n in range(MAX_PER_REPORT):
         assert expect(database, report_id, f"expected-{n}")
         recordings.arrive(database, f"expected-{n}", arrived(f"arrived-{n}"))
     assert not expect(database, report_id, "one-more")

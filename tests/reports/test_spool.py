@@ -79,7 +79,7 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatc
 
 @pytest.mark.rule("F19")
 def test_a_full_spool_refuses(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool", VAULT, most_entries=2)
+    spool = Spool(tmp_path / "spool", VAULT, max_entries=2)
     spool.put(SpoolEntry(submission(1), "sent"))
     spool.put(SpoolEntry(submission(2), "sent"))
     with pytest.raises(SpoolWriteError):

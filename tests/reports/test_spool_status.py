@@ -162,7 +162,7 @@ def told(harness: SchedulerHarness, after: int = 0) -> list[Alert]:
     """Return the alerts that one scheduler sends `after` so many seconds."""
     harness.time.now += after
     before = len(harness.notifier.alerts)
-    harness.alert_sender.tell()
+    harness.alert_sender.send_due()
     harness.alert_sender.finish()
     harness.alert_sender._pool = BackgroundPool(1)  # a finished pool accepts no more functions
     return harness.notifier.alerts[before:]

@@ -36,7 +36,9 @@ def count(database: Database, table: Table) -> int:
 
 def delete(database: Database, what: Submission, up_to: int, *, with_sends: bool = False) -> None:
     """Delete as another host does for its reporter."""
-    pending_submissions.cancel_pending(database, what.origin_key, what.report_id, buried=up_to, with_sends=with_sends)
+    pending_submissions.cancel_pending(
+        database, what.origin_key, what.report_id, tombstone_up_to=up_to, with_sends=with_sends
+    )
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_what_happens_between_the_look_and_the_step_is_seen(
     now = retention.purge_time(database)
     held, reopened, other = (make(OLD, now) for _ in range(3))
     write(database, [held, reopened, other])
-    looked = Purge.ripe
+    looked = Purge.list_purgeable
 
     def late(self: Purge, at_most: int, *, erased: bool = False) -> list[tuple[str, str]]:
         found = looked(self, at_most, erased=erased)
@@ -119,7 +119,7 @@ def test_what_happens_between_the_look_and_the_step_is_seen(
             connection.execute(update(t.report).where(mine).values(closed_at=None, changed_at=now))
         return found
 
-    monkeypatch.setattr(Purge, "ripe", late)
+    monkeypatch.setattr(Purge, "list_purgeable", late)
     assert purge(database).step() == {"closed": 1}
     with database.read() as connection:
         left = set(connection.execute(select(t.report.c.report_id)).scalars())

@@ -84,7 +84,7 @@ def test_each_rule_by_itself(name: str, database: Database) -> None:
     made = make(case, now)
     write(database, [made])
     assert rule_for(made.facts, USUAL, now) == rule
-    assert Purge(database, USUAL, now, "clock").ripe() == ([(made.report_id, rule)] if rule else [])
+    assert Purge(database, USUAL, now, "clock").list_purgeable() == ([(made.report_id, rule)] if rule else [])
 
 
 Anything = tuple[Database, int, list[SampleReport]]
@@ -117,10 +117,10 @@ def anything(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest
 def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, anything: Anything) -> None:
     database, now, made = anything
     expected = {one.report_id: rule for one in made if (rule := rule_for(one.facts, policy, now))}
-    found = dict(Purge(database, policy, now, "clock").ripe(10_000))
+    found = dict(Purge(database, policy, now, "clock").list_purgeable(10_000))
     assert found == expected
     assert {*expected.values()} >= {"closed", "silent", "rehearsed"}
-    assert sum(Purge(database, policy, now, "clock").counted().values()) == len(expected)
+    assert sum(Purge(database, policy, now, "clock").count_purgeable().values()) == len(expected)
 
 
 def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: Database) -> None:
@@ -130,7 +130,7 @@ def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: 
     a_year = make(History(400, closed=366, recipients=(Recipient(CONSOLE),)), now)
     write(database, [gone, a_year])
     purge = Purge(database, retention_policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
-    assert purge.ripe() == [(a_year.report_id, "here")]
+    assert purge.list_purgeable() == [(a_year.report_id, "here")]
     purge.step()
     purge.purge_copies()
     with database.read() as connection:

@@ -30,7 +30,7 @@ def database_unavailable(app: App) -> Iterator[None]:
         patch.object(app.parts.database, "read", side_effect=DatabaseUnavailable("away")),
     ):
         yield
-    app.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, rest=30)
+    app.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, pause=30)
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def settle(app: App) -> None:
     """Handle stored SMS and spool entries until none is left; a busy disk may delay some again."""
 
     def is_settled() -> bool:
-        app.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, rest=30)
+        app.parts.submitter._breaker = CircuitBreaker("database_unavailable", failures=3, window=30, pause=30)
         app.parts.housekeeping.once()
         return not app.parts.spool.names() and all(row.waiting is None for row in app.rows(t.inbound))
 

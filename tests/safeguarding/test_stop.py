@@ -618,8 +618,8 @@ def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(ap
     stop.write("STOP")
     with later(hours=2):
         by_kannel(app, "hi", "Tips")
-        crowd = patch.object(BlockingPool, "is_crowded", new=True)
-        with crowd if busy == "crowd" else patch.object(load_shedding, "MOST_READ", 1):
+        crowd = patch.object(BlockingPool, "is_overloaded", new=True)
+        with crowd if busy == "crowd" else patch.object(load_shedding, "MAX_SCREENS_READ", 1):
             answer = stop.post()
     assert (answer.status_code, answer.text) == (200, "")
     assert app.count(t.optout) == 1

@@ -18,7 +18,7 @@ import pytest
 import redis
 import time_machine
 
-from gateway.sessions.keys import LONGEST_SECONDS, NAME
+from gateway.sessions.keys import MAX_SECONDS, NAME
 from reports.crypto import DecryptError, KeyRatchet, RecordCipher
 from runtime.settings.parsers import secret_keys as read_keys
 from tests.safeguarding.call_paths import CHANNELS, TO_SEND, TO_SEND_SMS, TO_SENT, dial_path, number, send_texts
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("X-09")]
 WORDS = "Zorrovik waits for me behind the shop"
 RECORD = re.compile(rb"[sd]:[0-9a-f]{64}")
 VERSION_BYTES = 8
-LEAST_BYTES = 40  # every sealed record is longer
+MIN_BYTES = 40  # every sealed record is longer
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ class Attacker:
             data = path.read_bytes() if path.is_file() else b""
             for name in RECORD.finditer(data):
                 value = _value(data, name.end())
-                if value and len(value) > LEAST_BYTES:  # otherwise it is the time of a PEXPIREAT
+                if value and len(value) > MIN_BYTES:  # otherwise it is the time of a PEXPIREAT
                     found.add((name[0], value))
         return found
 
@@ -123,7 +123,7 @@ def test_an_hour_later_nothing_opens(app: App, own_valkey: Valkey, tmp_path: Pat
         assert len(opened) == len(sealed) > 150
         assert sum(WORDS.encode() in one for one in opened) > 10
 
-        for _ in range(LONGEST_SECONDS // 300):
+        for _ in range(MAX_SECONDS // 300):
             clock.shift(timedelta(seconds=300))
             app.parts.housekeeping.renew_keys()
         later = Attacker(app, own_valkey, tmp_path / "later")
@@ -148,7 +148,7 @@ def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> 
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         phone = app.ussd(number(1), "ussd")
         home = dial_path(phone, *TO_SEND[:4])[0]
-        clock.shift(timedelta(seconds=LONGEST_SECONDS + 1))
+        clock.shift(timedelta(seconds=MAX_SECONDS + 1))
         app.parts.housekeeping.renew_keys()
         seen = phone.type("1")
         assert (seen.text, seen.expects_reply) == (home, True)

@@ -67,11 +67,16 @@ def _empty(new_layout_cache: Callable[..., LayoutCache]) -> Callable[..., Layout
     """
     results: dict[Any, tuple[LayoutCache, Any]] = {}
 
-    def new(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
-        inputs = tuple(looks.values())
-        key = (id(ground), kind, drill, *looks, *map(id, inputs))
+    def new(
+        ground: CountryContext, kind: str, *, drill: bool, inputs_by_screen: Mapping[str, ScreenInputs]
+    ) -> LayoutCache:
+        inputs = tuple(inputs_by_screen.values())
+        key = (id(ground), kind, drill, *inputs_by_screen, *map(id, inputs))
         if key not in results:
-            results[key] = new_layout_cache(ground, kind, drill=drill, looks=looks), (ground, inputs)
+            results[key] = (
+                new_layout_cache(ground, kind, drill=drill, inputs_by_screen=inputs_by_screen),
+                (ground, inputs),
+            )
         one = results[key][0]
         return LayoutCache(one.screens, one.context)
 

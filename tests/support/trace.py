@@ -27,7 +27,7 @@ from workers.app import create_services
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "flows", "runtime", "reports", "workers", "console", "tokaut")
-MOST_REPLIES = 12  # from the home screen to Send
+MAX_REPLIES = 12  # from the home screen to Send
 
 
 @dataclass
@@ -120,7 +120,7 @@ def _until_send(phone: Any, tracer: Tracer | None = None) -> CallTrace:
     phone.dial()
     with tracer.recording() if tracer else nullcontext(CallTrace()) as call_trace:
         screen = phone.type("1")
-    for _ in range(MOST_REPLIES):
+    for _ in range(MAX_REPLIES):
         if "1 Send" in screen.text:
             return call_trace
         screen = phone.type("2" if "danger" in screen.text.lower() else "1")

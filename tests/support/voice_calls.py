@@ -21,8 +21,8 @@ _TAG = re.compile(r'<(/?)([A-Za-z]+)((?: [A-Za-z]+="[^"<]*")*)(/?)>')
 _TEXT = re.compile(r"(?:[^<&]|&(?:amp|lt|gt|quot|#x27);)*")
 _ATTRIBUTE = re.compile(r' ([A-Za-z]+)="([^"]*)"')
 _KEYS = re.compile(r"[0-9*#]+")
-MOST_BYTES = 64 * 1024  # limit of a document of Twilio
-MOST_SPOKEN = 4096  # characters of one <Say>
+MAX_BYTES = 64 * 1024  # limit of a document of Twilio
+MAX_SPOKEN = 4096  # characters of one <Say>
 
 
 @dataclass
@@ -245,7 +245,7 @@ class Call:
         answer = self._post(address, keys, more)
         assert answer.status_code == 200, answer.status_code
         assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
-        assert len(answer.content) <= MOST_BYTES
+        assert len(answer.content) <= MAX_BYTES
         self.verbs = parse(answer.content.decode("utf-8"), self.grammar)
         self.heard = []
         return self._go_on()
@@ -270,7 +270,7 @@ class Call:
     def _listen(self, verbs: list[Verb]) -> None:
         for verb in verbs:
             if verb.name == "Say":
-                assert 0 < len(verb.text) <= MOST_SPOKEN
+                assert 0 < len(verb.text) <= MAX_SPOKEN
                 self.heard.append(verb.text)
             elif verb.name == "Play":
                 address = verb.attributes.get("url") or verb.text

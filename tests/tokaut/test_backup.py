@@ -345,7 +345,7 @@ def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(
 
 def test_the_journal_is_copied_though_the_database_is_not(site: TrainingSite, monkeypatch: pytest.MonkeyPatch) -> None:
     journal_of(site)
-    monkeypatch.setattr("tokaut.commands.backup.LEAST_FREE", 1 << 60)
+    monkeypatch.setattr("tokaut.commands.backup.MIN_FREE_BYTES", 1 << 60)
     status, said = site.run("backup", str(site.medium))
     assert (status, "too little room" in said) == (1, True)
     assert len(list((site.medium / "erasures").iterdir())) == 2

@@ -63,7 +63,7 @@ def state_of(database: Database, delivery_id: str) -> str:
 
 
 def test_a_list_that_is_cut_says_so(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokaut.commands.deliveries.MOST_LISTED", 2)
+    monkeypatch.setattr("tokaut.commands.deliveries.MAX_LISTED", 2)
     for number in (1, 2):
         put(database, number)
     assert len(run(tmp_path, "list").output.splitlines()) == 2

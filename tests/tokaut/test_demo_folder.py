@@ -25,7 +25,7 @@ def test_it_is_empty_at_the_start_of_each_demo(tmp_path: Path) -> None:
 def test_what_it_tells_is_for_this_account_and_goes_when_it_stops(tmp_path: Path) -> None:
     told = tmp_path / "demo.json"
     with DemoFolder(tmp_path) as folder:
-        folder.tell({"web": "http://127.0.0.1:8000"})
+        folder.write({"web": "http://127.0.0.1:8000"})
         assert json.loads(told.read_text()) == {"web": "http://127.0.0.1:8000"}
         assert stat.S_IMODE(told.stat().st_mode) == 0o600
     assert not told.exists()
@@ -33,7 +33,7 @@ def test_what_it_tells_is_for_this_account_and_goes_when_it_stops(tmp_path: Path
 
 def test_a_second_one_stops_and_leaves_the_first_alone(tmp_path: Path) -> None:
     with DemoFolder(tmp_path) as first:
-        first.tell({"web": "http://127.0.0.1:8000"})
+        first.write({"web": "http://127.0.0.1:8000"})
         (first.inside / "tokaut.db").touch()
         wanted = r"A demo runs already \(http://127.0.0.1:8000\). Stop it, or set TOKAUT_DATA and PORT."
         with pytest.raises(FolderInUse, match=wanted), DemoFolder(tmp_path):

@@ -129,7 +129,7 @@ class RecordingNotifier(Notifier):
 
     scenario: EscalationScenario
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         if contact in self.scenario.unreachable:
             return False
         self.scenario.notifications.append(SentNotification(self.scenario.minute, contact, said))

@@ -62,7 +62,7 @@ class FakeNotifier:
     ok: bool = True
     alerts: list[Alert] = field(default_factory=list)
 
-    def tell(self, alert: Alert) -> bool:
+    def notify_on_call(self, alert: Alert) -> bool:
         self.alerts.append(alert)
         return self.ok
 
@@ -80,7 +80,7 @@ class FakeEscalation:
     def finish(self) -> None:
         pass
 
-    figures = finish
+    set_metrics = finish
 
 
 class SchedulerHarness:
@@ -145,7 +145,7 @@ class SchedulerHarness:
     def send_alerts(self) -> list[Alert]:
         """Send the alerts that are due, and return them."""
         before = len(self.notifier.alerts)
-        self.alert_sender.tell()
+        self.alert_sender.send_due()
         self.alert_sender.finish()
         self.alert_sender = self._alert_sender()
         return self.notifier.alerts[before:]

@@ -31,7 +31,7 @@ class FakeNotifier:
     is_there: bool = True
     said: list[Notification] = field(default_factory=list)
 
-    def say(self, contacts: Sequence[str], said: Notification) -> int:
+    def notify(self, contacts: Sequence[str], said: Notification) -> int:
         if self.is_there:
             self.said.append(said)
         return int(self.is_there)

@@ -94,10 +94,10 @@ def test_after_a_failure_the_next_try_is_a_minute_later(harness: SchedulerHarnes
     harness.store.submit()
     harness.notifier.ok = False
     harness.pass_time(61)
-    harness.alert_sender.tell()
+    harness.alert_sender.send_due()
     harness.alert_sender._pool.finish()
     harness.pass_time(30)
-    harness.alert_sender.tell()
+    harness.alert_sender.send_due()
     assert len(harness.notifier.alerts) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_hotline_that_is_down_is_one_message(harness: SchedulerHarness) -> Non
 def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(harness: SchedulerHarness) -> None:
     held = harness.store.sealed([(ONE, "held")], priority="P1")
     web.commit(harness.store.database, held)
-    harness.alert_sender.tell()
+    harness.alert_sender.send_due()
     harness.alert_sender.finish()
     [alert] = harness.notifier.alerts
     assert (alert.reason, alert.reports) == ("needs_person", (held.report_id,))
@@ -132,7 +132,7 @@ def told_once_more(harness: SchedulerHarness) -> list[Alert]:
     """Run two rounds of the same process, which remembers what it has told; return the alerts of these rounds."""
     before = len(harness.notifier.alerts)
     for _ in range(2):
-        harness.alert_sender.tell()
+        harness.alert_sender.send_due()
         wait(harness.alert_sender._pool._busy)
     return harness.notifier.alerts[before:]
 
@@ -258,7 +258,7 @@ def test_one_text_that_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
 
 def told_in_two_rounds(harness: SchedulerHarness) -> list[Alert]:
     for _ in range(2):
-        harness.alert_sender.tell()
+        harness.alert_sender.send_due()
         harness.alert_sender._pool.finish()
     return harness.notifier.alerts
 
@@ -275,14 +275,14 @@ def test_delivered_is_not_told(harness: SchedulerHarness) -> None:
 def test_an_alert_that_raises_stops_no_other(harness: SchedulerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for reason in ("disk_full", "clock_jumped"):
         harness.alert_sender.add(Alert("", reason, Priority.P2, "Look."))
-    tell = harness.notifier.tell
+    tell = harness.notifier.notify_on_call
 
     def fails(alert: Alert) -> bool:
         if alert.reason == "disk_full":
             raise ValueError("an alert that this program cannot send")
         return tell(alert)
 
-    monkeypatch.setattr(harness.notifier, "tell", fails)
-    harness.alert_sender.tell()
+    monkeypatch.setattr(harness.notifier, "notify_on_call", fails)
+    harness.alert_sender.send_due()
     harness.alert_sender.finish()
     assert [alert.reason for alert in harness.notifier.alerts] == ["clock_jumped"]

@@ -341,14 +341,14 @@ def test_the_figures_of_a_monitor(store: SampleStore) -> None:
     scenario = EscalationScenario(store)
     scenario.unreachable = {OFFICER, "desk@two.example"}
     scenario.until(16)
-    scenario.escalation.figures()
+    scenario.escalation.set_metrics()
     figures = scenario.metrics
     assert [figures.overdue.labels(priority)._value.get() for priority in ("P1", "P2", "P3")] == [1, 0, 0]
     assert figures.late._value.get() == 1, "the duty officer of the P1, whom nobody reaches"
     assert figures.steps.labels("backup", "given")._value.get() == 1
     scenario.handle(ONE, "accepted")
     scenario.handle(TWO, "accepted")
-    scenario.escalation.figures()
+    scenario.escalation.set_metrics()
     assert (figures.overdue.labels("P1")._value.get(), figures.late._value.get()) == (0, 0)
 
 

@@ -58,11 +58,11 @@ class HangingNotifier(RecordingNotifier):
     asked: threading.Event
     lets_go: threading.Event
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         if said.priority in STANDARD:
             self.asked.set()
             assert self.lets_go.wait(20)
-        return RecordingNotifier._notify(self, contact, said)
+        return RecordingNotifier._notify_contact(self, contact, said)
 
 
 @pytest.mark.rule("S-39")
@@ -96,9 +96,9 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(store: SampleStor
 class SlowNotifier(RecordingNotifier):
     """Each notification takes a minute."""
 
-    def _notify(self, contact: str, said: Notification) -> bool:
+    def _notify_contact(self, contact: str, said: Notification) -> bool:
         self.scenario.store.database.offset += MINUTE
-        return RecordingNotifier._notify(self, contact, said)
+        return RecordingNotifier._notify_contact(self, contact, said)
 
 
 @pytest.mark.rule("S-39")

@@ -34,7 +34,7 @@ def notifier(port: int, *contacts: str, mode: str = "live") -> Notifier:
 @pytest.mark.rule("A-07")
 @pytest.mark.slow
 def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> None:
-    assert notifier(inbox.port, "on-call@example.org").tell(ALERT)
+    assert notifier(inbox.port, "on-call@example.org").notify_on_call(ALERT)
     [(to, mail)] = inbox.mails
     assert to == "on-call@example.org"
     assert mail["Subject"] == "Tokaut: P1, 2 reports not delivered, vu-pikinini"
@@ -47,19 +47,19 @@ def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> Non
 @pytest.mark.slow
 def test_the_next_contact_is_told_where_the_first_one_cannot_be(inbox: Inbox) -> None:
     inbox.refused = {"first@example.org"}
-    assert notifier(inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org").tell(
-        ALERT
-    )
+    assert notifier(
+        inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org"
+    ).notify_on_call(ALERT)
     assert [to for to, _ in inbox.mails] == ["second@example.org"]
 
 
 @pytest.mark.slow
 def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
     inbox.refused = {"first@example.org"}
-    assert not notifier(inbox.port, "first@example.org").tell(ALERT)
-    assert not notifier(free_port, "first@example.org").tell(ALERT)
-    assert not notifier(inbox.port, "+6785550101").tell(ALERT)
-    assert not Notifier(None, ["first@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
+    assert not notifier(inbox.port, "first@example.org").notify_on_call(ALERT)
+    assert not notifier(free_port, "first@example.org").notify_on_call(ALERT)
+    assert not notifier(inbox.port, "+6785550101").notify_on_call(ALERT)
+    assert not Notifier(None, ["first@example.org"], "live", WorkerMetrics(CollectorRegistry())).notify_on_call(ALERT)
 
 
 @dataclass
@@ -81,11 +81,11 @@ def sms_notifier(sender: FakeSmsSender, *contacts: str, mode: str = "live") -> N
 
 def test_a_phone_is_texted_ids_and_what_is_next_and_no_name(capsys: pytest.CaptureFixture[str]) -> None:
     sender = FakeSmsSender()
-    assert sms_notifier(sender, "+6785550101").tell(ALERT)
+    assert sms_notifier(sender, "+6785550101").notify_on_call(ALERT)
     assert sender.texts == [
         ("+6785550101", "Tokaut: P1, 2 reports not delivered (0192-a). Next: tokaut watch"),
     ]
-    assert sms_notifier(sender, "+6785550101", mode="training").tell(ALERT)
+    assert sms_notifier(sender, "+6785550101", mode="training").notify_on_call(ALERT)
     assert sender.texts[1][1].startswith("DRILL Tokaut: P1")
     assert "+678" not in capsys.readouterr().out
 
@@ -93,9 +93,9 @@ def test_a_phone_is_texted_ids_and_what_is_next_and_no_name(capsys: pytest.Captu
 @pytest.mark.rule("S-39")
 def test_a_phone_that_is_dead_and_the_next_one() -> None:
     sender = FakeSmsSender(unreachable=("+6785550101",))
-    assert sms_notifier(sender, "+6785550101", "+6785550102").tell(ALERT)
+    assert sms_notifier(sender, "+6785550101", "+6785550102").notify_on_call(ALERT)
     assert [to for to, _ in sender.texts] == ["+6785550102"]
-    assert not sms_notifier(sender, "+6785550101").tell(ALERT)
+    assert not sms_notifier(sender, "+6785550101").notify_on_call(ALERT)
 
 
 @pytest.mark.slow
@@ -105,9 +105,9 @@ def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
     both = Notifier(
         server, ("+6785550101", "on-call@example.org"), "live", WorkerMetrics(CollectorRegistry()), sender.send
     )
-    assert both.tell(replace(ALERT, priority="P3"))
+    assert both.notify_on_call(replace(ALERT, priority="P3"))
     assert (len(inbox.mails), sender.texts) == (1, [])
-    assert both.tell(ALERT)
+    assert both.notify_on_call(ALERT)
     assert (len(inbox.mails), len(sender.texts)) == (1, 1)
 
 
@@ -115,21 +115,23 @@ def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
 def test_as_many_as_are_to_be_told(most: int) -> None:
     sender = FakeSmsSender(unreachable=("+6785550102",))
     listed = ("+6785550101", "+6785550102", "+6785550103")
-    assert sms_notifier(sender, *listed).say(listed, ALERT.said(), most) == min(most, 2)
+    assert sms_notifier(sender, *listed).notify(listed, ALERT.as_notification(), most) == min(most, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("mode", ["training", "demo"])
 def test_outside_live_the_subject_says_drill(inbox: Inbox, mode: str) -> None:
-    assert notifier(inbox.port, "on-call@example.org", mode=mode).tell(ALERT)
+    assert notifier(inbox.port, "on-call@example.org", mode=mode).notify_on_call(ALERT)
     assert inbox.mails[0][1]["Subject"].startswith("DRILL Tokaut")
 
 
 @pytest.mark.slow
 def test_a_password_does_not_go_over_a_line_without_tls(inbox: Inbox) -> None:
     server = parse_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
-    assert not Notifier(server, ["on-call@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
+    assert not Notifier(server, ["on-call@example.org"], "live", WorkerMetrics(CollectorRegistry())).notify_on_call(
+        ALERT
+    )
     assert inbox.mails == []
 
 
@@ -200,6 +202,6 @@ def test_a_contact_for_which_sending_raises_stops_no_other(inbox: Inbox) -> None
         raise DatabaseUnavailable("away") if to.endswith("1") else ValueError("a provider's answer")
 
     with capture_logs() as logs:
-        assert replace(texts, text=text).tell(ALERT)
+        assert replace(texts, text=text).notify_on_call(ALERT)
     assert [to for to, _ in inbox.mails] == ["second@example.org"]
     assert [log["event"] for log in logs] == ["job_failed", "database_unavailable", "job_failed", "alert_sent"]

@@ -152,8 +152,8 @@ def test_the_redis_probe_fails_while_redis_is_down_or_refuses_writes(own_valkey:
 
 
 def test_the_disk_probe_fails_where_space_is_short_or_the_folder_is_gone(tmp_path: Path) -> None:
-    assert disk_probe((tmp_path,), least_free=0)() == ""
-    assert "are needed" in disk_probe((tmp_path,), least_free=1 << 60)()
+    assert disk_probe((tmp_path,), min_free=0)() == ""
+    assert "are needed" in disk_probe((tmp_path,), min_free=1 << 60)()
     assert "FileNotFoundError" in disk_probe((tmp_path / "none",))()
 
 
@@ -165,7 +165,7 @@ def test_the_disk_probe_fails_on_a_read_only_file_system(tmp_path: Path) -> None
     if not mounted(tmp_path, "-t", "tmpfs", "-o", "size=1m"):
         pytest.skip("this account may not mount a file system")
     try:
-        probe = disk_probe((tmp_path,), least_free=0)
+        probe = disk_probe((tmp_path,), min_free=0)
         assert probe() == ""
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         assert "read-only" in probe()

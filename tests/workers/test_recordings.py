@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from reports.countries.country import load_countries
 from reports.crypto import SealContext, SealedBody, open_body, seal_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, read_private_key
-from reports.recordings import MOST_BYTES
+from reports.recordings import MAX_BYTES
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence, recordings
 from reports.store.mailboxes.recordings import RecordingAtProvider
@@ -221,7 +221,7 @@ def test_only_an_id_of_a_recording_leads_into_twilios_api(spoken_report: SpokenR
     ("how", "reason"),
     [
         ({"sound": b"<html>not a sound</html>"}, "not_sound"),
-        ({"sound": b"ID3" + bytes(MOST_BYTES)}, "too_large"),
+        ({"sound": b"ID3" + bytes(MAX_BYTES)}, "too_large"),
     ],
 )
 def test_what_is_no_sound_or_too_large_is_told_at_once_and_deleted(

@@ -102,7 +102,7 @@ def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(store: SampleStore)
     assert messages.list_due(store.database) == [sms.id]
     leased = messages.lease(store.database, sms.id, "here/urgent/1")
     assert leased is not None
-    assert leased.lives <= time_limits.SMS_LIFETIME, "the provider is told for how long"
+    assert leased.time_left <= time_limits.SMS_LIFETIME, "the provider is told for how long"
     assert messages.mark_failed(store.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
     SchedulerHarness(store).jobs.repair_times()
     later = store.later(minutes=11).database

@@ -105,7 +105,7 @@ def test_a_reply_is_sent_at_once_and_lives_ten_minutes(host: SampleStore, store:
     assert messages.expire_old(store.database) == (0, 0)
     leased = messages.lease((host if sends == "the same host" else store).database, "one", "there/urgent/1")
     assert leased is not None
-    assert 0 <= TEN_MINUTES - leased.lives < 60 * SECOND
+    assert 0 <= TEN_MINUTES - leased.time_left < 60 * SECOND
 
 
 def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: SampleStore, store: SampleStore) -> None:

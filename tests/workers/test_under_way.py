@@ -76,7 +76,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(stor
             self.wait_for_all()
             return full
 
-        def start(self, hotline: str, deliver: Callable[[], None], patience: float) -> None:
+        def start(self, hotline: str, deliver: Callable[[], None], timeout: float) -> None:
             super().start(hotline, deliver, 0)
 
         def wait_for_all(self) -> None:
@@ -85,7 +85,7 @@ def test_deliveries_that_end_while_the_next_is_looked_for_leave_none_behind(stor
 
     ids = [store.submit(priority="P2")[0] for _ in range(2)]
     waiting = WaitingHotline(together=1000)
-    under_way = EndAtOnce(most_each=1)
+    under_way = EndAtOnce(max_each=1)
     assert worker(store, under_way, waiting, waiting).drain(URGENT) == len(ids)
     under_way.finish()
     assert {store.delivery(one).state for one in ids} == {"delivered"}

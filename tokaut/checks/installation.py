@@ -79,8 +79,8 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
     """Return the shared settings in the configured mode.
 
     A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode itself is
-    never replaced by demo mode, because it decides which hotline addresses are allowed. What the defaults say of an
-    installation may be false: `prevent_checks` says whether there are any.
+    never replaced by demo mode, because it decides which hotline addresses are allowed. Such a default
+    may differ from this installation: `prevent_checks` tells whether that matters.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     faulty = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
@@ -93,14 +93,14 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
 def common_faults(environ: Mapping[str, str]) -> tuple[SettingFault, ...]:
     """Return the faults of the shared settings, in place of which `common_settings` has a default.
 
-    What only live mode refuses is none: the value is known.
+    A value that only live mode refuses is not among them: the value itself is known.
     """
     is_live = environ.get("TOKAUT_MODE", "").strip() == Mode.LIVE
     return try_load(CommonSettings, {**environ, "TOKAUT_MODE": Mode.TRAINING} if is_live else environ)[1]
 
 
 def prevent_checks(environ: Mapping[str, str], *, only_country: bool = False) -> bool:
-    """Return whether a wrong setting makes the other checks judge another installation than this one.
+    """Return whether a setting is so wrong that the other checks would be about another installation than this one.
 
     `only_country`: of a single country file, for which few settings count.
     """
@@ -440,7 +440,10 @@ def folder_faults(common: CommonSettings) -> Iterator[str]:
     spool = common.data / "spool"
     existing = next(path for path in (spool, *spool.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
-        yield f"{existing} is not writable: without the spool no report is taken while the database is away. chown it."
+        yield (
+            f"{existing} is not writable, and without the spool no report is stored while the database is unavailable; "
+            "chown it."
+        )
     for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
         if fault := require_private_folder(path):  # the rule that live mode applies to the setting
             yield f"{name} {fault}"

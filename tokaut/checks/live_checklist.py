@@ -251,14 +251,14 @@ def _law(country: Country) -> Iterator[ChecklistItem]:
 def _published(country: Country) -> Iterator[tuple[str, SourcedEntry]]:
     """Yield each published number, with the name of its service."""
     for number in country.emergency:
-        yield number.say(), number
+        yield number.display_text(), number
     for hotline in country.hotlines.values():
         if hotline.show.phone:
             yield _name_and_number(hotline), hotline
 
 
 def _name_and_number(entry: Hotline | PhoneNumber) -> str:
-    return f"{entry.name} {entry.show.phone}" if isinstance(entry, Hotline) else entry.say()
+    return f"{entry.name} {entry.show.phone}" if isinstance(entry, Hotline) else entry.display_text()
 
 
 def _these(names: Sequence[str], singular: str, plural: str) -> str:
@@ -273,11 +273,11 @@ def _list(names: Iterable[str]) -> str:
 # The output of `tokaut check --country` for one country: plain words for the people who prepare it.
 
 
-def explain_country(of: Country, today: date) -> Iterator[str]:
+def explain_country(country: Country, today: date) -> Iterator[str]:
     """Yield the checklist as lines of text. Steps are numbered, so that people can refer to them on the phone."""
-    items = steps(of, _translated(of), today)
+    items = steps(country, _translated(country), today)
     stops = sum(item.is_blocking for item in items)
-    yield _head(of, stops, len(items) - stops)
+    yield _head(country, stops, len(items) - stops)
     number = 0
     for title, section in (
         ("Before it can go live", [item for item in items if item.is_blocking]),
@@ -289,7 +289,7 @@ def explain_country(of: Country, today: date) -> Iterator[str]:
             number += 1
             yield from _step(number, item)
     if items:
-        yield f"\nThe file is {of.file}; docs/add-a-country.md explains it. The same findings, one per line:"
+        yield f"\nThe file is {country.file}; docs/add-a-country.md explains it. The same findings, one per line:"
 
 
 def _head(country: Country, stops: int, optional: int) -> str:

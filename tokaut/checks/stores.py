@@ -15,7 +15,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from rich.console import Console
 from rich.progress import track
 
-from gateway.sessions.keys import LONGEST_SECONDS, NAME
+from gateway.sessions.keys import MAX_SECONDS, NAME
 from reports import audit
 from reports.audit import AuditEntry, ChainLink, ChainVerification
 from reports.crypto import RecordCipher
@@ -120,7 +120,7 @@ def session_key_faults(data: Path) -> Iterator[str]:
         yield f"{path} can be read by other accounts, and opens running conversations; chmod 0600 {path}"
     if not os.access(data, os.W_OK | os.X_OK):
         yield f"{data} is not writable, so {NAME} is never renewed and old conversations can be opened; chown it."
-    elif (age := time.time() - status.st_mtime) > LONGEST_SECONDS:
+    elif (age := time.time() - status.st_mtime) > MAX_SECONDS:
         yield Advisory(
             f"{path} was last renewed {age / 3600:.0f} h ago, by a web that ran then. Until web runs again it opens "
             "what Redis kept of the last conversations. If web is not to run again, delete it."
@@ -148,7 +148,7 @@ def spool_faults(common: CommonSettings, environ: Mapping[str, str], *, of_worke
     with suppress(OSError):  # other accounts may not enter web's folder
         if cipher and (folder := common.data / "spool").is_dir():
             host = common.host_name or host_id.find(common.data) or "this host"
-            own_status = Spool(folder, cipher).standing(process_name(host, WEB))
+            own_status = Spool(folder, cipher).status(process_name(host, WEB))
             if row := statuses.get(own_status.host):
                 own_status = replace(own_status, unseen=row.unseen, redis_down=row.redis_down)
             statuses[own_status.host] = own_status

@@ -33,7 +33,7 @@ from runtime.operator_error import OperatorError
 from runtime.settings import InstallationSettings, Mode, load_settings
 from tokaut.terminal import CommandError, echo
 
-LEAST_FREE = 200 << 20  # bytes that must stay free beside the copy
+MIN_FREE_BYTES = 200 << 20  # bytes that must stay free beside the copy
 MAX_DAYS = 36_500
 ENDING = ".tokaut.db"
 ROOM = "Take older copies to another disk, or name a larger one."
@@ -120,10 +120,10 @@ def _locked(database: Path, folder: Path, mode: Mode, faults: list[str]) -> Iter
         is_one_folder = folder.samefile(database.parent)  # and one lock
         is_alone = is_one_folder or stack.enter_context(lock_copies(database))
 
-        def delete_leftovers(least_age: float) -> None:
+        def delete_leftovers(min_age: float) -> None:
             if is_alone:
-                _delete_leftovers(folder, mode, least_age, faults)
-            if is_one_folder and not least_age:
+                _delete_leftovers(folder, mode, min_age, faults)
+            if is_one_folder and not min_age:
                 delete_unfinished()
 
         def delete_unfinished() -> None:
@@ -138,13 +138,13 @@ def _locked(database: Path, folder: Path, mode: Mode, faults: list[str]) -> Iter
         yield
 
 
-def _delete_leftovers(folder: Path, mode: Mode, least_age: float, faults: list[str]) -> None:
+def _delete_leftovers(folder: Path, mode: Mode, min_age: float, faults: list[str]) -> None:
     """Delete what a backup left that was killed: it may contain reports that were purged since."""
     endings = "|".join(FILE_SUFFIXES)
     left = _written(folder, f"{_copy_name(mode)}{re.escape(PART_ENDING)}({endings})")
     left += _written(folder / FOLDER_NAME, rf"\d{{8}}-.*{re.escape(FILE_SUFFIX + PART_ENDING)}")
     now = time.time()
-    _delete_each(left, lambda path: not least_age or now - path.stat().st_mtime > least_age, faults)
+    _delete_each(left, lambda path: not min_age or now - path.stat().st_mtime > min_age, faults)
 
 
 def _delete_each(paths: Iterable[Path], is_old: Callable[[Path], bool], faults: list[str]) -> int:
@@ -227,7 +227,7 @@ def _refuse_keys(folder: Path, settings: InstallationSettings) -> None:
 
 
 def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
-    if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
+    if shutil.disk_usage(folder).free < database.stat().st_size + MIN_FREE_BYTES:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
     target = folder / f"{settings.mode}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"

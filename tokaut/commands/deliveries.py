@@ -76,7 +76,7 @@ def _utc_text(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-MOST_LISTED = 200
+MAX_LISTED = 200
 
 # The values, because click would offer the member names
 STATES = tuple(state.value for state in (*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.CANCELLED))
@@ -114,12 +114,12 @@ def list_(states: tuple[str, ...]) -> None:
     then `tokaut deliveries cancel`.
     """
     with open_database() as (database, _):
-        rows = delivery_actions.list_deliveries(database, states or UNDELIVERED, MOST_LISTED + 1)
+        rows = delivery_actions.list_deliveries(database, states or UNDELIVERED, MAX_LISTED + 1)
         now = database.now()
-    for row in rows[:MOST_LISTED]:
+    for row in rows[:MAX_LISTED]:
         echo(_delivery_line(row, now))
-    if len(rows) > MOST_LISTED:
-        echo(f"There are more: only the {MOST_LISTED} most urgent and oldest are listed.")
+    if len(rows) > MAX_LISTED:
+        echo(f"There are more: only the {MAX_LISTED} most urgent and oldest are listed.")
     if not rows:
         echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
 

@@ -37,7 +37,7 @@ def hold() -> None:
 def put(report_id: str, reason: HoldReason, until: datetime, reference: str) -> None:
     """Hold REPORT_ID until a day. A second hold replaces the reason and the day of the first.
 
-    It ends automatically. The person on call is told two weeks before. The audit records all of it.
+    It ends automatically. The on-call contacts are alerted two weeks before. The audit records each step.
 
     \b
     Example:  tokaut hold put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --reason court --until 2028-06-30 --reference 17/2028
@@ -50,13 +50,13 @@ def put(report_id: str, reason: HoldReason, until: datetime, reference: str) -> 
         now = database.now()
         today = datetime.fromtimestamp(now / 1e6, UTC).date()
         if not today <= until.date() <= today + timedelta(days=MAX_HOLD_DAYS):
-            raise CommandError(
-                f"--until is a day from today to {today + timedelta(days=MAX_HOLD_DAYS)}; then put it again."
-            )
+            raise CommandError(f"--until is a day from today to {today + timedelta(days=MAX_HOLD_DAYS)}; correct it.")
         row = LegalHold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
         if not retention.place_hold(database, row):
             raise CommandError(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")
-    echo(f"{row.report_id} is held until the end of {until:%Y-%m-%d}. Let it go: tokaut hold lift {row.report_id}")
+    echo(
+        f"{row.report_id} is held until the end of {until:%Y-%m-%d}. To end the hold: tokaut hold lift {row.report_id}"
+    )
 
 
 @hold.command("list")

@@ -137,7 +137,7 @@ def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> No
     today = datetime.now(UTC).date()
     path = out or Path(f"sheet-{tag}-{selected_country.iso.lower()}.html")
     text = review_sheet_html(
-        of=selected_country,
+        country=selected_country,
         language=language,
         name=name,
         facts=_facts(catalogue_coverage(tag, book), selected_country, screens),

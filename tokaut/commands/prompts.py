@@ -145,8 +145,8 @@ def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) 
     echo(f"{path}: {recorded} of {len(found.needed)} pieces are recorded. Open it in a browser, and listen.")
 
 
-def _spoken_screens(of: Country, language: Catalogue) -> tuple[SpokenScreen, ...]:
-    screens = review_screens(loader.load(), of, language)
+def _spoken_screens(country: Country, language: Catalogue) -> tuple[SpokenScreen, ...]:
+    screens = review_screens(loader.load(), country, language)
     return tuple(
         SpokenScreen(one.screen, _pages(one.english), _pages(one.own)) for one in screens if "voice" in one.channels
     )

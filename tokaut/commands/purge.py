@@ -43,7 +43,7 @@ def purge(*, really: bool, dry_run: bool) -> None:
         raise CommandError("--dry-run only counts, and --delete deletes. Give one of them.")
     with open_database() as (database, actor):
         due = Purge(database, _policy(), retention.purge_time(database), actor)
-        counts = due.counted()
+        counts = due.count_purgeable()
         for rule in RETENTION_RULES:
             if counts.get(rule.name):
                 echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.data}: {rule.days} days since {rule.counted_from}")

@@ -27,7 +27,7 @@ from tokaut.local_stack.services import (
 from tokaut.settings_file import READ_SETTINGS
 from tokaut.terminal import CommandError, echo
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 ONE_ACCOUNT = (
     "`tokaut start` is for SQLite only: it runs all processes under one account and one DATABASE_URL, and in "
@@ -88,7 +88,7 @@ def _run(common: CommonSettings, countries: Countries) -> None:
             echo("Everything runs; Ctrl-C stops it.")
         while True:
             processes.check()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         echo("\nStopping.")
     finally:

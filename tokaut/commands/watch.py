@@ -90,42 +90,42 @@ class WatchRow:
     is_due_soon: bool
 
 
-def watch_row(one: UnacknowledgedReport, now: int) -> WatchRow:
+def watch_row(report: UnacknowledgedReport, now: int) -> WatchRow:
     """Return the row of one report. `now` is Unix time in microseconds."""
-    left = None if one.acknowledge_by is None else one.acknowledge_by - now
+    left = None if report.acknowledge_by is None else report.acknowledge_by - now
     following = (
-        f"{STEP_LABELS[one.step].format(hotlines=_reminded(one))} {_due_text(one.next_step_at - now)}"
-        if one.step and one.next_step_at is not None
+        f"{STEP_LABELS[report.step].format(hotlines=_reminded(report))} {_due_text(report.next_step_at - now)}"
+        if report.step and report.next_step_at is not None
         else "-"
     )
     return WatchRow(
-        one.priority,
-        one.report_id + ("" if one.complete else " INCOMPLETE"),
-        duration_text(now - one.since),
-        ", ".join(_delivery_text(sending) for sending in one.sendings) or "nobody",
+        report.priority,
+        report.report_id + ("" if report.complete else " INCOMPLETE"),
+        duration_text(now - report.since),
+        ", ".join(_delivery_text(delivery) for delivery in report.deliveries) or "nobody",
         "-" if left is None else (f"{duration_text(left)} left" if left > 0 else f"{duration_text(-left)} over"),
         following,
         left is not None and left <= 0,
-        left is not None and 0 < left <= ESCALATION_TIMES[one.priority].acknowledged // 4,
+        left is not None and 0 < left <= ESCALATION_TIMES[report.priority].acknowledged // 4,
     )
 
 
 def _reminded(report: UnacknowledgedReport) -> str:
     active = _active(report)
-    names = [sending.hotline for sending in active if sending.state == DeliveryState.DELIVERED]
-    names = names or [sending.hotline for sending in active] or ["nobody"]
+    names = [delivery.hotline for delivery in active if delivery.state == DeliveryState.DELIVERED]
+    names = names or [delivery.hotline for delivery in active] or ["nobody"]
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _active(report: UnacknowledgedReport) -> list[WatchedDelivery]:
     """Return the deliveries that may still bring somebody to acknowledge the report."""
     states = (DeliveryState.DUE, DeliveryState.DELIVERED)
-    return [one for one in report.sendings if one.state in states and one.handling != Handling.REJECTED]
+    return [one for one in report.deliveries if one.state in states and one.handling != Handling.REJECTED]
 
 
-def _delivery_text(sending: WatchedDelivery) -> str:
-    state = "declined" if sending.handling == Handling.REJECTED else sending.state
-    return f"{sending.hotline} {'has it' if state == 'delivered' else state}"
+def _delivery_text(delivery: WatchedDelivery) -> str:
+    state = "declined" if delivery.handling == Handling.REJECTED else delivery.state
+    return f"{delivery.hotline} {'has it' if state == 'delivered' else state}"
 
 
 def _due_text(left: int) -> str:
@@ -189,7 +189,7 @@ def _with_phone(hotline: str, staff_phones: Mapping[str, str]) -> str:
 def _advice_while_tried(report: UnacknowledgedReport, now: int, staff_phones: Mapping[str, str]) -> str:
     """Return what to do if it goes on that no hotline can be given the report, and until when to wait."""
     active = _active(report)
-    if any(sending.state == DeliveryState.DELIVERED or not sending.why for sending in active):
+    if any(delivery.state == DeliveryState.DELIVERED or not delivery.why for delivery in active):
         return ""
     left = ESCALATION_TIMES[report.priority].received - (now - report.since)
     return (
@@ -204,11 +204,11 @@ def _advice_for(report: UnacknowledgedReport, now: int, staff_phones: Mapping[st
     if not active:
         return f"{short_id}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
     if left_out := [
-        sending.hotline for sending in active if sending.state == DeliveryState.DUE and sending.why == "no_hotline"
+        delivery.hotline for delivery in active if delivery.state == DeliveryState.DUE and delivery.why == "no_hotline"
     ]:
         named = _with_phone(left_out[0], staff_phones)
         return f"{short_id}: call {named}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
-    received_by = [sending.hotline for sending in active if sending.state == DeliveryState.DELIVERED]
+    received_by = [delivery.hotline for delivery in active if delivery.state == DeliveryState.DELIVERED]
     first = active[0]
     needs_person = ALERT_AT_ATTEMPT.get(first.why) == 1
     if not received_by and (needs_person or age > ESCALATION_TIMES[report.priority].received):

@@ -21,7 +21,7 @@ from tokaut.local_stack.ussd_phone import ANSWERS_WITHIN, UnexpectedAnswer, Ussd
 from tokaut.terminal import echo
 
 USAGE: Final = "Usage: python -m tokaut.demo.drill WEB TOKEN RECEIVED [AUTHORITIES]"
-LOOK_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.05
 
 
 class NeutralPhone(UssdPhone):
@@ -54,7 +54,7 @@ def await_delivery(received: ReceivedDeliveries, sent_at: float, seconds: float)
         for delivery in received.new():
             if delivery.at >= sent_at and delivery.type == "report.created":
                 return delivery
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return None
 
 

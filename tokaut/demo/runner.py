@@ -95,7 +95,7 @@ def _run(common: CommonSettings, *, once: bool, port: int) -> None:
             start_stack(processes, plan, partial(run_in_child, partial(_prepare, plan, os.getpid())), echo)
             is_idle = False
             login = json.loads((folder.inside / LOGIN_FILE).read_text())
-            folder.tell(_demo_json(plan, _phone_url(plan, common), login))
+            folder.write(_demo_json(plan, _phone_url(plan, common), login))
             if not once and (phone := _phone_url(plan, common)):
                 echo(ALREADY.format(phone=phone))
             watch = DeliveryWatch(processes, ReceivedDeliveries(folder.received, names, echo))
@@ -136,7 +136,7 @@ def _phone_url(plan: StackPlan, common: CommonSettings) -> str | None:
 
 
 def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> None:
-    demo_file = plan.folder.told
+    demo_file = plan.folder.demo_file
     where = plan.where
     shell_words = _shell_words(plan.folder.inside)
     urls = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
@@ -146,7 +146,7 @@ def _keep_running(watch: DeliveryWatch, plan: StackPlan, phone: str | None) -> N
             received=plan.folder.received,
             told=demo_file,
             inside=plan.folder.inside,
-            login=f"{_data_prefix(plan.folder.told)}{shell_words['program']} demo --login",
+            login=f"{_data_prefix(plan.folder.demo_file)}{shell_words['program']} demo --login",
             **shell_words,
         )
     )

@@ -56,7 +56,7 @@ SIGNATURE_ROWS = ("organisation", "role", "name or initials", "date", "signature
 
 def review_sheet_html(
     *,
-    of: Country,
+    country: Country,
     language: Catalogue,
     name: str,
     facts: Iterable[tuple[str, str]],
@@ -72,14 +72,14 @@ def review_sheet_html(
     `name`: of the language in English. `facts`: rows for the top. `shared`: messages of many screens. `others`: those
     that this country shows nowhere. `version`: of the catalogue, printed on every page.
     """
-    title = f"{name} for {of.name}: to read and to sign"
+    title = f"{name} for {country.name}: to read and to sign"
     body = [*_head(title, language, facts, printed_on)]
     numbers = itertools.count(1)
     body += _texts("Words that stand on many screens", shared, numbers, name, language)
     for flow, screens in itertools.groupby(readings, key=lambda screen: screen.screen.partition(".")[0]):
         body += _flow(FLOW_TITLES.get(flow, flow), list(screens), numbers, name, language)
     if others:
-        body += _texts(f"Texts that no phone of {of.name} shows", others, numbers, name, language)
+        body += _texts(f"Texts that no phone of {country.name} shows", others, numbers, name, language)
     body += [*_fields(fields), *_sign(name, language)]
     return html_document(title, sheet_style(f"{title}; {version}"), "\n".join(body))
 

@@ -26,7 +26,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-MOST_REPORTS = 20
+MAX_REPORTS = 20
 NO_CONTACT = "Do not call or text. No number is in the report."
 MESSAGE_LABELS = {
     "words": "The reporter writes",
@@ -76,7 +76,7 @@ def page(lines: Iterable[Mapping[str, Any]], console: str | None, tag: str = "",
 
 def reports(lines: Iterable[Mapping[str, Any]]) -> str:
     """Return the newest 20 reports as HTML, the newest first."""
-    received = list(_by_report(lines).values())[-MOST_REPORTS:]
+    received = list(_by_report(lines).values())[-MAX_REPORTS:]
     return "".join(_article(report) for report in reversed(received)) or NOTHING
 
 

@@ -29,7 +29,7 @@ from tokaut.local_stack import hotline_page
 from tokaut.terminal import one_line
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-MOST_SHOWN = 200  # deliveries on the page; tests and measurements send many thousands
+MAX_SHOWN = 200  # deliveries on the page; tests and measurements send many thousands
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 MESSAGE_KINDS = {  # keys: the `kind` of a message
@@ -52,7 +52,7 @@ class DeliveryFile:
         complete = [line for line in lines if line.endswith(b"\n")]
         self._file.truncate(sum(map(len, complete)))  # drop a half-written line: it was never acknowledged
         self._keys = {json.loads(line)["headers"]["webhook-id"] for line in complete}
-        self._newest: deque[Mapping[str, Any]] = deque(map(json.loads, complete[-MOST_SHOWN:]), MOST_SHOWN)
+        self._newest: deque[Mapping[str, Any]] = deque(map(json.loads, complete[-MAX_SHOWN:]), MAX_SHOWN)
 
     def close(self) -> None:
         """Close the file."""

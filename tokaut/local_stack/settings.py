@@ -47,7 +47,7 @@ class DemoFolder:
     """A context manager that locks and empties the folder of a demo.
 
     `data` is TOKAUT_DATA. inside: the folder for the demo's processes, empty at the start. received: the file of
-    accepted deliveries. told: demo.json. run: the id of this run.
+    accepted deliveries. demo_file: demo.json. run: the id of this run.
     """
 
     def __init__(self, data: Path) -> None:
@@ -55,7 +55,7 @@ class DemoFolder:
         self.received = data / "received.jsonl"
         self.run = uuid.uuid4().hex
         self._data = data
-        self.told = data / "demo.json"
+        self.demo_file = data / "demo.json"
         self._lock = -1
 
     def __enter__(self) -> DemoFolder:
@@ -65,18 +65,18 @@ class DemoFolder:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.told.unlink(missing_ok=True)
+        self.demo_file.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def tell(self, contents: Mapping[str, Any]) -> None:
+    def write(self, contents: Mapping[str, Any]) -> None:
         """Write the addresses and secrets of this demo to demo.json, for scripts and tests.
 
         Only this account can read the file.
         """
-        temporary = self.told.with_suffix(".new")
+        temporary = self.demo_file.with_suffix(".new")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(contents, file, indent=1)
-        temporary.replace(self.told)
+        temporary.replace(self.demo_file)
 
     def _acquire(self) -> None:
         """Take the lock, and kill processes that an earlier run left. Raises FolderInUse.
@@ -98,7 +98,7 @@ class DemoFolder:
 
     def _running_address(self) -> str:
         try:
-            return str(json.loads(self.told.read_text())["web"])
+            return str(json.loads(self.demo_file.read_text())["web"])
         except (OSError, ValueError, KeyError):
             return "just starting"
 
@@ -109,7 +109,7 @@ class DemoFolder:
             if not mark.exists():
                 raise FolderInUse(f"{self.inside} was not made by a demo. Set TOKAUT_DATA to another folder.")
             shutil.rmtree(self.inside)
-        self.told.unlink(missing_ok=True)
+        self.demo_file.unlink(missing_ok=True)
         self.received.unlink(missing_ok=True)
         self.inside.mkdir(mode=0o700)
         mark.touch()

@@ -110,7 +110,11 @@ def combination(
     """Build one combination. All hotlines of the country count as set up, and have their real names."""
     country_context = CountryContext.of(country, language, tuple(languages))
     context = RenderContext(
-        {language.tag: country_context}, channel, True, country.hotlines, late_fields=sample_fields(country, language)
+        {language.tag: country_context},
+        channel,
+        True,
+        country.hotlines,
+        session_fields=sample_fields(country, language),
     )
     return Combination(
         country=country.iso,
@@ -139,7 +143,7 @@ def sample_fields(country: Country, language: Catalogue) -> dict[str, str]:
         **SAMPLE_FIELDS,
         **service_fields,
         "desk": longest_hotline_name(country),
-        "meant": language.say("Safety tips"),
+        "meant": language.translate("Safety tips"),
     }
 
 
@@ -272,7 +276,7 @@ def phone(
             {**country_context.facts, "channel": channel, "drill": "no"},
             fields,
             lists,
-            language.say,
+            language.translate,
             english=country_context.english,
         ),
         LIMITS[channel],
@@ -287,6 +291,8 @@ def _variable_facts(channel: ChannelKind, hotlines: int) -> dict[str, Sequence[s
     return {"send_to": send_to, "words_before_send": YES_NO if channel == "ussd" else ("no",)}
 
 
-def for_reviewers(of: PhoneProfile) -> PhoneProfile:
+def for_reviewers(profile: PhoneProfile) -> PhoneProfile:
     """Return the profile with a placeholder for messages from staff, which are private."""
-    return replace(of, context=replace(of.context, fields={**of.context.fields, "message": "(words of staff)"}))
+    return replace(
+        profile, context=replace(profile.context, fields={**profile.context.fields, "message": "(words of staff)"})
+    )

@@ -87,13 +87,13 @@ class ReviewScreen:
     channels: list[str] = field(default_factory=list)
 
 
-def review_screens(book: FlowBook, of: Country, language: Catalogue) -> list[ReviewScreen]:
+def review_screens(book: FlowBook, country: Country, language: Catalogue) -> list[ReviewScreen]:
     """Return the variants of all screens, in the order of a call. One that USSD and SMS share is listed once."""
-    menu = menu_languages(of, {language.tag: language})
+    menu = menu_languages(country, {language.tag: language})
     by_content: dict[tuple[str, ...], ReviewScreen] = {}
     for channel in CHANNEL_KINDS:
         own, english = (
-            for_reviewers(phone(book, of, catalogue, channel, menu)) for catalogue in (language, ENGLISH_CATALOGUE)
+            for_reviewers(phone(book, country, catalogue, channel, menu)) for catalogue in (language, ENGLISH_CATALOGUE)
         )
         # Variants that look the same in one language may differ in the other, so those of both are collected.
         of_english = (replace(variant, layout=own.lay_out(variant)) for variant in screen_variants(book, english))
@@ -220,9 +220,9 @@ def keys_of(language: Catalogue, messages: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def placeholder_fields(book: FlowBook, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:
+def placeholder_fields(book: FlowBook, country: Country, language: Catalogue) -> list[tuple[str, str, str]]:
     """Return each {placeholder} of the catalogue: its name, its meaning and its value in this country."""
-    values = phone(book, of, language, "sms", menu_languages(of, {language.tag: language})).context.fields
+    values = phone(book, country, language, "sms", menu_languages(country, {language.tag: language})).context.fields
     used = {name for message in messages(book) for name in PLACEHOLDER.findall(message)}
     return [(name, meaning, values.get(name, "")) for name, meaning in FIELD_MEANINGS.items() if name in used]
 

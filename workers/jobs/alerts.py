@@ -58,9 +58,9 @@ class AlertSender:
         self._monotonic = monotonic
         self._pool = BackgroundPool(1)
         self._not_before = 0.0
-        self._told_at: dict[tuple[str, str], float] = {}
+        self._alerted_at: dict[tuple[str, str], float] = {}
         self._waiting: list[Alert] = []
-        self._away_since: dict[str, float] = {}
+        self._unseen_since: dict[str, float] = {}
         self._lost_since: dict[str, float] = {}
 
     def add(self, alert: Alert) -> None:
@@ -72,7 +72,7 @@ class AlertSender:
         if alert not in self._waiting and self._is_due(alert.reason, alert.subject_id, HOUR):
             self.add(alert)
 
-    def tell(self) -> None:
+    def send_due(self) -> None:
         """Start sending the due alerts. A failed one is due again after a minute."""
         if self._pool.is_busy or self._monotonic() < self._not_before:
             return
@@ -92,7 +92,7 @@ class AlertSender:
             log.warning("database_unavailable")
 
     def _send(self, alert: Alert) -> None:
-        if not self._notifier.tell(alert):
+        if not self._notifier.notify_on_call(alert):
             self._postpone()
             return
         if alert in self._waiting:
@@ -101,7 +101,7 @@ class AlertSender:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
             subjects = [_subject(report_id, alert.priority) for report_id in alert.reports] or [alert.subject_id]
-            self._told_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
+            self._alerted_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
 
     def _postpone(self) -> None:
         self._not_before = self._monotonic() + RETRY_SECONDS
@@ -150,8 +150,8 @@ class AlertSender:
         """Return the hosts that this process has missed for longer than a host needs to report."""
         now = self._monotonic()
         away = [status for status in statuses if status.is_away]
-        self._away_since = {status.host: self._away_since.get(status.host, now) for status in away}
-        return [status for status in away if now - self._away_since[status.host] >= SURE_SECONDS]
+        self._unseen_since = {status.host: self._unseen_since.get(status.host, now) for status in away}
+        return [status for status in away if now - self._unseen_since[status.host] >= SURE_SECONDS]
 
     def _sms(self) -> list[Alert]:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
@@ -161,7 +161,7 @@ class AlertSender:
         return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
-        told_at = self._told_at.get((why, subject))
+        told_at = self._alerted_at.get((why, subject))
         return told_at is None or self._monotonic() - told_at >= interval / SECOND
 
     def finish(self) -> None:

@@ -243,4 +243,4 @@ class AnswerNotices:
     def _notice_text(self, report: Mapping[str, Any], code: str) -> str:
         """Return the text in the report's language, with the code to dial; empty without a code."""
         catalogue = self.catalogues.get(str(report.get("language", "")), ENGLISH_CATALOGUE)
-        return catalogue.say(NOTICE_TEXT).replace("{ussd}", code) if code else ""
+        return catalogue.translate(NOTICE_TEXT).replace("{ussd}", code) if code else ""

@@ -47,7 +47,7 @@ from workers.retry_policy import random_jitter, retry_commit
 from workers.thread_pool import run_logged
 
 DRAIN_SECONDS = 15  # a job leases no row after this; its running calls still end within the job's 40 s
-PATIENCE_SECONDS = 0.03  # how long a worker waits for a hotline before it starts a further delivery
+START_NEXT_SECONDS = 0.03  # how long a worker waits for a hotline before it starts a further delivery
 IDLE_SECONDS = 0.1  # between two queries while deliveries run and no other is due
 
 TRACED = ("delivery_id", "report_id", "hotline", "type", "priority", "attempt")  # ids and codes, no content
@@ -126,7 +126,7 @@ class DeliveryRunner:
         if self.under_way is None:
             run_logged(lambda: self._attempt(leased))
         else:
-            self.under_way.start(leased.hotline, lambda: self._attempt(leased), PATIENCE_SECONDS)
+            self.under_way.start(leased.hotline, lambda: self._attempt(leased), START_NEXT_SECONDS)
 
     def finish(self) -> None:
         """Wait until the running deliveries have ended."""

@@ -119,7 +119,7 @@ class EscalationJob:
             on_fault=lambda step: steps.postpone(self.database, step, steps.database_time(self.database) + again),
         )
 
-    def figures(self) -> None:
+    def set_metrics(self) -> None:
         """Set the metrics of overdue reports, overdue follow-ups and late steps. Raises DatabaseUnavailable."""
         overdue, due_again = steps.count_overdue(self.database), follow_ups.count_overdue(self.database)
         for priority in ESCALATION_TIMES:
@@ -215,7 +215,7 @@ class EscalationJob:
         if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
             max_contacts = step.round + 1  # one more contact in each round
-            return StepOutcome.NOTIFIED if self.notifier.say(self.notifier.contacts, text, max_contacts) else None
+            return StepOutcome.NOTIFIED if self.notifier.notify(self.notifier.contacts, text, max_contacts) else None
         silent = recipients.silent_hotlines(waiting, country)
         if not silent:
             return StepOutcome.NOT_THERE
@@ -258,7 +258,7 @@ class EscalationJob:
         elif not people:
             return StepOutcome.NOBODY
         text = texts.hotline_reminder(waiting, listed, country, now)
-        if self.notifier.say(people, text, step.round + 1):
+        if self.notifier.notify(people, text, step.round + 1):
             return StepOutcome.NOTIFIED
         self.alert_operator(Alert(hotline, "not_told", step.priority, ALERT_ADVICE["not_told"]))
         return None

@@ -29,10 +29,10 @@ from workers.notifications.texts import Notification
 from workers.thread_pool import BackgroundJob
 
 PROBE_SECONDS = 5
-TELL_AFTER_SECONDS = 60
-TELL_AGAIN_SECONDS = 3600
+ALERT_AFTER_SECONDS = 60
+ALERT_AGAIN_SECONDS = 3600
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
-LONGEST_STEP = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
+MAX_STEP_SECONDS = 2 * PROBE_SECONDS  # a longer time between two checks means a suspended host, not an outage
 
 log = structlog.get_logger()
 ALREADY_RUNNING = "already in progress"
@@ -63,7 +63,7 @@ class PartState:
     answered_at: float
     reason: str = "no answer"
     unavailable: float = 0.0  # seconds
-    alert_at: float = TELL_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
+    alert_at: float = ALERT_AFTER_SECONDS  # the value of `unavailable` at which the next alert is sent
     is_notified: bool = False
 
 
@@ -112,7 +112,7 @@ class OutageMonitor:
     def check(self) -> None:
         """Notify of each part that has been unavailable for a minute, again each hour, and once it is available."""
         now = self.monotonic()
-        step, since = min(now - self._checked_at, LONGEST_STEP), self._checked_at
+        step, since = min(now - self._checked_at, MAX_STEP_SECONDS), self._checked_at
         self._checked_at = now
 
         def check_part(state: PartState) -> None:
@@ -129,15 +129,15 @@ class OutageMonitor:
             return
         was_told = self._notify(self._outage_text(state))
         state.is_notified |= was_told
-        state.alert_at = state.unavailable + (TELL_AGAIN_SECONDS if was_told else RETRY_SECONDS)
+        state.alert_at = state.unavailable + (ALERT_AGAIN_SECONDS if was_told else RETRY_SECONDS)
 
     def _available(self, state: PartState) -> None:
         if state.is_notified and not self._notify(self._recovery_text(state)):
             return  # retried at the next check
-        state.unavailable, state.alert_at, state.is_notified = 0.0, TELL_AFTER_SECONDS, False
+        state.unavailable, state.alert_at, state.is_notified = 0.0, ALERT_AFTER_SECONDS, False
 
     def _notify(self, notification: Notification) -> bool:
-        return self.notifier.say(self.notifier.contact_order(notification.priority), notification) > 0
+        return self.notifier.notify(self.notifier.contact_order(notification.priority), notification) > 0
 
     def _outage_text(self, state: PartState) -> Notification:
         part, minutes = state.part, int(state.unavailable // 60)
@@ -183,7 +183,7 @@ def redis_probe(client: Redis, name: str) -> Callable[[], str]:
     return probe
 
 
-def disk_probe(folders: Iterable[Path], least_free: int = MIN_FREE_BYTES) -> Callable[[], str]:
+def disk_probe(folders: Iterable[Path], min_free: int = MIN_FREE_BYTES) -> Callable[[], str]:
     """Return a probe of the free space in bytes and of whether the file systems accept writes."""
 
     def probe() -> str:
@@ -194,8 +194,8 @@ def disk_probe(folders: Iterable[Path], least_free: int = MIN_FREE_BYTES) -> Cal
                 return f"{folder}: {type(error).__name__}"
             if is_read_only:
                 return f"{folder} is on a read-only file system"
-            if free < least_free:
-                return f"{folder} has {free >> 20} MB free, and {least_free >> 20} are needed"
+            if free < min_free:
+                return f"{folder} has {free >> 20} MB free, and {min_free >> 20} are needed"
         return ""
 
     return probe

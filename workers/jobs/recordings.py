@@ -25,7 +25,7 @@ from reports.recordings import (
     ALERT_AFTER,
     GIVE_UP_AFTER,
     LEAVE_AFTER,
-    TELL_AFTER,
+    NOTIFY_AFTER,
     RecordingState,
     kind_of_sound,
 )
@@ -199,7 +199,7 @@ class RecordingJob(BackgroundJob):
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
         log.warning("recording_unavailable", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
-        is_told = (error.is_final or waited > TELL_AFTER) and self._tell(due, error.reason)
+        is_told = (error.is_final or waited > NOTIFY_AFTER) and self._tell(due, error.reason)
         if is_told and (error.is_final or waited > GIVE_UP_AFTER):
             recordings.remove(self._database, due, error.reason)
         else:

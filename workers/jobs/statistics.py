@@ -64,19 +64,20 @@ class StatisticsJob(BackgroundJob):
 
     name, interval, start_delay, trusts_the_time = "statistics", 86_400, 600, True
 
-    def __init__(self, database: Database, keys: KeyRing, of: StatisticsScope, metrics: WorkerMetrics) -> None:
+    def __init__(self, database: Database, keys: KeyRing, scope: StatisticsScope, metrics: WorkerMetrics) -> None:
         super().__init__()
         self._database = database
         self._keys = keys
-        self._countries = of.countries
+        self._countries = scope.countries
         self._min_count, self._settled_after = (
-            (MIN_COUNT, SETTLED_AFTER) if of.mode == Mode.LIVE else (1, DRILL_SETTLED_AFTER)
+            (MIN_COUNT, SETTLED_AFTER) if scope.mode == Mode.LIVE else (1, DRILL_SETTLED_AFTER)
         )
-        self._channels = CHANNEL_KINDS if of.mode == Mode.LIVE else ("simulator", *CHANNEL_KINDS)
+        self._channels = CHANNEL_KINDS if scope.mode == Mode.LIVE else ("simulator", *CHANNEL_KINDS)
         catalogues_by_tag = catalogues.load(locales.FOLDER)
         needed = catalogues.needed_messages(loader.load(), TRANSLATED_WORDS)
         self._languages = {
-            country.iso: _offered_languages(country, catalogues_by_tag, needed, of.drafts) for country in of.countries
+            country.iso: _offered_languages(country, catalogues_by_tag, needed, scope.drafts)
+            for country in scope.countries
         }
         self._metrics = metrics
 
@@ -298,7 +299,9 @@ class ChangeDetectionJob(BackgroundJob):
         log.warning(ALERT_REASON, country=country.iso)
         people = self._notifier.contacts
         return not people or bool(
-            self._notifier.say(people, Alert(country.iso, ALERT_REASON, Priority.P4, ALERT_ADVICE[ALERT_REASON]).said())
+            self._notifier.notify(
+                people, Alert(country.iso, ALERT_REASON, Priority.P4, ALERT_ADVICE[ALERT_REASON]).as_notification()
+            )
         )
 
 

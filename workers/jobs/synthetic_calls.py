@@ -34,7 +34,7 @@ from workers.thread_pool import BackgroundJob
 CALLER = "synthetic"  # not a number, so that no real phone is named; the question about contact is then skipped
 SEND = "report.send"
 LEAVE = "00"
-MOST_SCREENS = 16  # screens of one call; eight lead to Send, and lists of places may have several pages
+MAX_SCREENS = 16  # screens of one call; eight lead to Send, and lists of places may have several pages
 RETRY_SECONDS = 60  # before the second try, so that one lost request alerts nobody
 # The reply to each screen on the way to Send: not in danger, something else, everything else left open.
 REPLIES: Mapping[str, str] = {
@@ -146,7 +146,7 @@ class SyntheticCalls:
         """Walk to Send and leave. Return the number of screens. Raises SyntheticCallFailed."""
         call = ProviderForm(code)
         screen = self.next_screen(address, call)
-        for screens in range(1, MOST_SCREENS):
+        for screens in range(1, MAX_SCREENS):
             if screen == SEND:
                 self.next_screen(address, call, LEAVE)
                 return screens

@@ -310,13 +310,13 @@ class _Connection:
 
 
 class _IdleConnections:
-    """At most `most` idle connections; the most recently used one is used first."""
+    """At most `max_idle` idle connections; the most recently used one is used first."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_idle: int) -> None:
+        self._max_idle = max_idle
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
-        self.headers = {} if most else {"Connection": "close"}
+        self.headers = {} if max_idle else {"Connection": "close"}
 
     def take(self, server: Server, addresses: list[str]) -> _Connection | None:
         """Return a connection to this server that leads to one of these addresses, and close those that are too old.
@@ -342,7 +342,7 @@ class _IdleConnections:
         """Store a connection for the next request. Returns False if there is no room."""
         connection.idle_since = time.monotonic()
         with self._lock:
-            if len(self._idle) >= self._most:
+            if len(self._idle) >= self._max_idle:
                 return False
             self._idle.append(connection)
         return True

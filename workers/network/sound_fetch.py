@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from reports.recordings import MOST_BYTES, kind_of_sound
+from reports.recordings import MAX_BYTES, kind_of_sound
 from workers.failures import RecordingFailure
 from workers.network.allowlist import BadTarget, parse_target
 from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 
 TIMEOUTS = HttpTimeouts(read=20, total=60, drain=50)  # the sound is in the body
 GONE = (404, 410)
-MOST_JSON_BYTES = 64 * 1024  # a list of the recordings of one call
+MAX_JSON_BYTES = 64 * 1024  # a list of the recordings of one call
 
 
 class RecordingUnavailable(Exception):
@@ -63,12 +63,12 @@ class SoundClient:
         It must be complete, have at most MOST_BYTES, and be sound by its first bytes. What the provider's store says of
         its type is not read: stores give all files the same type, or none.
         """
-        reply = self._call("GET", path, largest=MOST_BYTES + 1)
+        reply = self._call("GET", path, largest=MAX_BYTES + 1)
         if reply.status != 200:
             raise RecordingUnavailable(_reason(reply.status))
         stated = reply.headers.get("Content-Length", "")
         length = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 16 else len(reply.body)
-        if max(len(reply.body), length) > MOST_BYTES:
+        if max(len(reply.body), length) > MAX_BYTES:
             raise RecordingUnavailable("too_large", is_final=True)
         if not reply.body or length != len(reply.body):
             raise RecordingUnavailable("reset")  # the connection broke within the body
@@ -84,7 +84,7 @@ class SoundClient:
 
     def fetch_json(self, path: str) -> Any:
         """Return the JSON at a path. Raises RecordingUnavailable."""
-        reply = self._call("GET", path, largest=MOST_JSON_BYTES)
+        reply = self._call("GET", path, largest=MAX_JSON_BYTES)
         if reply.status != 200:
             raise RecordingUnavailable(_reason(reply.status))
         try:

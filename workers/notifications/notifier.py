@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Notifies the on-call contacts, and by `say` any others: duty officers and supervisors of a hotline.
+    """Notifies the on-call contacts, and by `notify` any others: duty officers and supervisors of a hotline.
 
     `contacts`: the on-call contacts, in their order. `text`: sends an SMS; None if no channel can.
     """
@@ -38,32 +38,32 @@ class Notifier:
     metrics: WorkerMetrics
     text: SendSms | None = None
 
-    def tell(self, alert: Alert) -> bool:
+    def notify_on_call(self, alert: Alert) -> bool:
         """Send an alert. Returns True only if it was accepted for one of the on-call contacts."""
-        return self.say(self.contact_order(alert.priority), alert.said()) > 0
+        return self.notify(self.contact_order(alert.priority), alert.as_notification()) > 0
 
     def contact_order(self, priority: Priority) -> Sequence[str]:
         """Return the on-call contacts in the order in which they are notified of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in MAIL_FIRST else self.contacts
 
-    def say(self, contacts: Sequence[str], notification: Notification, most: int = 1) -> int:
-        """Notify contacts until `most` were reached.
+    def notify(self, contacts: Sequence[str], notification: Notification, at_most: int = 1) -> int:
+        """Notify contacts until `at_most` were reached.
 
         Returns how many were reached: a mail server or an SMS provider accepted the message for them.
         """
         notified = 0
         for contact in contacts:
-            notified += self._notify(contact, notification)
-            if notified >= most:
+            notified += self._notify_contact(contact, notification)
+            if notified >= at_most:
                 break
         if not notified:
             log.warning("alert_failed", hotline=notification.subject_id or None, priority=notification.priority)
         return notified
 
-    def _notify(self, contact: str, notification: Notification) -> bool:
+    def _notify_contact(self, contact: str, notification: Notification) -> bool:
         medium = "sms" if _is_phone(contact) else "email"
         is_sent = self._is_sent(contact, notification)
-        self.metrics.told.labels(medium, "yes" if is_sent else "no").inc()
+        self.metrics.alerts_sent.labels(medium, "yes" if is_sent else "no").inc()
         if is_sent:
             log.info(
                 "alert_sent",

@@ -91,7 +91,7 @@ class Alert:
     deliveries: tuple[str, ...] = ()
     problem: str = "not delivered"
 
-    def said(self) -> Notification:
+    def as_notification(self) -> Notification:
         """Return the alert as a notification."""
         return Notification(self.subject(), self.text(), self.sms(), self.priority, self.subject_id, len(self.reports))
 

@@ -32,7 +32,7 @@ from workers.sms.dispatcher import (
 
 TIMEOUTS = HttpTimeouts(drain=10)  # the result is in the body
 SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
-LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # Twilio's limits of the validity period
+MIN_SECONDS, MAX_SECONDS = 5, 36_000  # Twilio's limits of the validity period
 
 BAD_NUMBER, REFUSED = DoNotRetry("bad_number"), DoNotRetry("provider")
 BUSY, MAYBE_SENT = RetryLater("busy"), RetryLater("provider", once=True)
@@ -117,7 +117,7 @@ class Sender:
         return {
             "to": text.to,
             "body": text.words,
-            "validity_period": max(LEAST_SECONDS, min(text.seconds, MOST_SECONDS)),
+            "validity_period": max(MIN_SECONDS, min(text.seconds, MAX_SECONDS)),
             "status_callback": f"{self._settings.public_url}/hooks/twilio/status?{urlencode({'id': text.id})}",
             **({"messaging_service_sid": service} if service else {"from_": number}),
         }

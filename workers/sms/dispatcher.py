@@ -229,7 +229,7 @@ class SmsDispatcher:
             words=body["text"],
             link=body.get("link", ""),
             id=leased.id,
-            seconds=leased.lives // 1_000_000,
+            seconds=leased.time_left // 1_000_000,
         )
         number_hash = bytes.fromhex(body.get("caller", ""))
         return sms, number_hash or next(iter(_optout_hashes(body)), b""), body

@@ -249,7 +249,7 @@ def _passed_query() -> Select[Any]:
 
 
 def list_cases(
-    database: Database, account: Account, case_filter: CaseFilter, most: int = PAGE_SIZE
+    database: Database, account: Account, case_filter: CaseFilter, at_most: int = PAGE_SIZE
 ) -> tuple[list[CaseRow], bool]:
     """Return a page of cases, and whether there are more.
 
@@ -257,9 +257,10 @@ def list_cases(
     """
     with read_as(database, account.hotline) as connection:
         rows = [
-            _case_row(row) for row in connection.execute(_list_query(case_filter, most + 1), visibility_values(account))
+            _case_row(row)
+            for row in connection.execute(_list_query(case_filter, at_most + 1), visibility_values(account))
         ]
-    return rows[:most], len(rows) > most
+    return rows[:at_most], len(rows) > at_most
 
 
 @lru_cache(STATEMENTS)
@@ -267,17 +268,19 @@ def _list_query(case_filter: CaseFilter, limit: int) -> Select[Any]:
     return _row_query(_page_query(case_filter, limit))
 
 
-def list_heads(database: Database, account: Account, case_filter: CaseFilter, most: int) -> tuple[list[CaseHead], bool]:
-    """Return the sealed heads in the order of the list, and whether there are more than `most`.
+def list_heads(
+    database: Database, account: Account, case_filter: CaseFilter, at_most: int
+) -> tuple[list[CaseHead], bool]:
+    """Return the sealed heads in the order of the list, and whether there are more than `at_most`.
 
     It reads only what has to be opened, so that very many cases can be searched. Cases without a head are left out.
     """
     d, r, b = t.delivery.c, t.report.c, t.report_body.c
     query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
-    query = _join_page(query, _page_query(case_filter, most + 1))
+    query = _join_page(query, _page_query(case_filter, at_most + 1))
     with read_as(database, account.hotline) as connection:
         heads = [CaseHead(*row) for row in connection.execute(query, visibility_values(account))]
-    return [head for head in heads[:most] if head.head], len(heads) > most
+    return [head for head in heads[:at_most] if head.head], len(heads) > at_most
 
 
 def list_rows(database: Database, account: Account, delivery_ids: Sequence[str]) -> list[CaseRow]:

@@ -157,7 +157,7 @@ def count_overdue(database: Database) -> dict[Priority, int]:
 
 
 def count_overdue_in(connection: Connection, database: Database) -> dict[Priority, int]:
-    """Do as `count_overdue`, on an open connection."""
+    """Return the same as `count_overdue`, on an open connection."""
     r, s = t.report.c, t.step.c
     same_escalation = (s.report_id == r.report_id, s.priority == r.priority, s.step == StepName.OVERDUE)
     is_overdue = exists().where(*same_escalation, s.due_at <= database.now_sql())
@@ -180,7 +180,7 @@ def count_late(database: Database, age: int) -> int:
 
 
 def count_late_in(connection: Connection, database: Database, age: int) -> int:
-    """Do as `count_late`, on an open connection."""
+    """Return the same as `count_late`, on an open connection."""
     s, now = t.step.c, database.now_sql()
     is_late = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(NOTIFY_STEPS))
     return int(connection.execute(select(func.count()).where(is_late, ~is_acknowledged(s.report_id))).scalar_one())
@@ -241,21 +241,21 @@ def postpone(database: Database, step: EscalationStep, until: int) -> None:
         connection.execute(update(t.step).where(_is_same_step(step)).values(not_before=until))
 
 
-def complete(database: Database, step: EscalationStep, came_to: StepOutcome, again: int | None = None) -> None:
+def complete(database: Database, step: EscalationStep, outcome: StepOutcome, again: int | None = None) -> None:
     """Record the outcome of a step.
 
     `again`: when the next round is due, in microseconds; None if there is no next round.
     """
     with database.write() as connection:
         now = database.moment(connection)
-        _complete(connection, step, came_to, now)
+        _complete(connection, step, outcome, now)
         if again is not None:
             next_round = replace(step, round=step.round + 1, due_at=again)
             row = {name: getattr(next_round, name) for name in EscalationStep.__slots__} | {"not_before": now}
             connection.execute(database.insert_or_ignore(t.step).values(row))
 
 
-def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, StepOutcome]]) -> None:
+def complete_many(database: Database, outcomes: Sequence[tuple[EscalationStep, StepOutcome]]) -> None:
     """Record the outcomes of steps that were due and required no action, in one transaction."""
     s = t.step.c
     names = ("report_id", "priority", "step", "round")
@@ -265,7 +265,7 @@ def complete_many(database: Database, came_to: Sequence[tuple[EscalationStep, St
         # Sorted, so that rows are locked in the same order as by `start_steps`.
         rows = [
             {f"its_{name}": getattr(step, name) for name in names} | {"done_at": now, "came_to": outcome}
-            for step, outcome in sorted(came_to, key=lambda pair: pair[0].report_id)
+            for step, outcome in sorted(outcomes, key=lambda pair: pair[0].report_id)
         ]
         connection.execute(update(t.step).where(is_open_step), rows)
 

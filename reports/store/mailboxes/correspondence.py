@@ -257,16 +257,16 @@ class SealedAnswer:
     sealed: bytes
 
 
-def send_answer(database: Database, one: SealedAnswer, actor: str) -> None:
+def send_answer(database: Database, answer: SealedAnswer, actor: str) -> None:
     """Store an answer with its audit entry, in a transaction of its own."""
     with database.write() as connection:
-        save_answer(connection, one, actor, database.now())
+        save_answer(connection, answer, actor, database.now())
 
 
-def save_answer(connection: Connection, one: SealedAnswer, actor: str, now: int) -> None:
+def save_answer(connection: Connection, answer: SealedAnswer, actor: str, now: int) -> None:
     """Store an answer with its audit entry. `now`: microseconds."""
-    connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
-    audit_log.append(connection, actor, "answered", one.report_id, now)
+    connection.execute(insert(t.answer), asdict(answer) | {"created_at": now})
+    audit_log.append(connection, actor, "answered", answer.report_id, now)
 
 
 def delete_unreadable_answers(database: Database) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from reports.json_bodies import MessageKind
-from reports.recordings import ARRIVES_WITHIN, MOST_OF_A_REPORT, UNFINISHED, RecordingState, retry_delay
+from reports.recordings import ARRIVES_WITHIN, MAX_PER_REPORT, UNFINISHED, RecordingState, retry_delay
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_due
@@ -24,7 +24,7 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 
 READY_AFTER = 5 * SECOND  # a provider names a recording before its file is ready
-LONGEST_CALL = 4 * 60 * 60 * SECOND  # Twilio ends a call then
+MAX_CALL_TIME = 4 * 60 * 60 * SECOND  # Twilio ends a call then
 FORGOTTEN: Mapping[str, None] = dict.fromkeys(("key_id", "wrap", "sealed"))  # where it is, or was
 
 
@@ -87,7 +87,7 @@ def expect(database: Database, expected: RecordingAtProvider, report_id: str) ->
         count = select(func.count(c.recording_id)).where(
             c.report_id == report_id, c.recording_id != expected.recording_id
         )
-        if connection.execute(count).scalar_one() >= 2 * MOST_OF_A_REPORT:  # a recording that arrived has two rows
+        if connection.execute(count).scalar_one() >= 2 * MAX_PER_REPORT:  # a recording that arrived has two rows
             return False
         row = asdict(expected) | {"report_id": report_id, "state": RecordingState.EXPECTED}
         row |= {"created_at": now, "attempt": 0, "next_at": now + ARRIVES_WITHIN}
@@ -164,7 +164,7 @@ def has_neighbours(database: Database, due: DueRecording) -> bool:
     that it does not have.
     """
     c = t.recording.c
-    is_near = c.created_at.between(due.created_at - LONGEST_CALL, due.created_at + LONGEST_CALL)
+    is_near = c.created_at.between(due.created_at - MAX_CALL_TIME, due.created_at + MAX_CALL_TIME)
     query = select(c.recording_id).where(c.report_id != due.report_id, c.channel == due.channel, is_near).limit(1)
     with database.read() as connection:
         return connection.execute(query).first() is not None

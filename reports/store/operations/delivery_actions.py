@@ -219,7 +219,7 @@ def list_requested_transfers(database: Database, at_most: int = 50, skip: int = 
         return [Transfer(*row) for row in connection.execute(query.limit(at_most).offset(skip))]
 
 
-def execute_transfer(database: Database, one: Transfer) -> tuple[str, Priority] | None:
+def execute_transfer(database: Database, transfer: Transfer) -> tuple[str, Priority] | None:
     """Execute a requested transfer once; return (delivery_id, priority) of the new delivery.
 
     Returns None if the transfer is not possible (the request is marked refused) or was executed by another process.
@@ -227,12 +227,14 @@ def execute_transfer(database: Database, one: Transfer) -> tuple[str, Priority] 
     try:
         with database.write() as connection:
             return (
-                _transfer(connection, database, one) if _close_request(connection, one, TransferOutcome.DONE) else None
+                _transfer(connection, database, transfer)
+                if _close_request(connection, transfer, TransferOutcome.DONE)
+                else None
             )
     except ActionNotPossible:
         with database.write() as connection:
-            if _close_request(connection, one, TransferOutcome.REFUSED):
-                audit_log.append(connection, "clock", "hand_over_refused", one.report_id, database.now())
+            if _close_request(connection, transfer, TransferOutcome.REFUSED):
+                audit_log.append(connection, "clock", "hand_over_refused", transfer.report_id, database.now())
         return None
 
 

@@ -189,13 +189,13 @@ def list_due(database: Database) -> list[DueDrill]:
         return [DueDrill(*row) for row in connection.execute(query)]
 
 
-def mark_started(database: Database, one: DueDrill, report_id: str) -> bool:
+def mark_started(database: Database, drill: DueDrill, report_id: str) -> bool:
     """Store the report id of a drill before its report is sent. Returns False if the drill was deleted.
 
     From then on it cannot be cancelled, and the report is known as its own even if web is killed while sending.
     """
     d = t.drill.c
-    statement = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    statement = update(t.drill).where(d.drill_id == drill.drill_id, d.due_at == drill.due_at)
     with database.write() as connection:
         return connection.execute(statement.values(report_id=report_id)).rowcount == 1
 
@@ -210,10 +210,10 @@ def is_submitted(database: Database, report_id: str, *, waiting: bool) -> bool:
     return False
 
 
-def mark_done(database: Database, one: DueDrill, report_id: str, due_at: int | None) -> None:
+def mark_done(database: Database, drill: DueDrill, report_id: str, due_at: int | None) -> None:
     """Record that web has acted. `due_at`: when it has to act again, in microseconds; None: never."""
     d = t.drill.c
-    statement = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    statement = update(t.drill).where(d.drill_id == drill.drill_id, d.due_at == drill.due_at)
     with database.write() as connection:
         connection.execute(statement.values(report_id=report_id, due_at=due_at))
 

@@ -81,13 +81,13 @@ def share_folder(folder: Path, delete_leftovers: Callable[[float], None]) -> Ite
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            least_age: float | None = 0
+            min_age: float | None = 0
         except BlockingIOError:
-            least_age = None
+            min_age = None
         except OSError:
-            least_age = LEFTOVER_AGE
-        if least_age is not None:
-            delete_leftovers(least_age)
+            min_age = LEFTOVER_AGE
+        if min_age is not None:
+            delete_leftovers(min_age)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield

@@ -119,7 +119,7 @@ class UnacknowledgedReport:
     acknowledge_by: int | None
     step: StepName | Literal[""]  # the next one, "" where none is known
     next_step_at: int | None
-    sendings: tuple[WatchedDelivery, ...]
+    deliveries: tuple[WatchedDelivery, ...]
 
 
 def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[UnacknowledgedReport], int]:

@@ -174,7 +174,7 @@ class Purge:
     now: int
     actor: str
 
-    def ripe(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> list[tuple[str, str]]:
+    def list_purgeable(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> list[tuple[str, str]]:
         """Return (report_id, rule) of reports to purge now. `erased`: only reports that their reporters deleted."""
         r, rule = t.report.c, purge_rule(self.policy, self.now)
         query = select(r.report_id, rule).where(rule.is_not(None), is_purgeable(self.now))
@@ -183,7 +183,7 @@ class Purge:
             rows = connection.execute(query.order_by(r.report_id).limit(at_most))
             return [(row[0], row[1]) for row in rows]
 
-    def counted(self) -> dict[str, int]:
+    def count_purgeable(self) -> dict[str, int]:
         """Return rule → how many reports would be purged now."""
         rule = purge_rule(self.policy, self.now).label("rule")
         query = select(rule, t.report.c.report_id).where(rule.is_not(None), is_purgeable(self.now)).subquery()
@@ -192,8 +192,8 @@ class Purge:
             return {row[0]: row[1] for row in rows}
 
     def step(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> Counter[str]:
-        """Purge at most `at_most` reports; return rule → how many. `erased`: as in `ripe`."""
-        rules = dict(self.ripe(min(at_most, BATCH_SIZE), erased=erased))
+        """Purge at most `at_most` reports; return rule → how many. `erased`: as in `list_purgeable`."""
+        rules = dict(self.list_purgeable(min(at_most, BATCH_SIZE), erased=erased))
         while rules:
             try:
                 with self.database.write() as connection:
@@ -210,8 +210,8 @@ class Purge:
         # A message through My report locks the mailbox: it was either stored before this, or will find no mailbox.
         connection.execute(delete(t.mailbox).where(t.mailbox.c.report_id.in_(rules)))
         rule = purge_rule(self.policy, self.now)
-        ripe_query = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))
-        still_due = set(connection.execute(ripe_query).scalars())
+        purgeable = select(r.report_id).where(r.report_id.in_(rules), rule.is_not(None), is_purgeable(self.now))
+        still_due = set(connection.execute(purgeable).scalars())
         if still_due != rules.keys():
             raise _NoLongerDue(still_due)
         self._record_purge(connection, rows, rules)

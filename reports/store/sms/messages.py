@@ -165,7 +165,7 @@ class LeasedSms:
     lease_until: int
 
     @property
-    def lives(self) -> int:
+    def time_left(self) -> int:
         """Return the microseconds from the start of the lease until the SMS expires."""
         return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 

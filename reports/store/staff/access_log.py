@@ -85,9 +85,9 @@ class LogPage:
     older: Position | None
 
 
-def list_acts(database: Database, reader: Account, log_filter: AccessFilter, most: int = PAGE_SIZE) -> LogPage:
+def list_acts(database: Database, reader: Account, log_filter: AccessFilter, at_most: int = PAGE_SIZE) -> LogPage:
     """Return one page of the hotline's log."""
-    limit = most * 2 + MAX_ENTRIES_OF_ACT
+    limit = at_most * 2 + MAX_ENTRIES_OF_ACT
     with read_as(database, reader.hotline) as connection:
         rows = connection.execute(_query(reader, log_filter, limit)).all()
     acts = [
@@ -98,7 +98,7 @@ def list_acts(database: Database, reader: Account, log_filter: AccessFilter, mos
     lines: list[LoggedAct] = []
     last = -1
     for index, is_own_line in enumerate(_own_lines(acts)):
-        if is_own_line and len(lines) == most:
+        if is_own_line and len(lines) == at_most:
             break
         if is_own_line and not is_complete and index > len(acts) - MAX_ENTRIES_OF_ACT:
             break  # the rest of this act may be on the next page
@@ -140,7 +140,7 @@ def _covers(line: LoggedAct, entry: LoggedAct) -> bool:
     return entry.act == line.act and entry.act in HANDLING_STATES and is_second
 
 
-def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
+def _query(reader: Account, log_filter: AccessFilter, at_most: int) -> Select[Any]:
     """Select the newest entries, and then the report that each one is about."""
     a, d = t.audit.c, t.delivery.c
     excluded = hidden_from(reader.staff_id, reader.role)
@@ -156,7 +156,7 @@ def _query(reader: Account, log_filter: AccessFilter, most: int) -> Select[Any]:
         not_(and_(a.act == LOOKED_FOR, _ends_excluded_id(reader))),
         *_conditions(reader.hotline, log_filter),
     )
-    page = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(most).subquery("found")
+    page = newest.order_by(a.at.desc(), a.audit_id.desc()).limit(at_most).subquery("found")
     candidates = (
         select(table.c.report_id)
         .where(table.c.hotline == reader.hotline, column == _object_id(page.c.object_id))

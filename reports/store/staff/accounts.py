@@ -105,24 +105,29 @@ def list_accounts(database: Database, hotline: str) -> tuple[Account, ...]:
         return tuple(Account(**row._mapping) for row in connection.execute(query))
 
 
-def invite(database: Database, one: Invitation) -> bool:
+def invite(database: Database, invitation: Invitation) -> bool:
     """Store an invitation, and return whether the name was free.
 
     It replaces older invitations of the same hotline for the name. An invitation that restores an account removes the
     account's passkeys at once: they may be on a lost phone.
     """
-    same_name = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
+    same_name = select(s.staff.c.staff_id).where(
+        s.staff.c.name == invitation.name, s.staff.c.staff_id != (invitation.staff_id or "")
+    )
     now = database.now()
-    with write_as(database, _hotline_of(one.made_by)) as connection:
+    with write_as(database, _hotline_of(invitation.made_by)) as connection:
         if connection.execute(same_name).first() is not None:
             return False
         # Only the newest link is valid; an invitation of another hotline is not touched.
-        is_older = (s.invitation.c.name == one.name) & (s.invitation.c.hotline == one.hotline)
+        is_older = (s.invitation.c.name == invitation.name) & (s.invitation.c.hotline == invitation.hotline)
         connection.execute(delete(s.invitation).where(is_older))
-        connection.execute(insert(s.invitation), asdict(one))
-        audit_log.append(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
-        if one.staff_id and connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == one.staff_id)).rowcount:
-            audit_log.append(connection, one.made_by, "passkeys_removed", one.staff_id, now)
+        connection.execute(insert(s.invitation), asdict(invitation))
+        audit_log.append(connection, invitation.made_by, "invited", f"{invitation.hotline}/{invitation.name}"[:80], now)
+        if (
+            invitation.staff_id
+            and connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == invitation.staff_id)).rowcount
+        ):
+            audit_log.append(connection, invitation.made_by, "passkeys_removed", invitation.staff_id, now)
     return True
 
 
@@ -143,19 +148,21 @@ def list_invitations(database: Database, hotline: str) -> tuple[Invitation, ...]
         return tuple(Invitation(**row._mapping) for row in connection.execute(query))
 
 
-def revoke_invitation(database: Database, one: Invitation, by: str) -> None:
+def revoke_invitation(database: Database, invitation: Invitation, by: str) -> None:
     """Delete an open invitation. `by`: the actor who does it."""
     with write_as(database, _hotline_of(by)) as connection:
-        deletion = delete(s.invitation).where(s.invitation.c.invitation_hash == one.invitation_hash)
+        deletion = delete(s.invitation).where(s.invitation.c.invitation_hash == invitation.invitation_hash)
         if connection.execute(deletion).rowcount == 1:
-            audit_log.append(connection, by, "invitation_revoked", f"{one.hotline}/{one.name}"[:80], database.now())
+            audit_log.append(
+                connection, by, "invitation_revoked", f"{invitation.hotline}/{invitation.name}"[:80], database.now()
+            )
 
 
 class NameTaken(Exception):
     """Another account has the name of an invitation, perhaps at a hotline of another operator."""
 
 
-def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen: Credentials) -> bool:
+def accept_invitation(database: Database, invitation: Invitation, staff_id: str, chosen: Credentials) -> bool:
     """Delete an invitation, and create or restore its account.
 
     Return False if the invitation was used meanwhile. A restored account is logged out everywhere and loses its
@@ -163,21 +170,29 @@ def accept_invitation(database: Database, one: Invitation, staff_id: str, chosen
     """
     now = database.now()
     i = s.invitation.c
-    with write_as(database, one.hotline) as connection:
-        deletion = delete(s.invitation).where(i.invitation_hash == one.invitation_hash, i.until > now)
+    with write_as(database, invitation.hotline) as connection:
+        deletion = delete(s.invitation).where(i.invitation_hash == invitation.invitation_hash, i.until > now)
         if connection.execute(deletion).rowcount != 1:
             return False
         values = asdict(chosen) | {"wrong": 0}
-        if one.staff_id is None:
-            row = {"staff_id": staff_id, "name": one.name, "hotline": one.hotline, "role": one.role, "created_at": now}
+        if invitation.staff_id is None:
+            row = {
+                "staff_id": staff_id,
+                "name": invitation.name,
+                "hotline": invitation.hotline,
+                "role": invitation.role,
+                "created_at": now,
+            }
             is_created = connection.execute(database.insert_or_ignore(s.staff).values(row | values)).rowcount == 1
             if not is_created:
                 raise NameTaken
         else:
-            connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
-            connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == one.staff_id))
-            connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == one.staff_id))
-        audit_log.append(connection, actor(one.hotline, one.name), "joined", one.staff_id or staff_id, now)
+            connection.execute(update(s.staff).where(s.staff.c.staff_id == invitation.staff_id).values(values))
+            connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == invitation.staff_id))
+            connection.execute(delete(s.passkey).where(s.passkey.c.staff_id == invitation.staff_id))
+        audit_log.append(
+            connection, actor(invitation.hotline, invitation.name), "joined", invitation.staff_id or staff_id, now
+        )
     return True
 
 
@@ -248,12 +263,12 @@ def record_act(database: Database, account: Account, act: str, about: str) -> No
         audit_log.append(connection, account.actor, act, about, database.now())
 
 
-def list_logins(database: Database, account: Account, most: int) -> list[Row[Any]]:
+def list_logins(database: Database, account: Account, at_most: int) -> list[Row[Any]]:
     """Return the latest logins with this account and refused ones, newest first: at, act."""
     a = t.audit.c
     query = select(a.at, a.act).where(a.actor == account.actor, a.act.in_(("logged_in", "login_refused")))
     with read_as(database, account.hotline) as connection:
-        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
+        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(at_most)))
 
 
 def _change(

@@ -47,7 +47,7 @@ def find(database: Database, credential_id: bytes) -> Passkey | None:
     return Passkey(**row._mapping) if row else None
 
 
-def add(database: Database, account: Account, one: Passkey, session_hash: bytes) -> bool:
+def add(database: Database, account: Account, passkey: Passkey, session_hash: bytes) -> bool:
     """Store a passkey; return False if an account has it already, or if this account has MAX_PASSKEYS.
 
     `session_hash`: of the session that adds it. False also if that has ended: an act that ends all sessions, such as a
@@ -61,7 +61,7 @@ def add(database: Database, account: Account, one: Passkey, session_hash: bytes)
         count = select(func.count()).select_from(s.passkey).where(s.passkey.c.staff_id == account.staff_id)
         if connection.execute(count).scalar_one() >= MAX_PASSKEYS:
             return False
-        if connection.execute(database.insert_or_ignore(s.passkey).values(asdict(one))).rowcount != 1:
+        if connection.execute(database.insert_or_ignore(s.passkey).values(asdict(passkey))).rowcount != 1:
             return False
         audit_log.append(connection, account.actor, "passkey_added", account.staff_id, database.now())
     return True

@@ -37,7 +37,7 @@ class StaffSession:
     until: int
 
 
-def start(database: Database, account: Account, one: StaffSession) -> None:
+def start(database: Database, account: Account, session: StaffSession) -> None:
     """Store the session of a login, with an audit entry.
 
     Sessions beyond MAX_SESSIONS end. Expired sessions and invitations are deleted, and so are the passkeys of accounts
@@ -57,7 +57,7 @@ def start(database: Database, account: Account, one: StaffSession) -> None:
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
         ended = select(s.staff.c.staff_id).where(s.staff.c.ended_at <= now - DAY)
         connection.execute(delete(s.passkey).where(s.passkey.c.staff_id.in_(ended)))
-        connection.execute(insert(s.staff_session), asdict(one))
+        connection.execute(insert(s.staff_session), asdict(session))
         audit_log.append(connection, account.actor, "logged_in", account.staff_id, now)
 
 

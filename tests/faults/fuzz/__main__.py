@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests.faults.fuzz.counts import MOST_FINDINGS, RESULTS, FuzzCounts
+from tests.faults.fuzz.counts import MAX_FINDINGS, RESULTS, FuzzCounts
 from tests.faults.fuzz.run import fuzz
 
 COUNT, LONG_COUNT = 20_000, 1_000_000
@@ -36,7 +36,7 @@ def main(arguments: list[str], console: Console) -> int:
 
         counts = fuzz(count, seed, watch)
     console.print(counts.summary(), highlight=False, soft_wrap=True)
-    for what in counts.findings[:MOST_FINDINGS]:
+    for what in counts.findings[:MAX_FINDINGS]:
         console.print(f"  [red]{what}[/]", highlight=False, soft_wrap=True)
     if counts.findings:
         console.print(f"What showed it is in {RESULTS}")

@@ -15,8 +15,8 @@ from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webho
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them deletes; after *My report* 1 leaves
 ADDED, GOODBYE = "Added.", "Goodbye."  # who leaves takes back all words but those that were added
-MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender is treated as a machine
-MOST_TRIES = 6  # within about twenty seconds
+MAX_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender is treated as a machine
+MAX_TRIES = 6  # within about twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
 
 
@@ -46,12 +46,12 @@ class Caller:
 
     def _is_heard(self) -> None:
         """Hold a valid conversation: every word of it must be stored."""
-        way = self._chance.choice([way for way in self._ways if way.opens in MOST_TURNS])
+        way = self._chance.choice([way for way in self._ways if way.opens in MAX_TURNS])
         path: list[str] = []
         said: list[str] = []
         told: list[SentWords] = []
         added: list[SentWords] = []
-        for turn in range(self._chance.randint(1, MOST_TURNS[way.opens])):
+        for turn in range(self._chance.randint(1, MAX_TURNS[way.opens])):
             words = self._chance.random() < 0.4
             text = generators.words(self._chance, f"{self._mark}t{turn}") if words else self._chance.choice(SAFE_KEYS)
             if way.opens == "ussd" and not turn:
@@ -88,13 +88,13 @@ class Caller:
 
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
         """Send a request; while the answer is 503, send it again as a provider does."""
-        for tries in range(MOST_TRIES):
+        for tries in range(MAX_TRIES):
             time.sleep(tries)
             answer = self._line.ask(raw, alone=alone)
             self._tally.note(answer, what)
             if answer.status != LATER:
                 return answer
-        self._tally.find(f"{answer.status} to {what}, {MOST_TRIES} times", raw)
+        self._tally.find(f"{answer.status} to {what}, {MAX_TRIES} times", raw)
         return answer
 
 

@@ -13,7 +13,7 @@ from tests.faults.fuzz.raw_connection import Answer
 from tests.faults.fuzz.stored_words import SentWords
 
 RESULTS = Path(__file__).parents[3] / "var" / "faults"
-MOST_FINDINGS = 20
+MAX_FINDINGS = 20
 LATER = 503  # answer to an SMS that cannot be stored now: the provider repeats it
 MEGABYTE = 1 << 20
 
@@ -72,14 +72,14 @@ class FuzzCounts:
         """Record a finding, with the request that shows it."""
         with self._lock:
             self.findings.append(what)
-            if len(self.findings) <= MOST_FINDINGS:
+            if len(self.findings) <= MAX_FINDINGS:
                 RESULTS.mkdir(parents=True, exist_ok=True)
                 (RESULTS / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(what.encode() + b"\n\n" + evidence)
 
     @property
     def full(self) -> bool:
         """Return whether there are too many findings."""
-        return len(self.findings) >= MOST_FINDINGS
+        return len(self.findings) >= MAX_FINDINGS
 
     @property
     def growth(self) -> float:
