@@ -31,6 +31,7 @@ from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_escalation import at
 from tests.workers.test_reporter_messages import GIVEN, NUMBER, say, sent_report, tick
 from tests.workers.test_sms_dispatcher import Says
+from workers.failures import SmsFailure
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -400,6 +401,7 @@ def test_what_forbids_a_text_forbids_it_also_when_its_provider_is_back(desk: Des
         (DoNotRetry("bad_number"), False),
         (DoNotRetry("opt_out"), False),
         (DoNotRetry("timeout"), True),
+        (DoNotRetry("tls"), True),
         (DoNotRetry("not_understood"), True),
     ],
 )
@@ -416,10 +418,30 @@ def test_a_text_that_was_refused_is_not_shown_as_sent(desk: Desk, outcome: SmsOu
 
 
 @pytest.mark.usefixtures("notices_job")
-def test_a_text_that_may_have_been_sent_is_no_refusal(desk: Desk) -> None:
+def test_a_provider_that_failed_twice_has_refused_nothing(desk: Desk) -> None:
+    """A gateway in front of a provider that is down answers 502: it is not tried for all of the ten minutes."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
-    provider = Provider(DoNotRetry("timeout"))
+    provider = Provider(RetryLater("busy", once=True))
+    answer(desk, report_id)
+    provider.go_on(desk, minutes=1)
+    sends = provider.job(desk).sms_dispatcher
+    sends.send(sends.next_due())
+    provider.go_on(desk)
+    assert len(provider.texts) == 2
+    assert notice_row(desk, report_id) == (False, True)
+    provider.outcome = Accepted("id-1")
+    provider.go_on(desk, minutes=181)
+    assert len(provider.texts) == 3
+    assert notice_row(desk, report_id) == (True, False)
+
+
+@pytest.mark.usefixtures("notices_job")
+@pytest.mark.parametrize("why", ["timeout", "tls"])
+def test_a_text_that_may_have_been_sent_is_no_refusal(desk: Desk, why: SmsFailure) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    provider = Provider(DoNotRetry(why))
     answer(desk, report_id)
     provider.go_on(desk)
     answer(desk, report_id)

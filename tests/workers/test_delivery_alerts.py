@@ -244,6 +244,24 @@ def test_a_provider_that_takes_no_text_is_told_hourly(room: Room, state: str, wh
     assert room.tell() == []
 
 
+def test_an_outage_of_sms_is_not_texted_by_sms_each_minute(room: Room) -> None:
+    """Each try stores one more SMS to each on-call phone, and all of them are sent when the provider is back."""
+    sms(room, "expired", "not_reached")
+    room.notifier.ok = False
+    for alerts in (*[1] * 9, 2):
+        room.alert_sender.tell()
+        wait(room.alert_sender._pool._busy)
+        assert len(room.notifier.alerts) == alerts
+        room.pass_time(67)
+
+
+def test_a_text_that_was_delivered_though_its_answer_was_lost_is_no_outage(room: Room) -> None:
+    sms(room, "failed", "timeout")
+    with room.desk.database.write() as connection:
+        connection.execute(update(t.outgoing).values(status="delivered"))
+    assert room.tell() == []
+
+
 def test_one_text_that_was_lost_is_no_outage(room: Room) -> None:
     sms(room, "failed", "timeout")
     sms(room, "sent", "accepted")
