@@ -184,6 +184,27 @@ def test_no_table_has_more_reports_than_the_total(year: Year) -> None:
     assert {*sums.values()} == {25}
 
 
+def test_a_report_that_is_never_counted_is_in_no_table(year: Year) -> None:
+    """Five reports wait for more; one of them is deleted, and the other four are too few to count."""
+    year.at(3).file(30)
+    with year.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id).order_by(t.report.c.created_at)).scalars())
+    with year.at(4).database.write() as connection:
+        closed = [*[(one, "closed:helped") for one in ids[10:]], *[(one, "closed:hoax") for one in ids[:10]]]
+        connection.execute(
+            insert(t.audit), [entry_row("staff:x/mere", act, one, year.database.now()) for one, act in closed]
+        )
+    year.at(20).count()
+    year.delete(ids[-1:])
+    year.at(95).file(12)
+    for day in (96, 104.1):
+        year.at(day).count()
+    found = year.figures()
+    assert (found["total", "reports"], found["outcome", "helped"]) == (25, 15)
+    year.at(105).count()
+    assert year.tally()["category", "harm"] == 7, "the next quarter is counted"
+
+
 def test_an_outcome_later_than_two_weeks_is_none(year: Year) -> None:
     """Also of a report that was counted much later: all reports of a quarter must be judged after the same time."""
     year.at(3).file(12)
