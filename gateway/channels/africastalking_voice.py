@@ -146,7 +146,7 @@ class Channel(TokenAuthMixin):
             text=text,
             session=fields.required("sessionId"),
             event="new" if is_new else "resume",
-            id="" if is_new else speech.turn(fields.query),
+            id="" if is_new else speech.turn(fields.query, text),
             repeats=text == speech.REPEAT,
             recorded=recorded,
         )

@@ -167,7 +167,7 @@ class Channel(SignedByTwilio):
             text=text,
             session=fields.required("CallSid"),
             event="new" if is_new else "resume",
-            id="" if is_new else speech.turn(fields.query),
+            id="" if is_new else speech.turn(fields.query, text),
             repeats=text == speech.REPEAT,
             recorded=recorded,
         )

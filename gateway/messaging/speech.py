@@ -260,15 +260,16 @@ def pressed(digits: str, values: Mapping[str, tuple[str, ...]]) -> Pressed:
     return Pressed(first + digits)
 
 
-def turn(values: Mapping[str, tuple[str, ...]]) -> str:
+def turn(values: Mapping[str, tuple[str, ...]], keys: str = "") -> str:
     """Return the id of the answer that a request follows, from the query of its address; "" in a first request.
 
-    Raises UnreadableRequest for an id that no answer of ours holds.
+    `00` has an id of its own, because it also leaves a screen that was answered; a silence has not. Raises
+    UnreadableRequest for an id that no answer of ours holds.
     """
     followed = "".join(values.get("turn", ()))
     if followed and not TURN.fullmatch(followed):
         raise UnreadableRequest("not an address of this channel", "not_form")
-    return followed
+    return followed + keys if followed and keys == "00" and "silent" not in values else followed
 
 
 def recorded(values: Mapping[str, tuple[str, ...]]) -> str:

@@ -112,6 +112,20 @@ def test_a_key_for_a_screen_that_was_answered_is_not_taken_at_the_next_one(app: 
     assert call.silence().text == sent
 
 
+@pytest.mark.rule("S-08")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_two_zeros_also_leave_a_screen_that_was_answered(app: App, channel: str) -> None:
+    """Otherwise the caller would hear code and PIN, in front of the person because of whom they leave."""
+    call = app.ussd("+6785550101", channel)
+    dial_path(call, *TO_SEND)
+    heard = list(call.verbs)
+    assert CODE.search(call.press("1").text)
+    call.verbs = list(heard)
+    ended = call.press("00")
+    assert (ended.text, ended.expects_reply) == ("Thank you. Goodbye.", False)
+    assert call.again().text == ended.text
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_zero_goes_back_and_two_zeros_leave(app: App, channel: str) -> None:
     call = app.ussd("+6785550101", channel)

@@ -31,6 +31,7 @@ from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.test_escalation import at
 from tests.workers.test_reporter_messages import GIVEN, NUMBER, say, sent_report, tick
 from tests.workers.test_sms_dispatcher import FakeSmsSender
+from workers.failures import SmsFailure
 from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
@@ -406,6 +407,7 @@ def test_what_forbids_a_text_forbids_it_also_when_its_provider_is_back(store: Sa
         (DoNotRetry("bad_number"), False),
         (DoNotRetry("opt_out"), False),
         (DoNotRetry("timeout"), True),
+        (DoNotRetry("tls"), True),
         (DoNotRetry("not_understood"), True),
     ],
 )
@@ -422,10 +424,30 @@ def test_a_text_that_was_refused_is_not_shown_as_sent(store: SampleStore, outcom
 
 
 @pytest.mark.usefixtures("notices_job")
-def test_a_text_that_may_have_been_sent_is_no_refusal(store: SampleStore) -> None:
+def test_a_provider_that_failed_twice_has_refused_nothing(store: SampleStore) -> None:
+    """A gateway in front of a provider that is down answers 502: it is not tried for all of the ten minutes."""
     report_id, _ = sent_report(store, ALWAYS)
     delivered(store)
-    provider = Provider(DoNotRetry("timeout"))
+    provider = Provider(RetryLater("busy", once=True))
+    answer(store, report_id)
+    provider.go_on(store, minutes=1)
+    sends = provider.job(store).sms_dispatcher
+    sends.send(sends.next_due())
+    provider.go_on(store)
+    assert len(provider.texts) == 2
+    assert notice_row(store, report_id) == (False, True)
+    provider.outcome = Accepted("id-1")
+    provider.go_on(store, minutes=181)
+    assert len(provider.texts) == 3
+    assert notice_row(store, report_id) == (True, False)
+
+
+@pytest.mark.usefixtures("notices_job")
+@pytest.mark.parametrize("why", ["timeout", "tls"])
+def test_a_text_that_may_have_been_sent_is_no_refusal(store: SampleStore, why: SmsFailure) -> None:
+    report_id, _ = sent_report(store, ALWAYS)
+    delivered(store)
+    provider = Provider(DoNotRetry(why))
     answer(store, report_id)
     provider.go_on(store)
     answer(store, report_id)

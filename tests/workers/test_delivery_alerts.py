@@ -248,6 +248,24 @@ def test_a_provider_that_takes_no_text_is_told_hourly(harness: SchedulerHarness,
     assert harness.send_alerts() == []
 
 
+def test_an_outage_of_sms_is_not_texted_by_sms_each_minute(harness: SchedulerHarness) -> None:
+    """Each try stores one more SMS to each on-call phone, and all of them are sent when the provider is back."""
+    sms(harness, "expired", "not_reached")
+    harness.notifier.ok = False
+    for alerts in (*[1] * 9, 2):
+        harness.alert_sender.send_due()
+        wait(harness.alert_sender._pool._busy)
+        assert len(harness.notifier.alerts) == alerts
+        harness.pass_time(67)
+
+
+def test_a_text_that_was_delivered_though_its_answer_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
+    sms(harness, "failed", "timeout")
+    with harness.store.database.write() as connection:
+        connection.execute(update(t.outgoing).values(status="delivered"))
+    assert harness.send_alerts() == []
+
+
 def test_one_text_that_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
     sms(harness, "failed", "timeout")
     sms(harness, "sent", "accepted")

@@ -186,6 +186,27 @@ def test_no_table_has_more_reports_than_the_total(statistics: StatisticsHarness)
     assert {*sums.values()} == {25}
 
 
+def test_a_report_that_is_never_counted_is_in_no_table(statistics: StatisticsHarness) -> None:
+    """Five reports wait for more; one of them is deleted, and the other four are too few to count."""
+    statistics.at(3).submit(30)
+    with statistics.database.read() as connection:
+        ids = list(connection.execute(select(t.report.c.report_id).order_by(t.report.c.created_at)).scalars())
+    with statistics.at(4).database.write() as connection:
+        closed = [*[(one, "closed:helped") for one in ids[10:]], *[(one, "closed:hoax") for one in ids[:10]]]
+        connection.execute(
+            insert(t.audit), [entry_row("staff:x/mere", act, one, statistics.database.now()) for one, act in closed]
+        )
+    statistics.at(20).count()
+    statistics.delete(ids[-1:])
+    statistics.at(95).submit(12)
+    for day in (96, 104.1):
+        statistics.at(day).count()
+    found = statistics.figures()
+    assert (found["total", "reports"], found["outcome", "helped"]) == (25, 15)
+    statistics.at(105).count()
+    assert statistics.tally()["category", "harm"] == 7, "the next quarter is counted"
+
+
 def test_an_outcome_later_than_two_weeks_is_none(statistics: StatisticsHarness) -> None:
     """Also of a report that was counted much later: all reports of a quarter must be judged after the same time."""
     statistics.at(3).submit(12)

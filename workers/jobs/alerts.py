@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -15,6 +16,7 @@ from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.row_isolation import process_each
 from reports.store.sms import messages
+from reports.time_limits import SMS_LIFETIME
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.notifications.notifier import Notifier
 from workers.notifications.texts import (
@@ -62,6 +64,7 @@ class AlertSender:
         self._waiting: list[Alert] = []
         self._unseen_since: dict[str, float] = {}
         self._lost_since: dict[str, float] = {}
+        self._sms_alerts_at: dict[tuple[str, str], float] = {}  # (channel, class) → when an alert was last tried
 
     def add(self, alert: Alert) -> None:
         """Queue an alert of a single event; it stays queued until somebody was notified."""
@@ -157,8 +160,14 @@ class AlertSender:
         rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
         silent = messages.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
         rows += [(channel, "not_reached") for channel in silent]
-        due = [(channel, why) for channel, why in rows if self._is_due(why, channel, HOUR)]
+        due = [row for row in rows if self._is_due(row[1], row[0], HOUR) and self._is_sms_alert_over(row)]
+        self._sms_alerts_at.update((row, self._monotonic()) for row in due)
         return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
+
+    def _is_sms_alert_over(self, row: tuple[str, str]) -> bool:
+        """Return whether no SMS of an earlier alert still waits: when the provider is back, all of them are sent."""
+        now = self._monotonic()
+        return now - self._sms_alerts_at.get(row, -math.inf) >= SMS_LIFETIME / SECOND
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
         told_at = self._alerted_at.get((why, subject))

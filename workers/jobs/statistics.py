@@ -105,11 +105,7 @@ class StatisticsJob(BackgroundJob):
 
         def count_country(country: Country) -> None:
             reports = [report for report in submitted if report.country == country.iso]
-            counted_until = self._count(country, progress[country.iso].until, reports, now)
-            if counted_until is None:
-                return
-            settled_until = min(counted_until, now - self._settled_after)
-            if not self._settle(country, progress[country.iso].settled, reports, settled_until):
+            if not self._count_all(country, progress[country.iso], reports, now):
                 return
             for quarter in quarterly_figures.list_due_quarters(self._database, country.iso, now - SETTLED_AFTER):
                 self._publish(country, quarter)
@@ -122,14 +118,40 @@ class StatisticsJob(BackgroundJob):
             on_fault=lambda _: self._add_fault(),
         )
 
+    def _count_all(self, country: Country, progress: CountProgress, reports: Sequence[CountedReport], now: int) -> bool:
+        """Count the reports of a country and their outcomes. Returns False as `_count` returns None.
+
+        Reports of a quarter that are too few to count are in no table, so they are left out of the outcomes as well:
+        after the outcomes of the others, two weeks after the quarter.
+        """
+        since, settled, settled_before = progress.until, progress.settled, now - self._settled_after
+        while True:
+            counted = self._count(country, since, reports, now)
+            if counted is None:
+                return False
+            if (last := self._settle(country, settled, reports, min(counted, settled_before))) is None:
+                return False
+            rest = self._next_batch([report for report in reports if report.at > counted], settled_before)
+            if rest is None:
+                return True
+            since, settled = rest.until, max(last, rest.until)
+            none = {(aggregation.quarter_of(rest.until), *aggregation.TOTAL): 0}  # else the quarter would not come out
+            if not (
+                quarterly_figures.add_counts(self._database, country.iso, "settled", (last, settled), none)
+                and quarterly_figures.add_counts(self._database, country.iso, "until", (counted, since), none)
+            ):
+                return False
+
     def _count(self, country: Country, since: int, reports: Sequence[CountedReport], now: int) -> int | None:
         """Count in batches: one for each quarter that is over, and one for the new reports of this quarter.
 
-        Returns the time up to which reports are counted. None: this process stops, or another scheduler counts them. No
-        quarter may be published then.
+        Stops before reports that are too few to count. Returns the time up to which reports are counted. None: this
+        process stops, or another scheduler counts them. No quarter may be published then.
         """
         uncounted = [report for report in reports if report.at > since]
         while batch := self._next_batch(uncounted, now):
+            if not batch.count:
+                break
             if self._stopping.is_set():
                 return None
             counts = self._count_cells(country, uncounted[: batch.count])
@@ -142,22 +164,25 @@ class StatisticsJob(BackgroundJob):
     def _next_batch(self, uncounted: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
         return aggregation.next_batch([report.at for report in uncounted], now, self._min_count)
 
-    def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> bool:
-        """Count the outcome of each counted report whose time to settle has passed. Returns False if another did.
+    def _settle(self, country: Country, since: int, reports: Sequence[CountedReport], until: int) -> int | None:
+        """Count the outcome of each counted report whose time to settle has passed.
+
+        Returns the time up to which outcomes are counted. None: another scheduler counts them.
 
         A report that is deleted before it is counted must be in no table: else a table has more reports than the total.
         Outcomes are in unencrypted columns, so they need no minimum number of reports.
         """
         settled = [report for report in reports if since < report.at <= until]
         if not settled:
-            return True
+            return since
         outcomes = quarterly_figures.load_outcomes(self._database, settled, self._settled_after)
         counts = Counter(
             (aggregation.quarter_of(report.at), *cell)
             for report, outcome in zip(settled, outcomes, strict=True)
             for cell in outcome_cells(outcome)
         )
-        return quarterly_figures.add_counts(self._database, country.iso, "settled", (since, settled[-1].at), counts)
+        moved = (since, settled[-1].at)
+        return moved[1] if quarterly_figures.add_counts(self._database, country.iso, "settled", moved, counts) else None
 
     def _count_cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
         heads: dict[str, list[ReportHead]] = {}

@@ -44,8 +44,8 @@ CODES: Mapping[int, SmsOutcome] = {
     406: DoNotRetry("opt_out"),  # UserInBlacklist
     407: DoNotRetry("bad_number"),  # CouldNotRoute
     409: RetryLater("provider"),  # DoNotDisturbRejection: at night, with a promotional sender id
-    500: RetryLater("provider", once=True),  # InternalServerError
-    501: RetryLater("provider", once=True),  # GatewayError
+    500: RetryLater("busy", once=True),  # InternalServerError
+    501: RetryLater("busy", once=True),  # GatewayError
     502: DoNotRetry("provider"),  # RejectedByGateway
 }
 # If the response lists no recipients, its message gives the reason.

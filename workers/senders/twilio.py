@@ -35,7 +35,7 @@ SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
 MIN_SECONDS, MAX_SECONDS = 5, 36_000  # Twilio's limits of the validity period
 
 BAD_NUMBER, REFUSED = DoNotRetry("bad_number"), DoNotRetry("provider")
-BUSY, MAYBE_SENT = RetryLater("busy"), RetryLater("provider", once=True)
+BUSY, MAYBE_SENT = RetryLater("busy"), RetryLater("busy", once=True)
 
 # Twilio's error codes (twilio.com/docs/api/errors) → the outcome for this SMS
 CODES: Mapping[int, SmsOutcome] = {

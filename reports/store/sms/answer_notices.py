@@ -24,7 +24,8 @@ from reports.store.sms.messages import OutgoingSms, SmsState, outgoing_row
 from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
-PERHAPS_SENT: Final = ("timeout", "reset", "not_understood")  # `last_class` of a request without a clear answer
+PERHAPS_SENT: Final = ("timeout", "reset", "tls", "not_understood")  # `last_class` of a request without a clear answer
+NOT_NOW: Final = "busy"  # `last_class` of an SMS that was given up because the provider had a fault twice
 ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
@@ -141,26 +142,27 @@ def reopen_failed_ussd(database: Database) -> int:
 def settle_unsent(database: Database) -> None:
     """Correct the notices whose SMS was certainly not sent, so that nobody is shown that it was.
 
-    One that no provider took in time is due again some hours later. One that was refused is closed.
+    One that no provider took in time, or whose provider had a fault, is due again some hours later. One that was
+    refused is closed.
     """
     n, o = t.nudge.c, t.outgoing.c
-    is_refused = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
+    is_failed = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
     is_open = and_(n.sent_at.is_not(None), n.due_at.is_not(None))
-    query = select(n.answer_id, n.report_id, n.ussd_id, o.state).join_from(t.nudge, t.outgoing, o.id == n.answer_id)
+    is_again = or_(o.state == SmsState.EXPIRED, o.last_class == NOT_NOW)
+    query = select(n.answer_id, n.report_id, n.ussd_id, is_again).join_from(t.nudge, t.outgoing, o.id == n.answer_id)
     with database.read() as connection:
-        unsent = connection.execute(query.where(is_open, or_(o.state == SmsState.EXPIRED, is_refused))).all()
-    for answer_id, report_id, ussd_id, state in unsent:
-        is_again = state == SmsState.EXPIRED
+        unsent = connection.execute(query.where(is_open, or_(o.state == SmsState.EXPIRED, is_failed))).all()
+    for answer_id, report_id, ussd_id, is_due_again in unsent:
         with database.write() as connection:
             now = database.now()
-            due_at = now + RETRY_DELAY if is_again else None
+            due_at = now + RETRY_DELAY if is_due_again else None
             correction = update(t.nudge).where(n.answer_id == answer_id, is_open)
             if not connection.execute(correction.values(sent_at=None, due_at=due_at)).rowcount:
                 continue
-            if is_again:  # the next SMS has the same id
+            if is_due_again:  # the next SMS has the same id
                 connection.execute(delete(t.outgoing).where(o.id == answer_id))
             audit_log.append(connection, ACTOR, NOT_SENT, report_id, now)
-        if ussd_id and not is_again:
+        if ussd_id and not is_due_again:
             close_ussd(database, answer_id)
 
 

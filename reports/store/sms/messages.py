@@ -297,7 +297,8 @@ def list_silent_channels(database: Database, since: int) -> list[str]:
     is_lost = and_(is_lost, o.expires_at - o.created_at > SMS_LIFETIME // 2)
     query = select(o.channel).where(o.created_at > since).group_by(o.channel).order_by(o.channel)
     query = query.having(func.sum(case((is_lost, 1), else_=0)) > 0)
-    query = query.having(func.sum(case((o.state == SmsState.SENT, 1), else_=0)) == 0)
+    is_taken = or_(o.state == SmsState.SENT, o.status == "delivered")  # also where the provider's answer was lost
+    query = query.having(func.sum(case((is_taken, 1), else_=0)) == 0)
     with database.read() as connection:
         return list(connection.execute(query).scalars())
 
