@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from flows import catalogues
+from flows.catalogues import ENGLISH_CATALOGUE
 from tests.faults.fuzz import generators
 from tests.faults.fuzz.counts import LATER, FuzzCounts
 from tests.faults.fuzz.raw_connection import Answer, RawConnection
@@ -14,7 +16,10 @@ from tests.faults.fuzz.stored_words import SentWords
 from tests.faults.fuzz.webhooks import SMS_CODE, USSD_CODE, ReporterInput, Webhook
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them deletes; after *My report* 1 leaves
-ADDED, GOODBYE = "Added.", "Goodbye."  # who leaves takes back all words but those that were added
+LANGUAGES = (ENGLISH_CATALOGUE, *catalogues.shipped().values())  # some callers choose another one
+# Who leaves takes back all words but those that were added.
+GOODBYES = frozenset(language.translate("Thank you. Goodbye.") for language in LANGUAGES)
+ADDED = frozenset(language.translate("Added. You can write more.").partition(".")[0] for language in LANGUAGES)
 MAX_TURNS = {"ussd": 9, "sms": 4}  # after five replies without progress a sender is treated as a machine
 MAX_TRIES = 6  # within about twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
@@ -63,9 +68,9 @@ class Caller:
             if words and text and answer.status in (200, 204):
                 code = USSD_CODE if way.opens == "ussd" else SMS_CODE
                 told.append(SentWords(text, way.channel, code, way.session(saying), self._phone, tuple(said)))
-                added += told[-1:] if ADDED in answer.text else []
+                added += told[-1:] if _has_one(answer, ADDED) else []
             if way.opens == "ussd" and _is_over(answer):
-                told = added if GOODBYE in answer.text else told
+                told = added if _has_one(answer, GOODBYES) else told
                 break
         self._tally.heard(told)
 
@@ -96,6 +101,11 @@ class Caller:
                 return answer
         self._tally.find(f"{answer.status} to {what}, {MAX_TRIES} times", raw)
         return answer
+
+
+def _has_one(answer: Answer, texts: Iterable[str]) -> bool:
+    """Return whether an answer contains one of these texts, as it is or as JSON."""
+    return any(text in answer.text or json.dumps(text)[1:-1] in answer.text for text in texts)
 
 
 def _is_over(answer: Answer) -> bool:
