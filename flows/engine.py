@@ -25,7 +25,7 @@ from flows.model import (
     ScreenContext,
     ScreenLayout,
     TypedInput,
-    UnaskedText,
+    UnpromptedText,
 )
 from flows.pagination import (
     MAX_CHOICE_CHARS,
@@ -322,7 +322,7 @@ class _Turn(Struct, frozen=True):
         screen = continued if index >= 0 and state.answers[index].typed else state.screen
         in_danger = state.values.get("danger") == "now"
         texts = (
-            (UnaskedText(self.now, screen, as_stored(self.reply)),)
+            (UnpromptedText(self.now, screen, as_stored(self.reply)),)
             if self.continues_words or is_free_text(self.reply) or (in_danger and is_sentence(self.reply))
             else ()
         )
@@ -486,5 +486,5 @@ def _state(packed: PackedState, book: FlowBook) -> FlowState:
             raise ValueError("a stored answer belongs to a screen without a question")
         answers.append(Answer(names[number], question, value, bool(typed), since + after))
     trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
-    unasked = [UnaskedText(since + after, names[number], text) for number, text, after in packed.unasked]
+    unasked = [UnpromptedText(since + after, names[number], text) for number, text, after in packed.unasked]
     return FlowState(names[0], tuple(trail), tuple(answers), tuple(unasked), packed.page, packed.wrong)

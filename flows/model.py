@@ -93,7 +93,7 @@ class Answer(Struct, frozen=True):
     at: int
 
 
-class UnaskedText(Struct, frozen=True):
+class UnpromptedText(Struct, frozen=True):
     """Text that was sent where a choice was asked. `at`: Unix time in seconds."""
 
     at: int
@@ -112,7 +112,7 @@ class FlowState(Struct, frozen=True, dict=True):
     screen: str
     trail: tuple[tuple[str, int], ...] = ()
     answers: tuple[Answer, ...] = ()
-    unasked: tuple[UnaskedText, ...] = ()
+    unasked: tuple[UnpromptedText, ...] = ()
     page: int = 0
     wrong: int = 0
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from flows.model import Answer, FlowState, UnaskedText
+from flows.model import Answer, FlowState, UnpromptedText
 from gateway.conversation.context import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.builder import NotStored, UnparsedStore
@@ -84,7 +84,7 @@ def _without(state: FlowState, kept_indexes: frozenset[int]) -> FlowState:
     answers = tuple(answer if index in kept_indexes else _marked(answer) for index, answer in enumerate(state.answers))
     return replace(
         state,
-        unasked=tuple(UnaskedText(unasked.at, unasked.screen, MARK) for unasked in last_unasked),
+        unasked=tuple(UnpromptedText(unasked.at, unasked.screen, MARK) for unasked in last_unasked),
         answers=answers,
     )
 

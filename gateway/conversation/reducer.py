@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows import engine
-from flows.model import FlowBook, FlowState, UnaskedText
+from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
 from flows.renderer import overlay_of
 from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Actions
@@ -140,7 +140,7 @@ class Reducer:
         media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(early_words):
-            unasked = (UnaskedText(request.now, state.screen, early_words),)
+            unasked = (UnpromptedText(request.now, state.screen, early_words),)
             record = replace(record, state=replace(state, unasked=unasked))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)

@@ -153,7 +153,7 @@ def _parts(quarter: str) -> tuple[int, int]:
 def next_batch(filed: Sequence[int], now: int, min_count: int = MIN_COUNT) -> CountBatch | None:
     """Choose the reports to count now; None: there is nothing to do now.
 
-    `filed`: when each report that is not counted yet was first stored, in order. `least`: the fewest to count at once.
+    `filed`: when each report that is not counted yet was first stored, in order. `min_count`: to count at once.
 
     Cells grow by five reports or more at a time, never by one: otherwise somebody with yesterday's and today's database
     could match each report with the cells that it was added to. So the newest reports wait until more have come, or

@@ -148,9 +148,12 @@ def test_a_drill_leaves_no_word_of_staff_out(tag: str, words: str) -> None:
 @pytest.mark.parametrize("tag", sorted(LANGUAGES))
 @pytest.mark.parametrize("words", ["We read it. " * 9 + "Do not go.", "\u02bbOku mau lau ia. Tohi mai he taimi 4 he."])
 def test_a_wrong_key_takes_no_word_of_staff_away(tag: str, words: str) -> None:
-    """The sign that the key was wrong takes room from other screens; here it is left out if it does not fit."""
+    """The sign that the key was wrong takes room from other screens; here it is left out if it does not fit.
+
+    In a call it never is, because a voice needs no room.
+    """
     for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
         here = world({"channel": channel, "another": another}, {"message": words}, translate=LANGUAGES[tag].translate)
         shown = render(book(), FlowState("my.message", wrong=1), here, limit, sorry=True).text
         assert lay_out(book().screens["my.message"], {}, here, limit).pages[0].heading in shown
-        assert fits(shown, limit)
+        assert channel == "voice" or fits(shown, limit)

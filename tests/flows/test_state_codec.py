@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from flows.engine import PackedState, apply_outcome, initial_state, pack, render, step, unpack
-from flows.model import Answer, FlowState, ScreenContext, UnaskedText
+from flows.model import Answer, FlowState, ScreenContext, UnpromptedText
 from flows.pagination import fits
 from tests.flows.phone import LIMITS, NOON, Phone, book, routed, world
 
@@ -25,7 +25,7 @@ FULL = FlowState(
         Answer("report.category", "category", None, False, NOON + 4),
         Answer("more.words", "addition", "\ud83d \U0001f600", True, NOON - 9),
     ),
-    unasked=(UnaskedText(NOON + 2, "home.home", "are you there please"),),
+    unasked=(UnpromptedText(NOON + 2, "home.home", "are you there please"),),
     page=1,
     wrong=2,
 )

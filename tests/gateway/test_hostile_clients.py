@@ -88,7 +88,7 @@ def app() -> Iterator[App]:
 @pytest.fixture
 def address(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """The server's address. Slow clients are not cut here, because the tests cover the time before that."""
-    monkeypatch.setattr(server.HttpProtocol.clients, "most", PLACES)
+    monkeypatch.setattr(server.HttpProtocol.clients, "max_connections", PLACES)
     with serving(app) as address:
         yield address
 

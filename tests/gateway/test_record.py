@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from flows import loader
 from flows.engine import pack
-from flows.model import Answer, FlowState, UnaskedText
+from flows.model import Answer, FlowState, UnpromptedText
 from gateway.messaging.model import Reply
 from gateway.sessions.phone_history import SentReport
 from gateway.sessions.record import (
@@ -46,7 +46,7 @@ STATE = FlowState(
         Answer("report.danger", "danger", "soon", False, 1000),
         Answer("report.category", "category", "harm", False, 1010),
     ),
-    unasked=(UnaskedText(1005, "report.category", "something that was not asked"),),
+    unasked=(UnpromptedText(1005, "report.category", "something that was not asked"),),
 )
 MEDIA = (("image", "hxxps[:]//media.example/1"),)
 BEGUN = ReportRef(
@@ -134,7 +134,7 @@ def test_what_is_no_json_is_no_record(raw: bytes) -> None:
 
 
 def test_half_a_character_comes_back_as_it_was() -> None:
-    said = replace(STATE, unasked=(UnaskedText(1, "report.category", "\ud83d alone \udca9"),))
+    said = replace(STATE, unasked=(UnpromptedText(1, "report.category", "\ud83d alone \udca9"),))
     one = replace(record("a"), state=said, words="\udca9")
     assert unpack_record(pack_record(one), BOOK) == one
 

@@ -162,7 +162,7 @@ def boom(*_: Any, **__: Any) -> Any:
         ("dispatcher", "not_working"),
         ("dispatcher", "store_unparsed"),
         ("health", "ready"),
-        ("health", "figures"),
+        ("health", "metrics"),
         ("webhooks", "_find"),
         ("webhooks", "_take"),
         ("sessions", "load"),
