@@ -173,7 +173,10 @@ def referral_json(request: ReferralRequest, origin: Origin, report: Mapping[str,
 def referral_lines(
     request: ReferralRequest, origin: Origin, report: Mapping[str, Any], labels: ChoiceLabels, translate: Translate
 ) -> list[tuple[str, str]]:
-    """Return the lines of the form, (label, text); a line without a text is a heading. `translate`: returns a text in their language."""
+    """Return the lines of the form, (label, text); a line without a text is a heading.
+
+    `translate`: returns a text in the language of the form.
+    """
     lines = [
         ("From", origin.name),
         ("To", request.to),
