@@ -48,8 +48,8 @@ test: setup ## the tests, against a real Valkey and a real PostgreSQL that they 
 test-full: setup ## all tests and cases, of which `make test` runs a part a day
 	@env -u PYTHONDONTWRITEBYTECODE TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
 
-test-fast: setup ## the pure and table tests only: seconds
-	@$(BIN)/pytest -n 2 -m "not slow" --daily
+test-fast: setup ## the quick tests of five packages, without large products: 40 seconds
+	@$(BIN)/pytest -n 2 -m "not slow and not product" --daily tests/flows tests/gateway tests/reports tests/runtime tests/workers
 
 check: setup ## lint, types, import rules, unused code, undeclared packages
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
