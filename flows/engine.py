@@ -14,7 +14,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from flows.model import (
-    ALWAYS,
     Answer,
     Choice,
     FlowBook,
@@ -31,6 +30,7 @@ from flows.pagination import (
     MAX_CHOICE_CHARS,
     MORE,
     ScreenLimit,
+    ScreenPage,
     as_stored,
     fold,
     is_free_text,
@@ -43,7 +43,6 @@ from flows.renderer import (
     is_asked,
     lay_out,
     leave_label,
-    offered_choices,
     overlay_of,
     render,
     render_notice,
@@ -93,7 +92,7 @@ class EngineStep(Struct, frozen=True):
 
 def initial_state(book: FlowBook, at: str = "home.home") -> FlowState:
     """Return the state at the beginning of a session."""
-    return FlowState(book.screen(at).id)
+    return FlowState(book.screens[at].id)
 
 
 def step(
@@ -167,7 +166,8 @@ class _Turn(Struct, frozen=True):
         if key == "00" or screen.end:
             return EngineStep(self.state, has_left=True)
         notice = overlay_of(self.book, self.state)
-        if notice and (key == "0" or self.find_choice(notice, key, 0)):
+        layout = self.layout_of(notice) if notice else None
+        if layout and (key == "0" or self.find_choice(layout, layout.pages[0], key)):
             return EngineStep(replace(self.state, wrong=0))
         if notice and self.context_for(self.state).facts.get("channel") != "sms":
             return self.wrong()  # by SMS the covered screen stays in the thread, and can be answered
@@ -271,24 +271,20 @@ class _Turn(Struct, frozen=True):
         """Take a choice; on a page that the question fills, before its choices, there is none."""
         layout = self.layout_of(screen)
         page = layout.pages[min(self.state.page, len(layout.pages) - 1)]
-        choice = (self.find_choice(screen, key, self.state.page) or _age_choice(screen, key)) if page.lines else None
+        choice = (self.find_choice(layout, page, key) or _age_choice(screen, key)) if page.lines else None
         return self.advance(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
-    def find_choice(self, screen: Screen, reply: str, page: int) -> Choice | None:
+    def find_choice(self, layout: ScreenLayout, page: ScreenPage, reply: str) -> Choice | None:
         """Return the choice that has this key, label or other word; None if there is none.
 
         If numbers start again on each page, the keys are those of this page.
         """
         if not (folded := _bare(reply)):
             return None
-        if constant_choice := _constant_choice(screen, folded):
-            return constant_choice
-        if screen.lists:
-            layout = self.layout_of(screen)
-            lines = layout.pages[min(page, len(layout.pages) - 1)].lines
-            offers, keys = layout.offers, {line.key: layout.offers[line.choice] for line in lines}
+        offers = layout.offers
+        if layout.screen.lists:
+            keys = {line.key: offers[line.choice] for line in page.lines}
         else:
-            offers = offered_choices(screen, self.state.values, self.context_for(self.state))
             keys = {offer.key: offer for offer in offers}
         if folded in keys:
             return keys[folded].choice
@@ -336,16 +332,6 @@ def _without_open_answer(state: FlowState) -> FlowState:
     if state.trail and state.trail[-1][0] == state.screen:
         return replace(state, trail=state.trail[:-1])
     return state
-
-
-def _constant_choice(screen: Screen, key: str) -> Choice | None:
-    """Return the choice of this key if it looks the same and is offered to everybody; else None."""
-    candidates = [] if screen.lists else [candidate for candidate in screen.choices if candidate.key == key]
-    return (
-        candidates[0]
-        if len(candidates) == 1 and candidates[0].when is ALWAYS and candidates[0].say.is_constant
-        else None
-    )
 
 
 def _age_choice(screen: Screen, reply: str) -> Choice | None:

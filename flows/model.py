@@ -208,12 +208,6 @@ class ScreenText:
     variants: tuple[Variant, ...] = ()
 
     @property
-    def is_constant(self) -> bool:
-        """Return whether everybody sees the same text: it has no condition and no field."""
-        variant = self.variants[0] if len(self.variants) == 1 else None
-        return bool(variant and variant.when is ALWAYS and "{" not in "".join(variant.says))
-
-    @property
     def is_field_alone(self) -> bool:
         """Return whether it is only a field, such as a message of staff, of which no sentence may be left out."""
         return any(PLACEHOLDER.fullmatch(say) for variant in self.variants for say in variant.says)
@@ -357,14 +351,6 @@ class FlowBook:
 
     flows: Mapping[str, Flow]
     screens: Mapping[str, Screen]
-
-    def screen(self, name: str) -> Screen:
-        """Return a screen. Raises KeyError if there is none of this id."""
-        return self.screens[name]
-
-    def version(self, flow: str) -> int:
-        """Return the version of a flow. Raises KeyError if there is none of this name."""
-        return self.flows[flow].version
 
 
 class OfferedChoice(Struct, frozen=True):

@@ -203,7 +203,7 @@ def _assemble(config: _Configuration) -> Services:
         submitter, database, record_cipher, builder, config.countries, config.countries.names, journal
     )
     admission = AdmissionControl()
-    blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
+    blocking = BlockingPool(note_wait=admission.note_wait)
     contact_requests = ContactRequests(submitter, mailbox, database)
     optouts = OptOuts(database, record_cipher, spool, config.sender_key, common.mode, journal=journal)
     spoken_words = SpokenWords(submitter, database, record_cipher, config.sender_key, common.mode, count)

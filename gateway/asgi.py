@@ -57,8 +57,8 @@ class Application:
         authorized = self._webhooks.authorize(_head(scope))
         if isinstance(authorized, HttpResponse):
             return authorized
-        is_too_large = int(authorized.head.header("content-length") or 0) > authorized.max_bytes
-        body = None if is_too_large else await _read(receive, authorized.max_bytes)
+        is_too_large = int(authorized.head.headers.get("content-length") or 0) > authorized.endpoint.max_bytes
+        body = None if is_too_large else await _read(receive, authorized.endpoint.max_bytes)
         return self._webhooks.too_large() if body is None else await self._webhooks.answer(authorized, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -84,12 +84,9 @@ def _head(scope: Scope) -> RequestHead:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     target = b"?".join(filter(None, (scope["raw_path"], scope["query_string"]))).decode("latin-1")
 
-    def header(name: str) -> str:
-        return headers.get(name.lower(), "")
-
     is_unix_socket = scope["server"] is None or scope["server"][1] is None
     client = str(scope["client"][0]) if scope["client"] else "" if is_unix_socket else UNKNOWN_ADDRESS
-    return RequestHead(scope["method"], scope["path"], target, header, client, arrived_at(header, client))
+    return RequestHead(scope["method"], scope["path"], target, headers, client, arrived_at(headers, client))
 
 
 async def _read(receive: Receive, max_bytes: int) -> bytes | None:

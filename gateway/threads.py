@@ -14,13 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from reports.store.engine.database import DatabaseUnavailable
 from runtime import event_loop_guard
+from runtime.deadline import RequestTime, request_time
 
 T = TypeVar("T")
 
@@ -30,21 +30,8 @@ MAX_REQUESTS: Final = 64  # concurrent requests above which it does too; a step 
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
 THREAD_WORK_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait five or more
 MIN_SECONDS: Final = 1.0  # minimum for a request that arrived late: it may hold words that must not be lost
-SAVE_SECONDS: Final = 0.3  # after the threads' time, for Redis: the session must be saved even if no thread was free
-MIN_REDIS_SECONDS: Final = 0.2  # minimum for Redis: a late event loop may notice late that the threads' time is over
 MIN_CALL_SECONDS: Final = 0.5  # with less time left a call is not started: it would hardly end in time
 MAX_QUEUED: Final = 512  # requests that may wait for a thread
-
-_work_until: ContextVar[float] = ContextVar("work_until", default=math.inf)  # monotonic seconds
-
-
-def seconds_for_redis() -> float:
-    """Return how many seconds the current request may still wait for Redis; infinite outside of a request."""
-    return max(_work_until.get() + SAVE_SECONDS - time.monotonic(), MIN_REDIS_SECONDS)
-
-
-def _no_deadline(_latest: float) -> AbstractContextManager[None]:
-    return nullcontext()
 
 
 class RunBlocking(Protocol):
@@ -72,19 +59,15 @@ class BlockingPool:
     def __init__(
         self,
         threads: int = THREADS,
-        shared_deadline: Callable[[float], AbstractContextManager[None]] = _no_deadline,
         note_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Create the pool; threads are started on demand.
 
         Args:
             threads: their number.
-            shared_deadline: called with the end of a request's time, in monotonic seconds; a context in which all
-                database calls of the request share the time limit of one, from the first call on.
             note_wait: called with the seconds that a request has waited for a thread of the pool.
         """
         self._note_wait = note_wait
-        self._shared_deadline = shared_deadline
         self._max_busy = threads * MAX_BUSY_SHARE
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._signature_pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
@@ -107,7 +90,7 @@ class BlockingPool:
             nonlocal has_begun
             has_begun = True
             self._note_wait(time.monotonic() - asked_at)
-            if _work_until.get() - time.monotonic() < MIN_CALL_SECONDS:
+            if _seconds_left() < MIN_CALL_SECONDS:
                 raise NoThreadInTime("too little time is left")
             return function(*args, **kwargs)
 
@@ -127,7 +110,7 @@ class BlockingPool:
         return await self._within_time(self._signature_pool, "unproven", partial(function, *args))
 
     async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
-        seconds = _work_until.get() - time.monotonic()
+        seconds = _seconds_left()
         if seconds <= 0:
             raise NoThreadInTime("no time is left")
         self._add(counter, 1)
@@ -151,20 +134,19 @@ class BlockingPool:
     def request(self, waited: float = 0.0) -> Iterator[None]:
         """Count a request as under way, and limit its time: `THREAD_WORK_SECONDS` for all its thread calls together.
 
-        It waits for Redis `SAVE_SECONDS` longer.
+        It may wait for Redis a little longer (gateway/sessions/store.py).
 
         Args:
             waited: seconds since it arrived, which are part of the limit.
         """
-        work_until = time.monotonic() + max(THREAD_WORK_SECONDS - waited, MIN_SECONDS)
-        token = _work_until.set(work_until)
+        ends_at = time.monotonic() + max(THREAD_WORK_SECONDS - waited, MIN_SECONDS)
+        token = request_time.set(RequestTime(ends_at))
+        self._add("requests", 1)
         try:
-            self._add("requests", 1)
-            with self._shared_deadline(work_until):
-                yield
+            yield
         finally:
             self._add("requests", -1)
-            _work_until.reset(token)
+            request_time.reset(token)
 
     @property
     def is_overloaded(self) -> bool:
@@ -179,6 +161,12 @@ class BlockingPool:
         """Let the threads end after their current calls, without waiting for them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._signature_pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _seconds_left() -> float:
+    """Return how many seconds a thread may still work for the current request; infinite outside of a request."""
+    request = request_time.get()
+    return math.inf if request is None else request.ends_at - time.monotonic()
 
 
 # An event loop in a thread of its own, for threads and servers without one: the webhooks are coroutines.

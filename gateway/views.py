@@ -22,10 +22,10 @@ def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
         authorized = handler.authorize(_head())
         if isinstance(authorized, HttpResponse):
             return response(authorized)
-        if (request.content_length or 0) > authorized.max_bytes:
+        if (request.content_length or 0) > authorized.endpoint.max_bytes:
             return response(handler.too_large())
-        body = request.stream.read(authorized.max_bytes + 1)
-        if len(body) > authorized.max_bytes:
+        body = request.stream.read(authorized.endpoint.max_bytes + 1)
+        if len(body) > authorized.endpoint.max_bytes:
             return response(handler.too_large())
         return response(loop.run(handler.answer(authorized, body)))
 
@@ -64,11 +64,11 @@ def harden(answer: Response) -> Response:
 
 def is_local(*, private: bool = False) -> bool:
     """Return whether Flask's current request comes from this machine; `private`: or from its own network."""
-    return webhooks.is_local(_header, request.remote_addr or "", private=private)
+    return webhooks.is_local(_headers(), request.remote_addr or "", private=private)
 
 
-def _header(name: str) -> str:
-    return request.headers.get(name, "")
+def _headers() -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -82,9 +82,5 @@ def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
 def _head() -> RequestHead:
     path, query = request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", "")
     target = request.environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
-    headers, client = request.headers, request.remote_addr or ""
-
-    def header(name: str) -> str:  # also after the request's context ended
-        return headers.get(name, "")
-
-    return RequestHead(request.method, path, target, header, client, arrived_at(header, client))
+    headers, client = _headers(), request.remote_addr or ""
+    return RequestHead(request.method, path, target, headers, client, arrived_at(headers, client))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -52,6 +52,7 @@ _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
 _FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
 _FAILED = HttpResponse(500, PLAIN, b"Failed\n")
+_PROOF = HEADER.lower()  # as `RequestHead.headers` names it
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class RequestHead(Struct, frozen=True):
     method: str
     path: str  # decoded, as routes match it
     target: str  # path and query, percent-encoding and order as received
-    header: Callable[[str], str]  # looked up by name in any case; "" if absent
+    headers: Mapping[str, str]  # by name in lower case
     client: str  # the sender's IP address; "" for a Unix socket
     arrived_at: float  # monotonic seconds
 
@@ -75,11 +76,6 @@ class AuthorizedRequest(Struct, frozen=True):
     endpoint: Endpoint
     head: RequestHead
     waited: float  # seconds from arrival until its handling began
-
-    @property
-    def max_bytes(self) -> int:
-        """Return how many bytes the body may have."""
-        return self.endpoint.max_bytes
 
 
 class Webhooks:
@@ -115,7 +111,7 @@ class Webhooks:
         channel, name, endpoint = match
         if head.method not in endpoint.methods:
             return HttpResponse(405, PLAIN, b"", {"Allow": ", ".join(sorted(endpoint.methods))})
-        if not channel.may_be_genuine(head.header):
+        if not channel.may_be_genuine(head.headers):
             self._refused("signature", channel.name)
             return _FORGED
         return AuthorizedRequest(channel, name, endpoint, head, time.monotonic() - head.arrived_at)
@@ -131,16 +127,16 @@ class Webhooks:
         channel, name = authorized.channel.name, authorized.name
         try:
             with (
-                tracing.span("reply", channel=channel, endpoint=name) as span,
+                tracing.span("reply", channel=channel, endpoint=name),
                 self._blocking.request(time.monotonic() - head.arrived_at),
             ):
-                answer = await self._answer(authorized, RawRequest(head.method, head.target, head.header, body))
-                span.set(status=answer.status)
+                answer = await self._answer(authorized, RawRequest(head.method, head.target, head.headers, body))
+                tracing.annotate(status=answer.status)
         except Exception:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        if head.header(HEADER):  # synthetic calls are not counted: an alert fires if no reporter calls
+        if head.headers.get(_PROOF):  # synthetic calls are not counted: an alert fires if no reporter calls
             self._metrics.count("synthetic_requests")
         else:
             self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
@@ -153,7 +149,7 @@ class Webhooks:
     def _find(self, hook_path: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
         name, _, path = hook_path.partition("/")
         channel = self.channels.get(name)
-        if channel is None or (channel.is_simulator and not is_local(head.header, head.client)):
+        if channel is None or (channel.is_simulator and not is_local(head.headers, head.client)):
             return None
         if channel.token:
             token, _, path = path.partition("/")
@@ -195,7 +191,7 @@ class Webhooks:
         received = channel.receive(name, fields)
         if isinstance(received, HttpResponse):
             return received
-        if proof := wire.header(HEADER):
+        if proof := wire.headers.get(_PROOF):
             return await self._synthetic(channel, name, wire, received, proof)
         if isinstance(received, Inbound):
             self.admission.note(request.waited)  # after the signature check: forged requests must not count as calls
@@ -250,7 +246,7 @@ class Webhooks:
         try:
             country = self._dispatcher.country("sms", _code_and_link(channel, endpoint, wire)[0])
             await self._dispatcher.store_unparsed(
-                channel.name, country, _raw_words(wire), wire.header("Content-Type")[:200]
+                channel.name, country, _raw_words(wire), wire.headers.get("content-type", "")[:200]
             )
         except NotStored:
             return _SEND_AGAIN
@@ -304,25 +300,25 @@ def _raw_words(wire: RawRequest) -> bytes:
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
-def arrived_at(header: Callable[[str], str], client: str) -> float:
+def arrived_at(headers: Mapping[str, str], client: str) -> float:
     """Return when a request arrived, in monotonic seconds: a proxy says since when the request waited there.
 
     The proxy's header is `X-Request-Start: t=` and Unix seconds. It is trusted only from this machine: from elsewhere
     anybody could make this process look late. `client`: as in `is_local`.
     """
     waited = 0.0
-    if (proxy := header("X-Request-Start")).startswith("t=") and is_local(lambda _: "", client):
+    if (proxy := headers.get("x-request-start", "")).startswith("t=") and is_local({}, client):
         with suppress(ValueError):
             waited = time.time() - float(proxy[2:])
     return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # otherwise a clock was changed
 
 
-def is_local(header: Callable[[str], str], client: str, *, private: bool = False) -> bool:
+def is_local(headers: Mapping[str, str], client: str, *, private: bool = False) -> bool:
     """Return whether a request comes from this machine; `private`: or from its own network.
 
     `client` is the peer's IP address, "" for a Unix socket. A request with a proxy's forwarding header is never local.
     """
-    if header("X-Forwarded-For") or header("Forwarded"):
+    if headers.get("x-forwarded-for") or headers.get("forwarded"):
         return False
     if not client:
         return True

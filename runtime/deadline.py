@@ -1,4 +1,4 @@
-"""Run blocking calls with a deadline. After it the caller continues, and the outcome of the call is unknown.
+"""The time of a request, and blocking calls with a deadline, after which their outcome is unknown.
 
 A thread that waits for a disk or for the system's resolver cannot be interrupted. So it is abandoned and ends when the
 call returns. The number of such threads is limited. They are daemon threads: the interpreter waits for those of
@@ -11,11 +11,28 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class RequestTime:
+    """The time of one request: the moments, in monotonic seconds, at which parts of it end.
+
+    `ends_at`: then no thread works for it any more. `database_ends_at`: then all its uses of PostgreSQL together have
+    ended; the first one sets it.
+    """
+
+    ends_at: float
+    database_ends_at: float | None = None
+
+
+request_time: ContextVar[RequestTime | None] = ContextVar("request_time", default=None)  # None: outside of a request
 
 
 class DeadlineExceeded(Exception):

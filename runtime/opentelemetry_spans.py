@@ -11,24 +11,12 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Span as OpenSpan
 from opentelemetry.trace import Status, StatusCode
 
-from runtime.tracing import Attribute, Span, Value, safe_value
+from runtime.tracing import Attribute, Value, safe_value
 
 NAMES = frozenset(get_args(Attribute))
 EXPORT_SECONDS = 5  # for one batch; exporting runs in its own thread, so that a collector that hangs delays no request
-
-
-class _SafeSpan:
-    def __init__(self, span: OpenSpan) -> None:
-        self._span = span
-
-    def set(self, **attributes: Value) -> None:
-        """Set attributes. A name that is not one of `Attribute` is left out."""
-        for name in attributes.keys() & NAMES:
-            if attributes[name] is not None:
-                self._span.set_attribute(name, safe_value(name, attributes[name]))
 
 
 class SafeTracer:
@@ -43,20 +31,22 @@ class SafeTracer:
         self._tracer = self._provider.get_tracer("tokaut")
 
     @contextmanager
-    def open(self, name: str, attributes: dict[str, Value]) -> Iterator[Span]:
+    def open(self, name: str, attributes: dict[str, Value]) -> Iterator[None]:
         """Open a span. Of an exception only the fact is recorded, because its text could hold personal data."""
         with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
-            safe_span = _SafeSpan(span)
-            safe_span.set(**attributes)
+            self.annotate(attributes)
             try:
-                yield safe_span
+                yield
             except BaseException:
                 span.set_status(Status(StatusCode.ERROR))
                 raise
 
     def annotate(self, attributes: dict[str, Value]) -> None:
-        """Set attributes of the span that is open in this task or thread."""
-        _SafeSpan(trace.get_current_span()).set(**attributes)
+        """Set attributes of the span that is open in this task or thread. A name not in `Attribute` is left out."""
+        span = trace.get_current_span()
+        for name in attributes.keys() & NAMES:
+            if (value := attributes[name]) is not None:
+                span.set_attribute(name, safe_value(name, value))
 
     def flush(self) -> None:
         """Send the collected spans."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Literal, Protocol
 
 from runtime.operator_error import OperatorError
@@ -37,33 +37,10 @@ _NUMBERS: Final = frozenset({"status", "attempt"})
 MAX_NUMBER: Final = 999
 
 
-class Span(Protocol):
-    """A span that is open."""
-
-    def set(self, **attributes: Value) -> None:
-        """Set attributes; their names are those of `Attribute`."""
-        ...
-
-
-class _NoSpan:
-    """Stands in for a span while traces are off."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> _NoSpan:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def set(self, **attributes: Value) -> None:
-        """Do nothing."""
-
-
 class Tracer(Protocol):
     """Opens spans."""
 
-    def open(self, name: str, attributes: dict[str, Value]) -> AbstractContextManager[Span]:
+    def open(self, name: str, attributes: dict[str, Value]) -> AbstractContextManager[None]:
         """Return a context manager that is one span."""
         ...
 
@@ -72,7 +49,7 @@ class Tracer(Protocol):
         ...
 
 
-_NO_SPAN: Final = _NoSpan()
+_NO_SPAN: Final = nullcontext()
 _tracers: list[Tracer] = []  # tracers of this process: none while traces are off, else one
 
 
@@ -108,13 +85,13 @@ def use(tracer: Tracer | None) -> None:
     _tracers[:] = [] if tracer is None else [tracer]
 
 
-def span(name: SpanName, **attributes: Value) -> AbstractContextManager[Span]:
+def span(name: SpanName, **attributes: Value) -> AbstractContextManager[None]:
     """Return a context manager that is one span."""
     return _tracers[0].open(name, attributes) if _tracers else _NO_SPAN
 
 
 def annotate(**attributes: Value) -> None:
-    """Set attributes of the span that is open now."""
+    """Set attributes of the span that is open in this task or thread; their names are those of `Attribute`."""
     for tracer in _tracers:
         tracer.annotate(attributes)
 

@@ -80,7 +80,7 @@ def build_graph(book: FlowBook, flow: str, graphs: Sequence[StateGraph]) -> Flow
     inside = [(at, to) for at in names for to in names if (at, to) in labels]
     return FlowGraph(
         flow,
-        book.version(flow),
+        book.flows[flow].version,
         nodes,
         tuple(GraphEdge(_without_flow(at), _without_flow(to), labels[at, to]) for at, to in inside),
     )

@@ -125,7 +125,7 @@ class DrillRunner:
         """Play the script and return its report: sent, or scheduled as incomplete by a dropped call; else None."""
         record = self._reducer.begin(request, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MAX_STEPS):
-            screen = self._reducer.book.screen(record.state.screen)
+            screen = self._reducer.book.screens[record.state.screen]
             if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None
             is_send = not script.dropped_at and screen.question == "send"

@@ -26,13 +26,13 @@ UCS2 = "2"  # value of X-Kannel-Coding; with 0 characters outside GSM-7 are sent
 
 BOTH = frozenset({"GET", "POST"})
 HEADERS: Mapping[str, str] = {
-    "X-Kannel-From": "from",
-    "X-Kannel-To": "to",
-    "X-Kannel-Time": "time",
-    "X-Kannel-SMSC": "smsc",
-    "X-Kannel-Coding": "coding",
-    "X-Kannel-Meta-Data": "meta",
-    "Content-Type": "type",
+    "x-kannel-from": "from",
+    "x-kannel-to": "to",
+    "x-kannel-time": "time",
+    "x-kannel-smsc": "smsc",
+    "x-kannel-coding": "coding",
+    "x-kannel-meta-data": "meta",
+    "content-type": "type",
 }
 
 # One bit of dlr-mask. 4 and 8 only mean that a system on the way has accepted the message.

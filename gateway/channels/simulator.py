@@ -42,9 +42,9 @@ class Channel:
         del token
         return True
 
-    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, headers: Mapping[str, str]) -> bool:
         """Return True: nothing in the headers is required."""
-        del header
+        del headers
         return True
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
@@ -54,7 +54,7 @@ class Channel:
         reports.
         """
         del fields
-        return wire.header("Sec-Fetch-Site") in FROM_HERE
+        return wire.headers.get("sec-fetch-site", "") in FROM_HERE
 
     def receive(self, endpoint: str, fields: Fields) -> Inbound | ProviderEvent:
         """Convert a request to an inbound message."""

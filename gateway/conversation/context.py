@@ -324,20 +324,14 @@ class TurnRequest(Struct, frozen=True):
     is_overloaded: bool = False  # the process is overloaded: optional screens are refused
 
     @property
-    def kind(self) -> ChannelKind:
-        """Return "ussd", "sms" or "voice"."""
-        return self.inbound.kind
-
-    @property
     def is_call(self) -> bool:
         """Return whether it belongs to a call, which ends, and not to texts, which stay on the phone."""
         return self.inbound.kind in CALL_KINDS
 
     @property
-    def code(self) -> str:
-        """Return the dialled service code, or this country's own if the provider does not name it."""
-        own_codes = (code.code for code in self.country.codes if code.channel == self.kind)
-        return self.inbound.code or next(own_codes, "")
+    def own_code(self) -> str:
+        """Return the service code of this country, for a provider that does not name the dialled one; "" if none."""
+        return next((code.code for code in self.country.codes if code.channel == self.inbound.kind), "")
 
 
 def report_input(request: TurnRequest, record: Record, flow_version: int) -> ReportInput:
@@ -347,8 +341,8 @@ def report_input(request: TurnRequest, record: Record, flow_version: int) -> Rep
         unasked=tuple(UnaskedText(unasked.at, unasked.screen, unasked.text) for unasked in record.state.unasked),
         words=record.words,
         country=request.country,
-        kind=request.kind,
-        channel="simulator" if request.is_simulator else request.kind,
+        kind=request.inbound.kind,
+        channel="simulator" if request.is_simulator else request.inbound.kind,
         language=request.render_context.country_context(record.state).language.tag,
         flow_version=flow_version,
         msisdn=request.sender.e164 if request.sender.valid else None,

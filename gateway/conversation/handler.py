@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from flows.model import FlowState
 from flows.pagination import is_free_text, segments
-from gateway.conversation import load_shedding, turns
+from gateway.conversation import turns
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
 from gateway.conversation.sms import NO_REPLY, SmsConversation
@@ -87,7 +87,7 @@ TRIES = 3  # one reporter may send two messages at once; the loser of the race c
 def tally(request: TurnRequest, before: Record | None, after: Record) -> FunnelCounts:
     """Return what one turn adds to the statistics, and to the calls that began in this hour."""
     country, now = request.country.iso, request.now
-    counts = {f"{country} {name}": number for name, number in _names_to_count(request.kind, before, after)}
+    counts = {f"{country} {name}": number for name, number in _names_to_count(request.inbound.kind, before, after)}
     if before is None or before.has_ended:
         counts[f"{country} {calls_of(now // 3600 % 24, request.inbound.channel)}"] = 1
     return FunnelCounts(day_of(now), counts)
@@ -121,6 +121,26 @@ def _names_to_count(kind: ChannelKind, record_before: Record | None, record_afte
         yield old_step + ON, 1
     if kind == "sms" and record_after.answer.text:
         yield SMS, segments(record_after.answer.text)
+
+
+# Refuse screens while too many requests are under way.
+
+ALWAYS_SERVED = frozenset({"home", "report", "more", "contact_request"})  # flows
+TO_READ = ("tips", "law")  # prefixes of the flows that only inform
+MAX_SCREENS_READ = 60  # tips and law screens in 10 minutes by one reporter: more than a person reads
+
+
+def can_wait(screen: str) -> bool:
+    """Return whether a screen may be refused under load.
+
+    Never refused: the way to Send, what a child in danger needs, and words after Send.
+    """
+    return screen.partition(".")[0] not in ALWAYS_SERVED
+
+
+def is_to_read(screen: str) -> bool:
+    """Return whether a screen is a tip or the law: the only ones that are rate limited (S-36)."""
+    return screen.startswith(TO_READ)
 
 
 class Overloaded(Exception):
@@ -165,7 +185,7 @@ class ConversationHandler:
         except RedisUnavailable:
             self._count("requests_without_redis")
             self._redis_unavailable_at = request.now
-            if request.kind == "sms":
+            if request.inbound.kind == "sms":
                 raise
             return await self._without_redis(request)
         except Overloaded as error:
@@ -193,7 +213,7 @@ class ConversationHandler:
     async def current_screen(self, request: TurnRequest) -> str:
         """Return the id of the session's current screen; "" if there is no session or Redis is unavailable."""
         try:
-            record = self._unpack(await self._sessions.load(self._keys(request.inbound, request)))
+            record = self._unpack(await self._sessions.load(self._keys(request.inbound, request.sender)))
         except RedisUnavailable:
             return ""
         return record.state.screen if record and not record.has_ended else ""
@@ -215,7 +235,7 @@ class ConversationHandler:
 
     async def _take(self, request: TurnRequest) -> Reply:
         inbound = request.inbound
-        keys = self._keys(inbound, request)
+        keys = self._keys(inbound, request.sender)
         key = ""
         record: Record | None = None
         lost_race: tuple[Record | None, Record] | None = None
@@ -226,30 +246,32 @@ class ConversationHandler:
                 await self._reducer.undo(*lost_race, record)
             # The key is made from the first load, so that it is the same after a lost race.
             key = key or turns.key_of(inbound, loaded.version)
-            kind = turns.classify(inbound, record.last if record else None, key, request.code)
+            last = record.last if record else None
+            kind = turns.classify(inbound, last, key, inbound.code or request.own_code)
             if record and isinstance(kind, turns.Duplicate | turns.OutOfOrder):
                 await self._renew(request, keys, loaded, record)
                 return await self._repeated_answer(request, record, kind)
             if loaded.is_known:  # a repeat of an SMS before the last turn: it was answered then
                 return NO_REPLY
-            if isinstance(kind, turns.NextReply) and request.is_call:  # an SMS may ask for another screen
+            turn = turns.after(kind, inbound, last, key)
+            if isinstance(kind, turns.NextReply) and inbound.kind != "sms":  # an SMS may ask for another screen
                 self._shed_load(request, record)
-            drafts = unpack_drafts(loaded.drafts)
+            drafts = unpack_drafts(loaded.drafts) if loaded.drafts else []
             request = replace(request, wrong_pairs=loaded.wrong_pairs) if loaded.wrong_pairs else request
-            result = await self._step(request, record, drafts, kind, key)
+            result = await self._step(request, record, drafts, kind, turn)
             if not result.is_silent:  # a STOP: it shows no screen, and its effects must be saved
-                if not (request.kind == "sms" and load_shedding.acts_at_once(record.state.screen if record else "")):
+                if not (inbound.kind == "sms" and record and record.state.screen.startswith("my.")):  # it has acted
                     self._shed_load(request, result.record)
                 self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
-                    if request.is_call and not inbound.synthetic and _has_ended(record, result.record):
+                    if inbound.kind != "sms" and not inbound.synthetic and _has_ended(record, result.record):
                         self._note_end()
                     return NO_REPLY if result.is_silent else result.record.answer
             except RedisUnavailable:
                 return self._unsaved_answer(request, record, result)
             lost_race = record, result.record
-        if request.kind == "sms":  # too many concurrent messages: store this one in the inbox
+        if request.inbound.kind == "sms":  # too many concurrent messages: store this one in the inbox
             raise RedisUnavailable
         if record is None:
             return self._reducer.notice(request, "home.not_working")
@@ -263,7 +285,7 @@ class ConversationHandler:
         if (
             record
             and request.is_overloaded
-            and load_shedding.can_wait(record.state.screen)
+            and can_wait(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
             raise Overloaded(record.state)
@@ -274,8 +296,8 @@ class ConversationHandler:
         A refused turn is not saved.
         """
         if (
-            read_count >= load_shedding.MAX_SCREENS_READ
-            and load_shedding.is_to_read(record.state.screen)
+            read_count >= MAX_SCREENS_READ
+            and is_to_read(record.state.screen)
             and not is_free_text(request.inbound.text)
         ):
             raise RateLimited(record.state)
@@ -286,7 +308,7 @@ class ConversationHandler:
         The turn is not taken again: without its draft it would begin another report. Raises RedisUnavailable for an
         SMS: it is stored, and its replay finds the same report.
         """
-        if request.kind == "sms":
+        if request.inbound.kind == "sms":
             raise RedisUnavailable
         self._count("requests_without_redis")
         self._redis_unavailable_at = request.now
@@ -313,38 +335,35 @@ class ConversationHandler:
         return (await self._reducer.without_code(request, record)).answer
 
     async def _step(
-        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, turn: LastTurn
     ) -> StepResult:
-        result = await self._dispatch(request, record, drafts, kind, key)
+        result = await self._dispatch(request, record, drafts, kind, turn)
         if result.record.has_wrong_pair:
             self._count("access_code_failures")
         return result
 
     async def _dispatch(
-        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, key: str
+        self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, turn: LastTurn
     ) -> StepResult:
-        last_turn = turns.after(kind, request.inbound, record.last if record else None, key)
-        if request.kind == "sms":
-            return await self._sms.take(request, record, drafts, last_turn)
+        if request.inbound.kind == "sms":
+            return await self._sms.take(request, record, drafts, turn)
         if isinstance(kind, turns.Replay):
-            return await self._replay(request, drafts, kind.parts, last_turn)
+            return await self._replay(request, drafts, kind.parts, turn)
         if isinstance(kind, turns.Unreplayable):
             raise CannotReplay
         if record is None or record.has_ended or isinstance(kind, turns.NewSession):
             early_words = kind.early_reply if isinstance(kind, turns.NewSession) else ""
             remaining = await self._reducer.make_gathered_due(record, drafts)
-            started = self._reducer.begin(request, last_turn, record, early_words=early_words)
+            started = self._reducer.begin(request, turn, record, early_words=early_words)
             return StepResult(started, remaining if len(remaining) < len(drafts) else None)
         reply = kind.text if isinstance(kind, turns.NextReply) else ""
         if _repeats_recording(request.inbound, record, reply):
-            return StepResult(replace(record, last=last_turn), accepted=False)
+            return StepResult(replace(record, last=turn), accepted=False)
         if request.inbound.path and "*" in reply and self._may_be_several(record, reply):
             raise CannotReplay(record.state)  # words may have been sent already, without a record in the session
         if request.inbound.path and await self._reducer.holds_answers(request, record, reply):
-            return await self._catch_up(request, replace(record, last=last_turn), drafts, reply.split("*"))
-        return await self._reducer.step(
-            request, numbered(replace(record, last=last_turn), request.inbound), drafts, reply
-        )
+            return await self._catch_up(request, replace(record, last=turn), drafts, reply.split("*"))
+        return await self._reducer.step(request, numbered(replace(record, last=turn), request.inbound), drafts, reply)
 
     async def _replay(
         self, request: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last_turn: LastTurn
@@ -407,11 +426,11 @@ class ConversationHandler:
     async def _without_redis(self, request: TurnRequest) -> Reply:
         inbound = request.inbound
         key = turns.key_of(inbound, b"")
-        kind = turns.classify(inbound, None, key, request.code)
+        kind = turns.classify(inbound, None, key, inbound.code or request.own_code)
         if not inbound.path:  # only the last reply is known, and the path is never guessed
             return self._reducer.notice(request, "home.not_working")
         try:
-            return (await self._step(request, None, [], kind, key)).record.answer
+            return (await self._step(request, None, [], kind, turns.after(kind, inbound, None, key))).record.answer
         except CannotReplay as error:
             return self._reducer.notice(request, "home.not_working", error.state)
 
@@ -422,7 +441,7 @@ class ConversationHandler:
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
         record, seconds = result.record, seconds_of(request, result.record)
         written_at = record.written_at if result.is_silent else max(record.written_at, request.written_at)
-        is_read = load_shedding.is_to_read(record.state.screen) and not result.is_silent
+        is_read = is_to_read(record.state.screen) and not result.is_silent
         counts = NOTHING if request.inbound.synthetic or result.is_silent else tally(request, record_before, record)
         return await self._sessions.save(
             keys,
@@ -430,7 +449,7 @@ class ConversationHandler:
             pack_record(replace(record, written_at=written_at)),
             seconds,
             drafts,
-            draft_seconds=DRAFT_SECONDS[request.kind],
+            draft_seconds=DRAFT_SECONDS[request.inbound.kind],
             read=is_read,
             guessed=record.has_wrong_pair,
             tally=counts,
@@ -445,26 +464,21 @@ class ConversationHandler:
             self._count("sessions_unreadable")
         return record
 
-    def _keys(self, inbound: Inbound, request: TurnRequest) -> RecordKeys:
+    def _keys(self, inbound: Inbound, sender: SenderIdentity) -> RecordKeys:
         """Return the Redis keys of this session.
 
         The telephone number is part of a session's key: with some operators session ids are unique only per number.
         """
-        sender_key = request.sender.key
-        code = inbound.code
+        channel, code = inbound.channel, inbound.code
         if inbound.synthetic:  # never a caller's session, even with the same number and session id
-            return RecordKeys(self._sessions.key("s", "synthetic", inbound.channel, code, inbound.session))
-        message_id = inbound.id if request.kind == "sms" else ""
-        # A sender without a number has no drafts.
-        draft_key = self._sessions.key("d", inbound.channel, code, sender_key) if request.sender.answerable else ""
-        return RecordKeys(
-            self._sessions.key("s", inbound.channel, code, inbound.session, sender_key),
-            draft_key,
-            self._sessions.key("l:seen", inbound.channel, message_id) if message_id else "",
-            draft_key and f"l:read:{draft_key}",
-            # Senders without a number are different people, and share no limit: one must not lock out the others.
-            self._sessions.key("l:guessed", sender_key) if request.sender.answerable else "",
-        )
+            return RecordKeys(self._sessions.key("s", "synthetic", channel, code, inbound.session))
+        named: dict[str, tuple[str, ...]] = {"session": ("s", channel, code, inbound.session, sender.key)}
+        if sender.e164 is not None:  # senders without a number are different people: they share no draft and no limit
+            named |= {"draft": ("d", channel, code, sender.key), "guessed": ("l:guessed", sender.key)}
+        if inbound.kind == "sms" and inbound.id:
+            named["seen"] = ("l:seen", channel, inbound.id)
+        keys = dict(zip(named, self._sessions.keys(*named.values()), strict=True))
+        return RecordKeys(**keys, read=f"l:read:{keys['draft']}" if "draft" in keys else "")
 
 
 def _memory(request: TurnRequest, record: Record) -> NewMemory | None:
@@ -484,7 +498,7 @@ def seconds_of(request: TurnRequest, record: Record) -> int:
     After Send and in My report it is stored only as long as a network keeps a session open, and while somebody speaks
     for as long as that may take besides.
     """
-    if request.kind == "sms":
+    if request.inbound.kind == "sms":
         return min(max(record.at + SMS_SECONDS - request.now, MIN_SECONDS), SMS_SECONDS)
     is_after_send = is_sent(record) or record.state.screen.startswith("my.")
     seconds = SENT_SECONDS + record.answer.max_seconds if is_after_send else USSD_SECONDS

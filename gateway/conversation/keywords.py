@@ -207,7 +207,7 @@ class Vocabulary:
 
     def _named(self, tag: str, render_context: RenderContext) -> dict[str, tuple[str, ...]]:
         """Return each keyword with its choice's labels in that language, the shortest last."""
-        screen = self._book.screen(self._home)
+        screen = self._book.screens[self._home]
         screen_context = render_context(with_language(FlowState(self._home), tag, at=0))
         return {
             offer.choice.also[0]: offer.say

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from flows.model import FlowState
 from gateway.conversation.context import RenderContext, TurnRequest
-from gateway.sessions.record import Record
+from gateway.sessions.record import Record, has_open_mailbox
 from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
 from reports.access_codes import parse_code, parse_pin
@@ -76,7 +76,7 @@ class ReporterMailbox:
     def render_context(self, render_context: RenderContext, record: Record) -> RenderContext:
         """Return the render context with the report's state and the answers of staff, after code and PIN were right."""
         report_id = record.opened_report
-        if report_id is None or not is_open(record):
+        if report_id is None or not has_open_mailbox(record):
             return render_context
         values = record.state.values
         view = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
@@ -239,14 +239,6 @@ class ReporterMailbox:
 
     def _routed(self, report_id: str) -> tuple[str, tuple[str, ...]]:
         return self.submitter.write(lambda: correspondence.current_recipients(self.database, report_id))
-
-
-def is_open(record: Record) -> bool:
-    """Return whether code and PIN were right, and the session has not gone back before them."""
-    if record.opened_report is None:
-        return False
-    values = record.state.values
-    return bool(values.get("code") and values.get("pin"))
 
 
 def turn_of(request: TurnRequest, record: Record) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.conversation.context import TurnRequest
-from gateway.conversation.mailbox import is_open, turn_of
+from gateway.conversation.mailbox import turn_of
 from gateway.messaging.model import RecordedWords
-from gateway.sessions.record import Record
+from gateway.sessions.record import Record, has_open_mailbox
 from gateway.submission.submitter import Submitter
 from reports.crypto import PublicKey, RecordCipher, SealContext, seal_body
 from reports.crypto.key_files import SENDER_KEY
@@ -72,6 +72,6 @@ class SpokenWords:
 
 def _report_of(record: Record) -> str | None:
     """Return the id of the report to which words belong that are spoken now; None if nothing is sent."""
-    if is_open(record):
+    if has_open_mailbox(record):
         return record.opened_report
     return record.report.report_id if record.report and record.report.is_submitted else None

@@ -21,7 +21,7 @@ from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Action
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
 from gateway.conversation.keywords import initial_state_for, with_language
-from gateway.conversation.mailbox import STATE, WRITTEN, ReporterMailbox, is_open, turn_of
+from gateway.conversation.mailbox import STATE, WRITTEN, ReporterMailbox, turn_of
 from gateway.conversation.overflow import Overflow
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.turns import is_unguessable
@@ -34,6 +34,7 @@ from gateway.sessions.record import (
     continue_draft,
     drafts_after,
     find_draft,
+    has_open_mailbox,
     has_waiting_words,
     in_danger,
 )
@@ -100,7 +101,7 @@ class Reducer:
         self._submitter = submitter
         self._mailbox = reporter_mailbox
         self._overflow = overflow
-        self._flow_version = book.version("report")
+        self._flow_version = book.flows["report"].version
         self._run_blocking = run_blocking
         self._actions = Actions(
             submitter,
@@ -119,7 +120,7 @@ class Reducer:
 
         `state`: determines the language.
         """
-        state = state or FlowState(HOME[request.kind])
+        state = state or FlowState(HOME[request.inbound.kind])
         notice = engine.render_notice(self.book, screen, request.render_context(state), request.limit)
         return _in_language(request, state, Reply(notice.text, expects_reply=False))
 
@@ -136,7 +137,7 @@ class Reducer:
         `before`: the earlier record under this key; its number of reports and its guard against reply loops continue.
         `screen`: begin there instead. `early_words`: words that came without a session; they are stored in the record.
         """
-        state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.kind]))
+        state = initial_state_for(request, engine.initial_state(self.book, screen or HOME[request.inbound.kind]))
         media = add_media((), request.inbound.media)
         record = Record(state, last, Reply("", expects_reply=True), request.now, seed=_seed(request), media=media)
         if is_free_text(early_words):
@@ -166,7 +167,7 @@ class Reducer:
         DatabaseUnavailable.
         """
         language = request.render_context.country_context(record.state).language.tag
-        state = with_language(engine.initial_state(self.book, HOME[request.kind]), language, request.now)
+        state = with_language(engine.initial_state(self.book, HOME[request.inbound.kind]), language, request.now)
         route = request.render_context.recipients(state, Completeness.INCOMPLETE)[:1]
         own = [hotline for hotline in allowed if hotline in request.country.hotlines]
         if route and own and route[0].hotline not in own:
@@ -223,7 +224,8 @@ class Reducer:
             )
             if result.has_left:
                 return await self.leave(request, record, drafts)
-            if is_open(record) and result.state.unasked != record_before.state.unasked:
+            has_new_words = result.state.unasked != record_before.state.unasked
+            if has_new_words and has_open_mailbox(record):
                 return await self._add_for_staff(request, record, drafts, result.state.unasked[-1].text)
             record = self._with_report(request, replace(record, state=result.state), drafts)
             if not quiet and self._overflow.is_heavy(record.state):
@@ -234,7 +236,7 @@ class Reducer:
             if result.effect:
                 return await self._run_effect(request, record, drafts, result.effect)
             # words or media that were not an answer are stored all the same
-            has_unasked_input = result.state.unasked != record_before.state.unasked or bool(request.inbound.media)
+            has_unasked_input = has_new_words or bool(request.inbound.media)
             if (result.accepted or has_unasked_input) and not quiet:
                 answered = has_unasked_input or result.answer is not None
                 at_once = has_unasked_input or (result.answer is not None and result.answer.typed)
@@ -280,7 +282,7 @@ class Reducer:
         If many callers press Send at one moment, a thread is free a few seconds later. After a second failure in a
         row the reporter must get the emergency numbers.
         """
-        if not request.is_call or is_open(record) or not record.answer.expects_reply:
+        if not request.is_call or has_open_mailbox(record) or not record.answer.expects_reply:
             return None
         record_after = replace(await self._show(request, record, sorry=True), at=request.now)
         if record_after.answer == record.answer:
@@ -372,7 +374,7 @@ class Reducer:
         True while the database is unavailable. False on a screen with typed input. Raises NotSent while the database is
         unavailable for a request that is not answered.
         """
-        if self.book.screen(record.state.screen).typed:
+        if self.book.screens[record.state.screen].typed:
             return False
         try:
             render_context = await self._render_context(request, record)
@@ -394,18 +396,18 @@ class Reducer:
 
     def _secret_asked(self, record: Record) -> str | None:
         """Return the question of a screen that asks for code or PIN; None of any other screen."""
-        screen = self.book.screen(record.state.screen)
+        screen = self.book.screens[record.state.screen]
         is_asked = screen.typed is not None and screen.typed.secret and not overlay_of(self.book, record.state)
         return screen.question if is_asked else None
 
     def asks_for_words(self, record: Record, reply: str) -> bool:
         """Return whether the screen asks for typed words that are not secret, and `reply` is none of its keys."""
-        typed = self.book.screen(record.state.screen).typed
+        typed = self.book.screens[record.state.screen].typed
         return bool(typed and not typed.secret and reply.strip() not in {typed.skip, "0", "00"})
 
     def sends_words(self, record: Record) -> bool:
         """Return whether the current screen sends words without code and PIN as soon as they are typed."""
-        return self.book.screen(record.state.screen).do == "add_later"
+        return self.book.screens[record.state.screen].do == "add_later"
 
     async def make_due_now(self, report: ReportRef) -> None:
         """Make a scheduled revision due now: the call has ended, the reporter has left, or a new call has begun.
@@ -437,8 +439,8 @@ class Reducer:
         self, request: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
         record = replace(await self._show(request, record, sorry=sorry), at=request.now)
-        goes_on = record.answer.expects_reply or (request.kind == "sms" and _is_unsent(record))
-        stored_record = record if goes_on else self._cleared(record, request.kind)
+        goes_on = record.answer.expects_reply or (request.inbound.kind == "sms" and _is_unsent(record))
+        stored_record = record if goes_on else self._cleared(record, request.inbound.kind)
         return StepResult(stored_record, drafts_after(drafts, record), accepted)
 
     async def _show(self, request: TurnRequest, record: Record, *, sorry: bool = False) -> Record:
@@ -452,7 +454,7 @@ class Reducer:
         self, request: TurnRequest, record: Record, render_context: RenderContext, *, sorry: bool = False
     ) -> Reply:
         rendered = engine.render(self.book, record.state, render_context(record.state), request.limit, sorry=sorry)
-        is_typed = self.book.screen(record.state.screen).typed is not None and not overlay_of(self.book, record.state)
+        is_typed = self.book.screens[record.state.screen].typed is not None and not overlay_of(self.book, record.state)
         reply = Reply(rendered.text, rendered.expects_reply)
         if record.recording:
             max_seconds = request.country.voice.recording_seconds
@@ -469,11 +471,9 @@ class Reducer:
             render_context = render_context.with_values(
                 session_facts={**render_context.session_facts, "report_code": _code_status(report, request.now)}
             )
-        return (
-            await self._run_blocking(self._mailbox.render_context, render_context, record)
-            if is_open(record)
-            else render_context
-        )
+        if record.opened_report is None:
+            return render_context
+        return await self._run_blocking(self._mailbox.render_context, render_context, record)
 
     async def leave(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         """End the session for a reporter who leaves.
@@ -488,7 +488,7 @@ class Reducer:
         record = await self.discard(replace(record, answer=goodbye, at=request.now))
         if record.report and record.report.is_submitted:
             await self.make_due_now(record.report)
-        return StepResult(self._cleared(record, request.kind), remaining)
+        return StepResult(self._cleared(record, request.inbound.kind), remaining)
 
     def _cleared(self, record: Record, kind: ChannelKind) -> Record:
         """Return the record of an ended session, without the reporter's answers and words.
@@ -519,7 +519,7 @@ class Reducer:
             return record
         report = self.begin_report(request, record)
         record = replace(record, reports=record.reports + 1)
-        not_before = request.now - DRAFT_SECONDS[request.kind]
+        not_before = request.now - DRAFT_SECONDS[request.inbound.kind]
         draft = find_draft(drafts, record.state, not_before, record.interrupted)
         return (draft and continue_draft(record, draft, report, self.book)) or replace(record, report=report)
 
@@ -598,7 +598,7 @@ def _can_store_later(request: TurnRequest, before: Record, after: Record) -> boo
 
 def _in_language(request: TurnRequest, state: FlowState, reply: Reply, *, is_typed: bool = False) -> Reply:
     """Add the screen's language and input to the reply of a voice channel; return any other reply unchanged."""
-    if request.kind != "voice":
+    if request.inbound.kind != "voice":
         return reply
     return replace(reply, language=request.render_context.country_context(state).language.tag, is_typed=is_typed)
 

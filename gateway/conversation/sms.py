@@ -19,7 +19,7 @@ from gateway.conversation.actions import CALL_DURING_REPORT
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.conversation.keywords import CALL, HELP, Keywords, Vocabulary
-from gateway.conversation.mailbox import WRITTEN, is_open
+from gateway.conversation.mailbox import WRITTEN
 from gateway.conversation.reducer import HOME, Reducer, StepResult
 from gateway.messaging.model import CarrierWord, Inbound, Reply
 from gateway.sessions.record import (
@@ -32,6 +32,7 @@ from gateway.sessions.record import (
     add_media,
     after_pause,
     drafts_after_stop,
+    has_open_mailbox,
     has_waiting_words,
     in_danger,
     reply_to,
@@ -127,7 +128,7 @@ class SmsConversation:
         An opened report closes much sooner than a question stays open: who texts next could read, delete or write.
         """
         seconds = request.now - record.at
-        return record.has_ended or seconds > SILENT_SECONDS or (is_open(record) and seconds >= OPENED_SECONDS)
+        return record.has_ended or seconds > SILENT_SECONDS or (has_open_mailbox(record) and seconds >= OPENED_SECONDS)
 
     async def _begin_session(
         self, request: TurnRequest, record_before: Record | None, last_turn: LastTurn, *, help_wanted: bool
@@ -175,9 +176,9 @@ class SmsConversation:
     ) -> StepResult:
         """Handle a refusal to send the words that wait, or an answer to the open screen."""
         is_refusal = not late and has_waiting_words(record) and self._keywords(request).refuses(text)
-        if is_refusal and not is_open(record):
+        if is_refusal and not has_open_mailbox(record):
             return await self._reducer.delete(request, record, drafts)
-        typed = self._reducer.book.screen(record.state.screen).typed
+        typed = self._reducer.book.screens[record.state.screen].typed
         is_message = is_free_text(text) and split_pair(text) is None  # code and PIN with words are never a message
         if typed and not (typed.secret and (is_message or self._keywords(request).exact(text))):
             return await self._reducer.step(request, record, drafts, text)
@@ -260,7 +261,7 @@ class SmsConversation:
         return replace(home_record, state=state, report=record.report, words=record.words, media=media)
 
     def _is_at_end(self, record: Record) -> bool:
-        return not record.has_ended and self._reducer.book.screen(record.state.screen).end
+        return not record.has_ended and self._reducer.book.screens[record.state.screen].end
 
     async def _after_end(self, request: TurnRequest, record: Record) -> Record:
         """Return the record after a screen that ends, while a report waits to be sent: as after Back, and not shown.
@@ -276,7 +277,7 @@ class SmsConversation:
         return replace(home_record, answer=record.answer, at=record.at, media=record.media)
 
     def _is_secret(self, answer: Answer) -> bool:
-        typed = self._reducer.book.screen(answer.screen).typed
+        typed = self._reducer.book.screens[answer.screen].typed
         return typed is not None and typed.secret
 
     async def _missed_call(self, request: TurnRequest, record: Record | None, last_turn: LastTurn) -> StepResult:
@@ -400,7 +401,7 @@ class SmsConversation:
         if record.state.screen == HOME["sms"]:
             return True
         flow, danger = record.state.screen.partition(".")[0], record.state.values.get("danger")
-        is_unopened = (flow == "my" and not is_open(record)) or (flow == "report" and danger != "now")
+        is_unopened = (flow == "my" and not has_open_mailbox(record)) or (flow == "report" and danger != "now")
         return record.report is None and (is_unopened or flow not in OF_REPORTS)
 
     async def _words_in_session(self, request: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
@@ -432,7 +433,7 @@ class SmsConversation:
         state = record.state
         screen_name, index = state.trail[-1] if state.trail else ("", -1)
         typed_input = (
-            self._reducer.book.screen(screen_name).typed if index >= 0 and state.answers[index].typed else None
+            self._reducer.book.screens[screen_name].typed if index >= 0 and state.answers[index].typed else None
         )
         asked_for_words = typed_input is not None and not typed_input.secret
         return asked_for_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)

@@ -40,7 +40,7 @@ class RawRequest(Struct, frozen=True):
 
     method: str
     target: str  # path and query, percent-encoding and order as received
-    header: Callable[[str], str]  # looked up by name in any case; "" if absent
+    headers: Mapping[str, str]  # by name in lower case
     body: bytes
 
 
@@ -167,7 +167,7 @@ class Endpoint(Struct, frozen=True):
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
     max_bytes: int = 256 * 1024  # limit of a body; the longest possible SMS, percent-encoded as UTF-16, has 234,090
-    headers: Mapping[str, str] = field(default_factory=dict)  # for an endpoint that reads "text": header → field
+    headers: Mapping[str, str] = field(default_factory=dict)  # of a "text" endpoint: header in lower case → field
 
     @property
     def call_kind(self) -> ChannelKind:
@@ -192,7 +192,7 @@ class Channel(Protocol):
         """Return whether the secret in the address is valid, in constant time."""
         ...
 
-    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, headers: Mapping[str, str]) -> bool:
         """Return whether the headers can be the provider's. Called before the body is read; must be cheap."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     """Parse one request as its endpoint declares. A JSON endpoint parses JSON whatever the content type is."""
-    if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
+    if wire.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
         # A small compressed body could fill the memory.
         raise UnreadableRequest("Content-Encoding is not supported", "encoding")
     if endpoint.reads == "json":
@@ -41,9 +41,11 @@ def read(endpoint: Endpoint, wire: RawRequest) -> Fields:
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     if wire.method == "GET":
         return read_form(query)
-    kind = wire.header("Content-Type").partition(";")[0].strip().lower()
+    kind = wire.headers.get("content-type", "").partition(";")[0].strip().lower()
     if endpoint.reads == "text" and kind != FORM:
-        return read_text(query, {field: wire.header(name) for name, field in endpoint.headers.items()}, wire.body)
+        return read_text(
+            query, {field: wire.headers.get(name, "") for name, field in endpoint.headers.items()}, wire.body
+        )
     if kind not in _FORM_TYPES:
         raise UnreadableRequest("Content-Type is not that of a form", "not_form")
     fields = read_form(wire.body)
@@ -56,7 +58,7 @@ def peek(endpoint: Endpoint, wire: RawRequest, name: str) -> str:
     Use it only for the dialled code and the provider's link. It is not a parser, and must not be used for the sender or
     the words.
     """
-    header_values = (wire.header(header) for header, field in endpoint.headers.items() if field == name)
+    header_values = (wire.headers.get(header, "") for header, field in endpoint.headers.items() if field == name)
     return next((value for value in (*header_values, *_peeked(wire, name.encode())) if value), "")
 
 
@@ -189,9 +191,9 @@ class TokenAuthMixin:
         """Return whether the secret in the address is valid."""
         return self._tokens.accept(token)
 
-    def may_be_genuine(self, header: Callable[[str], str]) -> bool:
+    def may_be_genuine(self, headers: Mapping[str, str]) -> bool:
         """Return True: the secret in the address was checked already."""
-        del header
+        del headers
         return True
 
     def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:

@@ -180,6 +180,14 @@ def is_sent(record: Record) -> bool:
     return record.report is not None and record.report.is_submitted
 
 
+def has_open_mailbox(record: Record) -> bool:
+    """Return whether code and PIN were right, and the session has not gone back before them."""
+    if record.opened_report is None:
+        return False
+    values = record.state.values
+    return bool(values.get("code") and values.get("pin"))
+
+
 def find_draft(drafts: Sequence[Draft], state: FlowState, not_before: int, interrupted: str = "") -> Draft | None:
     """Return the draft that this session continues; None if there is none.
 
@@ -342,10 +350,10 @@ def pack_drafts(drafts: Sequence[Draft]) -> bytes:
     return _written(drafts) if drafts else b""
 
 
-def unpack_drafts(raw: bytes | None) -> list[Draft]:
+def unpack_drafts(raw: bytes) -> list[Draft]:
     """Decode drafts; an empty list if their shape is unknown."""
     try:
-        return _read(raw, _DRAFTS) if raw else []
+        return _read(raw, _DRAFTS)
     except ValueError:
         return []
 

@@ -7,7 +7,9 @@ screen takes two round trips: one to load, one to save.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,10 +22,10 @@ from gateway.sessions import keys as session_keys
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport, pack_sent, unpack_sent
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
-from gateway.threads import seconds_for_redis
 from reports.crypto import DecryptError, RecordCipher
 from reports.statistics.aggregation import HELPED, quarter_of
 from runtime import redis_clients
+from runtime.deadline import request_time
 from runtime.settings import Mode, RedisAddress
 from runtime.telephony import ChannelKind
 from runtime.time_units import SECOND
@@ -39,6 +41,8 @@ DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
+SAVE_SECONDS = 0.3  # after the end of the threads' time: the session must be saved even if no thread was free
+MIN_REDIS_SECONDS = 0.2  # minimum: a late event loop may notice late that the request's time is over
 ENOUGH_SECONDS = 1.1  # for both tries of a command; in less, a Redis that works may not answer
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
@@ -180,7 +184,12 @@ class Sessions:
 
     def key(self, kind: str, *parts: str) -> str:
         """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""
-        return f"{kind}:{self._cipher.mac(self._label, kind, *parts).hex()}"
+        return self.keys((kind, *parts))[0]
+
+    def keys(self, *named: tuple[str, ...]) -> list[str]:
+        """Return an opaque key, as `key` does, for each kind with its parts."""
+        macs = self._cipher.mac_each(self._label, named)
+        return [f"{name[0]}:{mac.hex()}" for name, mac in zip(named, macs, strict=True)]
 
     async def load(self, keys: RecordKeys) -> LoadedRecord:
         """Load session, drafts and counters in one round trip. Raises RedisUnavailable."""
@@ -336,9 +345,9 @@ class Sessions:
 
     async def _ask(self, *commands: Command) -> list[Any]:
         """Send commands and return their answers. Raises RedisUnavailable."""
+        seconds = seconds_for_redis()
         if self._breaker.is_open:
             raise RedisUnavailable
-        seconds = seconds_for_redis()
         try:
             return await self._client.ask(*commands, seconds=seconds)
         except (RedisError, OSError, ConnectionLost):
@@ -408,6 +417,12 @@ class Sessions:
         except DecryptError:
             self._count("sessions_unreadable")
             return None
+
+
+def seconds_for_redis() -> float:
+    """Return how many seconds the current request may still wait for Redis; infinite outside of a request."""
+    request = request_time.get()
+    return math.inf if request is None else max(request.ends_at + SAVE_SECONDS - time.monotonic(), MIN_REDIS_SECONDS)
 
 
 def _day_key(day: str) -> str:

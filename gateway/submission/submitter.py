@@ -133,9 +133,9 @@ class Submitter:
 
         `with_code`: also create the mailbox, so that code and PIN can be shown.
         """
-        with tracing.span("send", channel=content.channel, country=content.country.iso) as span:
+        with tracing.span("send", channel=content.channel, country=content.country.iso):
             sent = self._send(content, report, recipients, with_code=with_code)
-            span.set(report_id=sent.report_id, priority=sent.min_priority)
+            tracing.annotate(report_id=sent.report_id, priority=sent.min_priority)
             return sent
 
     def _send(

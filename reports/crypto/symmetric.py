@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -123,11 +123,16 @@ class RecordCipher:
 
     def mac(self, label: str, *parts: bytes | str) -> bytes:
         """Return HMAC-SHA256 of the parts, each framed by its length, under the newest key's subkey for `label`."""
-        return self._mac(self._newest, label, parts)
+        return self.mac_each(label, [parts])[0]
+
+    def mac_each(self, label: str, messages: Iterable[Sequence[bytes | str]]) -> list[bytes]:
+        """Return what `mac` returns for the parts of each message."""
+        mac = self._keyed(self._newest, "mac", label)
+        return [mac(frame(*parts, width=4)) for parts in messages]
 
     def macs(self, label: str, *parts: bytes | str) -> tuple[bytes, ...]:
         """Return one MAC for each key, newest first: to find rows that were written before the key was rotated."""
-        return tuple(self._mac(key_id, label, parts) for key_id in self._keys)
+        return tuple(self._keyed(key_id, "mac", label)(frame(*parts, width=4)) for key_id in self._keys)
 
     def mac_keys(self, label: str) -> tuple[bytes, ...]:
         """Return the keys with which `keyed_hash` makes the same hashes as `mac`, newest first.
@@ -135,9 +140,6 @@ class RecordCipher:
         They are for code that has to compute these hashes and nothing more.
         """
         return tuple(self._subkey(key_id, "mac", label) for key_id in self._keys)
-
-    def _mac(self, key_id: bytes, label: str, parts: Sequence[bytes | str]) -> bytes:
-        return self._keyed(key_id, "mac", label)(frame(*parts, width=4))
 
     def _expanded(self, key_id: bytes, label: str, salt: bytes) -> bytes:
         """Return the key of one record: HKDF-Expand (RFC 5869) of the label's subkey and the salt."""

@@ -123,7 +123,7 @@ def test_words_on_the_screen_that_says_sent_have_their_question() -> None:
 def test_earlier_words_are_not_those_of_today() -> None:
     book, labels = loader.load(), ChoiceLabels(loader.load())
     for screen, (version, words) in earlier_wordings.QUESTIONS.items():
-        screens = [book.screen(screen)] if screen in book.screens else []  # a later version may lack this screen
+        screens = [book.screens[screen]] if screen in book.screens else []  # a later version may lack this screen
         today = {spelling for one in screens for variant in one.words.variants[:1] for spelling in variant.says}
         assert version < book.flows["report"].version and words not in today
     for (question, value), (version, label) in earlier_wordings.LABELS.items():

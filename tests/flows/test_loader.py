@@ -36,8 +36,8 @@ def made(text: str) -> FlowBook:
 
 def test_a_good_flow_is_read() -> None:
     found = made(GOOD)
-    assert found.version("tea") == 3
-    assert [choice.key for choice in found.screen("tea.first").choices] == ["1", "2"]
+    assert found.flows["tea"].version == 3
+    assert [choice.key for choice in found.screens["tea.first"].choices] == ["1", "2"]
 
 
 # old text, new text: the place of the error, and its message
@@ -234,7 +234,7 @@ def test_words_are_the_words_they_look_like() -> None:
             "say: Black, value: black", "say: 12:30, value: 010"
         )
     )
-    first = found.screen("tea.first")
+    first = found.screens["tea.first"]
     assert [(choice.say.variants[0].says, choice.value) for choice in first.choices] == [
         (("no",), "no"),
         (("12:30",), "010"),
@@ -246,15 +246,15 @@ def test_words_are_the_words_they_look_like() -> None:
 
 def test_null_is_no_value_and_the_word_in_quotes_is_one() -> None:
     found = made(GOOD.replace("value: green", "value: null").replace("value: black", "value: 'null'"))
-    assert [choice.value for choice in found.screen("tea.first").choices] == [None, "null"]
+    assert [choice.value for choice in found.screens["tea.first"].choices] == [None, "null"]
 
 
 def test_a_line_whose_flow_comes_later_is_switched_on_by_its_file() -> None:
     waiting = GOOD.replace("value: green}", "value: green, go: [{to: milk.first, if_there: true}]}")
-    assert [choice.key for choice in made(waiting).screen("tea.first").choices] == ["2"]
+    assert [choice.key for choice in made(waiting).screens["tea.first"].choices] == ["2"]
     milk = "flow: milk\nversion: 1\nscreens:\n  first: {words: Milk., end: true}"
     both = build_book([parse_flow("tea.yaml", waiting), parse_flow("milk.yaml", milk)])
-    assert [choice.key for choice in both.screen("tea.first").choices] == ["1", "2"]
+    assert [choice.key for choice in both.screens["tea.first"].choices] == ["1", "2"]
     assert (
         step(
             both, initial_state(both, "tea.first"), "1", lambda _: world(), limit=LIMITS["ussd"], now=NOON

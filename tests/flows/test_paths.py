@@ -37,7 +37,7 @@ def test_danger_is_asked_first_and_now_leads_to_the_numbers_at_once() -> None:
         assert state.screen == screen
     text = render(book(), state, here, LIMITS["ussd"]).text
     assert "police 111" in text and "Pikinini Helpline 163" in text and "1 Go on" in text
-    onward = {go.to for choice in book().screen("home.home").choices for go in choice.go}
+    onward = {go.to for choice in book().screens["home.home"].choices for go in choice.go}
     flows = {to.partition(".")[0] for to in onward if to != "report.danger"}
     assert flows == {"my", "tips_young", "law", "language", "contact_request"}
 
@@ -55,7 +55,7 @@ def test_leaving_works_on_every_screen_and_is_never_asked_about(reply: str) -> N
 
 
 @pytest.mark.parametrize("channel", ["ussd", "sms"])
-@pytest.mark.parametrize("category", [str(one.value) for one in book().screen("report.category").choices])
+@pytest.mark.parametrize("category", [str(one.value) for one in book().screens["report.category"].choices])
 @pytest.mark.parametrize("danger", ["now", "no"])
 def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, category: str, danger: str) -> None:
     here = world({"channel": channel})
@@ -69,7 +69,7 @@ def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, cate
             break
         asked.append(at)
         wanted = {"report.danger": danger, "report.category": category}.get(at)
-        keys = [choice.key for choice in book().screen(at).choices if choice.value == wanted] if wanted else ["1"]
+        keys = [choice.key for choice in book().screens[at].choices if choice.value == wanted] if wanted else ["1"]
         reply = "0" if at == "more.added" else keys[0]
         took = step(book(), state, reply, lambda _: here, limit=limit, now=NOON)
         state = took.state

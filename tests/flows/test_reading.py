@@ -49,7 +49,7 @@ def test_a_tip_is_read_by_those_whom_it_is_for(topic: Topic) -> None:
 @pytest.mark.rule("S-19")
 @pytest.mark.parametrize("menu", ["under_10", "feeling_bad", "your_body", "on_phones"])
 def test_a_menu_for_under_ten_has_three_lines_of_two_words(menu: str) -> None:
-    choices = book().screen(f"tips_young.{menu}").choices
+    choices = book().screens[f"tips_young.{menu}"].choices
     labels = [say for choice in choices for variant in choice.say.variants for say in variant.says]
     assert len(labels) <= 3 and max(len(label.split()) for label in labels) <= 2
 

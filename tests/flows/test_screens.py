@@ -40,7 +40,7 @@ def test_a_screen_is_what_the_table_says(screen: str, when: str, count: str, wor
     shown = render(book(), _state(name, int(page or 1) - 1, answers), here, LIMITS[channel])
 
     expected = words.removeprefix(prefix).replace("¶", "\n")
-    assert shown.text.removesuffix("" if book().screen(name).start else LEAVE) == expected
+    assert shown.text.removesuffix("" if book().screens[name].start else LEAVE) == expected
     assert septets(prefix + expected) == int(count)
     assert prefix in ("", "CON " if shown.expects_reply else "END ")
     assert shown.page == int(page or 1)

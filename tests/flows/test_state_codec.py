@@ -136,7 +136,7 @@ class AnybodyOnThePhone(RuleBasedStateMachine):
             shown = render(book(), self.state, self.context_for(self.state), self.limit, sorry=sorry)
             assert shown.text and fits(shown.text, self.limit)
             assert 1 <= shown.page <= shown.pages
-            assert shown.expects_reply is not book().screen(self.state.screen).end
+            assert shown.expects_reply is not book().screens[self.state.screen].end
         assert unpack(read(kept(self.state)), book()) == self.state
         assert all(index < len(self.state.answers) for index in self.state.in_force)
 

@@ -174,7 +174,7 @@ def test_the_lint_finds_a_planted_word() -> None:
 
 @pytest.mark.rule("S-13")
 def test_to_be_contacted_is_asked_with_no_first() -> None:
-    first = book().screen("report.contact").choices[0]
+    first = book().screens["report.contact"].choices[0]
     assert (first.key, first.value, first.say.variants[0].says) == ("1", "none", ("No",))
 
 

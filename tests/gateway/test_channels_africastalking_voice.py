@@ -47,9 +47,7 @@ def channel(prompts: str = "") -> Channel:
 
 def ask(address: str, fields: dict[str, str]) -> Inbound | ProviderEvent | HttpResponse:
     one, name = channel(), address.partition("?")[0]
-    wire = RawRequest(
-        "POST", f"/hooks/africastalking_voice/{TOKEN}/{address}", lambda _: "", urlencode(fields).encode()
-    )
+    wire = RawRequest("POST", f"/hooks/africastalking_voice/{TOKEN}/{address}", {}, urlencode(fields).encode())
     return one.receive(name, parsing.read(one.endpoints[name], wire))
 
 

@@ -64,7 +64,7 @@ def wire(fields: Any, signature: str | None, target: str = "/hooks/twilio/sms", 
     given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     if signature is not None:
         given["x-twilio-signature"] = signature
-    return RawRequest("POST", target, lambda name: given.get(name.lower(), ""), urlencode(fields, doseq=True).encode())
+    return RawRequest("POST", target, given, urlencode(fields, doseq=True).encode())
 
 
 def signed(fields: Mapping[str, Any], url: str = f"{PUBLIC}/hooks/twilio/sms", token: str = TOKEN) -> str:

@@ -61,11 +61,11 @@ def ask(address: str, fields: dict[str, str], one: Channel | None = None) -> Inb
     one = one or channel()
     target = f"/hooks/twilio_voice/{address}"
     signature = RequestValidator(TOKEN).compute_signature(PUBLIC + target, fields)
-    headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
-    wire = RawRequest("POST", target, lambda name: headers.get(name, ""), urlencode(fields).encode())
+    headers = {"x-twilio-signature": signature, "content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    wire = RawRequest("POST", target, headers, urlencode(fields).encode())
     name = address.partition("?")[0]
     read = parsing.read(one.endpoints[name], wire)
-    assert one.may_be_genuine(wire.header)
+    assert one.may_be_genuine(wire.headers)
     assert one.verify_signature(wire, read)
     return one.receive(name, read)
 
@@ -75,9 +75,7 @@ def forged(address: str, fields: dict[str, str], signed: dict[str, str], signed_
     signature = RequestValidator(TOKEN).compute_signature(
         f"{PUBLIC}/hooks/twilio_voice/{signed_address or address}", signed
     )
-    wire = RawRequest(
-        "POST", target, lambda name: {"X-Twilio-Signature": signature}.get(name, ""), urlencode(fields).encode()
-    )
+    wire = RawRequest("POST", target, {"x-twilio-signature": signature}, urlencode(fields).encode())
     one = channel()
     return not one.verify_signature(wire, parsing.read(one.endpoints[address.partition("?")[0]], wire))
 

@@ -90,7 +90,7 @@ def postgresql() -> Iterator[Database]:
 
 def after_waiting(seconds: float, database: Database, monkeypatch: pytest.MonkeyPatch, uses: int = 1) -> Submitter:
     """Use the database in requests that wait this long for a thread; return the submitter."""
-    pool, submitter = BlockingPool(shared_deadline=database.shared_deadline), submitter_of(database)
+    pool, submitter = BlockingPool(), submitter_of(database)
     for _ in range(uses):
         with pool.request(), monkeypatch.context() as later:
             later.setattr(
@@ -143,7 +143,7 @@ def test_work_before_the_first_use_takes_no_time_from_the_database(
     postgresql: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug: a slow hash in My report used up the time, and the database counted as unavailable."""
-    pool, submitter = BlockingPool(shared_deadline=postgresql.shared_deadline), submitter_of(postgresql)
+    pool, submitter = BlockingPool(), submitter_of(postgresql)
     waited = 0.0
     monkeypatch.setattr(
         database_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + waited)

@@ -106,7 +106,7 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     )
     facts = {"report_state": render_context.session_facts["report_state"], "has_helpline": "yes"}
     fields = {"emergency": "police 111", "helpline_number": "163", **render_context.session_fields}
-    said_all = fill_all(book().screen("my.state").words, {}, ScreenContext(facts, fields, {}, str))
+    said_all = fill_all(book().screens["my.state"].words, {}, ScreenContext(facts, fields, {}, str))
     assert said_all[0].startswith(said)
 
 

@@ -176,7 +176,7 @@ def test_a_server_that_will_not_count_refuses_nobody_a_screen(app: App, redis_ur
 
 def test_every_step_is_a_screen_and_the_statistics_know_it() -> None:
     book = loader.load()
-    assert [screen for screen in STEPS if book.screen(screen) is None] == []
+    assert [screen for screen in STEPS if book.screens[screen] is None] == []
     assert {*aggregation.FUNNEL_STEPS, *aggregation.COUNTED_USES, "sent"} == {*STEPS.values(), SMS}
     assert aggregation.CONTINUED_SUFFIX == ON
 

@@ -15,7 +15,7 @@ from runtime.strict_json import StrictJsonError
 from tests.support.wire import raw_request
 
 FORM, JSON = Endpoint("sms"), Endpoint("ussd", reads="json")
-TEXT = Endpoint("sms", reads="text", headers={"X-From": "from", "X-To": "to"})
+TEXT = Endpoint("sms", reads="text", headers={"x-from": "from", "x-to": "to"})
 
 CAP = 256 * 1024
 

@@ -18,8 +18,8 @@ from gateway.sessions import store
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.phone_history import SLOTS, NewMemory, PhoneHistory, SentReport
 from gateway.sessions.redis_client import Command, RedisClient
-from gateway.sessions.store import COUNT_SECONDS, LoadedRecord, RecordKeys, RedisUnavailable, Sessions
-from gateway.threads import SAVE_SECONDS, BlockingPool
+from gateway.sessions.store import COUNT_SECONDS, SAVE_SECONDS, LoadedRecord, RecordKeys, RedisUnavailable, Sessions
+from gateway.threads import BlockingPool
 from reports.crypto import RecordCipher
 from runtime.settings import RedisAddress
 from tests.support.stopwatch import Stopwatch

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from gateway.conversation.load_shedding import MAX_SCREENS_READ, is_to_read
+from gateway.conversation.handler import MAX_SCREENS_READ, is_to_read
 from gateway.sessions.store import READ_SECONDS
 from tests.support.app import App
 from tests.support.handsets import AfricasTalking, JsonUssd

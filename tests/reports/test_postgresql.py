@@ -24,6 +24,7 @@ from reports.store.engine.database import Database, DatabaseUnavailable, RowRefu
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
 from reports.store.submissions import MailboxRecord
+from runtime.deadline import RequestTime, request_time
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
@@ -142,9 +143,13 @@ def test_a_slow_network_is_no_longer_than_its_time(database: Database, proxy: Pr
 def test_all_uses_of_one_answer_share_its_time(database: Database, proxy: Proxy) -> None:
     proxy.latency(0.2)
     watch = Stopwatch()
-    with pytest.raises(DatabaseUnavailable), database.shared_deadline(time.monotonic() + 60):
-        for n in range(20):
-            put(database, f"n{n}")
+    token = request_time.set(RequestTime(time.monotonic() + 60))
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            for n in range(20):
+                put(database, f"n{n}")
+    finally:
+        request_time.reset(token)
     assert watch.seconds < INTERACTIVE.total + SLACK
     proxy.resume()
     put(database, "later")

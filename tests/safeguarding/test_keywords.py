@@ -320,7 +320,7 @@ def test_a_yes_is_no_keyword_and_no_typing_error(country: Country, catalogues: d
 def test_no_label_is_a_word_that_acts_before_the_choice(country: Country, catalogues: dict[str, Catalogue]) -> None:
     """STOP, START, HELP and "call me" act on every screen; a keyword may only lead where its label leads."""
     book, known = load_book(pathlib.Path(flows.__file__).parent), keywords(country, catalogues)
-    home = {choice.also[0]: choice.go for choice in book.screen("home.home_sms").choices}
+    home = {choice.also[0]: choice.go for choice in book.screens["home.home_sms"].choices}
     for tag in ("en", *country.languages):
         language = catalogues.get(tag, ENGLISH_CATALOGUE)
         for screen in book.screens.values():

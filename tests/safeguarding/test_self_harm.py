@@ -38,7 +38,7 @@ def test_it_stands_on_page_1_of_what_happened_in_every_language_and_in_a_drill(i
     for tag, on in phones(iso):
         for drill in ("no", "yes"):
             world = replace(on.context, facts={**on.context.facts, "drill": drill})
-            first = lay_out(book().screen("report.category"), {}, world, on.limit).pages[0].text
+            first = lay_out(book().screens["report.category"], {}, world, on.limit).pages[0].text
             assert world.translate(LABEL) in first, (tag, drill, first)
 
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
 from flows.catalogues import ENGLISH_CATALOGUE
-from gateway.conversation import contact_requests, load_shedding
+from gateway.conversation import contact_requests, handler
 from gateway.threads import BlockingPool
 from reports.countries.country import load_countries
 from reports.store.engine.database import Database
@@ -619,7 +619,7 @@ def test_a_delayed_stop_gets_no_reply_while_a_screen_that_can_wait_is_refused(ap
     with later(hours=2):
         by_kannel(app, "hi", "Tips")
         crowd = patch.object(BlockingPool, "is_overloaded", new=True)
-        with crowd if busy == "crowd" else patch.object(load_shedding, "MAX_SCREENS_READ", 1):
+        with crowd if busy == "crowd" else patch.object(handler, "MAX_SCREENS_READ", 1):
             answer = stop.post()
     assert (answer.status_code, answer.text) == (200, "")
     assert app.count(t.optout) == 1

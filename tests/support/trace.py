@@ -1,7 +1,8 @@
 """Show the modules that a request passes through, and the sizes of folders and modules: `make trace`.
 
 Three requests are traced in this process, with a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery
-of that report to a hotline. Only calls of our own functions are counted.
+of that report to a hotline. Only calls of our own functions are counted; a coroutine or generator that goes on after a
+pause was called before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from dis import opmap
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -28,6 +31,8 @@ from workers.app import create_services
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "flows", "runtime", "reports", "workers", "console", "tokaut")
 MAX_REPLIES = 12  # from the home screen to Send
+PAUSING = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+BEGIN = bytes([opmap["RESUME"], 0])  # the instruction at the beginning of a function that can pause
 
 
 @dataclass
@@ -84,6 +89,8 @@ class Tracer:
         if call_trace is None or event != "call":
             return
         code = frame.f_code
+        if code.co_flags & PAUSING and code.co_code[frame.f_lasti : frame.f_lasti + 2] != BEGIN:
+            return
         file = code.co_filename
         if file.startswith(str(ROOT)) and (module := file[len(str(ROOT)) + 1 :]).startswith(PACKAGES):
             call_trace.calls.append((module, code.co_qualname))

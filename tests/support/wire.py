@@ -12,4 +12,4 @@ def raw_request(
 ) -> RawRequest:
     """Return a request in the form that a channel receives."""
     lower_case_headers = {name.lower(): value for name, value in (headers or {}).items()}
-    return RawRequest(method, target, lambda name: lower_case_headers.get(name.lower(), ""), body)
+    return RawRequest(method, target, lower_case_headers, body)

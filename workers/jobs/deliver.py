@@ -135,9 +135,10 @@ class DeliveryRunner:
 
     def _attempt(self, leased: LeasedDelivery) -> None:
         fields = {name: getattr(leased, name) for name in TRACED}
-        with tracing.span("delivery", **fields) as span:
+        with tracing.span("delivery", **fields):
             outcome = self._try(leased)
-            span.set(outcome=outcome.reason, status=None if isinstance(outcome, Undeliverable) else outcome.status)
+            status = None if isinstance(outcome, Undeliverable) else outcome.status
+            tracing.annotate(outcome=outcome.reason, status=status)
 
     def _try(self, leased: LeasedDelivery) -> DeliveryOutcome:
         started_at = time.monotonic()

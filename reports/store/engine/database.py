@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, TypeVar
 
@@ -43,28 +42,10 @@ from reports.store.engine.sqlite import (
 from reports.store.engine.time_expressions import deferred_number
 from reports.store.engine.timeouts import BACKGROUND, Timeouts
 from runtime import event_loop_guard
-from runtime.deadline import DeadlineExceeded
+from runtime.deadline import DeadlineExceeded, request_time
 from runtime.operator_error import OperatorError
 
 T = TypeVar("T")
-
-
-class _SharedDeadline:
-    """The moment by which all uses of PostgreSQL for one answer must end. The first use sets it.
-
-    `latest`: the end of the answer's own time, in monotonic seconds.
-    """
-
-    def __init__(self, latest: float) -> None:
-        self._latest = latest - SPOOL_SECONDS
-        self._end: float | None = None
-
-    def end(self, seconds: float, *, begin: bool) -> float:
-        """Return the deadline in monotonic seconds: `seconds` after the first call with `begin`, or `latest`."""
-        end = min(time.monotonic() + seconds, self._latest) if self._end is None else self._end
-        if begin:
-            self._end = end
-        return end
 
 
 SQLITE_SETTINGS: Mapping[
@@ -80,7 +61,6 @@ SQLITE_SETTINGS: Mapping[
 }
 
 
-_shared_deadline: ContextVar[_SharedDeadline | None] = ContextVar("shared_deadline", default=None)
 ENOUGH_SECONDS = 2.0  # of the 2.5 s of one use; in less, a database that works may fail
 SPOOL_SECONDS = 0.5  # of an answer's time that stay for the spool if the database fails
 READINESS_INTERVAL_SECONDS = 5.0  # between two checks of whether the database is ready
@@ -216,18 +196,6 @@ class Database:
                 connection.commit()
             yield connection
 
-    @contextmanager
-    def shared_deadline(self, latest: float) -> Iterator[None]:
-        """Limit all uses of PostgreSQL within the block, together, to the time of a single use from the first one on.
-
-        None lasts beyond `latest`, in monotonic seconds.
-        """
-        token = _shared_deadline.set(_SharedDeadline(latest))
-        try:
-            yield
-        finally:
-            _shared_deadline.reset(token)
-
     @property
     def has_enough_time(self) -> bool:
         """Return whether a use that begins now has enough time for its failure to be the database's fault.
@@ -237,8 +205,19 @@ class Database:
         return self.is_sqlite or self._seconds_left(begin=False) >= ENOUGH_SECONDS
 
     def _seconds_left(self, *, begin: bool = True) -> float:
-        shared = _shared_deadline.get()
-        return math.inf if shared is None else shared.end(self.timeouts.total, begin=begin) - time.monotonic()
+        """Return the seconds that the current request may still use PostgreSQL; infinite outside of a request.
+
+        All uses for one request have the time of a single use together, from the first one with `begin` on.
+        """
+        request = request_time.get()
+        if request is None:
+            return math.inf
+        end = request.database_ends_at
+        if end is None:
+            end = min(time.monotonic() + self.timeouts.total, request.ends_at - SPOOL_SECONDS)
+            if begin:
+                request.database_ends_at = end
+        return end - time.monotonic()
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
