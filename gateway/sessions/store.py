@@ -331,7 +331,7 @@ class Sessions:
         return self.key("l:sent", sender_key, str(slot))
 
     def _slot_keys(self, sender_key: str) -> list[str]:
-        return [self._slot_key(sender_key, slot) for slot in range(SLOTS)]
+        return self.keys(*[("l:sent", sender_key, str(slot)) for slot in range(SLOTS)])
 
     def _open_all_sent(self, keys: Sequence[str], blobs: Sequence[bytes | None]) -> tuple[SentReport, ...]:
         opened = (self._open_sent(key, blob) for key, blob in zip(keys, blobs, strict=True))
