@@ -507,8 +507,8 @@ class OperatorSettings:
         parsers.web_addresses,
         default=None,
         secret=True,
-        meaning="the USSD addresses that providers call, with commas; clock calls each of them every hour (default: "
-        "none)",
+        meaning="the USSD addresses that providers call, with commas; clock calls each of them every 50 minutes "
+        "(default: none)",
     )
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:

@@ -49,6 +49,9 @@ def keys() -> None:
     Each hotline has a key pair. web seals reports with the public half and cannot open them again. worker and clock
     have the private half, and so does the console if the hotline's staff read there. Run these commands under the
     account of worker and clock, which owns TOKAUT_KEYS.
+
+    \b
+    Example:  tokaut keys list
     """
     harden()
 
@@ -62,6 +65,9 @@ def new(hotline: str, sheet: bool) -> None:
     Without its private key nobody can read a report. So the hotline has a recovery sheet in a sealed envelope, which is
     opened in a drill once a year. Copy the public half to web and to the console, and the private half to the console
     if this hotline's staff read there; then restart both.
+
+    \b
+    Example:  tokaut keys new vu-pikinini --sheet
     """
     settings = load_settings(InstallationSettings, os.environ)
     if hotline == AUDIT_KEY:
@@ -103,6 +109,9 @@ def list_() -> None:
     """List the keys of each hotline, the newest first. web seals to the first one.
 
     Compare the key ids with the country files: a public key that was replaced has another id.
+
+    \b
+    Example:  tokaut keys list
     """
     settings = load_settings(InstallationSettings, os.environ)
     hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
@@ -135,7 +144,11 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     _sender is the key pair with which web encrypts SMS replies to the worker: rotate it like a hotline's, but leave out
     the console. _audit is the key that signs the checkpoints of the audit.
 
-    phone-pepper: run this once a month from a timer, under web's account, then reload web.
+    phone-pepper: run this once a month from a timer, under web's account, then restart web.
+
+    \b
+    Example:  tokaut keys rotate vu-pikinini --sheet
+              tokaut keys rotate vu-pikinini --rewrap-only      once web runs with the new key
     """
     if what == PEPPER:
         _rotate_pepper()
@@ -162,6 +175,9 @@ def restore(hotline: str) -> None:
     """Restore a private key from its recovery sheet: type the groups of the sheet, which are not shown.
 
     Practise this once a year on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
+
+    \b
+    Example:  tokaut keys restore vu-pikinini
     """
     settings = load_settings(InstallationSettings, os.environ)
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
@@ -210,11 +226,10 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
 def secret(webhook: bool) -> None:
     """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
 
-    Save it in a file that only one account can read, and name the file:
-
     \b
-        umask 077; tokaut keys secret > /etc/tokaut/session_key
-        TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
+    Example:  umask 077; tokaut keys secret > /etc/tokaut/session_key
+
+    Next: only one account may read the file. Name it in the settings: TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     echo(new_webhook_secret() if webhook else new_secret())
 
@@ -262,7 +277,7 @@ def _new_pair(settings: InstallationSettings, hotline: str) -> PublicKey:
 def _rotate_pepper() -> None:
     path = load_settings(PepperSettings, os.environ).pepper_file
     renewed = rotate_pepper(path)
-    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
+    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Restart web.")
 
 
 def _rewrap(settings: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
