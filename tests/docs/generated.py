@@ -131,11 +131,11 @@ AGAIN = {  # of OTHERS
 def _when(why: str) -> str:
     if why in ALERT_AT_ATTEMPT:
         return NTH[ALERT_AT_ATTEMPT[why]]
-    return "when it has come to that" if why in {"refused", "parked"} else "by its time"
+    return f"when it is {why}" if why in {"refused", "parked"} else "by its time"
 
 
 def classes() -> str:
-    rows = ["| class | a person is told | what to do |", "|---|---|---|"]
+    rows = ["| class | a person is notified | what to do |", "|---|---|---|"]
     for why, todo in DELIVERY_ADVICE.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
     rows += [f"| `{why}` | when it happens{AGAIN.get(why, '')} | {todo} |" for why, todo in ALERT_ADVICE.items()]
