@@ -101,7 +101,8 @@ def publish(folder: Path | None) -> None:
         raise CommandError(
             f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
         )
-    echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
+    files = _counted(changed, "file is", "files are")
+    echo(f"{target} has every public key of {settings.keys}; {files} new. Restart web.")
 
 
 @keys.command("list")
@@ -215,7 +216,8 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
                 "this with --restarted."
             )
         if rows := count_by_key(database, key_id):
-            raise CommandError(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
+            named = _counted(rows, "row still names", "rows still name")
+            raise CommandError(f"{named} {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
         destroy_key(settings.keys, hotline, key_id)
         delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
@@ -293,11 +295,17 @@ def _rewrap(settings: InstallationSettings, hotline: str, public: PublicKey, old
         raise CommandError(
             f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}"
         ) from None
-    echo(f"{result.done} rows are under the new key now.")
+    echo(f"{_counted(result.done, 'row is', 'rows are')} under the new key now.")
     for key_id, rows in remaining.items():
-        echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
+        named = _counted(rows, "row still names it", "rows still name it") if rows else "no row names it any more"
+        echo(f"Older key {key_id}: {named}.")
     if result.unreadable:
-        raise CommandError(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
+        unreadable = _counted(result.unreadable, "row", "rows")
+        raise CommandError(f"{unreadable} did not open and kept the old key. Is its private key here?")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _print_locations(folder: Path, hotline: str, public: PublicKey) -> None:
