@@ -38,7 +38,7 @@ COUNTED: Mapping[str, str] = {
     "spool_copies_refused": "Entries of the spool that were not copied to Redis: too many there already, or too large",
     "entry_mailboxes_made": "Mailboxes made for reports that staff entered in the console",
     "entry_codes_unreadable": "Codes of reports that staff entered, which no store key opens",
-    "reports_not_stored": "Reporters who were told NOT SENT",
+    "reports_not_stored": "Reporters who read NOT SENT",
     "incomplete_reports_not_stored": "Incomplete reports in danger that could not be scheduled",
     "cancellations_not_stored": "Cancelled or deleted drafts whose deletion could not be stored",
     "erasures_not_recorded": "Deletions and opt-outs that a restored backup would undo: the disk took no line",

@@ -105,7 +105,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "drill_reported": "Web submitted the report of a drill, as its invented reporter.",
     "drill_failed": "Web could not create the report of a drill, or its follow-up. It tries again in the next round.",
     # the console
-    "head_unreadable": "The head of a report has not the shape that this version knows: the list shows the report as "
+    "head_unreadable": "The head of a report has a form that this version does not know: the list shows the report as "
     "one that does not open.",
     "row_failed": "A row of the list could not be made because of a bug in Tokaut; it is shown as a report that does "
     "not open. `class` names the exception, `where` the place in the code.",

@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key.",
     "flows": "Check, draw and play the conversations.",
     "hold": "Keep a report from being purged for a time and with a reason, or end such a hold.",
-    "hosts": "Show which processes of which hosts report, and sign off a host that is gone for good.",
+    "hosts": "Show when each process of each host was last seen, and forget a host that will not come back.",
     "hotline": 'Test a hotline, or send reports again to one that had answered "gone".',
     "init": "Write settings, secrets and keys for one country into the new or empty FOLDER.",
     "keys": "Create, list and rotate keys and secrets.",
@@ -80,7 +80,7 @@ def main() -> None:
     First:    tokaut demo               watch it work, on this machine only
     Then:     tokaut check              what is still missing, and what to do about it
     Running:  tokaut watch              the reports that nobody has acknowledged, and what to do next
-    Writing:  tokaut flows play         walk through a conversation, without any server
+    Writing:  tokaut flows play         play a conversation, without any server
 
     Settings come from the environment; docs/reference/settings.md lists them. Each command's --help has an example.
     """

@@ -35,7 +35,7 @@ class WorkerMetrics:
         )
         self.breaker = gauge(
             BREAKER,
-            "1 while a hotline is left alone after failures, or accepts nothing any more",
+            "1 while deliveries to a hotline pause after failures, or it accepts nothing any more",
             ["hotline"],
         )
         self.refused = counter("tokaut_jobs_refused", "Jobs in the queue that are not ours, and were not run")

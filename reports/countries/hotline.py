@@ -72,7 +72,7 @@ IsoDate = Annotated[str, AfterValidator(check_iso_date)]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
 class PartnerCard:
-    """The agreement with a hotline (docs/safeguarding.md, appendix B). Contacts are roles, never private names."""
+    """The agreement with a hotline (docs/add-a-hotline.md, The card). Contacts are roles, never private names."""
 
     organisation: str = ""
     mandate: str = ""

@@ -337,7 +337,7 @@ def console_url_field() -> Any:
         web_address,
         default=None,
         live=lambda address: require_https(address) if address else None,
-        meaning="where hotlines' staff read; stands in each mail to a hotline and in each invitation",
+        meaning="address at which hotlines' staff read; in each mail to a hotline and in each invitation",
     )
 
 

@@ -185,7 +185,7 @@ class RedisSettings(InstallationSettings):
     redis_master: str | None = env(
         "REDIS_MASTER",
         default=None,
-        meaning="the name by which the Sentinels know the server; it stands in REDIS_URL in place of a host",
+        meaning="the name by which the Sentinels know the server; REDIS_URL has it in place of a host",
     )
     redis_sentinel_password: Secret[str] | None = env(
         "REDIS_SENTINEL_PASSWORD",
@@ -499,7 +499,7 @@ class OperatorSettings:
         "SMTP_CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="file of the authorities that vouch for the mail server (default: those of the system)",
+        meaning="file of the authorities that sign the mail server's certificate (default: those of the system)",
     )
     console_url: str | None = console_url_field()
     synthetic_calls: Secret[tuple[str, ...]] | None = env(
@@ -507,8 +507,8 @@ class OperatorSettings:
         parsers.web_addresses,
         default=None,
         secret=True,
-        meaning="the USSD addresses that providers call, with commas; clock calls each of them every hour (default: "
-        "none)",
+        meaning="the USSD addresses that providers call, with commas; clock calls each of them every 50 minutes "
+        "(default: none)",
     )
 
     def faults(self, mode: Mode) -> Iterator[SettingFault]:

@@ -65,8 +65,11 @@ def settings_table() -> str:
     rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
     for one, who in _once_each(settings()):
         name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
-        default = f"`{text}`" if (text := default_text(one)) else "must be set"
-        rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
+        meaning, _, described = one.meaning.partition(" (default: ")
+        text = default_text(one)
+        written = None if text == "none" else f"`{text}`" if text else "must be set"
+        default = "; ".join(filter(None, (written, described.removesuffix(")")))) or "none"
+        rows.append(f"| {name} | {meaning} | {default} | {who} |")
     rows += [f"| `{name}` | {meaning} | {default} | {who} |" for name, meaning, default, who in OTHER_SETTINGS]
     return "\n".join(rows) + "\n"
 
@@ -131,11 +134,11 @@ AGAIN = {  # of OTHERS
 def _when(why: str) -> str:
     if why in ALERT_AT_ATTEMPT:
         return NTH[ALERT_AT_ATTEMPT[why]]
-    return "when it has come to that" if why in {"refused", "parked"} else "by its time"
+    return f"when it is {why}" if why in {"refused", "parked"} else "by its time"
 
 
 def classes() -> str:
-    rows = ["| class | a person is told | what to do |", "|---|---|---|"]
+    rows = ["| class | a person is notified | what to do |", "|---|---|---|"]
     for why, todo in DELIVERY_ADVICE.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
     rows += [f"| `{why}` | when it happens{AGAIN.get(why, '')} | {todo} |" for why, todo in ALERT_ADVICE.items()]

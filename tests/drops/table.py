@@ -67,7 +67,7 @@ def left_table(found: Mapping[DropConditions, Figures]) -> str:
 
 
 def tables(found: Mapping[DropConditions, Figures], seed: int) -> str:
-    said = [f"{one.callers:,} callers for each row" for one in (found[CONDITIONS[0]], found[CONDITIONS[-1]])]
+    said = [f"{one.callers:,} reporters for each row" for one in (found[CONDITIONS[0]], found[CONDITIONS[-1]])]
     return (
         f"{said[0]}, seed {seed}. Calls drop, and nothing else fails:\n\n"
         f"{table(found, None)}\n"

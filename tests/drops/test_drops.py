@@ -82,7 +82,7 @@ def test_callers_and_their_time_are_the_same_for_the_same_seed() -> None:
 
 def test_the_pages_have_the_figures_of_the_whole_run() -> None:
     shown = part("docs/drops.md", "figures")
-    assert f"{CALLERS:,} callers for each row, seed {SEED}." in shown
+    assert f"{CALLERS:,} reporters for each row, seed {SEED}." in shown
     assert part("docs/drops.md", "left").count("\n|") == 1 + len(BAD_SCREEN_CONDITIONS)
     again = part("docs/drops.md", "again")
     assert again.count("dial again") == len(DIAL_AGAIN) and again.count("\n|") == 3

@@ -121,7 +121,7 @@ def nothing_from(port: int, ca: Path, said: str) -> None:
     [line] = redis_faults(common, live=False)
     assert line.startswith(f"Redis does not answer ({said}")
     assert "secret" not in line
-    assert line.endswith("Callers get the home screen and little else."), "it runs, and its address is right"
+    assert line.endswith("get only the emergency numbers, and SMS wait."), "it runs, and its address is right"
 
 
 def test_without_a_file_the_systems_authorities_decide(serve: Serve, authority: Authority) -> None:

@@ -73,7 +73,7 @@ def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
 def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) -> None:
     assert "web seals to" in site.run("destroy", ONE, site.key_id, "--restarted").output
     create_key_pair(site.folder / "keys", ONE)
-    assert "rows still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
+    assert "still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db")
 
 
@@ -87,7 +87,7 @@ def test_rows_that_came_from_a_spool_in_the_meantime_are_counted(site: Site, mon
         return []
 
     monkeypatch.setattr(spool_status, "list_statuses", drain)
-    assert "rows still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
+    assert "still name" in site.run("destroy", ONE, site.key_id, "--restarted").output
     assert list((site.folder / "keys" / "private").rglob(f"{site.key_id}.key"))
 
 

@@ -104,5 +104,5 @@ def test_a_redis_that_runs_and_refuses_to_write_is_not_said_to_be_down(tmp_path:
         settings = {**good(tmp_path), "REDIS_URL": f"redis://127.0.0.1:{server.server_address[1]}"}
         [_, line] = about_redis(run(settings).output)
         server.shutdown()
-    assert line.startswith("  x Redis refuses to write (MISCONF). Callers get the home screen and little else.")
+    assert line.startswith("  x Redis refuses to write (MISCONF). Calls over Africa's Talking continue;")
     assert line.endswith("docs/operating/disk-full.md") and "Start it" not in line

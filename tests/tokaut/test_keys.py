@@ -160,7 +160,7 @@ def test_rotate_needs_a_key() -> None:
 def test_the_pepper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line(run("rotate", "phone-pepper")).startswith("TOKAUT_PHONE_PEPPER_FILE is not set;")
     monkeypatch.setenv("TOKAUT_PHONE_PEPPER_FILE", str(tmp_path / "pepper"))
-    assert run("rotate", "phone-pepper").output == f"{tmp_path / 'pepper'} holds a new pepper. Reload web.\n"
+    assert run("rotate", "phone-pepper").output == f"{tmp_path / 'pepper'} holds a new pepper. Restart web.\n"
     assert "and last month’s" in run("rotate", "phone-pepper").output
     assert len(load_pepper(tmp_path / "pepper").pseudonyms("+6785550101")) == 2
 

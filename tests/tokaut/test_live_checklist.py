@@ -53,6 +53,13 @@ def text(iso: str) -> str:
     return " ".join(result.output.split())
 
 
+def test_a_withdrawn_helpline_is_not_one_that_was_never_found() -> None:
+    hotlines = ALL["VU"].hotlines
+    withdrawn = {**hotlines, "vu-pikinini": replace(hotlines["vu-pikinini"], withdrawn=True)}
+    title = next(step.title for step in of(replace(ALL["VU"], hotlines=withdrawn)) if step.key == "helpline")
+    assert "Vanuatu (Pikinini Helpline exists, its number is withdrawn)." in title
+
+
 def test_there_are_25() -> None:
     assert len(ALL) == 25
 

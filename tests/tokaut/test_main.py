@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from reports.store.engine.database import Database
 from tests.house.files import ROOT
-from tests.support.commands import commands
+from tests.support.commands import called, commands
 from tests.support.full_disk import full_disk
 from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
@@ -34,6 +34,12 @@ def test_each_prints_its_help(path: str) -> None:
     result = CliRunner().invoke(main, [*path.split()[1:], "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize("words", called(), ids=" ".join)
+def test_the_help_of_each_command_has_an_example(words: tuple[str, ...]) -> None:
+    _, _, example = (commands()[words].help or "").partition("Example: ")
+    assert f"tokaut {' '.join(words)}" in example
 
 
 def test_the_first_page_loads_no_command_and_no_package_but_click() -> None:

@@ -66,7 +66,7 @@ def test_a_call_a_dropped_line_and_a_redial_that_tells_nothing(demo: App) -> Non
     said = phone("*111*163#", "1", "2", "drop", "*111*163#", "00").stdout
     assert said.count("    | In danger? Call police 111.") == 2
     assert "    | Are you or a child in danger?" in said and "    | What happened?" in said
-    assert said.index("(the line is gone") < said.rindex("In danger? Call police 111.")
+    assert said.index("(the call dropped") < said.rindex("In danger? Call police 111.")
     assert said.rstrip().endswith("| Thank you. Goodbye.\n    (the call is over)")
 
 

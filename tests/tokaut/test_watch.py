@@ -80,7 +80,7 @@ def waits(
                 WatchedDelivery(ONE, "refused", "none", "refused"),
                 WatchedDelivery(TWO, "delivered", "rejected", "delivered"),
             ),
-            "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | nobody is reminded again "
+            "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | nobody is alerted "
             "in 2 min | good",
         ),
         (waits(step="operator"), "P1 3 min | vu-pikinini has it | 12 min left | on-call is alerted in 2 min | good"),
@@ -89,7 +89,7 @@ def waits(
 def test_a_line(one: UnacknowledgedReport, said: str) -> None:
     found = watch_row(one, NOW)
     how = "late" if found.is_late else "soon" if found.is_due_soon else "good"
-    said = said.replace("{again}", "vu-pikinini is reminded again")
+    said = said.replace("{again}", "vu-pikinini is alerted")
     assert (
         f"{found.priority} {found.waiting} | {found.hotlines} | {found.time_left} | {found.next_step} | {how}" == said
     )

@@ -184,11 +184,15 @@ def _codes(country: Country) -> Iterator[ChecklistItem]:
 
 def _helpline(country: Country) -> Iterator[ChecklistItem]:
     if country.helpline() is None:
-        names = [hotline.name for hotline in country.hotlines.values() if hotline.kind == "child_helpline"]
-        note = f" ({', '.join(names)} exists, its number was not found)" if names else ""
+        notes = [
+            f"{hotline.name} exists, its number {'is withdrawn' if hotline.withdrawn else 'was not found'}"
+            for hotline in country.hotlines.values()
+            if hotline.kind == "child_helpline"
+        ]
+        note = f" ({'; '.join(notes)})" if notes else ""
         yield ChecklistItem(
             "helpline",
-            f"No child helpline with a phone number was found in {country.name}{note}. The screens name only the "
+            f"No child helpline with a phone number is known in {country.name}{note}. The screens name only the "
             "police or the emergency service.",
             "Ask the ministry for children and the telephone companies. If there is one, add it with its source. If "
             "there is none, leave it out: never a number from another country.",

@@ -38,6 +38,10 @@ from runtime.settings import (
 from tokaut.checks import disk
 from tokaut.checks.live_checklist import Advisory
 
+WITHOUT_REDIS = (
+    "Calls over Africa's Talking continue; other callers by USSD get only the emergency numbers, and SMS wait."
+)
+
 
 def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
     """Check that Redis answers each user, persists its data and evicts none.
@@ -56,7 +60,7 @@ def redis_faults(common: CommonSettings, *, live: bool) -> Iterator[str]:
                     "does not answer",
                     "" if is_certificate_fault(error) else f" Start it, or correct {name}.",
                 )
-            yield f"Redis {fact} ({describe_error(error)}). Callers get the home screen and little else.{remedy}"
+            yield f"Redis {fact} ({describe_error(error)}). {WITHOUT_REDIS}{remedy}"
             return
         if live and address.username in {None, "default"}:
             yield (

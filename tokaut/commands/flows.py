@@ -33,7 +33,7 @@ def flows() -> None:
 
     \b
     A conversation is a file in flows/ that can be read aloud; docs/flows/README.md says how to write one.
-    While you write:   tokaut flows play                walk through it here, without any server
+    While you write:   tokaut flows play                play it here, without any server
     Before you send:   tokaut flows lint                every path, in every country, language and channel
     For others:        tokaut flows graph               pictures of it, for docs/flows/
     """
@@ -45,7 +45,7 @@ def flows() -> None:
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
 @click.option("--fresh", is_flag=True, help="Ignore results of earlier runs.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str], fresh: bool) -> None:
-    """Walk every path through the flows, in every country, language and channel.
+    """Check every path through the flows, in every country, language and channel.
 
     Reports dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than 8
     screens to Send, and labels with two meanings. Also shows which paths to Send fit into a USSD session of 60, 120 and

@@ -106,7 +106,7 @@ def play(  # one parameter for each option
     *, country: str, language: str, channel: ChannelKind, keys: str | None, screen: str | None, fact: tuple[str, ...],
     flow_dir: Path | None,
 ) -> None:  # fmt: skip
-    """Walk through a conversation here, screen by screen, without any server.
+    """Play a conversation here, screen by screen, without any server.
 
     Below each screen it shows the screen's id, its length and its effect. Nothing is sent or stored. Ctrl-D ends it.
 
@@ -117,7 +117,7 @@ def play(  # one parameter for each option
               tokaut flows play --at report.send --fact send_to=two
               tokaut flows play --at my.state --fact report_state=overdue
 
-    Next: `tokaut flows lint` walks all the paths that you did not.
+    Next: `tokaut flows lint` checks all the paths that you did not play.
     """
     where, book = _load_combination(flow_dir, country, language, channel)
     playing = _start_session(book, where, screen, _facts(fact))

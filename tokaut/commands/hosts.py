@@ -1,4 +1,4 @@
-"""`tokaut hosts`: show when each process of each host was last seen, and sign off one that will not come back."""
+"""`tokaut hosts`: show when each process of each host was last seen, and forget one that will not come back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tokaut.terminal import CommandError, CommandGroup, echo
 
 @click.group(cls=CommandGroup)
 def hosts() -> None:
-    """Show which processes of which hosts report, and sign off a host that is gone for good.
+    """Show when each process of each host was last seen, and forget a host that will not come back.
 
     \b
     Example:  tokaut hosts list
@@ -42,7 +42,7 @@ def list_() -> None:
 @click.argument("name")
 @click.option("--lost", is_flag=True, help="Its disk cannot be read any more: give up the reports that it may hold.")
 def forget(name: str, lost: bool) -> None:
-    """Sign off the process NAME of a host that will not come back, so that nobody is told of it any more.
+    """Forget the process NAME of a host that will not come back: nobody is alerted about it any more.
 
     It deletes no report. A process that comes back is listed again by itself. The audit records it.
 

@@ -49,6 +49,9 @@ def keys() -> None:
     Each hotline has a key pair. web seals reports with the public half and cannot open them again. worker and clock
     have the private half, and so does the console if the hotline's staff read there. Run these commands under the
     account of worker and clock, which owns TOKAUT_KEYS.
+
+    \b
+    Example:  tokaut keys list
     """
     harden()
 
@@ -62,6 +65,9 @@ def new(hotline: str, sheet: bool) -> None:
     Without its private key nobody can read a report. So the hotline has a recovery sheet in a sealed envelope, which is
     opened in a drill once a year. Copy the public half to web and to the console, and the private half to the console
     if this hotline's staff read there; then restart both.
+
+    \b
+    Example:  tokaut keys new vu-pikinini --sheet
     """
     settings = load_settings(InstallationSettings, os.environ)
     if hotline == AUDIT_KEY:
@@ -95,7 +101,8 @@ def publish(folder: Path | None) -> None:
         raise CommandError(
             f"There is no public key under {settings.keys}. Make the pairs first: tokaut keys new HOTLINE"
         )
-    echo(f"{target} has every public key of {settings.keys}; {changed} files are new. Restart web.")
+    files = _counted(changed, "file is", "files are")
+    echo(f"{target} has every public key of {settings.keys}; {files} new. Restart web.")
 
 
 @keys.command("list")
@@ -103,6 +110,9 @@ def list_() -> None:
     """List the keys of each hotline, the newest first. web seals to the first one.
 
     Compare the key ids with the country files: a public key that was replaced has another id.
+
+    \b
+    Example:  tokaut keys list
     """
     settings = load_settings(InstallationSettings, os.environ)
     hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
@@ -135,7 +145,11 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     _sender is the key pair with which web encrypts SMS replies to the worker: rotate it like a hotline's, but leave out
     the console. _audit is the key that signs the checkpoints of the audit.
 
-    phone-pepper: run this once a month from a timer, under web's account, then reload web.
+    phone-pepper: run this once a month from a timer, under web's account, then restart web.
+
+    \b
+    Example:  tokaut keys rotate vu-pikinini --sheet
+              tokaut keys rotate vu-pikinini --rewrap-only      once web runs with the new key
     """
     if what == PEPPER:
         _rotate_pepper()
@@ -162,6 +176,9 @@ def restore(hotline: str) -> None:
     """Restore a private key from its recovery sheet: type the groups of the sheet, which are not shown.
 
     Practise this once a year on a machine with an empty TOKAUT_KEYS, and compare the key id with the sheet.
+
+    \b
+    Example:  tokaut keys restore vu-pikinini
     """
     settings = load_settings(InstallationSettings, os.environ)
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
@@ -199,7 +216,8 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
                 "this with --restarted."
             )
         if rows := count_by_key(database, key_id):
-            raise CommandError(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
+            named = _counted(rows, "row still names", "rows still name")
+            raise CommandError(f"{named} {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
         destroy_key(settings.keys, hotline, key_id)
         delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
@@ -210,11 +228,10 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
 def secret(webhook: bool) -> None:
     """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
 
-    Save it in a file that only one account can read, and name the file:
-
     \b
-        umask 077; tokaut keys secret > /etc/tokaut/session_key
-        TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
+    Example:  umask 077; tokaut keys secret > /etc/tokaut/session_key
+
+    Next: only one account may read the file. Name it in the settings: TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     echo(new_webhook_secret() if webhook else new_secret())
 
@@ -262,7 +279,7 @@ def _new_pair(settings: InstallationSettings, hotline: str) -> PublicKey:
 def _rotate_pepper() -> None:
     path = load_settings(PepperSettings, os.environ).pepper_file
     renewed = rotate_pepper(path)
-    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
+    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Restart web.")
 
 
 def _rewrap(settings: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
@@ -278,11 +295,17 @@ def _rewrap(settings: InstallationSettings, hotline: str, public: PublicKey, old
         raise CommandError(
             f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}"
         ) from None
-    echo(f"{result.done} rows are under the new key now.")
+    echo(f"{_counted(result.done, 'row is', 'rows are')} under the new key now.")
     for key_id, rows in remaining.items():
-        echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
+        named = _counted(rows, "row still names it", "rows still name it") if rows else "no row names it any more"
+        echo(f"Older key {key_id}: {named}.")
     if result.unreadable:
-        raise CommandError(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
+        unreadable = _counted(result.unreadable, "row", "rows")
+        raise CommandError(f"{unreadable} did not open and kept the old key. Is its private key here?")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _print_locations(folder: Path, hotline: str, public: PublicKey) -> None:

@@ -39,8 +39,9 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
 
     It is sealed to the reporter's mailbox: after that neither you nor the hotline nor this program can read it. Nothing
     is sent to the phone. It must fit one screen. It must have no link and no number except those in the country's file,
-    and must not ask for a picture. If it promises or reveals too much, you are asked whether that is meant: then repeat
-    the command with --anyway. Never write the message on the command line: others on this machine can see that.
+    and must not ask for a picture. If it may promise or reveal too much, the command says so and stores nothing: reword
+    it, or repeat the command with --anyway. Never write the message on the command line: others on this machine can see
+    that.
 
     \b
     Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt

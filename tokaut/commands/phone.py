@@ -15,7 +15,7 @@ import requests
 from tokaut.terminal import CommandError, echo, prompt_lines
 
 ANSWERS_WITHIN = 15.0  # seconds
-HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` cuts the line.\n" \
+HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` ends the call.\n" \
        "  Anything else is a text message. `inbox` shows what has stayed on the phone. Ctrl-D ends it.\n"  # fmt: skip
 
 
@@ -48,7 +48,7 @@ class Handset:
         elif self.in_call and words == "drop":
             self._call("close")
             self._session = ""
-            self.write("    (the line is gone; the screen is empty)")
+            self.write("    (the call dropped; the screen is empty)")
         elif self.in_call:
             self._show_answer(self._call("resume", typed))
         elif words.startswith("*"):
@@ -103,11 +103,11 @@ class Handset:
 def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
     """Use a phone in this terminal, for the demo that runs on this machine.
 
-    It calls and texts as any phone does; the report goes to the demo's hotline and to nobody else.
+    First run `tokaut demo` in another terminal: it writes demo.json under TOKAUT_DATA. The phone calls and texts as any
+    phone does; the report goes to the demo's hotline and to nobody else.
 
     \b
-    First:    tokaut demo                            in another terminal; it writes demo.json under TOKAUT_DATA
-    Then:     tokaut phone
+    Example:  tokaut phone
               tokaut phone --number +254712345678 --to 22384
               tokaut phone --type '*111*163#' --type 1 --type 2 --type drop --type '*111*163#'
 

@@ -51,7 +51,7 @@ def redis() -> None:
 @click.option("--at", required=True, metavar="ADDRESS", help="Address of the server: redis://, rediss:// or unix://.")
 @click.option("--admin", is_flag=True, help="Also an administrator, who may do everything.")
 @click.option("--sentinel", is_flag=True, help="Also users for Sentinels and for replicas.")
-@click.option("--rotate", is_flag=True, help="New passwords; the last ones stay good until the next time.")
+@click.option("--rotate", is_flag=True, help="New passwords; the previous ones stay valid until the next --rotate.")
 def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> None:
     """Write users.acl for the server, and the address with its password for each process, into FOLDER.
 
@@ -145,7 +145,7 @@ def _print_next_steps(folder: Path, written: list[tuple[str, Path]], *, rotate: 
         echo(f"  {path}\n      for {GOES_TO[user]}")
     if rotate:
         echo(
-            "\nThe passwords before these stay good until the next --rotate. Now: `ACL LOAD` as admin, or restart the "
+            "\nThe previous passwords stay valid until the next --rotate. Now: `ACL LOAD` as admin, or restart the "
             "server; then restart the processes."
         )
     else:

@@ -22,9 +22,9 @@ PROCESSES: Final = "web, urgent, standard, clock and console"
 def restore(file: Path) -> None:
     """Replace the embedded database by the backup FILE.
 
-    Stop all five processes first. The current database is put aside whole. What was delivered after the backup is sent
-    again with the same idempotency key, and the hotline recognises it. Reports that came after the backup and were not
-    delivered yet are in the spool, or lost.
+    Stop all five processes first. The current database is renamed, and never deleted. What was delivered after the
+    backup is sent again. A hotline knows a repeat by its idempotency key, or by report_id and revision. Reports that
+    came after the backup and were neither delivered nor in the spool are lost.
 
     \b
     Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db

@@ -50,6 +50,9 @@ def statistics() -> None:
     Only figures that may be published are shown. No number under 5 is shown or can be worked out. A quarter is
     published once, two weeks after it is over, and never changes. docs/statistics.md says what is counted, and what
     never is.
+
+    \b
+    Example:  tokaut statistics show --country vu
     """
 
 

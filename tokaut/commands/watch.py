@@ -44,7 +44,7 @@ ALL_IN_TIME = "Nothing to do: each report is still in time."
 NO_ON_CALL = "TOKAUT_ON_CALL is not set: if no hotline acts, nobody is alerted."
 STEP_LABELS = {
     StepName.CLOSED: "an open hotline gets it",
-    StepName.HOTLINE: "{hotlines} reminded again",
+    StepName.HOTLINE: "{hotlines} alerted",
     StepName.BACKUP: "the backup gets it",
     StepName.SUPERVISOR: "the supervisor is alerted",
     StepName.REGIONAL: "the next hotline gets it",

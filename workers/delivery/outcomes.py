@@ -105,9 +105,9 @@ ALERT_AT_ATTEMPT: Mapping[str, int] = {
 # Class of failure → the remedy for the person who is notified.
 DELIVERY_ADVICE: Mapping[str, str] = {
     "not_reached": "Nothing answers at the hotline's address. Call them: does the server run, is a firewall between?",
-    "dns": "The hotline's name leads nowhere. Call them, and compare HOTLINE_<ID>_URL with them.",
+    "dns": "The hotline's host name has no address. Call them, and compare HOTLINE_<ID>_URL with them.",
     "timeout": "The hotline does not answer in time. Call them.",
-    "reset": "The hotline breaks the connection off. Call them, and ask them to look into their server's log.",
+    "reset": "The hotline closes the connection too early. Call them, and ask them to look into their server's log.",
     "busy": "The hotline's server reports an error. Call them, and ask them to look into its log.",
     "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
     "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
@@ -121,8 +121,8 @@ DELIVERY_ADVICE: Mapping[str, str] = {
     "private_address": "The hotline's name leads into a private network. Ask them; list it only if that is meant.",
     "refused": "The hotline refuses the report itself. Ask them why, then: tokaut deliveries retry",
     "too_large": "The report is too large for the hotline. Ask them to raise the limit, then: tokaut deliveries retry",
-    "gone": "The hotline says it takes no reports any more. Call them. If that is wrong: tokaut hotline revive",
-    "not_kept": "Primero said yes and kept no note. Its account for us must read and write cases and the form Notes.",
+    "gone": "The hotline says that it accepts no reports any more. Call them. If it does: tokaut hotline revive",
+    "not_kept": "Primero accepted a note and did not store it. Our account there must read and write cases and Notes.",
     "no_key": "The hotline's private key is not on this worker. Put it back; the report goes out within the hour.",
     "no_body": "The report has no body for this hotline. Look at the audit of the report.",
     "no_hotline": "No country file names this hotline, or its settings are missing or refused. Run: tokaut check",
@@ -130,7 +130,7 @@ DELIVERY_ADVICE: Mapping[str, str] = {
     "wrong_mode": "A report of another mode is in this database. Do not mix live and training.",
     "our_fault": "This program failed. Look for the delivery's id in the log.",
     "not_tried": "No worker has taken it. Look whether worker and clock run, then: tokaut check",
-    "parked": "It could not be handed over in 14 days. Give it to them another way, or: tokaut deliveries retry",
+    "parked": "It was not accepted within 14 days. Give it to them another way, or: tokaut deliveries retry",
 }
 
 _LOCKED_OUT = {401, 402, 403, 407, 421}

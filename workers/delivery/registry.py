@@ -198,7 +198,7 @@ class HttpsSettings:
         "CA_FILE",
         parsers.ca_file,
         default=None,
-        meaning="file of the authorities that vouch for this hotline (default: those of the system)",
+        meaning="file of the authorities that sign this hotline's certificate (default: those of the system)",
     )
 
 

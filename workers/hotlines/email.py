@@ -21,7 +21,7 @@ class Settings:
         parsers.matching(
             r"[!-+\--:=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "one address, such as desk@hotline.example"
         ),
-        meaning="e-mail address at which this hotline is told that a report waits",
+        meaning="e-mail address at which this hotline is notified of a report",
     )
 
 

@@ -37,16 +37,16 @@ NO_HOTLINE = (
 )
 CLOCK_JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
 ALERT_ADVICE = {
-    "not_told": "Nobody at the desk could be told that a report waits. Call them; correct the addresses in their card.",
-    "facts_changed": "A number to call, an address or a key is not what it was. If none of you changed it, compare the "
+    "not_told": "Nobody at the hotline could be notified of a report. Call them; correct the addresses in their card.",
+    "facts_changed": "A number to call, an address or a key has changed. If none of you changed it, compare the "
     "country files and TOKAUT_KEYS with your copies: tokaut check; tokaut keys list",
     "spool_bad": "Reports in the spool of this host do not open, and no hotline has them. Is TOKAUT_STORE_KEY the key "
     "they were written with? docs/operating/spool.md",
     "spool_waits": "Reports have waited in the spool of this host for five minutes, and no hotline has them. Are the "
     "database and web up? docs/operating/spool.md",
-    "synthetic_call": "A synthetic call to this network's address did not come to Send, twice. Dial the code; look at "
+    "synthetic_call": "A synthetic call to this network's address did not reach Send, twice. Dial the code; look at "
     "the certificate, the proxy and web's log: docs/operating/provider-dead.md",
-    "recording_missing": "A reporter spoke in a call, and the recording was not fetched; the hotline was told: "
+    "recording_missing": "A reporter spoke in a call, and the recording was not fetched; its hotlines were notified: "
     "docs/operating/recordings.md",
     "recording_not_deleted": "A recording of a reporter could not be deleted at the provider. Delete it in the "
     "account's console: docs/operating/recordings.md",

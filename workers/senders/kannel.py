@@ -101,7 +101,7 @@ class Settings:
         default=None,
         secret=True,
         live=lambda address: public_http_fault(address.reveal()) if address else None,
-        meaning="where Kannel tells what became of an SMS: …/hooks/kannel/<token>/dlr; without it, it is not asked",
+        meaning="where Kannel reports the delivery of an SMS: …/hooks/kannel/<token>/dlr; without it, it is not asked",
     )
     ussd_url: str | None = env(
         "KANNEL_USSD_SENDSMS_URL",

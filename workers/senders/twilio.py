@@ -61,7 +61,7 @@ class Settings(TwilioAccount):
         "TWILIO_FROM",
         parsers.matching(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
         default=None,
-        meaning="the number that SMS come from where nobody has written to one first",
+        meaning="the number that sends an SMS to a phone that has not written to a number of ours first",
     )
     service: str | None = env(
         "TWILIO_MESSAGING_SERVICE_SID",
