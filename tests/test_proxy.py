@@ -137,7 +137,7 @@ def test_a_connection_that_is_being_made_is_cut_by_the_stop(proxy: Proxy, monkey
         return server
 
     monkeypatch.setattr(proxy, "_connect", connect_while_it_stops)
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client, suppress(ConnectionResetError):
+    with suppress(ConnectionResetError), socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
         assert client.recv(100) == b""
 
 

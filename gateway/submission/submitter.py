@@ -179,9 +179,14 @@ class Submitter:
         return self._builder.seal(content, report, revision, report.named_recipients, completeness)
 
     def _complete(self, content: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
-        """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now."""
+        """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now.
+
+        If this Send is replayed, an update with later words may wait already, or have been submitted: it stays.
+        """
         report, revision = replace(report, report_id=result.report_id), max(report.revision, result.revision) + 1
-        pending = self._put_pending(content, report, revision, report.named_recipients, PendingKind.UPDATE, seconds=0)
+        pending = self._put_pending(
+            *(content, report, revision, report.named_recipients, PendingKind.UPDATE), seconds=0, may_be_repeat=True
+        )
         return replace(result, revision=pending.revision)
 
     def _spool_sent(
@@ -314,6 +319,7 @@ class Submitter:
         kind: PendingKind,
         *,
         seconds: int,
+        may_be_repeat: bool = False,
     ) -> _Pending:
         """Schedule a revision to be submitted after `seconds`.
 
@@ -331,10 +337,15 @@ class Submitter:
             report.min_priority is not None and submission.priority < report.min_priority and kind == PendingKind.UPDATE
         )
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
-        existing = self.write(lambda: pending_submissions.schedule_pending(self._database, submission, kind, due_at))
+        existing = self.write(
+            lambda: pending_submissions.schedule_pending(
+                self._database, submission, kind, due_at, may_be_repeat=may_be_repeat
+            )
+        )
         if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
-        if existing.complete and kind != PendingKind.UPDATE:  # already sent: no INCOMPLETE revision may follow
+        # Already sent: no INCOMPLETE revision may follow, and no repeat of an earlier one.
+        if existing.complete and (kind != PendingKind.UPDATE or (may_be_repeat and existing.revision >= revision)):
             return _Pending(existing.report_id, existing.revision, submission.priority, was_submitted=True)
         report = replace(report, report_id=existing.report_id)
         return self._put_pending(content, report, existing.revision + 1, recipients, kind, seconds=seconds)

@@ -297,16 +297,22 @@ class SubmittedRevision:
 
 
 def schedule_pending(
-    database: Database, submission: Submission, kind: PendingKind, due_at: int
+    database: Database, submission: Submission, kind: PendingKind, due_at: int, *, may_be_repeat: bool = False
 ) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
     Writes nothing, and returns the stored revision, if the report was stored meanwhile under another id, at this
     revision or a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a
     submission, so the caller has to seal it again as the next revision of the stored report.
+
+    `may_be_repeat`: the submission may be the repeat of an earlier one; then a later update that is pending stays, and
+    its revision is returned as that of a complete report.
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, submission)
+        updates = [row.revision for row in pending_rows if row.kind == PendingKind.UPDATE]
+        if may_be_repeat and max(updates, default=0) > submission.revision:
+            return SubmittedRevision(submission.report_id, max(updates), True)
         row = find_submitted(connection, submission)
         is_complete = row is not None and row.completeness == Completeness.COMPLETE
         if row and (

@@ -390,6 +390,7 @@ SCENARIOS = {
     "Send is spooled after a replay of an incomplete report": (
         "answer, answer, replay, answer, scheduler, replay, db refused, send"
     ),
+    "an addition that waits stays after a replay of a Send that waits": "answer, scheduler, send, add, replay",
     "Delete fails after a replay": "replay, db refused, answer, replay, delete, db none, answer",
 }
 

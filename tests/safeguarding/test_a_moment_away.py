@@ -32,8 +32,8 @@ def committed_all_the_same() -> Iterator[None]:
     """Let COMMIT succeed too late for the answer."""
     put = submitter.pending_submissions.schedule_pending
 
-    def late(*given: Any) -> None:
-        put(*given)
+    def late(*given: Any, **named: Any) -> None:
+        put(*given, **named)
         raise DatabaseUnavailable("too slow")
 
     with patch.object(submitter.pending_submissions, "schedule_pending", late):
