@@ -55,6 +55,9 @@ OFFICE, NIGHTS = "mon-fri 08:00-16:30, sat 09:00-12:00", "daily 18:00-02:00"
         ("sat-mon 08:00-24:00", "2026-11-30T23:59", True, "2026-11-30T23:59"),
         ("sat-mon 08:00-24:00", "2026-12-01T00:00", False, "2026-12-05T08:00"),
         ("08:00-12:00", "2026-11-29T11:59", True, "2026-11-29T11:59"),
+        ("08:00-12:00, 13:00-17:00", "2026-11-29T12:30", False, "2026-11-29T13:00"),
+        ("mon-fri 00:00-24:00", "2026-11-27T23:59", True, "2026-11-27T23:59"),
+        ("mon-fri 00:00-24:00", "2026-11-28T00:00", False, "2026-11-30T00:00"),
     ],
 )
 def test_open_and_when_it_opens(hours: str, moment: str, is_open: bool, opens: str) -> None:
@@ -110,6 +113,12 @@ def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens:
     assert said(night.opens(at(moment))) == opens
 
 
+def test_hours_that_the_clock_skips_open_on_another_day() -> None:
+    one = desk("sun 02:15-02:45", zone="Australia/Sydney")
+    opens = one.opens(at("2026-10-03T12:00:00+00:00"))
+    assert opens == at("2026-10-11T02:15", "Australia/Sydney"), "it said 03:15 on the day without a 02:15"
+
+
 @pytest.mark.parametrize(
     ("hours", "moment", "told"),
     [
@@ -140,6 +149,8 @@ def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told:
         ("mon 08:00-08:00", "write 24h for day and night"),
         ("Mon 08:00-09:00", "is not a valid opening time"),
         ("daily-fri 08:00-09:00", "'daily' is not a valid day"),
+        ("mon-fri 08:00-12:00, 13:00-17:00", "'13:00-17:00' names no days, and other times do"),  # it opened on Sunday
+        ("08:00-17:00, sat 09:00-12:00", "'08:00-17:00' names no days, and other times do"),
     ],
 )
 def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
@@ -148,7 +159,12 @@ def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
     assert complaint in str(fault.value)
 
 
-@pytest.mark.parametrize("text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30"])
+MIXED = ["12-29..2027-01-02", "2026-12-29..01-02"]  # the first one covered no day of January
+
+
+@pytest.mark.parametrize(
+    "text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30", *MIXED]
+)
 def test_holidays_that_cannot_be_read(text: str) -> None:
     with pytest.raises(OpeningHoursError):
         parse_holidays(text)
