@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports.countries.country import Country
+from gateway.conversation.context import CountryContext
+from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.hotline import KINDS_BY_CATEGORY
 from reports.facts import Facts
 from reports.routing import MAX_RECIPIENTS, Route, avoided_hotlines, find_route, incomplete_hotline
@@ -218,9 +219,17 @@ def test_why_others_get_it_beside_the_first(country: Country, category: str, abo
     assert ids(made)[1:] == others
 
 
-def test_incomplete_reports_go_to_the_child_helpline_unless_the_country_names_another() -> None:
-    assert incomplete_hotline(replace(VU, incomplete_to="")) == "vu-pikinini"
+@pytest.mark.rule("S-12")
+def test_incomplete_reports_go_only_to_the_hotline_that_screens_name() -> None:
+    """In Ethiopia the helpline got them though no screen said so, and Delete then showed an empty screen."""
+    nobody = replace(VU, incomplete_to="")
+    assert (incomplete_hotline(nobody), CountryContext.of(nobody).facts["rescue"]) == (None, "no")
+    assert ids(find_route(nobody, Facts(), live=set(VU.hotlines), avoid=(), completeness="incomplete")) == []
     assert incomplete_hotline(replace(VU, incomplete_to="vu-police")) == "vu-police"
+    for country in load_countries(shipped_countries(), "demo"):
+        told = CountryContext.of(country).fields["incomplete_name"]
+        named = country.hotlines.get(incomplete_hotline(country) or "")
+        assert told == (named.screen_name if named else "")
 
 
 @pytest.mark.parametrize(
