@@ -29,8 +29,10 @@ from reports.countries.referral import (
 )
 from reports.countries.safe_hours import MAX_SPREAD_HOURS, safe_hours, spread
 from reports.countries.validation import (
+    code_problems,
     escalation_problems,
     live_problems,
+    place_problems,
     placeholder_values,
     structure_problems,
     withdrawn_emergency_problems,
@@ -181,7 +183,7 @@ class Place:
 
     code: str  # ISO 3166-2; if ISO has none, a key of our own that cannot be mistaken for one: CK:atiu
     name: str
-    label: str = Field(max_length=14)  # the name on screens
+    label: str = Field(min_length=1, max_length=14)  # the name on screens
     group: str | None = None
     time_zone: Annotated[str, AfterValidator(lambda name: name and parse_zone(name).key)] = ""  # if not the country's
 
@@ -335,6 +337,8 @@ class Country:
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
+        faults += place_problems(self.places, by_group=self.place_before_send == "group")
+        faults += code_problems(self.codes)
         faults += service_problems(self.services, [place.code for place in self.places], self.hotlines)
         faults += self.law.problems()
         if self.call_back.missed_call_numbers and not any(code.channel == "sms" for code in self.codes):
@@ -420,16 +424,15 @@ class Countries:
         )
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return why the countries cannot run in this mode, as sentences; also each code that two of them share."""
+        """Return why the countries cannot run in this mode, as sentences; also each code and hotline that two share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
-        first_files: dict[tuple[str, str], str] = {}
+        first_files: dict[str, str] = {}
         for country in self.all:
-            for key in country.dialled:
-                first_file = first_files.setdefault(key, country.file)
+            codes = [f"code {code} ({channel})" for channel, code in country.dialled]
+            for entry in (*codes, *(f"hotline {name}" for name in country.hotlines)):
+                first_file = first_files.setdefault(entry, country.file)
                 if first_file != country.file:
-                    faults.append(
-                        f"{country.file}: code {key[1]} ({key[0]}) stands in {first_file} too; keep one of them."
-                    )
+                    faults.append(f"{country.file}: {entry} stands in {first_file} too; keep one of them.")
         return faults
 
 

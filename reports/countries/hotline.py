@@ -61,9 +61,9 @@ OPTIONAL_FIELDS |= {"takes_sms", "takes_relay"}
 
 
 def check_iso_date(text: str) -> str:
-    """Return the text if it is an ISO 8601 date or empty; else raise ValueError."""
-    if text:
-        date.fromisoformat(text)
+    """Return the text if it is a date as 2026-11-01, or empty; else raise ValueError. A screen shows one as written."""
+    if text and date.fromisoformat(text).isoformat() != text:
+        raise ValueError("write it as 2026-11-01")
     return text
 
 
@@ -85,7 +85,7 @@ class PartnerCard:
     hours: str = ""
     time_zone: str = ""
     holidays: str = ""
-    answers_within: Mapping[Priority, int] = field(default_factory=dict)  # minutes
+    answers_within: Mapping[Priority, Annotated[int, Field(ge=1)]] = field(default_factory=dict)  # minutes
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ class SourcedEntry:
 
     def verified(self) -> bool:
         """Return whether somebody in the country has confirmed the number."""
-        return bool(self.verified_on and self.verified_by)
+        return bool(self.verified_on and self.verified_by.strip())
 
     def may_show(self, mode: Mode) -> bool:
         """Return whether a screen of this mode may show the number (S-31)."""

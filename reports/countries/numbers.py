@@ -32,8 +32,8 @@ class UnsafeEdit(Exception):
 def withdrawn_ids(country: Country) -> frozenset[str]:
     """Return the withdrawn entries of the country's file: emergency numbers as digits, hotlines and services by id."""
     numbers = {digits_of(entry.number) for entry in country.emergency if entry.withdrawn}
-    entries = (*country.hotlines.values(), *country.services)
-    return frozenset(numbers | {entry.id for entry in entries if entry.withdrawn})
+    hotlines = {entry.id for entry in country.hotlines.values() if entry.withdrawn}
+    return frozenset(numbers | hotlines | {entry.id for entry in country.services if entry.withdrawn})
 
 
 def withdraw(country: Country, withdrawn: Collection[str]) -> Country:

@@ -117,6 +117,7 @@ def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
         ({}, True, False),
         (VERIFIED, True, True),
         ({**VERIFIED, "verified_by": ""}, True, False),
+        ({**VERIFIED, "verified_by": " "}, True, False),
         ({**VERIFIED, "verified_on": ""}, True, False),
         ({**VERIFIED, "source": ""}, True, False),
         ({**VERIFIED, "source_date": ""}, True, False),
@@ -140,5 +141,7 @@ def test_which_numbers_a_mode_may_show(changes: dict[str, Any], demo: bool, live
 def test_with_the_first_number_withdrawn_no_ambulance_stands_in_for_police() -> None:
     gone = replace(VU.emergency[0], withdrawn=True)
     assert replace(VU, emergency=(gone, *VU.emergency[1:])).fields()["emergency"] == "police"
+    ambulance_first = (VU.emergency[1], gone)
+    assert replace(VU, emergency=ambulance_first).fields()["emergency"] == "police"
     gone = replace(FJ.emergency[0], withdrawn=True)
     assert replace(FJ, emergency=(gone, *FJ.emergency[1:])).fields()["emergency"] == "police 917"

@@ -150,6 +150,7 @@ ON_PHONES = replace(CLINIC, screen_name="Clinic", hours="24h")
         ({"screen_name": ""}, set()),
         ({"verified_on": ""}, set()),
         ({"verified_by": ""}, set()),
+        ({"verified_by": " "}, set()),
         ({"conflict": True}, set()),
         ({"withdrawn": True}, set()),
         ({"grade": "metadata"}, set()),
