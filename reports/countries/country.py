@@ -363,7 +363,8 @@ class Country:
 
     def overdue(self, today: date) -> list[str]:
         """Return the entries to confirm again or to add. `tokaut check` fails for them; a start does not."""
-        faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
+        faults = [fault for number in self.emergency for fault in number.overdue(today)]
+        faults += [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
         faults += overdue_services(self.services, today)
         return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 

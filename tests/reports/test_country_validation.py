@@ -246,15 +246,58 @@ def test_answer_times_are_agreed_for_all_four_priorities() -> None:
 
 
 @pytest.mark.rule("S-31")
+def test_a_number_for_danger_is_dialled_each_year() -> None:
+    [number] = ready().emergency[:1]
+    assert number.overdue(date(2027, 11, 1)) == []
+    assert number.overdue(date(2027, 11, 2)) == [
+        "emergency 111: it was last confirmed on 2026-11-01; have it dialled again."
+    ]
+    assert replace(number, withdrawn=True).overdue(date(2027, 11, 2)) == []
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    ("country", "lines"),
+    [
+        (card(ready(), "vu-police", holidays="2026-04-03..2026-04-06, 07-30"), ["its last holiday was 2026-04-06"]),
+        (card(ready(), "vu-police", holidays="2026-04-03, 2026-11-25"), []),
+        (card(ready(), "vu-police", holidays="07-30, 12-25"), []),
+        (card(ready(), "vu-police", drill_on="2062-11-01"), ["card.drill_on: 2062-11-01 is a day to come"]),
+        (card(ready(), "vu-police", verified_on="2026-11-26"), []),  # east of us it is tomorrow
+        (card(ready(), "vu-police", agreement_date="2026-12-01"), ["card.agreement_date: 2026-12-01 is a day to come"]),
+    ],
+)
+def test_a_date_that_cannot_be_right_today_is_named(country: Country, lines: list[str]) -> None:
+    """A year mistyped as 2062 meant that nobody was asked to dial the number again."""
+    found = country.overdue(date(2026, 11, 25))
+    assert len(found) == len(lines)
+    for line, start in zip(found, lines, strict=True):
+        assert line.startswith(f"vu.toml: hotline vu-police: {start}")
+    assert country.problems("live") == []
+
+
+@pytest.mark.rule("S-31")
+def test_numbers_that_were_confirmed_on_a_day_to_come_are_named() -> None:
+    typed: dict[str, Any] = {"verified_on": "2062-11-01"}
+    country = replace(ready(), emergency=(replace(ready().emergency[0], **typed),))
+    hotlines = {"vu-police": replace(country.hotlines["vu-police"], **typed)}
+    services = (replace(VU.services[0], **typed),)
+    assert replace(country, hotlines=hotlines, services=services).overdue(date(2026, 11, 25)) == [
+        f"vu.toml: {entry}: verified_on: 2062-11-01 is a day to come; enter the day on which it was done."
+        for entry in ("emergency 111", "hotline vu-police", f"service {VU.services[0].id}")
+    ]
+
+
+@pytest.mark.rule("S-31")
 @pytest.mark.parametrize(
     ("today", "lines"),
     [
-        (date(2026, 11, 2), 0),
+        (date(2026, 11, 24), 0),
         (date(2027, 1, 30), 0),
         (date(2027, 1, 31), 3),
         (date(2027, 11, 1), 3),
-        (date(2027, 11, 2), 9),
-        (date(2028, 10, 2), 12),
+        (date(2027, 11, 2), 12),
+        (date(2028, 10, 2), 15),
     ],
 )
 def test_a_date_that_passes_is_told_and_hides_nothing(today: date, lines: int) -> None:
