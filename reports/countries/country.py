@@ -233,6 +233,11 @@ class Country:
         return tuple((code.channel, normalize_code(code.code)) for code in self.codes)
 
     @property
+    def ussd_codes(self) -> tuple[str, ...]:
+        """Return the codes to dial. If there are several, each network knows only its own."""
+        return tuple(dict.fromkeys(code.code for code in self.codes if code.channel == "ussd"))
+
+    @property
     def may_have_duty_to_report(self) -> bool:
         """Return whether Send says that the hotline may have to tell others; also if not established (S-37)."""
         return self.duty_to_report is not False or not self.duty_source
@@ -323,7 +328,7 @@ class Country:
             helpline=self.helpline(),
             hotlines=self.hotlines.values(),
             fallback=self.hotlines.get(self.incomplete_to),
-            service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
+            ussd_codes=self.ussd_codes,
             language=self.language_word,
             translate=translate,
         ) | law_placeholders(self.law, translate)
@@ -406,9 +411,12 @@ class Countries:
 
         If the code is unknown or absent, it is the country of the caller's number, written with `+`; else the first.
         """
+        return self.by_known_code(channel, dialled) or self._by_number(caller) or self.all[0]
+
+    def by_known_code(self, channel: ChannelKind, dialled: str | None) -> Country | None:
+        """Return the country whose code was dialled, or None."""
         code = normalize_code(dialled or "")
-        known = self._dialled.get((channel, code)) if code else None
-        return known or self._by_number(caller) or self.all[0]
+        return self._dialled.get((channel, code)) if code else None
 
     def _by_number(self, number: str) -> Country | None:
         called = [country for country in self.all if number.startswith(country.calling_code)]

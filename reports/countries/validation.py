@@ -55,7 +55,7 @@ def placeholder_values(
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
     fallback: Hotline | None,
-    service_code: str,
+    ussd_codes: Sequence[str],
     language: str,
     translate: Callable[[str], str] = str,
 ) -> dict[str, str]:
@@ -63,7 +63,8 @@ def placeholder_values(
 
     `helpline`: one whose number this mode may show; without one, its placeholders get the emergency number, never an
     invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
-    service is named alone: "police". `translate`: translates a text.
+    service is named alone: "police". `ussd_codes`: a screen shows the only one, because a phone may be of any network.
+    `translate`: translates a text.
     """
     danger_number = next(
         (number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None
@@ -76,7 +77,7 @@ def placeholder_values(
         "emergency": emergency,
         "emergency_number": danger_number.number if danger_number else "",
         **_sms_values(numbers, mode, helpline, hotlines, translate),
-        "ussd": service_code,
+        "ussd": ussd_codes[0] if len(ussd_codes) == 1 else "",
         "language_word": _both(translate("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
         **_helpline_values(helpline, emergency, translate),

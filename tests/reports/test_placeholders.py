@@ -60,6 +60,15 @@ def test_a_missing_helpline_stays_missing() -> None:
     assert (words["helpline_name"], words["incomplete_name"]) == ("", "")
 
 
+@pytest.mark.rule("S-32")
+def test_a_code_to_dial_is_shown_only_if_every_network_has_it() -> None:
+    """A text came by one network, and its screen named the code of another."""
+    codes = [replace(VU.codes[0], network=network) for network in ("Digicel", "Vodafone")]
+    assert replace(VU, codes=tuple(codes)).fields()["ussd"] == "*111*163#"
+    two = replace(VU, codes=(codes[0], replace(codes[1], code="*163#")))
+    assert (two.fields()["ussd"], two.ussd_codes) == ("", ("*111*163#", "*163#"))
+
+
 def texting(**changes: Any) -> Country:
     """Return Vanuatu with a helpline that accepts texts."""
     return with_helpline(**{"show": replace(VU.hotlines["vu-pikinini"].show, sms="6163"), **changes})
