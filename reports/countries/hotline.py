@@ -257,10 +257,12 @@ class Hotline(SourcedEntry):
         shared_fields = {entry_field.name: getattr(self, entry_field.name) for entry_field in fields(SourcedEntry)}
         return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **shared_fields)
 
-    @property
-    def texts(self) -> str:
-        """Return the number that takes SMS; empty if the hotline takes none according to its card."""
-        return "" if self.card.takes_sms is False else self.show.sms
+    def texts(self, mode: Mode) -> str:
+        """Return the number that takes SMS; empty if the card says that the hotline takes none.
+
+        Live mode needs a card that says it does: who dialled its other number has not tried this one (S-31).
+        """
+        return self.show.sms if self.card.takes_sms or (self.card.takes_sms is None and mode != Mode.LIVE) else ""
 
     @property
     def toll_free(self) -> bool:
@@ -323,6 +325,8 @@ class Hotline(SourcedEntry):
             for checked_on, interval, message in dates
             if is_overdue(checked_on, interval, today)
         ]
+        if self.show.sms and self.verified() and card.takes_sms is None:
+            problems.append(f"hotline {self.id}: card.takes_sms is missing; text {self.show.sms} and say who answers.")
         problems += [f"hotline {self.id}: {fault}" for fault in dates_to_come(self, today)]
         agreed_dates = ("agreement_date", "tested_on", "drill_on", "verified_on")
         problems += [f"hotline {self.id}: card.{fault}" for fault in dates_to_come(card, today, agreed_dates)]

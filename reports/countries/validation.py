@@ -100,12 +100,10 @@ def _sms_values(
     )
     if danger_number := next(textable, None):
         return {"emergency_sms": f"{translate(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
-    if helpline and helpline.texts:
-        return {"emergency_sms": f"{translate('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
-    family_hotlines = (
-        entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode)
-    )
-    contacts = (f"{entry.screen_name} {entry.texts}" for entry in family_hotlines)
+    if helpline and (number := helpline.texts(mode)):
+        return {"emergency_sms": f"{translate('helpline')} {number}", "helpline_sms": number}
+    family_hotlines = (entry for entry in hotlines if entry.kind == "women_family" and entry.may_show(mode))
+    contacts = (f"{entry.screen_name} {number}" for entry in family_hotlines if (number := entry.texts(mode)))
     return {
         "emergency_sms": next((entry for entry in contacts if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
         "helpline_sms": "",

@@ -93,7 +93,9 @@ def test_hotlines_are_those_of_the_facts(country: Country) -> None:
         assert proof(hotline) == told(fact)
         assert set(hotline.show.by_place) <= {place.code for place in country.places}
         if hotline.toll_free:
-            assert "toll-free" in fact["name"] + fact.get("note", "")
+            note = fact["name"] + fact.get("note", "")
+            assert "toll-free" in note
+            assert "toll-free on Digicel;" not in note, "a call over another network costs, and may be on a bill"
 
 
 @pytest.mark.parametrize(

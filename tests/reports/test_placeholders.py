@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -101,6 +102,16 @@ def test_whom_to_text_is_an_emergency_number_first_and_then_the_helpline() -> No
 )
 def test_nobody_is_told_to_text_a_number_that_may_not_be_shown(country: Country) -> None:
     assert whom_to_text(country) == ("", "")
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize("takes", [None, True, False])
+def test_live_mode_names_a_number_to_text_only_if_the_hotline_says_that_it_reads_texts(takes: bool | None) -> None:
+    """Somebody had dialled the helpline, and the screen for danger named a number for texts that nobody had tried."""
+    dialled = texting(card=PartnerCard(takes_sms=takes), **VERIFIED)
+    assert whom_to_text(replace(dialled, mode="live")) == (("helpline 6163", "6163") if takes else ("", ""))
+    asked = "vu.toml: hotline vu-pikinini: card.takes_sms is missing; text 6163 and say who answers."
+    assert (asked in dialled.overdue(date(2026, 11, 25))) is (takes is None)
 
 
 @pytest.mark.rule("S-32")
