@@ -433,12 +433,13 @@ class Countries:
         )
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return why the countries cannot run in this mode, as sentences; also each code and hotline that two share."""
+        """Return why the countries cannot run in this mode; also each code, number and hotline that two share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
         first_files: dict[str, str] = {}
         for country in self.all:
             codes = [f"code {code} ({channel})" for channel, code in country.dialled]
-            for entry in (*codes, *(f"hotline {name}" for name in country.hotlines)):
+            numbers = [f"missed-call number {number}" for number in country.call_back.missed_call_numbers]
+            for entry in (*codes, *numbers, *(f"hotline {name}" for name in country.hotlines)):
                 first_file = first_files.setdefault(entry, country.file)
                 if first_file != country.file:
                     faults.append(f"{country.file}: {entry} stands in {first_file} too; keep one of them.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.countries.country import Countries, Country, CountryError, load_countries, load_country
+from reports.countries.country import CallBack, Countries, Country, CountryError, load_countries, load_country
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 from tests.reports.sample_countries import EACH, text_of
 
@@ -59,6 +59,14 @@ def test_a_code_used_twice_is_found() -> None:
         "ke.toml: code 111*163 (ussd) stands in vu.toml too; keep one of them.",
         "ke.toml: code 163 (sms) stands in vu.toml too; keep one of them.",
     ]
+
+
+def test_a_number_for_missed_calls_of_two_countries_is_found() -> None:
+    """Who rang it got the question, and the emergency number, of the first country."""
+    call_back = CallBack(missed_call_numbers=("+6785550100",))
+    both = Countries((replace(VU, call_back=call_back), replace(FJ, call_back=call_back)))
+    line = "fj.toml: missed-call number +6785550100 stands in vu.toml too; keep one of them."
+    assert both.problems("demo") == [line]
 
 
 def test_a_hotline_that_stands_in_two_files_is_found() -> None:
