@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports.countries.opening_hours import (
     OpeningHours,
@@ -15,6 +17,8 @@ from reports.countries.opening_hours import (
     rota_contacts,
 )
 from runtime.time_units import SECOND
+
+QUARTER = 15 * 60 * SECOND
 
 
 def at(text: str, zone: str = "UTC") -> int:
@@ -85,6 +89,28 @@ def test_a_night_that_began_before_a_holiday_is_read_to_its_end() -> None:
     assert one.is_open(at("2026-12-25T01:00", "Pacific/Efate"))
     assert not one.is_open(at("2026-12-25T19:00", "Pacific/Efate"))
     assert not one.is_open(at("2026-12-26T01:00", "Pacific/Efate"))
+
+
+STARTS = ("2026-12-23", "2026-04-03", "2026-09-25")
+ZONES = ("Pacific/Efate", "Pacific/Kiritimati", "Pacific/Rarotonga", "Africa/Nairobi")  # their clocks do not change
+CLOCK = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.sampled_from([0, 15, 30, 45]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["daily", "mon-fri", "sat", "fri-mon"]), CLOCK, CLOCK), min_size=1, max_size=3),
+    st.sampled_from(["none", "12-24..12-26", "2026-04-03..2026-04-06, 09-26"]),
+    st.sampled_from(ZONES),
+    st.sampled_from(STARTS),
+    st.integers(0, 4 * 24 * 4),
+)
+def test_it_opens_at_the_first_moment_at_which_it_is_open(
+    spans: list[tuple[str, str, str]], holidays: str, zone: str, day: str, quarters: int
+) -> None:
+    hours = ", ".join(f"{days} {begin}-{end}" for days, begin, end in spans if begin != end) or "24h"
+    one, now = desk(hours, holidays, zone), at(day, zone) + quarters * QUARTER
+    later = (now + n * QUARTER for n in range(4 * 24 * 15))
+    assert one.opens(now) == next(moment for moment in later if one.is_open(moment))
 
 
 def test_a_desk_that_never_opens() -> None:
