@@ -78,11 +78,15 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
 
 
 def _read(digits: str, region: str) -> PhoneNumber | None:
-    """Parse a number as dialled in that country, else as international without + or with 00; else return None."""
+    """Parse a number as dialled in that country, or as international without + or with 00; None if it is neither.
+
+    A valid number comes first: 6785550101 is possible in New Zealand, but it is a phone of Vanuatu that roams there.
+    """
     if not _NUMBER.fullmatch(digits):
         return None
     spellings = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]
-    return next((number for spelling in spellings if (number := _possible(spelling, region)) is not None), None)
+    numbers = [number for spelling in spellings if (number := _possible(spelling, region)) is not None]
+    return next(filter(is_valid_number, numbers), numbers[0] if numbers else None)
 
 
 def _possible(digits: str, region: str) -> PhoneNumber | None:

@@ -57,10 +57,8 @@ def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
 
 
 def incomplete_hotline(country: Country) -> str | None:
-    """Return the one hotline that gets incomplete reports: `incomplete_to`, else the child helpline, else None."""
-    if country.incomplete_to:
-        return country.incomplete_to
-    return next((hotline.id for hotline in country.hotlines.values() if hotline.kind == "child_helpline"), None)
+    """Return the one hotline that gets incomplete reports, or None: no screen would say that another one gets them."""
+    return country.incomplete_to or None
 
 
 def find_route(

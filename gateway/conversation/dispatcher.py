@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -339,7 +340,10 @@ class Dispatcher:
 
     def country(self, kind: ChannelKind, code: str, caller: str = "") -> Country:
         """Return the country of a service or short code; for an unknown one that of the number, else the first."""
-        return self.countries.by_service_code(kind, code, caller)
+        known = self.countries.by_known_code(kind, code)
+        if known is None and not caller.startswith("+"):
+            caller = normalise(caller, self.countries.all[0].iso).e164 or ""
+        return known or self.countries.by_service_code(kind, code, caller)
 
     def _request(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code, inbound.sender)
@@ -467,7 +471,15 @@ def _addressed(turn: Reply, link: str = "") -> Reply:
 
 
 def dialled(countries: Countries, kind: ChannelKind, raw: bytes) -> str:
-    """Return a service code that occurs in a request body, plain or percent-encoded; "" if none does."""
+    """Return the service code that occurs in a request body, plain or percent-encoded.
+
+    Returns "" if none does, or codes of several countries. `*133#` does not occur in `*384*133#`.
+    """
     text = unquote_to_bytes(raw)
-    codes = (code.code for country in countries for code in country.codes if code.channel == kind)
-    return next((code for code in codes if code.encode() in text), "")
+    countries_by_code = {
+        code.code: country.iso
+        for country in countries
+        for code in country.codes
+        if code.channel == kind and re.search(rb"(?<![0-9*])" + re.escape(code.code.encode()) + rb"(?![0-9])", text)
+    }
+    return next(iter(countries_by_code)) if len(set(countries_by_code.values())) == 1 else ""

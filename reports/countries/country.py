@@ -29,8 +29,10 @@ from reports.countries.referral import (
 )
 from reports.countries.safe_hours import MAX_SPREAD_HOURS, safe_hours, spread
 from reports.countries.validation import (
+    code_problems,
     escalation_problems,
     live_problems,
+    place_problems,
     placeholder_values,
     structure_problems,
     withdrawn_emergency_problems,
@@ -181,7 +183,7 @@ class Place:
 
     code: str  # ISO 3166-2; if ISO has none, a key of our own that cannot be mistaken for one: CK:atiu
     name: str
-    label: str = Field(max_length=14)  # the name on screens
+    label: str = Field(min_length=1, max_length=14)  # the name on screens
     group: str | None = None
     time_zone: Annotated[str, AfterValidator(lambda name: name and parse_zone(name).key)] = ""  # if not the country's
 
@@ -229,6 +231,11 @@ class Country:
     def dialled(self) -> tuple[tuple[str, str], ...]:
         """Return (channel, code) of each service code, normalised for lookup."""
         return tuple((code.channel, normalize_code(code.code)) for code in self.codes)
+
+    @property
+    def ussd_codes(self) -> tuple[str, ...]:
+        """Return the codes to dial. If there are several, each network knows only its own."""
+        return tuple(dict.fromkeys(code.code for code in self.codes if code.channel == "ussd"))
 
     @property
     def may_have_duty_to_report(self) -> bool:
@@ -321,7 +328,7 @@ class Country:
             helpline=self.helpline(),
             hotlines=self.hotlines.values(),
             fallback=self.hotlines.get(self.incomplete_to),
-            service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
+            ussd_codes=self.ussd_codes,
             language=self.language_word,
             translate=translate,
         ) | law_placeholders(self.law, translate)
@@ -335,6 +342,8 @@ class Country:
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
+        faults += place_problems(self.places, by_group=self.place_before_send == "group")
+        faults += code_problems(self.codes)
         faults += service_problems(self.services, [place.code for place in self.places], self.hotlines)
         faults += self.law.problems()
         if self.call_back.missed_call_numbers and not any(code.channel == "sms" for code in self.codes):
@@ -359,7 +368,8 @@ class Country:
 
     def overdue(self, today: date) -> list[str]:
         """Return the entries to confirm again or to add. `tokaut check` fails for them; a start does not."""
-        faults = [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
+        faults = [fault for number in self.emergency for fault in number.overdue(today)]
+        faults += [fault for hotline in self.hotlines.values() for fault in hotline.overdue(today)]
         faults += overdue_services(self.services, today)
         return [f"{self.file}: {fault}" for fault in (*withdrawn_emergency_problems(self.emergency), *faults)]
 
@@ -401,9 +411,12 @@ class Countries:
 
         If the code is unknown or absent, it is the country of the caller's number, written with `+`; else the first.
         """
+        return self.by_known_code(channel, dialled) or self._by_number(caller) or self.all[0]
+
+    def by_known_code(self, channel: ChannelKind, dialled: str | None) -> Country | None:
+        """Return the country whose code was dialled, or None."""
         code = normalize_code(dialled or "")
-        known = self._dialled.get((channel, code)) if code else None
-        return known or self._by_number(caller) or self.all[0]
+        return self._dialled.get((channel, code)) if code else None
 
     def _by_number(self, number: str) -> Country | None:
         called = [country for country in self.all if number.startswith(country.calling_code)]
@@ -420,16 +433,16 @@ class Countries:
         )
 
     def problems(self, mode: Mode) -> list[str]:
-        """Return why the countries cannot run in this mode, as sentences; also each code that two of them share."""
+        """Return why the countries cannot run in this mode; also each code, number and hotline that two share."""
         faults = [fault for country in self.all for fault in country.problems(mode)]
-        first_files: dict[tuple[str, str], str] = {}
+        first_files: dict[str, str] = {}
         for country in self.all:
-            for key in country.dialled:
-                first_file = first_files.setdefault(key, country.file)
+            codes = [f"code {code} ({channel})" for channel, code in country.dialled]
+            numbers = [f"missed-call number {number}" for number in country.call_back.missed_call_numbers]
+            for entry in (*codes, *numbers, *(f"hotline {name}" for name in country.hotlines)):
+                first_file = first_files.setdefault(entry, country.file)
                 if first_file != country.file:
-                    faults.append(
-                        f"{country.file}: code {key[1]} ({key[0]}) stands in {first_file} too; keep one of them."
-                    )
+                    faults.append(f"{country.file}: {entry} stands in {first_file} too; keep one of them.")
         return faults
 
 

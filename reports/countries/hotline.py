@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, fields
 from datetime import date, timedelta
 from typing import Annotated, Literal
@@ -46,6 +46,7 @@ KINDS_BY_CATEGORY: Mapping[str, tuple[HotlineKind, ...]] = {
 
 Grade = Literal["official", "secondary", "metadata", "unverified"]
 SHOWN_GRADES: tuple[Grade, ...] = ("official", "secondary")  # a screen may show numbers of these
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIALABLE = re.compile(r"\+?[0-9](?:[ -]?[0-9])*")
 # Characters that take one septet each in GSM-7 and look the same on every phone.
 SCREEN_NAME_PATTERN = r"^[A-Za-z0-9 '.,&/+-]*$"
@@ -61,9 +62,9 @@ OPTIONAL_FIELDS |= {"takes_sms", "takes_relay"}
 
 
 def check_iso_date(text: str) -> str:
-    """Return the text if it is an ISO 8601 date or empty; else raise ValueError."""
-    if text:
-        date.fromisoformat(text)
+    """Return the text if it is a date as 2026-11-01, or empty; else raise ValueError. A screen shows one as written."""
+    if text and date.fromisoformat(text).isoformat() != text:
+        raise ValueError("write it as 2026-11-01")
     return text
 
 
@@ -85,7 +86,7 @@ class PartnerCard:
     hours: str = ""
     time_zone: str = ""
     holidays: str = ""
-    answers_within: Mapping[Priority, int] = field(default_factory=dict)  # minutes
+    answers_within: Mapping[Priority, Annotated[int, Field(ge=1)]] = field(default_factory=dict)  # minutes
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
@@ -170,7 +171,7 @@ class SourcedEntry:
 
     def verified(self) -> bool:
         """Return whether somebody in the country has confirmed the number."""
-        return bool(self.verified_on and self.verified_by)
+        return bool(self.verified_on and self.verified_by.strip())
 
     def may_show(self, mode: Mode) -> bool:
         """Return whether a screen of this mode may show the number (S-31)."""
@@ -202,6 +203,15 @@ class PhoneNumber(SourcedEntry):
     def display_text(self) -> str:
         """Return the number with its service before it, as screens show it (S-32)."""
         return f"{self.word} {self.number}"
+
+    def overdue(self, today: date) -> list[str]:
+        """Return the checks of an emergency number that must be repeated. A passed date does not hide it."""
+        problems = [f"emergency {self.number}: {fault}" for fault in dates_to_come(self, today)]
+        if not self.withdrawn and is_overdue(self.verified_on, CONFIRM_INTERVAL, today):
+            problems.append(
+                f"emergency {self.number}: it was last confirmed on {self.verified_on}; have it dialled again."
+            )
+        return problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
@@ -247,10 +257,12 @@ class Hotline(SourcedEntry):
         shared_fields = {entry_field.name: getattr(self, entry_field.name) for entry_field in fields(SourcedEntry)}
         return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **shared_fields)
 
-    @property
-    def texts(self) -> str:
-        """Return the number that takes SMS; empty if the hotline takes none according to its card."""
-        return "" if self.card.takes_sms is False else self.show.sms
+    def texts(self, mode: Mode) -> str:
+        """Return the number that takes SMS; empty if the card says that the hotline takes none.
+
+        Live mode needs a card that says it does: who dialled its other number has not tried this one (S-31).
+        """
+        return self.show.sms if self.card.takes_sms or (self.card.takes_sms is None and mode != Mode.LIVE) else ""
 
     @property
     def toll_free(self) -> bool:
@@ -313,6 +325,13 @@ class Hotline(SourcedEntry):
             for checked_on, interval, message in dates
             if is_overdue(checked_on, interval, today)
         ]
+        if self.show.sms and self.verified() and card.takes_sms is None:
+            problems.append(f"hotline {self.id}: card.takes_sms is missing; text {self.show.sms} and say who answers.")
+        problems += [f"hotline {self.id}: {fault}" for fault in dates_to_come(self, today)]
+        agreed_dates = ("agreement_date", "tested_on", "drill_on", "verified_on")
+        problems += [f"hotline {self.id}: card.{fault}" for fault in dates_to_come(card, today, agreed_dates)]
+        if (last := max(_DATE.findall(card.holidays), default="")) and is_overdue(last, timedelta(0), today):
+            problems.append(f"hotline {self.id}: its last holiday was {last}; ask for those to come.")
         if (drill_minutes := card.drill_minutes) > (agreed := card.answers_within.get(Priority.P1, drill_minutes)):
             problems.append(
                 f"hotline {self.id}: its last drill waited {drill_minutes} min, agreed are {agreed}; hold another one."
@@ -334,6 +353,15 @@ def is_dialable(number: str) -> bool:
 def digits_of(number: str) -> str:
     """Return the digits of a number."""
     return re.sub(r"\D+", "", number)
+
+
+def dates_to_come(entry: object, today: date, names: Iterable[str] = ("verified_on",)) -> Iterator[str]:
+    """Yield the dates of an entry on which something was done, and that are days to come."""
+    for name in names:
+        if (on := getattr(entry, name)) and date.fromisoformat(on) > today + timedelta(
+            days=1
+        ):  # elsewhere it is tomorrow
+            yield f"{name}: {on} is a day to come; enter the day on which it was done."
 
 
 def is_overdue(on: str, within: timedelta, today: date) -> bool:

@@ -30,20 +30,22 @@ class UnsafeEdit(Exception):
 
 
 def withdrawn_ids(country: Country) -> frozenset[str]:
-    """Return the withdrawn entries of the country's file: emergency numbers as digits, hotlines by id."""
+    """Return the withdrawn entries of the country's file: emergency numbers as digits, hotlines and services by id."""
     numbers = {digits_of(entry.number) for entry in country.emergency if entry.withdrawn}
-    return frozenset(numbers | {entry.id for entry in country.hotlines.values() if entry.withdrawn})
+    hotlines = {entry.id for entry in country.hotlines.values() if entry.withdrawn}
+    return frozenset(numbers | hotlines | {entry.id for entry in country.services if entry.withdrawn})
 
 
 def withdraw(country: Country, withdrawn: Collection[str]) -> Country:
-    """Return the country with these numbers and hotlines withdrawn too, as `withdrawn_ids` names them."""
+    """Return the country with these entries withdrawn too, as `withdrawn_ids` names them."""
     emergency = tuple(
         replace(entry, withdrawn=entry.withdrawn or digits_of(entry.number) in withdrawn) for entry in country.emergency
     )
     hotlines = {
         id_: replace(entry, withdrawn=entry.withdrawn or id_ in withdrawn) for id_, entry in country.hotlines.items()
     }
-    return replace(country, emergency=emergency, hotlines=hotlines)
+    services = tuple(replace(entry, withdrawn=entry.withdrawn or entry.id in withdrawn) for entry in country.services)
+    return replace(country, emergency=emergency, hotlines=hotlines, services=services)
 
 
 def mark_withdrawn(text: str, number: str) -> tuple[str, tuple[str, ...]]:
@@ -118,6 +120,7 @@ def redact_withdrawn(words: str, country: Country) -> str:
     withdrawn += [
         number for hotline in country.hotlines.values() if hotline.withdrawn for number in hotline.show.numbers
     ]
+    withdrawn += [service.phone for service in country.services if service.withdrawn]
     for digits in sorted(set(filter(None, map(digits_of, withdrawn))) - _shown(country), key=len, reverse=True):
         words = re.sub(r"(?<![\d*])" + r"[\W_]*".join(digits) + r"(?!\d)", REDACTED, words)
     return words
@@ -128,4 +131,5 @@ def _shown(country: Country) -> frozenset[str]:
     numbers += [
         number for hotline in filter(country.shows, country.hotlines.values()) for number in hotline.show.numbers
     ]
+    numbers += [service.shown_phone for service in country.phone_services(None)]
     return frozenset(filter(None, map(digits_of, numbers)))

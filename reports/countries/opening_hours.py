@@ -58,7 +58,11 @@ def parse_hours(text: str) -> Week:
     """Parse opening hours. Raises OpeningHoursError."""
     if text.strip() == "24h":
         return ()
-    return tuple(_span(part.strip()) for part in text.split(","))
+    parts = [part.strip() for part in text.split(",")]
+    without_days = [part for part in parts if part[:1].isdigit()]
+    if without_days and len(without_days) < len(parts):  # a second time of the same days, or of every day?
+        raise OpeningHoursError(f"{without_days[0]!r} names no days, and other times do; write its days before it")
+    return tuple(map(_span, parts))
 
 
 def _span(text: str) -> OpeningSpan:
@@ -69,7 +73,7 @@ def _span(text: str) -> OpeningSpan:
         )
     first_day, last_day, *times = match.groups()
     begin, end = _time(*times[:2]), _time(*times[2:])
-    if begin == end:
+    if begin == end and not text.endswith("00:00-24:00"):
         raise OpeningHoursError(f"{text!r} begins and ends at the same time; write 24h for day and night")
     return OpeningSpan(_days(first_day or "daily", last_day), begin, end)
 
@@ -106,8 +110,9 @@ def parse_holidays(text: str) -> Holidays:
 def _holiday(text: str) -> tuple[Callable[[date], date], Callable[[date], date]]:
     first_text, _, last_text = text.partition("..")
     find_first, find_last = _date(first_text, text), _date(last_text or first_text, text)
-    if find_first(date(2000, 1, 1)) > find_last(date(2000, 1, 1)):
-        raise OpeningHoursError(f"{text!r} ends before it begins; give a year, or write it as two")
+    has_year = [len(day) > len("12-25") for day in (first_text, last_text or first_text)]
+    if has_year[0] != has_year[1] or find_first(date(2000, 1, 1)) > find_last(date(2000, 1, 1)):
+        raise OpeningHoursError(f"{text!r} ends before it begins; give both a year, or write it as two")
     return find_first, find_last
 
 
@@ -181,7 +186,9 @@ class OpeningHours:
         today = self.local(at).date()
         for day in (today + n * _A_DAY for n in range(MAX_DAYS_AHEAD)):
             starts = sorted(span.begin for span in self.week if self._applies_on(span, day))
-            yield from (moment for start in starts if (moment := self._moment(day, start)) > at)
+            yield from (
+                moment for start in starts if (moment := self._moment(day, start)) > at and self.is_open(moment)
+            )
 
     def _moment(self, day: date, clock: time) -> int:
         """Return the moment of a local time.

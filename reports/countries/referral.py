@@ -20,6 +20,7 @@ from reports.countries.hotline import (
     SCREEN_NAME_PATTERN,
     SHOWN_GRADES,
     SourcedEntry,
+    dates_to_come,
     digits_of,
     is_dialable,
     is_overdue,
@@ -112,8 +113,9 @@ def _phone_problems(service: ReferralService) -> Iterator[str]:
 
 
 def overdue_services(services: Iterable[ReferralService], today: date) -> Iterator[str]:
-    """Yield the numbers that were confirmed too long ago. A passed date does not hide a number."""
+    """Yield the numbers that were confirmed too long ago, or on a day to come. Neither hides a number."""
     for service in services:
+        yield from (f"service {service.id}: {fault}" for fault in dates_to_come(service, today))
         if (
             service.phone
             and not (service.withdrawn or service.demo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,17 +20,19 @@ from reports.countries.hotline import (
     digits_of,
     is_dialable,
 )
+from reports.facts import AGE_BANDS
 from runtime.settings import Mode
 
 if TYPE_CHECKING:
-    from reports.countries.country import Country  # imports this module
+    from reports.countries.country import Country, Place, ServiceCode  # imports this module
 
 # Services to call in danger. If the first such number is withdrawn, the next one replaces it; an ambulance never does.
 DANGER_SERVICES = ("police", "emergency")
+EMERGENCY_WORDS = (*DANGER_SERVICES, "ambulance", "fire")
 # Longest number for SMS with its name: a longer one would push a choice of the danger screen to page 2.
 MAX_SMS_CONTACT_SEPTETS = 18
 # The words beside numbers and names; the catalogues translate them.
-TRANSLATED_WORDS = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
+TRANSLATED_WORDS = (*EMERGENCY_WORDS, "helpline", "free", "day and night", "Language")
 DRILL_WORDS = frozenset({"drill", "drills", "training"})
 DRILL_NAME_HINT = "the word drill or training in its name"
 NOT_DIALABLE = "is not a number that a phone can dial; write 2 to 15 digits, with single blanks between them."
@@ -38,6 +40,9 @@ OWN_ADDRESS_HINT = "give drills an address of their own."
 DRILL_ADDRESS_HINT = f"give one with {DRILL_NAME_HINT}."
 MOVE_ADDRESS_HINT = "put it into drills_to, and here one of the live service."
 _WORD_SEPARATOR = re.compile(r"[^a-z0-9]+")
+_USSD_CODE = re.compile(r"[*#][0-9*#]*[0-9]#")
+_DIALABLE_CODE = re.compile(r"\+?[0-9](?:[ -]?[0-9])*")
+CHILD_AGES = tuple(band for band in AGE_BANDS if band != "18+")  # each needs a hotline
 
 
 # The words that a country puts into the placeholders of flows. A number always comes with its service (S-32).
@@ -50,7 +55,7 @@ def placeholder_values(
     helpline: Hotline | None,
     hotlines: Iterable[Hotline],
     fallback: Hotline | None,
-    service_code: str,
+    ussd_codes: Sequence[str],
     language: str,
     translate: Callable[[str], str] = str,
 ) -> dict[str, str]:
@@ -58,21 +63,21 @@ def placeholder_values(
 
     `helpline`: one whose number this mode may show; without one, its placeholders get the emergency number, never an
     invented number. `fallback`: the hotline that gets INCOMPLETE reports. If no emergency number may be shown, its
-    service is named alone: "police". `translate`: translates a text.
+    service is named alone: "police". `ussd_codes`: a screen shows the only one, because a phone may be of any network.
+    `translate`: translates a text.
     """
     danger_number = next(
         (number for number in numbers if number.word in DANGER_SERVICES and number.may_show(mode)), None
     )
+    service = next((number.word for number in numbers if number.word in DANGER_SERVICES), "")
     emergency = (
-        f"{translate(danger_number.word)} {danger_number.number}"
-        if danger_number
-        else (translate(numbers[0].word) if numbers else "")
+        f"{translate(danger_number.word)} {danger_number.number}" if danger_number else service and translate(service)
     )
     return {
         "emergency": emergency,
         "emergency_number": danger_number.number if danger_number else "",
         **_sms_values(numbers, mode, helpline, hotlines, translate),
-        "ussd": service_code,
+        "ussd": ussd_codes[0] if len(ussd_codes) == 1 else "",
         "language_word": _both(translate("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
         **_helpline_values(helpline, emergency, translate),
@@ -95,12 +100,10 @@ def _sms_values(
     )
     if danger_number := next(textable, None):
         return {"emergency_sms": f"{translate(danger_number.word)} {danger_number.number}", "helpline_sms": ""}
-    if helpline and helpline.texts:
-        return {"emergency_sms": f"{translate('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
-    family_hotlines = (
-        entry for entry in hotlines if entry.kind == "women_family" and entry.texts and entry.may_show(mode)
-    )
-    contacts = (f"{entry.screen_name} {entry.texts}" for entry in family_hotlines)
+    if helpline and (number := helpline.texts(mode)):
+        return {"emergency_sms": f"{translate('helpline')} {number}", "helpline_sms": number}
+    family_hotlines = (entry for entry in hotlines if entry.kind == "women_family" and entry.may_show(mode))
+    contacts = (f"{entry.screen_name} {number}" for entry in family_hotlines if (number := entry.texts(mode)))
     return {
         "emergency_sms": next((entry for entry in contacts if len(entry) <= MAX_SMS_CONTACT_SEPTETS), ""),
         "helpline_sms": "",
@@ -146,13 +149,24 @@ def structure_problems(
     problems = []
     if not emergency:
         problems.append("emergency: there is no emergency number; the first screen needs one.")
+    elif not any(number.word in DANGER_SERVICES for number in emergency):
+        problems.append("emergency: no word is police or emergency; the first screen needs one of these numbers.")
+    problems += [
+        f"emergency.{place}.word: {number.word!r} is not one of {', '.join(EMERGENCY_WORDS)}; use one of these."
+        for place, number in enumerate(emergency, 1)
+        if number.word not in EMERGENCY_WORDS
+    ]
     problems += [
         f"emergency.{place}.number: {number.number!r} {NOT_DIALABLE}"
         for place, number in enumerate(emergency, 1)
         if not is_dialable(number.number)
     ]
     for hotline in hotlines.values():
-        problems += _hotline_problems(hotline, hotlines)
+        problems += _hotline_problems(hotline, hotlines, places)
+    problems += [
+        f"hotline {name}: screen_name: another hotline has the same; no reporter could tell them apart."
+        for name in _repeats({hotline.id: hotline.screen_name for hotline in hotlines.values()})
+    ]
     if incomplete_to and incomplete_to not in hotlines:
         problems.append(f"incomplete_to: there is no hotline {incomplete_to}; name one of this file.")
     if duty_without_source:
@@ -160,7 +174,16 @@ def structure_problems(
     return problems + list(_uncovered(hotlines, places))
 
 
-def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
+def _repeats(values: Mapping[str, Hashable]) -> Iterator[str]:
+    """Yield the keys whose value an earlier key has."""
+    seen: set[Hashable] = set()
+    for key, value in values.items():
+        if value in seen:
+            yield key
+        seen.add(value)
+
+
+def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline], places: Collection[str]) -> Iterator[str]:
     length = len(hotline.screen_name)
     if not 0 < length <= MAX_SCREEN_NAME_SEPTETS:
         yield (
@@ -172,6 +195,9 @@ def _hotline_problems(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iter
     for number in hotline.show.numbers:
         if not is_dialable(number):
             yield f"hotline {hotline.id}: show: {number!r} {NOT_DIALABLE}"
+    for key, codes in (("card.places", hotline.card.places), ("show.by_place", hotline.show.by_place)):
+        if unknown := [code for code in codes if code not in places and (key, code) != ("card.places", "all")]:
+            yield f"hotline {hotline.id}: {key}: there is no place {', '.join(unknown)}; use codes of this file."
     for key in ("backup", "fallback", "regional"):
         named_hotline = getattr(hotline.card, key)
         if named_hotline and named_hotline not in hotlines:
@@ -189,22 +215,46 @@ def escalation_problems(hotlines: Mapping[str, Hotline], own_times: escalation.C
 
 
 def _uncovered(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
-    """Yield the categories and places that no hotline takes; each needs one."""
+    """Yield the categories, ages and places that no hotline takes; each needs one, but adults do not."""
     for category, kinds in KINDS_BY_CATEGORY.items():
         hotlines_for_category = [
             hotline for hotline in hotlines.values() if hotline.kind in kinds and hotline.covers_category(category)
         ]
-        uncovered = [
-            code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in hotlines_for_category)
-        ]
-        if uncovered and len(uncovered) == len(places or [""]):
-            yield f"no hotline takes {category}; add one, or add the category to a partner card."
-        elif uncovered:
-            yield f"no hotline takes {category} in {', '.join(uncovered)}; add the places to a partner card."
+        bands_by_gap: dict[tuple[str, ...], list[str]] = {}
+        for band in CHILD_AGES:
+            hotlines_for_age = [hotline for hotline in hotlines_for_category if hotline.covers_age(band)]
+            gap = [code for code in places or [""] if not any(h.covers_place(_codes(code)) for h in hotlines_for_age)]
+            bands_by_gap.setdefault(tuple(gap), []).append(band)
+        for uncovered, bands in bands_by_gap.items():
+            if uncovered:
+                ages = "" if len(bands) == len(CHILD_AGES) else f" at ages {', '.join(bands)}"
+                where = "" if len(uncovered) == len(places or [""]) else f" in {', '.join(uncovered)}"
+                lacking = "the ages" if ages else "the places" if where else "the category"
+                one = "" if ages or where else "add one, or "
+                yield f"no hotline takes {category}{ages}{where}; {one}add {lacking} to a partner card."
 
 
 def _codes(code: str) -> frozenset[str]:
     return frozenset([code] if code else [])
+
+
+def place_problems(places: Sequence[Place], *, by_group: bool) -> Iterator[str]:
+    """Yield the places that no reporter could choose, or tell from another one."""
+    for n, place in enumerate(places, 1):
+        if by_group and not place.group and any(other.group for other in places):
+            yield f"place.{n}.group: it is missing; places are chosen by group, and nobody could choose {place.code}."
+    codes = {f"place.{n}.code: {place.code}": place.code for n, place in enumerate(places, 1)}
+    labels = {f"place.{n}.label: {place.label}": (place.group, place.label) for n, place in enumerate(places, 1)}
+    for entry in (*_repeats(codes), *_repeats(labels)):
+        yield f"{entry} stands twice; give each place one of its own."
+
+
+def code_problems(codes: Sequence[ServiceCode]) -> Iterator[str]:
+    """Yield the codes that no phone can dial, or text or call."""
+    for n, code in enumerate(codes, 1):
+        pattern, example = (_USSD_CODE, "*111*163#") if code.channel == "ussd" else (_DIALABLE_CODE, "163")
+        if not pattern.fullmatch(code.code):
+            yield f"code.{n}.code: {code.code!r} is no code of the channel {code.channel}; write it as {example}."
 
 
 def withdrawn_emergency_problems(emergency: Sequence[PhoneNumber]) -> Iterator[str]:

@@ -30,6 +30,11 @@ KE = "+254711000111"
         ("000254711000111", "KE", KE),
         ("0711000111", "KE", KE),
         ("711000111", "KE", KE),
+        ("6785550101", "NZ", VU),  # possible numbers there, but no valid ones
+        ("6785550101", "KE", VU),
+        ("006785550101", "NG", VU),
+        ("254711000111", "AU", KE),
+        ("0061412345678", "AU", "+61412345678"),
     ],
 )
 def test_a_number(sender: str, iso: str, e164: str) -> None:
@@ -65,6 +70,20 @@ def test_a_possible_number_is_accepted_and_marked() -> None:
 def test_what_is_no_number_is_still_a_key_and_cannot_be_answered(sender: str, iso: str) -> None:
     assert normalise(sender, iso) == SenderIdentity(None, valid=False, key=sender)
     assert not normalise(sender, iso).answerable
+
+
+OURS = sorted(file.stem.upper() for file in SHIPPED_FOLDER.glob("??.toml"))
+
+
+@pytest.mark.parametrize("region", OURS)
+def test_a_phone_from_abroad_is_the_same_person_with_and_without_plus(region: str) -> None:
+    """A reply to a phone that roams, and a call back, went to a number of the country that it was in."""
+    for home in OURS:
+        [number] = nearly(home, 0)
+        for spelling in (number.removeprefix("+"), number.replace("+", "00")):
+            found = normalise(spelling, region)
+            is_valid_there = found.valid and found.e164 != number  # digits alone cannot say which of the two it is
+            assert found.e164 == number or is_valid_there, (home, spelling, found)
 
 
 def nearly(region: str, count: int) -> list[str]:

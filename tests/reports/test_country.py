@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.countries.country import Countries, Country, CountryError, load_countries, load_country
+from reports.countries.country import CallBack, Countries, Country, CountryError, load_countries, load_country
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 from tests.reports.sample_countries import EACH, text_of
 
@@ -61,6 +61,20 @@ def test_a_code_used_twice_is_found() -> None:
     ]
 
 
+def test_a_number_for_missed_calls_of_two_countries_is_found() -> None:
+    """Who rang it got the question, and the emergency number, of the first country."""
+    call_back = CallBack(missed_call_numbers=("+6785550100",))
+    both = Countries((replace(VU, call_back=call_back), replace(FJ, call_back=call_back)))
+    line = "fj.toml: missed-call number +6785550100 stands in vu.toml too; keep one of them."
+    assert both.problems("demo") == [line]
+
+
+def test_a_hotline_that_stands_in_two_files_is_found() -> None:
+    """A copied file kept the id: reports of one country went to the hotline of the other."""
+    both = Countries((VU, replace(FJ, hotlines={**FJ.hotlines, "vu-police": VU.hotlines["vu-police"]})))
+    assert "fj.toml: hotline vu-police stands in vu.toml too; keep one of them." in both.problems("demo")
+
+
 def broken(old: str, new: str) -> str:
     text = text_of(VU)
     assert old in text
@@ -77,6 +91,9 @@ def broken(old: str, new: str) -> str:
         ('label = "Malampa"', 'label = "Malampa"\ntime_zone = "Efate"', "vu.toml: place.1.time_zone: "),
         ('as_of = "2026-11-01"', 'as_of = ""', "vu.toml: as_of: "),
         ('verified_on = ""', 'verified_on = "last week"', "vu.toml: emergency.1.verified_on: "),
+        ('verified_on = ""', 'verified_on = "20261101"', "vu.toml: emergency.1.verified_on: "),
+        ("answers_within = {}", "answers_within = { P1 = 0 }", "vu.toml: hotline.vu-pikinini.card.answers_within.P1: "),
+        ('label = "Malampa"', 'label = ""', "vu.toml: place.1.label: "),
         ("toll_free = true", 'toll_free = "yes"', "vu.toml: hotline.vu-pikinini.show.toll_free: "),
         ('label = "Malampa"', 'label = "Malampa and all its islands"', "vu.toml: place.1.label: "),
         ('channel = "ussd"', 'channel = "fax"', "vu.toml: code.1.channel: "),

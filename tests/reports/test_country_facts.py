@@ -93,7 +93,29 @@ def test_hotlines_are_those_of_the_facts(country: Country) -> None:
         assert proof(hotline) == told(fact)
         assert set(hotline.show.by_place) <= {place.code for place in country.places}
         if hotline.toll_free:
-            assert "toll-free" in fact["name"] + fact.get("note", "")
+            note = fact["name"] + fact.get("note", "")
+            assert "toll-free" in note
+            assert "toll-free on Digicel;" not in note, "a call over another network costs, and may be on a bill"
+
+
+@pytest.mark.parametrize(
+    ("iso", "hotline", "places", "ages", "words"),
+    [
+        ("FM", "fm-tongen-inepwineu", ("FM-TRK",), ("all",), "Chuuk State only"),
+        ("MH", "mh-wutmi", ("MH-MAJ", "MH-KWA"), ("all",), "Majuro and Ebeye"),
+        ("PG", "pg-police", ("PG-NCD", "PG-CPM"), ("all",), "National Capital District and Central only"),
+        ("ZM", "zm-lifeline", ("all",), ("18+",), "adults"),
+    ],
+)
+def test_a_hotline_gets_reports_only_of_whom_its_source_says_that_it_serves(
+    iso: str, hotline: str, places: tuple[str, ...], ages: tuple[str, ...], words: str
+) -> None:
+    """A report of a child in Yap named a centre that serves Chuuk only."""
+    country = COUNTRIES.get(iso)
+    assert country is not None
+    found = country.hotlines[hotline]
+    assert (found.card.places, found.card.ages) == (places, ages)
+    assert words in f"{found.listed_as} {found.note}"
 
 
 @EACH

@@ -9,16 +9,34 @@ from typing import Any
 
 import pytest
 
-from reports.countries.country import Country, Voice
-from reports.countries.hotline import HotlineDisplay
+from reports.countries.country import Country, ServiceCode, Voice
+from reports.countries.hotline import Hotline, HotlineDisplay
 from runtime.settings import Mode
+from runtime.telephony import ChannelKind
 from tests.reports.sample import COUNTRIES, KE, VU
 from tests.reports.sample_countries import card, ready, with_helpline
 
 
-def with_emergency(number: str) -> Country:
+def with_emergency(number: str, word: str = "police") -> Country:
     """Return Vanuatu with another first emergency number."""
-    return replace(VU, emergency=(replace(VU.emergency[0], number=number), *VU.emergency[1:]))
+    return replace(VU, emergency=(replace(VU.emergency[0], number=number, word=word), *VU.emergency[1:]))
+
+
+def with_places(**changes: str) -> Country:
+    """Return Vanuatu with another first place."""
+    return replace(VU, places=(replace(VU.places[0], **changes), *VU.places[1:]))
+
+
+def with_code(channel: ChannelKind, code: str) -> Country:
+    """Return Vanuatu with another first service code."""
+    return replace(VU, codes=(ServiceCode(channel=channel, code=code), *VU.codes[1:]))
+
+
+def _two_helplines(**changes: Any) -> dict[str, Hotline]:
+    """Return a helpline of Kenya for older children, and one whose card has these changes."""
+    older = card(KE, "ke-child-helpline", ages=("10-12", "13-15", "16-17")).hotlines["ke-child-helpline"]
+    other = replace(older, id="ke-other", screen_name="Other", card=replace(older.card, **changes))
+    return {older.id: older, other.id: other}
 
 
 @pytest.mark.rule("S-32")
@@ -78,6 +96,49 @@ def with_emergency(number: str) -> Country:
             "place: time_zone: two differ by more than 7 hours",
         ),
         (card(KE, "ke-child-helpline", categories=("harm",)), "no hotline takes luring; add one"),
+        (card(KE, "ke-child-helpline", ages=("13-15", "16-17")), "no hotline takes harm at ages 0-5, 6-9, 10-12; add"),
+        (
+            replace(KE, hotlines=_two_helplines(ages=("0-5", "6-9"), places=("KE-28",))),
+            "no hotline takes harm at ages 0-5, 6-9 in KE-13, KE-15",
+        ),
+        (
+            with_emergency("111", "Police"),
+            "emergency.1.word: 'Police' is not one of police, emergency, ambulance, fire",
+        ),
+        (
+            replace(VU, emergency=VU.emergency[1:]),
+            "emergency: no word is police or emergency; the first screen needs one of these numbers.",
+        ),
+        (
+            card(VU, "vu-police", places=("VU-SAN", "all")),
+            "hotline vu-police: card.places: there is no place VU-SAN; use codes of this file.",
+        ),
+        (
+            with_helpline(show=HotlineDisplay(phone="163", by_place={"VU-SAN": "36222"})),
+            "hotline vu-pikinini: show.by_place: there is no place VU-SAN; use codes of this file.",
+        ),
+        (
+            with_helpline(screen_name="Vanuatu Police"),
+            "hotline vu-police: screen_name: another hotline has the same; no reporter could tell them apart.",
+        ),
+        (with_places(code="VU-PAM"), "place.2.code: VU-PAM stands twice"),
+        (with_places(label="Penama"), "place.2.label: Penama stands twice"),
+        (
+            replace(with_places(group="North"), place_before_send="group"),
+            "place.2.group: it is missing; places are chosen by group, and nobody could choose VU-PAM.",
+        ),
+        *(
+            (with_code(channel, code), f"code.1.code: {code!r} is no code of the channel {channel}; write it as ")
+            for channel, code in (
+                ("ussd", "*111*l63#"),
+                ("ussd", "111163"),
+                ("ussd", "*111*163"),
+                ("ussd", "#"),
+                ("sms", "16O"),
+                ("sms", "*163#"),
+                ("voice", "+"),
+            )
+        ),
         (card(KE, "ke-child-helpline", places=("KE-28",)), "no hotline takes harm in KE-13, KE-15"),
     ],
 )
@@ -185,15 +246,58 @@ def test_answer_times_are_agreed_for_all_four_priorities() -> None:
 
 
 @pytest.mark.rule("S-31")
+def test_a_number_for_danger_is_dialled_each_year() -> None:
+    [number] = ready().emergency[:1]
+    assert number.overdue(date(2027, 11, 1)) == []
+    assert number.overdue(date(2027, 11, 2)) == [
+        "emergency 111: it was last confirmed on 2026-11-01; have it dialled again."
+    ]
+    assert replace(number, withdrawn=True).overdue(date(2027, 11, 2)) == []
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    ("country", "lines"),
+    [
+        (card(ready(), "vu-police", holidays="2026-04-03..2026-04-06, 07-30"), ["its last holiday was 2026-04-06"]),
+        (card(ready(), "vu-police", holidays="2026-04-03, 2026-11-25"), []),
+        (card(ready(), "vu-police", holidays="07-30, 12-25"), []),
+        (card(ready(), "vu-police", drill_on="2062-11-01"), ["card.drill_on: 2062-11-01 is a day to come"]),
+        (card(ready(), "vu-police", verified_on="2026-11-26"), []),  # east of us it is tomorrow
+        (card(ready(), "vu-police", agreement_date="2026-12-01"), ["card.agreement_date: 2026-12-01 is a day to come"]),
+    ],
+)
+def test_a_date_that_cannot_be_right_today_is_named(country: Country, lines: list[str]) -> None:
+    """A year mistyped as 2062 meant that nobody was asked to dial the number again."""
+    found = country.overdue(date(2026, 11, 25))
+    assert len(found) == len(lines)
+    for line, start in zip(found, lines, strict=True):
+        assert line.startswith(f"vu.toml: hotline vu-police: {start}")
+    assert country.problems("live") == []
+
+
+@pytest.mark.rule("S-31")
+def test_numbers_that_were_confirmed_on_a_day_to_come_are_named() -> None:
+    typed: dict[str, Any] = {"verified_on": "2062-11-01"}
+    country = replace(ready(), emergency=(replace(ready().emergency[0], **typed),))
+    hotlines = {"vu-police": replace(country.hotlines["vu-police"], **typed)}
+    services = (replace(VU.services[0], **typed),)
+    assert replace(country, hotlines=hotlines, services=services).overdue(date(2026, 11, 25)) == [
+        f"vu.toml: {entry}: verified_on: 2062-11-01 is a day to come; enter the day on which it was done."
+        for entry in ("emergency 111", "hotline vu-police", f"service {VU.services[0].id}")
+    ]
+
+
+@pytest.mark.rule("S-31")
 @pytest.mark.parametrize(
     ("today", "lines"),
     [
-        (date(2026, 11, 2), 0),
+        (date(2026, 11, 24), 0),
         (date(2027, 1, 30), 0),
         (date(2027, 1, 31), 3),
         (date(2027, 11, 1), 3),
-        (date(2027, 11, 2), 9),
-        (date(2028, 10, 2), 12),
+        (date(2027, 11, 2), 12),
+        (date(2028, 10, 2), 15),
     ],
 )
 def test_a_date_that_passes_is_told_and_hides_nothing(today: date, lines: int) -> None:

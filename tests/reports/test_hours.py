@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports.countries.opening_hours import (
     OpeningHours,
@@ -15,6 +17,8 @@ from reports.countries.opening_hours import (
     rota_contacts,
 )
 from runtime.time_units import SECOND
+
+QUARTER = 15 * 60 * SECOND
 
 
 def at(text: str, zone: str = "UTC") -> int:
@@ -55,6 +59,9 @@ OFFICE, NIGHTS = "mon-fri 08:00-16:30, sat 09:00-12:00", "daily 18:00-02:00"
         ("sat-mon 08:00-24:00", "2026-11-30T23:59", True, "2026-11-30T23:59"),
         ("sat-mon 08:00-24:00", "2026-12-01T00:00", False, "2026-12-05T08:00"),
         ("08:00-12:00", "2026-11-29T11:59", True, "2026-11-29T11:59"),
+        ("08:00-12:00, 13:00-17:00", "2026-11-29T12:30", False, "2026-11-29T13:00"),
+        ("mon-fri 00:00-24:00", "2026-11-27T23:59", True, "2026-11-27T23:59"),
+        ("mon-fri 00:00-24:00", "2026-11-28T00:00", False, "2026-11-30T00:00"),
     ],
 )
 def test_open_and_when_it_opens(hours: str, moment: str, is_open: bool, opens: str) -> None:
@@ -84,6 +91,28 @@ def test_a_night_that_began_before_a_holiday_is_read_to_its_end() -> None:
     assert not one.is_open(at("2026-12-26T01:00", "Pacific/Efate"))
 
 
+STARTS = ("2026-12-23", "2026-04-03", "2026-09-25")
+ZONES = ("Pacific/Efate", "Pacific/Kiritimati", "Pacific/Rarotonga", "Africa/Nairobi")  # their clocks do not change
+CLOCK = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.sampled_from([0, 15, 30, 45]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["daily", "mon-fri", "sat", "fri-mon"]), CLOCK, CLOCK), min_size=1, max_size=3),
+    st.sampled_from(["none", "12-24..12-26", "2026-04-03..2026-04-06, 09-26"]),
+    st.sampled_from(ZONES),
+    st.sampled_from(STARTS),
+    st.integers(0, 4 * 24 * 4),
+)
+def test_it_opens_at_the_first_moment_at_which_it_is_open(
+    spans: list[tuple[str, str, str]], holidays: str, zone: str, day: str, quarters: int
+) -> None:
+    hours = ", ".join(f"{days} {begin}-{end}" for days, begin, end in spans if begin != end) or "24h"
+    one, now = desk(hours, holidays, zone), at(day, zone) + quarters * QUARTER
+    later = (now + n * QUARTER for n in range(4 * 24 * 15))
+    assert one.opens(now) == next(moment for moment in later if one.is_open(moment))
+
+
 def test_a_desk_that_never_opens() -> None:
     assert desk("mon 08:00-09:00", "2026-01-01..2029-12-31").opens(at("2026-11-27T08:00")) is None
 
@@ -108,6 +137,12 @@ def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens:
     night = desk("daily 02:15-05:00", zone="Australia/Sydney")
     assert night.is_open(at(moment)) is is_open
     assert said(night.opens(at(moment))) == opens
+
+
+def test_hours_that_the_clock_skips_open_on_another_day() -> None:
+    one = desk("sun 02:15-02:45", zone="Australia/Sydney")
+    opens = one.opens(at("2026-10-03T12:00:00+00:00"))
+    assert opens == at("2026-10-11T02:15", "Australia/Sydney"), "it said 03:15 on the day without a 02:15"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +175,8 @@ def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told:
         ("mon 08:00-08:00", "write 24h for day and night"),
         ("Mon 08:00-09:00", "is not a valid opening time"),
         ("daily-fri 08:00-09:00", "'daily' is not a valid day"),
+        ("mon-fri 08:00-12:00, 13:00-17:00", "'13:00-17:00' names no days, and other times do"),  # it opened on Sunday
+        ("08:00-17:00, sat 09:00-12:00", "'08:00-17:00' names no days, and other times do"),
     ],
 )
 def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
@@ -148,7 +185,12 @@ def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
     assert complaint in str(fault.value)
 
 
-@pytest.mark.parametrize("text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30"])
+MIXED = ["12-29..2027-01-02", "2026-12-29..01-02"]  # the first one covered no day of January
+
+
+@pytest.mark.parametrize(
+    "text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30", *MIXED]
+)
 def test_holidays_that_cannot_be_read(text: str) -> None:
     with pytest.raises(OpeningHoursError):
         parse_holidays(text)

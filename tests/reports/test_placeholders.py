@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -60,6 +61,15 @@ def test_a_missing_helpline_stays_missing() -> None:
     assert (words["helpline_name"], words["incomplete_name"]) == ("", "")
 
 
+@pytest.mark.rule("S-32")
+def test_a_code_to_dial_is_shown_only_if_every_network_has_it() -> None:
+    """A text came by one network, and its screen named the code of another."""
+    codes = [replace(VU.codes[0], network=network) for network in ("Digicel", "Vodafone")]
+    assert replace(VU, codes=tuple(codes)).fields()["ussd"] == "*111*163#"
+    two = replace(VU, codes=(codes[0], replace(codes[1], code="*163#")))
+    assert (two.fields()["ussd"], two.ussd_codes) == ("", ("*111*163#", "*163#"))
+
+
 def texting(**changes: Any) -> Country:
     """Return Vanuatu with a helpline that accepts texts."""
     return with_helpline(**{"show": replace(VU.hotlines["vu-pikinini"].show, sms="6163"), **changes})
@@ -94,6 +104,16 @@ def test_nobody_is_told_to_text_a_number_that_may_not_be_shown(country: Country)
     assert whom_to_text(country) == ("", "")
 
 
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize("takes", [None, True, False])
+def test_live_mode_names_a_number_to_text_only_if_the_hotline_says_that_it_reads_texts(takes: bool | None) -> None:
+    """Somebody had dialled the helpline, and the screen for danger named a number for texts that nobody had tried."""
+    dialled = texting(card=PartnerCard(takes_sms=takes), **VERIFIED)
+    assert whom_to_text(replace(dialled, mode="live")) == (("helpline 6163", "6163") if takes else ("", ""))
+    asked = "vu.toml: hotline vu-pikinini: card.takes_sms is missing; text 6163 and say who answers."
+    assert (asked in dialled.overdue(date(2026, 11, 25))) is (takes is None)
+
+
 @pytest.mark.rule("S-32")
 def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
     show = VU.hotlines["vu-pikinini"].show
@@ -117,6 +137,7 @@ def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
         ({}, True, False),
         (VERIFIED, True, True),
         ({**VERIFIED, "verified_by": ""}, True, False),
+        ({**VERIFIED, "verified_by": " "}, True, False),
         ({**VERIFIED, "verified_on": ""}, True, False),
         ({**VERIFIED, "source": ""}, True, False),
         ({**VERIFIED, "source_date": ""}, True, False),
@@ -140,5 +161,7 @@ def test_which_numbers_a_mode_may_show(changes: dict[str, Any], demo: bool, live
 def test_with_the_first_number_withdrawn_no_ambulance_stands_in_for_police() -> None:
     gone = replace(VU.emergency[0], withdrawn=True)
     assert replace(VU, emergency=(gone, *VU.emergency[1:])).fields()["emergency"] == "police"
+    ambulance_first = (VU.emergency[1], gone)
+    assert replace(VU, emergency=ambulance_first).fields()["emergency"] == "police"
     gone = replace(FJ.emergency[0], withdrawn=True)
     assert replace(FJ, emergency=(gone, *FJ.emergency[1:])).fields()["emergency"] == "police 917"

@@ -7,9 +7,16 @@ from datetime import date
 
 import pytest
 
+from flows.staff_replies import check_reply
 from gateway.conversation.context import CountryContext
 from reports.countries.country import Country, load_country
-from reports.countries.numbers import mark_withdrawn
+from reports.countries.numbers import (
+    mark_withdrawn,
+    permitted_numbers,
+    redact_withdrawn,
+    withdraw,
+    withdrawn_ids,
+)
 from reports.countries.readiness import readiness_items
 from reports.countries.referral import ReferralService, service_problems
 from runtime.settings import Mode
@@ -111,7 +118,25 @@ def test_a_wrong_number_is_withdrawn_at_once() -> None:
     text, services = mark_withdrawn(text_of(VU), "000 0001")
     assert services == ("Demo: Child Welfare Office, Shefa",)
     assert "demo-welfare-shefa" not in phones(load_country("vu", text, Mode.DEMO))
-    assert "demo-clinic-sanma" in phones(load_country("vu", text, Mode.DEMO))
+    marked = load_country("vu", text, Mode.DEMO)
+    assert "demo-clinic-sanma" in phones(marked)
+    assert "demo-welfare-shefa" not in {one.id for one in withdraw(VU, withdrawn_ids(marked)).phone_services(None)}, (
+        "a running web process takes over what the file marks"
+    )
+
+
+@pytest.mark.rule("S-31")
+def test_staff_may_tell_a_number_that_phones_show_until_it_is_withdrawn() -> None:
+    words = "Call 000 0009 please."
+    country = with_services(ON_PHONES)
+    assert check_reply(words, permitted_numbers(country)) == ()
+    assert redact_withdrawn(words, country) == words
+    gone = withdraw(country, {"vu-clinic"})
+    [objection] = check_reply(words, permitted_numbers(gone))
+    assert objection.refused
+    assert redact_withdrawn(words, gone) == "Call ... please."
+    only_staff = with_services(replace(ON_PHONES, screen_name=""))
+    assert check_reply(words, permitted_numbers(only_staff)), "as a shelter whose number is for staff"
 
 
 ON_PHONES = replace(CLINIC, screen_name="Clinic", hours="24h")
@@ -125,6 +150,7 @@ ON_PHONES = replace(CLINIC, screen_name="Clinic", hours="24h")
         ({"screen_name": ""}, set()),
         ({"verified_on": ""}, set()),
         ({"verified_by": ""}, set()),
+        ({"verified_by": " "}, set()),
         ({"conflict": True}, set()),
         ({"withdrawn": True}, set()),
         ({"grade": "metadata"}, set()),

@@ -8,13 +8,17 @@ from itertools import combinations, product
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from reports.countries.country import Country
+from gateway.conversation.context import CountryContext
+from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.hotline import KINDS_BY_CATEGORY
-from reports.facts import Facts
+from reports.facts import AGE_BANDS, Facts
 from reports.routing import MAX_RECIPIENTS, Route, avoided_hotlines, find_route, incomplete_hotline
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 
+SHIPPED = load_countries(shipped_countries(), "demo")
 ABOUT = (None, "me", "my_child", "child_i_know", "other")
 
 
@@ -31,6 +35,34 @@ def everything(country: Country) -> Iterator[tuple[Facts, tuple[str, ...]]]:
     places = (None, *country.groups(), *(place.code for place in country.places))
     for category, place, about, avoid in product(KINDS_BY_CATEGORY, places, ABOUT, subsets(country)):
         yield Facts(category=category, place=place, about=about, avoid=avoid), avoid
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("country", list(SHIPPED), ids=lambda country: country.iso)
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_report_goes_to_whom_it_may_go_in_every_shipped_country(country: Country, data: st.DataObject) -> None:
+    places = [None, "by the river", *country.groups(), *(place.code for place in country.places)]
+    facts = Facts(
+        category=data.draw(st.sampled_from([None, *KINDS_BY_CATEGORY])),
+        place=data.draw(st.sampled_from(places)),
+        about=data.draw(st.sampled_from(ABOUT)),
+        age_band=data.draw(st.sampled_from(["unknown", *AGE_BANDS])),
+        danger=data.draw(st.sampled_from([None, "now", "soon", "no"])),
+    )
+    avoid, live = (data.draw(st.sets(st.sampled_from(list(country.hotlines)))) for _ in range(2))
+    category, codes = facts.category or "other", country.place_codes(facts.place)
+    may_get_it = {
+        hotline.id
+        for hotline in country.hotlines_for_category(category)
+        if hotline.covers_category(category) and hotline.covers_age(facts.age_band) and hotline.covers_place(codes)
+    } & (live - avoid)
+    route = find_route(country, facts, live=live, avoid=avoid)
+    chosen = [recipient.hotline for recipient in route.recipients]
+    assert len(set(chosen)) == len(chosen) == min(len(may_get_it), MAX_RECIPIENTS) and set(chosen) <= may_get_it
+    at_once = {country.hotlines[recipient.hotline].kind for recipient in route.at_once}
+    if category == "missing" and any(country.hotlines[name].kind == "police" for name in may_get_it):
+        assert "police" in at_once
 
 
 @pytest.mark.rule("S-26")
@@ -218,9 +250,17 @@ def test_why_others_get_it_beside_the_first(country: Country, category: str, abo
     assert ids(made)[1:] == others
 
 
-def test_incomplete_reports_go_to_the_child_helpline_unless_the_country_names_another() -> None:
-    assert incomplete_hotline(replace(VU, incomplete_to="")) == "vu-pikinini"
+@pytest.mark.rule("S-12")
+def test_incomplete_reports_go_only_to_the_hotline_that_screens_name() -> None:
+    """In Ethiopia the helpline got them though no screen said so, and Delete then showed an empty screen."""
+    nobody = replace(VU, incomplete_to="")
+    assert (incomplete_hotline(nobody), CountryContext.of(nobody).facts["rescue"]) == (None, "no")
+    assert ids(find_route(nobody, Facts(), live=set(VU.hotlines), avoid=(), completeness="incomplete")) == []
     assert incomplete_hotline(replace(VU, incomplete_to="vu-police")) == "vu-police"
+    for country in SHIPPED:
+        told = CountryContext.of(country).fields["incomplete_name"]
+        named = country.hotlines.get(incomplete_hotline(country) or "")
+        assert told == (named.screen_name if named else "")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import update
 
+from gateway.conversation.dispatcher import dialled as dialled_in
+from reports.countries.country import Countries
 from reports.store import deliveries
 from reports.store.mailboxes.pin_throttle import BUCKETS
 from reports.store.schema import tables as t
@@ -101,6 +103,31 @@ def test_what_nobody_can_read_is_answered_by_the_code_in_it_or_without_a_number(
         assert notice.startswith("Not working now. In danger?") and only_of(iso, notice)
     for nowhere in ("", "*999#", "133"):
         assert unreadable(app, channel, nowhere) == NO_NUMBER
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"serviceCode=*133%23&text=1", "*133#"),
+        (b"serviceCode=%2A384%2A133%23&text=1", ""),  # another code that ends as Fiji's
+        (b"serviceCode=*133%23&text=*111*163%23", ""),  # of two countries
+        (b'{"service_code": "*384*123#"}', "*384*123#"),
+    ],
+)
+def test_the_code_in_a_request_is_a_whole_one_and_the_only_one(raw: bytes, code: str) -> None:
+    """A request for *384*133# showed the numbers of Fiji."""
+    assert dialled_in(Countries(tuple(COUNTRIES.values())), "ussd", raw) == code
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize(
+    ("caller", "iso"),
+    [("6797000111", "FJ"), ("00254711000111", "KE"), ("7000111", "VU"), ("5550101", "VU"), ("anonymous", "VU")],
+)
+def test_by_an_unknown_code_a_number_without_plus_says_the_country_too(app: App, caller: str, iso: str) -> None:
+    assert app.parts.dispatcher.country("ussd", "*999#", caller).iso == iso
+    assert app.parts.dispatcher.country("ussd", "*133#", caller).iso == "FJ"
 
 
 @pytest.mark.rule("S-32")

@@ -75,6 +75,15 @@ def test_every_number_that_a_screen_may_show_can_be_withdrawn(own: Path, iso: st
     assert left.helpline() is None
 
 
+def test_a_number_of_a_country_that_is_not_shipped_goes_too(own: Path) -> None:
+    text = (SHIPPED_FOLDER / "vu.toml").read_text().replace('iso = "VU"', 'iso = "NC"')
+    (own / "nc.toml").write_text(text)
+    result = run(own, "nc", "163")
+    assert result.exit_code == 0, result.output
+    assert "withdrawn = true" in (own / "nc.toml").read_text()
+    assert "The console may show it to staff until it is restarted." in result.output
+
+
 def test_the_audit_says_who_and_when(own: Path) -> None:
     run(own, "vu", "163")
     with Database(f"sqlite:///{own.parent / 'tokaut.db'}").read() as connection:

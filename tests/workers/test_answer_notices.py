@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from flows.catalogues import ENGLISH_CATALOGUE
 from gateway.sms import OptOuts
 from reports.answer_notices import NOT_SENT
-from reports.countries.country import load_countries
+from reports.countries.country import Countries, load_countries
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
 from reports.store import pending_submissions
@@ -116,6 +116,16 @@ def test_who_said_yes_is_told_to_dial_and_nothing_else(store: SampleStore, notic
     yes = {"report_id": report_id, "revision": 1, "since": store.reports()[0].created_at}
     assert text == said | {"unless": unless, "yes": yes}
     assert store.acts(report_id)[-1] == "nudged"
+
+
+def test_a_phone_of_any_network_is_told_a_code_that_it_can_dial(store: SampleStore, notices_job: AnswerNotices) -> None:
+    """A phone of the second network was told the code of the first."""
+    [country] = notices_job.countries
+    codes = (*country.codes, replace(country.codes[0], network="another", code="*163#"))
+    answer(store, sent_report(store, ALWAYS)[0])
+    replace(notices_job, countries=Countries((replace(country, codes=codes),))).go_on()
+    [text] = texts(store)
+    assert text["text"] == "Hello. Please dial *111*163# / *163# when you have time."
 
 
 def test_who_said_nothing_is_not(store: SampleStore, notices_job: AnswerNotices) -> None:

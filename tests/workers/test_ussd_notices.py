@@ -354,7 +354,7 @@ def test_another_provider_shows_nothing(notices: Notices) -> None:
     assert notices.happened() == (0, 1)
 
 
-def test_the_code_of_the_network_that_can_is_named_and_then_the_first(notices: Notices) -> None:
+def test_the_code_of_the_network_that_can_is_named_and_then_those_of_all(notices: Notices) -> None:
     notices.file = text_of(VU).replace(CODE, OTHER)
     notices.report()
     notices.go_on()
@@ -364,7 +364,8 @@ def test_the_code_of_the_network_that_can_is_named_and_then_the_first(notices: N
     assert [(text.sender, text.words) for text in notices.kannel.shown] == [
         ("*222*163#", TEXT.replace("*111*163#", "*222*163#"))
     ]
-    assert [(text.sender, text.words) for text in notices.kannel.texts] == [("163", TEXT)]
+    both = TEXT.replace("*111*163#", "*111*163# / *222*163#")
+    assert [(text.sender, text.words) for text in notices.kannel.texts] == [("163", both)]
 
 
 @pytest.mark.parametrize(

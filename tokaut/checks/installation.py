@@ -55,6 +55,7 @@ from runtime.settings import (
 )
 from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
+from tokaut.checks.country_frame import frame_faults
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
 from tokaut.database import SERVED_FROM_SPOOL, describe_outage, file_fault, missing_database
@@ -208,9 +209,10 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def country_faults(countries: Countries, mode: Mode, today: date) -> Iterator[str]:
-    """Yield the problems of the country files in this mode, and the checks that are overdue on this day."""
+    """Yield the problems of the country files in this mode, doubts about them, and checks that are overdue today."""
     yield from countries.problems(mode)
     for country in countries:
+        yield from frame_faults(country)
         yield from country.overdue(today)
 
 

@@ -37,7 +37,8 @@ def withdraw(country: str, number: str) -> None:
 
     It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR, and changes nothing else
     there. Web processes read the file again within a minute, and also after a restart. Run it on each host that runs
-    web. To show a number again, two people do it by hand: take the line out, then restart web.
+    web, and restart the console, which may show the number to staff. To show a number again, two people do it by hand:
+    take the line out, then restart web.
 
     \b
     Example:  tokaut numbers withdraw vu 163
@@ -60,6 +61,7 @@ def withdraw(country: str, number: str) -> None:
     _replace(path, changed)
     echo(f"{number} ({', '.join(services)}) is withdrawn in {path}.")
     echo("Every web process of this host shows it no more within a minute; no restart is needed.")
+    echo("The console may show it to staff until it is restarted.")
     echo(_remaining_numbers(country, changed))
     _record_withdrawal(country.upper(), number)
 
@@ -69,15 +71,18 @@ BY_HAND = "Put `withdrawn = true` beside the number by hand; web takes it within
 
 def _country_file(country: str) -> Path:
     """Return the operator's copy of a country file. A change to the shipped one would be lost with the next release."""
-    folder = installation.common_settings(os.environ).country_dir
-    if not (country.isalpha() and (SHIPPED_FOLDER / f"{country.lower()}.toml").exists()):
-        raise CommandError(f"There is no country {country}; it is one of {', '.join(shipped_countries())}.")
+    folder, file = installation.common_settings(os.environ).country_dir, f"{country.lower()}.toml"
+    folders = [SHIPPED_FOLDER, *([folder] if folder else [])]
+    if not (country.isalpha() and any((one / file).exists() for one in folders)):
+        raise CommandError(
+            f"There is no country {country}; it is one of {', '.join(shipped_countries())}, or your own."
+        )
     if folder is None:
         raise CommandError(
             "TOKAUT_COUNTRY_DIR is not set, or not to an existing folder. Set it here as the services have it. If "
             "they have none: make a folder that web can read, set it for all of them, restart web, then run this again."
         )
-    return folder / f"{country.lower()}.toml"
+    return folder / file
 
 
 def _replace(path: Path, text: str) -> None:

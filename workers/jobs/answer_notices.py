@@ -162,7 +162,7 @@ class AnswerNotices:
         permission = read_permission(contact, facts.since)
         due_at = next_notice_at(permission, facts.sent, self.database.now())
         route = self._route(country)
-        text = self._notice_text(report, next((code.code for code in country.codes if code.channel == "ussd"), ""))
+        text = self._notice_text(report, " / ".join(country.ussd_codes))
         if not by_sms and (ussd_route := self._ussd_route(report, country)):
             route, text = ussd_route, self._notice_text(report, ussd_route.sender)
         if permission is None or due_at is None or route is None or not text:
@@ -241,6 +241,6 @@ class AnswerNotices:
         return SmsRoute(USSD_CHANNEL, code, ussd=True) if is_one_screen else None
 
     def _notice_text(self, report: Mapping[str, Any], code: str) -> str:
-        """Return the text in the report's language, with the code to dial; empty without a code."""
+        """Return the text in the report's language, with the codes to dial; empty without a code."""
         catalogue = self.catalogues.get(str(report.get("language", "")), ENGLISH_CATALOGUE)
         return catalogue.translate(NOTICE_TEXT).replace("{ussd}", code) if code else ""
