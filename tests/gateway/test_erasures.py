@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from gateway.background.erasures import ErasureReplay
 from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
+from reports.store.sms import opt_outs
 from runtime.time_units import DAY
 from tests.safeguarding.call_paths import PHONE, number, send_texts
 from tests.safeguarding.outages import database_unavailable
@@ -84,6 +85,29 @@ def test_the_last_of_stop_and_start_counts(app: App, heard: str) -> None:
     start_again(app)
     assert len(before) == 1
     assert {row.caller_key for row in app.rows(t.optout)} == {row.caller_key for row in before}
+
+
+def test_a_start_of_web_leaves_an_opt_out_that_came_after_start(app: App) -> None:
+    """Such as one that a provider reported after a failed text, or that another host stored."""
+    send_texts(app.sms(PHONE), "STOP")
+    [opt_out] = app.rows(t.optout)
+    send_texts(app.sms(PHONE), "START")
+    opt_outs.add(app.database, opt_out.caller_key)
+    start_again(app)
+    assert app.count(t.optout) == 1
+
+
+def test_a_start_from_a_time_that_has_not_come_undoes_no_stop(app: App) -> None:
+    """The clock was a year ahead when START came, and right again when STOP did."""
+    send_texts(app.sms(PHONE), "STOP")
+    with patch.object(app.parts.journal, "_now", return_value=app.database.now() + 366 * DAY):
+        send_texts(app.sms(PHONE), "START")
+    send_texts(app.sms(PHONE), "STOP")
+    start_again(app)
+    assert app.count(t.optout) == 1
+    forget_opt_outs(app)
+    start_again(app)
+    assert app.count(t.optout) == 1
 
 
 def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
