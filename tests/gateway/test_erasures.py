@@ -16,8 +16,8 @@ from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
 from reports.store.sms import opt_outs
 from runtime.time_units import DAY
-from tests.safeguarding.call_paths import PHONE, number, send_texts
-from tests.safeguarding.outages import database_unavailable
+from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import code_and_pin, database_unavailable
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-28")]
@@ -116,6 +116,20 @@ def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
     start_again(app)
     assert {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)} == before
     assert before["pending"]
+
+
+def test_a_report_is_deleted_again_after_its_hotlines_have_left_the_country(app: App) -> None:
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
+    assert "Being deleted" in dial_path(app.ussd(PHONE, "africastalking"), "My report", code, pin, "4", "Delete")[-1]
+    with app.database.write() as connection:
+        connection.execute(delete(t.message))
+        connection.execute(update(t.report).values(delete_asked_at=None))
+        connection.execute(update(t.mailbox).values(public_key=b"key", sealed_key=b"key"))
+    before = app.parts.housekeeping._erasing
+    with patch.object(before._reporter_mailbox.builder, "_keys", {}):
+        start_again(app)
+    assert [row.delete_asked_at is not None for row in app.rows(t.report)] == [True]
+    assert [row.sealed_key for row in app.rows(t.mailbox)] == [b""]
 
 
 def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
