@@ -146,10 +146,8 @@ class ErasureJournal:
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
-        oldest = _day(self._now() - (KEEP_DAYS + 1) * DAY)
-        for path in _files(self.folder):
-            if path.name[:8] < oldest:
-                path.unlink(missing_ok=True)
+        for path in _expired(_files(self.folder), self._now()):
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +158,11 @@ class JournalFaults:
     not_deleted: Mapping[Path, OSError]
 
 
-def copy_journal(source: Path, target: Path) -> JournalFaults:
-    """Copy the journal to the folder of the backups, and delete older files there. One bad file stops no other.
+def copy_journal(source: Path, target: Path, now: int) -> JournalFaults:
+    """Copy the journal to the folder of the backups, and delete expired files there. One bad file stops no other.
 
-    Raises OSError if one of the folders cannot be used.
+    The copies of a journal that is lost stay: a new machine begins a new one. `now`: microseconds. Raises OSError if
+    one of the folders cannot be used.
     """
     files = _files(source)
     not_copied: dict[Path, OSError] = {}
@@ -177,12 +176,11 @@ def copy_journal(source: Path, target: Path) -> JournalFaults:
             not_copied[path] = error
     if files:
         filesystem.sync(target)
-    for path in _files(target):
-        if files and path.name < files[0].name:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                not_deleted[path] = error
+    for path in _expired(_files(target), now):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            not_deleted[path] = error
     return JournalFaults(not_copied, not_deleted)
 
 
@@ -204,6 +202,17 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.suffix == FILE_SUFFIX)
     except FileNotFoundError:
         return []
+
+
+def _expired(files: list[Path], now: int) -> list[Path]:
+    """Return the files of days for which no backup is left.
+
+    None while no file is from the days since, and at least a day old: the clock may have jumped.
+    """
+    oldest, yesterday = _day(now - (KEEP_DAYS + 1) * DAY), _day(now - DAY)
+    if not any(oldest <= path.name[:8] <= yesterday for path in files):
+        return []
+    return [path for path in files if path.name[:8] < oldest]
 
 
 def _lines(path: Path) -> Iterator[Erasure]:
