@@ -15,9 +15,9 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -309,8 +309,17 @@ def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> None:
 
 def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:
     path = _folder(keys, "public", hotline) / f"{public_key.key_id}.pub"
-    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    made_at = newest_time(key.made_at for key in list_keys(keys, hotline))
+    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {made_at.isoformat()}\n"
     write_key_file(path, line.encode(), mode=0o444, folders=0o755)
+
+
+def newest_time(earlier: Iterable[datetime]) -> datetime:
+    """Return the time of a key that is made now: after those of the earlier ones, also if the clock was ahead then.
+
+    Otherwise the earlier key would stay the current one until that time.
+    """
+    return max((datetime.now(UTC), *(made_at + timedelta(microseconds=1) for made_at in earlier)))
 
 
 def _folder(keys: Path, kind: str, hotline: str) -> Path:

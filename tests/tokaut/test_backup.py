@@ -435,6 +435,9 @@ def test_check_says_how_old_it_is(site: TrainingSite) -> None:
     assert "backup: good" in site.run("check", **shared)[1]
     os.utime(site.data / maintenance.MARKER_NAME, (0, time.time() - 3 * 3600))
     assert "The last backup is 3 h old." in site.run("check", **shared)[1]
+    os.utime(site.data / maintenance.MARKER_NAME, (0, time.time() + 366 * 86_400))
+    assert "last-backup is from a time that has not come" in site.run("check", **shared)[1]
+    assert site.age() == float("inf"), "the age of 0 would hide for a year that no backup is made"
 
 
 @pytest.mark.slow

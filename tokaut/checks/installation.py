@@ -459,7 +459,9 @@ def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     marker = marker_path(common.database_url, common.data)
     age = backup_age_seconds(marker)
     if age > BACKUP_SECONDS:
-        if math.isinf(age):
+        if math.isinf(age) and marker.exists():
+            last = f"{marker} is from a time that has not come, so nobody knows when the last backup was made."
+        elif math.isinf(age):
             last = "No backup was ever made. If the disk fails, everything is lost."
         else:
             last = f"The last backup is {age / 3600:.0f} h old. If the disk fails, everything since then is lost."

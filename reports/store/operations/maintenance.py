@@ -26,6 +26,7 @@ MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
 PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 PART_ENDING = ".part"  # of a file that is not complete yet
+MAX_SKEW_SECONDS = 60  # of a marker on another computer's disk
 LEFTOVER_AGE = 86_400  # seconds; no copy is written for so long
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
@@ -192,11 +193,15 @@ def touch_marker(done: Path) -> None:
 
 
 def backup_age_seconds(done: Path) -> float:
-    """Return the age of the last backup by its marker; infinite if there was none."""
+    """Return the age of the last backup by its marker; infinite if there was none, or one from a time ahead.
+
+    Until that time nobody would notice that no backup is made.
+    """
     try:
-        return max(0.0, time.time() - done.stat().st_mtime)
+        age = time.time() - done.stat().st_mtime
     except OSError:
         return math.inf
+    return math.inf if age < -MAX_SKEW_SECONDS else max(0.0, age)
 
 
 def _copy_ownership(part: Path, database: Path) -> None:
