@@ -184,6 +184,12 @@ def copy_journal(source: Path, target: Path, now: int) -> JournalFaults:
     return JournalFaults(not_copied, not_deleted)
 
 
+def missing_copies(source: Path, target: Path) -> list[Path]:
+    """Return the files of a journal that are not, or not whole, in another folder. Raises OSError."""
+    sizes = {path.name: path.stat().st_size for path in _files(target)}
+    return [path for path in _files(source) if sizes.get(path.name, -1) < path.stat().st_size]
+
+
 def _copy_file(path: Path, target: Path) -> None:
     part = target / (path.name + ".part")
     with path.open("rb") as reader, part.open("wb") as writer:
