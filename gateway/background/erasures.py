@@ -1,6 +1,7 @@
 """Apply the erasure journal again, so that a restored backup does not undo deletions.
 
-`web` does this first each time it starts. Every step is idempotent: without a restore nothing changes.
+`web` does this first each time it starts, and when its database turns out to be an older one. Every step is idempotent:
+without a restore nothing changes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 
 class ErasureReplay:
-    """Replay the erasure journal of this host once in each process."""
+    """Replay the erasure journal of this host, once in each process and after each restore under it."""
 
     def __init__(
         self, database: Database, journal: ErasureJournal, reporter_mailbox: ReporterMailbox, host: str
@@ -71,6 +72,11 @@ class ErasureReplay:
         self.is_done = True
         self._settled.clear()
         log.info("erasures_applied", count=len(reading.erasures))
+
+    def repeat(self) -> None:
+        """Apply the journal once more, as after a start: the database has become an older one."""
+        self._retry_at = 0.0
+        self.is_done = False
 
     def _settle(self, erasure: Erasure) -> None:
         self._apply(erasure)

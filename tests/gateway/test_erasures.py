@@ -233,7 +233,7 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     housekeeping = app.parts.housekeeping
     before = housekeeping._erasing
     housekeeping._erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
-    housekeeping._saved_status = None
+    housekeeping._saved_status = housekeeping._seen_at = None
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
@@ -255,7 +255,7 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     forget_opt_outs(app)
     housekeeping = app.parts.housekeeping
     housekeeping._erasing.is_done = False
-    housekeeping._saved_status = None
+    housekeeping._saved_status = housekeeping._seen_at = None
     with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
         housekeeping.once()
     assert app.count(t.host) == 0
@@ -264,3 +264,23 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     assert not housekeeping._erasing.is_done
     housekeeping.once()
     assert (app.count(t.host), app.count(t.optout)) == (1, 1)
+
+
+def test_a_backup_that_is_restored_under_a_running_web_is_noticed(app: App) -> None:
+    """Another host still ran when PostgreSQL was restored, or a standby was promoted that lacked the last commits."""
+    housekeeping = app.parts.housekeeping
+    send_texts(app.sms(PHONE), "STOP")
+    with patch.object(housekeeping, "_next_status_at", 0.0):
+        housekeeping.once()
+    for seen_at in (app.database.now() - 2 * DAY, None):
+        forget_opt_outs(app, seen_at=seen_at)
+        housekeeping.once()
+        assert app.count(t.optout) == 0, "its status is not due yet"
+        housekeeping._next_status_at = 0.0
+        housekeeping.once()
+        assert not housekeeping._erasing.is_done
+        housekeeping.once()
+        assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
+        housekeeping._next_status_at = 0.0
+        housekeeping.once()
+        assert app.rows(t.host)[0].seen_at > app.database.now() - DAY

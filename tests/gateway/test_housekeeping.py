@@ -97,5 +97,6 @@ def test_a_process_that_drains_a_full_spool_is_not_silent(monkeypatch: pytest.Mo
     monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock))
     monkeypatch.setattr(housekeeping, "submit_late", submit)
     monkeypatch.setattr(housekeeping.spool_status, "save_status", save)
+    monkeypatch.setattr(housekeeping.spool_status, "last_seen", lambda *_: None)
     one.once()
     assert (submitted, rows) == (10, [0, 12, 24, 36])
