@@ -217,6 +217,7 @@ class Housekeeping:
             if time.monotonic() > tidy_at:
                 free_unused_memory()
                 self._erasing.forget()
+                self._spool.delete_unfinished()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)
 

@@ -387,6 +387,8 @@ def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
         except OSError:
             path.unlink()  # a part of a key is none
             raise
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already; only if it is damaged, move it to another folder first") from None
     except OSError as error:
         raise KeyFileError(
             f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"

@@ -61,7 +61,7 @@ def test_session_keys_are_renewed_while_the_database_hangs(monkeypatch: pytest.M
             raise ValueError("the next renewal must come all the same")
 
     erasures = SimpleNamespace(reapply=answers.wait, forget=int, is_done=False)
-    one = make(SimpleNamespace(names=list), erasures, renew)
+    one = make(SimpleNamespace(names=list, delete_unfinished=int), erasures, renew)
     monkeypatch.setattr(one, "_run_leased_tasks", int)
     one.start()
     until(lambda: renewed >= 3, "the keys are not renewed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,21 @@ def test_a_sheet_brings_the_key_back(here: Path, tmp_path: Path, monkeypatch: py
     assert drill.output.splitlines()[-1] == f"{HOTLINE}: the private key {key_id} is back."
     assert groups not in drill.output
     assert load_private_keys(tmp_path / "drill", [HOTLINE]).of(HOTLINE, key_id).key_id == key_id
+
+
+def test_a_sheet_of_another_hotline_is_not_called_back(here: Path, tmp_path: Path) -> None:
+    result = run("new", HOTLINE, "--sheet")
+    groups = " ".join(re.findall(r"(?m)^    ((?:[0-9a-f]{4} ?)+)$", result.output))
+    run("new", "vu-police")
+    refused = run("restore", "vu-police", given=f"{groups}\n")
+    assert refused.exit_code == 1
+    assert line(refused) == f"This is the sheet of {HOTLINE}, not of vu-police. Nothing was written."
+    assert len(list((here / "private" / "vu-police").iterdir())) == 1
+    assert "is there already; only if it is damaged" in run("restore", HOTLINE, given=f"{groups}\n").output
+    for half in ("public", "private"):
+        shutil.rmtree(here / half / HOTLINE)
+    said = run("restore", "vu-police", given=f"{groups}\n").output
+    assert said.endswith("No public key of vu-police here has this id. Is it the sheet of vu-police?\n")
 
 
 @pytest.mark.parametrize(
