@@ -52,10 +52,14 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class JournalReading:
-    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be."""
+    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be.
+
+    `damaged`: how many lines of the same days cannot be read.
+    """
 
     erasures: list[Erasure]
     fault: OSError | None
+    damaged: int = 0
 
 
 def journal_folder(address: str, data: Path) -> Path:
@@ -133,16 +137,20 @@ class ErasureJournal:
         """Return the erasures of all hosts from this time on. A file that cannot be read hides no other."""
         fault: OSError | None = None
         erasures: list[Erasure] = []
+        damaged = 0
         try:
             files = _files(self.folder)
         except OSError as error:
             return JournalReading([], error)
         for path in files:
             try:
-                erasures += [erasure for erasure in _lines(path) if erasure.at >= at]
+                lines = list(_lines(path))
             except OSError as error:
                 fault = error
-        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault)
+                continue
+            erasures += [erasure for erasure in lines if erasure is not None and erasure.at >= at]
+            damaged += lines.count(None) if path.name[:8] >= _day(at) else 0
+        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault, damaged)
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
@@ -221,13 +229,13 @@ def _expired(files: list[Path], now: int) -> list[Path]:
     return [path for path in files if path.name[:8] < oldest]
 
 
-def _lines(path: Path) -> Iterator[Erasure]:
-    """Yield the erasures of a file, without lines left incomplete by a power failure or damaged otherwise."""
+def _lines(path: Path) -> Iterator[Erasure | None]:
+    """Yield the erasures of a file; None for a line left incomplete by a power failure or damaged otherwise."""
     for line in path.read_bytes().splitlines():
         try:
             yield msgspec.json.decode(line, type=Erasure)  # checks the type of each field
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue
+            yield None
 
 
 def _day(at: int) -> str:

@@ -40,6 +40,7 @@ class ErasureReplay:
         self._reporter_mailbox = reporter_mailbox
         self._host = host
         self._settled: set[Erasure] = set()  # applied, or failed
+        self._failed: set[Erasure] = set()
         self._retry_at = 0.0
         self.is_done = False
 
@@ -64,14 +65,17 @@ class ErasureReplay:
             for erasure in _in_force(reading.erasures, self._database.now())
             if erasure not in self._settled and (reading.fault is None or erasure.kind != "start")
         ]
-        process_each("erasures", due, self._settle, on_fault=self._settled.add)
+        process_each("erasures", due, self._settle, on_fault=self._fail)
         if reading.fault is not None:
             log.warning("erasures_not_applied", **{"class": type(reading.fault).__name__})
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return
         self.is_done = True
+        if lost := len(self._failed) + reading.damaged:
+            log.error("erasures_failed", count=lost)
+        log.info("erasures_applied", count=len(reading.erasures) - len(self._failed))
         self._settled.clear()
-        log.info("erasures_applied", count=len(reading.erasures))
+        self._failed.clear()
 
     def repeat(self) -> None:
         """Apply the journal once more, as after a start: the database has become an older one."""
@@ -81,6 +85,10 @@ class ErasureReplay:
     def _settle(self, erasure: Erasure) -> None:
         self._apply(erasure)
         self._settled.add(erasure)
+
+    def _fail(self, erasure: Erasure) -> None:
+        self._settled.add(erasure)
+        self._failed.add(erasure)
 
     def forget(self) -> None:
         """Delete journal entries that are older than every backup."""

@@ -148,8 +148,14 @@ def test_a_line_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
     app.parts.journal.record("draft")
     send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
-    assert start_again(app).is_done
+    [path] = app.parts.journal.folder.iterdir()
+    with path.open("a") as file:
+        file.write("damaged\n")
+    with capture_logs() as logs:
+        assert start_again(app).is_done
     assert app.count(t.optout) == 1
+    said = [(line["event"], line["count"]) for line in logs if line["event"].startswith("erasures")]
+    assert said == [("erasures_failed", 2), ("erasures_applied", 1)], "nobody would look for what is back"
 
 
 def test_a_journal_that_cannot_be_read_is_never_called_applied(app: App) -> None:
