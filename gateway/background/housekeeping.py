@@ -166,8 +166,8 @@ class Housekeeping:
             return
         self._next_status_at = time.monotonic() + REPORT_SECONDS  # also after a failure, which must not slow a drain
         if self._is_older_database():
-            self._seen_at = None
             self._erasing.repeat()
+            self._seen_at, self._next_status_at = None, 0.0
             return
         spool_status.save_status(self._database, status)
         self._saved_status = status
