@@ -174,10 +174,26 @@ def missing_keys(keys: Path, hotlines: Collection[str]) -> str:
     """
     if not hotlines or not set(hotlines).isdisjoint(hotlines_with_keys(keys)):
         return ""
+    if fault := lost_public_keys(keys, hotlines):
+        return fault
     where = f"No key of this country is in {keys}" if keys.is_dir() else f"There is no folder {keys}, and so no key"
     return (
         f"{where}. Is TOKAUT_KEYS right (default: TOKAUT_DATA/keys)? The keys were made in the folder that it names. "
         f"Only if they were never made: tokaut keys new <name>, for each of {', '.join((*hotlines, SENDER_KEY))}"
+    )
+
+
+def lost_public_keys(keys: Path, names: Collection[str]) -> str:
+    """Return a sentence if there are private keys of these names, and no public ones; else "".
+
+    Whoever restores only the private keys would be told to make new ones, and nobody could compare key ids.
+    """
+    lost = [name for name in sorted(names) if _exists(keys / "private" / name) and not _exists(keys / "public" / name)]
+    if not lost:
+        return ""
+    return (
+        f"{keys / 'private'} has keys of {', '.join(lost)}, and {keys / 'public'} has none of them. Make no new ones: "
+        f"put the folder public back, from the copy of {keys} or from web's folder of keys (TOKAUT_WEB_KEYS)"
     )
 
 

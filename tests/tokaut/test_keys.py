@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reports.crypto import PrivateKey
-from reports.crypto.key_files import load_private_keys, load_public_keys, readable_private_keys
+from reports.crypto.key_files import load_private_keys, load_public_keys, missing_keys, readable_private_keys
 from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
 from reports.store.operations.spool_status import SpoolStatus, save_status
@@ -57,6 +57,16 @@ def test_new_never_replaces_a_key() -> None:
     assert line(run("new", HOTLINE)) == (
         f"{HOTLINE} has a key. For a new one that replaces it: tokaut keys rotate {HOTLINE}"
     )
+
+
+@pytest.mark.parametrize("name", [HOTLINE, "_audit"])
+def test_private_keys_that_were_restored_alone_get_no_new_ones_beside_them(here: Path, name: str) -> None:
+    run("new", name)
+    shutil.rmtree(here / "public")
+    said = line(run("new", name))
+    assert f"{here / 'private'} has keys of {name}, and {here / 'public'} has none of them. Make no new ones" in said
+    assert len(list((here / "private" / name).iterdir())) == 1
+    assert missing_keys(here, [name, "vu-police"]) + "." == said
 
 
 def test_publish_gives_web_a_folder_without_private_keys(here: Path, tmp_path: Path) -> None:

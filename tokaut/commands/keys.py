@@ -19,6 +19,7 @@ from reports.crypto.key_files import (
     hotlines_with_keys,
     list_keys,
     load_private_keys,
+    lost_public_keys,
     mark_keys,
     read_private_key,
     refuse_keys,
@@ -64,6 +65,8 @@ def new(hotline: str, sheet: bool) -> None:
     if this hotline's staff read there; then restart both.
     """
     settings = load_settings(InstallationSettings, os.environ)
+    if fault := lost_public_keys(settings.keys, [hotline]):
+        raise CommandError(f"{fault}.")
     if hotline == AUDIT_KEY:
         _new_signer(settings.keys, first=True)
         return
