@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reports.crypto import DecryptError, SigningKey, VerifyKey
-from reports.crypto.key_files import KeyFileError, read_private_file, write_key_file
+from reports.crypto.key_files import KeyFileError, newest_time, read_private_file, write_key_file
 from reports.retention import AUDIT, NOT_LIVE
 from runtime.settings import Mode
 from runtime.time_units import DAY
@@ -243,17 +243,17 @@ def create_signing_key(keys: Path) -> VerifyKey:
     signer = SigningKey.generate()
     public = signer.public
     write_key_file(keys / "private" / AUDIT_KEY / f"{public.key_id}.key", signer.pem(), mode=0o400, folders=0o700)
-    line = f"ed25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    made_at = newest_time(made_at for made_at, _ in _dated_keys(keys))
+    line = f"ed25519 {base64.urlsafe_b64encode(public.raw).decode()} {made_at.isoformat()}\n"
     write_key_file(keys / "public" / AUDIT_KEY / f"{public.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
     return public
 
 
 def load_verify_keys(keys: Path) -> Mapping[str, VerifyKey]:
     """Return the public keys by key id, newest first. Raises KeyFileError."""
-    dated_keys = [_read(path) for path in (keys / "public" / AUDIT_KEY).glob("*.pub")]
     return {
         public_key.key_id: public_key
-        for _, public_key in sorted(dated_keys, key=lambda dated_key: dated_key[0], reverse=True)
+        for _, public_key in sorted(_dated_keys(keys), key=lambda dated_key: dated_key[0], reverse=True)
     }
 
 
@@ -274,9 +274,14 @@ def load_signing_key(keys: Path) -> SigningKey | None:
         ) from None
 
 
-def _read(path: Path) -> tuple[str, VerifyKey]:
+def _dated_keys(keys: Path) -> list[tuple[datetime, VerifyKey]]:
+    return [_read(path) for path in (keys / "public" / AUDIT_KEY).glob("*.pub")]
+
+
+def _read(path: Path) -> tuple[datetime, VerifyKey]:
     try:
-        kind, raw, made_at = path.read_text("ascii").split()
+        kind, raw, written_at = path.read_text("ascii").split()
+        made_at = datetime.fromisoformat(written_at).astimezone(UTC)
         public = VerifyKey(base64.b64decode(raw, altchars=b"-_", validate=True))
     except (OSError, ValueError, binascii.Error, DecryptError):
         raise KeyFileError(f"{path} is not a readable public key; copy it again from where it was made") from None

@@ -52,10 +52,14 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class JournalReading:
-    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be."""
+    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be.
+
+    `damaged`: how many lines of the same days cannot be read.
+    """
 
     erasures: list[Erasure]
     fault: OSError | None
+    damaged: int = 0
 
 
 def journal_folder(address: str, data: Path) -> Path:
@@ -133,23 +137,25 @@ class ErasureJournal:
         """Return the erasures of all hosts from this time on. A file that cannot be read hides no other."""
         fault: OSError | None = None
         erasures: list[Erasure] = []
+        damaged = 0
         try:
             files = _files(self.folder)
         except OSError as error:
             return JournalReading([], error)
         for path in files:
             try:
-                erasures += [erasure for erasure in _lines(path) if erasure.at >= at]
+                lines = list(_lines(path))
             except OSError as error:
                 fault = error
-        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault)
+                continue
+            erasures += [erasure for erasure in lines if erasure is not None and erasure.at >= at]
+            damaged += lines.count(None) if path.name[:8] >= _day(at) else 0
+        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault, damaged)
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
-        oldest = _day(self._now() - (KEEP_DAYS + 1) * DAY)
-        for path in _files(self.folder):
-            if path.name[:8] < oldest:
-                path.unlink(missing_ok=True)
+        for path in _expired(_files(self.folder), self._now()):
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +166,11 @@ class JournalFaults:
     not_deleted: Mapping[Path, OSError]
 
 
-def copy_journal(source: Path, target: Path) -> JournalFaults:
-    """Copy the journal to the folder of the backups, and delete older files there. One bad file stops no other.
+def copy_journal(source: Path, target: Path, now: int) -> JournalFaults:
+    """Copy the journal to the folder of the backups, and delete expired files there. One bad file stops no other.
 
-    Raises OSError if one of the folders cannot be used.
+    The copies of a journal that is lost stay: a new machine begins a new one. `now`: microseconds. Raises OSError if
+    one of the folders cannot be used.
     """
     files = _files(source)
     not_copied: dict[Path, OSError] = {}
@@ -177,13 +184,18 @@ def copy_journal(source: Path, target: Path) -> JournalFaults:
             not_copied[path] = error
     if files:
         filesystem.sync(target)
-    for path in _files(target):
-        if files and path.name < files[0].name:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                not_deleted[path] = error
+    for path in _expired(_files(target), now):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            not_deleted[path] = error
     return JournalFaults(not_copied, not_deleted)
+
+
+def missing_copies(source: Path, target: Path) -> list[Path]:
+    """Return the files of a journal that are not, or not whole, in another folder. Raises OSError."""
+    sizes = {path.name: path.stat().st_size for path in _files(target)}
+    return [path for path in _files(source) if sizes.get(path.name, -1) < path.stat().st_size]
 
 
 def _copy_file(path: Path, target: Path) -> None:
@@ -206,13 +218,24 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def _lines(path: Path) -> Iterator[Erasure]:
-    """Yield the erasures of a file, without lines left incomplete by a power failure or damaged otherwise."""
+def _expired(files: list[Path], now: int) -> list[Path]:
+    """Return the files of days for which no backup is left.
+
+    None while no file is from the days since, and at least a day old: the clock may have jumped.
+    """
+    oldest, yesterday = _day(now - (KEEP_DAYS + 1) * DAY), _day(now - DAY)
+    if not any(oldest <= path.name[:8] <= yesterday for path in files):
+        return []
+    return [path for path in files if path.name[:8] < oldest]
+
+
+def _lines(path: Path) -> Iterator[Erasure | None]:
+    """Yield the erasures of a file; None for a line left incomplete by a power failure or damaged otherwise."""
     for line in path.read_bytes().splitlines():
         try:
             yield msgspec.json.decode(line, type=Erasure)  # checks the type of each field
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue
+            yield None
 
 
 def _day(at: int) -> str:

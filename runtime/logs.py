@@ -92,6 +92,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "entry_code_unreadable": "The access code of a report that staff entered cannot be decrypted: the reporter "
     "has no My report.",
     "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
+    "erasures_failed": "Lines of the journal of deletions are damaged, or could not be applied (`count`): after a "
+    "restore, what they deleted is back. `job_failed` says why.",
     "erasures_not_applied": "A file of the journal of deletions, or its folder, cannot be read: repair it; web tries "
     "again every minute.",
     "access_code_locked": "Too many wrong PINs were typed for one code.",

@@ -1,8 +1,9 @@
 """Wait until web's spool is empty: `python -m tokaut.spool_wait SECONDS`, before a host of web is stopped.
 
 Web itself empties the spool once the database answers, so it must still run. The exit status is 1 if entries are left
-after SECONDS; they stay on the disk, and web continues with them when it starts again. It is also 1 if the
-spool is missing or not readable for this account, because then it may not be empty.
+after SECONDS; they stay on the disk, and web continues with them when it starts again. It is also 1 if entries are in
+`bad`, for which a person must look, and if the spool is missing or not readable for this account, because then it may
+not be empty.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ POLL_SECONDS: Final = 0.2
 USAGE: Final = "Usage: python -m tokaut.spool_wait SECONDS"
 
 
-def entries(data: Path) -> int:
-    """Return the number of entries in the spool under this TOKAUT_DATA. Raises OSError.
+def entries(folder: Path) -> int:
+    """Return the number of entries in a folder. Raises OSError.
 
     Path.glob() would find nothing in a folder that this account may not read, and raise nothing.
     """
-    return sum(1 for path in (data / "spool").iterdir() if path.name.endswith(ENTRY_SUFFIX))
+    return sum(1 for path in folder.iterdir() if path.name.endswith(ENTRY_SUFFIX))
 
 
 def wait(data: Path, seconds: float) -> int:
     """Wait up to `seconds` until no entry is left. Return the number left. Raises OSError."""
     end = time.monotonic() + seconds
-    while (left := entries(data)) and time.monotonic() < end:
+    while (left := entries(data / "spool")) and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
     return left
 
@@ -43,10 +44,13 @@ def main(arguments: list[str]) -> None:
     data = Path(os.environ.get("TOKAUT_DATA", "var"))
     try:
         left = wait(data, int(arguments[0]))
+        bad = entries(data / "spool" / "bad") if (data / "spool" / "bad").exists() else 0
     except OSError as error:
         sys.exit(f"{data / 'spool'} cannot be read ({error.strerror}). Run this with web's account and TOKAUT_DATA.")
     if left:
         sys.exit(f"{left} entries of the spool still wait for the database. Keep this disk: docs/operating/spool.md")
+    if bad:
+        sys.exit(f"{bad} entries of the spool do not open, each a report. Keep this disk: docs/operating/spool.md")
     echo("The spool is empty.")
 
 

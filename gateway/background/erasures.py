@@ -1,6 +1,7 @@
 """Apply the erasure journal again, so that a restored backup does not undo deletions.
 
-`web` does this first each time it starts. Every step is idempotent: without a restore nothing changes.
+`web` does this first each time it starts, and when its database turns out to be an older one. Every step is idempotent:
+without a restore nothing changes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 
 class ErasureReplay:
-    """Replay the erasure journal of this host once in each process."""
+    """Replay the erasure journal of this host, once in each process and after each restore under it."""
 
     def __init__(
         self, database: Database, journal: ErasureJournal, reporter_mailbox: ReporterMailbox, host: str
@@ -39,6 +40,7 @@ class ErasureReplay:
         self._reporter_mailbox = reporter_mailbox
         self._host = host
         self._settled: set[Erasure] = set()  # applied, or failed
+        self._failed: set[Erasure] = set()
         self._retry_at = 0.0
         self.is_done = False
 
@@ -60,21 +62,33 @@ class ErasureReplay:
         reading = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
         due = [
             erasure
-            for erasure in _in_force(reading.erasures)
+            for erasure in _in_force(reading.erasures, self._database.now())
             if erasure not in self._settled and (reading.fault is None or erasure.kind != "start")
         ]
-        process_each("erasures", due, self._settle, on_fault=self._settled.add)
+        process_each("erasures", due, self._settle, on_fault=self._fail)
         if reading.fault is not None:
             log.warning("erasures_not_applied", **{"class": type(reading.fault).__name__})
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return
         self.is_done = True
+        if lost := len(self._failed) + reading.damaged:
+            log.error("erasures_failed", count=lost)
+        log.info("erasures_applied", count=len(reading.erasures) - len(self._failed))
         self._settled.clear()
-        log.info("erasures_applied", count=len(reading.erasures))
+        self._failed.clear()
+
+    def repeat(self) -> None:
+        """Apply the journal once more, as after a start: the database has become an older one."""
+        self._retry_at = 0.0
+        self.is_done = False
 
     def _settle(self, erasure: Erasure) -> None:
         self._apply(erasure)
         self._settled.add(erasure)
+
+    def _fail(self, erasure: Erasure) -> None:
+        self._settled.add(erasure)
+        self._failed.add(erasure)
 
     def forget(self) -> None:
         """Delete journal entries that are older than every backup."""
@@ -84,17 +98,21 @@ class ErasureReplay:
     def _apply(self, erasure: Erasure) -> None:
         keys = [bytes.fromhex(key) for key in erasure.keys]
         if erasure.kind == "draft":
-            pending_submissions.cancel_pending(self._database, keys[0], erasure.report_id, up_to=erasure.revision)
+            up_to = erasure.revision
+            pending_submissions.cancel_pending(
+                self._database, keys[0], erasure.report_id, up_to=up_to, tombstone_up_to=up_to
+            )
         elif erasure.kind == "stop":
             opt_outs.add(self._database, keys[0])
         elif erasure.kind == "start":
-            opt_outs.remove(self._database, keys)
+            opt_outs.remove(self._database, keys, before=erasure.at)
         else:
             self._repeat_erasure(erasure)
 
     def _repeat_erasure(self, erasure: Erasure) -> None:
         """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision.
 
+        The report may be in the spool of another host and not in the database, so its tombstone covers each Send, too.
         A withdrawal is left out if the reporter has changed contact since. Most are known by their message, but one
         that no hotline could open has none.
         """
@@ -104,16 +122,23 @@ class ErasureReplay:
             return
         if erasure.kind == "report":  # the draft it was sent from may have been restored as well
             ids = b"", erasure.report_id
-            pending_submissions.cancel_pending(self._database, *ids, tombstone_up_to=tombstones.ALL_REVISIONS)
+            pending_submissions.cancel_pending(
+                self._database, *ids, tombstone_up_to=tombstones.ALL_REVISIONS, with_sends=True
+            )
         with suppress(MailboxClosed):
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
 
 
-def _in_force(erasures: list[Erasure]) -> list[Erasure]:
-    """Return the erasures without each STOP and START that a later one of the same number replaces."""
+def _in_force(erasures: list[Erasure], now: int) -> list[Erasure]:
+    """Return the erasures without each STOP and START that a later one of the same number replaces.
+
+    A START from a time that has not come is left out: the clock was ahead, and a STOP may have followed.
+    """
     seen: set[str] = set()
     kept = []
     for erasure in reversed(erasures):
+        if erasure.kind == "start" and erasure.at > now:
+            continue
         if erasure.kind in ("stop", "start"):
             is_replaced = not seen.isdisjoint(erasure.keys)
             seen.update(erasure.keys)

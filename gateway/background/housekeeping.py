@@ -103,6 +103,7 @@ class Housekeeping:
         self._erasing = erasures
         self._stop = threading.Event()
         self._saved_status: SpoolStatus | None = None
+        self._seen_at: int | None = None  # of the last status, by the database's clock
         self._next_status_at = 0.0
         self._next_warning_at = 0.0
         self._host = process_name(host, WEB)
@@ -164,8 +165,18 @@ class Housekeeping:
         if is_same and time.monotonic() < self._next_status_at:
             return
         self._next_status_at = time.monotonic() + REPORT_SECONDS  # also after a failure, which must not slow a drain
+        if self._is_older_database():
+            self._erasing.repeat()
+            self._seen_at, self._next_status_at = None, 0.0
+            return
         spool_status.save_status(self._database, status)
         self._saved_status = status
+        self._seen_at = spool_status.last_seen(self._database, self._host)
+
+    def _is_older_database(self) -> bool:
+        """Return whether the database lacks the last status of this host: a backup was restored under a running web."""
+        seen_at = spool_status.last_seen(self._database, self._host)
+        return self._seen_at is not None and (seen_at is None or seen_at < self._seen_at)
 
     def _run_leased_tasks(self) -> None:
         """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this.
@@ -206,6 +217,7 @@ class Housekeeping:
             if time.monotonic() > tidy_at:
                 free_unused_memory()
                 self._erasing.forget()
+                self._spool.delete_unfinished()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)
 

@@ -200,9 +200,10 @@ class ReporterMailbox:
         contact: Mapping[str, object] | None = None,
         without_code: bool = False,
     ) -> bool:
-        """Store a message for the hotlines. Return whether it has its effect: a hotline can read it, or it withdraws.
+        """Store a message for the hotlines. Return whether it has its effect: a hotline can read it, or something ends.
 
-        If no hotline can read it, nothing is stored, except that no number may be used if contact is withdrawn.
+        If no hotline can read it, as when all of the route have left the country file, no message is stored; but
+        contact that is withdrawn ends, and a report that is deleted is deleted here.
 
         Raises DatabaseUnavailable, MailboxClosed.
         """
@@ -217,13 +218,15 @@ class ReporterMailbox:
             without_code=without_code,
         )
         sealed_messages = self.builder.seal_messages(report_id, message_id, self._recipients(report_id), message)
+        closes_mailbox = kind == MessageKind.DELETE_ASKED
         if not sealed_messages:
-            if kind != MessageKind.CONTACT_WITHDRAWN:
+            if kind not in JOURNALED:
                 return False
-            self.submitter.write(lambda: correspondence.withdraw_contact(self.database, report_id))
+            self.submitter.write(
+                lambda: correspondence.withdraw_contact(self.database, report_id, close=closes_mailbox)
+            )
             return True
         allowed = None if contact is None else bool(contact["allowed"])
-        closes_mailbox = kind == MessageKind.DELETE_ASKED
         self.submitter.write(
             lambda: correspondence.save_message(
                 self.database, report_id, message_id, sealed_messages, kind, allowed=allowed, close=closes_mailbox

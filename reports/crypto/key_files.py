@@ -15,9 +15,9 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -174,10 +174,26 @@ def missing_keys(keys: Path, hotlines: Collection[str]) -> str:
     """
     if not hotlines or not set(hotlines).isdisjoint(hotlines_with_keys(keys)):
         return ""
+    if fault := lost_public_keys(keys, hotlines):
+        return fault
     where = f"No key of this country is in {keys}" if keys.is_dir() else f"There is no folder {keys}, and so no key"
     return (
         f"{where}. Is TOKAUT_KEYS right (default: TOKAUT_DATA/keys)? The keys were made in the folder that it names. "
         f"Only if they were never made: tokaut keys new <name>, for each of {', '.join((*hotlines, SENDER_KEY))}"
+    )
+
+
+def lost_public_keys(keys: Path, names: Collection[str]) -> str:
+    """Return a sentence if there are private keys of these names, and no public ones; else "".
+
+    Whoever restores only the private keys would be told to make new ones, and nobody could compare key ids.
+    """
+    lost = [name for name in sorted(names) if _exists(keys / "private" / name) and not _exists(keys / "public" / name)]
+    if not lost:
+        return ""
+    return (
+        f"{keys / 'private'} has keys of {', '.join(lost)}, and {keys / 'public'} has none of them. Make no new ones: "
+        f"put the folder public back, from the copy of {keys} or from web's folder of keys (TOKAUT_WEB_KEYS)"
     )
 
 
@@ -309,8 +325,17 @@ def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> None:
 
 def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:
     path = _folder(keys, "public", hotline) / f"{public_key.key_id}.pub"
-    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    made_at = newest_time(key.made_at for key in list_keys(keys, hotline))
+    line = f"x25519 {base64.urlsafe_b64encode(public_key.raw).decode()} {made_at.isoformat()}\n"
     write_key_file(path, line.encode(), mode=0o444, folders=0o755)
+
+
+def newest_time(earlier: Iterable[datetime]) -> datetime:
+    """Return the time of a key that is made now: after those of the earlier ones, also if the clock was ahead then.
+
+    Otherwise the earlier key would stay the current one until that time.
+    """
+    return max((datetime.now(UTC), *(made_at + timedelta(microseconds=1) for made_at in earlier)))
 
 
 def _folder(keys: Path, kind: str, hotline: str) -> Path:
@@ -378,6 +403,8 @@ def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
         except OSError:
             path.unlink()  # a part of a key is none
             raise
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already; only if it is damaged, move it to another folder first") from None
     except OSError as error:
         raise KeyFileError(
             f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"

@@ -92,7 +92,10 @@ def database_mode(database: Database) -> Mode:
 
 
 def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoint) -> Checkpoint | None:
-    """Sign the end of the chain, once a day. Returns None if it is too early or if no entry is chained yet."""
+    """Sign the end of the chain, once a day. Returns None if it is too early or if no entry is chained yet.
+
+    A checkpoint from a time ahead does not count: none would be made until then.
+    """
     a, c = t.audit.c, t.checkpoint.c
     mode = database_mode(database)
     with database.write() as connection:
@@ -100,7 +103,7 @@ def add_checkpoint(database: Database, now: int, key_id: str, sign: SignCheckpoi
         chain_end = connection.execute(
             select(a.seq, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         ).first()
-        if chain_end is None or (last_checkpoint and now - last_checkpoint.at < DAY - CHECKPOINT_TOLERANCE):
+        if chain_end is None or (last_checkpoint and abs(now - last_checkpoint.at) < DAY - CHECKPOINT_TOLERANCE):
             return None
         checkpoint = Checkpoint(
             last_checkpoint.number + 1 if last_checkpoint else 1, now, chain_end.seq, chain_end.hash, key_id

@@ -29,7 +29,7 @@ EMPTY_DATABASE = (
 OTHER_STORE_KEY = (
     "TOKAUT_STORE_KEY is not the key that this database was written with: no code would open its report, and no "
     "entry of the spool could be read. Put the earlier key back; several keys stand in one setting, the newest first "
-    "(docs/operating/spool.md)"
+    "(docs/operating/spool.md). If a backup of another installation was restored, restore one of this one."
 )
 OLDER_SCHEMA = "The database has an older schema than this release needs. Next: tokaut migrate"
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"

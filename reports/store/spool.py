@@ -86,6 +86,8 @@ def _decode_bytes(value: dict[str, Any]) -> Any:
 
 
 ENTRY_SUFFIX = ".box"
+UNFINISHED_SUFFIX = ".tmp"
+UNFINISHED_SECONDS = 60  # after which nobody writes such a file any more; its reporter was told NOT SENT after a second
 _ENTRY_NAME = re.compile(rf"(\d{{20}})-(.{{36}})-(\d+)(?:-([0-9a-f]{{16}}))?{re.escape(ENTRY_SUFFIX)}")
 MAX_ENTRIES = 10_000
 MAX_BYTES = 256 << 20
@@ -250,7 +252,7 @@ class Spool:
         return EntryName.of(entry.submission, entry.kind, at)
 
     def _write(self, name: str, data: bytes) -> None:
-        unfinished = self.folder / (name + ".tmp")
+        unfinished = self.folder / (name + UNFINISHED_SUFFIX)
         try:
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(data)
@@ -318,6 +320,14 @@ class Spool:
         if not (self.folder / "bad").exists():
             return 0
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENTRY_SUFFIX))
+
+    def delete_unfinished(self) -> None:
+        """Delete the entries that a power failure left incomplete: nobody was told that they were sent."""
+        with suppress(OSError):
+            for entry in os.scandir(self.folder):
+                is_unfinished = entry.name.endswith(ENTRY_SUFFIX + UNFINISHED_SUFFIX)
+                if is_unfinished and time.time() - entry.stat().st_mtime > UNFINISHED_SECONDS:
+                    (self.folder / entry.name).unlink(missing_ok=True)
 
     def status(self, host: str) -> SpoolStatus:
         """Return the number and age of the entries, to be shown to operators."""

@@ -9,13 +9,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, ROLES, WEB, WORKER
+from runtime.time_units import DAY_SECONDS
 from tests.docs.pages import read
 from tests.support.installation import Installation
 from tests.support.postgres import Postgres, releases
@@ -30,6 +33,7 @@ PGHOST={folder} PGPORT={port} PGUSER=postgres exec "$@"
 PASSWORD = "a-password-of-the-tests"
 ROLE_OF = {"urgent": WORKER, "standard": WORKER, "clock": CLOCK, "web": WEB, "console": CONSOLE}
 PAGE = "docs/operating/postgresql.md"
+RESTORE = "docs/operating/restore.md"
 
 
 class Operator:
@@ -124,6 +128,35 @@ def test_what_the_page_says_brings_a_report_to_its_hotline(operator: Operator) -
         assert "database: good" in operator.types("tokaut check || true", settings=installation.of(CLOCK))
     finally:
         installation.down()
+
+
+def test_a_dump_is_restored_and_old_dumps_are_deleted_as_its_page_says(postgres: Postgres, tmp_path: Path) -> None:
+    """All or nothing: half a database would have the newest schema, and no unique indexes."""
+    operator, medium, old = Operator(postgres, tmp_path), tmp_path / "medium", tmp_path / "medium/live-1.dump"
+    hosts = [tmp_path / "tokaut-web", tmp_path / "tokaut-worker"]
+    for folder in (medium, *hosts):
+        folder.mkdir()
+    old.touch()
+    os.utime(old, (0, time.time() - 37 * DAY_SECONDS))
+    owner = postgres.new_filled("training")[OWNER]
+    name = urlsplit(owner).path.removeprefix("/")
+    new_name = postgres._new_name()  # the fixture drops it
+    dump, restore = re.findall(
+        r"^```\n(sudo -u postgres pg_dump.*?|tokaut roles.*?)^```$", read(RESTORE), re.DOTALL | re.M
+    )
+    dump = dump.replace("/mnt/backup", str(medium)).replace("/var/lib", str(tmp_path))
+    with pytest.raises(AssertionError, match="no_database"):
+        operator.types(dump.replace(" tokaut &&", " no_database &&"))
+    assert [list(folder.iterdir()) for folder in hosts] == [[], []], "a backup that failed must not look like a new one"
+    for part in medium.glob("live-2*"):
+        part.unlink()
+    operator.types(dump.replace(" tokaut &&", f" {name} &&"))
+    assert [[path.name for path in folder.iterdir()] for folder in hosts] == [["last-backup"]] * 2
+    [file] = medium.iterdir()
+    operator.types(restore.replace("<file>", str(file)).replace("tokaut_new", new_name))
+    settings = {"DATABASE_URL": owner.replace(name, new_name), "TOKAUT_MODE": "training"}
+    said = operator.types("tokaut migrate", settings={**settings, "TOKAUT_DATA": str(tmp_path / "data")})
+    assert said == "The database has the schema of this release.\n"
 
 
 def test_a_role_without_the_right_is_named_with_what_it_may_not(operator: Operator) -> None:

@@ -14,9 +14,10 @@ from structlog.testing import capture_logs
 from gateway.background.erasures import ErasureReplay
 from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
+from reports.store.sms import opt_outs
 from runtime.time_units import DAY
-from tests.safeguarding.call_paths import PHONE, number, send_texts
-from tests.safeguarding.outages import database_unavailable
+from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.outages import code_and_pin, database_unavailable
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-28")]
@@ -86,12 +87,49 @@ def test_the_last_of_stop_and_start_counts(app: App, heard: str) -> None:
     assert {row.caller_key for row in app.rows(t.optout)} == {row.caller_key for row in before}
 
 
+def test_a_start_of_web_leaves_an_opt_out_that_came_after_start(app: App) -> None:
+    """Such as one that a provider reported after a failed text, or that another host stored."""
+    send_texts(app.sms(PHONE), "STOP")
+    [opt_out] = app.rows(t.optout)
+    send_texts(app.sms(PHONE), "START")
+    opt_outs.add(app.database, opt_out.caller_key)
+    start_again(app)
+    assert app.count(t.optout) == 1
+
+
+def test_a_start_from_a_time_that_has_not_come_undoes_no_stop(app: App) -> None:
+    """The clock was a year ahead when START came, and right again when STOP did."""
+    send_texts(app.sms(PHONE), "STOP")
+    with patch.object(app.parts.journal, "_now", return_value=app.database.now() + 366 * DAY):
+        send_texts(app.sms(PHONE), "START")
+    send_texts(app.sms(PHONE), "STOP")
+    start_again(app)
+    assert app.count(t.optout) == 1
+    forget_opt_outs(app)
+    start_again(app)
+    assert app.count(t.optout) == 1
+
+
 def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
     send_texts(app.sms(PHONE), WORDS, "00", "STOP", "START", WORDS)
     before = {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)}
     start_again(app)
     assert {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)} == before
     assert before["pending"]
+
+
+def test_a_report_is_deleted_again_after_its_hotlines_have_left_the_country(app: App) -> None:
+    code, pin = code_and_pin(dial_path(app.ussd(PHONE, "africastalking"), *TO_SENT)[-1])
+    assert "Being deleted" in dial_path(app.ussd(PHONE, "africastalking"), "My report", code, pin, "4", "Delete")[-1]
+    with app.database.write() as connection:
+        connection.execute(delete(t.message))
+        connection.execute(update(t.report).values(delete_asked_at=None))
+        connection.execute(update(t.mailbox).values(public_key=b"key", sealed_key=b"key"))
+    before = app.parts.housekeeping._erasing
+    with patch.object(before._reporter_mailbox.builder, "_keys", {}):
+        start_again(app)
+    assert [row.delete_asked_at is not None for row in app.rows(t.report)] == [True]
+    assert [row.sealed_key for row in app.rows(t.mailbox)] == [b""]
 
 
 def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
@@ -110,8 +148,14 @@ def test_a_line_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
     app.parts.journal.record("draft")
     send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
-    assert start_again(app).is_done
+    [path] = app.parts.journal.folder.iterdir()
+    with path.open("a") as file:
+        file.write("damaged\n")
+    with capture_logs() as logs:
+        assert start_again(app).is_done
     assert app.count(t.optout) == 1
+    said = [(line["event"], line["count"]) for line in logs if line["event"].startswith("erasures")]
+    assert said == [("erasures_failed", 2), ("erasures_applied", 1)], "nobody would look for what is back"
 
 
 def test_a_journal_that_cannot_be_read_is_never_called_applied(app: App) -> None:
@@ -195,7 +239,7 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     housekeeping = app.parts.housekeeping
     before = housekeeping._erasing
     housekeeping._erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
-    housekeeping._saved_status = None
+    housekeeping._saved_status = housekeeping._seen_at = None
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
@@ -217,7 +261,7 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     forget_opt_outs(app)
     housekeeping = app.parts.housekeeping
     housekeeping._erasing.is_done = False
-    housekeeping._saved_status = None
+    housekeeping._saved_status = housekeeping._seen_at = None
     with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
         housekeeping.once()
     assert app.count(t.host) == 0
@@ -226,3 +270,21 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     assert not housekeeping._erasing.is_done
     housekeeping.once()
     assert (app.count(t.host), app.count(t.optout)) == (1, 1)
+
+
+def test_a_backup_that_is_restored_under_a_running_web_is_noticed(app: App) -> None:
+    """Another host still ran when PostgreSQL was restored, or a standby was promoted that lacked the last commits."""
+    housekeeping = app.parts.housekeeping
+    send_texts(app.sms(PHONE), "STOP")
+    with patch.object(housekeeping, "_next_status_at", 0.0):
+        housekeeping.once()
+    for seen_at in (app.database.now() - 2 * DAY, None):
+        forget_opt_outs(app, seen_at=seen_at)
+        housekeeping.once()
+        assert app.count(t.optout) == 0, "its status is not due yet"
+        housekeeping._next_status_at = 0.0
+        housekeeping.once()
+        assert not housekeeping._erasing.is_done
+        housekeeping.once()
+        assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
+        assert app.rows(t.host)[0].seen_at > app.database.now() - DAY

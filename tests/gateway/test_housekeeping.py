@@ -61,7 +61,7 @@ def test_session_keys_are_renewed_while_the_database_hangs(monkeypatch: pytest.M
             raise ValueError("the next renewal must come all the same")
 
     erasures = SimpleNamespace(reapply=answers.wait, forget=int, is_done=False)
-    one = make(SimpleNamespace(names=list), erasures, renew)
+    one = make(SimpleNamespace(names=list, delete_unfinished=int), erasures, renew)
     monkeypatch.setattr(one, "_run_leased_tasks", int)
     one.start()
     until(lambda: renewed >= 3, "the keys are not renewed")
@@ -97,5 +97,6 @@ def test_a_process_that_drains_a_full_spool_is_not_silent(monkeypatch: pytest.Mo
     monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock))
     monkeypatch.setattr(housekeeping, "submit_late", submit)
     monkeypatch.setattr(housekeeping.spool_status, "save_status", save)
+    monkeypatch.setattr(housekeeping.spool_status, "last_seen", lambda *_: None)
     one.once()
     assert (submitted, rows) == (10, [0, 12, 24, 36])

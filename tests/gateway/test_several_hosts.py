@@ -13,6 +13,7 @@ import pytest
 import redis
 from sqlalchemy import Table, delete, func, select, update
 
+from gateway.background.erasures import ErasureReplay
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.sessions.keys import NAME
 from gateway.submission import spool_copies
@@ -82,6 +83,14 @@ class TwoHosts:
         with self.b.database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
+    def restore(self) -> None:
+        """Do to the database what a backup does that is older than the deletions, and start web on host b."""
+        with self.b.database.write() as connection:
+            for table in (t.tombstone, t.purged, t.host):
+                connection.execute(delete(table))
+        before = self.b.parts.housekeeping._erasing
+        ErasureReplay(self.b.database, self.b.parts.journal, before._reporter_mailbox, before._host).reapply()
+
     def erase(self) -> None:
         """Do the work of scheduler and workers for a report that its reporter has deleted."""
         harness = SchedulerHarness(SampleStore.create(self.b.database, self.a.keys))
@@ -142,6 +151,24 @@ def test_words_deleted_through_another_host_stay_deleted(hosts: TwoHosts, *, cop
             assert hosts.count(t.pending) > 0
         send_texts(hosts.b.sms(PHONE), "00")
         assert hosts.count(t.pending) == 0
+    hosts.a.parts.housekeeping.once()
+    assert (hosts.a.parts.spool.names(), hosts.count(t.pending), hosts.count(t.report)) == ([], 0, 0)
+
+
+def test_a_spool_brings_nothing_back_into_a_restored_database(hosts: TwoHosts) -> None:
+    """The tombstones of the backup are older than the deletions; the journal has them."""
+    with hosts.cut_off():
+        send_texts(hosts.a.sms(PHONE), WORDS)
+        code, pin = code_and_pin(dial_path(hosts.a.ussd(number(3), "africastalking"), *TO_SENT)[-1])
+        hosts.until_copied(2)
+        hosts.b.parts.housekeeping.once()
+        send_texts(hosts.b.sms(PHONE), "00")
+        my_report = dial_path(hosts.b.ussd(number(4), "africastalking"), "My report", code, pin, "4", "Delete")
+        assert "Being deleted here" in my_report[-1]
+        hosts.erase()
+        assert (hosts.count(t.pending), hosts.count(t.report)) == (0, 0)
+        hosts.restore()
+    assert len(hosts.a.parts.spool.names()) == 2
     hosts.a.parts.housekeeping.once()
     assert (hosts.a.parts.spool.names(), hosts.count(t.pending), hosts.count(t.report)) == ([], 0, 0)
 

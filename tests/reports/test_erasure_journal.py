@@ -136,18 +136,53 @@ def test_it_is_deleted_when_no_backup_is_older(ours: ErasureJournal, clock: Fake
     assert kinds(ours) == ["start"]
 
 
-def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, clock: FakeClock, tmp_path: Path) -> None:
+def test_a_clock_that_jumps_ahead_deletes_nothing_for_a_day(
+    ours: ErasureJournal, clock: FakeClock, tmp_path: Path
+) -> None:
+    ours.record("stop")
+    clock.now += DAY
+    ours.record("draft")
+    target = tmp_path / "copies"
+    copy_journal(ours.folder, target, clock.now)
+    clock.now += 366 * DAY
+    ours.delete_expired()
+    ours.record("report")
+    ours.delete_expired()
+    assert kinds(ours) == ["stop", "draft", "report"]
+    copy_journal(ours.folder, target, clock.now)
+    assert len(list(target.iterdir())) == 3
+
+
+def test_its_copy_beside_the_backups_is_stored_as_long(ours: ErasureJournal, clock: FakeClock, tmp_path: Path) -> None:
     ours.record("stop")
     target = tmp_path / "copies"
-    copy_journal(ours.folder, target)
+    copy_journal(ours.folder, target, clock.now)
     clock.now += DAY
     ours.record("start")
-    copy_journal(ours.folder, target)
+    copy_journal(ours.folder, target, clock.now)
     read = [json.loads(line)["kind"] for path in sorted(target.iterdir()) for line in path.read_text().splitlines()]
     assert read == ["stop", "start"]
-    min(ours.folder.iterdir()).unlink()
-    copy_journal(ours.folder, target)
+    clock.now += (KEEP_DAYS + 1) * DAY
+    ours.delete_expired()
+    copy_journal(ours.folder, target, clock.now)
+    assert kinds(ours) == ["start"]
     assert [path.name for path in target.iterdir()] == [path.name for path in ours.folder.iterdir()]
+
+
+def test_a_new_journal_deletes_no_copy_of_the_one_that_was_lost(
+    ours: ErasureJournal, clock: FakeClock, tmp_path: Path
+) -> None:
+    """On a new machine, or where the disk of the journal is not mounted."""
+    for _ in range(3):
+        ours.record("stop")
+        clock.now += DAY
+    target = tmp_path / "copies"
+    copy_journal(ours.folder, target, clock.now)
+    for path in ours.folder.iterdir():
+        path.unlink()
+    ours.record("stop")
+    copy_journal(ours.folder, target, clock.now)
+    assert len(list(target.iterdir())) == 4
 
 
 def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
@@ -157,5 +192,5 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Pa
     with pytest.raises(NotADirectoryError):
         unreadable.delete_expired()
     with pytest.raises(NotADirectoryError):
-        copy_journal(tmp_path / "erasures", tmp_path / "copy")
+        copy_journal(tmp_path / "erasures", tmp_path / "copy", NOW)
     unreadable.close()

@@ -78,6 +78,17 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatc
 
 
 @pytest.mark.rule("F19")
+def test_what_a_power_failure_left_incomplete_is_deleted(spool: Spool) -> None:
+    spool.put(SpoolEntry(submission(), "sent"))
+    [name] = spool.names()
+    left, written_now = spool.folder / f"1{name}.tmp", spool.folder / f"2{name}.tmp"
+    for path in (left, written_now):
+        path.touch()
+    os.utime(left, (0, time.time() - 61))
+    spool.delete_unfinished()
+    assert (left.exists(), written_now.exists(), spool.names()) == (False, True, [name])
+
+
 def test_a_full_spool_refuses(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", VAULT, max_entries=2)
     spool.put(SpoolEntry(submission(1), "sent"))

@@ -17,6 +17,7 @@ from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.operations import retention
 from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
 from reports.store.schema import tables as t
+from runtime.time_units import DAY
 from tests.retention.sample_reports import CONSOLE, DESK, History, Recipient, SampleReport, make, write
 from workers.jobs.retention import ErasureJob
 from workers.metrics import WorkerMetrics
@@ -53,6 +54,20 @@ def count(database: Database, made: SampleReport) -> dict[str, int]:
         for table in DELIVERY_TABLES:
             found[table.name] = len(connection.execute(select(table).where(table.c.delivery_id.in_(ids))).all())
     return found
+
+
+def test_a_clock_that_jumps_ahead_ends_no_hold(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This job runs after a jump, too; the one that ends holds waits for a day."""
+    now = retention.purge_time(database)
+    held = make(replace(YOUNG, erased=True, held=3.0), now)
+    write(database, [held])
+    before = count(database, held)
+    monkeypatch.setattr(retention, "purge_time", lambda _: now + 366 * DAY)
+    erase(database)
+    assert count(database, held) == before
+    retention.end_expired_holds(database, now + 4 * DAY)
+    erase(database)
+    assert set(count(database, held).values()) == {0}
 
 
 @pytest.mark.parametrize("mode", ["live", "training", "demo"])

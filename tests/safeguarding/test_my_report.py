@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -453,6 +454,22 @@ def test_deleting_twice_at_once_asks_once(report: SentReport) -> None:
         dial_path(phone, "My report", report.code, report.pin, "4")
     assert one.type("1").text == two.type("1").text
     assert len(report.messages()) == 1
+
+
+@pytest.mark.rule("S-35")
+def test_a_report_whose_hotlines_have_left_the_country_is_deleted_too(report: SentReport) -> None:
+    """Nobody is left who could read the request, and what is stored here must not outlive it."""
+    one, two = (report.app.ussd(number(n)) for n in (71, 72))
+    for phone in (one, two):
+        dial_path(phone, "My report", report.code, report.pin, "4")
+    replay = report.app.parts.housekeeping._erasing
+    with patch.object(replay._reporter_mailbox.builder, "_keys", {}):
+        assert one.type("1").text == two.type("1").text == "Being deleted here. In danger? Call police 111."
+    assert [row.delete_asked_at is not None for row in report.app.rows(t.report)] == [True]
+    [box] = report.app.rows(t.mailbox)
+    assert box.public_key == box.sealed_key == b""
+    assert [row.allowed for row in report.app.rows(t.contact)] == [0]
+    assert report.messages() == []
 
 
 # Every wrong answer is the same

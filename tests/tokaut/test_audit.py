@@ -6,11 +6,13 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import time_machine
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select, update
 
@@ -178,6 +180,23 @@ def test_one_checkpoint_a_day(site: Site) -> None:
     now = site.database.now()
     assert audit_log.add_checkpoint(site.database, now + DAY // 2, key.public.key_id, key.sign) is None
     assert audit_log.add_checkpoint(site.database, now + DAY, key.public.key_id, key.sign)
+
+
+def test_a_day_after_a_checkpoint_from_a_time_ahead_the_next_is_made(site: Site) -> None:
+    """The clock was a year ahead for more than a day; nothing would be signed for a year."""
+    site.sign(days=366)
+    site.lines(1)
+    site.sign(days=1)
+    assert [checkpoint.number for checkpoint in audit_log.list_checkpoints(site.database)] == [1, 2, 3]
+    assert "The chain is whole: 9 rows; the newest signature covers them up to row 9" in site.audit("verify").output
+
+
+def test_a_signing_key_made_after_one_from_a_time_ahead_signs(site: Site) -> None:
+    with time_machine.travel(time.time() + 366 * 86_400):
+        create_signing_key(site.folder / "keys")
+    key_id = create_signing_key(site.folder / "keys").key_id
+    signer = load_signing_key(site.folder / "keys")
+    assert signer is not None and signer.public.key_id == key_id
 
 
 def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Site) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,16 @@ def test_it_ends_though_others_write_all_the_time(site: TrainingSite) -> None:
     assert [a for a, _ in rows] == list(range(len(rows))) and all(a == b for a, b in rows)
 
 
+def copy_of(site: TrainingSite, age: float) -> Path:
+    """Make a file that looks like a copy which is `age` seconds old."""
+    site.medium.mkdir(mode=0o700, exist_ok=True)
+    at = datetime.now(UTC) - timedelta(seconds=age)
+    path = site.medium / f"training-{at:%Y%m%dT%H%M%S.%fZ}.tokaut.db"
+    path.touch()
+    os.utime(path, (0, at.timestamp()))
+    return path
+
+
 def test_old_copies_go_and_what_is_not_ours_stays(site: TrainingSite) -> None:
     site.run("backup", str(site.medium))
     ours, theirs, live = site.backups()[0], site.medium / "notes.txt", site.medium / "live-2020.tokaut.db"
@@ -134,9 +145,31 @@ def test_old_copies_go_and_what_is_not_ours_stays(site: TrainingSite) -> None:
         path.touch()
     for path in (ours, theirs, live):
         os.utime(path, (0, time.time() - 36 * 86_400))
+    since = copy_of(site, 10 * 86_400)
     status, said = site.run("backup", str(site.medium))
     assert (status, "1 older than 35 days deleted" in said) == (0, True)
-    assert not ours.exists() and theirs.exists() and live.exists() and len(site.backups()) == 3
+    assert not ours.exists() and theirs.exists() and live.exists() and since.exists() and len(site.backups()) == 4
+
+
+def test_a_clock_that_jumps_ahead_deletes_no_copy_for_a_day(site: TrainingSite) -> None:
+    day = 86_400
+    ours = [copy_of(site, age) for age in (0, day, 2 * day)]
+    at = time.time() + 366 * day
+    for since, kept in ((0, 3), (day - 60, 3), (day + 60, 0)):
+        with time_machine.travel(at + since, tick=False):
+            status, said = site.run("backup", str(site.medium))
+            os.utime(max(site.backups()), (0, at + since))  # the disk has the true time
+        assert (status, sum(path.exists() for path in ours)) == (0, kept), said
+        assert ("3 older than 35 days stay" in said) is bool(kept)
+
+
+@pytest.mark.parametrize(("days", "interval"), [("1", 900), ("7", 7 * 86_400), ("35", 86_400)])
+def test_each_schedule_deletes_its_old_copies(site: TrainingSite, days: str, interval: int) -> None:
+    period = int(days) * 86_400
+    ages = range(interval, period + 4 * interval, interval)
+    copies = {age + 1: copy_of(site, age + 1) for age in ages}
+    assert site.run("backup", str(site.medium), "--days", days)[0] == 0
+    assert [age for age, path in copies.items() if path.exists()] == [age for age in copies if age <= period]
 
 
 def test_nothing_is_kept_of_a_copy_that_failed(site: TrainingSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,8 +333,8 @@ def journal_of(site: TrainingSite) -> Path:
     """Make a journal of two days, and return its folder."""
     journal = site.data / "erasures"
     journal.mkdir()
-    for day in ("20260101", "20260102"):
-        (journal / f"{day}-one.jsonl").write_text("{}\n")
+    for age in (1, 2):
+        (journal / f"{datetime.now(UTC) - timedelta(days=age):%Y%m%d}-one.jsonl").write_text("{}\n")
     return journal
 
 
@@ -318,6 +351,7 @@ def test_a_file_that_cannot_be_deleted_stops_nothing_else(
         path.touch()
     for path in old:
         os.utime(path, (0, 0))
+    copy_of(site, 2 * 86_400)
     stuck = {"old": old[1], "leftover": leftover, "journal": expired[1]}[kept]
     refuse(monkeypatch, "unlink", stuck.name)
     status, said = site.run("backup", str(site.medium))
@@ -335,12 +369,12 @@ def test_a_file_that_cannot_be_deleted_stops_nothing_else(
 def test_a_day_of_the_journal_that_cannot_be_read_stops_no_other(
     site: TrainingSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = journal_of(site)
-    refuse(monkeypatch, "open", "20260101")
+    unreadable, other = sorted(journal_of(site).iterdir())
+    refuse(monkeypatch, "open", unreadable.name)
     status, said = site.run("backup", str(site.medium))
     assert (status, "checked" in said) == (1, True)
-    assert f"{journal / '20260101-one.jsonl'}, the journal of deletions, was not copied" in said.splitlines()[-1]
-    assert [path.name for path in (site.medium / "erasures").iterdir()] == ["20260102-one.jsonl"]
+    assert f"{unreadable}, the journal of deletions, was not copied" in said.splitlines()[-1]
+    assert [path.name for path in (site.medium / "erasures").iterdir()] == [other.name]
 
 
 def test_the_journal_is_copied_though_the_database_is_not(site: TrainingSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,6 +435,9 @@ def test_check_says_how_old_it_is(site: TrainingSite) -> None:
     assert "backup: good" in site.run("check", **shared)[1]
     os.utime(site.data / maintenance.MARKER_NAME, (0, time.time() - 3 * 3600))
     assert "The last backup is 3 h old." in site.run("check", **shared)[1]
+    os.utime(site.data / maintenance.MARKER_NAME, (0, time.time() + 366 * 86_400))
+    assert "last-backup is from a time that has not come" in site.run("check", **shared)[1]
+    assert site.age() == float("inf"), "the age of 0 would hide for a year that no backup is made"
 
 
 @pytest.mark.slow

@@ -111,6 +111,10 @@ def test_the_stop_waits_for_the_spool(data: Path, capsys: pytest.CaptureFixture[
     spool_wait.main(["30"])
     drained.join()
     assert capsys.readouterr().out.count("The spool is empty.") == 2
+    (data / "spool" / "bad").mkdir()
+    (data / "spool" / "bad" / entry.name).touch()
+    with pytest.raises(SystemExit, match="1 entries of the spool do not open"):
+        spool_wait.main(["0"])
 
 
 def test_a_spool_that_cannot_be_read_is_not_called_empty(data: Path) -> None:

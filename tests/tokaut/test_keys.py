@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reports.crypto import PrivateKey
-from reports.crypto.key_files import load_private_keys, load_public_keys, readable_private_keys
+from reports.crypto.key_files import load_private_keys, load_public_keys, missing_keys, readable_private_keys
 from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
 from reports.store.operations.spool_status import SpoolStatus, save_status
@@ -58,6 +59,16 @@ def test_new_never_replaces_a_key() -> None:
     )
 
 
+@pytest.mark.parametrize("name", [HOTLINE, "_audit"])
+def test_private_keys_that_were_restored_alone_get_no_new_ones_beside_them(here: Path, name: str) -> None:
+    run("new", name)
+    shutil.rmtree(here / "public")
+    said = line(run("new", name))
+    assert f"{here / 'private'} has keys of {name}, and {here / 'public'} has none of them. Make no new ones" in said
+    assert len(list((here / "private" / name).iterdir())) == 1
+    assert missing_keys(here, [name, "vu-police"]) + "." == said
+
+
 def test_publish_gives_web_a_folder_without_private_keys(here: Path, tmp_path: Path) -> None:
     assert line(run("publish")) == "No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER"
     web = tmp_path / "web"
@@ -77,6 +88,21 @@ def test_a_sheet_brings_the_key_back(here: Path, tmp_path: Path, monkeypatch: py
     assert drill.output.splitlines()[-1] == f"{HOTLINE}: the private key {key_id} is back."
     assert groups not in drill.output
     assert load_private_keys(tmp_path / "drill", [HOTLINE]).of(HOTLINE, key_id).key_id == key_id
+
+
+def test_a_sheet_of_another_hotline_is_not_called_back(here: Path, tmp_path: Path) -> None:
+    result = run("new", HOTLINE, "--sheet")
+    groups = " ".join(re.findall(r"(?m)^    ((?:[0-9a-f]{4} ?)+)$", result.output))
+    run("new", "vu-police")
+    refused = run("restore", "vu-police", given=f"{groups}\n")
+    assert refused.exit_code == 1
+    assert line(refused) == f"This is the sheet of {HOTLINE}, not of vu-police. Nothing was written."
+    assert len(list((here / "private" / "vu-police").iterdir())) == 1
+    assert "is there already; only if it is damaged" in run("restore", HOTLINE, given=f"{groups}\n").output
+    for half in ("public", "private"):
+        shutil.rmtree(here / half / HOTLINE)
+    said = run("restore", "vu-police", given=f"{groups}\n").output
+    assert said.endswith("No public key of vu-police here has this id. Is it the sheet of vu-police?\n")
 
 
 @pytest.mark.parametrize(

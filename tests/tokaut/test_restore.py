@@ -7,12 +7,18 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 
+from reports.store.engine.database import Database
 from reports.store.operations import maintenance
+from runtime.time_units import DAY, SECOND
 from tests.docs.pages import ROOT
+from tests.retention.sample_reports import History, Recipient, make, write
 from tests.tokaut.test_backup import TrainingSite, site
 
 __all__ = ["site"]
@@ -88,6 +94,76 @@ def test_a_database_that_cannot_be_written_is_one_line(
     assert site.names(site.database) == {"before", "after"}
 
 
+def send(site: TrainingSite, count: int, state: str) -> None:
+    """Store reports, each with one delivery in this state."""
+    database = Database(f"sqlite:///{site.database}")
+    write(database, [make(History(0, recipients=(Recipient(state=state),)), database.now()) for _ in range(count)])
+    database.close()
+
+
+def test_it_says_which_reports_the_backup_lacks(site: TrainingSite) -> None:
+    """At night a sound database may be replaced by yesterday's; what came since is then at no hotline."""
+    send(site, 1, "delivered")
+    copy = copied(site)
+    said = site.run("restore", str(copy))[1]
+    assert "are not in the backup" not in said
+    send(site, 2, "delivered")
+    send(site, 3, "due")
+    said = site.run("restore", str(copy))[1]
+    (undo,) = re.findall(r"tokaut restore (\S+)", said)
+    assert "5 reports in it are not in the backup, and no hotline has received 3 of them." in said
+    assert site.run("restore", undo)[0] == 0
+    connection = sqlite3.connect(site.database)
+    assert connection.execute("SELECT count(*) FROM report").fetchone() == (6,)
+    connection.close()
+
+
+def test_two_restores_in_one_second_keep_both_databases(site: TrainingSite) -> None:
+    copy = copied(site)
+    with time_machine.travel(time.time(), tick=True):
+        for name in ("first", "second"):
+            site.write(name)
+            assert site.run("restore", str(copy))[0] == 0
+    kept = [site.names(path) for path in site.data.glob("tokaut.db.before-*Z")]
+    assert sorted(map(len, kept)) == [2, 3], kept
+
+
+def test_it_says_how_old_the_backup_is(site: TrainingSite) -> None:
+    copy = copied(site)
+    connection = sqlite3.connect(copy)
+    at = time.time_ns() // 1000 - 36 * DAY
+    entry = "INSERT INTO audit (audit_id, at, actor, act, object_id) VALUES ('a', ?, 'web', 'sent', 'b')"
+    connection.execute(entry, (at,))
+    connection.commit()
+    connection.close()
+    said = site.run("restore", str(copy))[1]
+    assert f"whose newest entry is from {datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M} UTC." in said
+    assert "older than 35 days: reports come back that were deleted before the journal begins" in said
+
+
+def test_it_names_a_journal_that_web_does_not_have(site: TrainingSite, tmp_path: Path) -> None:
+    journal = site.data / "erasures"
+    journal.mkdir()
+    for host in ("one", "two"):
+        (journal / f"20261201-{host}.jsonl").write_text("{}\n")
+    copied(site)
+    copy = next(site.medium.glob("*.db"))
+    assert "journal of deletions" not in site.run("restore", str(copy))[1]
+    min(journal.iterdir()).unlink()
+    max(journal.iterdir()).write_text("")
+    said = site.run("restore", str(copy))[1]
+    assert f"2 files of the journal of deletions in {site.medium / 'erasures'} are not in {journal}." in said
+
+
+def test_check_names_what_a_restore_has_put_aside_while_backups_would_be_deleted(site: TrainingSite) -> None:
+    shared = {"COUNTRIES": "vu", "CHANNELS": "ussd"}
+    site.run("restore", str(copied(site)))
+    assert "before-" not in site.run("check", **shared)[1]
+    (aside,) = site.data.glob("tokaut.db.before-*Z")
+    os.utime(aside, (0, time.time() - 36 * 86_400))
+    assert f"{aside} has reports that were deleted since: delete it" in site.run("check", **shared)[1]
+
+
 def test_not_while_a_process_has_it_open(site: TrainingSite) -> None:
     copy = copied(site)
     opens = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM lease').fetchall()"
@@ -109,7 +185,8 @@ def test_a_broken_database_is_put_aside_with_all_that_belongs_to_it(site: Traini
     site.database.with_name("tokaut.db-wal").write_bytes(b"left")
     assert site.run("restore", str(copy))[0] == 0
     assert site.names(site.database) == {"before"}
-    assert len(list(site.data.glob("tokaut.db.before-*"))) == 2
+    assert [path.read_bytes() for path in site.data.glob("tokaut.db.before-*-wal")] == [b"left"]
+    assert [path.read_bytes() for path in site.data.glob("tokaut.db.before-*Z")] == [b"\0" * 5000]
 
 
 def test_where_there_was_none(site: TrainingSite, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -31,11 +32,12 @@ from reports.crypto.key_files import (
     unreadable_private_folder,
 )
 from reports.crypto.phone_pepper import load_pepper
+from reports.erasure_journal import KEEP_DAYS
 from reports.store import audit_log
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
-from reports.store.operations.maintenance import backup_age_seconds, marker_path
+from reports.store.operations.maintenance import backup_age_seconds, marker_path, old_databases
 from reports.store.privileges import console_hotlines
 from reports.store.privileges.rights import OWNER
 from runtime.settings import (
@@ -55,6 +57,7 @@ from runtime.settings import (
 )
 from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
+from runtime.time_units import DAY_SECONDS
 from tokaut.checks.country_frame import frame_faults
 from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
@@ -458,10 +461,17 @@ def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     if not common.has_database:
         yield Advisory("There is no database, and so no backup of it.")
         return
+    for path in old_databases(common.database_file) if common.database_file else ():
+        if time.time() - path.stat().st_mtime > KEEP_DAYS * DAY_SECONDS:
+            yield Advisory(
+                f"{path} has reports that were deleted since: delete it, as backups are after {KEEP_DAYS} days."
+            )
     marker = marker_path(common.database_url, common.data)
     age = backup_age_seconds(marker)
     if age > BACKUP_SECONDS:
-        if math.isinf(age):
+        if math.isinf(age) and marker.exists():
+            last = f"{marker} is from a time that has not come, so nobody knows when the last backup was made."
+        elif math.isinf(age):
             last = "No backup was ever made. If the disk fails, everything is lost."
         else:
             last = f"The last backup is {age / 3600:.0f} h old. If the disk fails, everything since then is lost."

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from reports.store.operations.maintenance import (
 from runtime.hardening import harden
 from runtime.operator_error import OperatorError
 from runtime.settings import InstallationSettings, Mode, load_settings
+from runtime.time_units import DAY_SECONDS
 from tokaut.terminal import CommandError, echo
 
 MIN_FREE_BYTES = 200 << 20  # bytes that must stay free beside the copy
@@ -52,7 +53,7 @@ SECRET_FILES = (
     default=35,
     show_default=True,
     type=click.IntRange(0, MAX_DAYS),
-    help="Copies older than this are deleted; 0 keeps them all.",
+    help="Copies older than this are deleted, once one is from the days since; 0 keeps them all.",
 )
 def backup(folder: Path, days: int) -> None:
     """Copy the embedded database into FOLDER, while everything runs.
@@ -91,8 +92,8 @@ def backup(folder: Path, days: int) -> None:
         cause = f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write."
         raise CommandError("\n".join((*faults, cause))) from None
     echo(f"{copy}  {copy.stat().st_size / 1e6:.1f} MB, checked")
-    if days and (deleted := _delete_older(copy, settings.mode, days, faults)):
-        echo(f"{deleted} older than {days} days deleted.")
+    if days:
+        _delete_older(copy, settings.mode, days, faults)
     if folder.stat().st_dev == database.stat().st_dev:
         echo("This is the disk of the database itself. Take the copy to another one.")
     if faults:
@@ -184,7 +185,7 @@ def _copy_journal(settings: InstallationSettings, folder: Path) -> list[str]:
     """Copy the journal of deletions, and return what was not done; the database is copied without it, too."""
     journal, copies = journal_folder(settings.database_url, settings.data), folder / FOLDER_NAME
     try:
-        faults = copy_journal(journal, copies)
+        faults = copy_journal(journal, copies, time.time_ns() // 1000)
     except OSError as error:
         return [_not_copied(journal, copies, error)]
     not_copied = [_not_copied(path, copies, error) for path, error in faults.not_copied.items()]
@@ -238,11 +239,18 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
     return target
 
 
-def _delete_older(copy: Path, mode: Mode, days: int, faults: list[str]) -> int:
-    """Delete the copies of this mode beside `copy` that are older, and return their number.
+def _delete_older(copy: Path, mode: Mode, days: int, faults: list[str]) -> None:
+    """Delete the copies of this mode beside `copy` that are older.
 
-    Called only once a new copy is complete. So purged reports are gone from the backups after that many days.
+    Called only once a new copy is complete. So purged reports are gone from the backups after that many days. None is
+    deleted while there is no copy of a day to `days` before: the clock may have jumped.
     """
-    cutoff = time.time() - days * 86_400
-    copies = _written(copy.parent, _copy_name(mode))
-    return _delete_each(copies, lambda path: path != copy and path.stat().st_mtime < cutoff, faults)
+    now, ages = time.time(), dict[Path, float]()
+    for path in _written(copy.parent, _copy_name(mode)):
+        with suppress(FileNotFoundError):  # another backup has deleted it
+            ages[path] = now - path.stat().st_mtime
+    old = [path for path, age in ages.items() if path != copy and age > days * DAY_SECONDS]
+    if old and not any(DAY_SECONDS <= age <= (days + 1) * DAY_SECONDS for age in ages.values()):
+        echo(f"{len(old)} older than {days} days stay: no copy is from the days since. Is this host's time right?")
+    elif deleted := _delete_each(old, lambda _: True, faults):
+        echo(f"{deleted} older than {days} days deleted.")

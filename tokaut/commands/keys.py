@@ -19,6 +19,7 @@ from reports.crypto.key_files import (
     hotlines_with_keys,
     list_keys,
     load_private_keys,
+    lost_public_keys,
     mark_keys,
     read_private_key,
     refuse_keys,
@@ -70,6 +71,8 @@ def new(hotline: str, sheet: bool) -> None:
     Example:  tokaut keys new vu-pikinini --sheet
     """
     settings = load_settings(InstallationSettings, os.environ)
+    if fault := lost_public_keys(settings.keys, [hotline]):
+        raise CommandError(f"{fault}.")
     if hotline == AUDIT_KEY:
         _new_signer(settings.keys, first=True)
         return
@@ -183,8 +186,17 @@ def restore(hotline: str) -> None:
     settings = load_settings(InstallationSettings, os.environ)
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
     refuse_keys(settings.keys, settings.mode)
+    public_ids = {
+        name: [key.public.key_id for key in list_keys(settings.keys, name)]
+        for name in hotlines_with_keys(settings.keys)
+    }
+    owner = next((name for name, key_ids in public_ids.items() if private.key_id in key_ids), None)
+    if owner not in (hotline, None):
+        raise CommandError(f"This is the sheet of {owner}, not of {hotline}. Nothing was written.")
     restore_private_key(settings.keys, hotline, private)
     echo(f"{hotline}: the private key {private.key_id} is back.")
+    if owner is None and hotline in public_ids:
+        echo(f"No public key of {hotline} here has this id. Is it the sheet of {hotline}?")
 
 
 @keys.command()

@@ -139,17 +139,23 @@ def save_message(
         audit_log.append(connection, "web", kind, report_id, now)
 
 
-def withdraw_contact(database: Database, report_id: str) -> None:
+def withdraw_contact(database: Database, report_id: str, *, close: bool = False) -> None:
     """Record that no number of this report may be used, without a message: no hotline could open one.
 
-    Raises MailboxClosed as `save_message`.
+    `close`: also delete the report and close its mailbox. Raises MailboxClosed as `save_message`.
     """
     now = database.now()
     with database.write() as connection:
         if _is_closed(connection, report_id):
+            if close:  # deleted already
+                return
             raise MailboxClosed
         _note_contact(connection, database, report_id, allowed=False, now=now)
-        audit_log.append(connection, "web", MessageKind.CONTACT_WITHDRAWN, report_id, now)
+        if close:
+            _close(connection, report_id)
+            _ask_to_delete(connection, report_id, now)
+        kind = MessageKind.DELETE_ASKED if close else MessageKind.CONTACT_WITHDRAWN
+        audit_log.append(connection, "web", kind, report_id, now)
 
 
 def list_contact_to_end(database: Database, report_ids: Sequence[str], at: int) -> list[str]:

@@ -7,6 +7,7 @@ copy of one without the other is damaged.
 from __future__ import annotations
 
 import fcntl
+import glob
 import math
 import os
 import shutil
@@ -26,7 +27,9 @@ MARKER_NAME = "last-backup"  # a file whose age is the age of the last backup
 PAGES_PER_STEP = 256  # pages of 4 KiB; the progress bar moves after each step
 SHARED_LOCK = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 PART_ENDING = ".part"  # of a file that is not complete yet
+MAX_SKEW_SECONDS = 60  # of a marker on another computer's disk
 LEFTOVER_AGE = 86_400  # seconds; no copy is written for so long
+OLD_ENDING = ".before-"  # of a database that a restore has moved; the time of the restore follows
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # the files of an SQLite database
 
 
@@ -142,6 +145,40 @@ def check_backup(path: Path) -> str:
     return str(mode)
 
 
+def newest_entry(path: Path) -> int:
+    """Return the time of the newest audit entry of a backup in microseconds; 0 if there is none. Raises BackupError."""
+    try:
+        with closing(_open(path, "ro")) as origin:
+            (newest,) = origin.execute("SELECT max(at) FROM audit").fetchone()
+    except sqlite3.Error as error:
+        raise BackupError(f"{path} cannot be read ({error}). Take an older one.") from None
+    return int(newest or 0)
+
+
+_MISSING = """
+    WITH stored AS (SELECT report_id FROM main.report UNION SELECT report_id FROM main.pending),
+    kept AS (SELECT report_id FROM backup.report UNION SELECT report_id FROM backup.pending),
+    received AS (SELECT report_id FROM main.delivery WHERE state = 'delivered')
+    SELECT count(*), coalesce(sum(report_id NOT IN received), 0) FROM stored WHERE report_id NOT IN kept
+"""
+
+
+def count_missing(database: Path, backup: Path) -> tuple[int, int] | None:
+    """Return how many reports of a database a backup lacks, and how many of those no hotline has received.
+
+    None if the database cannot be read, or is none of Tokaut. Nobody else may have it open.
+    """
+    has_wal = database.with_name(database.name + "-wal").exists()
+    try:
+        # Without a WAL a file that is opened as immutable gets none.
+        with closing(_open(database, "ro" if has_wal else "ro&immutable=1")) as connection:
+            connection.execute("ATTACH ? AS backup", (f"{backup.absolute().as_uri()}?mode=ro",))
+            lacking, undelivered = connection.execute(_MISSING).fetchone()
+    except (OSError, sqlite3.Error):
+        return None
+    return lacking, undelivered
+
+
 def is_in_use(database: Path) -> bool:
     """Return whether another process has the database open. Only tests the lock: a damaged file must not be touched."""
     try:
@@ -192,11 +229,21 @@ def touch_marker(done: Path) -> None:
 
 
 def backup_age_seconds(done: Path) -> float:
-    """Return the age of the last backup by its marker; infinite if there was none."""
+    """Return the age of the last backup by its marker; infinite if there was none, or one from a time ahead.
+
+    Until that time nobody would notice that no backup is made.
+    """
     try:
-        return max(0.0, time.time() - done.stat().st_mtime)
+        age = time.time() - done.stat().st_mtime
     except OSError:
         return math.inf
+    return math.inf if age < -MAX_SKEW_SECONDS else max(0.0, age)
+
+
+def old_databases(database: Path) -> list[Path]:
+    """Return the databases that restores have moved. They contain reports that were deleted since."""
+    found = sorted(database.parent.glob(f"{glob.escape(database.name)}{OLD_ENDING}*"))
+    return [path for path in found if path.name.endswith("Z")]
 
 
 def _copy_ownership(part: Path, database: Path) -> None:
@@ -210,7 +257,7 @@ def _copy_ownership(part: Path, database: Path) -> None:
 def _move_aside(database: Path) -> Path | None:
     if not database.exists():
         return None
-    old_path = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    old_path = database.with_name(f"{database.name}{OLD_ENDING}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     for suffix in FILE_SUFFIXES:
         if (old_file := database.with_name(database.name + suffix)).exists():
             old_file.rename(old_path.with_name(old_path.name + suffix))

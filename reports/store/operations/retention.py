@@ -175,10 +175,15 @@ class Purge:
     actor: str
 
     def list_purgeable(self, at_most: int = BATCH_SIZE, *, erased: bool = False) -> list[tuple[str, str]]:
-        """Return (report_id, rule) of reports to purge now. `erased`: only reports that their reporters deleted."""
+        """Return (report_id, rule) of reports to purge now.
+
+        `erased`: only reports that their reporters deleted, also soon after a clock jump; so a hold counts until it was
+        ended (`end_expired_holds`).
+        """
         r, rule = t.report.c, purge_rule(self.policy, self.now)
         query = select(r.report_id, rule).where(rule.is_not(None), is_purgeable(self.now))
-        query = query.where(r.delete_asked_at.is_not(None)) if erased else query
+        if erased:
+            query = query.where(r.delete_asked_at.is_not(None), ~exists().where(t.hold.c.report_id == r.report_id))
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(r.report_id).limit(at_most))
             return [(row[0], row[1]) for row in rows]
