@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
-from reports.case_state import Handling, ReportState
-from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
+from reports.case_state import ReportState
+from reports.delivery import REPORT_TYPES, DeliveryType
 from reports.escalation import Priority, StepName
 from reports.json_bodies import MessageKind
 from reports.store import audit_log
-from reports.store.deliveries import new_delivery, of_latest_route
+from reports.store.deliveries import has_part, new_delivery, of_latest_route
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
@@ -344,7 +344,6 @@ def deliver_missing_messages(
 def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
     """Return role, reason and priority of the hotline's delivery; None if it has no report or has handed it back."""
     d, r = t.delivery.c, t.report.c
-    has_report = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
-    is_active = (d.state != DeliveryState.CANCELLED, d.handling != Handling.REJECTED)
     query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
-    return connection.execute(query.where(*has_report, *is_active).limit(1)).first()
+    query = query.where(d.report_id == report_id, d.hotline == hotline, has_part(d))
+    return connection.execute(query.limit(1)).first()
