@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from reports.store import deliveries, pending_submissions
+from reports.store import deliveries, outbox, pending_submissions
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, UrgentRevisionNotReceived
 from reports.store.operations import overview
+from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
 from tests.workers.escalation_scenario import CHAIN, EscalationScenario
@@ -137,3 +138,17 @@ def test_a_callback_for_what_was_less_urgent_ends_no_urgent_escalation(store: Sa
     scenario.deliver()
     assert case_actions.perform(store.database, accepted) == "accepted"
     assert standing(store) == ("accepted", ONE)
+
+
+def test_a_callback_for_a_first_revision_that_waited_while_the_urgent_one_came(store: SampleStore) -> None:
+    [first] = store.submit(CHAIN, priority="P3")
+    [report] = store.reports()
+    filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
+    leased = outbox.lease(store.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
+    with pytest.raises(UrgentRevisionNotReceived):
+        case_actions.perform(store.database, accepted)
+    EscalationScenario(store).deliver()
+    assert case_actions.perform(store.database, accepted) == "accepted"

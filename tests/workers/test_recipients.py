@@ -339,3 +339,19 @@ def test_a_fallback_that_has_the_urgent_one_is_enough(store: SampleStore) -> Non
     assert fall_back(later) == [TWO]
     get_through(later, to=TWO, revision=2)
     assert fall_back(store.later(hours=1)) == []
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["refused", "silent"])
+def test_a_first_revision_that_waited_while_the_urgent_one_came_is_not_the_urgent_one(
+    store: SampleStore, *, is_late: bool
+) -> None:
+    store.submit(LONG, priority="P3")
+    update_of(store, LONG, 2, "P1")
+    get_through(store, to=ONE, revision=1)
+    if not is_late:
+        [row] = [row for row in store.deliveries() if row.type == "updated"]
+        fail(store, row.delivery_id, DeliveryFailure("refused 1", 422, 20 * SECOND))
+    now = store.later(seconds=31) if is_late else store
+    assert fall_back(now) == [TWO]
+    get_through(store.later(seconds=31), to=ONE, revision=2)
+    assert fall_back(store.later(hours=1)) == []
