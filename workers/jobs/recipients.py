@@ -38,7 +38,7 @@ def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[s
     if any(
         is_open(country, recipient.hotline, now)
         for recipient in waiting.recipients
-        if recipient.handling != Handling.REJECTED
+        if recipient.state in (DeliveryState.DUE, DeliveryState.DELIVERED) and recipient.handling != Handling.REJECTED
     ):
         return StepOutcome.PASSED
     open_hotline = next((hotline for hotline in waiting.remaining if is_open(country, hotline, now)), "")
