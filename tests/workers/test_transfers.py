@@ -216,3 +216,15 @@ def test_a_request_under_way_counts_as_delivered_only_if_it_arrives(store: Sampl
     assert (row.state, row.handling) == ("delivered" if arrives else "cancelled", "rejected")
     assert (store.reports()[0].state, store.reports()[0].desk) == ("queued", TWO)
     assert outbox.lease(store.database, given, "w/urgent/1") is None
+
+
+def test_a_request_under_way_that_was_cancelled_brings_nothing_more(store: SampleStore) -> None:
+    report_id, given = sent_report(store)
+    leased = outbox.lease(store.database, given, "w/urgent/1")
+    assert leased is not None
+    fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
+    delivery_actions.cancel(store.database, given, WHO, "mistake")
+    assert outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    update_report(store)
+    assert sent_to(store, ONE) == [("created", 1, "delivered")]
+    assert (store.reports()[0].state, store.reports()[0].desk) == ("queued", TWO)

@@ -101,7 +101,7 @@ def _execute(
 ) -> None:
     d = t.delivery.c
     with database.write() as connection:
-        query = select(d.report_id, d.hotline, d.state, d.type).where(d.delivery_id == delivery_id)
+        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by).where(d.delivery_id == delivery_id)
         row = connection.execute(query.with_for_update()).first()
         if row is None:
             raise ActionNotPossible("there is no such delivery")
@@ -111,11 +111,13 @@ def _execute(
             raise ActionNotPossible(
                 "it is the last open delivery of its report; give the report to another hotline first"
             )
-        values = (
+        values: dict[str, Any] = (
             _due_values(database, row.state)
             if new_state == DeliveryState.DUE
             else {"state": new_state, "lease_by": None, "lease_until": None}
         )
+        if new_state == DeliveryState.CANCELLED and row.lease_by:
+            values["handling"] = Handling.REJECTED  # it may still arrive, and nothing more is sent there then
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(values))
         outbox.record_change(connection, delivery_id, row.report_id, act=act, actor=actor, now=database.now())
         if new_state == DeliveryState.CANCELLED and row.type in REPORT_TYPES:
