@@ -352,9 +352,9 @@ def _ends_contact() -> ColumnElement[bool]:
 
 
 def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
-    """Return role, reason and priority of the hotline's delivery; None if it never had the report.
+    """Return role, reason and priority of the hotline's delivery, and whether it still has a part in the report.
 
-    `has_part`: it still has the report, and has not declined it.
+    None if it never had the report.
     """
     d, r = t.delivery.c, t.report.c
     is_part = has_part(d)
