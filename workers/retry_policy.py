@@ -130,7 +130,7 @@ def parse_http_date(text: str) -> int | None:
     """Return the Unix time in seconds of a date of HTTP; None if it is not valid. Without a zone it is UTC."""
     try:
         moment: datetime = parsedate_to_datetime(text)
-        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).timestamp())
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 

@@ -78,8 +78,17 @@ def of_latest_route(report_id: Any) -> ColumnElement[bool]:
     return and_(w.report_id == report_id, w.revision == latest_revision.scalar_subquery())
 
 
+def has_part(delivery: Any) -> ColumnElement[bool]:
+    """Match deliveries by which a hotline has or gets a report (`delivery`: its columns), and then all that follows.
+
+    A hotline gets nothing more of a report that it has declined, or whose delivery to it was cancelled.
+    """
+    is_active = (delivery.state != DeliveryState.CANCELLED, delivery.handling != Handling.REJECTED)
+    return and_(delivery.type.in_(REPORT_TYPES), *is_active)
+
+
 def was_taken_from(report_id: Any, hotline: Any) -> ColumnElement[bool]:
-    """Match hotlines from which the report was transferred before they received it: they get nothing more of it."""
+    """Match hotlines from which the report was transferred before they received it."""
     taken, kept = (t.delivery.alias(name).c for name in ("taken", "kept"))
     is_taken = (taken.state == DeliveryState.CANCELLED, taken.handling == Handling.REJECTED)
     return and_(

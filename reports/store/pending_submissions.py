@@ -37,7 +37,7 @@ from reports.follow_up import DEFAULT_FOLLOW_UPS
 from reports.retention import ERASED
 from reports.store import audit_log, deliveries, tombstones
 from reports.store.cases import case_status
-from reports.store.deliveries import is_on_latest_route, new_delivery, was_taken_from
+from reports.store.deliveries import is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
@@ -242,19 +242,19 @@ def _insert_deliveries(
 ) -> list[tuple[str, Priority]]:
     """Insert an `updated` delivery for each hotline that had the report before; else `created` or `unread`.
 
-    A new hotline gets one only as primary or informed (`also`), and one from which the report was transferred before it
-    was received gets none. Returns (delivery_id, priority) of each.
+    A new hotline gets one only as primary or informed (`also`), and one that has no part in the report any more gets
+    none. Returns (delivery_id, priority) of each.
     """
     d = t.delivery.c
     report_id = rows[0].report_id
     query = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     had_report = set(connection.execute(query).scalars())
-    taken_from = set(connection.execute(query.where(was_taken_from(report_id, d.hotline))).scalars())
+    have_part = set(connection.execute(query.where(deliveries.has_part(d))).scalars())
     priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
     new_deliveries = []
     for row in rows:
-        kind = None if row.recipient in taken_from else _delivery_type(row, row.recipient in had_report)
-        if kind is not None:
+        kind = _delivery_type(row, row.recipient in had_report)
+        if kind is not None and row.recipient not in had_report - have_part:
             values = new_delivery(
                 row.report_id, row.recipient, kind=kind, revision=row.revision, priority=priority, now=now
             )

@@ -60,6 +60,8 @@ class FakeHttpServer:
         self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.refuses = False  # resets each connection at its first byte
+        self.hangs_up: Literal["", "at once", "after a read"] = ""  # closes each connection
+        self.reads = 0  # how much of a request is read, if not all
         self.release = threading.Event()  # ends slow and silent answers
         self._answers = list(answers)
         self._tls = tls
@@ -102,6 +104,11 @@ class FakeHttpServer:
                 _reset(line)
                 line.close()
                 continue
+            if self.hangs_up:
+                if self.hangs_up == "after a read":
+                    line.recv(65536)
+                line.close()
+                continue
             self._run(self._serve, line)
 
     def _serve(self, line: socket.socket) -> None:
@@ -109,6 +116,9 @@ class FakeHttpServer:
             if self._tls:
                 line = self._tls.wrap_socket(line, server_side=True)
             with line:
+                if self.reads:
+                    line.recv(self.reads)
+                    return
                 while (request := _read(line)) is not None:
                     self.requests.append(request)
                     answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]

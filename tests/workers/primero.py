@@ -76,7 +76,8 @@ def merged(old: Any, new: Any) -> Any:
 class State:
     """The server's state. `may_write`: the fields that the role may write. `cues`: one for each of the next requests.
 
-    A cue is a status (with headers), or: lose (done, but the connection is cut), half (half a head), hang.
+    A cue is a status (with headers), or: lose (done, but the connection is cut), half (half a head), cut (the body is
+    cut off), late (the rest of the body comes a second later), hang.
     """
 
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -141,9 +142,9 @@ class _Api(BaseHTTPRequestHandler):
         elif isinstance(cue, tuple):
             self._give(status, {}, cue[1])
         else:
-            self._give(status, body)
+            self._give(status, body, cue=cue)
 
-    def _give(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+    def _give(self, status: int, body: Any, headers: Mapping[str, str] | None = None, cue: str = "well") -> None:
         content = b"" if status == 204 else json.dumps(body).encode()
         self.send_response_only(status)
         for name, value in (headers or {}).items():
@@ -151,7 +152,11 @@ class _Api(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        half = len(content) // 2 if cue in ("cut", "late") else len(content)
+        self.wfile.write(content[:half])
+        if cue == "late":
+            self.state.release.wait(1)
+            self.wfile.write(content[half:])
 
     def _answer(self, method: str, data: Any) -> tuple[int, Any]:
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -290,6 +290,22 @@ def test_delivered_is_not_told(harness: SchedulerHarness) -> None:
     assert harness.send_alerts() == []
 
 
+def test_a_desk_that_cannot_be_told_is_told_of_again_if_a_more_urgent_report_waits(harness: SchedulerHarness) -> None:
+    told = []
+    for hotline, priority in ((ONE, "P3"), (ONE, "P3"), (ONE, "P1"), (ONE, "P2"), (TWO, "P3")):
+        harness.alert_sender.add_hourly(Alert(hotline, "not_told", Priority(priority), "Call them."))
+        told += [(alert.subject_id, alert.priority) for alert in told_once_more(harness)]
+        harness.pass_time(60)
+    assert told == [(ONE, "P3"), (ONE, "P1"), (TWO, "P3")]
+
+
+def test_the_most_urgent_alert_comes_first(harness: SchedulerHarness) -> None:
+    harness.store.submit(priority="P1")
+    harness.pass_time(120)
+    harness.alert_sender.add(Alert(TWO, "not_told", Priority.P3, "Call them."))
+    assert [alert.priority for alert in harness.send_alerts()] == ["P1", "P3"]
+
+
 def test_an_alert_that_raises_stops_no_other(harness: SchedulerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     for reason in ("disk_full", "clock_jumped"):
         harness.alert_sender.add(Alert("", reason, Priority.P2, "Look."))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from reports.countries.hotline import Hotline
@@ -234,6 +234,26 @@ def test_a_desk_that_is_closed_and_who_is_open(
     scenario = EscalationScenario(store, country_with_cards(closed(*shut)))
     scenario.until(4)
     assert scenario.transfers == given
+
+
+def test_a_desk_that_gets_the_report_late_is_reminded_too(store: SampleStore) -> None:
+    store.submit(CHAIN[:1])
+    scenario = EscalationScenario(store)
+    scenario.until(7, delivers=False)
+    assert scenario.happened() == []
+    scenario.until(29)
+    assert scenario.happened() == [(10, OFFICER)]
+
+
+def test_a_desk_that_has_handed_the_report_back_is_not_looked_for_again(store: SampleStore) -> None:
+    store.submit(CHAIN[:1])
+    scenario = EscalationScenario(store)
+    scenario.until(0)
+    scenario.handle(ONE, "rejected")
+    scenario.until(29)
+    assert scenario.happened() == []
+    with store.database.read() as connection:
+        assert connection.execute(select(func.max(t.step.c.round)).where(t.step.c.step == "desk")).scalar() == 0
 
 
 def test_what_is_urgent_goes_to_the_backup_that_is_awake(store: SampleStore) -> None:

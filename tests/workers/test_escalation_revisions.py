@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from reports.store import deliveries, pending_submissions
+from reports.store import deliveries, outbox, pending_submissions
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, UrgentRevisionNotReceived
+from reports.store.escalation import fallbacks
 from reports.store.operations import overview
+from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
-from tests.workers.escalation_scenario import CHAIN, EscalationScenario
-from tests.workers.sample_store import ONE, TWO, SampleStore
-from tests.workers.test_escalation import at, story
+from tests.workers.escalation_scenario import CHAIN, EscalationScenario, country_with_cards
+from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
+from tests.workers.test_escalation import at, closed, story
 
 
 def filed_later(store: SampleStore, sealed: Submission) -> None:
@@ -137,3 +139,31 @@ def test_a_callback_for_what_was_less_urgent_ends_no_urgent_escalation(store: Sa
     scenario.deliver()
     assert case_actions.perform(store.database, accepted) == "accepted"
     assert standing(store) == ("accepted", ONE)
+
+
+def test_a_callback_for_a_first_revision_that_waited_while_the_urgent_one_came(store: SampleStore) -> None:
+    [first] = store.submit(CHAIN, priority="P3")
+    [report] = store.reports()
+    filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
+    leased = outbox.lease(store.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
+    with pytest.raises(UrgentRevisionNotReceived):
+        case_actions.perform(store.database, accepted)
+    EscalationScenario(store).deliver()
+    assert case_actions.perform(store.database, accepted) == "accepted"
+
+
+@pytest.mark.parametrize("state", ["refused", "parked", "cancelled"])
+def test_an_open_hotline_that_has_not_got_an_urgent_report_is_no_open_hotline(store: SampleStore, state: str) -> None:
+    [first] = store.submit(CHAIN, priority="P3")
+    [report] = store.reports()
+    scenario = EscalationScenario(store, country_with_cards(closed(TWO)))
+    fallbacks.add_fallback(store.database, report.report_id, TWO, "NO_RECEIPT")
+    with store.database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == first).values(state=state))
+    scenario.until(0)
+    filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
+    scenario.until(1, delivers=False)
+    assert scenario.transfers == [(0, THREE, "CLOSED_NOW")]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from reports.countries.hotline import Hotline as Listed
 from reports.countries.hotline import PartnerCard
 from runtime.settings import Mode, load_settings
 from tests.workers.mail_server import LocalMailServer
-from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
+from tests.workers.sample_store import ONE, SampleStore
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable
 from workers.delivery.registry import DutyPhones, HotlineDependencies, HotlineSetupError, Notify
 from workers.hotlines.console import ConsoleConnector, Settings, build
+from workers.jobs.deliver import DeliveryRunner
+from workers.keyring import KeyRing
+from workers.metrics import WorkerMetrics
 from workers.network.smtp_client import parse_mail_server
+from workers.retry_policy import MAX_REFUSALS
 
 LINE = {"X_CHANNEL": "kannel", "X_FROM": "163"}
 MAIL, OTHER, NUMBER = "desk@hotline.example", "night@hotline.example", "+6785550101"
@@ -85,6 +91,40 @@ def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> N
     outcomes = [console.deliver(delivery_request(attempt)) for attempt in (1, 2, 3, 4)]
     assert asked == ["mail", "other", "sms", "mail"]
     assert outcomes == [Unavailable("timeout"), Unavailable("tls"), Delivered(), Unavailable("timeout")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mails", [1, 3, 5])
+def test_the_phone_is_texted_however_many_mailboxes_refuse(store: SampleStore, mails: int) -> None:
+    [delivery] = store.submit(priority="P3")
+    console = ConsoleConnector([*[lambda _: Refused("refused", 550)] * mails, lambda _: Delivered()])
+    for attempt in range(mails + 1):
+        assert store.delivery(delivery).state == "due"
+        assert console_runner(store.later(minutes=attempt), console).deliver(delivery)
+    assert store.delivery(delivery).state == "delivered"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mails", [1, 2, 5])
+def test_a_hotline_whose_mailboxes_all_refuse_has_refused(store: SampleStore, mails: int) -> None:
+    [delivery] = store.submit(priority="P3")
+    console = ConsoleConnector([lambda _: Refused("refused", 550)] * mails)
+    for attempt in range(max(mails, MAX_REFUSALS)):
+        assert store.delivery(delivery).state == "due"
+        assert console_runner(store.later(minutes=attempt), console).deliver(delivery)
+    assert store.delivery(delivery).state == "refused"
+
+
+def console_runner(store: SampleStore, console: ConsoleConnector) -> DeliveryRunner:
+    return DeliveryRunner(
+        database=store.database,
+        keys=KeyRing(store.keys),
+        hotlines={ONE: console},
+        mode="demo",
+        holder="here/urgent/1",
+        actor="worker",
+        metrics=WorkerMetrics(CollectorRegistry()),
+    )
 
 
 @pytest.mark.slow

@@ -162,6 +162,35 @@ def test_an_update_that_overtook_its_report_makes_the_case_and_the_report_adds_i
     assert [note["unique_id"] for note in server.state.notes(REPORT)] == [IDS[8], IDS[7]]
 
 
+@pytest.mark.parametrize("cue", ["cut", "late"])
+def test_a_case_that_is_not_read_whole_is_not_written_over(server: PrimeroServer, cue: str) -> None:
+    outcome(server, created())
+    case = server.state.cases[REPORT]
+    case |= {"name_first": "Found by staff", "risk_level": "high", "telephone_current": "found by staff"}
+    before = dict(case)
+    server.state.cues = [cue]
+    assert outcome(server, complete(), IDS[8]) == Unavailable("reset")
+    assert server.state.cases[REPORT] == before
+    assert outcome(server, complete(), IDS[8]) == Delivered(200)
+    assert {**server.state.cases[REPORT], "notes_section": before["notes_section"]} == before
+
+
+def test_a_number_goes_though_the_case_was_first_cut_off(server: PrimeroServer) -> None:
+    outcome(server, created())
+    server.state.cues = ["cut"]
+    assert outcome(server, said("contact_withdrawn", contact=NO_CONTACT), IDS[8]) == Unavailable("reset")
+    assert outcome(server, said("contact_withdrawn", contact=NO_CONTACT), IDS[8]) == Delivered(200)
+    assert MSISDN not in json.dumps(server.state.cases)
+
+
+def test_a_receipt_may_come_over_a_slow_line(server: PrimeroServer) -> None:
+    server.state.cues = ["well", "late"]
+    target = parse_target(server.url, [server.host_port], live=False)
+    connector = PrimeroConnector(target, USER, PASSWORD, HttpClient(limits=primero.TIMEOUTS))
+    assert connector.deliver(delivery_request(created())) == Delivered(204)
+    assert primero.TIMEOUTS.drain >= primero.TIMEOUTS.total
+
+
 def test_a_message_is_a_note_and_waits_for_its_case(server: PrimeroServer) -> None:
     assert outcome(server, said("words", "The boat came back."), IDS[8]) == Unavailable("not_found", 404)
     outcome(server, created())

@@ -18,6 +18,8 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store import outbox
 from reports.store.cases import case_status
 from reports.store.engine.database import Database
+from reports.store.escalation import steps
+from reports.store.operations import delivery_actions
 from reports.store.schema import tables as t
 from reports.store.sms import duty_phones, messages
 from reports.store.sms.messages import OutgoingSms
@@ -271,6 +273,17 @@ def test_an_answer_that_comes_before_the_receipt_is_one(phone: Phone) -> None:
     assert (row.state, row.handling, row.lease_by) == ("delivered", "accepted", None)
     assert row.delivered_at is not None
     assert outbox.lease(phone.store.later(hours=1).database, delivery, "b") is None
+
+
+def test_ok_acknowledges_nothing_where_the_delivery_was_cancelled(phone: Phone) -> None:
+    """The text arrived, though its provider did not say so; the hotline may not see the report any more."""
+    phone.provider.outcome = DoNotRetry("timeout")
+    [delivery, _] = phone.store.submit(((ONE, "primary"), (TWO, "also")))
+    phone.deliver(delivery)
+    delivery_actions.cancel(phone.store.database, delivery, "operator:mere", "mistake")
+    phone.say(phone.word())
+    assert (phone.store.delivery(delivery).state, phone.store.delivery(delivery).handling) == ("cancelled", "none")
+    assert [row[0] for row in steps.list_unstarted(phone.store.database)] == [phone.store.reports()[0].report_id]
 
 
 def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:

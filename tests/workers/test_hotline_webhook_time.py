@@ -35,7 +35,7 @@ def test_a_report_arrives_though_this_hosts_clock_is_wrong(ahead: int, status: i
     assert first.headers["webhook-id"] == second.headers["webhook-id"], "the same key: they know a repeat by it"
 
 
-@pytest.mark.parametrize("date", ["", "nonsense", "now"])
+@pytest.mark.parametrize("date", ["", "nonsense", "now", "Fri, 31 Dec 9999 23:59:59 -1200"])
 def test_a_refusal_for_another_reason_is_not_sent_again(date: str) -> None:
     said = {"Date": formatdate(usegmt=True) if date == "now" else date} if date else {}
     with FakeHttpServer([Answer(401, said), Answer(204)]) as hotline:

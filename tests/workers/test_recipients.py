@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import delete, event, update
 
+from reports.countries.country import Countries
 from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
@@ -21,7 +23,9 @@ from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
 from tests.support import databases
+from tests.workers.escalation_scenario import country_with_cards
 from tests.workers.sample_store import ONE, SECOND, THREE, TWO, SampleStore
+from tests.workers.scheduler_harness import SchedulerHarness
 from workers import retry_policy
 from workers.jobs.recipients import next_fallback
 
@@ -63,6 +67,26 @@ def tried(
 def test_the_rule(priority: str, last: TriedHotline, why: str | None) -> None:
     found = next_fallback(FallbackChain("r", priority, (last,), ("two", "three")))
     assert found == (("two", why) if why else None)
+
+
+@pytest.mark.parametrize(
+    ("priority", "open_now", "given"),
+    [("P1", "three", "three"), ("P2", "three", "three"), ("P3", "three", "two"), ("P1", "", "two")],
+)
+def test_an_urgent_report_goes_to_an_open_one_first(priority: str, open_now: str, given: str) -> None:
+    chain = FallbackChain("r", priority, (tried(waited=4 * 3600),), ("two", "three"))
+    assert next_fallback(chain, lambda hotline: hotline == open_now) == (given, "NO_RECEIPT")
+
+
+def test_the_scheduler_knows_who_is_open(store: SampleStore) -> None:
+    harness = SchedulerHarness(store)
+    another_day = datetime.fromtimestamp(store.database.now() / SECOND + 3 * 86400, UTC)
+    closed_now = {"hours": f"{another_day:%a} 03:00-03:01".lower()}
+    harness.jobs._countries = Countries((country_with_cards({TWO: closed_now}),))
+    [primary] = store.submit(LONG, priority="P1")
+    fail(store, primary, DeliveryFailure("refused 1", 422, 20 * SECOND))
+    harness.jobs.fallbacks()
+    assert [row.hotline for row in store.deliveries()] == [ONE, THREE]
 
 
 def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
@@ -338,4 +362,20 @@ def test_a_fallback_that_has_the_urgent_one_is_enough(store: SampleStore) -> Non
     later = store.later(seconds=31)
     assert fall_back(later) == [TWO]
     get_through(later, to=TWO, revision=2)
+    assert fall_back(store.later(hours=1)) == []
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["refused", "silent"])
+def test_a_first_revision_that_waited_while_the_urgent_one_came_is_not_the_urgent_one(
+    store: SampleStore, *, is_late: bool
+) -> None:
+    store.submit(LONG, priority="P3")
+    update_of(store, LONG, 2, "P1")
+    get_through(store, to=ONE, revision=1)
+    if not is_late:
+        [row] = [row for row in store.deliveries() if row.type == "updated"]
+        fail(store, row.delivery_id, DeliveryFailure("refused 1", 422, 20 * SECOND))
+    now = store.later(seconds=31) if is_late else store
+    assert fall_back(now) == [TWO]
+    get_through(store.later(seconds=31), to=ONE, revision=2)
     assert fall_back(store.later(hours=1)) == []

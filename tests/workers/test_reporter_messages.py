@@ -151,6 +151,21 @@ def test_who_handed_the_report_back_is_told_nothing_more(store: SampleStore) -> 
     assert tick(store) == []
 
 
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("kind", ["contact_withdrawn", "delete_asked"])
+def test_who_handed_the_report_back_is_told_that_the_reporter_took_it_back(store: SampleStore, kind: str) -> None:
+    report_id, given = sent_report(store, GIVEN)
+    is_given = t.delivery.c.delivery_id == given
+    with store.database.write() as connection:
+        connection.execute(t.delivery.update().where(is_given).values(handling="rejected", state="delivered"))
+    for said in ("words", "contact_given", kind):
+        say(store, report_id, said)
+    tick(store)
+    assert messages(store) == [(ONE, 3, "due")]
+    assert fallbacks.add_fallback(store.database, report_id, TWO, "DECLINED")
+    assert sorted(messages(store)) == [(ONE, 3, "due"), (TWO, 1, "due"), (TWO, 2, "due"), (TWO, 3, "due")]
+
+
 def test_a_hotline_that_is_no_part_of_the_route_gets_nothing(store: SampleStore) -> None:
     report_id, _ = sent_report(store)
     say(store, report_id, to=(THREE,))

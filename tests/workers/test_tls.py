@@ -62,12 +62,12 @@ def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVers
     return FakeHttpServer(tls=tls)
 
 
-def call(tmp_path: Path, hotline: FakeHttpServer, *, trusted: bool = True) -> int:
+def call(tmp_path: Path, hotline: FakeHttpServer, *, trusted: bool = True, body: bytes = b"the words") -> int:
     listed = f"{NAME}:{hotline.port}"
     target = parse_target(f"https://{listed}/reports", [listed], live=True)
     ca_file = tmp_path / "ca.pem" if trusted else None
     client = HttpClient(ca_file=ca_file, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
-    return client.post(target, b"the words", {}).status
+    return client.post(target, body, {}).status
 
 
 def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(tmp_path: Path) -> None:
@@ -130,6 +130,28 @@ def test_a_handshake_that_breaks_off_has_sent_nothing(tmp_path: Path) -> None:
             call(tmp_path, hotline)
     assert not caught.value.sent
     assert hotline.connections == 1
+
+
+@pytest.mark.parametrize("hello", [True, False])
+def test_a_connection_that_closes_within_the_handshake_says_nothing_of_a_certificate(
+    tmp_path: Path, *, hello: bool
+) -> None:
+    with server(tmp_path):
+        pass
+    with FakeHttpServer() as hotline:
+        hotline.hangs_up = "after a read" if hello else "at once"
+        with pytest.raises(NoResponse) as caught:
+            call(tmp_path, hotline)
+    assert (caught.value.reason, caught.value.sent) == ("reset", False)
+
+
+def test_a_server_that_closes_within_the_request_says_nothing_of_a_certificate(tmp_path: Path) -> None:
+    with server(tmp_path) as hotline:
+        hotline.reads = 1000
+        for _ in range(5):  # which error comes is chance
+            with pytest.raises(NoResponse) as caught:
+                call(tmp_path, hotline, body=bytes(3_000_000))
+            assert (caught.value.reason, caught.value.sent) == ("reset", True)
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -127,9 +127,9 @@ def test_what_the_first_hotline_has_not_received_is_sent_there_no_more(store: Sa
     assert (store.reports()[0].state, store.reports()[0].desk) == ("delivered", TWO)
 
 
-def update_report(store: SampleStore) -> None:
+def update_report(store: SampleStore, number: int = 2) -> None:
     """Submit a further revision of the only report, as web does after Send."""
-    revision = store.sealed(ROUTE, priority="P2", revision=2, before=store.reports()[0])
+    revision = store.sealed(ROUTE, priority="P2", revision=number, before=store.reports()[0])
     pending_submissions.schedule_pending(store.database, revision, PendingKind.UPDATE, store.database.now())
     for key in pending_submissions.list_due(store.database):
         pending_submissions.submit_due(store.database, key)
@@ -148,6 +148,34 @@ def test_a_hotline_that_it_was_taken_from_unreceived_gets_nothing_more_of_it(sto
     tick(store)
     assert sent_to(store, ONE) == [("created", 1, "cancelled")]
     assert sent_to(store, TWO) == [("created", 1, "due"), ("updated", 2, "due"), ("message", 1, "due")]
+
+
+@pytest.mark.rule("S-26")
+def test_a_hotline_that_has_declined_gets_nothing_more_of_it(store: SampleStore) -> None:
+    report_id, given = sent_report(store)
+    has(store, given, "rejected")
+    fallbacks.add_fallback(store.database, report_id, TWO, "DECLINED")
+    update_report(store)
+    say(store, report_id)
+    tick(store)
+    assert sent_to(store, ONE) == [("created", 1, "delivered")]
+    assert sent_to(store, TWO) == [("created", 1, "due"), ("updated", 2, "due"), ("message", 1, "due")]
+
+
+@pytest.mark.rule("S-26")
+def test_a_hotline_whose_delivery_was_cancelled_gets_nothing_more_of_it(store: SampleStore) -> None:
+    report_id, given = sent_report(store)
+    fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
+    for before in (True, False):
+        update_report(store, 2 if before else 3)
+        say(store, report_id)
+        tick(store)
+        if before:
+            delivery_actions.cancel(store.database, given, WHO, "mistake")
+    assert {state for _, _, state in sent_to(store, ONE)} == {"cancelled"}
+    assert [revision for kind, revision, _ in sent_to(store, ONE) if kind == "updated"] == [2]
+    assert store.acts(given)[-1:] == ["cancelled:mistake"]
+    assert len(sent_to(store, TWO)) == 5
 
 
 @pytest.mark.parametrize("revised", [False, True])
@@ -188,3 +216,15 @@ def test_a_request_under_way_counts_as_delivered_only_if_it_arrives(store: Sampl
     assert (row.state, row.handling) == ("delivered" if arrives else "cancelled", "rejected")
     assert (store.reports()[0].state, store.reports()[0].desk) == ("queued", TWO)
     assert outbox.lease(store.database, given, "w/urgent/1") is None
+
+
+def test_a_request_under_way_that_was_cancelled_brings_nothing_more(store: SampleStore) -> None:
+    report_id, given = sent_report(store)
+    leased = outbox.lease(store.database, given, "w/urgent/1")
+    assert leased is not None
+    fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
+    delivery_actions.cancel(store.database, given, WHO, "mistake")
+    assert outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    update_report(store)
+    assert sent_to(store, ONE) == [("created", 1, "delivered")]
+    assert (store.reports()[0].state, store.reports()[0].desk) == ("queued", TWO)

@@ -169,7 +169,8 @@ def park(delivery_ids: tuple[str, ...]) -> None:
 def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
     """Cancel a delivery, with a reason for the audit.
 
-    The last active delivery of a report cannot be cancelled, because somebody must have that report.
+    The last active delivery of a report cannot be cancelled, because somebody must have that report. A hotline whose
+    delivery of the report itself is cancelled gets nothing more of it, neither updates nor messages.
 
     \b
     Example:  tokaut deliveries cancel --reason handed_over 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a

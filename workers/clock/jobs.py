@@ -35,7 +35,7 @@ from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import retry_policy
 from workers.jobs.answer_notices import AnswerNotices
 from workers.jobs.deliver import DeliveryRunner
-from workers.jobs.recipients import next_fallback
+from workers.jobs.recipients import is_open, next_fallback
 from workers.metrics import WorkerMetrics
 from workers.notifications.duty_phones import DutyPhoneNotifier
 from workers.row_pages import RowPages
@@ -90,7 +90,11 @@ class ClockJobs:
         countries: Countries | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Create the jobs. `countries`: hotlines and countries that are not in them have no metrics; None: all have."""
+        """Create the jobs.
+
+        `countries`: hotlines and countries that are not in them have no metrics, and are never open; None: all have,
+        and are.
+        """
         self._database = database
         self._delivery_runner = delivery_runner
         self._dispatcher = duty_phone_notifier.sms_dispatcher
@@ -227,13 +231,19 @@ class ClockJobs:
 
     def _give_to_fallback(self, report_id: str) -> bool:
         """Return whether the report was given to its next fallback."""
-        fallback = next_fallback(fallbacks.load_chain(self._database, report_id))
+        fallback = next_fallback(fallbacks.load_chain(self._database, report_id), self._is_open)
         delivery = fallbacks.add_fallback(self._database, report_id, *fallback) if fallback else None
         if not fallback or not delivery:
             return False
         log.warning("delivery_fallback", report_id=report_id, hotline=fallback[0], priority=delivery[1])
         self.put([delivery])
         return True
+
+    def _is_open(self, hotline: str) -> bool:
+        if self._countries is None:
+            return True
+        country = self._countries.country_of_hotline(hotline)
+        return country is not None and is_open(country, hotline, self._database.now())
 
     def _process_each(self, job: str, rows: Iterable[Row], process: Callable[[Row], object]) -> None:
         process_each(job, rows, process, on_fault=lambda _: self._count_fault(job))
@@ -292,9 +302,9 @@ class ClockJobs:
         counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
-        for hotline, is_open in circuit_breakers.list_states(self._database).items():
+        for hotline, is_paused in circuit_breakers.list_states(self._database).items():
             if self._countries is None or hotline in self._countries.names:  # nobody can repair one that has left
-                self._metrics.breaker.labels(hotline).set(is_open)
+                self._metrics.breaker.labels(hotline).set(is_paused)
 
     def call_volume(self) -> None:
         """Find the channels on which unusually few calls came in until the last full hour that web has counted."""

@@ -46,13 +46,15 @@ class Unavailable:
 class Refused:
     """The hotline refused the delivery. A person, at the hotline or the operator, has to correct the cause.
 
-    `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more.
+    `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more. `addresses`: how many
+    addresses of the hotline the attempts take in turn; it has not refused before each of them has.
     """
 
     reason: DeliveryFailureClass
     status: int | None = None
     at_once: bool = False
     is_gone: bool = False
+    addresses: int = 1
 
 
 @dataclass(frozen=True, slots=True)

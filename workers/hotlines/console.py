@@ -8,9 +8,10 @@ alerted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runtime.settings import from_environment
-from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
+from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest, Refused
 from workers.delivery.registry import (
     DutyPhoneSettings,
     HotlineDependencies,
@@ -66,4 +67,5 @@ class ConsoleConnector:
 
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send one notice."""
-        return self._notifiers[(request.attempt - 1) % len(self._notifiers)](request)
+        outcome = self._notifiers[(request.attempt - 1) % self.ways](request)
+        return replace(outcome, addresses=self.ways) if isinstance(outcome, Refused) else outcome

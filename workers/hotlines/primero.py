@@ -5,7 +5,8 @@ delivery is one note under its own key, and Primero merges notes by that key. So
 whichever response is lost.
 
 Fields that the account's role may not write are dropped by Primero, which still answers 2xx. So the note is read back,
-and only a note that is stored is a receipt.
+and only a note that is stored is a receipt. A case that could not be read whole is no empty case: it is read again at
+the next attempt, and nothing is written before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryReques
 from workers.delivery.registry import HotlineDependencies, HttpsSettings
 from workers.delivery.under_way import AT_ONCE_EACH
 from workers.network.allowlist import Target, parse_hotline_target
-from workers.network.http_client import ClientResponse, HttpClient, NoResponse
+from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 from workers.retry_policy import parse_retry_after
 
 CASES = "/api/v2/cases"
@@ -34,6 +35,7 @@ NOTES = "notes_section"
 # One delivery may need five requests of 20 s each. No request starts after this; the next attempt continues.
 MAX_SECONDS = 15
 MAX_CASE_BYTES = 4 * 1024 * 1024  # a case with all its notes
+TIMEOUTS = HttpTimeouts(drain=20)  # the case is in the body
 
 
 @from_environment
@@ -58,9 +60,8 @@ class Settings(HttpsSettings):
 def build(settings: Settings, dependencies: HotlineDependencies) -> PrimeroConnector:
     """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
-    return PrimeroConnector(
-        target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH)
-    )
+    client = HttpClient(ca_file=settings.ca_file, limits=TIMEOUTS, keep=AT_ONCE_EACH)
+    return PrimeroConnector(target, settings.user, settings.password.reveal(), client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +190,11 @@ def _has_note(case: Mapping[str, Any], update: CaseUpdate) -> bool:
 
 
 def _case_data(reply: ClientResponse) -> Mapping[str, Any]:
+    """Return the case in a response. Raises NoResponse if there is none, as in a body that was cut off."""
     data = _json(reply).get("data")
-    return data if isinstance(data, dict) else {}
+    if not isinstance(data, dict):
+        raise NoResponse("reset", sent=True)
+    return data
 
 
 def _refused_fields(reply: ClientResponse) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
-from reports.escalation import Priority
+from reports.escalation import PRIORITIES, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import delivery_alerts
 from reports.store.mailboxes import pin_throttle
@@ -71,8 +71,8 @@ class AlertSender:
         self._waiting.append(alert)
 
     def add_hourly(self, alert: Alert) -> None:
-        """Queue an alert of a state that lasts, at most once an hour."""
-        if alert not in self._waiting and self._is_due(alert.reason, alert.subject_id, HOUR):
+        """Queue an alert of a state that lasts, at most once an hour unless it is more urgent now."""
+        if alert not in self._waiting and self._is_due(alert.reason, _subject(alert.subject_id, alert.priority), HOUR):
             self.add(alert)
 
     def send_due(self) -> None:
@@ -86,6 +86,7 @@ class AlertSender:
         ]
         alerts += [*self._pin_failures(), *self._sms(), *self._hosts()]
         if alerts:
+            alerts.sort(key=lambda alert: alert.priority)  # a mail server that hangs takes 20 s for each
             self._pool.do(lambda: self._send_all(alerts))
 
     def _send_all(self, alerts: list[Alert]) -> None:
@@ -103,7 +104,9 @@ class AlertSender:
         if alert.deliveries:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
-            subjects = [_subject(report_id, alert.priority) for report_id in alert.reports] or [alert.subject_id]
+            names = alert.reports or (alert.subject_id,)
+            no_more_urgent = [priority for priority in PRIORITIES if priority >= alert.priority]
+            subjects = [*names, *(_subject(name, priority) for name in names for priority in no_more_urgent)]
             self._alerted_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
 
     def _postpone(self) -> None:
@@ -178,6 +181,6 @@ class AlertSender:
         self._pool.finish()
 
 
-def _subject(report_id: str, priority: Priority) -> str:
-    """Return the name under which an alert of a report is remembered: a more urgent report is told anew."""
-    return f"{report_id} {priority}"
+def _subject(name: str, priority: Priority) -> str:
+    """Return the name under which an alert of a report or hotline is remembered: a more urgent one is told anew."""
+    return f"{name} {priority}"

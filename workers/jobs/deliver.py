@@ -243,7 +243,7 @@ class DeliveryRunner:
             )
             return DeliveryFailure(outcome.reason, outcome.status, delay, counts=True)
         refusals = refusal_count(leased.last_class) + 1
-        if outcome.at_once or refusals >= retry_policy.MAX_REFUSALS:
+        if outcome.at_once or refusals >= max(retry_policy.MAX_REFUSALS, outcome.addresses):
             return DeliveryFailure(outcome.reason, outcome.status, None, gone=outcome.is_gone)
         delay = retry_policy.delay_after_refusal(leased.priority, refusals, self.chance())
         return DeliveryFailure(f"{outcome.reason} {refusals}", outcome.status, delay)

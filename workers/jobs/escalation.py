@@ -17,6 +17,7 @@ import structlog
 from reports.countries.country import Countries, Country
 from reports.countries.hotline import Hotline
 from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
+from reports.delivery import DeliveryState
 from reports.escalation import (
     ESCALATION_TIMES,
     LATE_AFTER,
@@ -186,10 +187,17 @@ class EscalationJob:
         elif steps.claim(self.database, step, CLAIM_SECONDS):
             result = self._notify_people(step, waiting, country, now)
             if result:
-                again = self._times(waiting.country)[step.priority].again(step.step, step.due_at, now)
-                self._complete(step, result, again)
+                self._complete(step, result, self._next_round(step, result, waiting, now))
             else:
                 steps.postpone(self.database, step, now + RETRY_DELAY)
+
+    def _next_round(self, step: EscalationStep, result: StepOutcome, waiting: EscalationState, now: int) -> int | None:
+        """Return when the step is due again. A hotline that gets the report late is reminded too."""
+        times = self._times(waiting.country)[step.priority]
+        is_under_way = any(recipient.state == DeliveryState.DUE for recipient in waiting.recipients)
+        if step.step == StepName.HOTLINE and result is StepOutcome.NOT_THERE and is_under_way:
+            return now + times.desk
+        return times.again(step.step, step.due_at, now)
 
     def _next_notify_time(
         self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int

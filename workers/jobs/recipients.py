@@ -6,7 +6,7 @@ hotline is still tried after a fallback started, and both receive the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from reports.case_state import Handling
 from reports.countries import opening_hours
@@ -38,7 +38,7 @@ def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[s
     if any(
         is_open(country, recipient.hotline, now)
         for recipient in waiting.recipients
-        if recipient.handling != Handling.REJECTED
+        if recipient.state in (DeliveryState.DUE, DeliveryState.DELIVERED) and recipient.handling != Handling.REJECTED
     ):
         return StepOutcome.PASSED
     open_hotline = next((hotline for hotline in waiting.remaining if is_open(country, hotline, now)), "")
@@ -86,8 +86,8 @@ def contacts(step: StepName, hotline: Hotline, country: Country, now: int) -> tu
     return hotline.card.supervisor
 
 
-def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
-    """Return (the fallback that gets the report too, the reason).
+def next_fallback(chain: FallbackChain, is_open_now: Callable[[str], bool] = lambda _: True) -> tuple[str, str] | None:
+    """Return (the fallback that gets the report too, the reason); an urgent report goes to an open one first.
 
     None if a hotline has it, no fallback is left, or it is too early.
     """
@@ -99,7 +99,10 @@ def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
     ):
         return None
     why = _fallback_reason(chain.priority, chain.tried[-1])
-    return (chain.remaining[0], why) if why else None
+    if not why:
+        return None
+    open_now = filter(is_open_now, chain.remaining if chain.priority in URGENT else ())
+    return next(open_now, chain.remaining[0]), why
 
 
 def _fallback_reason(priority: Priority, last: TriedHotline) -> str | None:

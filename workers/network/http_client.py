@@ -292,7 +292,7 @@ class _Connection:
             return "not_reached"
         if self._socket.is_overdue or isinstance(error, TimeoutError):
             return "timeout"
-        return "tls" if isinstance(error, ssl.SSLError) else "reset"
+        return failure_class(error)
 
     def is_done(self, response: _FinalResponse) -> bool:
         """Return whether a response was read to its end, and nothing of it can be taken for the next one.
@@ -307,6 +307,12 @@ class _Connection:
         self._http.close()
         if self._socket is not None:
             self._socket.end()
+
+
+def failure_class(error: Exception) -> NetworkFailure:
+    """Return the class of a failure before the deadline. A connection that breaks off says nothing of a certificate."""
+    is_broken = getattr(error, "errno", None) in (ssl.SSL_ERROR_EOF, ssl.SSL_ERROR_SYSCALL)
+    return "tls" if isinstance(error, ssl.SSLError) and not is_broken else "reset"
 
 
 class _IdleConnections:

@@ -18,7 +18,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from workers.failures import MailFailure
 from workers.network.deadline_socket import DeadlineSocket, dial
-from workers.network.http_client import HttpTimeouts, NoResponse, Resolver, allowed_addresses, resolve_host
+from workers.network.http_client import (
+    HttpTimeouts,
+    NoResponse,
+    Resolver,
+    allowed_addresses,
+    failure_class,
+    resolve_host,
+)
 
 
 class MailNotAccepted(Exception):
@@ -174,7 +181,7 @@ def _not_accepted(error: Exception, connection: DeadlineSocket) -> MailNotAccept
         return MailNotAccepted("refused" if code >= 500 else "busy", code)
     if connection.is_overdue or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return MailNotAccepted("timeout")
-    return MailNotAccepted("tls" if isinstance(error, ssl.SSLError) else "reset")
+    return MailNotAccepted(failure_class(error))
 
 
 def _smtp_code(error: Exception) -> int | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from reports.case_state import ACKNOWLEDGED, HANDLING_STATES, Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, TransferOutcome
-from reports.escalation import URGENT, Priority
+from reports.escalation import URGENT
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -149,7 +149,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
         if rows[-1].handling in step.unless_in:
             step = replace(step, new_state=rows[-1].handling)
         _check_state(connection, database, step, rows[-1].handling)
-        if _is_too_early(connection, step, rows[-1].priority):
+        if _is_too_early(connection, step, rows[-1].delivery_id):
             raise UrgentRevisionNotReceived(rows[-1].handling)
         row_security.reveal_report(database, connection, step.report_id)
         for row in rows:
@@ -184,17 +184,17 @@ def _check_state(connection: Connection, database: Database, step: CaseAction, b
         raise TransitionNotAllowed(before)
 
 
-def _is_too_early(connection: Connection, step: CaseAction, received: Priority) -> bool:
+def _is_too_early(connection: Connection, step: CaseAction, delivery_id: str) -> bool:
     """Return whether a callback acknowledges a report before its hotline has received the urgent revision.
 
-    `received`: the priority of what the hotline has received.
+    `delivery_id`: of the delivery by which the hotline was given the report.
     """
     if not step.by_callback or step.new_state not in ACKNOWLEDGED:
         return False
-    d = t.delivery.c
-    is_update = and_(d.report_id == step.report_id, d.hotline == step.hotline, d.type == DeliveryType.UPDATED)
-    is_more_urgent = and_(d.state.in_(UNDELIVERED), d.priority.in_(URGENT), d.priority < received)
-    return connection.execute(select(d.delivery_id).where(is_update, is_more_urgent).limit(1)).first() is not None
+    given, newer = t.delivery.alias("given").c, t.delivery.c
+    is_missing = (given.delivery_id == delivery_id, *fallbacks.is_missing_update(given, newer))
+    query = select(newer.delivery_id).where(*is_missing, newer.priority.in_(URGENT)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def latest_revision(database: Database, hotline: str, report_id: str) -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from reports.case_state import Handling
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
-from reports.escalation import URGENT, Priority
+from reports.escalation import URGENT, Priority, StepName
 from reports.store import outbox
 from reports.store.deliveries import new_delivery, of_latest_route, was_taken_from
 from reports.store.engine.database import Database
@@ -76,7 +76,7 @@ def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int =
     now = database.now_sql()
     newer_delivery = t.delivery.alias("newer").c
     is_waiting = or_(d.handling == Handling.REJECTED, _is_late(d, now, waits))
-    is_waiting |= exists().where(*_is_missing_update(d, newer_delivery), _is_late(newer_delivery, now, waits))
+    is_waiting |= exists().where(*_lacks_update(d, newer_delivery), _is_late(newer_delivery, now, waits))
     is_received = exists().where(
         other_delivery.report_id == d.report_id, *_in_chain(other_delivery), *_has_latest(other_delivery)
     )
@@ -120,12 +120,16 @@ def _has_latest(c: Any) -> tuple[ColumnElement[bool], ...]:
     return (
         c.state == DeliveryState.DELIVERED,
         c.handling != Handling.REJECTED,
-        ~exists().where(*_is_missing_update(c, t.delivery.alias("lacking").c)),
+        ~exists().where(*_lacks_update(c, t.delivery.alias("lacking").c)),
     )
 
 
-def _is_missing_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
-    """Match updates (`newer`) that a hotline lacks though it has the report (`c`).
+def _lacks_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
+    return c.state == DeliveryState.DELIVERED, *is_missing_update(c, newer)
+
+
+def is_missing_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
+    """Match updates (`newer`) that a hotline lacks though it was given the report (`c`).
 
     Such an update is undelivered, and more urgent than anything that the hotline has received.
     """
@@ -136,11 +140,22 @@ def _is_missing_update(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
         received.type == DeliveryType.UPDATED,
     )
     is_known = exists().where(
-        *same_hotline, received.state == DeliveryState.DELIVERED, received.priority <= newer.priority
+        *same_hotline, received.state == DeliveryState.DELIVERED, ~_is_less_urgent(received, newer)
     )
     is_update = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == DeliveryType.UPDATED)
-    is_open = (newer.state.in_(UNDELIVERED), newer.priority < c.priority)
-    return c.state == DeliveryState.DELIVERED, *is_update, *is_open, ~is_known
+    return *is_update, newer.state.in_(UNDELIVERED), _is_less_urgent(c, newer), ~is_known
+
+
+def _is_less_urgent(earlier: Any, newer: Any) -> ColumnElement[bool]:
+    """Match deliveries (`earlier`) of a revision that was less urgent than `newer`.
+
+    A delivery that waited while the report became more urgent has the higher priority since, but not the revision.
+    """
+    s = t.step.c
+    is_begin = (s.report_id == newer.report_id, s.priority == newer.priority, s.step == StepName.BEGIN)
+    is_between = (s.due_at > earlier.created_at, s.due_at <= newer.created_at)
+    has_risen_since = exists().where(*is_begin, *is_between).correlate_except(t.step)
+    return or_(newer.priority < earlier.priority, has_risen_since)
 
 
 def load_chain(database: Database, report_id: str) -> FallbackChain:
@@ -171,7 +186,7 @@ def _missing_updates(connection: Connection, database: Database, report_id: str)
     """Return, for each hotline, the fields of `TriedHotline` for the first urgent update that it lacks."""
     d, h, newer = t.delivery.c, t.hotline_state.c, t.delivery.alias("newer")
     n = newer.c
-    is_update = and_(*_is_missing_update(d, n))
+    is_update = and_(*_lacks_update(d, n))
     query = (
         select(d.hotline, n.state, d.handling, func.coalesce(n.last_class, ""), h.dead_since.is_not(None))
         .add_columns(database.now_sql() - n.created_at)

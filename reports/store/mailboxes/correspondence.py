@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, update
 
-from reports.case_state import Handling, ReportState
+from reports.case_state import ReportState
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.escalation import Priority, StepName
 from reports.json_bodies import MessageKind
 from reports.store import audit_log
-from reports.store.deliveries import new_delivery, of_latest_route
+from reports.store.deliveries import has_part, new_delivery, of_latest_route
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
@@ -324,17 +324,21 @@ def deliver_missing_messages(
 ) -> MadeDeliveries:
     """Make the deliveries of messages that this hotline was not sent yet, now that it has the report.
 
-    `now`: microseconds. The caller's transaction is used.
+    A hotline that has declined the report gets only that the reporter took the number back, or deleted the report: it
+    may still hold both. `now`: microseconds. The caller's transaction is used.
     """
     m, d = t.message.c, t.delivery.c
     is_sent = exists().where(
         d.report_id == report_id, d.hotline == hotline, d.type == DeliveryType.MESSAGE, d.revision == m.number
     )
     conditions = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~is_sent)
-    numbers = connection.execute(select(m.number).where(*conditions).order_by(m.number)).scalars().all()
+    query = select(m.number).where(*conditions).order_by(m.number)
+    numbers = connection.execute(query).scalars().all()
     own_delivery = _recipient(connection, report_id, hotline) if numbers else None
     if own_delivery is None:
         return []
+    if not own_delivery.has_part:
+        numbers = connection.execute(query.where(_ends_contact())).scalars().all()
     new_deliveries = []
     for number in numbers:
         row = new_delivery(
@@ -347,10 +351,21 @@ def deliver_missing_messages(
     return new_deliveries
 
 
+def _ends_contact() -> ColumnElement[bool]:
+    """Match the message by which the reporter last ended contact, also by deleting the report."""
+    m, c = t.message.c, t.contact.c
+    return exists().where(c.report_id == m.report_id, c.allowed == 0, c.changed_at == m.created_at)
+
+
 def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
-    """Return role, reason and priority of the hotline's delivery; None if it has no report or has handed it back."""
+    """Return role, reason and priority of the hotline's delivery, and whether it still has a part in the report.
+
+    None if it never had the report.
+    """
     d, r = t.delivery.c, t.report.c
-    has_report = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
-    is_active = (d.state != DeliveryState.CANCELLED, d.handling != Handling.REJECTED)
-    query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
-    return connection.execute(query.where(*has_report, *is_active).limit(1)).first()
+    is_part = has_part(d)
+    query = select(d.role, d.why, r.priority, is_part.label("has_part"))
+    query = query.join_from(t.delivery, t.report, r.report_id == d.report_id)
+    is_received = and_(d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED)
+    query = query.where(d.report_id == report_id, d.hotline == hotline, or_(is_part, is_received))
+    return connection.execute(query.order_by(is_part.desc()).limit(1)).first()

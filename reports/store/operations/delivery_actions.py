@@ -76,7 +76,8 @@ def park(database: Database, delivery_id: str, actor: str) -> None:
 def cancel(database: Database, delivery_id: str, actor: str, reason: str) -> None:
     """Cancel a delivery, but never the last active one of a report. Raises ActionNotPossible.
 
-    `reason`: one word for the audit log, such as mistake, double, handed_over.
+    If it brings the report itself, all that the hotline has not received of it is cancelled. `reason`: one word for the
+    audit log, such as mistake, double, handed_over.
     """
     if not (reason.isascii() and reason.replace("_", "").isalpha() and len(reason) <= 12):
         raise ActionNotPossible("give the reason as one word of at most 12 letters")
@@ -100,7 +101,7 @@ def _execute(
 ) -> None:
     d = t.delivery.c
     with database.write() as connection:
-        query = select(d.report_id, d.state, d.type).where(d.delivery_id == delivery_id)
+        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by).where(d.delivery_id == delivery_id)
         row = connection.execute(query.with_for_update()).first()
         if row is None:
             raise ActionNotPossible("there is no such delivery")
@@ -110,13 +111,17 @@ def _execute(
             raise ActionNotPossible(
                 "it is the last open delivery of its report; give the report to another hotline first"
             )
-        values = (
+        values: dict[str, Any] = (
             _due_values(database, row.state)
             if new_state == DeliveryState.DUE
             else {"state": new_state, "lease_by": None, "lease_until": None}
         )
+        if new_state == DeliveryState.CANCELLED and row.lease_by:
+            values["handling"] = Handling.REJECTED  # it may still arrive, and nothing more is sent there then
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(values))
         outbox.record_change(connection, delivery_id, row.report_id, act=act, actor=actor, now=database.now())
+        if new_state == DeliveryState.CANCELLED and row.type in REPORT_TYPES:
+            _withdraw(connection, database, row.report_id, row.hotline, act=act, actor=actor)
 
 
 def _due_values(database: Database, state: DeliveryState) -> dict[str, Any]:
@@ -188,11 +193,13 @@ def transfer_report(database: Database, report_id: str, giver: str, taker: str, 
     """
     with database.write() as connection:
         delivery = _transfer(connection, database, Transfer(report_id, giver, taker, actor))
-        _withdraw(connection, database, report_id, giver, actor)
+        _withdraw(connection, database, report_id, giver, act="cancelled:handed_over", actor=actor)
         return delivery
 
 
-def _withdraw(connection: Connection, database: Database, report_id: str, hotline: str, actor: str) -> None:
+def _withdraw(
+    connection: Connection, database: Database, report_id: str, hotline: str, *, act: str, actor: str
+) -> None:
     """Cancel the deliveries of a report to a hotline that has not received the report."""
     d = t.delivery.c
     of_hotline = and_(d.report_id == report_id, d.hotline == hotline)
@@ -202,9 +209,7 @@ def _withdraw(connection: Connection, database: Database, report_id: str, hotlin
     cancelling = update(t.delivery).where(of_hotline, d.state.in_(UNDELIVERED))
     values = {"state": DeliveryState.CANCELLED, "lease_by": None, "lease_until": None}
     for delivery_id in connection.execute(cancelling.values(values).returning(d.delivery_id)).scalars().all():
-        outbox.record_change(
-            connection, delivery_id, report_id, act="cancelled:handed_over", actor=actor, now=database.now()
-        )
+        outbox.record_change(connection, delivery_id, report_id, act=act, actor=actor, now=database.now())
 
 
 def list_requested_transfers(database: Database, at_most: int = 50, skip: int = 0) -> list[Transfer]:

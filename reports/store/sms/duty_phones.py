@@ -236,12 +236,12 @@ def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
 
 
 def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) -> None:
-    """Acknowledge the report itself, whichever of its texts was answered.
+    """Acknowledge the report itself, whichever of its texts was answered; nothing if its delivery was cancelled.
 
     A reply that comes before the receipt counts as the receipt.
     """
     d = t.delivery.c
-    is_own = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES), d.handling == Handling.NONE)
+    is_own = and_(d.report_id == report_id, d.hotline == hotline, deliveries.has_part(d), d.handling == Handling.NONE)
     unacknowledged = connection.execute(select(d.delivery_id).where(is_own)).scalars().all()
     for delivery_id in unacknowledged:
         statement = update(t.delivery).where(d.delivery_id == delivery_id)
