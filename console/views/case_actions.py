@@ -32,7 +32,7 @@ from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handl
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
-from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
+from reports.store.cases.case_status import UNASSIGNED, CannotHold, CaseChange, StatusConflict
 from reports.store.staff import accounts
 
 bp = Blueprint("case_actions", __name__)
@@ -86,6 +86,8 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
                 return case_page(me, report_id, ActionResult(error=NOT_NOW))
             except OutdatedRevision:
                 return case_page(me, report_id, ActionResult(error=WROTE_MORE))
+            except CannotHold as error:
+                return _cannot_hold(me, report_id, error.name)
             except StatusConflict as error:
                 draft = MessageDraft(me.form.get("words", ""), replaces_stored=True) if keeps_words else MessageDraft()
                 return case_page(me, report_id, _conflict_result(error, conflict, draft))
@@ -93,6 +95,14 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
         return run
 
     return decorate
+
+
+def _cannot_hold(me: StaffRequest, report_id: str, name: str) -> Response:
+    """Show that a colleague cannot get the report; abort with 404 if this person cannot have it any more themselves."""
+    if name == me.account.name:
+        theirs(me, report_id)
+        abort(404)
+    return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
 
 
 def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft) -> ActionResult:
@@ -269,22 +279,10 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
 def assign(me: StaffRequest, report_id: str) -> Response:
     """Assign the report to a colleague, or put it back into the queue, with a note. Its deadline stays the same."""
     name = me.form.get("to", "")
-    if name and name not in possible_holders(me, report_id):
-        return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
     note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
     _save_change(me, report_id, assignment(me, name), note_text)
     discard_sent(me.account, me.form, report_id, drafts.PASSING)
     return redirect_with_message(f"/reports/{report_id}", "passed")
-
-
-def possible_holders(me: StaffRequest, report_id: str) -> frozenset[str]:
-    """Return the names of the colleagues who can hold this report: readers who are not excluded from it (S-26)."""
-    excluded = case_view.list_excluded(services.database, me.account, report_id)
-    return frozenset(
-        account.name
-        for account in accounts.list_accounts(services.database, me.account.hotline)
-        if account.ended_at is None and account.role in READERS and account.staff_id not in excluded
-    )
 
 
 def assignment(me: StaffRequest, name: str) -> CaseChange:

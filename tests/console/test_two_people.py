@@ -20,6 +20,7 @@ from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
+from tests.support.logged_in import logged_in
 from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -139,6 +140,8 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     create_key_pair(tmp_path / "keys", HOTLINE)
     report_id = store_report(database, tmp_path / "keys", [(HOTLINE, "primary")])
     names = [f"nia{n}" for n in range(6)]
+    for name in names:
+        logged_in(database, name)
     came: list[str] = []
     start = threading.Barrier(len(names))
 

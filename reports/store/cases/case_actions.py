@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
-from reports.case_state import ACKNOWLEDGED, HANDLING_STATES, Handling, may_change
+from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_STATES, Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, TransferOutcome
 from reports.escalation import URGENT, Priority
 from reports.store import audit_log, outbox
@@ -132,7 +132,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
     """Carry out an action in one transaction, and return the handling state after it.
 
     An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
-    TransitionNotAllowed, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict.
+    TransitionNotAllowed, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict, CannotHold.
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
@@ -160,6 +160,8 @@ def perform(database: Database, step: CaseAction) -> Handling:
             save_answer(connection, step.answer, step.actor, now)
         if step.new_state != Handling.NONE:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
+        if rows[-1].handling == Handling.CLOSED and step.new_state in ACTIVE:
+            case_status.clear_closing(connection, database, step.case_ref)
         if step.column_changes and step.new_state != Handling.NONE:
             case_status.save_change(connection, database, step.case_ref, step.column_changes)
             case_status.save_closing_and_follow_up(connection, database, step.case_ref, rows[-1], step.new_state)
