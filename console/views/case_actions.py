@@ -31,7 +31,13 @@ from flows.staff_replies import Objection, Weight
 from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
-from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
+from reports.store.cases.case_actions import (
+    CaseAction,
+    CaseNotFound,
+    NobodyElse,
+    OutdatedRevision,
+    TransitionNotAllowed,
+)
 from reports.store.cases.case_status import UNASSIGNED, CannotHold, CaseChange, StatusConflict
 from reports.store.staff import accounts
 
@@ -58,6 +64,10 @@ NOT_A_READER = "Nothing was hidden: {name} opens no reports. A report can be hid
 NOBODY_ELSE = (
     "Nothing was hidden: another lead must be able to open this report, or a member of staff if you are the only lead. "
     "Invite one first, or ask the operator to, by tokaut staff invite; or transfer the report to another hotline."
+)
+NOBODY_LEFT = (
+    "No other hotline can get this report: the reporter was shown no other, or all of them have it. If your law names "
+    "somebody, call them yourself."
 )
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 
@@ -295,16 +305,23 @@ def assignment(me: StaffRequest, name: str) -> CaseChange:
 @requires(*READERS)
 @case_action()
 def decline(me: StaffRequest, report_id: str) -> Response:
-    """Transfer the report to the next hotline that the reporter was shown before Send; its deadline still runs."""
+    """Decline the report: another hotline has it, or the next one that the reporter was shown before Send gets it.
+
+    Its deadline still runs.
+    """
     reason = me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
     _, handling = mailbox(me, report_id)
     if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return case_page(me, report_id, ActionResult(error=NOT_NOW))
     if problem := ("" if reason else NO_REASON) or missing_confirmation(me):
         return case_page(me, report_id, ActionResult(error=problem, form="decline"))
+    options = case_actions.load_transfer_options(services.database, me.account, report_id)
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
-    set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
-    return redirect_with_message("/", "declined")
+    try:
+        set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
+    except NobodyElse:
+        return case_page(me, report_id, ActionResult(error=NOBODY_LEFT, form="decline"))
+    return redirect_with_message("/", "declined" if options.passes_on else "declined_others")
 
 
 def missing_confirmation(me: StaffRequest) -> str:

@@ -120,6 +120,7 @@ def _in_code() -> Iterator[str]:
         case_actions.WITH_ANOTHER_HOTLINE,
         case_actions.NOT_A_READER,
         case_actions.NOBODY_ELSE,
+        case_actions.NOBODY_LEFT,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)
