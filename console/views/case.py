@@ -112,11 +112,9 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
         return ""
     if status.changed_by == me:
         return YOU_CHANGED_IT
+    if status.handed_by is not None and status.handling in (Handling.NONE, *ACTIVE):
+        return BACK_IN_QUEUE if status.holder == UNASSIGNED else PASSED_IT
     if status.handling in ACTIVE:
-        if status.holder == UNASSIGNED:
-            return BACK_IN_QUEUE
-        if status.handed_by is not None:
-            return PASSED_IT
         return TOOK_IT_OVER if was_mine else TOOK_IT
     return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 

@@ -206,7 +206,8 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
     problem = bodies.unreachable_reason(target) or (WITH_ANOTHER_HOTLINE if handling == Handling.REJECTED else "")
     if problem:
-        return case_page(me, report_id, ActionResult(error=problem, form="message"))
+        draft = MessageDraft(text, replaces_stored=True)
+        return case_page(me, report_id, ActionResult(error=problem, form="message", draft=draft))
     if me.form.get("ready") and me.form.get("do") in (None, "put"):
         return case_page(
             me,

@@ -34,7 +34,7 @@ GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
 NO_REPORT = "Tick the reports that you give."
 NO_COLLEAGUE = "Choose a colleague."
 NOT_GIVEN = "These reports were not given: {references}. {name} may not see them, or a colleague changed them."
-ACCEPTED_BY_ANOTHER = "A colleague took this report meanwhile. It is not yours."
+ACCEPTED_BY_ANOTHER = "A colleague took or closed this report meanwhile. It is not yours."
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,3 +220,19 @@ def test_the_same_words_are_sent_again_only_after_a_question(
     assert len(rows(sample.database, t.answer)) == 1
     assert mere.post(f"{path}/message", form | asked.marks | {"anyway": "1"}).status == 303
     assert len(rows(sample.database, t.answer)) == 2
+
+
+def test_an_open_page_says_to_whom_a_report_that_nobody_had_taken_was_passed(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    mere, sam = people
+    path = f"/reports/{sample.id}"
+
+    def sams_news(to: str) -> str:
+        found = re.search(r'<div class="newsbar" role="status" data-live="([^"]+)"', sam.get(path).html)
+        assert found
+        mere.post(f"{path}/pass", {"to": to, **mere.get(path).marks})
+        return sam.get(found[1].replace("&amp;", "&")).text
+
+    assert "mere passed this report to sam at" in sams_news("sam")
+    assert "mere put this report back into the queue at" in sams_news("")

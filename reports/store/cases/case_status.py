@@ -14,9 +14,8 @@ from reports.store import audit_log
 from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
-from reports.store.schema.staff import StaffRole
+from reports.store.schema.staff import READING_ROLES
 
-HOLDERS = (StaffRole.STAFF, StaffRole.LEAD)  # the roles that open reports
 UNASSIGNED = ""  # holder of a report that waits for any colleague; NULL: no person was ever named
 
 
@@ -175,7 +174,7 @@ def may_hold(connection: Connection, case_ref: CaseRef, name: str) -> bool:
     c, k = t.staff.c, t.kept_away.c
     is_excluded = exists().where(k.report_id == case_ref.report_id, k.staff_id == c.staff_id)
     query = select(c.staff_id).where(c.name == name, c.hotline == case_ref.hotline, c.ended_at.is_(None))
-    query = query.where(c.role.in_(HOLDERS), ~is_excluded)
+    query = query.where(c.role.in_(READING_ROLES), ~is_excluded)
     return connection.execute(query.with_for_update()).first() is not None
 
 

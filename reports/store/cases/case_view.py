@@ -25,7 +25,7 @@ from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
-from reports.store.schema.staff import StaffRole
+from reports.store.schema.staff import READING_ROLES, StaffRole
 from reports.store.staff import accounts, hidden_reports
 from reports.store.staff.accounts import Account
 from runtime.settings import Mode
@@ -388,7 +388,7 @@ def set_role(database: Database, account: Account, role: StaffRole, by: str) -> 
 
     `by`: the actor who does it.
     """
-    if role in case_status.HOLDERS:
+    if role in READING_ROLES:
         accounts.set_role(database, account, role, by)
     else:
         _change_without_reports(database, account, by, lambda: accounts.set_role(database, account, role, by))
