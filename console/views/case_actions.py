@@ -120,10 +120,10 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
 
     `problem`: the sentence if that person has the report now.
     """
-    fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.holder or ""}
+    fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.receiver or ""}
     if conflict.handling not in ACTIVE:
         problem = CLOSED_MEANWHILE
-    elif conflict.holder and conflict.holder != conflict.by:
+    elif conflict.receiver:
         problem = PASSED_MEANWHILE
     if problem == TAKE_OVER:
         fields["asked_over"] = "1"
@@ -159,10 +159,10 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
 def _ask_before_taking_over(me: StaffRequest, report_id: str) -> None:
     """Raise StatusConflict if a colleague has accepted the report, unless the form says to take it over."""
     status = case_view.load_status(services.database, me.account, report_id)
-    is_accepted = status.handling in ACTIVE and status.handed_by is None
+    is_accepted = status.handling in ACTIVE and status.handed_by is None and status.changed_at
     if is_accepted and status.holder not in (me.account.name, UNASSIGNED) and not me.form.get("over"):
         ago = max(0, services.database.now() - status.changed_at)
-        raise StatusConflict(status.holder or status.changed_by or "", status.handling, status.holder, ago)
+        raise StatusConflict(status.holder or status.changed_by or "", status.handling, None, ago)
 
 
 @bp.post("/reports/<report_id>/take")

@@ -42,12 +42,13 @@ class CaseRef:
 class StatusConflict(Exception):
     """A colleague changed the status or the holder of a report after the page of this form was rendered.
 
-    `by`: the colleague's name, empty where none is known; `ago`: microseconds.
+    `by`: the colleague's name, empty where none is known. `receiver`: to whom it was passed, empty for the queue; None
+    if it was not passed. `ago`: microseconds.
     """
 
-    def __init__(self, by: str, handling: Handling, holder: str | None, ago: int) -> None:
+    def __init__(self, by: str, handling: Handling, receiver: str | None, ago: int) -> None:
         super().__init__(by)
-        self.by, self.handling, self.holder, self.ago = by, handling, holder, ago
+        self.by, self.handling, self.receiver, self.ago = by, handling, receiver, ago
 
 
 class CannotHold(Exception):
@@ -131,8 +132,9 @@ def check_unchanged(
     # Assigned to this person, or back in the queue.
     if current.handling in ACTIVE and current.holder in (name, UNASSIGNED):
         return
+    receiver = None if current.handed_by is None else current.holder
     raise StatusConflict(
-        current.changed_by or "", current.handling, current.holder, max(0, database.now() - current.changed_at)
+        current.changed_by or "", current.handling, receiver, max(0, database.now() - current.changed_at)
     )
 
 
@@ -147,14 +149,9 @@ def record_change(connection: Connection, database: Database, case_ref: CaseRef)
     save_values(connection, database, case_ref.hotline, case_ref.report_id, values)
 
 
-def record_phone_change(connection: Connection, hotline: str, report_id: str, at: int) -> None:
-    """Record a change by a duty phone: no person is named.
-
-    Without a row of `holding` only the handling state has changed, and nothing is recorded.
-    """
-    h = t.holding.c
-    statement = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
-    connection.execute(statement.values(changed_at=at, changed_by=None))
+def record_phone_change(connection: Connection, database: Database, hotline: str, report_id: str, at: int) -> None:
+    """Record a change by a duty phone: no person is named."""
+    save_values(connection, database, hotline, report_id, {"changed_at": at, "changed_by": None})
 
 
 def save_change(connection: Connection, database: Database, case_ref: CaseRef, change: CaseChange) -> None:
