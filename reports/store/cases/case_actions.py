@@ -59,7 +59,7 @@ class OutdatedRevision(Exception):
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
 CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
-DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry", "handover"]
+DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry", "handover", "replies"]
 
 
 @dataclass(frozen=True, slots=True)
