@@ -34,7 +34,7 @@ from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import (
     CaseAction,
     CaseNotFound,
-    NobodyElse,
+    NoOtherHotline,
     OutdatedRevision,
     TransitionNotAllowed,
 )
@@ -320,7 +320,7 @@ def decline(me: StaffRequest, report_id: str) -> Response:
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
     try:
         set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
-    except NobodyElse:
+    except NoOtherHotline:
         return case_page(me, report_id, ActionResult(error=NOBODY_LEFT, form="decline"))
     return redirect_with_message("/", "declined" if options.passes_on else "declined_others")
 

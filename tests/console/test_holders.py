@@ -22,7 +22,7 @@ WAYS = pytest.mark.parametrize("way", ["end", "role", "hide"])
 
 
 @dataclass
-class Desk:
+class Setting:
     """A report, a lead, and two accounts of the role staff; there is another lead, too."""
 
     database: Database
@@ -60,74 +60,74 @@ class Desk:
 
 
 @pytest.fixture
-def desk(console: Console, people: tuple[Person, Person], report: str) -> Desk:
+def setting(console: Console, people: tuple[Person, Person], report: str) -> Setting:
     ana, _ = someone(console, "ana"), someone(console, "ben")
-    return Desk(console.parts.database, report, ana, *people)
+    return Setting(console.parts.database, report, ana, *people)
 
 
 @WAYS
-def test_a_closing_that_is_undone_gives_the_report_to_nobody_who_has_left(desk: Desk, way: str) -> None:
-    desk.act(desk.mere, "take")
-    desk.act(desk.nia, "close", close_form())
-    assert desk.shut_out("mere", way).status == 303
-    assert desk.act(desk.nia, "undo-close").status == 303
-    assert desk.holder == ("nia", None) and "Taken by: nia" in desk.ana.get(desk.path).text
+def test_a_closing_that_is_undone_gives_the_report_to_nobody_who_has_left(setting: Setting, way: str) -> None:
+    setting.act(setting.mere, "take")
+    setting.act(setting.nia, "close", close_form())
+    assert setting.shut_out("mere", way).status == 303
+    assert setting.act(setting.nia, "undo-close").status == 303
+    assert setting.holder == ("nia", None) and "Taken by: nia" in setting.ana.get(setting.path).text
 
 
 @WAYS
 @pytest.mark.parametrize("act", ["take", "message"])
 def test_who_is_shut_out_while_they_take_a_report_does_not_get_it(
-    desk: Desk, way: str, act: str, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, way: str, act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their request was checked just before."""
-    form = {**desk.mere.get(desk.path).marks, "words": "We read it.", "do": "send"}
+    form = {**setting.mere.get(setting.path).marks, "words": "We read it.", "do": "send"}
     perform = case_actions.perform
 
     def perform_late(*what: Any) -> Any:
         monkeypatch.undo()
-        desk.shut_out("mere", way)
+        setting.shut_out("mere", way)
         return perform(*what)
 
     monkeypatch.setattr(case_actions, "perform", perform_late)
-    assert desk.mere.post(f"{desk.path}/{act}", form).status == 404
-    assert first_delivery(desk.database, desk.report, HOTLINE).handling == "none"
-    assert f"row-{desk.report}" in desk.ana.get("/?tab=unassigned").html and not rows(desk.database, t.answer)
+    assert setting.mere.post(f"{setting.path}/{act}", form).status == 404
+    assert first_delivery(setting.database, setting.report, HOTLINE).handling == "none"
+    assert f"row-{setting.report}" in setting.ana.get("/?tab=unassigned").html and not rows(setting.database, t.answer)
 
 
 @WAYS
 def test_nothing_is_passed_to_somebody_who_is_shut_out_at_this_moment(
-    desk: Desk, way: str, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = case_view.save_change
 
     def save_late(*what: Any, **more: Any) -> None:
         monkeypatch.undo()
-        desk.shut_out("nia", way)
+        setting.shut_out("nia", way)
         save(*what, **more)
 
     monkeypatch.setattr(case_view, "save_change", save_late)
-    page = desk.act(desk.mere, "pass", {"to": "nia", "pass_note": "The aunt rings at six"})
+    page = setting.act(setting.mere, "pass", {"to": "nia", "pass_note": "The aunt rings at six"})
     assert page.status == 400 and "nia cannot get this report" in page.text and "rings at six" in page.html
-    assert desk.holder == (None, None)
+    assert setting.holder == (None, None)
 
 
 def test_a_report_that_the_hotlines_system_opens_again_has_no_holder_and_no_outcome(
-    desk: Desk, hotline_client: HotlineClient
+    setting: Setting, hotline_client: HotlineClient
 ) -> None:
-    desk.act(desk.mere, "take")
-    desk.act(desk.mere, "close", close_form())
-    assert hotline_client.call(desk.report, "in_progress").status_code == 200
-    assert (desk.holding.holder, desk.holding.outcome, desk.holding.closed_from) == (None, None, None)
-    assert "In progress: a colleague" in desk.mere.get(desk.path).text
-    assert hotline_client.call(desk.report, "closed").status_code == 200
-    assert "Status: Closed: helped" not in desk.mere.get(desk.path).text, "nobody has said so since"
+    setting.act(setting.mere, "take")
+    setting.act(setting.mere, "close", close_form())
+    assert hotline_client.call(setting.report, "in_progress").status_code == 200
+    assert (setting.holding.holder, setting.holding.outcome, setting.holding.closed_from) == (None, None, None)
+    assert "In progress: a colleague" in setting.mere.get(setting.path).text
+    assert hotline_client.call(setting.report, "closed").status_code == 200
+    assert "Status: Closed: helped" not in setting.mere.get(setting.path).text, "nobody has said so since"
 
 
 def test_reports_are_in_the_queue_though_the_database_fails_after_the_end_of_an_account(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lead cannot end the account a second time."""
-    desk.act(desk.mere, "take")
+    setting.act(setting.mere, "take")
     end = accounts.deactivate
 
     def end_then_fail(*what: Any) -> None:
@@ -135,14 +135,14 @@ def test_reports_are_in_the_queue_though_the_database_fails_after_the_end_of_an_
         raise DatabaseUnavailable("OperationalError")
 
     monkeypatch.setattr(accounts, "deactivate", end_then_fail)
-    assert desk.shut_out("mere", "end").status == 503
-    assert "account ended" in desk.ana.get("/people").text and desk.holder == ("", "ana")
+    assert setting.shut_out("mere", "end").status == 503
+    assert "account ended" in setting.ana.get("/people").text and setting.holder == ("", "ana")
 
 
-def test_a_report_that_went_away_does_not_keep_the_others_from_the_queue(desk: Desk) -> None:
+def test_a_report_that_went_away_does_not_keep_the_others_from_the_queue(setting: Setting) -> None:
     """It was passed to somebody, and then the reporter left this hotline out."""
-    desk.act(desk.mere, "pass", {"to": "nia"})
-    own = (t.delivery.c.report_id == desk.report, t.delivery.c.hotline == HOTLINE)
-    with desk.database.write() as connection:
+    setting.act(setting.mere, "pass", {"to": "nia"})
+    own = (t.delivery.c.report_id == setting.report, t.delivery.c.hotline == HOTLINE)
+    with setting.database.write() as connection:
         connection.execute(update(t.delivery).where(*own).values(state="cancelled"))
-    assert desk.shut_out("nia", "end").status == 303
+    assert setting.shut_out("nia", "end").status == 303

@@ -45,7 +45,7 @@ class TransitionNotAllowed(Exception):
         self.before = before
 
 
-class NobodyElse(TransitionNotAllowed):
+class NoOtherHotline(TransitionNotAllowed):
     """No other hotline has the report or can get it: if this one declined it, nobody could open it any more."""
 
 
@@ -136,7 +136,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
     """Carry out an action in one transaction, and return the handling state after it.
 
     An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
-    TransitionNotAllowed, NobodyElse, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict, CannotHold.
+    TransitionNotAllowed, NoOtherHotline, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict, CannotHold.
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
@@ -192,10 +192,10 @@ def _check_state(connection: Connection, database: Database, step: CaseAction, b
 
 
 def _check_others(connection: Connection, step: CaseAction, before: Handling) -> None:
-    """Raise NobodyElse if staff decline a report that no other hotline has or gets then."""
+    """Raise NoOtherHotline if staff decline a report that no other hotline has or gets then."""
     is_declined = step.new_state == Handling.REJECTED != before and not step.by_callback
     if is_declined and not _transfer_options(connection, step.hotline, step.report_id).may_decline:
-        raise NobodyElse(before)
+        raise NoOtherHotline(before)
 
 
 def _is_too_early(connection: Connection, step: CaseAction, received: Priority) -> bool:
