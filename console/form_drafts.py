@@ -25,7 +25,7 @@ DRAFT_FIELDS: Mapping[DraftKind, str] = {
 }
 MAX_DRAFT_LENGTH = 4000  # characters
 # In place of a report's id: a form that belongs to no report, and the kind of its draft.
-OWN_FORMS: Mapping[str, DraftKind] = {"entry": drafts.ENTRY, "shift": drafts.HANDOVER}
+OWN_FORMS: Mapping[str, DraftKind] = {"entry": drafts.ENTRY, "shift": drafts.HANDOVER, "replies": drafts.REPLIES}
 HANDOVER_FIELDS = ("to", "note")  # which reports are given is chosen when they are given
 DRAFT_KIND = "draft_kind"  # field of a form that is a draft as a whole: its kind
 NOT_IN_DRAFT = frozenset((DRAFT_OF, DRAFT_KIND, "once", "then", "do", "token"))

@@ -109,6 +109,7 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {  # key → sentence, and the 
         "",
     ),
     "declined": ("Declined. The next hotline on the reporter's list gets the report.", ""),
+    "declined_others": ("Declined. The other hotlines that have the report keep it.", ""),
     "closed": ("Closed.", ""),
     "given": ("Given. Each report stays “not accepted yet” until your colleague accepts it.", ""),
     "accepted": ("Accepted. You hold this report now.", ""),

@@ -28,7 +28,7 @@ from console.auth import cookies
 from console.responses import InvalidForm, MissingCookie, parse_form
 from console.services import services
 from reports.store.cases import case_list, drafts
-from reports.store.schema.staff import StaffRole
+from reports.store.schema.staff import READING_ROLES, StaffRole
 from reports.store.staff import staff_sessions
 from reports.store.staff.accounts import Account
 from reports.store.staff.staff_sessions import StaffSession
@@ -39,7 +39,7 @@ RECHECK_WINDOW = 5 * MINUTE  # after password and code were given; for actions t
 TOUCH_INTERVAL = MINUTE // 2  # limits how often requests write the session
 
 STAFF, LEAD, AUDITOR, OPERATOR = StaffRole
-READERS = (STAFF, LEAD)  # may read reports
+READERS = READING_ROLES
 
 Form = Mapping[str, str]
 

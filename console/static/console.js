@@ -85,6 +85,9 @@ function keepDrafts() {
   };
   for (const area of entering ? [entering] : areas) {
     area.addEventListener("input", () => {
+      // The report began when somebody began to write it: the page may have been open for hours.
+      const begun = entering?.elements.begun;
+      if (begun?.dataset.now && !("touched" in area.dataset)) begun.value = Math.floor(nowOf(begun) / 1000);
       area.dataset.touched = "";
       isSent = false;
       held = null;

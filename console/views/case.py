@@ -101,6 +101,7 @@ class ActionResult:
 
 TOOK_IT, PASSED_IT = "{who} took this report at {time}.", "{who} passed this report to {holder} at {time}."
 TOOK_IT_OVER = "{who} took this report over from you at {time}. It is not yours any more."
+STILL_YOURS = "{who} changed the status of this report at {time}. It is still yours."
 BACK_IN_QUEUE = "{who} put this report back into the queue at {time}."
 CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went to another hotline."
 WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
@@ -112,12 +113,10 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
         return ""
     if status.changed_by == me:
         return YOU_CHANGED_IT
+    if status.handed_by is not None and status.handling in (Handling.NONE, *ACTIVE):
+        return BACK_IN_QUEUE if status.holder == UNASSIGNED else PASSED_IT
     if status.handling in ACTIVE:
-        if status.holder == UNASSIGNED:
-            return BACK_IN_QUEUE
-        if status.handed_by is not None:
-            return PASSED_IT
-        return TOOK_IT_OVER if was_mine else TOOK_IT
+        return STILL_YOURS if status.holder == me else TOOK_IT_OVER if was_mine else TOOK_IT
     return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 
 

@@ -31,8 +31,14 @@ from flows.staff_replies import Objection, Weight
 from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_view, drafts
-from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
-from reports.store.cases.case_status import UNASSIGNED, CaseChange, StatusConflict
+from reports.store.cases.case_actions import (
+    CaseAction,
+    CaseNotFound,
+    NoOtherHotline,
+    OutdatedRevision,
+    TransitionNotAllowed,
+)
+from reports.store.cases.case_status import UNASSIGNED, CannotHold, CaseChange, StatusConflict
 from reports.store.staff import accounts
 
 bp = Blueprint("case_actions", __name__)
@@ -58,6 +64,10 @@ NOT_A_READER = "Nothing was hidden: {name} opens no reports. A report can be hid
 NOBODY_ELSE = (
     "Nothing was hidden: another lead must be able to open this report, or a member of staff if you are the only lead. "
     "Invite one first, or ask the operator to, by tokaut staff invite; or transfer the report to another hotline."
+)
+NOBODY_LEFT = (
+    "No other hotline can get this report: the reporter was shown no other, or all of them have it. If your law names "
+    "somebody, call them yourself."
 )
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 
@@ -86,6 +96,8 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
                 return case_page(me, report_id, ActionResult(error=NOT_NOW))
             except OutdatedRevision:
                 return case_page(me, report_id, ActionResult(error=WROTE_MORE))
+            except CannotHold as error:
+                return _cannot_hold(me, report_id, error.name)
             except StatusConflict as error:
                 draft = MessageDraft(me.form.get("words", ""), replaces_stored=True) if keeps_words else MessageDraft()
                 return case_page(me, report_id, _conflict_result(error, conflict, draft))
@@ -95,15 +107,23 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
     return decorate
 
 
+def _cannot_hold(me: StaffRequest, report_id: str, name: str) -> Response:
+    """Show that a colleague cannot get the report; abort with 404 if this person cannot have it any more themselves."""
+    if name == me.account.name:
+        theirs(me, report_id)
+        abort(404)
+    return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
+
+
 def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft) -> ActionResult:
     """Return the result that says who changed the report first, and how long ago; nothing was done.
 
     `problem`: the sentence if that person has the report now.
     """
-    fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.holder or ""}
+    fields = {"who": actor_name(conflict.by), "ago": format_age(conflict.ago), "holder": conflict.receiver or ""}
     if conflict.handling not in ACTIVE:
         problem = CLOSED_MEANWHILE
-    elif conflict.holder and conflict.holder != conflict.by:
+    elif conflict.receiver:
         problem = PASSED_MEANWHILE
     if problem == TAKE_OVER:
         fields["asked_over"] = "1"
@@ -139,10 +159,10 @@ def _held_by_me(me: StaffRequest, **values: object) -> CaseChange:
 def _ask_before_taking_over(me: StaffRequest, report_id: str) -> None:
     """Raise StatusConflict if a colleague has accepted the report, unless the form says to take it over."""
     status = case_view.load_status(services.database, me.account, report_id)
-    is_accepted = status.handling in ACTIVE and status.handed_by is None
+    is_accepted = status.handling in ACTIVE and status.handed_by is None and status.changed_at
     if is_accepted and status.holder not in (me.account.name, UNASSIGNED) and not me.form.get("over"):
         ago = max(0, services.database.now() - status.changed_at)
-        raise StatusConflict(status.holder or status.changed_by or "", status.handling, status.holder, ago)
+        raise StatusConflict(status.holder or status.changed_by or "", status.handling, None, ago)
 
 
 @bp.post("/reports/<report_id>/take")
@@ -186,7 +206,8 @@ def send_message(me: StaffRequest, report_id: str) -> Response:
     text, (target, handling) = me.form.get("words", "").strip(), mailbox(me, report_id)
     problem = bodies.unreachable_reason(target) or (WITH_ANOTHER_HOTLINE if handling == Handling.REJECTED else "")
     if problem:
-        return case_page(me, report_id, ActionResult(error=problem, form="message"))
+        draft = MessageDraft(text, replaces_stored=True)
+        return case_page(me, report_id, ActionResult(error=problem, form="message", draft=draft))
     if me.form.get("ready") and me.form.get("do") in (None, "put"):
         return case_page(
             me,
@@ -269,22 +290,10 @@ def _save_message(me: StaffRequest, report_id: str, text: str, *, is_free: bool)
 def assign(me: StaffRequest, report_id: str) -> Response:
     """Assign the report to a colleague, or put it back into the queue, with a note. Its deadline stays the same."""
     name = me.form.get("to", "")
-    if name and name not in possible_holders(me, report_id):
-        return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
     note_text = me.form.get("pass_note", "").strip()[:MAX_NOTE_LENGTH]
     _save_change(me, report_id, assignment(me, name), note_text)
     discard_sent(me.account, me.form, report_id, drafts.PASSING)
     return redirect_with_message(f"/reports/{report_id}", "passed")
-
-
-def possible_holders(me: StaffRequest, report_id: str) -> frozenset[str]:
-    """Return the names of the colleagues who can hold this report: readers who are not excluded from it (S-26)."""
-    excluded = case_view.list_excluded(services.database, me.account, report_id)
-    return frozenset(
-        account.name
-        for account in accounts.list_accounts(services.database, me.account.hotline)
-        if account.ended_at is None and account.role in READERS and account.staff_id not in excluded
-    )
 
 
 def assignment(me: StaffRequest, name: str) -> CaseChange:
@@ -297,16 +306,23 @@ def assignment(me: StaffRequest, name: str) -> CaseChange:
 @requires(*READERS)
 @case_action()
 def decline(me: StaffRequest, report_id: str) -> Response:
-    """Transfer the report to the next hotline that the reporter was shown before Send; its deadline still runs."""
+    """Decline the report: another hotline has it, or the next one that the reporter was shown before Send gets it.
+
+    Its deadline still runs.
+    """
     reason = me.form.get("reason", "").strip()[:MAX_NOTE_LENGTH]
     _, handling = mailbox(me, report_id)
     if Handling.REJECTED not in HANDLING_TRANSITIONS[handling]:
         return case_page(me, report_id, ActionResult(error=NOT_NOW))
     if problem := ("" if reason else NO_REASON) or missing_confirmation(me):
         return case_page(me, report_id, ActionResult(error=problem, form="decline"))
+    options = case_actions.load_transfer_options(services.database, me.account, report_id)
     notes = (message_sealer(me.account, report_id).note("reason", reason),)
-    set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
-    return redirect_with_message("/", "declined")
+    try:
+        set_handling(me, report_id, Handling.REJECTED, notes=notes, seen_revision=me.seen)
+    except NoOtherHotline:
+        return case_page(me, report_id, ActionResult(error=NOBODY_LEFT, form="decline"))
+    return redirect_with_message("/", "declined" if options.passes_on else "declined_others")
 
 
 def missing_confirmation(me: StaffRequest) -> str:

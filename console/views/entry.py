@@ -143,7 +143,7 @@ def _entered_page(
 
 
 def _begun(form: Mapping[str, str]) -> int:
-    """Return when the page of this form was made, Unix seconds; now if that is not plausible."""
+    """Return when somebody began this form, or its page was made, Unix seconds; now if that is not plausible."""
     text, now = form.get("begun", ""), services.database.now() // SECOND
     begun = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
     return begun if now - OLDEST_PAGE < begun <= now else now

@@ -8,18 +8,20 @@ from flask import Blueprint, Response, abort
 
 from console import bodies, responses
 from console.auth.access_control import LEAD, StaffRequest, requires
-from console.form_drafts import REPORT_ID
+from console.form_drafts import REPORT_ID, discard_own_form, load_own_form
 from console.responses import page, redirect_with_message
 from console.services import country_of, services
 from console.views.case import account_names
 from flows.staff_replies import Objection
 from reports.countries.country import Country
 from reports.countries.language_names import language_name
+from reports.store.cases import drafts
 from reports.store.staff import own_replies
 from reports.store.staff.own_replies import TooManyReplies
 
 bp = Blueprint("own_replies", __name__)
 
+TEXT_FIELD = "text-"  # before the tag of a language
 MAX_LENGTH = 600  # characters, as in the form for a message
 NO_TEXT = "Write the reply in at least one language."
 TOO_MANY = "Your hotline has 30 replies. Withdraw one first."
@@ -32,8 +34,16 @@ ALREADY_WITHDRAWN = "This reply was withdrawn already."
 @bp.get("/replies")
 @requires(LEAD)
 def show_replies(me: StaffRequest) -> Response:
-    """Show the hotline's replies, those that wait for a signature, and the form for a new one."""
-    return _render(me)
+    """Show the hotline's replies, those that wait for a signature, and the form for a new one, with its draft."""
+    draft = load_own_form(me.account, drafts.REPLIES)
+    return _render(me, texts={name.removeprefix(TEXT_FIELD): text for name, text in draft.items()})
+
+
+@bp.post("/replies/draft")
+@requires(LEAD)
+def save_draft(me: StaffRequest) -> Response:
+    """Answer a script that saves the draft while somebody types; the access control has already saved it."""
+    return Response(status=204)
 
 
 @bp.post("/replies")
@@ -41,7 +51,7 @@ def show_replies(me: StaffRequest) -> Response:
 def write_reply(me: StaffRequest) -> Response:
     """Store a new reply, or show its faults: it must pass the message check without any doubt."""
     country = country_of(me.account.hotline)
-    texts = {tag: me.form.get(f"text-{tag}", "").strip()[:MAX_LENGTH] for tag in country.languages}
+    texts = {tag: me.form.get(f"{TEXT_FIELD}{tag}", "").strip()[:MAX_LENGTH] for tag in country.languages}
     texts = {tag: text for tag, text in texts.items() if text}
     objections = {tag: _objections(text, country) for tag, text in texts.items()}
     if not texts or any(objections.values()):
@@ -50,6 +60,7 @@ def write_reply(me: StaffRequest) -> Response:
         own_replies.write(services.database, me.account, texts, me.idempotency_key)
     except TooManyReplies:
         return _render(me, wrong=TOO_MANY, texts=texts)
+    discard_own_form(me.account, me.form, drafts.REPLIES)
     return redirect_with_message("/replies", "reply_written")
 
 

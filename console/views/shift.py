@@ -18,12 +18,12 @@ from console.presenters.case_rows import concern, place_name, reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
 from console.views.case import theirs
-from console.views.case_actions import MAX_NOTE_LENGTH, assignment, possible_holders, set_handling
+from console.views.case_actions import MAX_NOTE_LENGTH, assignment, set_handling
 from reports.case_state import ACTIVE, Handling
 from reports.store import idempotency_keys
 from reports.store.cases import case_actions, case_list, case_view, drafts
 from reports.store.cases.case_list import CaseFilter, CaseRow, ListTab
-from reports.store.cases.case_status import CaseChange, StatusConflict
+from reports.store.cases.case_status import CannotHold, CaseChange, StatusConflict
 from reports.store.staff import accounts
 
 bp = Blueprint("shift", __name__)
@@ -34,7 +34,7 @@ GIVEN_FIELD, STATUS_FIELD = "give-", "status-"  # before the id of a report
 NO_REPORT = "Tick the reports that you give."
 NO_COLLEAGUE = "Choose a colleague."
 NOT_GIVEN = "These reports were not given: {references}. {name} may not see them, or a colleague changed them."
-ACCEPTED_BY_ANOTHER = "A colleague took this report meanwhile. It is not yours."
+ACCEPTED_BY_ANOTHER = "A colleague took or closed this report meanwhile. It is not yours."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _give(me: StaffRequest, report_id: str, name: str) -> bool:
     except HTTPException:  # whoever has read it is refused with a whole page, which is no NotFound
         return False
     holding = case_view.load_holding(services.database, me.account, report_id)
-    if name not in possible_holders(me, report_id) or holding["holder"] != me.account.name:
+    if holding["holder"] != me.account.name:
         return False
     text = me.form.get("note", "").strip()[:MAX_NOTE_LENGTH]
     note = message_sealer(me.account, report_id).note("note", text) if text else None
@@ -139,7 +139,7 @@ def _give(me: StaffRequest, report_id: str, name: str) -> bool:
         case_view.save_change(
             services.database, me.account, report_id, assignment(me, name), key, status=status, note=note
         )
-    except (StatusConflict, case_actions.TransitionNotAllowed):
+    except (CannotHold, StatusConflict, case_actions.TransitionNotAllowed):
         return False
     return True
 
@@ -164,6 +164,6 @@ def accept_report(me: StaffRequest, report_id: str) -> Response:
     change = CaseChange("holds", {"holder": me.account.name})
     try:
         set_handling(me, report_id, Handling.ACCEPTED, column_changes=change, unless_in=ACTIVE)
-    except (StatusConflict, case_actions.TransitionNotAllowed):
+    except (CannotHold, StatusConflict, case_actions.TransitionNotAllowed):
         return _shift_page(me, error=ACCEPTED_BY_ANOTHER)
     return redirect_with_message("/shift", "accepted")

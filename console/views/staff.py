@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest
 
 from console import responses
 from console.auth import cookies, credentials
-from console.auth.access_control import AUDITOR, LEAD, READERS, STAFF, Form, StaffRequest, known_page, public, requires
+from console.auth.access_control import AUDITOR, LEAD, STAFF, Form, StaffRequest, known_page, public, requires
 from console.auth.invitations import PASSWORDS_DIFFER, TAKEN, InvitedAccount, hash_code, invite, is_valid_name
 from console.auth.login import console_site, logout_response
 from console.responses import page, redirect
@@ -167,9 +167,7 @@ def change_role(me: StaffRequest, staff_id: str) -> Response:
         return _render_people(me, NOT_YOURSELF)
     if role == LEAD != colleague.role and (unconfirmed := _request_promotion(me, colleague.staff_id, colleague.name)):
         return unconfirmed
-    accounts.set_role(services.database, colleague, role, me.account.actor)
-    if role not in READERS:
-        case_view.put_back_reports(services.database, colleague, me.account.actor)
+    case_view.set_role(services.database, colleague, role, me.account.actor)
     return redirect("/people")
 
 
@@ -194,8 +192,7 @@ def end_account(me: StaffRequest, staff_id: str) -> Response:
         return refusal
     if colleague.role != LEAD and colleague.staff_id == me.account.staff_id:
         return _render_people(me, NOT_YOURSELF)
-    accounts.deactivate(services.database, colleague, me.account.actor)
-    case_view.put_back_reports(services.database, colleague, me.account.actor)
+    case_view.end_account(services.database, colleague, me.account.actor)
     return redirect("/people?said=ended")
 
 

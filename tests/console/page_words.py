@@ -29,7 +29,7 @@ from reports import staff_labels
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
-CHANGES += ("YOU_CHANGED_IT",)
+CHANGES += ("YOU_CHANGED_IT", "STILL_YOURS")
 CLOSING = ("NO_OUTCOME", "NOTHING_DONE", "NEVER_TAKEN", "TOO_NEW", "SAME_PERSON", "UNDO_OVER")
 NEEDS = (
     "NOT_TAKEN",
@@ -120,6 +120,7 @@ def _in_code() -> Iterator[str]:
         case_actions.WITH_ANOTHER_HOTLINE,
         case_actions.NOT_A_READER,
         case_actions.NOBODY_ELSE,
+        case_actions.NOBODY_LEFT,
     )
     yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
     yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)

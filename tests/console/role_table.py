@@ -52,6 +52,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /enter": READERS,
     "POST /enter/draft": READERS,
     "POST /shift/draft": READERS,
+    "POST /replies/draft": (LEAD,),
     "GET /audit": (LEAD, AUDITOR),
     "GET /board": (LEAD,),
     "GET /board/now": (LEAD,),

@@ -6,23 +6,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from console.views import board as view
-from reports.escalation import Priority
+from reports.escalation import PRIORITIES, Priority
+from reports.store import audit_log
 from reports.store.cases import board
 from reports.store.cases.board import Board, TakenToday, Waiting
 from reports.store.cases.case_list import ListTab
 from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
 from tests.console.conftest import someone
 from tests.console.running_console import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
-from tests.support.hotline_clients import store_report
+from tests.support.hotline_clients import first_delivery, store_report
 from tests.support.staff import Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 Store = Callable[..., str]
+NONE_TODAY = dict.fromkeys(PRIORITIES, TakenToday())
 
 
 @pytest.fixture
@@ -146,3 +150,23 @@ def test_the_board_is_for_leads_and_its_renewal_is_no_activity(console: Console,
     ana.get("/board?renewed=1")
     pass_time(console.parts.database, 6 * 60)
     assert ana.get("/board").leads_to.startswith("/locked")
+
+
+def test_a_report_that_waits_again_was_not_taken(database: Database, ana: Person, mere: Person, store: Store) -> None:
+    """It was closed by mistake, or became urgent after somebody had taken it."""
+    closed, raised = store("P2"), store("P1")
+    act(mere, closed, "close", **close_form())
+    act(mere, raised, "take")
+    assert board_of(database).today == {**NONE_TODAY, Priority.P1: TakenToday(1), Priority.P2: TakenToday(1)}
+    act(mere, closed, "undo-close")
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.report_id == raised).values(handling="none"))
+        delivery_id = first_delivery(database, raised, HOTLINE).delivery_id
+        audit_log.append(connection, "clock", "raised", delivery_id, database.now())
+    assert board_of(database).today == NONE_TODAY
+    pass_time(database, 16 * 60)
+    assert board_of(database).today == {**NONE_TODAY, Priority.P1: TakenToday(0, 1)}
+    ana.log_in()
+    mere.log_in()
+    act(mere, closed, "take")
+    assert board_of(database).today[Priority.P2] == TakenToday(1)

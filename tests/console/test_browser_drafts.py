@@ -129,6 +129,26 @@ def test_what_is_being_entered_is_kept_until_it_is_saved(running: RunningConsole
     context.close()
 
 
+def test_a_report_begins_when_somebody_begins_to_write_it(running: RunningConsole, chromium: Any) -> None:
+    """The page may have been open in a tab for hours. A draft keeps its time."""
+    running.change(delete(t.draft))
+    page = running.context(chromium, "luk").new_page()
+    begun, words = page.locator("[name=begun]"), page.locator("#told")
+    with page.expect_response("**/waiting"):  # from then on the page knows the server's clock
+        page.goto(f"{running.address}/enter")
+    opened = int(begun.input_value())
+    begun.evaluate("(field, at) => { field.value = at; }", str(opened - 7200))
+    with page.expect_response("**/enter/draft"):
+        words.fill(WORDS)
+    written = int(begun.input_value())
+    assert 0 <= written - opened < 600
+    page.reload()
+    begun.evaluate("(field, at) => { field.value = at; }", str(written - 60))
+    words.fill(NOTE)
+    assert int(begun.input_value()) == written - 60
+    page.context.close()
+
+
 def test_code_and_pin_are_printed_only_when_somebody_asks(running: RunningConsole, chromium: Any) -> None:
     """Otherwise a shared printer could show them to the whole office."""
     web_makes_mailboxes(running.database)

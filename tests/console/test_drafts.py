@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reports.store.cases import drafts
 from reports.store.schema import tables as t
+from reports.store.staff import accounts
+from tests.console.conftest import someone
 from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.hotline_clients import rows
@@ -153,3 +155,41 @@ def test_logout_time_and_an_ended_account_end_them(sample: SampleReport, console
     mere.log_in()
     assert areas(mere.get(path)) == ("", "")
     drafts.delete_old(sample.database)
+
+
+@pytest.mark.parametrize("way", ["declined", "deleted"])
+def test_a_message_that_can_never_be_sent_can_still_be_read(
+    console: Console, mere: Person, report: str, way: str
+) -> None:
+    """A colleague declined the report, or its reporter deleted it, while somebody wrote: the words may help others."""
+    path, ana = f"/reports/{report}", someone(console, "ana", "staff")
+    page = mere.get(path)
+    if way == "declined":
+        ana.post(f"{path}/decline", {"reason": "Not for us", "sure": "1"}, at=path)
+    else:
+        with console.parts.database.write() as connection:
+            connection.execute(update(t.mailbox).values(public_key=b""))
+    form = {"words": "The bus goes at six <b>", "do": "send", "draft_of": report, **page.marks}
+    refused = mere.post(f"{path}/message", form)
+    assert refused.status == 400 and not rows(console.parts.database, t.answer)
+    for shown in (refused, mere.get(path)):
+        assert '<blockquote dir="auto">The bus goes at six &lt;b&gt;</blockquote>' in shown.html
+        assert "Kept as a draft, not sent." in shown.text
+
+
+@pytest.mark.parametrize("role", ["lead", "auditor"])
+def test_another_role_keeps_the_drafts_of_those_who_still_read_reports(
+    console: Console, sample: SampleReport, mere: Person, role: str
+) -> None:
+    """Two leads make mere a lead while she writes: her session ends, and her words must not."""
+    path, database = f"/reports/{sample.id}", console.parts.database
+    mere.post(f"{path}/draft", written(mere, path))
+    account = accounts.find_by_name(database, "mere")
+    assert account
+    ana, ben = someone(console, "ana"), someone(console, "ben")
+    for lead in (ana, ben) if role == "lead" else (ana,):
+        lead.post(f"/people/{account.staff_id}/role", {"role": role}, at="/people")
+    assert mere.get(path).leads_to == "/login"
+    assert len(rows(database, t.draft)) == (2 if role == "lead" else 0)
+    mere.log_in()
+    assert role == "auditor" or areas(mere.get(path)) == (WORDS, NOTE)

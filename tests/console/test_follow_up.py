@@ -27,6 +27,7 @@ from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
 from tests.support.hotline_clients import rows, store_report
+from tests.support.logged_in import logged_in
 from tests.support.staff import Page, Person, close_form, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -251,6 +252,7 @@ def test_both_databases(kind: str, request: pytest.FixtureRequest, tmp_path: Pat
     )
     with pytest.raises(TransitionNotAllowed):
         follow_ups.set_date(database, mere, report_id, database.now() + HOUR, None, act="follow_up_set")
+    logged_in(database, "mere")
     change = CaseChange("holds", {"holder": "mere"})
     case_actions.perform(database, CaseAction(HOTLINE, report_id, "accepted", mere.actor, column_changes=change))
     follow_ups.set_date(database, mere, report_id, database.now() - 2 * HOUR, None, act="follow_up_set")

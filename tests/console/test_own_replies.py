@@ -198,3 +198,22 @@ def test_in_both_databases_with_the_console_s_rights(store: Database) -> None:
     assert (reply.texts, reply.written_by, reply.signed_by) == ({"en": EN, "bi": BI}, "id-ana", "id-ben")
     assert own_replies.list_replies(store, OTHER) == () and not own_replies.withdraw(store, ora, reply_id)
     assert own_replies.withdraw(store, ana, reply_id) and own_replies.list_replies(store, HOTLINE) == ()
+
+
+def test_a_reply_that_is_being_written_survives_the_lock_and_is_gone_once_it_is_saved(
+    console: Console, ana: Person, ben: Person
+) -> None:
+    page = ana.get("/replies")
+    form = {"token": page.token, "once": page.marks["once"], "draft_of": "replies", "text-en": EN, "text-bi": ""}
+    assert ana.post("/replies/draft", form).status == 204
+    assert EN in ana.get("/replies").html and EN not in ben.get("/replies").html
+    pass_time(console.parts.database, 16 * 60)
+    assert ana.post("/replies", form | {"text-bi": BI}).leads_to.startswith("/locked")
+    page = ana.get(
+        ana.post("/locked", {"password": ana.password, "then": "/replies?said=not_sent"}, at="/locked").leads_to
+    )
+    assert "Nothing was sent." in page.text and EN in page.html and BI in page.html
+    again = {"token": page.token, "once": page.marks["once"], "draft_of": "replies", "text-en": EN, "text-bi": BI}
+    assert "Saved." in ana.get(ana.post("/replies", again).leads_to.partition("#")[0]).text
+    ana.post("/replies/draft", again)
+    assert f">{EN}</textarea>" not in ana.get("/replies").html, "what an old page saves late is no draft"

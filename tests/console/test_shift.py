@@ -18,7 +18,7 @@ from tests.console.test_list import SampleReport
 from tests.console.test_safe_hours import CALL, NUMBER, at, told
 from tests.support.console import Console
 from tests.support.hotline_clients import rows, store_report
-from tests.support.staff import Page, Person
+from tests.support.staff import Page, Person, close_form
 from tokaut.local_stack.settings import StackPlan
 
 NOTE = "The aunt rings at six"
@@ -246,3 +246,15 @@ def test_on_paper_the_number_stands_only_if_it_was_asked_for(console: Console, m
     with console.parts.database.read() as connection:
         acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == path[9:])).scalars())
     assert sorted(act for act in acts if "printed" in act) == ["printed", "printed:number"]
+
+
+def test_what_was_closed_meanwhile_is_not_accepted_and_the_page_says_so(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    mere, nia = people
+    path = f"/reports/{sample.id}"
+    mere.post(f"{path}/pass", {"to": "nia", **mere.get(path).marks})
+    shown = nia.get("/shift")
+    mere.post(f"{path}/close", {**close_form(), **mere.get(path).marks})
+    page = nia.post(f"/shift/{sample.id}/accept", {"token": shown.token, "once": shown.marks["once"]})
+    assert page.status == 400 and "A colleague took or closed this report meanwhile." in page.text

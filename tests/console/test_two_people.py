@@ -7,19 +7,21 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from reports.crypto.key_files import create_key_pair
 from reports.store.cases import case_actions, case_view
 from reports.store.cases.case_actions import CaseAction
 from reports.store.cases.case_status import CaseChange, StatusConflict
 from reports.store.schema import tables as t
+from reports.store.sms import duty_phones
 from reports.store.staff.accounts import Account
 from tests.console.running_console import HOTLINE
 from tests.console.test_list import SampleReport
 from tests.support.console import Console
 from tests.support.databases import KINDS, migrated_database
-from tests.support.hotline_clients import rows, store_report
+from tests.support.hotline_clients import first_delivery, rows, store_report
+from tests.support.logged_in import logged_in
 from tests.support.staff import Page, Person, close_form, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
@@ -139,6 +141,8 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     create_key_pair(tmp_path / "keys", HOTLINE)
     report_id = store_report(database, tmp_path / "keys", [(HOTLINE, "primary")])
     names = [f"nia{n}" for n in range(6)]
+    for name in names:
+        logged_in(database, name)
     came: list[str] = []
     start = threading.Barrier(len(names))
 
@@ -217,3 +221,75 @@ def test_the_same_words_are_sent_again_only_after_a_question(
     assert len(rows(sample.database, t.answer)) == 1
     assert mere.post(f"{path}/message", form | asked.marks | {"anyway": "1"}).status == 303
     assert len(rows(sample.database, t.answer)) == 2
+
+
+def test_an_open_page_says_to_whom_a_report_that_nobody_had_taken_was_passed(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    mere, sam = people
+    path = f"/reports/{sample.id}"
+
+    def sams_news(to: str) -> str:
+        address = news_of(sam, path)
+        mere.post(f"{path}/pass", {"to": to, **mere.get(path).marks})
+        return sam.get(address).text
+
+    assert "mere passed this report to sam at" in sams_news("sam")
+    assert "mere put this report back into the queue at" in sams_news("")
+
+
+def news_of(one: Person, path: str) -> str:
+    """Return the address by which the open page of a report asks for news."""
+    found = re.search(r'<div class="newsbar" role="status" data-live="([^"]+)"', one.get(path).html)
+    assert found
+    return found[1].replace("&amp;", "&")
+
+
+def test_what_a_duty_phone_took_before_anybody_opened_it_was_taken_at_its_time(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    database, path = sample.database, f"/reports/{sample.id}"
+    delivery_id = first_delivery(database, sample.id, HOTLINE).delivery_id
+    text = {"sms_id": "s" * 36, "delivery_id": delivery_id, "hotline": HOTLINE, "word": "100001", "rank": 0}
+    with database.write() as connection:
+        connection.execute(insert(t.page), text | {"created_at": database.now()})
+    duty_phones.record_reply(database, "a-1", [HOTLINE], "100001")
+    [reply] = duty_phones.list_replies(database)
+    assert duty_phones.accept_reply(database, reply) == sample.id
+    pass_time(database, 22)
+    page = people[0].get(path)
+    asked = people[0].post(f"{path}/take", page.marks)
+    assert asked.status == 400 and "Somebody took this report 22 s ago. Take it over?" in asked.text
+
+
+@pytest.mark.parametrize("way", ["undo", "call back"])
+def test_who_still_holds_a_report_is_not_told_that_they_do_not(
+    sample: SampleReport, people: tuple[Person, Person], way: str
+) -> None:
+    mere, sam = people
+    path = f"/reports/{sample.id}"
+    mere.post(f"{path}/take", mere.get(path).marks)
+    address = news_of(mere, path)
+    if way == "undo":
+        sam.post(f"{path}/close", close_form() | sam.get(path).marks)
+        sam.post(f"{path}/undo-close", sam.get(path).marks)
+    else:
+        step = CaseAction(HOTLINE, sample.id, "in_progress", f"staff:{HOTLINE}/call_back")
+        case_actions.perform(sample.database, step)
+    assert holder(sample) == "mere"
+    who = "sam" if way == "undo" else "The system of your hotline"
+    said = mere.get(address).text
+    assert f"{who} changed the status of this report at" in said and "It is still yours." in said
+
+
+def test_what_the_hotlines_system_changed_was_not_passed_to_anybody(
+    sample: SampleReport, people: tuple[Person, Person]
+) -> None:
+    mere, sam = people
+    path = f"/reports/{sample.id}"
+    sams = sam.get(path)
+    mere.post(f"{path}/take", mere.get(path).marks)
+    case_actions.perform(sample.database, CaseAction(HOTLINE, sample.id, "in_progress", f"staff:{HOTLINE}/call_back"))
+    asked = sam.post(f"{path}/message", {"words": "We read it.", "do": "send"} | sams.marks)
+    assert asked.status == 400 and "passed this report" not in asked.text
+    assert "The system of your hotline took this report" in asked.text and "Nothing was done." in asked.text

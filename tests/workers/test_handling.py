@@ -15,6 +15,7 @@ from reports.store.cases.case_actions import CaseAction, CaseNotFound, SealedNot
 from reports.store.cases.case_status import CaseChange
 from reports.store.mailboxes.correspondence import SealedAnswer
 from reports.store.schema import tables as t
+from tests.support.logged_in import logged_in
 from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 
 pytestmark = pytest.mark.slow
@@ -89,6 +90,7 @@ def test_words_alone_take_nothing_on(store: SampleStore, report: str) -> None:
     with store.database.write() as connection:
         case_status.save_values(connection, store.database, ONE, report, held)
     mine = CaseChange("holds", {"holder": "ana"})
+    logged_in(store.database, "ana", hotline=ONE)
     assert (
         case_actions.perform(
             store.database, step(report, "none", answer=answer, column_changes=mine, unless_in=HANDLING_STATES)
@@ -108,6 +110,8 @@ def test_words_alone_take_nothing_on(store: SampleStore, report: str) -> None:
 
 @pytest.mark.parametrize("before", ["accepted", "in_progress", "rejected", "closed"])
 def test_who_has_it_by_now_is_taken_over_from_and_nobody_else(store: SampleStore, report: str, before: str) -> None:
+    for name in ("mere", "nia"):
+        logged_in(store.database, name, hotline=ONE)
     case_actions.perform(store.database, step(report, before, column_changes=CaseChange("holds", {"holder": "mere"})))
     mine = step(report, "accepted", column_changes=CaseChange("holds", {"holder": "nia"}), unless_in=ACTIVE)
     if before in ACTIVE:

@@ -308,6 +308,16 @@ def test_a_report_that_was_rejected_is_not_acknowledged(statistics: StatisticsHa
     assert found == {("answered", "P1 late"), ("read", "later or not yet")}
 
 
+def test_a_report_whose_closing_was_undone_is_not_acknowledged(statistics: StatisticsHarness) -> None:
+    """Somebody closed it by mistake, before anybody had taken it."""
+    deliveries = statistics.at(3).submit(10)
+    statistics.take_on(deliveries, "closed")
+    statistics.at(3 + 300 / DAY).take_on(deliveries, "none")
+    statistics.at(91).count()
+    found = {(sheet, cell) for sheet, cell in statistics.tally() if sheet in ("answered", "read")}
+    assert found == {("answered", "P1 late"), ("read", "later or not yet")}
+
+
 def test_a_report_deleted_before_its_outcome_was_counted_is_not_late(statistics: StatisticsHarness) -> None:
     statistics.at(3)
     statistics.take_on(statistics.submit(20, priority="P4"))

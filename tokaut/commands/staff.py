@@ -114,6 +114,5 @@ def end(name: str) -> None:
         if account is None or account.ended_at is not None:
             raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
         actor = accounts.actor(operator_hotline(database), operator.removeprefix("operator:"))
-        accounts.deactivate(database, account, actor)
-        case_view.put_back_reports(database, account, actor)
+        case_view.end_account(database, account, actor)
     echo(f"{name} has no access any more.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from reports.case_state import ACKNOWLEDGED, ACTIVE, Handling
 from reports.escalation import ESCALATION_TIMES, PRIORITIES, URGENT, Priority, StepName
@@ -19,6 +19,9 @@ from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
+
+# Acts after which an acknowledged report waits for somebody again: it has become urgent, or its closing was undone
+WAITS_AGAIN = ("raised", Handling.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,10 @@ def _held(connection: Connection, lead: Account, now: int) -> tuple[Held, ...]:
 def _today(connection: Connection, lead: Account, day_start: int, now: int) -> Mapping[Priority, TakenToday]:
     a, d = t.audit.c, t.delivery.c
     rows = _cases().where(d.created_at >= day_start).subquery().c
-    taken_at = select(func.min(a.at)).where(a.object_id == rows.delivery_id, a.act.in_(ACKNOWLEDGED)).scalar_subquery()
+    again = t.audit.alias("again").c
+    waits_again = exists().where(again.object_id == a.object_id, again.act.in_(WAITS_AGAIN), again.at > a.at)
+    is_taken = (a.object_id == rows.delivery_id, a.act.in_(ACKNOWLEDGED), ~waits_again)
+    taken_at = select(func.min(a.at)).where(*is_taken).scalar_subquery()
     today = select(rows.report_id, rows.priority, rows.due_at, taken_at.label("taken_at")).subquery().c
     in_time = today.taken_at <= today.due_at
     late = or_(today.taken_at > today.due_at, and_(today.taken_at.is_(None), today.due_at < now))

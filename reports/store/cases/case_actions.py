@@ -14,13 +14,13 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
-from reports.case_state import ACKNOWLEDGED, HANDLING_STATES, Handling, may_change
-from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, TransferOutcome
+from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_STATES, Handling, may_change
+from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, DeliveryType, RecipientRole, TransferOutcome
 from reports.escalation import URGENT
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
-from reports.store.deliveries import reports_to
+from reports.store.deliveries import is_on_latest_route, reports_to
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.idempotency_keys import claim_key, key_exists
@@ -45,6 +45,10 @@ class TransitionNotAllowed(Exception):
         self.before = before
 
 
+class NoOtherHotline(TransitionNotAllowed):
+    """No other hotline has the report or can get it: if this one declined it, nobody could open it any more."""
+
+
 class UrgentRevisionNotReceived(TransitionNotAllowed):
     """The hotline has not received the revision that made the report urgent, so it can only hand the report back."""
 
@@ -55,7 +59,7 @@ class OutdatedRevision(Exception):
 
 NoteKind = Literal["reason", "answer", "note", "closing", "hoax", "child"]
 CHILD_NOTE: Final = "child"  # a note on the child, for statistics only: no page shows it
-DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry", "handover"]
+DraftKind = Literal["message", "note", "closing", "passing", "referral", "entry", "handover", "replies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
     """Carry out an action in one transaction, and return the handling state after it.
 
     An action whose idempotency key was used before changes nothing; the present state is returned. Raises CaseNotFound,
-    TransitionNotAllowed, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict.
+    TransitionNotAllowed, NoOtherHotline, OutdatedRevision, UrgentRevisionNotReceived, StatusConflict, CannotHold.
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
@@ -152,6 +156,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
         if _is_too_early(connection, step, rows[-1].delivery_id):
             raise UrgentRevisionNotReceived(rows[-1].handling)
         row_security.reveal_report(database, connection, step.report_id)
+        _check_others(connection, step, rows[-1].handling)
         for row in rows:
             _change_handling(connection, row, step, now)
         for note in step.notes:
@@ -160,6 +165,8 @@ def perform(database: Database, step: CaseAction) -> Handling:
             save_answer(connection, step.answer, step.actor, now)
         if step.new_state != Handling.NONE:
             case_status.clear_reassignment(connection, step.hotline, step.report_id)
+        if rows[-1].handling == Handling.CLOSED and step.new_state in ACTIVE:
+            case_status.clear_closing(connection, database, step.case_ref)
         if step.column_changes and step.new_state != Handling.NONE:
             case_status.save_change(connection, database, step.case_ref, step.column_changes)
             case_status.save_closing_and_follow_up(connection, database, step.case_ref, rows[-1], step.new_state)
@@ -182,6 +189,13 @@ def _check_state(connection: Connection, database: Database, step: CaseAction, b
     is_second_outcome = before == step.new_state == Handling.CLOSED and "outcome" in values
     if is_second_outcome or step.hoax_by not in (None, case_status.load_hoax_mark(connection, step.case_ref)):
         raise TransitionNotAllowed(before)
+
+
+def _check_others(connection: Connection, step: CaseAction, before: Handling) -> None:
+    """Raise NoOtherHotline if staff decline a report that no other hotline has or gets then."""
+    is_declined = step.new_state == Handling.REJECTED != before and not step.by_callback
+    if is_declined and not _transfer_options(connection, step.hotline, step.report_id).may_decline:
+        raise NoOtherHotline(before)
 
 
 def _is_too_early(connection: Connection, step: CaseAction, delivery_id: str) -> bool:
@@ -249,12 +263,20 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
 class TransferOptions:
     """The hotlines that a report can be transferred to, and this hotline's last request for it.
 
-    `available`: the hotlines, in the order of the route. `last_request`: the row of `handover`; None: nothing was
-    requested.
+    `available`: the hotlines, in the order of the route. `others_have_it`: another hotline has the report and has not
+    declined it. `passes_on`: the next of `available` gets the report if this hotline declines it. `last_request`: the
+    row of `handover`; None: nothing was requested.
     """
 
     available: tuple[str, ...]
+    others_have_it: bool
+    passes_on: bool
     last_request: Any | None
+
+    @property
+    def may_decline(self) -> bool:
+        """Return whether another hotline has the report, or gets it if this hotline declines it."""
+        return self.others_have_it or self.passes_on
 
     @property
     def waits(self) -> bool:
@@ -265,9 +287,23 @@ class TransferOptions:
 def load_transfer_options(database: Database, account: Account, report_id: str) -> TransferOptions:
     """Load the transfer options of a report; the caller has checked that this hotline was given it."""
     with read_as(database, account.hotline) as connection:
-        row = connection.execute(select(t.handover).where(_own_request(account.hotline, report_id))).first()
         reveal_report(database, connection, report_id)
-        return TransferOptions(fallbacks.remaining_fallbacks(connection, report_id), row)
+        return _transfer_options(connection, account.hotline, report_id)
+
+
+def _transfer_options(connection: Connection, hotline: str, report_id: str) -> TransferOptions:
+    """Do as `load_transfer_options`, on a connection that sees the deliveries to all hotlines of the report."""
+    d = t.delivery.c
+    is_alive = (d.state.in_((DeliveryState.DUE, DeliveryState.DELIVERED)), d.handling != Handling.REJECTED)
+    having = select(d.hotline, d.role).where(d.report_id == report_id, d.type.in_(REPORT_TYPES), *is_alive)
+    rows = connection.execute(having.where(is_on_latest_route(d))).all()
+    others = [row.role for row in rows if row.hotline != hotline]
+    own = [row.role for row in rows if row.hotline == hotline]
+    available = fallbacks.remaining_fallbacks(connection, report_id)
+    # Fallbacks take the place of the first hotline and of one another, not of one that was informed at the same time.
+    is_last = all(role == RecipientRole.ALSO for role in others) and (own != [RecipientRole.ALSO] or not others)
+    request = connection.execute(select(t.handover).where(_own_request(hotline, report_id))).first()
+    return TransferOptions(available, bool(others), bool(available) and is_last, request)
 
 
 def request_transfer(

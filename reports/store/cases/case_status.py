@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from reports.case_state import ACTIVE, Handling
 from reports.follow_up import DEFAULT_FOLLOW_UPS
@@ -14,6 +14,7 @@ from reports.store import audit_log
 from reports.store.deliveries import reports_to
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
+from reports.store.schema.staff import READING_ROLES
 
 UNASSIGNED = ""  # holder of a report that waits for any colleague; NULL: no person was ever named
 
@@ -41,12 +42,21 @@ class CaseRef:
 class StatusConflict(Exception):
     """A colleague changed the status or the holder of a report after the page of this form was rendered.
 
-    `by`: the colleague's name, empty where none is known; `ago`: microseconds.
+    `by`: the colleague's name, empty where none is known. `receiver`: to whom it was passed, empty for the queue; None
+    if it was not passed. `ago`: microseconds.
     """
 
-    def __init__(self, by: str, handling: Handling, holder: str | None, ago: int) -> None:
+    def __init__(self, by: str, handling: Handling, receiver: str | None, ago: int) -> None:
         super().__init__(by)
-        self.by, self.handling, self.holder, self.ago = by, handling, holder, ago
+        self.by, self.handling, self.receiver, self.ago = by, handling, receiver, ago
+
+
+class CannotHold(Exception):
+    """The person `name` cannot hold a report: their account has ended, opens no reports, or is excluded from it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +132,9 @@ def check_unchanged(
     # Assigned to this person, or back in the queue.
     if current.handling in ACTIVE and current.holder in (name, UNASSIGNED):
         return
+    receiver = None if current.handed_by is None else current.holder
     raise StatusConflict(
-        current.changed_by or "", current.handling, current.holder, max(0, database.now() - current.changed_at)
+        current.changed_by or "", current.handling, receiver, max(0, database.now() - current.changed_at)
     )
 
 
@@ -138,20 +149,30 @@ def record_change(connection: Connection, database: Database, case_ref: CaseRef)
     save_values(connection, database, case_ref.hotline, case_ref.report_id, values)
 
 
-def record_phone_change(connection: Connection, hotline: str, report_id: str, at: int) -> None:
-    """Record a change by a duty phone: no person is named.
-
-    Without a row of `holding` only the handling state has changed, and nothing is recorded.
-    """
-    h = t.holding.c
-    statement = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
-    connection.execute(statement.values(changed_at=at, changed_by=None))
+def record_phone_change(connection: Connection, database: Database, hotline: str, report_id: str, at: int) -> None:
+    """Record a change by a duty phone: no person is named."""
+    save_values(connection, database, hotline, report_id, {"changed_at": at, "changed_by": None})
 
 
 def save_change(connection: Connection, database: Database, case_ref: CaseRef, change: CaseChange) -> None:
-    """Save a change and its audit entry in the open transaction."""
+    """Save a change and its audit entry in the open transaction. Raises CannotHold."""
+    holder = str(change.values.get("holder") or "")
+    if holder and not may_hold(connection, case_ref, holder):
+        raise CannotHold(holder)
     save_values(connection, database, case_ref.hotline, case_ref.report_id, change.values)
     audit_log.append(connection, case_ref.actor, change.act, case_ref.report_id, database.now())
+
+
+def may_hold(connection: Connection, case_ref: CaseRef, name: str) -> bool:
+    """Return whether this person of the hotline reads reports and is not excluded from this one (S-26).
+
+    Their account is locked: whoever ends it at this moment waits, and then puts back this report, too.
+    """
+    c, k = t.staff.c, t.kept_away.c
+    is_excluded = exists().where(k.report_id == case_ref.report_id, k.staff_id == c.staff_id)
+    query = select(c.staff_id).where(c.name == name, c.hotline == case_ref.hotline, c.ended_at.is_(None))
+    query = query.where(c.role.in_(READING_ROLES), ~is_excluded)
+    return connection.execute(query.with_for_update()).first() is not None
 
 
 def clear_reassignment(connection: Connection, hotline: str, report_id: str) -> None:
@@ -159,6 +180,12 @@ def clear_reassignment(connection: Connection, hotline: str, report_id: str) -> 
     h = t.holding.c
     reassigned = update(t.holding).where(h.report_id == report_id, h.hotline == hotline, h.handed_by.is_not(None))
     connection.execute(reassigned.values(holder=None, handed_by=None))
+
+
+def clear_closing(connection: Connection, database: Database, case_ref: CaseRef) -> None:
+    """Clear the findings and the holder of a report that is opened again: the person may have left since."""
+    names = ("holder", "outcome", "hoax_by", "hoax_at", "closed_from")
+    save_values(connection, database, case_ref.hotline, case_ref.report_id, dict.fromkeys(names))
 
 
 def save_values(

@@ -6,7 +6,7 @@ returned (S-23).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,8 @@ from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
-from reports.store.staff import hidden_reports
+from reports.store.schema.staff import READING_ROLES, StaffRole
+from reports.store.staff import accounts, hidden_reports
 from reports.store.staff.accounts import Account
 from runtime.settings import Mode
 from runtime.time_units import HOUR
@@ -252,8 +253,8 @@ def save_change(
 ) -> None:
     """Save a change that concerns this hotline only, with a note for colleagues, in one transaction.
 
-    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict, and
-    TransitionNotAllowed if a closed or transferred report would get a holder.
+    `key`: idempotency key of the form. `status`: the key of the status that the page showed. Raises StatusConflict,
+    CannotHold, and TransitionNotAllowed if a closed or transferred report would get a holder.
     """
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
@@ -377,13 +378,39 @@ def _another_can_read(connection: Connection, lead: Account, report_id: str) -> 
     return not set(others) <= set(connection.execute(excluded).scalars())
 
 
-def put_back_reports(database: Database, holder: Account, by: str) -> int:
-    """Put the open reports that a person holds back into the queue, and return how many: the person cannot read them.
+def end_account(database: Database, account: Account, by: str) -> None:
+    """End an account; the reports that it holds go back into the queue. `by`: the actor who does it."""
+    _change_without_reports(database, account, by, lambda: accounts.deactivate(database, account, by))
+
+
+def set_role(database: Database, account: Account, role: StaffRole, by: str) -> None:
+    """Give the account another role; if it may read no reports, those that it holds go back into the queue.
 
     `by`: the actor who does it.
     """
-    h = t.holding.c
+    if role in READING_ROLES:
+        accounts.set_role(database, account, role, by)
+    else:
+        _change_without_reports(database, account, by, lambda: accounts.set_role(database, account, role, by))
+
+
+def _change_without_reports(database: Database, account: Account, by: str, change: Callable[[], None]) -> None:
+    """Make a change after which the account opens no reports.
+
+    Its reports are put back before: the database may fail after the change. And after it: the person may have taken
+    another one in between.
+    """
+    put_back_reports(database, account, by)
+    change()
+    put_back_reports(database, account, by)
+
+
+def put_back_reports(database: Database, holder: Account, by: str) -> int:
+    """Put the open reports that a person holds back into the queue; return how many. `by`: the actor who does it."""
+    h, d = t.holding.c, t.delivery.c
+    own = select(d.report_id).where(d.hotline == holder.hotline, d.type.in_(REPORT_TYPES))
     held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
+    held_query = held_query.where(h.report_id.in_(own.where(d.state != DeliveryState.CANCELLED)))
     count = 0
     actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's accounts have a hotline of their own
     with write_as(database, holder.hotline, actor_hotline) as connection:

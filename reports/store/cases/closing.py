@@ -49,8 +49,10 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
         if not _undo_until(rows, holding, account, now):
             raise CannotUndo
         state = holding["closed_from"]
-        # A report that waited for somebody when it was closed has no holder: this person becomes its holder.
-        holder = (holding["holder"] or account.name) if state in ACTIVE else holding["holder"]
+        holder = holding["holder"]
+        # It waited for somebody when it was closed, or its holder cannot open it any more: this person holds it now.
+        if state in ACTIVE and not case_status.may_hold(connection, case_ref, holder or ""):
+            holder = account.name
         reveal_report(database, connection, report_id)
         for row in rows:
             statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)

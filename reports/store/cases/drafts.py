@@ -27,6 +27,7 @@ PASSING: Final = "passing"
 REFERRAL: Final = "referral"
 ENTRY: Final = "entry"
 HANDOVER: Final = "handover"
+REPLIES: Final = "replies"
 DRAFT_KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, union_all, update
 
 from reports.case_state import ACKNOWLEDGED, CaseOutcome, Handling
 from reports.escalation import Priority
@@ -252,7 +252,9 @@ def _first_times(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[s
     for report_id, first_at in connection.execute(first_delivered.group_by(d.report_id)):
         yield "delivered", report_id, first_at
     query = select(d.report_id, func.min(a.at)).join_from(t.delivery, t.audit, a.object_id == d.delivery_id)
-    query = query.where(d.report_id.in_(ids), a.act.in_(ACKNOWLEDGED)).group_by(d.report_id)
+    undone = t.audit.alias("undone").c  # a closing that was undone acknowledged nothing
+    is_undone = exists().where(undone.object_id == a.object_id, undone.act == Handling.NONE, undone.at > a.at)
+    query = query.where(d.report_id.in_(ids), a.act.in_(ACKNOWLEDGED), ~is_undone).group_by(d.report_id)
     for report_id, first_at in connection.execute(query):
         yield "read", report_id, first_at
 

@@ -42,7 +42,8 @@ draft = Table(
     metadata,
     Column("staff_id", ID, primary_key=True),
     Column("report_id", ID, primary_key=True),
-    # message, note, closing, passing, referral; entry: a report that is being entered, under the id of its writer
+    # message, note, closing, passing, referral; under the id of its writer: entry, a report that is being entered,
+    # handover, the note for the next shift, and replies, a ready-made reply
     Column("kind", String(8), primary_key=True),
     Column("recipient", String(64), nullable=False),
     Column("note_id", ID, nullable=False),  # the body is sealed for this id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, func
 
@@ -16,6 +17,9 @@ class StaffRole(StrEnum):
     LEAD = "lead"
     AUDITOR = "auditor"
     OPERATOR = "operator"
+
+
+READING_ROLES: Final = (StaffRole.STAFF, StaffRole.LEAD)  # those that open reports
 
 
 # An account: a person at one hotline, in one role. A person who works at two hotlines has two accounts.

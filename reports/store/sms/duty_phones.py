@@ -172,7 +172,7 @@ def accept_reply(database: Database, reply: PhoneReply) -> str | None:
     a = t.phone_answer.c
     this_reply = and_(a.answer_id == reply.answer_id, a.hotline == reply.hotline)
     with database.write() as connection:
-        report_id, refusal = _accept_reply(connection, reply.hotline, reply.word, reply.at)
+        report_id, refusal = _accept_reply(connection, database, reply)
         if refusal:
             connection.execute(update(t.phone_answer).where(this_reply).values(wrong=refusal))
             return None
@@ -180,19 +180,20 @@ def accept_reply(database: Database, reply: PhoneReply) -> str | None:
     return report_id
 
 
-def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> tuple[str, int]:
+def _accept_reply(connection: Connection, database: Database, reply: PhoneReply) -> tuple[str, int]:
     """Return the report that is acknowledged, and 0; or an empty id, and why none is."""
     a, p, d = t.phone_answer.c, t.page.c, t.delivery.c
+    hotline, at = reply.hotline, reply.at
     guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, _within(a.at, at, HOUR))
     if (connection.execute(guesses).scalar() or 0) >= MAX_WRONG:
         return "", WRONG
     query = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
-    page = connection.execute(query.where(p.hotline == hotline, p.word == word)).first()
+    page = connection.execute(query.where(p.hotline == hotline, p.word == reply.word)).first()
     if page is None:
         return "", WRONG
     if _is_superseded(connection, page.report_id, page.created_at):
         return "", SUPERSEDED
-    _acknowledge(connection, page.report_id, hotline, at)
+    _acknowledge(connection, database, page.report_id, reply)
     return str(page.report_id), 0
 
 
@@ -235,12 +236,12 @@ def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
     return superseded
 
 
-def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) -> None:
+def _acknowledge(connection: Connection, database: Database, report_id: str, reply: PhoneReply) -> None:
     """Acknowledge the report itself, whichever of its texts was answered; nothing if its delivery was cancelled.
 
     A reply that comes before the receipt counts as the receipt.
     """
-    d = t.delivery.c
+    d, hotline, at = t.delivery.c, reply.hotline, reply.at
     is_own = and_(d.report_id == report_id, d.hotline == hotline, deliveries.has_part(d), d.handling == Handling.NONE)
     unacknowledged = connection.execute(select(d.delivery_id).where(is_own)).scalars().all()
     for delivery_id in unacknowledged:
@@ -252,7 +253,7 @@ def _acknowledge(connection: Connection, report_id: str, hotline: str, at: int) 
         audit_log.append(connection, f"phone:{hotline}", Handling.ACCEPTED, delivery_id, at)
     case_status.clear_reassignment(connection, hotline, report_id)
     if unacknowledged:
-        case_status.record_phone_change(connection, hotline, report_id, at)
+        case_status.record_phone_change(connection, database, hotline, report_id, at)
     deliveries.update_report_state(connection, report_id, at)
 
 

@@ -17,7 +17,7 @@ from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from reports.store.schema.staff import StaffRole
+from reports.store.schema.staff import READING_ROLES, StaffRole
 from reports.store.staff import hidden_reports
 from runtime.time_units import DAY
 
@@ -283,6 +283,7 @@ def _change(
 ) -> None:
     """Change an account, end its sessions, delete its drafts, and write the audit entries.
 
+    The drafts stay if it only gets another role that opens reports.
     `kept_passkeys`: passkeys that are not removed; None: all.
 
     `revoke_requests`: also delete the invitations and the open requests by or about it. Otherwise the person could get
@@ -296,7 +297,8 @@ def _change(
             hidden_reports.lock_accounts(connection, account.hotline)
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
-        connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
+        if values.get("role") not in READING_ROLES:
+            connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
         if revoke_requests:
             own_id, i, recovery, promotion = account.staff_id, s.invitation.c, s.recovery.c, s.raising.c
             connection.execute(delete(s.invitation).where(or_(i.made_by == account.actor, i.staff_id == own_id)))
