@@ -207,6 +207,17 @@ def test_once_the_most_urgent_first_and_not_a_word(store: SampleStore, tmp_path:
     assert "\x1b" not in said, "plain text"
 
 
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("command", [["watch", "--once"], ["deliveries", "list"]], ids=" ".join)
+def test_a_database_of_another_mode_is_refused(store: SampleStore, tmp_path: Path, command: list[str]) -> None:
+    store.submit(ROUTE)
+    env = {"TOKAUT_DATA": str(tmp_path), "TOKAUT_MODE": "training"}
+    result = CliRunner().invoke(main, command, env=env)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1, result.output
+    assert "This database was made for demo mode, and TOKAUT_MODE is training." in said
+
+
 def test_what_a_person_has_waits_no_more(store: SampleStore, tmp_path: Path) -> None:
     store.submit(ROUTE)
     begin(store)
