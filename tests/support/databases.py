@@ -143,6 +143,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "pending_submissions",
         "pin_throttle.count_locked_codes",
         "pin_throttle.count_recent_failures",
+        "provider_faults",
         "quarterly_figures",
         "recordings",
         "retention",

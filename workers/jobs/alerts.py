@@ -15,7 +15,7 @@ from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.row_isolation import process_each
-from reports.store.sms import messages
+from reports.store.sms import provider_faults
 from reports.time_limits import SMS_LIFETIME
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.notifications.notifier import Notifier
@@ -157,8 +157,8 @@ class AlertSender:
         return [status for status in away if now - self._unseen_since[status.host] >= SURE_SECONDS]
 
     def _sms(self) -> list[Alert]:
-        rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
-        silent = messages.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
+        rows = provider_faults.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
+        silent = provider_faults.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
         rows += [(channel, "not_reached") for channel in silent]
         due = [row for row in rows if self._is_due(row[1], row[0], HOUR) and self._is_sms_alert_over(row)]
         self._sms_alerts_at.update((row, self._monotonic()) for row in due)
