@@ -25,6 +25,9 @@ from reports.store.operations.overview import UnacknowledgedReport, WatchedDeliv
 from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.sms import messages
+from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
@@ -268,6 +271,18 @@ def test_an_unusually_quiet_channel(store: SampleStore, tmp_path: Path) -> None:
     replace_quiet(store.database, [quiet])
     said = once(tmp_path)
     sentence = "Unusually quiet: VU africastalking had 1 call in the 6 h until 14:00 UTC; usual are 45. Dial the code."
+    assert said.startswith(sentence) and said.count(sentence) == 2
+
+
+def test_texts_that_do_not_arrive(store: SampleStore, tmp_path: Path) -> None:
+    begin(store)
+    now = store.database.now()
+    for _ in range(5):
+        sms = OutgoingSms(new_id(now), "twilio", Mode.DEMO, "k", b"w", b"s", now, now + 600 * SECOND)
+        messages.enqueue_outgoing(store.database, sms)
+        messages.record_delivery_report(store.database, "", "failed", sms.id)
+    sentence = "SMS by twilio do not arrive: of the last hour 5 failed by the provider's delivery reports, and 0"
+    said = unwrapped(tmp_path)
     assert said.startswith(sentence) and said.count(sentence) == 2
 
 

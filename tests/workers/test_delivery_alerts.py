@@ -16,10 +16,11 @@ from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.sms import messages
-from reports.store.sms.messages import OutgoingSms
+from reports.store.sms.messages import OutgoingSms, record_delivery_report
 from reports.store.submissions import MailboxRecord
 from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
+from workers.notifications.notifier import MAIL_FIRST
 from workers.notifications.texts import Alert
 
 SLOW = 40  # seconds that this machine may need until the check
@@ -234,7 +235,7 @@ def sms(
     *,
     seconds: int = 600,
     tries: int = 1,
-) -> None:
+) -> str:
     """Store an SMS as a worker leaves it. `seconds`: its lifetime; a text by USSD has one minute."""
     now = harness.store.database.now()
     made = OutgoingSms(new_id(now), channel, "demo", "k", b"w", b"s", now, now + seconds * SECOND)
@@ -242,6 +243,7 @@ def sms(
     with harness.store.database.write() as connection:
         row = update(t.outgoing).where(t.outgoing.c.id == made.id)
         connection.execute(row.values(state=state, last_class=why, attempt=tries))
+    return made.id
 
 
 @pytest.mark.parametrize(
@@ -295,6 +297,28 @@ def test_one_text_that_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
     sms(harness, "sent", "accepted")
     sms(harness, "failed", "bad_number", "twilio")
     sms(harness, "expired", "busy", "kannel", seconds=60)
+    assert harness.send_alerts() == []
+
+
+def reported(harness: SchedulerHarness, **counts: int) -> None:
+    """Store SMS that the provider accepted, with these numbers of delivery reports by status."""
+    for status, count in counts.items():
+        for _ in range(count):
+            assert record_delivery_report(harness.store.database, "", status, sms(harness, "sent", "accepted"))
+
+
+def test_a_provider_that_accepts_all_and_delivers_nothing_is_told_by_mail_first(harness: SchedulerHarness) -> None:
+    reported(harness, failed=5, delivered=4)
+    [alert] = told_in_two_rounds(harness)
+    assert (alert.subject_id, alert.reason, alert.priority) == ("africastalking", "not_delivered", "P3")
+    assert alert.priority in MAIL_FIRST, "an SMS would be accepted, and not arrive"
+    harness.pass_time(3601)
+    assert harness.send_alerts() == []
+
+
+@pytest.mark.parametrize("counts", [{"failed": 4}, {"failed": 6, "delivered": 6}, {"unknown": 9, "sent": 9}])
+def test_a_few_texts_that_did_not_arrive_are_told_to_nobody(harness: SchedulerHarness, counts: dict[str, int]) -> None:
+    reported(harness, **counts)
     assert harness.send_alerts() == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from reports.store.engine.database import Database
@@ -12,6 +14,23 @@ from reports.time_limits import SMS_LIFETIME
 # `last_class` of an SMS for which the provider was not reached, or gave no clear answer.
 NO_CLEAR_ANSWER = ("dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "not_understood")
 MIN_LOST_ATTEMPTS = 2  # of a provider that counts as unavailable
+MIN_UNDELIVERED = 5  # SMS of a provider that counts as one that delivers nothing
+DOCS_PAGE = "docs/operating/provider-dead.md#texts-that-do-not-arrive"
+
+
+class UndeliveredTexts(NamedTuple):
+    """The numbers of SMS of a channel that failed, and that were delivered, by the provider's delivery reports."""
+
+    channel: str
+    failed: int
+    delivered: int
+
+    def fault(self) -> str:
+        """Return a sentence with the fault and its remedy."""
+        return (
+            f"SMS by {self.channel} do not arrive: of the last hour {self.failed} failed by the provider's delivery "
+            f"reports, and {self.delivered} arrived. Text a phone of each network, and call the provider. {DOCS_PAGE}"
+        )
 
 
 def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str]]:
@@ -50,9 +69,27 @@ def _lost_attempts(connection: Connection, channel: str) -> int:
 
 
 def _is_lost() -> ColumnElement[bool]:
+    is_over = t.outgoing.c.state.in_((SmsState.FAILED, SmsState.EXPIRED))
+    return and_(is_over, t.outgoing.c.last_class.in_(NO_CLEAR_ANSWER), _is_sms())
+
+
+def _is_sms() -> ColumnElement[bool]:
+    """Match SMS; texts by USSD live shorter."""
+    return t.outgoing.c.expires_at - t.outgoing.c.created_at > SMS_LIFETIME // 2
+
+
+def list_undelivered(database: Database, since: int) -> list[UndeliveredTexts]:
+    """Return the channels of whose SMS made after `since`, in microseconds, more failed than arrived.
+
+    The provider accepted all of them. Fewer than `MIN_UNDELIVERED` may be those to one phone that is off.
+    """
     o = t.outgoing.c
-    is_over = o.state.in_((SmsState.FAILED, SmsState.EXPIRED))
-    return and_(is_over, o.last_class.in_(NO_CLEAR_ANSWER), o.expires_at - o.created_at > SMS_LIFETIME // 2)
+    failed = func.sum(case((o.status == "failed", 1), else_=0))
+    delivered = func.sum(case((o.status == "delivered", 1), else_=0))
+    query = select(o.channel, failed, delivered).where(o.created_at > since, _is_sms()).group_by(o.channel)
+    query = query.having(failed >= MIN_UNDELIVERED, failed > delivered).order_by(o.channel)
+    with database.read() as connection:
+        return [UndeliveredTexts(*row) for row in connection.execute(query)]
 
 
 def _is_accepted() -> ColumnElement[bool]:
