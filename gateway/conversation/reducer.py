@@ -553,6 +553,8 @@ class Reducer:
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, has_words = in_danger(record), record.words is not None
+        if request.after_alert and not report.is_pending:
+            has_words = False
         if (danger or has_words) and (
             route := request.render_context.recipients(record.state, Completeness.INCOMPLETE)
         ):

@@ -46,6 +46,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "messages.record_delivery_report",
         "messages.save_inbound",
         "duty_phones.record_reply",
+        "duty_phones.was_hotline_texted_within",
         "opt_outs",
         "outbox.oldest_ages",
         "pending_submissions.cancel_pending",

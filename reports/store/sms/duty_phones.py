@@ -133,6 +133,14 @@ def was_paged_within(database: Database, delivery_id: str, age: int) -> bool:
         return connection.execute(recent.limit(1)).first() is not None
 
 
+def was_hotline_texted_within(database: Database, hotlines: Collection[str], age: int) -> bool:
+    """Return whether a text to the duty phones of these hotlines was made within the last `age` microseconds."""
+    p = t.page.c
+    recent = select(p.hotline).where(p.hotline.in_(hotlines), _within(p.created_at, database.now_sql(), age))
+    with database.read() as connection:
+        return connection.execute(recent.limit(1)).first() is not None
+
+
 def record_reply(database: Database, answer_id: str, hotlines: Collection[str], word: str) -> None:
     """Store the reply of a listed number for each hotline that lists it. The gateway calls this.
 
