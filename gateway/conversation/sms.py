@@ -45,7 +45,7 @@ from reports.crypto import RecordCipher
 from reports.facts import Completeness
 from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.sms.duty_phones import record_reply, was_hotline_texted_within
+from reports.store.sms.duty_phones import record_reply, was_hotline_alerted_within
 from runtime.time_units import MINUTE
 
 SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
@@ -550,7 +550,7 @@ class DutyPhoneReply:
         Raises DatabaseUnavailable.
         """
         hotlines = self._hotlines_by_number[request.sender.e164 or ""]
-        return was_hotline_texted_within(self._database, hotlines, AFTER_ALERT)
+        return was_hotline_alerted_within(self._database, hotlines, AFTER_ALERT)
 
     def note(self, request: TurnRequest) -> None:
         """Store the reply for the scheduler, which checks its digits. Raises DatabaseUnavailable."""
