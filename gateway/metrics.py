@@ -9,8 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from flows.pagination import segments
 from runtime import metrics_files
+from runtime.telephony import DeliveryReportStatus
 
 SEGMENTS = "Parts of SMS given to a provider: what it charges for"
+DELIVERY_REPORTS = "Delivery reports of providers for SMS, by outcome: delivered, failed, sent or unknown"
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
@@ -74,6 +76,9 @@ class WebMetrics:
         )
         self._answers_at = cache(answers.labels)  # the library looks labels up under a lock, each time
         self._segments = Counter("tokaut_sms_segments", SEGMENTS, ["channel"], registry=self._registry)
+        self._delivery_reports = Counter(
+            "tokaut_sms_delivery_reports", DELIVERY_REPORTS, ["channel", "outcome"], registry=self._registry
+        )
 
     def count(self, name: str) -> None:
         """Count one event; `name` is a key of `COUNTED`."""
@@ -93,6 +98,10 @@ class WebMetrics:
     def replied(self, channel: str, text: str) -> None:
         """Count the segments of an SMS that is sent in the answer to the provider's request."""
         self._segments.labels(channel).inc(segments(text))
+
+    def delivery_reported(self, channel: str, status: DeliveryReportStatus) -> None:
+        """Count a provider's delivery report for an SMS."""
+        self._delivery_reports.labels(channel, status or "unknown").inc()
 
     def page(self) -> bytes:
         """Return the metrics in Prometheus' text form; with several processes, those of all of them."""

@@ -204,6 +204,8 @@ class Webhooks:
         if received.what == "missed_call":
             await self._dispatcher.missed_call(channel, received)
         else:
+            if received.what == "delivery":
+                self._metrics.delivery_reported(channel.name, received.status)
             await self._dispatcher.note(channel, received)
         return channel.answer(name, None)
 

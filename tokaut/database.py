@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from reports.store.database_check import refuse_not_ready
+from reports.store.database_check import refuse_not_ready, refuse_other_modes
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.privileges.rights import CLOCK
 from runtime.settings import InstallationSettings, Mode, load_settings
@@ -24,8 +24,8 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
     Args:
         role: the role of PostgreSQL that has the rights this command needs; it is named in the error.
 
-    Raises CommandError if there is no database, if it does not answer, or if the account lacks rights; and
-    DatabaseNotReady if it has no schema, or an older one than this release needs.
+    Raises CommandError if there is no database, if it does not answer, or if the account lacks rights; DatabaseNotReady
+    if it has no schema, or an older one than this release needs; and WrongDatabase if it is of another mode.
     """
     try:
         settings = load_settings(InstallationSettings, os.environ)
@@ -33,6 +33,7 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
             raise CommandError(missing_database(settings))
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
             refuse_not_ready(database)
+            refuse_other_modes(database, settings.mode)
             yield database, f"operator:{_account()}"
     except PermissionDenied as denied:
         raise CommandError(

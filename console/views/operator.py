@@ -72,8 +72,8 @@ NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more tha
 AWAY = "{host}: not seen for {count} min. Its disk may hold reports: docs/operating/host-gone.md"
 SILENT = "{host}: not seen for {count} s. If nobody restarts it: docs/operating/host-gone.md"
 NO_REDIS = (
-    "{host}: cannot use Redis. Calls over Africa's Talking continue, others get only the emergency numbers: "
-    "docs/operating/redis-gone.md"
+    "{host}: could not use Redis {count} s ago. While it runs, calls over Africa's Talking continue, others get only "
+    "the emergency numbers: docs/operating/redis-gone.md"
 )
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
@@ -107,7 +107,7 @@ def _needs(
     )
     for status in hosts:
         if status.lacks_redis:
-            yield ActionNeeded(status.host, NO_REDIS, status.host)
+            yield ActionNeeded(status.host, NO_REDIS, status.host, status.unseen)
         elif status.is_away:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
         elif status.is_silent:

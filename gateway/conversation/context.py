@@ -318,6 +318,7 @@ class TurnRequest(Struct, frozen=True):
     written_at: int = 0  # Unix seconds: when it came, or by its provider's time if that is long ago
     late: bool = False  # the message was queued; the current screen may be one that its sender has not seen
     is_answered: bool = True  # False: no reply is sent, so words that cannot be stored raise NotSent
+    after_alert: bool = False  # perhaps a duty phone's automatic reply: its words are delivered only with Send
     chosen_language: str = ""  # tag of the language chosen so far, for an SMS session that begins anew
     continues_words: bool = False  # the message continues the words just sent, and need not be an answer
     wrong_pairs: int = 0  # wrong pairs of code and PIN from this number today

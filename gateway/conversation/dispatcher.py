@@ -156,12 +156,26 @@ class Dispatcher:
             if self._duty_phone_reply.is_answer(request):
                 await self._blocking.run(self._duty_phone_reply.note, request)
                 return NOTHING_SAID
+            request = await self._after_alert(request)
             return await self._reply(channel, request, await self._conversation.take(request))
         except store.RedisUnavailable:
             return await self._store(self._queue, inbound, request)
         except (DatabaseUnavailable, NotSent):
             self._count("sms_replies_not_stored")
             raise NotStored from None
+
+    async def _after_alert(self, request: TurnRequest) -> TurnRequest:
+        """Return the request, marked if it is a duty phone's and came shortly after an alert.
+
+        It may be an automatic reply: words are delivered only with Send, and no screen says otherwise.
+        """
+        with suppress(DatabaseUnavailable):  # then it is handled as any other text
+            if self._duty_phone_reply.is_listed(request) and await self._blocking.run(
+                self._duty_phone_reply.was_alerted, request
+            ):
+                render_context = request.render_context.with_values(session_facts={"rescue": "no"}, layout_caches={})
+                return replace(request, after_alert=True, render_context=render_context)
+        return request
 
     async def current_screen(self, channel: Channel, inbound: Inbound) -> str:
         """Return the id of the screen at which the session of an inbound message is; "" if there is none."""

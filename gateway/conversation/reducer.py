@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from flows import engine
 from flows.model import FlowBook, FlowState, UnpromptedText
 from flows.pagination import is_free_text
-from flows.renderer import overlay_of
+from flows.renderer import lay_out, overlay_of
 from gateway.conversation.actions import CALL_DURING_REPORT, CALL_PLACED, Actions
 from gateway.conversation.contact_requests import ContactRequests
 from gateway.conversation.context import RenderContext, TurnRequest, report_input
@@ -202,8 +202,11 @@ class Reducer:
             if question == "code":
                 record = (await self._step(request, record, drafts, pair[0], quiet=quiet, may_act=may_act)).record
             reply = pair[1]
-        if next_page := await self._next_page_with_code(request, record, reply):
-            return await self._shown(request, next_page, drafts)
+        try:
+            if with_code := await self._keep_code(request, record, drafts, reply, quiet=quiet):
+                return with_code
+        except (NotSent, DatabaseUnavailable) as error:
+            return self._failed(request, record, drafts, not_sent=isinstance(error, NotSent))
         return await self._step(request, record, drafts, reply, quiet=quiet, may_act=may_act)
 
     async def _step(
@@ -257,17 +260,41 @@ class Reducer:
             retry = await self._same_screen(request, record_before, drafts) if not_begun else None
             return retry or self._failed(request, record_before, drafts, not_sent=isinstance(error, NotSent))
 
-    async def _next_page_with_code(self, request: TurnRequest, record: Record, reply: str) -> Record | None:
-        """Return the record on the next page of a screen with code and PIN; None if `reply` is not More.
+    async def _keep_code(
+        self, request: TurnRequest, record: Record, drafts: list[Draft], reply: str, *, quiet: bool
+    ) -> StepResult | None:
+        """Return the next page of a screen with code and PIN after More; None for any other reply on their page.
 
-        Where an alphabet leaves little room, code and PIN are on a later page, which the reporter has yet to reach.
+        Where an alphabet leaves little room, they are on a later page, which the reporter has yet to reach. Until then
+        a wrong key shows the same page, and words, or the key that skips them, show the next one: it asks for words,
+        too. Words are stored. Raises NotSent, DatabaseUnavailable.
         """
         if record.report is None or record.report.code is not CodeState.SHOWN:
             return None
-        render_context = await self._render_context(request, record)
-        after = engine.step(self.book, record.state, reply, render_context, limit=request.limit, now=request.now)
-        has_turned = (after.state.screen, after.state.page) == (record.state.screen, record.state.page + 1)
-        return replace(record, state=after.state) if has_turned else None
+        state, render_context = record.state, await self._render_context(request, record)
+        after = engine.step(self.book, state, reply, render_context, limit=request.limit, now=request.now)
+        next_page = replace(state, page=state.page + 1)
+        if (after.state.screen, after.state.page) == (next_page.screen, next_page.page):
+            return await self._shown(request, replace(record, state=after.state), drafts)
+        if not self._is_code_ahead(request, state, render_context):
+            return None
+        if after.is_invalid:
+            return await self._shown(request, record, drafts, sorry=True, accepted=False)
+        if after.answer is None:
+            return None
+        record = replace(record, state=next_page)
+        if after.answer.typed and after.answer.value:
+            text = UnpromptedText(request.now, state.screen, after.answer.value)
+            record = replace(record, state=replace(next_page, unasked=(*state.unasked, text)))
+            if not (quiet or request.inbound.synthetic):
+                record = replace(record, report=await self._store_answer(request, record, answered=True, at_once=True))
+        return await self._shown(request, record, drafts)
+
+    def _is_code_ahead(self, request: TurnRequest, state: FlowState, render_context: RenderContext) -> bool:
+        """Return whether code or PIN are on a later page of the screen."""
+        layout = lay_out(self.book.screen(state.screen), state.values, render_context(state), request.limit)
+        later_pages = " ".join(page.text for page in layout.pages[state.page + 1 :])
+        return any(secret in later_pages for secret in render_context.session_fields.values())
 
     async def without_code(self, request: TurnRequest, record: Record) -> Record:
         """Return the record after an input that was not understood: with the last answer, but without code and PIN."""
@@ -553,6 +580,8 @@ class Reducer:
 
     async def _schedule_incomplete(self, request: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, has_words = in_danger(record), record.words is not None
+        if request.after_alert and not report.is_pending:
+            has_words = False
         if (danger or has_words) and (
             route := request.render_context.recipients(record.state, Completeness.INCOMPLETE)
         ):

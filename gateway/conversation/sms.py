@@ -46,7 +46,8 @@ from reports.crypto import RecordCipher
 from reports.facts import Completeness
 from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
-from reports.store.sms.duty_phones import record_reply
+from reports.store.sms.duty_phones import record_reply, was_hotline_alerted_within
+from runtime.time_units import MINUTE
 
 SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
 PART_SECONDS = 10 * 60  # within which a text continues the typed words before it: typing can take that long
@@ -67,8 +68,12 @@ NO_PICTURES = "home.no_pictures"
 OF_REPORTS = frozenset({"home", "report", "more", "my"})
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
 NO_REPLY = Reply("", expects_reply=True)
-# As people type it: "ok482193", "OK: 482 193."; but not "Ok 482193 thanks".
-_REPLY = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
+AFTER_ALERT = 15 * MINUTE  # an alert expires after ten, and an automatic reply follows at once
+# As people type it: "ok482193", "OK: 482 193 thanks", "482193 ok."; but not with a sentence, which may say no.
+_DIGITS, _OK, _BETWEEN = r"([0-9]{3})\s?([0-9]{3})", r"ok(?:ay)?", r"[\s:,.-]*"
+_REPLY = re.compile(
+    rf"(?:{_OK}{_BETWEEN}{_DIGITS}(?![0-9])|{_DIGITS}{_BETWEEN}{_OK}\b)[^0-9]{{0,15}}", re.IGNORECASE | re.ASCII
+)
 
 
 class SmsConversation:
@@ -520,8 +525,8 @@ def listed(countries: Countries) -> Mapping[str, tuple[str, ...]]:
 
 def word_of(text: str) -> str | None:
     """Return the six digits of a reply such as "OK 482193"; None for any other text."""
-    match = _REPLY.fullmatch(text)
-    return match[1] + match[2] if match else None
+    match = _REPLY.fullmatch(text.strip())
+    return "".join(filter(None, match.groups())) if match else None
 
 
 class DutyPhoneReply:
@@ -535,6 +540,18 @@ class DutyPhoneReply:
     def is_answer(self, request: TurnRequest) -> bool:
         """Return whether this is the reply of a duty phone. All its other texts are handled as a reporter's."""
         return request.sender.e164 in self._hotlines_by_number and word_of(request.inbound.text) is not None
+
+    def is_listed(self, request: TurnRequest) -> bool:
+        """Return whether a text came from a duty phone."""
+        return request.kind == "sms" and request.sender.e164 in self._hotlines_by_number
+
+    def was_alerted(self, request: TurnRequest) -> bool:
+        """Return whether duty phones of a hotline with this number got a text a short time ago.
+
+        Raises DatabaseUnavailable.
+        """
+        hotlines = self._hotlines_by_number[request.sender.e164 or ""]
+        return was_hotline_alerted_within(self._database, hotlines, AFTER_ALERT)
 
     def note(self, request: TurnRequest) -> None:
         """Store the reply for the scheduler, which checks its digits. Raises DatabaseUnavailable."""

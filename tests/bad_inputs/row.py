@@ -22,7 +22,7 @@ NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody has these n
 CODE = "*111*163#"
 REPEATS = 60
 HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
-ANYWHERE = "Not working now. Please dial again in 10 minutes."  # the dialled country is not known
+ANYWHERE = "Not working now. In danger? Call the police. Please dial again in 10 minutes."  # no country known
 SAFE = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 SORRY = "Sorry, try again."
 

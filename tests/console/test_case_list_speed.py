@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
 from console.bodies import ReportDecryptor
 from console.views.case_list import MAX_HEADS_SEARCHED
 from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
 from reports.report import MAX_EARLIER
-from reports.store.cases import case_list, presence
+from reports.store.cases import board, case_list, case_view, presence
 from reports.store.cases.case_list import MAX_COUNTED, PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.operations import delivery_actions
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from reports.store.staff.accounts import Account
+from runtime.time_units import DAY
 from tests.support.databases import KINDS, migrated_database
 from tests.support.many_reports import insert_many_reports
 
@@ -67,6 +72,25 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     assert [row.report_id for row in linked] == ids[::-1]
     presence.record(database, account("nia"), one)
     quickly(f"{kind}, who has one open", lambda: presence.list_viewers(database, account()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_thirty_thousand_audit_entries(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    database = migrated_database(kind, request, tmp_path)
+    request.addfinalizer(database.close)
+    create_key_pair(tmp_path / "keys", HOTLINE)
+    insert_many_reports(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 300)
+    now = database.now()
+    ids = [new_id(now + n) for n in range(30_000)]
+    rows = [{"audit_id": id_, "at": now, "actor": "web", "act": "sent", "object_id": id_} for id_ in ids]
+    with database.write() as connection:
+        connection.execute(insert(t.audit), rows)
+        report_id = connection.execute(select(t.delivery.c.report_id)).scalars().first()
+    begin = time.perf_counter()
+    quickly(f"{kind}, board", lambda: board.load_board(database, account(), now - DAY))
+    quickly(f"{kind}, history", lambda: case_view.open_case(database, account(), str(report_id), is_read=True))
+    quickly(f"{kind}, path", lambda: delivery_actions.load_report_path(database, str(report_id)))
+    assert time.perf_counter() - begin < 10, "PostgreSQL's time is not that of this thread"
 
 
 def quickly(name: str, act: Callable[[], Any]) -> Any:

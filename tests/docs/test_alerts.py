@@ -20,7 +20,7 @@ RULES = [
 NAME = re.compile(r"\b(?:tokaut_\w+|up)\b(?=[\[{)\s]|$)")
 # Words allowed between names and numbers; any other is a typing error, or must be added here.
 WORDS = {"max", "min", "sum", "increase", "absent", "time", "or", "and", "on", "by"}
-WORDS |= {"priority", "job", "instance", "state", "hotline", "country", "channel"}
+WORDS |= {"priority", "job", "instance", "state", "hotline", "country", "channel", "outcome"}
 SPAN = re.compile(r"\[\d+[smhd]\]")
 TEXT = re.compile(r'"[^"]*"')
 
@@ -32,7 +32,7 @@ def figures() -> set[str]:
     found |= set(re.findall(r"tokaut_\w+(?= |\{)", (ROOT / "gateway/health.py").read_text(encoding="utf-8")))
     for family in registry.collect():
         found |= {family.name + ("_total" if family.type == "counter" else "")}
-    return found | {"tokaut_request_duration_seconds_count", "up"}
+    return found | {"tokaut_request_duration_seconds_count", "tokaut_sms_delivery_reports_total", "up"}
 
 
 def names(expression: str) -> Iterator[str]:

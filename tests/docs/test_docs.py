@@ -125,7 +125,8 @@ def figures() -> set[str]:
     WorkerMetrics(registry)
     there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
     there |= {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
-    return there | {"tokaut_request_duration_seconds", "tokaut_request_duration_seconds_count"}
+    there |= {"tokaut_request_duration_seconds", "tokaut_request_duration_seconds_count"}
+    return there | {"tokaut_sms_delivery_reports_total"}
 
 
 def renamed(text: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from flows import catalogues
 from flows.authoring.lint import Linter, LintReport
 from flows.authoring.paths import NOON, Combination, StateGraph, explore
 from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathTimes, PathToSend
@@ -27,14 +28,13 @@ from tokaut.screens.combinations import (
     ROUTING_QUESTIONS,
     combination,
     combinations,
-    load_catalogues,
     menu_languages,
 )
 
 
 @functools.cache
 def report(iso: str, channel: ChannelKind) -> LintReport:
-    linter, of, known = Linter(book(), whole=False), country(iso), load_catalogues()
+    linter, of, known = Linter(book(), whole=False), country(iso), catalogues.shipped()
     gc.disable()  # a hundred thousand objects stay alive: collecting garbage would take a sixth of the time for nothing
     try:
         linter.take(*_first_and_others(combinations(book(), [of], known, (channel,))))
@@ -49,7 +49,7 @@ def _first_and_others(every: Iterator[Combination]) -> tuple[Combination, Iterat
 
 @functools.cache
 def ways(channel: ChannelKind, iso: str = "VU") -> StateGraph:
-    known = load_catalogues()
+    known = catalogues.shipped()
     of = country(iso)
     return explore(
         book(), dependencies_of(book()), combination(book(), of, known["en"], channel, menu_languages(of, known))
@@ -71,7 +71,7 @@ def test_the_flows_have_no_fault(iso: str, channel: ChannelKind) -> None:
     """
     found = report(iso, channel)
     assert [f"{one} {places}" for one, places in found.findings.items()] == []
-    assert found.lines == len(menu_languages(country(iso), load_catalogues()))
+    assert found.lines == len(menu_languages(country(iso), catalogues.shipped()))
     assert found.pages > len(book().screens) * found.lines
     assert found.replies > found.spots > 4_000
     if channel == "ussd":
@@ -181,7 +181,7 @@ VALUES = {
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_what_is_taken_for_one_state_is_one_to_the_world(iso: str) -> None:
     """The lint relies on `DEPENDS` and `alike`: over random answers, contexts with one key look the same to a flow."""
-    of, known = country(iso), load_catalogues()
+    of, known = country(iso), catalogues.shipped()
     where = combination(book(), of, known["en"], "ussd", menu_languages(of, known))
     drawn = random.Random(iso)
     places = [None, *(place.code for place in of.places), *of.groups()]
@@ -219,6 +219,6 @@ def _state(given: dict[str, str | None], avoid: list[str]) -> FlowState:
 def test_the_lines_of_a_channel_differ_in_what_flows_may_compare() -> None:
     names = {name for lines_ in LINE_FACTS.values() for facts in lines_ for name, _ in facts}
     assert names == {"contactable", "words_before_send", "recordings"}
-    first = next(combinations(book(), [country("VU")], load_catalogues()))
+    first = next(combinations(book(), [country("VU")], catalogues.shipped()))
     assert names <= set(first.context_for(first.starts[0]).facts)
     assert len(set(itertools.chain.from_iterable(LINE_FACTS["ussd"]))) == 4

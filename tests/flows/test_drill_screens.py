@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from msgspec.structs import replace
 
+from flows import catalogues
 from flows.authoring.screen_variants import ScreenVariant, screen_variants
 from flows.model import ScreenContext
 from flows.pagination import DRILL, DRILL_EMERGENCY, DRILL_END, NAVIGATION_KEYS, alphabet
@@ -15,7 +16,7 @@ from flows.renderer import lay_out
 from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.screens.combinations import load_catalogues, menu_languages, phone
+from tokaut.screens.combinations import menu_languages, phone
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-40")]
 
@@ -34,7 +35,7 @@ def drilled(request: pytest.FixtureRequest) -> Drilled:
 
 
 def drills(iso: str) -> Iterator[tuple[ScreenVariant, ScreenContext, list[str]]]:
-    of, known = country(iso), load_catalogues()
+    of, known = country(iso), catalogues.shipped()
     menu = menu_languages(of, known)
     for channel in CHANNEL_KINDS:
         for language in menu:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from flows import catalogues
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.model import Answer, FlowState
 from flows.pagination import MORE, SORRY, ScreenPage, alphabet, fits
@@ -14,11 +15,11 @@ from flows.renderer import DANGER_SCREEN, IN_DANGER, SHORT_SORRY, fill, render
 from runtime.telephony import CHANNEL_KINDS
 from tests.flows.phone import NOON, book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.screens.combinations import load_catalogues, menu_languages, phone
+from tokaut.screens.combinations import menu_languages, phone
 
 
 def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
-    of, known = country(iso), load_catalogues()
+    of, known = country(iso), catalogues.shipped()
     menu = menu_languages(of, known)
     for channel in CHANNEL_KINDS:
         for language in menu:

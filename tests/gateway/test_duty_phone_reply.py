@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from gateway.conversation.sms import listed, word_of
 from reports.countries import country
 from reports.store.schema import tables as t
+from runtime.time_units import SECOND
+from tests.safeguarding.call_paths import TO_SEND_SMS, send_texts
 from tests.support.app import App
 
 DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"
@@ -23,15 +26,25 @@ DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"
         (" Ok: 482 193. ", "482193"),
         ("OK-000042!", "000042"),
         ("ok\n482193\n", "482193"),
+        ("OK 482193 thanks", "482193"),
+        ("okay, 482 193 - on my way", "482193"),
+        ("482193 ok.", "482193"),
+        ("482 193: OK, thank you!", "482193"),
         ("OK", None),
         ("482193", None),
         ("OK 48219", None),
         ("OK 4821930", None),
-        ("OK 482193 and come home", None),
+        ("OK 482193 is not for me today", None),
+        ("Not OK 482193", None),
+        ("OK 482193 and 482194", None),
+        ("482193 okra", None),
+        ("482193 thanks", None),
         ("book 482193", None),
         ("OK ４８２１９３", None),
         ("OK " + "4" * 10_000, None),
         ("OK" + " " * 10_000, None),
+        ("OK 482193" + " " * 10_000, "482193"),
+        ("OK 482193 " + "thanks " * 10_000, None),
     ],
 )
 def test_what_is_an_answer(text: str, word: str | None) -> None:
@@ -96,3 +109,65 @@ def test_whoever_is_on_duty_may_report_too(app: App) -> None:
     phone.text("hello")
     assert "In danger?" in phone.replies()[0]
     assert answers(app) == before
+
+
+WORDS = "I am driving and cannot answer now."
+
+
+def alert(app: App, hotline: str, age: int = 0) -> None:
+    """Store a text to the duty phones of a hotline. `age`: seconds since."""
+    id_ = str(uuid.uuid4())
+    row = {"sms_id": id_, "delivery_id": id_, "hotline": hotline, "rank": 0, "word": "000001"}
+    with app.database.write() as connection:
+        connection.execute(t.page.insert().values(**row, created_at=app.database.now() - age * SECOND))
+
+
+@pytest.fixture
+def own_app(redis_url: str, country_folder: Path) -> Iterator[App]:
+    made = App(redis_url, {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(country_folder)})
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+def test_an_automatic_reply_to_an_alert_makes_no_report(own_app: App) -> None:
+    alert(own_app, "vu-pikinini")
+    phone = own_app.sms(DUTY)
+    for _ in range(9):  # it answers each of our replies
+        phone.text(WORDS)
+    assert own_app.rows(t.pending) == [], "nothing is submitted half an hour later"
+    assert 0 < len(phone.replies()) < 9
+    first = phone.replies()[0]
+    assert first.startswith("Not sent yet") and "within 30 min" not in first
+
+
+@pytest.mark.slow
+def test_a_duty_officer_sends_words_after_an_alert_with_send(own_app: App) -> None:
+    alert(own_app, "vu-pikinini")
+    phone = own_app.sms(DUTY)
+    phone.text(WORDS)
+    send_texts(phone, "1", *TO_SEND_SMS[1:], "1")
+    assert own_app.bodies() and all(WORDS in str(body.data) for body in own_app.bodies())
+
+
+@pytest.mark.slow
+def test_words_after_an_alert_are_delivered_in_danger(own_app: App) -> None:
+    alert(own_app, "vu-pikinini")
+    phone = own_app.sms(DUTY)
+    phone.text(WORDS)
+    phone.text("1")
+    phone.text("1")
+    assert len(own_app.rows(t.pending)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hotline", "age"), [("vu-pikinini", 16 * 60), ("vu-police", 0)])
+def test_other_words_of_a_duty_phone_are_submitted_as_any(own_app: App, hotline: str, age: int) -> None:
+    alert(own_app, hotline, age)
+    phone = own_app.sms(DUTY)
+    phone.text(WORDS)
+    assert "within 30 min" in phone.replies()[0]
+    assert len(own_app.rows(t.pending)) == 1
+    alert(own_app, "vu-pikinini")
+    phone.text(WORDS)
+    assert len(own_app.rows(t.pending)) == 1, "what was promised before the alert stays"

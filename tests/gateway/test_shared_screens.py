@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from flows import catalogues
 from flows.catalogues import Catalogue
 from flows.dependencies import inputs_of
 from flows.model import FACTS, Answer, FlowState, ScreenContext
@@ -17,7 +18,7 @@ from gateway.conversation.context import CountryContext, RenderContext, new_layo
 from reports.countries.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.screens.combinations import LIMITS, load_catalogues, menu_languages, sample_fields
+from tokaut.screens.combinations import LIMITS, menu_languages, sample_fields
 
 LOOKS = {name: inputs_of(screen) for name, screen in book().screens.items()}
 OF_ONE_CALLER = {"code", "pin", "message", "messages", "desk", "opens", "meant", "send_to_1", "send_to_2"}
@@ -30,7 +31,7 @@ ANSWERS = (
 
 
 def languages(of: Country) -> Iterator[tuple[Catalogue, CountryContext]]:
-    there = menu_languages(of, load_catalogues())
+    there = menu_languages(of, catalogues.shipped())
     yield from ((one, CountryContext.of(of, one, there)) for one in there)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -151,6 +152,15 @@ def test_every_request_gets_the_same_answer_by_both_ways(app: App) -> None:
             if flask != asgi or flask[0] != asked.status or flask[3] != dict(HEADERS):
                 different[asked.name] = flask, asgi
     assert different == {}
+
+
+def test_delivery_reports_are_counted_by_channel_and_outcome(app: App) -> None:
+    path = f"/hooks/africastalking/{app.plan.secrets.africastalking}/delivery"
+    for status in ("Success", "Failed", "Expired", "Other"):
+        app.http.send("POST", path, urlencode({"id": "ATXid_1", "status": status}).encode(), FORM)
+    page = app.parts.metrics.page().decode()
+    counts = re.findall(r'tokaut_sms_delivery_reports_total\{channel="africastalking",outcome="(\w+)"\} (\d)', page)
+    assert dict(counts) == {"delivered": "1", "failed": "2", "unknown": "1"}
 
 
 def test_every_refusal_is_counted_by_both_ways(app: App) -> None:

@@ -21,7 +21,7 @@ from tests.support.handsets_kannel import kannel_asks, kannel_says
 pytestmark = pytest.mark.slow
 
 BROTHER = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No", "Send")
-NO_NUMBER = "Not working now. Please dial again in 10 minutes."
+NO_NUMBER = "Not working now. In danger? Call the police. Please dial again in 10 minutes."
 
 
 # Reused session ids

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from flows import catalogues
 from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
 from flows.renderer import lay_out
 from reports.store.schema import tables as t
@@ -16,7 +17,7 @@ from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tests.safeguarding.call_paths import PHONE, dial_path, number, send_texts
 from tests.support.app import App
-from tokaut.screens.combinations import load_catalogues, menu_languages, phone
+from tokaut.screens.combinations import menu_languages, phone
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ HELPLINE = "163"
 
 
 def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
-    of, known = country(iso), load_catalogues()
+    of, known = country(iso), catalogues.shipped()
     menu = menu_languages(of, known)
     for channel in CHANNEL_KINDS:
         for language in menu:

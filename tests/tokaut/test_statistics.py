@@ -52,8 +52,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> Result:
-    return CliRunner().invoke(main, ["statistics", *words], env={"TOKAUT_DATA": str(folder)})
+def run(folder: Path, *words: str, mode: str = "live") -> Result:
+    return CliRunner().invoke(main, ["statistics", *words], env={"TOKAUT_DATA": str(folder), "TOKAUT_MODE": mode})
 
 
 @pytest.mark.parametrize("words", [("show",), ("export", "page"), ("export", "page", "--example")])
@@ -154,13 +154,13 @@ def test_each_file_of_a_demo_or_training_says_that_it_is_one(folder: Path, mode:
     with Database(f"sqlite:///{folder / 'tokaut.db'}").write() as connection:
         connection.execute(t.made_for.update().values(mode=mode))
     mark = f"{mode.upper()}. No report here is real."
-    assert run(folder, "show").output.startswith(mark)
-    assert run(folder, "export", str(folder / "a")).exit_code == 0
+    assert run(folder, "show", mode=mode).output.startswith(mark)
+    assert run(folder, "export", str(folder / "a"), mode=mode).exit_code == 0
     files = [path for path in (folder / "a").rglob("*") if path.is_file()]
     assert [path.name for path in files if mode.upper() not in path.read_text(encoding="utf-8")] == []
     assert mark in (folder / "a" / "index.html").read_text(encoding="utf-8")
-    assert run(folder, "export", str(real)).exit_code == 1 and (real / "index.html").read_bytes() == before
-    assert run(folder, "export", str(folder / "a")).exit_code == 0, "and again"
+    assert run(folder, "export", str(real), mode=mode).exit_code == 1 and (real / "index.html").read_bytes() == before
+    assert run(folder, "export", str(folder / "a"), mode=mode).exit_code == 0, "and again"
 
 
 def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(folder: Path) -> None:

@@ -25,6 +25,9 @@ from reports.store.operations.overview import UnacknowledgedReport, WatchedDeliv
 from reports.store.operations.synthetic_calls import save_results
 from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.sms import messages
+from reports.store.sms.messages import OutgoingSms
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
@@ -207,6 +210,17 @@ def test_once_the_most_urgent_first_and_not_a_word(store: SampleStore, tmp_path:
     assert "\x1b" not in said, "plain text"
 
 
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("command", [["watch", "--once"], ["deliveries", "list"]], ids=" ".join)
+def test_a_database_of_another_mode_is_refused(store: SampleStore, tmp_path: Path, command: list[str]) -> None:
+    store.submit(ROUTE)
+    env = {"TOKAUT_DATA": str(tmp_path), "TOKAUT_MODE": "training"}
+    result = CliRunner().invoke(main, command, env=env)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1, result.output
+    assert "This database was made for demo mode, and TOKAUT_MODE is training." in said
+
+
 def test_what_a_person_has_waits_no_more(store: SampleStore, tmp_path: Path) -> None:
     store.submit(ROUTE)
     begin(store)
@@ -257,6 +271,18 @@ def test_an_unusually_quiet_channel(store: SampleStore, tmp_path: Path) -> None:
     replace_quiet(store.database, [quiet])
     said = once(tmp_path)
     sentence = "Unusually quiet: VU africastalking had 1 call in the 6 h until 14:00 UTC; usual are 45. Dial the code."
+    assert said.startswith(sentence) and said.count(sentence) == 2
+
+
+def test_texts_that_do_not_arrive(store: SampleStore, tmp_path: Path) -> None:
+    begin(store)
+    now = store.database.now()
+    for _ in range(5):
+        sms = OutgoingSms(new_id(now), "twilio", Mode.DEMO, "k", b"w", b"s", now, now + 600 * SECOND)
+        messages.enqueue_outgoing(store.database, sms)
+        messages.record_delivery_report(store.database, "", "failed", sms.id)
+    sentence = "SMS by twilio do not arrive: of the last hour 5 failed by the provider's delivery reports, and 0"
+    said = unwrapped(tmp_path)
     assert said.startswith(sentence) and said.count(sentence) == 2
 
 

@@ -25,7 +25,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.operations import key_rotation
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from reports.store.sms import answer_notices, messages
+from reports.store.sms import answer_notices, messages, provider_faults
 from reports.store.spool import Spool
 from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.test_escalation import at
@@ -431,6 +431,25 @@ def test_a_text_that_was_refused_is_not_shown_as_sent(store: SampleStore, outcom
         provider.go_on(store, minutes=200)
     assert len(provider.texts) == 1
     assert notice_row(store, report_id) == (is_sent, False)
+
+
+@pytest.mark.usefixtures("notices_job")
+@pytest.mark.parametrize("why", ["sender_id", "account"])
+def test_a_fault_of_the_operators_account_ends_no_texts(store: SampleStore, why: SmsFailure) -> None:
+    report_id, _ = sent_report(store, ALWAYS)
+    delivered(store)
+    provider = Provider(DoNotRetry(why))
+    answer(store, report_id)
+    for _ in range(2):
+        provider.go_on(store, minutes=181)
+        assert notice_row(store, report_id) == (False, True)
+        since = store.database.now() - 182 * 60 * SECOND
+        assert provider_faults.list_failures(store.database, (why,), since), "on-call is told"
+    provider.outcome, tried = Accepted("id-1"), len(provider.texts)
+    provider.go_on(store, minutes=181)
+    assert (len(provider.texts), notice_row(store, report_id)) == (tried + 1, (True, False))
+    provider.go_on(store, minutes=2 * 24 * 60)
+    assert len(provider.texts) == tried + 1
 
 
 @pytest.mark.usefixtures("notices_job")

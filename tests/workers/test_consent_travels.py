@@ -27,7 +27,7 @@ from workers.hotlines.primero import CaseUpdate
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.duty_phones import page_text
+from workers.notifications.duty_phones import alert_text
 
 pytestmark = pytest.mark.rule("S-13")
 
@@ -43,7 +43,7 @@ def sent_bytes(request: DeliveryRequest) -> dict[str, bytes]:
     notice = build_mail(
         request, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
     ).as_bytes()
-    text = page_text(request.type, request.report_id, request.priority, "482193", drill=True).encode()
+    text = alert_text(request.type, request.report_id, request.priority, "482193", drill=True).encode()
     return {
         "webhook": request.body,
         "primero": json.dumps([told.fields, told.note]).encode(),

@@ -16,10 +16,11 @@ from reports.store.outbox import DeliveryFailure
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.sms import messages
-from reports.store.sms.messages import OutgoingSms
+from reports.store.sms.messages import OutgoingSms, record_delivery_report
 from reports.store.submissions import MailboxRecord
 from tests.workers.sample_store import ONE, SECOND, TWO, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
+from workers.notifications.notifier import MAIL_FIRST
 from workers.notifications.texts import Alert
 
 SLOW = 40  # seconds that this machine may need until the check
@@ -226,14 +227,23 @@ def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(harness: SchedulerH
     assert harness.send_alerts() == []
 
 
-def sms(harness: SchedulerHarness, state: str, why: str, channel: str = "africastalking", seconds: int = 600) -> None:
+def sms(
+    harness: SchedulerHarness,
+    state: str,
+    why: str,
+    channel: str = "africastalking",
+    *,
+    seconds: int = 600,
+    tries: int = 1,
+) -> str:
     """Store an SMS as a worker leaves it. `seconds`: its lifetime; a text by USSD has one minute."""
     now = harness.store.database.now()
     made = OutgoingSms(new_id(now), channel, "demo", "k", b"w", b"s", now, now + seconds * SECOND)
     messages.enqueue_outgoing(harness.store.database, made)
     with harness.store.database.write() as connection:
         row = update(t.outgoing).where(t.outgoing.c.id == made.id)
-        connection.execute(row.values(state=state, last_class=why))
+        connection.execute(row.values(state=state, last_class=why, attempt=tries))
+    return made.id
 
 
 @pytest.mark.parametrize(
@@ -250,13 +260,29 @@ def test_a_provider_that_takes_no_text_is_told_hourly(harness: SchedulerHarness,
 
 def test_an_outage_of_sms_is_not_texted_by_sms_each_minute(harness: SchedulerHarness) -> None:
     """Each try stores one more SMS to each on-call phone, and all of them are sent when the provider is back."""
-    sms(harness, "expired", "not_reached")
+    sms(harness, "expired", "not_reached", tries=12)
     harness.notifier.ok = False
     for alerts in (*[1] * 9, 2):
         harness.alert_sender.send_due()
         wait(harness.alert_sender._pool._busy)
         assert len(harness.notifier.alerts) == alerts
         harness.pass_time(67)
+
+
+def test_one_attempt_without_a_clear_answer_is_no_outage_until_a_second_follows(harness: SchedulerHarness) -> None:
+    sms(harness, "failed", "timeout")
+    assert harness.send_alerts() == []
+    harness.pass_time(3 * 3600)
+    sms(harness, "failed", "not_understood")
+    [alert] = told_in_two_rounds(harness)
+    assert (alert.subject_id, alert.reason) == ("africastalking", "not_reached"), "on a quiet installation too"
+
+
+def test_a_text_that_was_accepted_ends_the_count_of_attempts(harness: SchedulerHarness) -> None:
+    for state, why in (("failed", "timeout"), ("sent", "accepted"), ("failed", "timeout")):
+        harness.pass_time(3 * 3600)
+        sms(harness, state, why)
+    assert harness.send_alerts() == []
 
 
 def test_a_text_that_was_delivered_though_its_answer_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
@@ -271,6 +297,28 @@ def test_one_text_that_was_lost_is_no_outage(harness: SchedulerHarness) -> None:
     sms(harness, "sent", "accepted")
     sms(harness, "failed", "bad_number", "twilio")
     sms(harness, "expired", "busy", "kannel", seconds=60)
+    assert harness.send_alerts() == []
+
+
+def reported(harness: SchedulerHarness, **counts: int) -> None:
+    """Store SMS that the provider accepted, with these numbers of delivery reports by status."""
+    for status, count in counts.items():
+        for _ in range(count):
+            assert record_delivery_report(harness.store.database, "", status, sms(harness, "sent", "accepted"))
+
+
+def test_a_provider_that_accepts_all_and_delivers_nothing_is_told_by_mail_first(harness: SchedulerHarness) -> None:
+    reported(harness, failed=5, delivered=4)
+    [alert] = told_in_two_rounds(harness)
+    assert (alert.subject_id, alert.reason, alert.priority) == ("africastalking", "not_delivered", "P3")
+    assert alert.priority in MAIL_FIRST, "an SMS would be accepted, and not arrive"
+    harness.pass_time(3601)
+    assert harness.send_alerts() == []
+
+
+@pytest.mark.parametrize("counts", [{"failed": 4}, {"failed": 6, "delivered": 6}, {"unknown": 9, "sent": 9}])
+def test_a_few_texts_that_did_not_arrive_are_told_to_nobody(harness: SchedulerHarness, counts: dict[str, int]) -> None:
+    reported(harness, **counts)
     assert harness.send_alerts() == []
 
 

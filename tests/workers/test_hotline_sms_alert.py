@@ -37,7 +37,7 @@ from workers.hotlines.sms_alert import Settings, build
 from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
 from workers.metrics import WorkerMetrics
-from workers.notifications.duty_phones import ANSWER_TIMEOUTS, PAGE_PHRASES, DutyPhoneNotifier, page_text
+from workers.notifications.duty_phones import ALERT_PHRASES, ANSWER_TIMEOUTS, DutyPhoneNotifier, alert_text
 from workers.sms.dispatcher import Accepted, DoNotRetry, RetryLater, SmsDispatcher, SmsMessage, SmsOutcome, WorkerSms
 
 FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
@@ -127,10 +127,10 @@ def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
     assert WORDS not in text.words
 
 
-@pytest.mark.parametrize("kind", list(PAGE_PHRASES))
+@pytest.mark.parametrize("kind", list(ALERT_PHRASES))
 @pytest.mark.parametrize("drill", [True, False])
 def test_every_text_is_one_sms(kind: str, drill: bool) -> None:
-    said = page_text(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
+    said = alert_text(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
     assert alphabet(said) == "gsm7"
     assert len(said) <= 160
     assert said.startswith("DRILL ") is drill
@@ -186,7 +186,7 @@ def test_two_workers_at_once_text_once(phone: Phone) -> None:
     [delivery] = phone.store.submit()
     row = phone.store.delivery(delivery)
     request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
-    assert phone.duty_phone_notifier.page(request) == phone.duty_phone_notifier.page(request) == Delivered()
+    assert phone.duty_phone_notifier.alert(request) == phone.duty_phone_notifier.alert(request) == Delivered()
     assert phone.told == [FIRST]
 
 
@@ -195,7 +195,7 @@ def test_a_key_that_is_missing(phone: Phone) -> None:
         path.unlink()
     [delivery] = phone.store.submit()
     request = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
-    assert phone.duty_phone_notifier.page(request) == Undeliverable("no_key")
+    assert phone.duty_phone_notifier.alert(request) == Undeliverable("no_key")
 
 
 # Replies
@@ -536,13 +536,13 @@ def test_a_report_that_raises_keeps_no_next_number_from_another(phone: Phone, mo
     for delivery in (broken, good):
         phone.deliver(delivery)
     phone.wait(10 * 60)
-    real = duty_phones.add_page
+    real = duty_phones.add_alert
 
-    def fails(database: Database, sms: OutgoingSms, about: duty_phones.PagedDelivery, word: str) -> bool:
+    def fails(database: Database, sms: OutgoingSms, about: duty_phones.AlertedDelivery, word: str) -> bool:
         if about.delivery_id == broken:
             raise ValueError("a row that this program cannot read")
         return real(database, sms, about, word)
 
-    monkeypatch.setattr(duty_phones, "add_page", fails)
+    monkeypatch.setattr(duty_phones, "add_alert", fails)
     phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST, FIRST, SECOND_ONE]

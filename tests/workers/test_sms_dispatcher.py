@@ -16,7 +16,7 @@ from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
-from reports.store.sms import messages, opt_outs
+from reports.store.sms import messages, opt_outs, provider_faults
 from reports.store.sms.messages import OutgoingSms
 from tests.workers.sample_store import SECOND, SampleStore
 from workers.keyring import KeyRing
@@ -285,7 +285,7 @@ def test_what_only_the_operator_can_mend_is_found(outgoing: OutgoingSmsHarness) 
     outgoing.sms_dispatcher().send(outgoing.put())
     since = outgoing.store.database.now() - 3600 * SECOND
     outgoing.sms_dispatcher().send(outgoing.put())
-    assert messages.list_failures(outgoing.store.database, ("credit",), since) == [("africastalking", "credit")]
+    assert provider_faults.list_failures(outgoing.store.database, ("credit",), since) == [("africastalking", "credit")]
 
 
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(

@@ -115,7 +115,7 @@ def test_a_duty_phone_is_not_taken_for_just_texted(store: SampleStore) -> None:
     row = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456"}
     with store.database.write() as connection:
         connection.execute(insert(t.page), row | {"created_at": store.database.now() + AHEAD})
-    assert not duty_phones.was_paged_within(store.database, delivery, MINUTE)
+    assert not duty_phones.was_alerted_within(store.database, delivery, MINUTE)
     assert [one.delivery_id for one in duty_phones.list_unanswered(store.database, {"P1": 5 * MINUTE}, {ONE: 2})] == [
         delivery
     ]

@@ -111,11 +111,11 @@ def test_a_reply_is_sent_at_once_and_lives_ten_minutes(host: SampleStore, store:
 def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: SampleStore, store: SampleStore) -> None:
     [delivery] = host.submit()
     report_id = store.delivery(delivery).report_id
-    about = duty_phones.PagedDelivery(delivery, report_id, ONE, "created", "P1", 0)
-    assert duty_phones.add_page(host.database, sms(host), about, "123456")
+    about = duty_phones.AlertedDelivery(delivery, report_id, ONE, "created", "P1", 0)
+    assert duty_phones.add_alert(host.database, sms(host), about, "123456")
     assert messages.list_due(store.database) == ["one"]
-    assert duty_phones.was_paged_within(store.database, delivery, 60 * SECOND)
-    assert not duty_phones.was_paged_within(store.later(seconds=70).database, delivery, 60 * SECOND)
+    assert duty_phones.was_alerted_within(store.database, delivery, 60 * SECOND)
+    assert not duty_phones.was_alerted_within(store.later(seconds=70).database, delivery, 60 * SECOND)
 
 
 def test_a_report_that_came_twice_from_two_hosts_is_one(host: SampleStore, store: SampleStore) -> None:

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flows import loader
+from flows import catalogues, loader
 from flows.authoring.lint import Linter, LintReport
 from flows.authoring.timing import SESSION_LIMITS
 from flows.model import FlowBook
@@ -21,7 +21,7 @@ from runtime.settings import Mode
 from tokaut.commands.flows_graph import graph
 from tokaut.commands.flows_play import play
 from tokaut.lint_cache import LintCache, cache_folder
-from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
+from tokaut.screens.combinations import LIMITS, combinations
 from tokaut.terminal import CommandGroup, echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -78,7 +78,7 @@ def run_lint(
     `whole`: these are all countries, so a screen that was never shown is a fault. `quiet`: show no progress.
     """
     lint = Linter(book, whole=whole)
-    catalogues = load_catalogues()
+    by_tag = catalogues.shipped()
     batches = [(country, channel) for country in countries for channel in LIMITS]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=quiet) as bar:
@@ -89,7 +89,7 @@ def run_lint(
             key = cache.key(file, country.languages, channel) if cache else ""
             result = cache.load(key) if cache else None
             if result is None:
-                first, *others = combinations(book, [country], catalogues, (channel,))
+                first, *others = combinations(book, [country], by_tag, (channel,))
                 result = lint.check(first, others)
                 if cache:
                     cache.store(key, result)

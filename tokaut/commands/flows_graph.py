@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from flows import loader
+from flows import catalogues, loader
 from flows.authoring.graph import FlowGraph, mermaid
 from flows.authoring.graph import build_graph as graph_of
 from flows.authoring.paths import StateGraph, explore
@@ -17,7 +17,7 @@ from flows.model import FlowBook
 from reports.countries.country import load_countries
 from runtime.settings import Mode
 from tokaut.documents.files import write_documents
-from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
+from tokaut.screens.combinations import LIMITS, combination, menu_languages
 from tokaut.terminal import CommandError, echo
 
 EXAMPLE_COUNTRY = "vu"
@@ -25,11 +25,11 @@ EXAMPLE_COUNTRY = "vu"
 
 def explored(book: FlowBook) -> list[StateGraph]:
     """Explore all paths in English, in the example country, and return a graph for each channel."""
-    catalogues = load_catalogues()
+    by_tag = catalogues.shipped()
     country = next(iter(load_countries([EXAMPLE_COUNTRY], Mode.DEMO)))
-    languages = menu_languages(country, catalogues)
+    languages = menu_languages(country, by_tag)
     dependencies = dependencies_of(book)
-    combinations = [combination(book, country, catalogues["en"], channel, languages) for channel in LIMITS]
+    combinations = [combination(book, country, by_tag["en"], channel, languages) for channel in LIMITS]
     return [explore(book, dependencies, replace(where, phone_lines=where.phone_lines[:1])) for where in combinations]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from flows import loader
+from flows import catalogues, loader
 from flows.authoring.paths import NOON, Combination
 from flows.engine import EngineStep, apply_outcome, initial_state, render, render_notice, step
 from flows.model import FACTS, FlowBook, FlowState, ScreenContext
@@ -19,7 +19,7 @@ from reports.countries.country import load_countries
 from runtime.settings import Mode
 from runtime.telephony import ChannelKind
 from tokaut.commands.flows_graph import flow_name
-from tokaut.screens.combinations import LIMITS, combination, load_catalogues, menu_languages
+from tokaut.screens.combinations import LIMITS, combination, menu_languages
 from tokaut.terminal import CommandError, echo, prompt_lines
 
 # Facts that a session gets only while it runs; used unless --fact replaces them.
@@ -150,12 +150,12 @@ def _facts(assignments: tuple[str, ...]) -> dict[str, str]:
 
 
 def _load_combination(folder: Path | None, iso: str, tag: str, channel: ChannelKind) -> tuple[Combination, FlowBook]:
-    catalogues = load_catalogues()
+    by_tag = catalogues.shipped()
     book = loader.load(folder or loader.FOLDER)
     country = next(iter(load_countries([iso], Mode.DEMO)))
-    if tag not in catalogues:
-        raise CommandError(f"There is no catalogue {tag}. There are: {', '.join(sorted(catalogues))}")
-    return combination(book, country, catalogues[tag], channel, menu_languages(country, catalogues)), book
+    if tag not in by_tag:
+        raise CommandError(f"There is no catalogue {tag}. There are: {', '.join(sorted(by_tag))}")
+    return combination(book, country, by_tag[tag], channel, menu_languages(country, by_tag)), book
 
 
 def _start_session(book: FlowBook, where: Combination, screen: str | None, facts: Mapping[str, str]) -> PlaySession:

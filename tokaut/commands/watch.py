@@ -23,11 +23,11 @@ from reports.delivery import DeliveryState
 from reports.escalation import ESCALATION_TIMES, Priority, StepName
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import call_hours, clock_skew, overview, spool_status, synthetic_calls
-from reports.store.operations.call_hours import QuietChannel
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import SyntheticCallStatus
+from reports.store.sms import provider_faults
 from reports.store.spool import MIN_FREE_BYTES
 from runtime.hardening import harden
 from runtime.operator_error import OperatorError
@@ -249,8 +249,8 @@ class WatchSnapshot:
     """The unacknowledged reports and the next action at one moment.
 
     hidden: how many more reports wait than are shown. left_out: as in WatchSurroundings. calls: the synthetic calls to
-    each network. quiet: channels with unusually few calls. silent: a sentence for each process that has missed its
-    reports.
+    each network. channel_faults: a sentence for each channel whose SMS do not arrive, or with unusually few calls.
+    silent: a sentence for each process that has missed its reports.
     """
 
     rows: tuple[WatchRow, ...]
@@ -258,7 +258,7 @@ class WatchSnapshot:
     hidden: int = 0
     left_out: tuple[str, ...] = ()
     calls: tuple[SyntheticCallStatus, ...] = ()
-    quiet: tuple[QuietChannel, ...] = ()
+    channel_faults: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
 
 
@@ -271,8 +271,8 @@ def watch(once: bool, every: int) -> None:
     Each line has the priority, the report's id, how long it has waited, which hotlines have it, how long until a person
     must have acknowledged it, and what happens next automatically. With the worker's settings it also names each
     hotline that the worker could not set up. Below are the synthetic calls to each network, if the clock makes any:
-    when one last came to Send, and how long they have failed; then channels with unusually few calls. It never shows
-    the text of a report. Ctrl-C ends it.
+    when one last came to Send, and how long they have failed; then channels whose SMS do not arrive or that have
+    unusually few calls. It never shows the text of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
@@ -344,21 +344,23 @@ def _looks(
 
 
 def take_snapshot(database: Database, at_most: int, surroundings: WatchSurroundings = NOTHING_KNOWN) -> WatchSnapshot:
-    """Read the unacknowledged reports, the synthetic calls and the quiet channels.
+    """Read the unacknowledged reports, the synthetic calls, and the channels with undelivered SMS or few calls.
 
     `at_most`: the lines of all; at least one report is shown. Raises DatabaseUnavailable.
     """
-    calls, quiet = tuple(synthetic_calls.list_statuses(database)), tuple(call_hours.list_quiet(database))
+    calls = tuple(synthetic_calls.list_statuses(database))
+    channels = [texts.fault() for texts in provider_faults.list_undelivered(database, database.now() - HOUR)]
+    channels += [channel.fault() for channel in call_hours.list_quiet(database)]
     spools = spool_status.list_statuses(database)
     silent = tuple(note for status in spools for note in status.notes())
-    others = len(calls) + len(quiet) + 2 * len(silent)  # a note takes two lines
+    others = len(calls) + 2 * (len(channels) + len(silent))  # a sentence takes two lines
     waiting, count = overview.list_unacknowledged(database, max(1, at_most - others))
     now = database.now()
     times = clock_skew.measure_skew(database, attempts=True)
-    faults = [fault for status in calls for fault in status.faults()] + [channel.fault() for channel in quiet]
+    faults = [fault for status in calls for fault in status.faults()] + channels
     action = next_action(waiting, now, times, spools, faults, surroundings=surroundings)
     rows = tuple(watch_row(report, now) for report in waiting)
-    return WatchSnapshot(rows, action, count - len(waiting), surroundings.left_out, calls, quiet, silent)
+    return WatchSnapshot(rows, action, count - len(waiting), surroundings.left_out, calls, tuple(channels), silent)
 
 
 def _drawn(snapshot: WatchSnapshot) -> RenderableType:
@@ -375,5 +377,5 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
         parts.append(Text(f"and {snapshot.hidden} more"))
     for status in snapshot.calls:
         parts.append(Text(f"Synthetic calls to {call_text(status)}", "bold red" if any(status.faults()) else ""))
-    parts += [Text(channel.fault(), "bold red") for channel in snapshot.quiet]
+    parts += [Text(fault, "bold red") for fault in snapshot.channel_faults]
     return Group(*parts)

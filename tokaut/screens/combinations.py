@@ -11,7 +11,7 @@ from msgspec.structs import replace
 import locales
 from flows.authoring.paths import Combination, FactPairs
 from flows.authoring.screen_variants import PhoneProfile
-from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from flows.engine import initial_state
 from flows.model import FlowBook, FlowState, Option, ScreenContext
 from flows.pagination import CONTEXT_SEPARATOR, ScreenLimit
@@ -76,11 +76,6 @@ LINE_FACTS: Mapping[str, tuple[FactPairs, ...]] = {
         (("contactable", "no"), ("words_before_send", "no"), ("recordings", "no")),
     ),
 }
-
-
-def load_catalogues() -> dict[str, Catalogue]:
-    """Load the catalogue of every language in locales/."""
-    return load(locales.FOLDER)
 
 
 def menu_languages(country: Country, catalogues: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:

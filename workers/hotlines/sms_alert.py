@@ -27,9 +27,9 @@ class SmsAlertConnector:
 
     takes_sound = False
 
-    def __init__(self, page: Notify) -> None:
-        self._page = page
+    def __init__(self, alert: Notify) -> None:
+        self._alert = alert
 
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Text the next number."""
-        return self._page(request)
+        return self._alert(request)

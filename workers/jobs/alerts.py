@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -15,7 +15,7 @@ from reports.store.mailboxes import pin_throttle
 from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.row_isolation import process_each
-from reports.store.sms import messages
+from reports.store.sms import provider_faults
 from reports.time_limits import SMS_LIFETIME
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.notifications.notifier import Notifier
@@ -36,6 +36,8 @@ SILENT_AFTER = 20 * MINUTE  # an SMS that no provider takes expires after ten mi
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
 # After a start or a database outage, every host counts as missing until it has reported again.
 SURE_SECONDS = 75  # processes of release 0.1 report once a minute
+# P2, but for the alert that an SMS would not bring: of a P3 on-call gets a mail, if a contact has one.
+SMS_PRIORITIES: Mapping[str, Priority] = {"not_delivered": Priority.P3}
 
 log = structlog.get_logger()
 
@@ -160,12 +162,14 @@ class AlertSender:
         return [status for status in away if now - self._unseen_since[status.host] >= SURE_SECONDS]
 
     def _sms(self) -> list[Alert]:
-        rows = messages.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
-        silent = messages.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
+        rows = provider_faults.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
+        silent = provider_faults.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
         rows += [(channel, "not_reached") for channel in silent]
+        undelivered = provider_faults.list_undelivered(self._database, self._database.now() - HOUR)
+        rows += [(texts.channel, "not_delivered") for texts in undelivered]
         due = [row for row in rows if self._is_due(row[1], row[0], HOUR) and self._is_sms_alert_over(row)]
         self._sms_alerts_at.update((row, self._monotonic()) for row in due)
-        return [Alert(channel, why, Priority.P2, SMS_ADVICE[why]) for channel, why in due]
+        return [Alert(channel, why, SMS_PRIORITIES.get(why, Priority.P2), SMS_ADVICE[why]) for channel, why in due]
 
     def _is_sms_alert_over(self, row: tuple[str, str]) -> bool:
         """Return whether no SMS of an earlier alert still waits: when the provider is back, all of them are sent."""

@@ -20,7 +20,7 @@ from reports.escalation import ESCALATION_TIMES, Priority
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.row_isolation import process_each
 from reports.store.sms import duty_phones
-from reports.store.sms.duty_phones import DutyPhonePage, PagedDelivery
+from reports.store.sms.duty_phones import AlertedDelivery, DutyPhoneAlert
 from reports.store.sms.messages import SmsState
 from runtime.settings import Mode
 from runtime.time_units import SECOND
@@ -32,7 +32,7 @@ from workers.sms.notices import SmsRoute, seal_sms
 # Time without an answer until the next number is texted: the same as until the hotline is reminded.
 ANSWER_TIMEOUTS: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 RECENT = 60 * SECOND
-PAGE_PHRASES: Mapping[str, str] = {
+ALERT_PHRASES: Mapping[str, str] = {
     **EVENT_PHRASES,
     DeliveryType.UNREAD: "waits and nobody could read it",
     "risen": "is more urgent now",
@@ -41,9 +41,9 @@ PAGE_PHRASES: Mapping[str, str] = {
 log = structlog.get_logger()
 
 
-def page_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
+def alert_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
     """Return the text for a duty phone: at most one SMS of GSM-7, without anything of the report."""
-    text = f"{report_id[-6:]}, {priority}, {PAGE_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
+    text = f"{report_id[-6:]}, {priority}, {ALERT_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
 
@@ -68,24 +68,24 @@ class DutyPhoneNotifier:
     def register_phones(self, hotline: str, phones: DutyPhones) -> Notify:
         """Register the phones of a hotline and return the function that notifies them."""
         self.registered_phones[hotline] = phones
-        return self.page
+        return self.alert
 
-    def page(self, request: DeliveryRequest) -> DeliveryOutcome:
+    def alert(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Send at most one text.
 
         A text that a provider accepted is a receipt; the next attempt texts the next number.
         """
         try:
-            pages = duty_phones.list_pages(self.database, request.delivery_id)
-            if not pages or pages[-1].state not in (SmsState.DUE, SmsState.SENT) or pages[-1].status == "failed":
-                self._text(_paged_delivery(request, len(pages)))
-                pages = duty_phones.list_pages(self.database, request.delivery_id)
+            alerts = duty_phones.list_alerts(self.database, request.delivery_id)
+            if not alerts or alerts[-1].state not in (SmsState.DUE, SmsState.SENT) or alerts[-1].status == "failed":
+                self._text(_alerted_delivery(request, len(alerts)))
+                alerts = duty_phones.list_alerts(self.database, request.delivery_id)
         except KeyFileError:
             return Undeliverable("no_key")
         except DatabaseUnavailable:
             log.warning("database_unavailable")
             return Unavailable("sms_waits")
-        return _outcome(pages[-1])
+        return _outcome(alerts[-1])
 
     def go_on(self) -> None:
         """Text the next number if nobody answered in time or a text did not arrive; each number once.
@@ -116,34 +116,36 @@ class DutyPhoneNotifier:
         if about is None:
             return False
         try:
-            waits = [page.state for page in duty_phones.list_pages(self.database, about.delivery_id)][-1:] == [
+            waits = [alert.state for alert in duty_phones.list_alerts(self.database, about.delivery_id)][-1:] == [
                 SmsState.DUE
             ]
-            if not waits and not duty_phones.was_paged_within(self.database, about.delivery_id, RECENT):
+            if not waits and not duty_phones.was_alerted_within(self.database, about.delivery_id, RECENT):
                 self._text(about)
         except KeyFileError:
             log.error("key_missing")
-        pages = duty_phones.list_pages(self.database, about.delivery_id)
-        return bool(pages) and pages[-1].state == SmsState.SENT
+        alerts = duty_phones.list_alerts(self.database, about.delivery_id)
+        return bool(alerts) and alerts[-1].state == SmsState.SENT
 
-    def _text(self, about: PagedDelivery, index: int | None = None) -> None:
+    def _text(self, about: AlertedDelivery, index: int | None = None) -> None:
         """Text one number. `index`: its place in the order; by default the next one."""
         phones = self.registered_phones[about.hotline]
         word = f"{self.draw():06d}"
-        text = page_text(about.type, about.report_id, about.priority, word, drill=self.mode != Mode.LIVE)
+        text = alert_text(about.type, about.report_id, about.priority, word, drill=self.mode != Mode.LIVE)
         numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
         position = about.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
         sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
-        if duty_phones.add_page(self.database, sms, about, word):
+        if duty_phones.add_alert(self.database, sms, about, word):
             self.sms_dispatcher.send(sms.id)
 
 
-def _paged_delivery(request: DeliveryRequest, count: int) -> PagedDelivery:
-    return PagedDelivery(request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count)
+def _alerted_delivery(request: DeliveryRequest, count: int) -> AlertedDelivery:
+    return AlertedDelivery(
+        request.delivery_id, request.report_id, request.hotline, request.type, request.priority, count
+    )
 
 
-def _outcome(page: DutyPhonePage) -> DeliveryOutcome:
-    if page.state == SmsState.SENT:
+def _outcome(alert: DutyPhoneAlert) -> DeliveryOutcome:
+    if alert.state == SmsState.SENT:
         return Delivered()
-    return Unavailable("sms_waits" if page.state == SmsState.DUE else "sms_failed")
+    return Unavailable("sms_waits" if alert.state == SmsState.DUE else "sms_failed")

@@ -61,6 +61,8 @@ SMS_ADVICE = {
     "account": "The SMS account may not send there (region, trial, registration, daily limit). Look into its console.",
     "not_reached": "The SMS provider took no text of the last 20 minutes, so that reporters get no replies. Call it, "
     "and look for sms_failed in the log.",
+    "not_delivered": "Of the SMS of the last hour most failed by the provider's delivery reports. Text a phone of each "
+    "network, and call the provider: docs/operating/provider-dead.md",
 }
 
 

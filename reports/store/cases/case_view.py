@@ -230,14 +230,17 @@ def _record_read(database: Database, account: Account, report_id: str, is_read: 
 def _history(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
     """Return the audit entries about the report, without those of another hotline's staff.
 
-    That the operator's act showed it again to somebody of this hotline is among them.
+    That the operator's act showed it again to somebody of this hotline is among them. The ids are read first: with
+    subqueries PostgreSQL does not use the index of the audit.
     """
-    a, d = t.audit.c, t.delivery.c
-    own_delivery_ids = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
+    a, d, s = t.audit.c, t.delivery.c, t.staff.c
+    own_deliveries = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
+    own_staff = connection.execute(select(s.staff_id).where(s.hotline == hotline)).scalars()
+    object_ids = [report_id, *connection.execute(own_deliveries).scalars()]
+    object_ids += [f"{report_id}/{staff_id}" for staff_id in own_staff]  # whom an act about the report concerned
     is_own = or_(not_(a.actor.startswith("staff:")), a.actor.startswith(f"staff:{hotline}/", autoescape=True))
-    is_about = or_(a.object_id == report_id, a.object_id.startswith(f"{report_id}/"), a.object_id.in_(own_delivery_ids))
     is_listed = or_(is_own, hidden_reports.is_shown_to_staff_of(hotline))
-    query = select(a.at, a.actor, a.act).where(is_about, is_listed)
+    query = select(a.at, a.actor, a.act).where(a.object_id.in_(object_ids), is_listed)
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 

@@ -313,16 +313,12 @@ def load_report_path(database: Database, report_id: str) -> ReportPath | None:
         d.attempt, d.last_class, d.last_status, d.next_at,
     )  # fmt: skip
     delivery_query = delivery_query.where(d.report_id == report_id).order_by(d.created_at, d.delivery_id)
-    delivery_ids = select(d.delivery_id).where(d.report_id == report_id)
-    audit_query = select(a.at, a.actor, a.act, a.object_id).where(
-        or_(a.object_id == report_id, a.object_id.in_(delivery_ids))
-    )
+    audit_query = select(a.at, a.actor, a.act, a.object_id).order_by(a.at, a.audit_id)
     with database.read() as connection:
         report_row = connection.execute(report_query.where(r.report_id == report_id)).first()
         if report_row is None:
             return None
-        related = (
-            tuple(connection.execute(query))
-            for query in (route_query, delivery_query, audit_query.order_by(a.at, a.audit_id))
-        )
-        return ReportPath(report_row, *related)
+        route_rows, delivery_rows = (tuple(connection.execute(query)) for query in (route_query, delivery_query))
+        object_ids = [report_id, *(row.delivery_id for row in delivery_rows)]
+        audit_rows = tuple(connection.execute(audit_query.where(a.object_id.in_(object_ids))))
+        return ReportPath(report_row, route_rows, delivery_rows, audit_rows)

@@ -69,7 +69,7 @@ class SpoolStatus:
 
     @property
     def lacks_redis(self) -> bool:
-        """Return whether the process still reports, and cannot use Redis."""
+        """Return whether the process could not use Redis when it last reported, which was not long ago."""
         return self.redis_down and self.unseen <= SILENT_SECONDS
 
     def faults(self) -> Iterator[str]:

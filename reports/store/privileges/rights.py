@@ -69,7 +69,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, phone_key, key_id, wrap); DELETE",
     },
     # A role that reads these words could acknowledge reports, if it also had the phone that sends them.
-    "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
+    "page": {WEB: "SELECT (hotline, created_at)", WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
     "phone_answer": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (wrong); DELETE"},
     "step": {
         WEB: "SELECT (report_id, priority, step, due_at)",  # whether a report was acknowledged in time

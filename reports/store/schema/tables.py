@@ -327,6 +327,7 @@ audit = Table(
     Column("prev_hash", LargeBinary(32)),
     Column("hash", LargeBinary(32)),
     Index("ix_audit_actor", "actor", "at"),
+    Index("ix_audit_object_id", "object_id"),
 )
 
 # Leases, one holder at a time: the leading scheduler, the replay of waiting SMS.

@@ -25,7 +25,9 @@ from reports.time_limits import ANSWER_NOTICE, USSD_REPORT
 from runtime.settings import Mode
 
 PERHAPS_SENT: Final = ("timeout", "reset", "tls", "not_understood")  # `last_class` of a request without a clear answer
-NOT_NOW: Final = "busy"  # `last_class` of an SMS that was given up because the provider had a fault twice
+# `last_class` of an SMS that is sent again some hours later: the provider had a fault twice, or the operator's account
+# has one.
+NOT_NOW: Final = ("busy", "sender_id", "account")
 ACTOR: Final = "clock"  # actor in the audit log
 WITHDRAWN: Final = "withdrawn"  # `last_class` in `outgoing` of an SMS whose permission has ended
 
@@ -142,13 +144,13 @@ def reopen_failed_ussd(database: Database) -> int:
 def settle_unsent(database: Database) -> None:
     """Correct the notices whose SMS was certainly not sent, so that nobody is shown that it was.
 
-    One that no provider took in time, or whose provider had a fault, is due again some hours later. One that was
-    refused is closed.
+    One that no provider took in time, or with a fault of the provider or of the operator's account, is due again some
+    hours later. One that was refused is closed. The SMS stays until the next one: on-call is told why it failed.
     """
     n, o = t.nudge.c, t.outgoing.c
     is_failed = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))
     is_open = and_(n.sent_at.is_not(None), n.due_at.is_not(None))
-    is_again = or_(o.state == SmsState.EXPIRED, o.last_class == NOT_NOW)
+    is_again = or_(o.state == SmsState.EXPIRED, o.last_class.in_(NOT_NOW))
     query = select(n.answer_id, n.report_id, n.ussd_id, is_again).join_from(t.nudge, t.outgoing, o.id == n.answer_id)
     with database.read() as connection:
         unsent = connection.execute(query.where(is_open, or_(o.state == SmsState.EXPIRED, is_failed))).all()
@@ -159,8 +161,6 @@ def settle_unsent(database: Database) -> None:
             correction = update(t.nudge).where(n.answer_id == answer_id, is_open)
             if not connection.execute(correction.values(sent_at=None, due_at=due_at)).rowcount:
                 continue
-            if is_due_again:  # the next SMS has the same id
-                connection.execute(delete(t.outgoing).where(o.id == answer_id))
             audit_log.append(connection, ACTOR, NOT_SENT, report_id, now)
         if ussd_id and not is_due_again:
             close_ussd(database, answer_id)
@@ -188,7 +188,7 @@ def load_facts(database: Database, report_id: str) -> NoticeFacts | None:
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     sent_query = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     texts = select(n.answer_id).where(n.report_id == report_id)
-    by_provider = func.coalesce(o.last_class, "").not_in((WITHDRAWN, *PERHAPS_SENT))
+    by_provider = func.coalesce(o.last_class, "").not_in((WITHDRAWN, *PERHAPS_SENT, *NOT_NOW))
     failed_query = select(o.id).where(o.id.in_(texts), o.state == SmsState.FAILED, by_provider)
     with database.read() as connection:
         row = connection.execute(report_query).first()
@@ -284,6 +284,7 @@ def enqueue(database: Database, answer_id: str, report_id: str, sms: OutgoingSms
             return False
         other_notices = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(other_notices).values(due_at=None))
+        connection.execute(delete(t.outgoing).where(t.outgoing.c.id == sms.id))  # of an attempt some hours ago
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
         audit_log.append(connection, ACTOR, notice_way, report_id, now)
     return True

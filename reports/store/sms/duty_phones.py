@@ -28,7 +28,7 @@ MAX_WRONG = 10  # wrong words of a hotline in an hour; after that even a right o
 
 
 @dataclass(frozen=True, slots=True)
-class DutyPhonePage:
+class DutyPhoneAlert:
     """One text to a duty phone.
 
     `state`: as in `outgoing`, or "expired" once the row there is deleted. `status`: of the delivery report.
@@ -40,7 +40,7 @@ class DutyPhonePage:
 
 
 @dataclass(frozen=True, slots=True)
-class PagedDelivery:
+class AlertedDelivery:
     """A delivery that is announced to a duty phone. `count`: texts sent so far."""
 
     delivery_id: str
@@ -51,17 +51,17 @@ class PagedDelivery:
     count: int
 
 
-def list_pages(database: Database, delivery_id: str) -> list[DutyPhonePage]:
+def list_alerts(database: Database, delivery_id: str) -> list[DutyPhoneAlert]:
     """Return the texts about a delivery, in the order in which they were sent."""
     p, o = t.page.c, t.outgoing.c
     query = select(p.sms_id, func.coalesce(o.state, "expired"), func.coalesce(o.status, ""))
     query = query.select_from(t.page.outerjoin(t.outgoing, o.id == p.sms_id))
     with database.read() as connection:
         rows = connection.execute(query.where(p.delivery_id == delivery_id).order_by(p.rank))
-        return [DutyPhonePage(*row) for row in rows]
+        return [DutyPhoneAlert(*row) for row in rows]
 
 
-def add_page(database: Database, sms: OutgoingSms, about: PagedDelivery, word: str) -> bool:
+def add_alert(database: Database, sms: OutgoingSms, about: AlertedDelivery, word: str) -> bool:
     """Store a text and its purpose in one transaction. Return False if another process has stored it already."""
     row = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
     row |= {"word": word, "created_at": database.to_database_time(sms.created_at)}
@@ -78,7 +78,7 @@ def list_unanswered(
     numbers: Mapping[str, int],
     quiet: Collection[str] = (),
     at_most: int = 100,
-) -> list[PagedDelivery]:
+) -> list[AlertedDelivery]:
     """Return deliveries whose last text was not answered in time, or did not arrive; the most urgent first.
 
     `timeouts`: priority → microseconds. `numbers`: hotline → how many numbers it has; deliveries of which each was
@@ -88,14 +88,14 @@ def list_unanswered(
     if not numbers:
         return []
     p, o, d = t.page.c, t.outgoing.c, t.delivery.c
-    last_page = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
+    last_alert = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
     limit = case({name: literal(time) for name, time in timeouts.items()}, value=d.priority, else_=0)
     count = case({name: literal(number) for name, number in numbers.items()}, value=d.hotline, else_=0)
     is_lost = or_(o.status == "failed", o.state.in_((SmsState.FAILED, SmsState.EXPIRED)))
     query = (
         select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
-        .select_from(t.delivery.join(last_page, last_page.c.delivery_id == d.delivery_id))
-        .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last_page.c.rank))
+        .select_from(t.delivery.join(last_alert, last_alert.c.delivery_id == d.delivery_id))
+        .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last_alert.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(REPORT_TYPES), d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)
         .where(or_(is_lost, is_due(p.created_at + limit, database.now_sql(), limit)), p.rank + 1 < count)
@@ -103,7 +103,7 @@ def list_unanswered(
         .order_by(d.priority, p.created_at)
     )
     with database.read() as connection:
-        return [PagedDelivery(*row) for row in connection.execute(query.limit(at_most))]
+        return [AlertedDelivery(*row) for row in connection.execute(query.limit(at_most))]
 
 
 def _within(at: ColumnElement[int], now: Any, age: int) -> ColumnElement[bool]:
@@ -114,7 +114,7 @@ def _within(at: ColumnElement[int], now: Any, age: int) -> ColumnElement[bool]:
     return and_(at > now - age, at <= now + CLOCK_SLACK)
 
 
-def find_unacknowledged(database: Database, report_id: str, hotline: str) -> PagedDelivery | None:
+def find_unacknowledged(database: Database, report_id: str, hotline: str) -> AlertedDelivery | None:
     """Return the report's delivery to this hotline; None unless it was delivered and nobody has acknowledged it."""
     p, d = t.page.c, t.delivery.c
     texts = select(func.count()).where(p.delivery_id == d.delivery_id).scalar_subquery()
@@ -122,13 +122,21 @@ def find_unacknowledged(database: Database, report_id: str, hotline: str) -> Pag
     query = query.where(d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
     with database.read() as connection:
         row = connection.execute(query.where(d.state == DeliveryState.DELIVERED, d.handling == Handling.NONE)).first()
-        return PagedDelivery(*row) if row else None
+        return AlertedDelivery(*row) if row else None
 
 
-def was_paged_within(database: Database, delivery_id: str, age: int) -> bool:
+def was_alerted_within(database: Database, delivery_id: str, age: int) -> bool:
     """Return whether a text about the delivery was made within the last `age` microseconds."""
     p = t.page.c
     recent = select(p.sms_id).where(p.delivery_id == delivery_id, _within(p.created_at, database.now_sql(), age))
+    with database.read() as connection:
+        return connection.execute(recent.limit(1)).first() is not None
+
+
+def was_hotline_alerted_within(database: Database, hotlines: Collection[str], age: int) -> bool:
+    """Return whether a text to the duty phones of these hotlines was made within the last `age` microseconds."""
+    p = t.page.c
+    recent = select(p.hotline).where(p.hotline.in_(hotlines), _within(p.created_at, database.now_sql(), age))
     with database.read() as connection:
         return connection.execute(recent.limit(1)).first() is not None
 
@@ -188,13 +196,13 @@ def _accept_reply(connection: Connection, database: Database, reply: PhoneReply)
     if (connection.execute(guesses).scalar() or 0) >= MAX_WRONG:
         return "", WRONG
     query = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
-    page = connection.execute(query.where(p.hotline == hotline, p.word == reply.word)).first()
-    if page is None:
+    alert = connection.execute(query.where(p.hotline == hotline, p.word == word)).first()
+    if alert is None:
         return "", WRONG
-    if _is_superseded(connection, page.report_id, page.created_at):
+    if _is_superseded(connection, alert.report_id, alert.created_at):
         return "", SUPERSEDED
-    _acknowledge(connection, database, page.report_id, reply)
-    return str(page.report_id), 0
+    _acknowledge(connection, database, alert.report_id, reply)
+    return str(alert.report_id), 0
 
 
 def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool:
@@ -214,7 +222,7 @@ def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool
     )
 
 
-def list_superseded(database: Database) -> list[tuple[PagedDelivery, int]]:
+def list_superseded(database: Database) -> list[tuple[AlertedDelivery, int]]:
     """Return deliveries answered by an older text and not acknowledged since, with the rank of that text.
 
     Each is returned once: its reply is deleted.
@@ -257,9 +265,9 @@ def _acknowledge(connection: Connection, database: Database, report_id: str, rep
     deliveries.update_report_state(connection, report_id, at)
 
 
-def delete_old(database: Database, pages_older: int, answers_older: int) -> None:
+def delete_old(database: Database, alerts_older: int, answers_older: int) -> None:
     """Delete texts and replies older than these ages, in microseconds."""
     now = database.now_sql()
     with database.write() as connection:
-        connection.execute(delete(t.page).where(t.page.c.created_at < now - pages_older))
+        connection.execute(delete(t.page).where(t.page.c.created_at < now - alerts_older))
         connection.execute(delete(t.phone_answer).where(t.phone_answer.c.at < now - answers_older))

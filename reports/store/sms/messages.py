@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select, update
 
 from reports.escalation import LEASE_TIME
 from reports.store.engine.database import Database
@@ -29,9 +29,6 @@ STATUS_ORDER: Mapping[DeliveryReportStatus, int] = {"": 0, "unknown": 0, "sent":
 # Values of an SMS that is not leased, and of one that is done: nothing shows then which SMS went to the same phone.
 UNLEASED: Mapping[str, Any] = {"lease_by": None, "lease_until": None}
 DONE: Mapping[str, Any] = {**UNLEASED, "phone_key": None}
-
-# `last_class` of an SMS for which the provider was not reached, or gave no clear answer.
-NO_CLEAR_ANSWER = ("dns", "private_address", "not_reached", "reset", "timeout", "tls", "busy", "not_understood")
 
 
 class SmsState(StrEnum):
@@ -273,34 +270,6 @@ def expire_old(database: Database) -> ExpiredTexts:
             counting = select(func.count()).select_from(t.nudge).where(n.ussd_id.in_(batch))
             by_ussd += connection.execute(counting).scalar_one()
     return ExpiredTexts(len(expired) - by_ussd, by_ussd)
-
-
-def list_failures(database: Database, classes: tuple[str, ...], since: int) -> list[tuple[str, str]]:
-    """Return (channel, class), each once, of SMS created after `since`, in microseconds, that failed; the oldest first.
-
-    `classes`: the classes of failure, such as those that only the operator can repair.
-    """
-    o = t.outgoing.c
-    query = select(o.channel, o.last_class).where(o.last_class.in_(classes), o.created_at > since)
-    query = query.group_by(o.channel, o.last_class).order_by(func.min(o.created_at))
-    with database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query)]
-
-
-def list_silent_channels(database: Database, since: int) -> list[str]:
-    """Return the channels whose provider accepted none of the SMS made after `since`, in microseconds.
-
-    SMS that failed for a reason of their own, as a wrong number, do not count, nor do texts by USSD: they live shorter.
-    """
-    o = t.outgoing.c
-    is_lost = and_(o.state.in_((SmsState.FAILED, SmsState.EXPIRED)), o.last_class.in_(NO_CLEAR_ANSWER))
-    is_lost = and_(is_lost, o.expires_at - o.created_at > SMS_LIFETIME // 2)
-    query = select(o.channel).where(o.created_at > since).group_by(o.channel).order_by(o.channel)
-    query = query.having(func.sum(case((is_lost, 1), else_=0)) > 0)
-    is_taken = or_(o.state == SmsState.SENT, o.status == "delivered")  # also where the provider's answer was lost
-    query = query.having(func.sum(case((is_taken, 1), else_=0)) == 0)
-    with database.read() as connection:
-        return list(connection.execute(query).scalars())
 
 
 def delete_old_outgoing(database: Database, older_than: int) -> int:
