@@ -292,7 +292,7 @@ class Reducer:
 
     def _is_code_ahead(self, request: TurnRequest, state: FlowState, render_context: RenderContext) -> bool:
         """Return whether code or PIN are on a later page of the screen."""
-        layout = lay_out(self.book.screen(state.screen), state.values, render_context(state), request.limit)
+        layout = lay_out(self.book.screens[state.screen], state.values, render_context(state), request.limit)
         later_pages = " ".join(page.text for page in layout.pages[state.page + 1 :])
         return any(secret in later_pages for secret in render_context.session_fields.values())
 

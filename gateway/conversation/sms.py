@@ -543,7 +543,7 @@ class DutyPhoneReply:
 
     def is_listed(self, request: TurnRequest) -> bool:
         """Return whether a text came from a duty phone."""
-        return request.kind == "sms" and request.sender.e164 in self._hotlines_by_number
+        return request.inbound.kind == "sms" and request.sender.e164 in self._hotlines_by_number
 
     def was_alerted(self, request: TurnRequest) -> bool:
         """Return whether duty phones of a hotline with this number got a text a short time ago.

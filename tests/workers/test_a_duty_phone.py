@@ -20,7 +20,7 @@ FIRST, SECOND = "+6785550181", "+6785550182"
 WORDS = "the neighbour's boat is painted blue again"
 IN_DANGER = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
-TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You have it\? Answer OK (\d{6})")
+TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please look at your reports\. You have it\? Answer OK (\d{6})")
 
 
 @pytest.fixture

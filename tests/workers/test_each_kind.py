@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 CODE = re.compile(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})")
 ANSWER = "We have read it. Thank you for writing. You can write again here."
-TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You have it\? Answer OK (\d{6})")
+TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please look at your reports\. You have it\? Answer OK (\d{6})")
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 

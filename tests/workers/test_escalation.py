@@ -336,7 +336,7 @@ def test_the_words_of_an_alert(store: SampleStore) -> None:
     scenario.until(60, step=5)
     said = {one.who: one.said for one in scenario.notifications}
     end = report.report_id[-6:]
-    assert said[OFFICER].sms == f"Report {end}, P1, waits since 10:00. Please open your desk."
+    assert said[OFFICER].sms == f"Report {end}, P1, waits since 10:00. Please look at your reports."
     assert said[LEAD].text.startswith(said[OFFICER].sms)
     assert said[ON_CALL].sms == (f"Report {end}, P1, waits since 10:00. Nobody has taken it on. Next: tokaut watch")
     assert "Given to: vu-pikinini (delivered), vu-womens-centre (delivered)" in said[ON_CALL].text

@@ -123,7 +123,7 @@ def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
     [text] = phone.texts
     end = row.report_id[-6:]
     assert (text.to, text.sender) == (FIRST, "163")
-    assert text.words == f"DRILL {end}, P1, waits. Please open your desk. You have it? Answer OK 100001"
+    assert text.words == f"DRILL {end}, P1, waits. Please look at your reports. You have it? Answer OK 100001"
     assert WORDS not in text.words
 
 
@@ -320,7 +320,7 @@ def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Pho
     phone.duty_phone_notifier.go_on()
     phone.duty_phone_notifier.go_on()
     assert phone.told == [FIRST, FIRST, SECOND_ONE, FIRST], "that there is more; the next one; whose text was answered"
-    assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please open your desk.")
+    assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please look at your reports.")
     assert phone.say(phone.word(), answer_id="a-3") == [(report_id, ONE)]
     assert phone.store.delivery(delivery).handling == "accepted"
     assert count(phone.store, t.phone_answer) == 0

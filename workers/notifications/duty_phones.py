@@ -43,7 +43,8 @@ log = structlog.get_logger()
 
 def alert_text(kind: str, report_id: str, priority: Priority, word: str, *, drill: bool) -> str:
     """Return the text for a duty phone: at most one SMS of GSM-7, without anything of the report."""
-    text = f"{report_id[-6:]}, {priority}, {ALERT_PHRASES[kind]}. Please open your desk. You have it? Answer OK {word}"
+    report = f"{report_id[-6:]}, {priority}, {ALERT_PHRASES[kind]}"
+    text = f"{report}. Please look at your reports. You have it? Answer OK {word}"
     return f"DRILL {text}" if drill else text
 
 

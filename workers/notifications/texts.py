@@ -158,7 +158,7 @@ SAME_DAY = timedelta(hours=12)  # for a longer wait the text also gives the day
 
 def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
     """Return the reminder for a hotline's staff, in the hotline's local time."""
-    line = f"{_waits_since(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please open your desk."
+    line = f"{_waits_since(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please look at your reports."
     return Notification(
         f"Tokaut: one report waits, {waiting.priority}",
         f"{line}\n\nReport {waiting.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",

@@ -196,7 +196,7 @@ def _accept_reply(connection: Connection, database: Database, reply: PhoneReply)
     if (connection.execute(guesses).scalar() or 0) >= MAX_WRONG:
         return "", WRONG
     query = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
-    alert = connection.execute(query.where(p.hotline == hotline, p.word == word)).first()
+    alert = connection.execute(query.where(p.hotline == hotline, p.word == reply.word)).first()
     if alert is None:
         return "", WRONG
     if _is_superseded(connection, alert.report_id, alert.created_at):
