@@ -134,7 +134,7 @@ class BlockingPool:
     def request(self, waited: float = 0.0) -> Iterator[None]:
         """Count a request as under way, and limit its time: `THREAD_WORK_SECONDS` for all its thread calls together.
 
-        It may wait for Redis a little longer (gateway/sessions/store.py).
+        For Redis it may wait a little longer: `seconds_for_redis` (gateway/sessions/store.py).
 
         Args:
             waited: seconds since it arrived, which are part of the limit.

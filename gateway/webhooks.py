@@ -52,7 +52,7 @@ _TOO_LARGE = HttpResponse(413, PLAIN, b"")
 _SEND_AGAIN = HttpResponse(503, PLAIN, b"")
 _FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
 _FAILED = HttpResponse(500, PLAIN, b"Failed\n")
-_PROOF = HEADER.lower()  # as `RequestHead.headers` names it
+_PROOF_HEADER = HEADER.lower()  # as `RequestHead.headers` names it
 
 log = structlog.get_logger()
 
@@ -136,7 +136,7 @@ class Webhooks:
             self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        if head.headers.get(_PROOF):  # synthetic calls are not counted: an alert fires if no reporter calls
+        if head.headers.get(_PROOF_HEADER):  # synthetic calls are not counted: an alert fires if no reporter calls
             self._metrics.count("synthetic_requests")
         else:
             self._metrics.answered(channel, name or "-", time.monotonic() - head.arrived_at)
@@ -191,7 +191,7 @@ class Webhooks:
         received = channel.receive(name, fields)
         if isinstance(received, HttpResponse):
             return received
-        if proof := wire.headers.get(_PROOF):
+        if proof := wire.headers.get(_PROOF_HEADER):
             return await self._synthetic(channel, name, wire, received, proof)
         if isinstance(received, Inbound):
             self.admission.note(request.waited)  # after the signature check: forged requests must not count as calls

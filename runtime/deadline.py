@@ -1,4 +1,4 @@
-"""The time of a request, and blocking calls with a deadline, after which their outcome is unknown.
+"""Limit the time of a request, and that of a blocking call: after its deadline the outcome of a call is unknown.
 
 A thread that waits for a disk or for the system's resolver cannot be interrupted. So it is abandoned and ends when the
 call returns. The number of such threads is limited. They are daemon threads: the interpreter waits for those of
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class RequestTime:
-    """The time of one request: the moments, in monotonic seconds, at which parts of it end.
+    """The limits of one request, in monotonic seconds.
 
-    `ends_at`: then no thread works for it any more. `database_ends_at`: then all its uses of PostgreSQL together have
-    ended; the first one sets it.
+    `ends_at`: from then on no thread works for it. `database_ends_at`: all its uses of PostgreSQL end by then; None
+    before the first of them, which sets it.
     """
 
     ends_at: float

@@ -123,7 +123,7 @@ def _names_to_count(kind: ChannelKind, record_before: Record | None, record_afte
         yield SMS, segments(record_after.answer.text)
 
 
-# Refuse screens while too many requests are under way.
+# Which screens may be refused: while too many requests are under way, or to one reporter who reads very many.
 
 ALWAYS_SERVED = frozenset({"home", "report", "more", "contact_request"})  # flows
 TO_READ = ("tips", "law")  # prefixes of the flows that only inform
@@ -260,7 +260,8 @@ class ConversationHandler:
             request = replace(request, wrong_pairs=loaded.wrong_pairs) if loaded.wrong_pairs else request
             result = await self._step(request, record, drafts, kind, turn)
             if not result.is_silent:  # a STOP: it shows no screen, and its effects must be saved
-                if not (inbound.kind == "sms" and record and record.state.screen.startswith("my.")):  # it has acted
+                # by SMS a turn in My report has taken effect by now, so it is not refused
+                if not (inbound.kind == "sms" and record and record.state.screen.startswith("my.")):
                     self._shed_load(request, result.record)
                 self._rate_limit(request, loaded.reads, result.record)
             try:
@@ -472,12 +473,12 @@ class ConversationHandler:
         channel, code = inbound.channel, inbound.code
         if inbound.synthetic:  # never a caller's session, even with the same number and session id
             return RecordKeys(self._sessions.key("s", "synthetic", channel, code, inbound.session))
-        named: dict[str, tuple[str, ...]] = {"session": ("s", channel, code, inbound.session, sender.key)}
+        kinds: dict[str, tuple[str, ...]] = {"session": ("s", channel, code, inbound.session, sender.key)}
         if sender.e164 is not None:  # senders without a number are different people: they share no draft and no limit
-            named |= {"draft": ("d", channel, code, sender.key), "guessed": ("l:guessed", sender.key)}
+            kinds |= {"draft": ("d", channel, code, sender.key), "guessed": ("l:guessed", sender.key)}
         if inbound.kind == "sms" and inbound.id:
-            named["seen"] = ("l:seen", channel, inbound.id)
-        keys = dict(zip(named, self._sessions.keys(*named.values()), strict=True))
+            kinds["seen"] = ("l:seen", channel, inbound.id)
+        keys = dict(zip(kinds, self._sessions.keys(*kinds.values()), strict=True))
         return RecordKeys(**keys, read=f"l:read:{keys['draft']}" if "draft" in keys else "")
 
 

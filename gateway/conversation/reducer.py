@@ -498,7 +498,7 @@ class Reducer:
             render_context = render_context.with_values(
                 session_facts={**render_context.session_facts, "report_code": _code_status(report, request.now)}
             )
-        if record.opened_report is None:
+        if not has_open_mailbox(record):  # no thread is needed
             return render_context
         return await self._run_blocking(self._mailbox.render_context, render_context, record)
 

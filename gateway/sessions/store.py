@@ -41,7 +41,7 @@ DRAFT_SECONDS: Mapping[ChannelKind, int] = {"ussd": 15 * 60, "voice": 15 * 60, "
 READ_SECONDS = 10 * 60
 GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # the day itself and one more week, in case the database is unavailable
-SAVE_SECONDS = 0.3  # after the end of the threads' time: the session must be saved even if no thread was free
+SAVE_SECONDS = 0.3  # after a request's time for threads: the session must be saved even if no thread was free
 MIN_REDIS_SECONDS = 0.2  # minimum: a late event loop may notice late that the request's time is over
 ENOUGH_SECONDS = 1.1  # for both tries of a command; in less, a Redis that works may not answer
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
@@ -186,10 +186,10 @@ class Sessions:
         """Return an opaque key: the kind ("s", "d", "l:seen" or "l:…") and an HMAC of the parts."""
         return self.keys((kind, *parts))[0]
 
-    def keys(self, *named: tuple[str, ...]) -> list[str]:
-        """Return an opaque key, as `key` does, for each kind with its parts."""
-        macs = self._cipher.mac_each(self._label, named)
-        return [f"{name[0]}:{mac.hex()}" for name, mac in zip(named, macs, strict=True)]
+    def keys(self, *kinds: tuple[str, ...]) -> list[str]:
+        """Return the key, as `key` does, of each tuple of a kind and its parts."""
+        macs = self._cipher.mac_each(self._label, kinds)
+        return [f"{kind}:{mac.hex()}" for (kind, *_), mac in zip(kinds, macs, strict=True)]
 
     async def load(self, keys: RecordKeys) -> LoadedRecord:
         """Load session, drafts and counters in one round trip. Raises RedisUnavailable."""

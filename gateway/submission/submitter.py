@@ -65,7 +65,7 @@ class DeleteOutcome(StrEnum):
 class _Pending(Struct, frozen=True):
     """A revision scheduled in the database.
 
-    `was_submitted`: the report is complete already, and nothing was written.
+    `was_submitted`: nothing was written: the report is complete, or holds later words of this session already.
     """
 
     report_id: str
@@ -181,11 +181,17 @@ class Submitter:
     def _complete(self, content: ReportInput, report: ReportRef, result: SubmissionResult) -> SubmissionResult:
         """Complete a report stored as incomplete, or one stored late with fewer answers than are sent now.
 
-        If this Send is replayed, an update with later words may wait already, or have been submitted: it stays.
+        If this Send is replayed, the session may have stored an update with later words already: it stays.
         """
         report, revision = replace(report, report_id=result.report_id), max(report.revision, result.revision) + 1
         pending = self._put_pending(
-            *(content, report, revision, report.named_recipients, PendingKind.UPDATE), seconds=0, may_be_repeat=True
+            content,
+            report,
+            revision,
+            report.named_recipients,
+            PendingKind.UPDATE,
+            seconds=0,
+            may_be_repeat=True,
         )
         return replace(result, revision=pending.revision)
 
@@ -344,11 +350,18 @@ class Submitter:
         )
         if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
-        # Already sent: no INCOMPLETE revision may follow, and no repeat of an earlier one.
-        if existing.complete and (kind != PendingKind.UPDATE or (may_be_repeat and existing.revision >= revision)):
+        if existing.is_enough:
             return _Pending(existing.report_id, existing.revision, submission.priority, was_submitted=True)
         report = replace(report, report_id=existing.report_id)
-        return self._put_pending(content, report, existing.revision + 1, recipients, kind, seconds=seconds)
+        return self._put_pending(
+            content,
+            report,
+            existing.revision + 1,
+            recipients,
+            kind,
+            seconds=seconds,
+            may_be_repeat=may_be_repeat,
+        )
 
     # Cancel and delete
 

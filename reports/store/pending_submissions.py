@@ -289,11 +289,14 @@ class CancelResult:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRevision:
-    """The report is stored already: under this id, and up to this revision."""
+    """The report is stored already: under this id, and up to this revision.
+
+    `is_enough`: it holds what was to be scheduled, or nothing INCOMPLETE may follow it.
+    """
 
     report_id: str
     revision: int
-    complete: bool = True
+    is_enough: bool = True
 
 
 def schedule_pending(
@@ -305,14 +308,19 @@ def schedule_pending(
     revision or a later one, or (unless `kind` is update) as complete. Id and revision are sealed into a
     submission, so the caller has to seal it again as the next revision of the stored report.
 
-    `may_be_repeat`: the submission may be the repeat of an earlier one; then a later update that is pending stays, and
-    its revision is returned as that of a complete report.
+    `may_be_repeat`: this session may have scheduled the submission before, and later words after it. Then a later
+    update of this session, pending or stored, is returned instead. One of another session does not hold these words.
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, submission)
-        updates = [row.revision for row in pending_rows if row.kind == PendingKind.UPDATE]
-        if may_be_repeat and max(updates, default=0) > submission.revision:
-            return SubmittedRevision(submission.report_id, max(updates), True)
+        if may_be_repeat:
+            updates = [
+                row.revision
+                for row in pending_rows
+                if row.kind == PendingKind.UPDATE and row.origin_key == submission.origin_key
+            ]
+            if max(updates, default=0) > submission.revision:
+                return SubmittedRevision(submission.report_id, max(updates))
         row = find_submitted(connection, submission)
         is_complete = row is not None and row.completeness == Completeness.COMPLETE
         if row and (
@@ -320,7 +328,9 @@ def schedule_pending(
             or row.revision >= submission.revision
             or (is_complete and kind != PendingKind.UPDATE)
         ):
-            return SubmittedRevision(row.report_id, row.revision, is_complete)
+            is_repeat = may_be_repeat and row.own and row.revision > submission.revision
+            is_enough = is_complete and (kind != PendingKind.UPDATE or is_repeat)
+            return SubmittedRevision(row.report_id, row.revision, is_enough)
         _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
     return None
 
@@ -353,7 +363,7 @@ def schedule_from_spool(database: Database, submission: Submission, kind: Pendin
 
 
 def _lock_pending(connection: Connection, submission: Submission) -> Sequence[Any]:
-    """Return the pending rows (revision, kind, due_at), locked.
+    """Return the pending rows (revision, kind, origin_key, due_at), locked.
 
     If the scheduler is submitting them at this moment, this waits for its COMMIT and then sees the result.
     """
@@ -434,6 +444,8 @@ def _same_pending() -> ColumnElement[bool]:
 
 
 _LOCK_PENDING = (
-    select(t.pending.c.revision, t.pending.c.kind, t.pending.c.due_at).where(_same_pending()).with_for_update()
+    select(t.pending.c.revision, t.pending.c.kind, t.pending.c.origin_key, t.pending.c.due_at)
+    .where(_same_pending())
+    .with_for_update()
 )
 _ADOPT_REPORT, _DELETE_REPLACED = _adopt_query(), delete(t.pending).where(_same_pending())

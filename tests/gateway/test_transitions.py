@@ -413,6 +413,26 @@ def test_words_that_were_promised_reach_the_hotline(steps: str) -> None:
         walk.teardown()
 
 
+@pytest.mark.rule("S-38")
+def test_a_send_of_another_call_is_no_repeat_of_what_waits() -> None:
+    """It continues a draft that Redis still has, as the earlier call's Send and words after it were not saved there."""
+    walk = SubmissionMachine()
+    walk.dial(sends_path=True)
+    try:
+        walk.answer()
+        walk.the_scheduler_runs()
+        draft, words = walk.ref, list(walk.words)
+        walk.send()
+        walk.add()
+        walk.begin()
+        walk.ref = replace(draft, origin_key=walk.ref.origin_key, secret=walk.ref.secret, resumed=True)
+        walk.words, walk.promised = words, set()
+        walk.send()
+        assert len(walk.promised) == 2
+    finally:
+        walk.teardown()
+
+
 def test_a_deletion_of_a_report_that_was_sent_is_not_journaled() -> None:
     """On a restored backup it would be repeated, and delete a draft whose report the reporter knows to be sent."""
     walk = SubmissionMachine()

@@ -15,6 +15,7 @@ import time_machine
 from click.testing import CliRunner, Result
 from sqlalchemy import event, update
 
+from gateway import threads
 from gateway.background.housekeeping import StatisticsFlush
 from gateway.conversation import handler
 from gateway.sessions.redis_client import Command, Connection
@@ -203,6 +204,16 @@ def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_
     before = dial_path(phone, "My report", report.code)
     report.put(READ)
     assert dial_path(phone, "My report", report.code) == before
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_after_my_report_is_left_a_screen_needs_no_thread(
+    report: SentReport, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: each further screen of that call took a thread, and while none was free the call ended without it."""
+    assert report.opened("0", "0", "0", channel=channel)[-1].startswith("In danger? Call police 111.")
+    monkeypatch.setattr(threads, "MAX_QUEUED", 0)
+    assert report.phone.type("Report").text.startswith("Are you or a child in danger?")
 
 
 @pytest.mark.rule("S-32")

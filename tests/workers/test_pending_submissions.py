@@ -161,7 +161,7 @@ def test_two_reports_under_one_origin_are_both_kept(store: SampleStore) -> None:
     other = replace(store.sealed(revision=2), origin_key=first.origin_key)
     assert pending_submissions.schedule_pending(
         store.database, other, "update", 0
-    ) == pending_submissions.SubmittedRevision(first.report_id, 1, complete=False)
+    ) == pending_submissions.SubmittedRevision(first.report_id, 1, is_enough=False)
     assert waiting(store) == []
     pending_submissions.schedule_from_spool(
         store.database, other, "update", store.database.now()
@@ -251,7 +251,7 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     monkeypatch.setattr(pending_submissions, "_submit", overtaken)
     assert len(pending_submissions.submit_due(store.database, key)) == 1
     answer.join()
-    assert found == [pending_submissions.SubmittedRevision(submission.report_id, 1, complete=False)]
+    assert found == [pending_submissions.SubmittedRevision(submission.report_id, 1, is_enough=False)]
 
 
 def _somebody_waits(store: SampleStore) -> bool:

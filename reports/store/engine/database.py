@@ -207,7 +207,8 @@ class Database:
     def _seconds_left(self, *, begin: bool = True) -> float:
         """Return the seconds that the current request may still use PostgreSQL; infinite outside of a request.
 
-        All uses for one request have the time of a single use together, from the first one with `begin` on.
+        All uses of one request together may take as long as a single one. `begin`: a use begins now; the first one of a
+        request starts that time.
         """
         request = request_time.get()
         if request is None:
