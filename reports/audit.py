@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reports.crypto import DecryptError, SigningKey, VerifyKey
-from reports.crypto.key_files import KeyFileError, newest_time, read_private_file, write_key_file
+from reports.crypto.key_files import KeyFileError, deleted_on_failure, newest_time, read_private_file, write_key_file
 from reports.retention import AUDIT, NOT_LIVE
 from runtime.settings import Mode
 from runtime.time_units import DAY
@@ -242,10 +242,12 @@ def create_signing_key(keys: Path) -> VerifyKey:
     """Create a key pair, which signs from now on. Raises KeyFileError."""
     signer = SigningKey.generate()
     public = signer.public
-    write_key_file(keys / "private" / AUDIT_KEY / f"{public.key_id}.key", signer.pem(), mode=0o400, folders=0o700)
-    made_at = newest_time(made_at for made_at, _ in _dated_keys(keys))
-    line = f"ed25519 {base64.urlsafe_b64encode(public.raw).decode()} {made_at.isoformat()}\n"
-    write_key_file(keys / "public" / AUDIT_KEY / f"{public.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
+    path = keys / "private" / AUDIT_KEY / f"{public.key_id}.key"
+    write_key_file(path, signer.pem(), mode=0o400, folders=0o700)
+    with deleted_on_failure(path):
+        made_at = newest_time(made_at for made_at, _ in _dated_keys(keys))
+        line = f"ed25519 {base64.urlsafe_b64encode(public.raw).decode()} {made_at.isoformat()}\n"
+        write_key_file(keys / "public" / AUDIT_KEY / f"{public.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
     return public
 
 

@@ -39,7 +39,8 @@ class Erasure:
     """One line of the journal.
 
     `at`: microseconds. `keys`: the origin key of a draft, or the opt-out keys of a number, in hex. `revision`: the
-    highest revision of the draft that was deleted. `message_id`: of the message to the hotlines.
+    highest revision of the draft that was deleted. `message_id`: of the message to the hotlines. `with_sends`: whether
+    a Send that the reporter saw as NOT SENT was deleted, too; earlier releases did not say so.
     """
 
     kind: ErasureKind
@@ -48,6 +49,7 @@ class Erasure:
     keys: tuple[str, ...] = ()
     revision: int = 0
     message_id: str = ""
+    with_sends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,12 @@ class ErasureJournal:
         keys: tuple[bytes, ...] = (),
         revision: int = 0,
         message_id: str = "",
+        with_sends: bool = False,
     ) -> None:
         """Append a line and sync it. Never raises: a failing disk must not prevent the deletion itself."""
         now = self._now()
-        erasure = Erasure(kind, now, report_id, tuple(key.hex() for key in keys), revision, message_id)
+        hex_keys = tuple(key.hex() for key in keys)
+        erasure = Erasure(kind, now, report_id, hex_keys, revision, message_id, with_sends)
         try:
             self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._append(erasure))
         except (OSError, DeadlineExceeded) as error:

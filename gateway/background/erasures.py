@@ -100,7 +100,12 @@ class ErasureReplay:
         if erasure.kind == "draft":
             up_to = erasure.revision
             pending_submissions.cancel_pending(
-                self._database, keys[0], erasure.report_id, up_to=up_to, tombstone_up_to=up_to
+                self._database,
+                keys[0],
+                erasure.report_id,
+                up_to=up_to,
+                tombstone_up_to=up_to,
+                with_sends=erasure.with_sends,
             )
         elif erasure.kind == "stop":
             opt_outs.add(self._database, keys[0])

@@ -463,8 +463,13 @@ class Submitter:
 
     def _record(self, report: ReportRef, event: SubmissionEvent) -> None:
         """Journal the deletion: a restored backup may bring back the draft up to this revision."""
-        revision = revision_for(report, event)
-        self._journal.record("draft", report_id=report.report_id, keys=(report.origin_key,), revision=revision)
+        self._journal.record(
+            "draft",
+            report_id=report.report_id,
+            keys=(report.origin_key,),
+            revision=revision_for(report, event),
+            with_sends=_includes_sends(report, event),
+        )
 
     def make_due_now(self, report: ReportRef) -> None:
         """Make the scheduled revision due now; the scheduler submits it within a second. A failure is only counted."""

@@ -16,6 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,7 +189,9 @@ def lost_public_keys(keys: Path, names: Collection[str]) -> str:
 
     Whoever restores only the private keys would be told to make new ones, and nobody could compare key ids.
     """
-    lost = [name for name in sorted(names) if _exists(keys / "private" / name) and not _exists(keys / "public" / name)]
+    # glob() finds nothing in a folder that this account may not read.
+    lost = [name for name in sorted(names) if any((keys / "private" / name).glob("*.key"))]
+    lost = [name for name in lost if not any((keys / "public" / name).glob("*.pub"))]
     if not lost:
         return ""
     return (
@@ -267,9 +270,21 @@ def publish_public_keys(keys: Path, to: Path) -> int:
 def create_key_pair(keys: Path, hotline: str) -> PublicKey:
     """Create a key pair, which becomes the hotline's current one. Raises KeyFileError."""
     private = PrivateKey.generate()
-    _write_private(keys, hotline, private)
-    _write_public(keys, hotline, private.public)
+    path = _write_private(keys, hotline, private)
+    with deleted_on_failure(path):
+        _write_public(keys, hotline, private.public)
     return private.public
+
+
+@contextmanager
+def deleted_on_failure(path: Path) -> Iterator[None]:
+    """Delete a new private key if its public one cannot be written: nothing is sealed to it, and no pair is lost."""
+    try:
+        yield
+    except KeyFileError:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
@@ -318,9 +333,10 @@ def read_private_key(keys: Path, hotline: str, key_id: str) -> PrivateKey:
     return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
 
 
-def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> None:
+def _write_private(keys: Path, hotline: str, private_key: PrivateKey) -> Path:
     path = _folder(keys, "private", hotline) / f"{private_key.key_id}.key"
     write_key_file(path, private_key.pem(), mode=0o400, folders=0o700)
+    return path
 
 
 def _write_public(keys: Path, hotline: str, public_key: PublicKey) -> None:

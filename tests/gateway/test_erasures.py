@@ -16,8 +16,9 @@ from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
 from reports.store.sms import opt_outs
 from runtime.time_units import DAY
-from tests.safeguarding.call_paths import PHONE, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.call_paths import PHONE, TO_SEND, TO_SENT, dial_path, number, send_texts
 from tests.safeguarding.outages import code_and_pin, database_unavailable
+from tests.safeguarding.stored_late import in_the_spool, not_sent
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-28")]
@@ -72,6 +73,24 @@ def test_a_draft_that_comes_back_is_deleted_again_and_a_later_one_stays(app: App
     start_again(app)
     assert app.count(t.pending) == len(backup)
     assert draft not in {row.report_id for row in app.rows(t.pending)}
+
+
+def test_a_send_that_was_shown_as_not_sent_stays_deleted_after_a_restore(app: App) -> None:
+    """Another host that was away still has it in its spool."""
+    spool = app.parts.spool
+    with in_the_spool(app):
+        not_sent(dial_path(app.ussd(PHONE), *TO_SENT)[-1])
+    entries = {spool.folder / name: (spool.folder / name).read_bytes() for name in spool.names()}
+    assert dial_path(app.ussd(PHONE), *TO_SEND, "9")[-1] == "Deleted: what you told us now."
+    app.parts.housekeeping.once()
+    with app.database.write() as connection:
+        connection.execute(delete(t.tombstone))
+        connection.execute(delete(t.host))
+    for path, entry in entries.items():
+        path.write_bytes(entry)
+    start_again(app)
+    app.parts.housekeeping.once()
+    assert (len(entries), spool.names(), app.count(t.report), app.count(t.pending)) == (1, [], 0, 0)
 
 
 @pytest.mark.parametrize("heard", ["never", "before", "in the future"])

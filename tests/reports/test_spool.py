@@ -77,7 +77,6 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatc
     assert [path.name for path in spool.folder.iterdir()] == ["bad"]
 
 
-@pytest.mark.rule("F19")
 def test_what_a_power_failure_left_incomplete_is_deleted(spool: Spool) -> None:
     spool.put(SpoolEntry(submission(), "sent"))
     [name] = spool.names()
@@ -89,6 +88,7 @@ def test_what_a_power_failure_left_incomplete_is_deleted(spool: Spool) -> None:
     assert (left.exists(), written_now.exists(), spool.names()) == (False, True, [name])
 
 
+@pytest.mark.rule("F19")
 def test_a_full_spool_refuses(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", VAULT, max_entries=2)
     spool.put(SpoolEntry(submission(1), "sent"))

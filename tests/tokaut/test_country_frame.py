@@ -25,6 +25,7 @@ from tokaut.checks.installation import country_faults
             replace(VU, places=(VU.places[0], replace(VU.places[1], time_zone="Pacific/Noumea"), *VU.places[2:])),
             ["vu.toml: place.2.time_zone: Pacific/Noumea is not of VU, which has Pacific/Efate."],
         ),
+        (replace(VU, iso="AU", calling_code="+61", time_zone="Australia/Canberra"), []),  # another name of Sydney's
         (replace(VU, iso="ZZ", time_zone="UTC"), []),
         (replace(VU, iso="AS", calling_code="+1684", time_zone="Pacific/Pago_Pago"), []),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -69,6 +70,22 @@ def test_private_keys_that_were_restored_alone_get_no_new_ones_beside_them(here:
     assert missing_keys(here, [name, "vu-police"]) + "." == said
 
 
+@pytest.mark.parametrize("half", ["private", "public"])
+@pytest.mark.parametrize("name", [HOTLINE, "_audit"])
+def test_a_pair_that_found_no_room_can_be_made_once_there_is_some(
+    here: Path, name: str, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        if f"/{half}/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert "No space left on device" in line(run("new", name))
+    assert list((here / "private" / name).iterdir()) == []
+    assert run("new", name).exit_code == 0
+
+
 def test_publish_gives_web_a_folder_without_private_keys(here: Path, tmp_path: Path) -> None:
     assert line(run("publish")) == "No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER"
     web = tmp_path / "web"
@@ -103,6 +120,21 @@ def test_a_sheet_of_another_hotline_is_not_called_back(here: Path, tmp_path: Pat
         shutil.rmtree(here / half / HOTLINE)
     said = run("restore", "vu-police", given=f"{groups}\n").output
     assert said.endswith("No public key of vu-police here has this id. Is it the sheet of vu-police?\n")
+
+
+def test_a_damaged_key_of_another_hotline_keeps_no_sheet_back(here: Path) -> None:
+    result = run("new", HOTLINE, "--sheet")
+    groups = " ".join(re.findall(r"(?m)^    ((?:[0-9a-f]{4} ?)+)$", result.output))
+    shutil.rmtree(here / "private" / HOTLINE)
+    damaged = here / "public" / "vu-police" / f"{'0' * 16}.pub"
+    damaged.parent.mkdir()
+    damaged.write_text("x25519")
+    said = run("restore", HOTLINE, given=f"{groups}\n").output
+    assert said.endswith("is back.\n")
+    shutil.rmtree(here / "private" / HOTLINE)
+    for path in (here / "public" / HOTLINE).iterdir():  # the folder stays
+        path.unlink()
+    assert run("restore", HOTLINE, given=f"{groups}\n").output.endswith("is back.\n")
 
 
 @pytest.mark.parametrize(

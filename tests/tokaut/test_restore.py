@@ -160,8 +160,11 @@ def test_check_names_what_a_restore_has_put_aside_while_backups_would_be_deleted
     site.run("restore", str(copied(site)))
     assert "before-" not in site.run("check", **shared)[1]
     (aside,) = site.data.glob("tokaut.db.before-*Z")
-    os.utime(aside, (0, time.time() - 36 * 86_400))
-    assert f"{aside} has reports that were deleted since: delete it" in site.run("check", **shared)[1]
+    wal = aside.with_name(f"{aside.name}-wal")  # of a process that was killed
+    wal.touch()
+    for path in (aside, wal):
+        os.utime(path, (0, time.time() - 36 * 86_400))
+        assert f"{path} has reports that were deleted since: delete it" in site.run("check", **shared)[1]
 
 
 def test_not_while_a_process_has_it_open(site: TrainingSite) -> None:

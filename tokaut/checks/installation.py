@@ -37,7 +37,7 @@ from reports.store import audit_log
 from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
-from reports.store.operations.maintenance import backup_age_seconds, marker_path, old_databases
+from reports.store.operations.maintenance import backup_age_seconds, marker_path, old_database_files
 from reports.store.privileges import console_hotlines
 from reports.store.privileges.rights import OWNER
 from runtime.settings import (
@@ -461,7 +461,7 @@ def backup_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     if not common.has_database:
         yield Advisory("There is no database, and so no backup of it.")
         return
-    for path in old_databases(common.database_file) if common.database_file else ():
+    for path in old_database_files(common.database_file) if common.database_file else ():
         if time.time() - path.stat().st_mtime > KEEP_DAYS * DAY_SECONDS:
             yield Advisory(
                 f"{path} has reports that were deleted since: delete it, as backups are after {KEEP_DAYS} days."

@@ -186,16 +186,14 @@ def restore(hotline: str) -> None:
     settings = load_settings(InstallationSettings, os.environ)
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
     refuse_keys(settings.keys, settings.mode)
-    public_ids = {
-        name: [key.public.key_id for key in list_keys(settings.keys, name)]
-        for name in hotlines_with_keys(settings.keys)
-    }
-    owner = next((name for name, key_ids in public_ids.items() if private.key_id in key_ids), None)
+    public, file_name = settings.keys / "public", f"{private.key_id}.pub"  # by name: other keys may be damaged
+    owner = next((name for name in hotlines_with_keys(settings.keys) if (public / name / file_name).exists()), None)
     if owner not in (hotline, None):
         raise CommandError(f"This is the sheet of {owner}, not of {hotline}. Nothing was written.")
+    has_others = bool(list_keys(settings.keys, hotline))
     restore_private_key(settings.keys, hotline, private)
     echo(f"{hotline}: the private key {private.key_id} is back.")
-    if owner is None and hotline in public_ids:
+    if owner is None and has_others:
         echo(f"No public key of {hotline} here has this id. Is it the sheet of {hotline}?")
 
 

@@ -65,7 +65,7 @@ def restore(file: Path) -> None:
         ) from None
     echo(f"{database} has been replaced by the backup {file.name}{_time_of(newest)}.")
     if aside:
-        echo(f"What was there is kept as {aside}. Delete it within {KEEP_DAYS} days.")
+        echo(f"What was there is kept as {aside}. Delete it within {KEEP_DAYS} days, and its -wal if there is one.")
     if missing and missing[0]:
         echo(
             f"{missing[0]} reports in it are not in the backup, and no hotline has received {missing[1]} of them. If "

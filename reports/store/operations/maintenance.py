@@ -240,10 +240,9 @@ def backup_age_seconds(done: Path) -> float:
     return math.inf if age < -MAX_SKEW_SECONDS else max(0.0, age)
 
 
-def old_databases(database: Path) -> list[Path]:
-    """Return the databases that restores have moved. They contain reports that were deleted since."""
-    found = sorted(database.parent.glob(f"{glob.escape(database.name)}{OLD_ENDING}*"))
-    return [path for path in found if path.name.endswith("Z")]
+def old_database_files(database: Path) -> list[Path]:
+    """Return the files of databases that restores have moved. They contain reports that were deleted since."""
+    return sorted(database.parent.glob(f"{glob.escape(database.name)}{OLD_ENDING}*"))
 
 
 def _copy_ownership(part: Path, database: Path) -> None:
