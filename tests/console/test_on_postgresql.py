@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from console.form_drafts import OWN_FORMS
 from gateway.background.entry_codes import EntryMailboxes
 from reports.crypto import RecordCipher, SealContext, new_mailbox_keys, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store import pending_submissions, submissions
-from reports.store.cases import case_view
+from reports.store.cases import case_view, drafts
 from reports.store.engine.database import Database, PermissionDenied
 from reports.store.privileges.rights import CLOCK, CONSOLE, WEB
 from reports.store.privileges.row_security import write_as
@@ -220,6 +221,22 @@ def test_a_report_that_staff_enter(console: Console) -> None:
     assert case_view.put_back_reports(database, holder, "staff:_operator/oper") == 0
     for one in (web, clock):
         one.close()
+
+
+def test_drafts_that_belong_to_no_report(console: Console) -> None:
+    """A form carries its draft: if the draft could not be saved, the form could not be sent either."""
+    ana = joined(console.flask, console.parts.database, "ana", "lead")
+    ana.log_in()
+    for form in OWN_FORMS:
+        assert ana.post("/shift/draft", {"draft_of": form, "note": "Call at nine"}, at="/shift").status == 204, form
+    account = accounts.find_by_name(console.parts.database, "ana")
+    assert account
+    kept = drafts.list_drafts(console.parts.database, account, account.staff_id)
+    assert {row.kind for row in kept} == set(OWN_FORMS.values())
+    reply = {"draft_of": "replies", "text-en": "Thank you. We have read it."}
+    assert ana.post("/replies/draft", reply, at="/replies").status == 204
+    assert reply["text-en"] in ana.get("/replies").html
+    assert ana.post("/replies", reply, at="/replies").leads_to.startswith("/replies")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,11 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import delete, event, update
 
+from reports.case_state import Handling
 from reports.countries.country import Countries
 from reports.store import outbox, pending_submissions
+from reports.store.cases import case_actions
+from reports.store.cases.case_actions import CaseAction
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
@@ -87,6 +90,20 @@ def test_the_scheduler_knows_who_is_open(store: SampleStore) -> None:
     fail(store, primary, DeliveryFailure("refused 1", 422, 20 * SECOND))
     harness.jobs.fallbacks()
     assert [row.hotline for row in store.deliveries()] == [ONE, THREE]
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("declines", [True, False], ids=["declined", "silent"])
+def test_a_hotline_that_was_left_out_since_delays_no_fallback(store: SampleStore, *, declines: bool) -> None:
+    """It has the incomplete report, and the escalation would ask the next one after an hour or a day."""
+    store.submit(((ONE, "primary"),), completeness="incomplete")
+    get_through(store, to=ONE, revision=1)
+    update_of(store, ((TWO, "primary"), (THREE, "fallback")), 2, "P1")
+    if declines:
+        get_through(store, to=TWO, revision=2)
+        [report] = store.reports()
+        case_actions.perform(store.database, CaseAction(TWO, report.report_id, Handling.REJECTED, f"staff:{TWO}/nia"))
+    assert fall_back(store.later(seconds=31)) == [THREE]
 
 
 def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:

@@ -21,11 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from reports.case_state import Handling
+from reports.case_state import Handling, ReportState
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import URGENT, Priority, StepName
 from reports.store import outbox
-from reports.store.deliveries import new_delivery, of_latest_route, was_taken_from
+from reports.store.deliveries import is_on_latest_route, new_delivery, of_latest_route, was_taken_from
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -33,7 +33,7 @@ from reports.store.schema import tables as t
 
 @dataclass(frozen=True, slots=True)
 class TriedHotline:
-    """A hotline of the chain (the primary, then the fallbacks) that was given the report.
+    """A hotline of the chain (primary, then fallbacks of the latest route) that was given the report.
 
     `waited`: microseconds since the delivery was made. `gone`: the hotline accepts no reports any more. If the hotline
     has the report but not the update that made it more urgent, the fields describe this update.
@@ -64,8 +64,9 @@ class FallbackChain:
 def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200, skip: int = 0) -> list[str]:
     """Return ids of reports whose next fallback is due, as by `next_fallback`; the most urgent and oldest first.
 
-    No hotline of the chain has them, and a fallback is left. `waits`: priority → microseconds without a receipt.
-    `skip`: how many are left out, because they could not be given to their fallback.
+    No hotline of the chain has them, and a fallback is left. One that the reporter has left out since does not count.
+    `waits`: priority → microseconds without a receipt. `skip`: how many are left out, because
+    they could not be given to their fallback.
     """
     d, r, other_delivery = t.delivery.c, t.report.c, t.delivery.alias("other").c
     is_last = ~exists().where(
@@ -80,6 +81,9 @@ def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int =
     is_received = exists().where(
         other_delivery.report_id == d.report_id, *_in_chain(other_delivery), *_has_latest(other_delivery)
     )
+    stored = t.report.alias("stored").c  # read here, so that SQLite looks at no more of a report that was received
+    is_on_route = (stored.report_id == d.report_id, stored.state.not_in((ReportState.QUEUED, ReportState.NEEDS_PERSON)))
+    is_received = is_received.where(*is_on_route)
     query = (
         select(d.report_id)
         .join_from(t.delivery, t.report, r.report_id == d.report_id)
@@ -170,15 +174,13 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Fallba
     waiting_time = database.now_sql() - d.created_at
     last_class, is_gone = func.coalesce(d.last_class, ""), h.dead_since.is_not(None)
     rows = connection.execute(
-        select(d.hotline, d.state, d.handling, last_class, is_gone, waiting_time, d.role)
+        select(d.hotline, d.state, d.handling, last_class, is_gone, waiting_time)
         .outerjoin_from(t.delivery, t.hotline_state, h.hotline == d.hotline)
-        .where(d.report_id == report_id, d.type == DeliveryType.CREATED)
+        .where(d.report_id == report_id, *_in_chain(d), is_on_latest_route(d))
         .order_by(d.created_at, d.delivery_id)
     ).all()
     missing = _missing_updates(connection, database, report_id)
-    tried_hotlines = tuple(
-        TriedHotline(row[0], *missing.get(row[0], row[1:6])) for row in rows if row[6] != RecipientRole.ALSO
-    )
+    tried_hotlines = tuple(TriedHotline(row[0], *missing.get(row[0], row[1:])) for row in rows)
     return FallbackChain(report_id, priority, tried_hotlines, remaining_fallbacks(connection, report_id))
 
 

@@ -271,9 +271,10 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
     ),
     "draft": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")],
-        # A report that is being entered does not exist yet.
+        # Three kinds belong to no report: they are stored under the id of their writer.
         RowPolicy(
-            f"recipient = ANY ({HOTLINES}) AND (kind = 'entry' OR {GIVEN_TO_RECIPIENT.format('draft', 'recipient')})"
+            f"recipient = ANY ({HOTLINES}) AND (kind IN ('entry', 'handover', 'replies') "
+            f"OR {GIVEN_TO_RECIPIENT.format('draft', 'recipient')})"
         ),
     ),
     "presence": dict.fromkeys(
