@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import locales
-from flows import loader
+from flows import catalogues, loader
 from flows.authoring.screen_variants import screen_variants
 from flows.catalogues import ENGLISH_CATALOGUE, load, messages
 from flows.pagination import PLACEHOLDER
@@ -34,6 +34,7 @@ def planted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         shutil.copy(path, tmp_path)
     monkeypatch.setattr(locales, "FOLDER", tmp_path)
     monkeypatch.setattr(command, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalogues, "shipped", lambda: load(tmp_path))  # this process may have loaded it already
 
     def plant(tag: str, old: str, new: str) -> None:
         text = (tmp_path / f"{tag}.po").read_text(encoding="utf-8")
