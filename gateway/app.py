@@ -178,7 +178,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
 
 def _assemble(config: _Configuration) -> Services:
     common, secrets, channels, database = config.common, config.secrets, config.channels, config.database
-    count = (metrics := _metrics()).count
+    count = (metrics := _metrics(channels)).count
     record_cipher = RecordCipher(secrets.store_key.reveal())
     background_database = database.patient()
     copies = _spool_copies(config, record_cipher, count)
@@ -328,9 +328,9 @@ def _sessions(
     return Sessions(common.session_redis, cipher, keys, count, mode=common.mode), keys.renew
 
 
-def _metrics() -> WebMetrics:
+def _metrics(channels: Mapping[str, Channel]) -> WebMetrics:
     with metrics_files.claim_files("web"):
-        return WebMetrics()
+        return WebMetrics(name for name, channel in channels.items() if "sms" in channel.limits)
 
 
 def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, Channel]:

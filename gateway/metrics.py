@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -62,7 +63,8 @@ COUNTED: Mapping[str, str] = {
 class WebMetrics:
     """The counters of one web process, and the histogram of its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, sms_channels: Iterable[str] = ()) -> None:
+        """Create the metrics. Those of `sms_channels` exist from the start, so that an alert rule sees them rise."""
         self._registry = CollectorRegistry()
         self._counters = {
             name: Counter(f"tokaut_{name}", meaning, registry=self._registry) for name, meaning in COUNTED.items()
@@ -79,6 +81,8 @@ class WebMetrics:
         self._delivery_reports = Counter(
             "tokaut_sms_delivery_reports", DELIVERY_REPORTS, ["channel", "outcome"], registry=self._registry
         )
+        for channel, outcome in product(sms_channels, ("delivered", "failed")):
+            self._delivery_reports.labels(channel, outcome)
 
     def count(self, name: str) -> None:
         """Count one event; `name` is a key of `COUNTED`."""

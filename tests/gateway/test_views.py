@@ -155,6 +155,9 @@ def test_every_request_gets_the_same_answer_by_both_ways(app: App) -> None:
 
 
 def test_delivery_reports_are_counted_by_channel_and_outcome(app: App) -> None:
+    """From 0, so that an alert rule sees the first one."""
+    first_page = app.parts.metrics.page().decode()
+    assert 'tokaut_sms_delivery_reports_total{channel="africastalking",outcome="failed"} 0' in first_page
     path = f"/hooks/africastalking/{app.plan.secrets.africastalking}/delivery"
     for status in ("Success", "Failed", "Expired", "Other"):
         app.http.send("POST", path, urlencode({"id": "ATXid_1", "status": status}).encode(), FORM)
