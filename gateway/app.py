@@ -41,7 +41,7 @@ from gateway.sms import OptOuts, SmsInbox, SmsOutbox
 from gateway.submission.builder import ReportBuilder, UnparsedStore
 from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.submitter import Submitter
-from gateway.threads import BackgroundLoop, BlockingPool
+from gateway.threads import THREADS, URGENT_THREADS, BackgroundLoop, BlockingPool
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports.countries import country
 from reports.countries.validation import TRANSLATED_WORDS
@@ -167,7 +167,12 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         load_pepper(settings[WebSecrets].pepper_file),
         loader.shipped(),
         catalogues.shipped(),
-        Database(common.database_url, offset=common.clock_offset, timeouts=INTERACTIVE),
+        Database(
+            common.database_url,
+            threads=THREADS + URGENT_THREADS,
+            offset=common.clock_offset,
+            timeouts=INTERACTIVE,
+        ),
     )
     record_cipher = RecordCipher(config.secrets.store_key.reveal())
     extra_check = partial(refuse_another_key, cipher=record_cipher)

@@ -25,6 +25,7 @@ from runtime.deadline import RequestTime, request_time
 T = TypeVar("T")
 
 THREADS: Final = 8  # threads of each process
+URGENT_THREADS: Final = 2  # more of them, which only reporters in danger use
 MAX_BUSY_SHARE: Final = 0.8  # share of the threads above which this process counts as overloaded
 MAX_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
@@ -51,9 +52,10 @@ class TooManyUnverified(Exception):
 
 
 class BlockingPool:
-    """A bounded thread pool, and one separate thread for requests whose sender is not verified yet.
+    """A bounded thread pool, with separate threads for reporters in danger and for requests of unverified senders.
 
-    A flood of forged requests waits for that one thread, and takes none from reports.
+    Reporters in danger do not wait behind others. A flood of forged requests waits for one thread, and takes none from
+    reports.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class BlockingPool:
 
         Args:
             threads: their number.
-            note_wait: called with the seconds that a request has waited for a thread of the pool.
+            note_wait: called with the seconds that a request has waited for a thread, except to be verified.
         """
         self._note_wait = note_wait
+        self._threads = threads
         self._max_busy = threads * MAX_BUSY_SHARE
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
+        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="urgent")
         self._signature_pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
-        self._pool_queue: Any = self._pool._work_queue  # a cancelled call stays in the queue until a thread is free
         self._lock = threading.Lock()  # more than one event loop may use it
         self._counts: Counter[str] = Counter()
 
@@ -81,7 +84,9 @@ class BlockingPool:
         Raises NoThreadInTime if the request's time is over before the function begins, or DatabaseUnavailable if it is
         over before the function returns. The function may still finish later, so it must be idempotent.
         """
-        if self._pool_queue.qsize() >= MAX_QUEUED:
+        is_urgent = self._takes_urgent_thread()
+        pool, counter = (self._urgent_pool, "urgent") if is_urgent else (self._pool, "busy")
+        if _queue_length(pool) >= MAX_QUEUED:
             raise NoThreadInTime("too many requests wait for a thread")
         asked_at = time.monotonic()
         has_begun = False
@@ -95,10 +100,17 @@ class BlockingPool:
             return function(*args, **kwargs)
 
         try:
-            return await self._within_time(self._pool, "busy", timed_call)
+            return await self._within_time(pool, counter, timed_call)
         finally:
             if not has_begun:
                 self._note_wait(time.monotonic() - asked_at)
+
+    def _takes_urgent_thread(self) -> bool:
+        """Return whether the current request is urgent, the other threads are busy, and their queue is not shorter."""
+        request = request_time.get()
+        if request is None or not request.is_urgent or self._counts["busy"] < self._threads:
+            return False
+        return _queue_length(self._urgent_pool) <= _queue_length(self._pool)
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which verifies the sender of a request, in the separate thread; return its result.
@@ -160,7 +172,20 @@ class BlockingPool:
     def close(self) -> None:
         """Let the threads end after their current calls, without waiting for them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._urgent_pool.shutdown(wait=False, cancel_futures=True)
         self._signature_pool.shutdown(wait=False, cancel_futures=True)
+
+
+def mark_urgent() -> None:
+    """Let the calls of the current request not wait for a thread behind those of other requests."""
+    if request := request_time.get():
+        request.is_urgent = True
+
+
+def _queue_length(pool: ThreadPoolExecutor) -> int:
+    queue: Any = pool._work_queue  # a cancelled call stays in the queue until a thread is free
+    length: int = queue.qsize()
+    return length
 
 
 def _seconds_left() -> float:

@@ -47,6 +47,7 @@ from gateway.sessions.store import (
     Sessions,
 )
 from gateway.submission.transitions import numbered, replayed
+from gateway.threads import mark_urgent
 from runtime.telephony import ChannelKind
 
 CALLS = "calls"  # calls of an hour, by channel; stored under their own key and not in the statistics
@@ -338,6 +339,8 @@ class ConversationHandler:
     async def _step(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, turn: LastTurn
     ) -> StepResult:
+        if record and record.state.values.get("danger") == "now":
+            mark_urgent()
         result = await self._dispatch(request, record, drafts, kind, turn)
         if result.record.has_wrong_pair:
             self._count("access_code_failures")

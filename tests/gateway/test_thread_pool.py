@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from gateway import threads
+from gateway.conversation import handler
 from gateway.conversation.handler import can_wait
 from gateway.sessions import store
 from gateway.threads import (
@@ -20,9 +21,11 @@ from gateway.threads import (
     MAX_REQUESTS,
     MAX_UNVERIFIED,
     THREADS,
+    URGENT_THREADS,
     BlockingPool,
     NoThreadInTime,
     TooManyUnverified,
+    mark_urgent,
 )
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
@@ -306,6 +309,48 @@ def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking
     asyncio.run(main())
 
 
+def test_an_urgent_call_does_not_wait_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.6)
+    monkeypatch.setattr(threads, "MIN_SECONDS", 0.6)
+    pool = BlockingPool(threads=1)
+
+    async def name_of_thread(*, is_urgent: bool) -> str:
+        with pool.request():
+            if is_urgent:
+                mark_urgent()
+            return await pool.run(lambda: threading.current_thread().name)
+
+    assert asyncio.run(name_of_thread(is_urgent=True)).startswith("blocking")
+    with busy(pool, 1):
+        with pytest.raises(NoThreadInTime):
+            asyncio.run(name_of_thread(is_urgent=False))
+        assert asyncio.run(name_of_thread(is_urgent=True)).startswith("urgent")
+    pool.close()
+
+
+def test_urgent_calls_also_use_the_other_threads() -> None:
+    pool = BlockingPool(threads=1)
+    end = threading.Event()
+
+    async def three_at_once() -> list[str]:
+        with pool.request():
+            mark_urgent()
+            calls = [asyncio.ensure_future(pool.run(_name_of_thread_after, end)) for _ in range(URGENT_THREADS + 1)]
+            await asyncio.sleep(0)
+            last = asyncio.ensure_future(pool.run(_name_of_thread_after, end))
+            end.set()
+            return [*(await asyncio.gather(*calls)), await last]
+
+    names = {name.split("_")[0] for name in asyncio.run(three_at_once())}
+    assert names == {"blocking", "urgent"}
+    pool.close()
+
+
+def _name_of_thread_after(end: threading.Event) -> str:
+    end.wait()
+    return threading.current_thread().name
+
+
 def test_what_waits_for_a_thread_when_the_process_ends_never_begins(pool: BlockingPool) -> None:
     one = BlockingPool(threads=1)
     begun: list[str] = []
@@ -381,6 +426,19 @@ def test_by_sms_what_was_done_there_is_never_called_busy(app: App) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_a_reporter_in_danger_does_not_wait_for_the_others(app: App, channel: str) -> None:
+    phone = app.ussd("+6785550101", channel)
+    phone.dial()
+    for reply in TO_SENT[:3]:
+        phone.type(reply)
+    with busy(app.parts.blocking, THREADS):
+        for reply in TO_SENT[3:]:
+            seen = phone.type(reply)
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+
+
+@pytest.mark.slow
 def test_words_are_never_put_off(crowded: App) -> None:
     phone = crowded.ussd("+6785550101", "ussd")
     phone.dial()
@@ -400,6 +458,7 @@ def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
     freezing = threading.Timer(0.5, own_valkey.freeze)
     with monkeypatch.context() as short, busy(app.parts.blocking, THREADS):
         short.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
+        short.setattr(handler, "mark_urgent", lambda: None)
         freezing.start()
         watch = Stopwatch()
         seen = phone.type("Bullying, threats")
