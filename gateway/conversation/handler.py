@@ -26,6 +26,7 @@ from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
+    has_just_ended,
     is_sent,
     pack_drafts,
     pack_record,
@@ -47,7 +48,6 @@ from gateway.sessions.store import (
     Sessions,
 )
 from gateway.submission.transitions import numbered, replayed
-from gateway.threads import mark_urgent
 from runtime.telephony import ChannelKind
 
 CALLS = "calls"  # calls of an hour, by channel; stored under their own key and not in the statistics
@@ -267,7 +267,7 @@ class ConversationHandler:
                 self._rate_limit(request, loaded.reads, result.record)
             try:
                 if await self._save(request, keys, loaded, (record, result)):
-                    if inbound.kind != "sms" and not inbound.synthetic and _has_ended(record, result.record):
+                    if inbound.kind != "sms" and not inbound.synthetic and has_just_ended(record, result.record):
                         self._note_end()
                     return NO_REPLY if result.is_silent else result.record.answer
             except RedisUnavailable:
@@ -339,8 +339,6 @@ class ConversationHandler:
     async def _step(
         self, request: TurnRequest, record: Record | None, drafts: list[Draft], kind: turns.TurnKind, turn: LastTurn
     ) -> StepResult:
-        if record and record.state.values.get("danger") == "now":
-            mark_urgent()
         result = await self._dispatch(request, record, drafts, kind, turn)
         if result.record.has_wrong_pair:
             self._count("access_code_failures")
@@ -443,10 +441,11 @@ class ConversationHandler:
     ) -> bool:
         record_before, result = transition
         drafts = None if result.drafts is None else pack_drafts(result.drafts)
-        record, seconds = result.record, seconds_of(request, result.record)
+        record = result.record
         written_at = record.written_at if result.is_silent else max(record.written_at, request.written_at)
         is_read = is_to_read(record.state.screen) and not result.is_silent
         counts = NOTHING if request.inbound.synthetic or result.is_silent else tally(request, record_before, record)
+        seconds = seconds_of(request, record)
         return await self._sessions.save(
             keys,
             loaded.version,
@@ -507,12 +506,6 @@ def seconds_of(request: TurnRequest, record: Record) -> int:
     is_after_send = is_sent(record) or record.state.screen.startswith("my.")
     seconds = SENT_SECONDS + record.answer.max_seconds if is_after_send else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if request.inbound.blind else seconds
-
-
-def _has_ended(record_before: Record | None, record_after: Record) -> bool:
-    """Return whether a call reached "Sent" in this turn, or its last screen without it."""
-    was_sent = record_before is not None and is_sent(record_before)
-    return not was_sent and (is_sent(record_after) or record_after.has_ended)
 
 
 def _repeats_recording(inbound: Inbound, record: Record, reply: str) -> bool:

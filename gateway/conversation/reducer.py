@@ -43,7 +43,7 @@ from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.sms import OptOuts
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
-from gateway.threads import NoThreadInTime, RunBlocking
+from gateway.threads import NoThreadInTime, RunBlocking, mark_urgent
 from reports.access_codes import format_code, split_pair
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
@@ -332,6 +332,8 @@ class Reducer:
     async def _run_effect(self, request: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
         if request.inbound.synthetic:  # a synthetic call ends before Send: nothing is submitted, deleted or opened
             return await self._shown(request, record, drafts, sorry=True, accepted=False)
+        if in_danger(record):
+            mark_urgent()
         outcome, record_after = await self._actions.run(effect, request, record)
         state = engine.apply_outcome(
             self.book, record_after.state, outcome, await self._render_context(request, record_after)
@@ -564,6 +566,8 @@ class Reducer:
         report = record.report
         if report is None:
             return None
+        if in_danger(record):
+            mark_urgent()
         if not report.is_submitted:
             report = await self._schedule_incomplete(request, record, report)
             if not report.is_submitted:

@@ -180,6 +180,12 @@ def is_sent(record: Record) -> bool:
     return record.report is not None and record.report.is_submitted
 
 
+def has_just_ended(record_before: Record | None, record_after: Record) -> bool:
+    """Return whether a call reached "Sent" in this turn, or its last screen without it."""
+    was_sent = record_before is not None and is_sent(record_before)
+    return not was_sent and (is_sent(record_after) or record_after.has_ended)
+
+
 def has_open_mailbox(record: Record) -> bool:
     """Return whether code and PIN were right, and the session has not gone back before them."""
     if record.opened_report is None:

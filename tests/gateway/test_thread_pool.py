@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from gateway import threads
-from gateway.conversation import handler
+from gateway.conversation import reducer
 from gateway.conversation.handler import can_wait
 from gateway.sessions import store
 from gateway.threads import (
@@ -458,7 +458,7 @@ def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
     freezing = threading.Timer(0.5, own_valkey.freeze)
     with monkeypatch.context() as short, busy(app.parts.blocking, THREADS):
         short.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
-        short.setattr(handler, "mark_urgent", lambda: None)
+        short.setattr(reducer, "mark_urgent", lambda: None)
         freezing.start()
         watch = Stopwatch()
         seen = phone.type("Bullying, threats")
