@@ -40,6 +40,7 @@ from reports.store.schema import tables as t
 from reports.store.staff import accounts
 from runtime.settings import Mode
 from runtime.time_units import MINUTE, SECOND
+from tests.console.conftest import someone
 from tests.console.role_table import OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING
@@ -338,6 +339,16 @@ def test_in_live_mode_there_is_no_such_page(made: StackPlan, monkeypatch: pytest
     with closing(Console({**made.settings, "COUNTRIES": "vu"})) as other:
         assert not any(str(rule).startswith("/drills") for rule in other.flask.url_map.iter_rules())
     assert Mode.LIVE not in MODES_WITH_DRILLS
+
+
+def test_in_live_mode_no_page_leads_to_it(made: StackPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    attach = templating.attach
+    monkeypatch.setattr(
+        templating, "attach", lambda flask, mode, *rest, **named: attach(flask, Mode.LIVE, *rest, **named)
+    )
+    with closing(Console({**made.settings, "COUNTRIES": "vu"})) as console:
+        page = someone(console, "ana").get("/")
+        assert "/audit" in page.html and "/drills" not in page.html
 
 
 def test_every_script_has_a_name() -> None:

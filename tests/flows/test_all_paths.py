@@ -164,6 +164,17 @@ def test_screens_that_vanuatu_lacks_are_walked_to_elsewhere() -> None:
     assert [screen for screen, iso in ELSEWHERE.items() if screen not in shown[iso]] == []
 
 
+def test_every_choice_is_offered_somewhere() -> None:
+    walked = [*map(ways, LIMITS), *(ways("ussd", iso) for iso in sorted(set(ELSEWHERE.values())))]
+    offered = {
+        (view.state.screen, offer.choice.key)
+        for graph in walked
+        for view in graph.shown_nodes.values()
+        for offer in view.layout.offers
+    }
+    assert {(screen.id, one.key) for screen in book().screens.values() for one in screen.choices} - offered == set()
+
+
 def _shown(of: StateGraph) -> set[str]:
     return {view.state.screen for view in of.shown_nodes.values()}
 

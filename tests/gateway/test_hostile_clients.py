@@ -24,6 +24,14 @@ PIECE = b"a" * 4096
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+class Panic(BaseException):
+    """A panic of a library in Rust, which is not an Exception."""
+
+
+def panic() -> None:
+    raise Panic
+
+
 class App:
     """An application that refuses bodies at `/wrong` and waits for a signature check at `/signed`."""
 
@@ -42,6 +50,8 @@ class App:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
             await send({"type": "http.response.body", "body": b"a" * 8_000_000})
             return
+        if scope["path"] == "/panic":
+            await self.blocking.run(panic)
         with suppress(ConnectionAbortedError):
             body = await asgi._read(receive, 300_000)
             assert body is not None
@@ -128,6 +138,41 @@ def test_an_empty_line_after_a_body_begins_no_request(app: App, address: tuple[s
         known.loop.call_soon_threadsafe(known.end_late)
         one.settimeout(5)
         assert one.recv(1000) == b"", "closed as an idle connection, without an answer that nobody asked for"
+
+
+def test_who_has_closed_its_own_side_gets_the_answer(app: App, address: tuple[str, int]) -> None:
+    with connected(address) as one:
+        one.sendall(HEAD % b"signed" + b"x" * 200)
+        until(lambda: bool(app.read), "the request does not come in")
+        (known,) = app.connections
+        one.shutdown(socket.SHUT_WR)
+        until(lambda: known._has_ended, "the server does not know of it")
+        app.stuck.set()
+        assert one.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_request_that_arrived_before_an_idle_connection_is_closed_is_answered(
+    app: App, address: tuple[str, int]
+) -> None:
+    """The event loop was late: when the time of the connection is over, the request is not read yet."""
+    is_late, has_arrived = threading.Event(), threading.Event()
+
+    def end_late() -> None:
+        is_late.set()
+        has_arrived.wait(30)
+        known.end_late()
+
+    with connected(address) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert b"ok" in one.recv(1000)
+        (known,) = app.connections
+        known.loop.call_soon_threadsafe(end_late)
+        assert is_late.wait(30)
+        one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        has_arrived.set()
+        answer = one.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nconnection: close\r\n" in answer
+        assert one.recv(1000) == b""
 
 
 @pytest.mark.parametrize("end", ["Content-Length: 200", "Transfer-Encoding: chunked", "Content-Length: 999999"])
@@ -235,4 +280,12 @@ def test_a_fault_of_the_server_itself_costs_a_connection_and_no_more(
         with connected(address) as one:
             one.sendall(b"GET /lukaotem HTTP/1.1\r\n\r\n")
             assert one.recv(100) in (b"", server.BAD_REQUEST_RESPONSE)
+    assert asked(address).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_panic_costs_a_request_and_no_thread(app: App, address: tuple[str, int]) -> None:
+    for _ in range(3):  # more than the application has threads
+        with connected(address) as one:
+            one.sendall(b"GET /panic HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert one.recv(1000).startswith(b"HTTP/1.1 500 ")
     assert asked(address).startswith(b"HTTP/1.1 200 ")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.server import RESERVED_FILES
+from gateway.server import LOOK_SECONDS, RESERVED_FILES
 from tests.support.frozen import frozen
 from tests.support.ports import free_port
 from tests.support.wait import until
@@ -52,6 +52,9 @@ async def app(scope, receive, send):
     if scope["path"] == "/slow":
         open("slow-began", "w").close()
         await asyncio.sleep(2.5)
+    if scope["path"] == "/stuck":
+        open("stuck-began", "w").close()
+        time.sleep(600)
     if scope["path"] == "/headers":
         head = asgi._head(scope)
         names = ("x-said", "x_signature", "x-signature")
@@ -425,12 +428,18 @@ def test_a_frozen_process_costs_no_connection(tmp_path: Path) -> None:
         web.stop()
 
 
+def heartbeat_of(worker: int) -> Path:
+    """Return the file whose time of change is that of the worker's last heartbeat, by the system's monotonic clock."""
+    links = Path(f"/proc/{worker}/fd").iterdir()  # some are closed meanwhile
+    [said] = [link for link in links if "/wgunicorn-" in os.path.realpath(link)]
+    return said
+
+
 def test_a_process_that_its_master_takes_for_stuck_answers_what_is_in_hand(web: Web) -> None:
     """After a pause of the whole host, the master may run first and find the worker's heartbeat too old."""
     web.until_up(1)
     worker, log = web.worker(), web.folder / "log"
-    links = Path(f"/proc/{worker}/fd").iterdir()  # some are closed meanwhile
-    [said] = [link for link in links if "/wgunicorn-" in os.path.realpath(link)]
+    said = heartbeat_of(worker)
 
     def is_taken_for_stuck() -> bool:
         os.utime(said, (0, 0))  # the time of its last heartbeat
@@ -442,6 +451,27 @@ def test_a_process_that_its_master_takes_for_stuck_answers_what_is_in_hand(web: 
         until(is_taken_for_stuck, "the master waits on")
         assert all_of(line)[9:12] == b"200"
     until(lambda: web.workers() != [worker], "no other takes its place")
+    assert web.ask(get())[9:12] == b"200"
+
+
+def test_a_process_whose_event_loop_stands_still_is_replaced(web: Web) -> None:
+    """It answers nobody, so it must not say that it is well."""
+    web.until_up(1)
+    worker, said = web.worker(), heartbeat_of(web.worker())
+
+    def is_replaced() -> bool:
+        with suppress(FileNotFoundError):
+            os.utime(said, (0, 0))
+        return worker not in web.workers()
+
+    with web.connect() as line:
+        line.sendall(get("/stuck"))
+        until((web.folder / "stuck-began").exists, "the request does not come in")
+        before = said.stat().st_mtime
+        time.sleep(4 * LOOK_SECONDS)
+        assert said.stat().st_mtime == before
+        until(is_replaced, "the master waits on")
+    web.until_up(1)
     assert web.ask(get())[9:12] == b"200"
 
 

@@ -35,6 +35,7 @@ from tests.support.wait import until
 
 BUSY = "We are busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+NOT_IN_DANGER_TO_SEND = "1231441"
 ENOUGH = int(THREADS * MAX_BUSY_SHARE) + 1  # busy threads at which optional work is refused; one more is still free
 LONG_AGO = -0.1
 
@@ -436,6 +437,19 @@ def test_a_reporter_in_danger_does_not_wait_for_the_others(app: App, channel: st
         for reply in TO_SENT[3:]:
             seen = phone.type(reply)
     assert seen.text.startswith("Sent to Pikinini Helpline.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_until_send_a_call_waits_for_no_thread(app: App, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All screens before that need Redis alone, so a slow database holds up none of them."""
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
+    phone = app.ussd("+6785550101", channel)
+    with busy(app.parts.blocking, THREADS):
+        phone.dial()
+        for reply in NOT_IN_DANGER_TO_SEND:
+            seen = phone.type(reply)
+    assert seen.text.startswith("Send to Pikinini Helpline")
 
 
 @pytest.mark.slow

@@ -189,6 +189,19 @@ def test_each_part_is_named_as_it_comes_up(shared: Demo) -> None:
     ]
 
 
+def test_the_first_report_arrives_whole_and_its_hotline_calls_back(shared: Demo) -> None:
+    """Before the demo says that everything stays up."""
+    lines = Path(json.loads(shared.told.read_text())["received"]).read_text().splitlines()
+    created, updated = [json.loads(line)["body"] for line in lines[:2]]
+    assert [one["type"] for one in (created, updated)] == ["report.created", "report.updated"]
+    assert created["data"]["category"] == "luring"
+    assert created["data"]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
+    assert updated["data"]["narrative"] == "Somebody I do not know writes to me every day. I want it to stop."
+    assert updated["data"]["report_id"] == created["data"]["report_id"]
+    assert "Pikinini Helpline has report.created" in shared.output
+    assert "Pikinini Helpline has called back: accepted, and a message." in shared.output
+
+
 def _desk(login: dict[str, str]) -> str:
     """Log in with the demo's data, and return the first page. Browsers also accept these cookies on this machine."""
     first = requests.get(login["url"], timeout=20)
