@@ -133,8 +133,9 @@ def render_login(form: Form, refused: str = "") -> Response:
 def login(form: Form) -> Response:
     """Start a session if name, password and code are right."""
     name = form.get("name", "").strip().lower()[:64]
-    if cookies.Browser.of(request).knows(services.cipher, name):
-        with credentials.KNOWN_BROWSERS.place():
+    browser = cookies.Browser.of(request)
+    if browser.knows(services.cipher, name):
+        with credentials.KNOWN_BROWSERS.place(browser.nonce):
             return _try_login(form, name, credentials.KNOWN_BROWSERS)
     with credentials.UNKNOWN_BROWSERS.place(client_address(request)):
         return _try_login(form, name, credentials.UNKNOWN_BROWSERS)
@@ -148,6 +149,9 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
         return render_login(form, LOGIN_REFUSED)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
+    if slots is credentials.KNOWN_BROWSERS and not is_name_allowed:
+        # Whoever has this browser knows that the name exists; hashing would only delay colleagues.
+        return render_login(form, LOGIN_REFUSED)
     account = accounts.find_by_name(database, name)
     if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
         return render_login(form, LOGIN_REFUSED)
