@@ -156,10 +156,11 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
     if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
         return render_login(form, LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
+    response = redirect(known_page(form.get("then", ""), account))
+    if not start_session(account, response):
+        return render_login(form, LOGIN_REFUSED)
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
-    response = redirect(known_page(form.get("then", ""), account))
-    start_session(account, response)
     browser.having(cipher, name).set_on(response)
     return response
 
@@ -196,15 +197,15 @@ def _totp_step(account: Account | None, code: str) -> int | None:
     return step if account else None
 
 
-def start_session(account: Account, response: Response) -> None:
-    """Start a session of this account, with its cookie on the response."""
+def start_session(account: Account, response: Response) -> bool:
+    """Start a session of this account, with its cookie on the response; return False if the account has changed."""
     token, now = cookies.new_session(), services.database.now()
     if previous := found_session():  # a locked session that the next person takes over
         staff_sessions.end(services.database, previous[1], previous[0].session_hash, keeps_drafts=True)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
-    staff_sessions.start(services.database, account, session)
     cookies.set_cookie(response, cookies.SESSION, token)
+    return staff_sessions.start(services.database, account, session)
 
 
 def browser_kind(user_agent: str) -> str:

@@ -104,7 +104,8 @@ def login(form: Form) -> Response:
         return render_login(form, PASSKEY_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     response = redirect(known_page(form.get("then", ""), account))
-    start_session(account, response)
+    if not start_session(account, response):
+        return render_login(form, PASSKEY_REFUSED)
     browser.having(cipher, account.name).set_on(response)
     return response
 
