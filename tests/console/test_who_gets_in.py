@@ -155,3 +155,24 @@ def test_a_login_that_began_before_the_account_changed_starts_no_session(
     assert mere.log_in().status == 403
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(s.staff_session)).scalar_one() == 0
+
+
+@pytest.mark.rule("X-28")
+@pytest.mark.parametrize(
+    "then",
+    [
+        "//help",
+        "///me",
+        "//board?x",
+        "//reports/x",
+        "//",
+        "/\\help",
+        "//desk.example.evil.example/",
+        "https://evil.example/me",
+        "/me\r\nX: 1",
+    ],
+)
+def test_a_login_leads_to_no_other_host(console: Console, then: str) -> None:
+    """A browser reads `//help` as the host `help`, and anybody on the same network may answer for such a name."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    assert mere.log_in(then=then).leads_to == "/"
