@@ -153,7 +153,8 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
         # Whoever has this browser knows that the name exists; hashing would only delay colleagues.
         return render_login(form, LOGIN_REFUSED)
     account = accounts.find_by_name(database, name)
-    if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
+    is_right = credentials_match(account, form, attempts[-1], is_name_allowed=is_name_allowed, slots=slots)
+    if not is_right or account is None:
         return render_login(form, LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     response = redirect(known_page(form.get("then", ""), account))
@@ -168,13 +169,15 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
 def credentials_match(
     account: Account | None,
     form: Form,
+    attempt: LoginAttempt,
     *,
     is_name_allowed: bool,
     slots: credentials.LoginSlots = credentials.KNOWN_BROWSERS,
 ) -> bool:
     """Return whether password and code are right and the code was never used; the work is the same whatever is wrong.
 
-    `is_name_allowed`: False if logins with this name are locked. `slots`: of which the caller holds one.
+    `attempt`: as it was counted. `is_name_allowed`: False if logins with this name are locked. `slots`: of which the
+    caller holds one.
     """
     is_right = credentials.is_correct(form.get("password", ""), account.password if account else None, slots)
     step = _totp_step(account, form.get("code", ""))
@@ -182,7 +185,7 @@ def credentials_match(
     if is_allowed and account and step is not None and accounts.use_totp_step(services.database, account, step):
         return True
     if is_name_allowed:  # a locked attempt is counted already; a record of it would only fill the audit log
-        login_throttle.record_failure(services.database, account)
+        login_throttle.record_failure(services.database, account, attempt)
     return False
 
 
@@ -285,7 +288,7 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
         staff_sessions.end(services.database, account, session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not is_right(session, account):
-        login_throttle.record_failure(services.database, account, is_shown=False)
+        login_throttle.record_failure(services.database, account, attempt, is_shown=False)
         return render_locked(form, refused)
     login_throttle.reset(services.database, [attempt.bucket])
     return renew_session(session, checked=False, next_path=known_page(form.get("then", "")))
@@ -322,7 +325,7 @@ def check(me: StaffRequest) -> Response:
         staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
-        is_shown = credentials_match(me.account, me.form, is_name_allowed=True)
+        is_shown = credentials_match(me.account, me.form, attempt, is_name_allowed=True)
     if not is_shown:
         return render_check(me, next_path, LOGIN_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
