@@ -94,7 +94,7 @@ def _heading(data: Mapping[str, Any]) -> Iterator[str]:
     triage = data["triage"]
     yield f"Priority {triage['priority']}"
     for code in (*triage["flags"], *triage["reasons"]):
-        yield f"- {FLAG_LABELS.get(code) or REASON_LABELS.get(code) or code}"
+        yield f"* {FLAG_LABELS.get(code) or REASON_LABELS.get(code) or code}"
 
 
 def _facts(data: Mapping[str, Any]) -> Iterator[str]:
@@ -307,5 +307,5 @@ def sheet_text(rows: list[SheetRow]) -> str:
 
 
 def sheet_csv(rows: list[SheetRow]) -> str:
-    """Return the sheet as CSV with two columns. No cell can become a formula: such a cell begins with an apostrophe."""
+    """Return the sheet as CSV with two columns. No cell, and no part of one, can become a formula."""
     return spreadsheet.as_csv(("field", "value"), rows)

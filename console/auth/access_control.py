@@ -275,7 +275,7 @@ def known_page(address: str, account: Account | None = None) -> str:
     except HTTPException:
         return "/"
     rule = access_rule(endpoint)
-    if not rule.roles or rule.quiet or not path.startswith("/"):
+    if not rule.roles or rule.quiet or not path.startswith("/") or path.startswith("//"):  # //help is the host `help`
         return "/"
     if account is not None and not _may_open(account, rule.roles, url_values):
         return "/"

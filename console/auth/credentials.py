@@ -32,7 +32,7 @@ MIN_SCORE = 4  # of 4 (zxcvbn): more than 10,000,000,000 guesses, even with know
 PROJECT_WORDS = ("tokaut", "hotline", "helpline", "console", "password", "report", "child", "vanuatu", "pikinini")
 
 _HASHER = PasswordHasher()  # Argon2id, 64 MiB, three passes, four lanes
-MAX_PER_ADDRESS = 2  # unanswered logins of one address
+MAX_PER_SOURCE = 2  # unanswered logins of one address or known browser
 TURN_TIMEOUT = 5.0  # seconds that a login waits for its turn to hash
 STEP_SECONDS = 30
 SECRET_BYTES = 20
@@ -55,22 +55,25 @@ class LoginSlots:
         self._slots = threading.Semaphore(1 + waiting)
         self._turn = threading.Semaphore()
         self._lock = threading.Lock()
-        self._held_by_address: Counter[str] = Counter()
+        self._held_by_source: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, address: str = "") -> Iterator[None]:
-        """Hold a slot during a login. Raises TooManyLogins if none is free, or if this address holds two."""
+    def place(self, source: str = "") -> Iterator[None]:
+        """Hold a slot during a login. Raises TooManyLogins if none is free, or if this source holds two.
+
+        `source`: an address or a known browser; empty: not counted.
+        """
         with self._lock:
-            is_full = bool(address) and self._held_by_address[address] >= MAX_PER_ADDRESS
+            is_full = bool(source) and self._held_by_source[source] >= MAX_PER_SOURCE
             if is_full or not self._slots.acquire(blocking=False):
                 raise TooManyLogins
-            self._held_by_address[address] += 1
+            self._held_by_source[source] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._held_by_address[address] -= 1
-                self._held_by_address += Counter()  # drops addresses that hold none
+                self._held_by_source[source] -= 1
+                self._held_by_source += Counter()  # drops sources that hold none
                 self._slots.release()
 
     @contextmanager

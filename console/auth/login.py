@@ -133,8 +133,9 @@ def render_login(form: Form, refused: str = "") -> Response:
 def login(form: Form) -> Response:
     """Start a session if name, password and code are right."""
     name = form.get("name", "").strip().lower()[:64]
-    if cookies.Browser.of(request).knows(services.cipher, name):
-        with credentials.KNOWN_BROWSERS.place():
+    browser = cookies.Browser.of(request)
+    if browser.knows(services.cipher, name):
+        with credentials.KNOWN_BROWSERS.place(browser.nonce):
             return _try_login(form, name, credentials.KNOWN_BROWSERS)
     with credentials.UNKNOWN_BROWSERS.place(client_address(request)):
         return _try_login(form, name, credentials.UNKNOWN_BROWSERS)
@@ -148,14 +149,19 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
         return render_login(form, LOGIN_REFUSED)
     attempts.append(name_attempt(cipher, browser, name))
     (is_name_allowed,) = login_throttle.count_attempts(database, attempts[-1])
+    if slots is credentials.KNOWN_BROWSERS and not is_name_allowed:
+        # Whoever has this browser knows that the name exists; hashing would only delay colleagues.
+        return render_login(form, LOGIN_REFUSED)
     account = accounts.find_by_name(database, name)
-    if not credentials_match(account, form, is_name_allowed=is_name_allowed, slots=slots) or account is None:
+    is_right = credentials_match(account, form, attempts[-1], is_name_allowed=is_name_allowed, slots=slots)
+    if not is_right or account is None:
         return render_login(form, LOGIN_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
+    response = redirect(known_page(form.get("then", ""), account))
+    if not start_session(account, response):
+        return render_login(form, LOGIN_REFUSED)
     if credentials.is_outdated(account.password):
         accounts.update_password_hash(database, account, credentials.rehash_password(form["password"], slots))
-    response = redirect(known_page(form.get("then", ""), account))
-    start_session(account, response)
     browser.having(cipher, name).set_on(response)
     return response
 
@@ -163,13 +169,15 @@ def _try_login(form: Form, name: str, slots: credentials.LoginSlots) -> Response
 def credentials_match(
     account: Account | None,
     form: Form,
+    attempt: LoginAttempt,
     *,
     is_name_allowed: bool,
     slots: credentials.LoginSlots = credentials.KNOWN_BROWSERS,
 ) -> bool:
     """Return whether password and code are right and the code was never used; the work is the same whatever is wrong.
 
-    `is_name_allowed`: False if logins with this name are locked. `slots`: of which the caller holds one.
+    `attempt`: as it was counted. `is_name_allowed`: False if logins with this name are locked. `slots`: of which the
+    caller holds one.
     """
     is_right = credentials.is_correct(form.get("password", ""), account.password if account else None, slots)
     step = _totp_step(account, form.get("code", ""))
@@ -177,7 +185,7 @@ def credentials_match(
     if is_allowed and account and step is not None and accounts.use_totp_step(services.database, account, step):
         return True
     if is_name_allowed:  # a locked attempt is counted already; a record of it would only fill the audit log
-        login_throttle.record_failure(services.database, account)
+        login_throttle.record_failure(services.database, account, attempt)
     return False
 
 
@@ -192,15 +200,15 @@ def _totp_step(account: Account | None, code: str) -> int | None:
     return step if account else None
 
 
-def start_session(account: Account, response: Response) -> None:
-    """Start a session of this account, with its cookie on the response."""
+def start_session(account: Account, response: Response) -> bool:
+    """Start a session of this account, with its cookie on the response; return False if the account has changed."""
     token, now = cookies.new_session(), services.database.now()
     if previous := found_session():  # a locked session that the next person takes over
         staff_sessions.end(services.database, previous[1], previous[0].session_hash, keeps_drafts=True)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = StaffSession(cookies.token_hash(token), account.staff_id, kind, now, now, now, now + SESSION_LIFETIME)
-    staff_sessions.start(services.database, account, session)
     cookies.set_cookie(response, cookies.SESSION, token)
+    return staff_sessions.start(services.database, account, session)
 
 
 def browser_kind(user_agent: str) -> str:
@@ -280,7 +288,7 @@ def unlock_session(form: Form, is_right: Callable[[StaffSession, Account], bool]
         staff_sessions.end(services.database, account, session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not is_right(session, account):
-        login_throttle.record_failure(services.database, account, is_shown=False)
+        login_throttle.record_failure(services.database, account, attempt, is_shown=False)
         return render_locked(form, refused)
     login_throttle.reset(services.database, [attempt.bucket])
     return renew_session(session, checked=False, next_path=known_page(form.get("then", "")))
@@ -317,7 +325,7 @@ def check(me: StaffRequest) -> Response:
         staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     with credentials.KNOWN_BROWSERS.place():
-        is_shown = credentials_match(me.account, me.form, is_name_allowed=True)
+        is_shown = credentials_match(me.account, me.form, attempt, is_name_allowed=True)
     if not is_shown:
         return render_check(me, next_path, LOGIN_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])

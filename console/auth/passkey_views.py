@@ -100,11 +100,12 @@ def login(form: Form) -> Response:
         return render_login(form, PASSKEY_REFUSED)
     is_active = account.ended_at is None and one.user_handle is not None
     if not is_active or not _is_right(ceremony, one, passkey, account):
-        login_throttle.record_failure(database, account)
+        login_throttle.record_failure(database, account, attempts[-1])
         return render_login(form, PASSKEY_REFUSED)
     login_throttle.reset(database, [attempt.bucket for attempt in attempts])
     response = redirect(known_page(form.get("then", ""), account))
-    start_session(account, response)
+    if not start_session(account, response):
+        return render_login(form, PASSKEY_REFUSED)
     browser.having(cipher, account.name).set_on(response)
     return response
 
@@ -146,7 +147,7 @@ def check(me: StaffRequest) -> Response:
         staff_sessions.end(services.database, me.account, me.session.session_hash, keeps_drafts=True)
         return redirect("/login")
     if not _has_own(Purpose.CHECK, me.session, me.account, me.form):
-        login_throttle.record_failure(services.database, me.account)
+        login_throttle.record_failure(services.database, me.account, attempt)
         return render_check(me, next_path, PASSKEY_REFUSED)
     login_throttle.reset(services.database, [attempt.bucket])
     return renew_session(me.session, checked=True, next_path=next_path)

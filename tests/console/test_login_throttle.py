@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Request
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from console.auth import credentials, login
 from console.auth.login import NAME_LIMIT, client_address
-from reports.store.schema.staff import staff_try
-from reports.store.staff.login_throttle import LoginAttempt, count_attempts
+from reports.store.schema.staff import staff, staff_try
+from reports.store.staff import accounts
+from reports.store.staff.login_throttle import LoginAttempt, count_attempts, record_failure
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
 
@@ -85,6 +86,27 @@ def test_a_browser_where_somebody_logged_in_once_is_no_way_around(console: Conso
     luk = Person(console.flask, console.parts.database, "luk")
     luk.secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     assert luk.log_in().status == 403
+
+
+@pytest.mark.rule("A-13")
+def test_a_browser_of_a_former_colleague_delays_nobody(
+    console: Console, mere: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cookie outlives the account. Above its limit it causes no password check, and it never holds every place."""
+    database = console.parts.database
+    former = joined(console.flask, database, "former")
+    account = accounts.find_by_name(database, "former")
+    assert account
+    accounts.deactivate(database, account, "staff:vu-pikinini/first")
+    worked: list[int] = []
+    check = credentials.is_correct
+    monkeypatch.setattr("console.auth.credentials.is_correct", lambda *given: (worked.append(1), check(*given))[1])
+    assert {former.log_in(code="000000").status for _ in range(9)} == {403}
+    assert len(worked) == NAME_LIMIT.max_attempts
+    nonce = former.client.get_cookie("__Host-tokaut-browser", "desk.example", "/").value.partition(".")[0]
+    with credentials.KNOWN_BROWSERS.place(nonce), credentials.KNOWN_BROWSERS.place(nonce):
+        assert former.log_in(code="000000").status == 503
+        assert mere.log_in().leads_to == "/"
 
 
 @pytest.mark.rule("A-13")
@@ -172,6 +194,23 @@ def test_an_unknown_name_gets_the_same_answer_for_the_same_work(
 
     del mere
     assert asked("mere") == asked("nobody") == asked("") == asked("x" * 300)
+
+
+def test_a_failure_is_written_to_the_disk_for_an_unknown_name_too(console: Console, mere: Person) -> None:
+    """A commit that changes nothing does not wait for the disk: five tries told which names exist."""
+    database = console.parts.database
+
+    def rows() -> object:
+        with database.read() as connection:
+            return connection.execute(select(staff_try)).all(), connection.execute(select(staff.c.wrong)).all()
+
+    del mere
+    for name in ("mere", "nobody"):
+        attempt = LoginAttempt(name.encode().ljust(32), NAME_LIMIT)
+        assert count_attempts(database, attempt) == (True,)
+        before = rows()
+        record_failure(database, accounts.find_by_name(database, name), attempt)
+        assert rows() != before, name
 
 
 def test_guesses_at_the_same_moment_cost_one_each(console: Console, mere: Person) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ from reports.store.cases import case_view, drafts
 from reports.store.engine.database import Database, PermissionDenied
 from reports.store.privileges.rights import CLOCK, CONSOLE, WEB
 from reports.store.privileges.row_security import write_as
+from reports.store.schema import staff
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
-from reports.store.staff import access_log, accounts
+from reports.store.staff import access_log, accounts, staff_sessions
 from reports.store.staff.access_log import AccessFilter
+from reports.store.staff.staff_sessions import StaffSession
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from runtime.settings import Mode
+from runtime.time_units import HOUR
 from tests.console.test_deliveries import fetch
 from tests.console.test_entry import form_of
 from tests.house.files import ROOT
@@ -285,3 +289,24 @@ def test_a_hotline_fetches_its_deliveries_again(made: StackPlan, postgres: Postg
     assert [row.actor for row in acts] == ["staff:vu-pikinini/call_back"]
     for one in (clock, web, console):
         one.close()
+
+
+@pytest.mark.rule("A-33")
+def test_a_login_waits_for_a_new_password_that_is_being_stored(console: Console) -> None:
+    """In PostgreSQL the two run at once: the session may begin neither before nor after the others end."""
+    database = console.parts.database
+    joined(console.flask, database, "mere")
+    account = accounts.find_by_name(database, "mere")
+    assert account
+    now = database.now()
+    session = StaffSession(b"s" * 32, account.staff_id, "Firefox, Linux", now, now, now, now + HOUR)
+    with ThreadPoolExecutor(1) as pool:
+        with write_as(database, account.hotline) as connection:
+            connection.execute(
+                update(staff.staff).where(staff.staff.c.staff_id == account.staff_id).values(password="another hash")
+            )
+            started = pool.submit(staff_sessions.start, database, account, session)
+            with pytest.raises(TimeoutError):
+                started.result(timeout=1)
+        assert started.result(timeout=20) is False
+    assert staff_sessions.list_sessions(database, account.staff_id) == ()

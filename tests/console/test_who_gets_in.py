@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from console.auth import cookies
+from console.auth import cookies, credentials
 from console.auth.access_control import IDLE_TIMEOUT
+from console.auth.invitations import InvitedAccount, invite
 from reports.store.schema import staff as s
-from reports.store.staff import staff_sessions
+from reports.store.schema.staff import StaffRole
+from reports.store.staff import accounts, staff_sessions
 from tests.support.console import Console
 from tests.support.staff import PASSWORD, Person, joined, pass_time
 
@@ -120,3 +123,56 @@ def test_an_address_that_is_refused_leaves_nothing_behind_for_each_name(console:
     with console.parts.database.read() as connection:
         kept = connection.execute(select(func.count()).select_from(s.staff_try)).scalar_one()
     assert kept <= 21
+
+
+@pytest.mark.rule("A-33")
+@pytest.mark.parametrize("cause", ["password", "end", "recovery"])
+def test_a_login_that_began_before_the_account_changed_starts_no_session(
+    console: Console, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    """A login may wait five seconds for its turn to hash; a new password ends all sessions meanwhile."""
+    database, mere = console.parts.database, joined(console.flask, console.parts.database, "mere")
+    account = accounts.find_by_name(database, "mere")
+    assert account
+    check = credentials.is_correct
+
+    def change() -> None:
+        if cause == "password":
+            accounts.set_password(database, account, "another hash")
+        elif cause == "end":
+            accounts.deactivate(database, account, "staff:vu-pikinini/first")
+        else:
+            place = InvitedAccount("mere", "vu-pikinini", StaffRole.STAFF)
+            link = invite(database, "", place, "staff:vu-pikinini/first", account.staff_id)
+            assert Person(console.flask, database, "mere", "tide lantern gravel nine").join(link).status == 200
+
+    def slow(*given: Any) -> bool:
+        is_right = check(*given)
+        change()
+        return is_right
+
+    monkeypatch.setattr("console.auth.credentials.is_correct", slow)
+    assert mere.log_in().status == 403
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(s.staff_session)).scalar_one() == 0
+
+
+@pytest.mark.rule("X-28")
+@pytest.mark.parametrize(
+    "then",
+    [
+        "//help",
+        "///me",
+        "//board?x",
+        "//reports/x",
+        "//",
+        "/\\help",
+        "//desk.example.evil.example/",
+        "https://evil.example/me",
+        "/me\r\nX: 1",
+    ],
+)
+def test_a_login_leads_to_no_other_host(console: Console, then: str) -> None:
+    """A browser reads `//help` as the host `help`, and anybody on the same network may answer for such a name."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    assert mere.log_in(then=then).leads_to == "/"

@@ -283,7 +283,8 @@ def test_in_a_table_for_another_body(form: str, words: str) -> None:
     rows = list(csv.reader(io.StringIO(sheet_csv(referral_sheet(form, body(words), words)).removeprefix(BOM))))
     cells = [cell for row in rows for cell in row]
     assert [one for one in cells if one.startswith(tuple(FORMULA))] == []
-    assert any(safe_for_display(words) in one for one in cells)
+    without_marks = safe_for_display(words).replace("'", "")  # an apostrophe marks what would be a formula
+    assert any(without_marks in one.replace("'", "") for one in cells)
 
 
 @pytest.mark.rule("B-34")

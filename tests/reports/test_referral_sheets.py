@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from reports.exports import (
 )
 from reports.json_bodies import without_contact
 from reports.report import ROWS
-from reports.spreadsheet import BOM
+from reports.spreadsheet import BOM, with_column
 from reports.triage import FLAG_LABELS, REASON_LABELS, RULE_TABLE, UNMATCHED
 from tests.reports.sample import MSISDN, PATH_TO_SEND, SEND, given, read, setting
 from tests.reports.schema_check import body
@@ -111,6 +112,18 @@ def test_no_cell_is_a_formula(form: str, begin: str) -> None:
     assert cells[:2] == ["field", "value"]
     assert [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")] == []
     assert any(begin.strip() in cell for cell in cells)
+
+
+@pytest.mark.rule("X-17")
+@pytest.mark.parametrize("begin", ["a;=1+1;b", 'a;"=1+1;b', "a; @b", "a\n=1+1", "a\n\n+1", "a\t-1", ";;＝1"])
+@pytest.mark.parametrize("form", FORMS)
+def test_no_cell_is_a_formula_where_a_semicolon_separates(form: str, begin: str) -> None:
+    """Spreadsheets in French and other languages open the file so; quotes within a cell mean nothing then."""
+    data = data_of() | {"narrative": begin, "extras": {"where_online": begin, "platform": begin}}
+    text = sheet_csv(referral_sheet(form, data, added=begin)).removeprefix(BOM)
+    for line in text.splitlines():
+        assert [cell for cell in re.split("[;\t]", line) if cell.strip(' "')[:1] in set("=+-@＝＋－＠")] == []
+    assert with_column(BOM + text, "more", "x").count("'") == text.count("'"), "nothing is marked twice"
 
 
 def test_nothing_that_a_screen_obeys_is_written() -> None:

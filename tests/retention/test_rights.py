@@ -1,4 +1,4 @@
-"""In live mode even the scheduler's role cannot delete audit entries younger than three years."""
+"""What the roles may do with the audit in live mode: nobody signs as another, and nothing young is deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from reports.retention import AUDIT
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
-from reports.store.privileges.rights import CLOCK, OWNER
+from reports.store.privileges.rights import CLOCK, OWNER, WEB, WORKER
 from runtime.time_units import DAY
 from tests.support.postgres import Postgres
 
@@ -32,3 +32,14 @@ def test_what_the_clock_deletes_of_the_audit(postgres: Postgres, mode: str, left
         clock.execute("DELETE FROM audit")
         found = [row[0] for row in clock.execute("SELECT audit_id FROM audit ORDER BY audit_id")]
     assert found == left
+
+
+@pytest.mark.rule("X-10")
+@pytest.mark.parametrize(("role", "own"), [(WEB, "web"), (WORKER, "worker")])
+def test_who_writes_the_audit_writes_it_under_its_own_name(postgres: Postgres, role: str, own: str) -> None:
+    """An attacker in web could say that a colleague read a report, or that the scheduler saw a new number."""
+    with psycopg.connect(postgres.new_filled("live")[role], autocommit=True) as attacker:
+        for name in {"staff:vu-pikinini/mere", "clock", "phone:vu-police", "web", "worker"} - {own}:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                attacker.execute(LINE.replace("'clock'", "%s"), (f"forged {name}", 1, name))
+        attacker.execute(LINE.replace("'clock'", "%s"), ("true", 1, own))

@@ -208,8 +208,10 @@ def use_totp_step(database: Database, account: Account, step: int) -> bool:
 
 def update_password_hash(database: Database, account: Account, password: str) -> None:
     """Replace the hash of an unchanged password by one with newer parameters."""
+    c = s.staff.c
+    unchanged = update(s.staff).where(c.staff_id == account.staff_id, c.password == account.password)
     with database.write() as connection:
-        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(password=password))
+        connection.execute(unchanged.values(password=password))
 
 
 def reset_failed_logins(database: Database, account: Account) -> None:

@@ -59,16 +59,22 @@ def reset(database: Database, buckets: Collection[bytes]) -> None:
         connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
 
 
-def record_failure(database: Database, account: Account | None, *, is_shown: bool = True) -> None:
+def record_failure(
+    database: Database, account: Account | None, attempt: LoginAttempt, *, is_shown: bool = True
+) -> None:
     """Count a failed login for the owner of the account to see at the next login, and write it to the audit log.
 
-    For an unknown account the same statement is executed. `is_shown`: whether the owner sees it; False for a wrong
+    `attempt`: as it was counted. Its row is written again, so that the commit for an unknown name waits for the disk,
+    too: the time of the answer would show that a name exists. `is_shown`: whether the owner sees it; False for a wrong
     password at the lock screen, which is counted separately.
     """
     staff_id = account.staff_id if account else ""
     with write_as(database, account.hotline if account else "") as connection:
         statement = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(is_shown))
         connection.execute(statement)
+        same_row = update(s.staff_try).where(s.staff_try.c.bucket == attempt.bucket)
+        # By a microsecond, because SQLite does not write a row that stays the same.
+        connection.execute(same_row.values(since=s.staff_try.c.since + 1))
         if account:
             audit_log.append(connection, account.actor, "login_refused", account.staff_id, database.now())
 

@@ -37,8 +37,11 @@ class StaffSession:
     until: int
 
 
-def start(database: Database, account: Account, session: StaffSession) -> None:
+def start(database: Database, account: Account, session: StaffSession) -> bool:
     """Store the session of a login, with an audit entry.
+
+    `account`: as the login read it. Return False if it has ended or got another password since: that ended all its
+    sessions, and none may begin afterwards.
 
     Sessions beyond MAX_SESSIONS end. Expired sessions and invitations are deleted, and so are the passkeys of accounts
     whose end is final.
@@ -50,7 +53,13 @@ def start(database: Database, account: Account, session: StaffSession) -> None:
         .order_by(c.created_at.desc())
         .limit(MAX_SESSIONS - 1)
     )
+    a = s.staff.c
+    unchanged = select(a.staff_id).where(
+        a.staff_id == account.staff_id, a.password == account.password, a.ended_at.is_(None)
+    )
     with write_as(database, account.hotline) as connection:
+        if connection.execute(unchanged.with_for_update()).first() is None:
+            return False
         remaining = list(connection.execute(newest_query).scalars())
         surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(remaining)
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
@@ -59,6 +68,7 @@ def start(database: Database, account: Account, session: StaffSession) -> None:
         connection.execute(delete(s.passkey).where(s.passkey.c.staff_id.in_(ended)))
         connection.execute(insert(s.staff_session), asdict(session))
         audit_log.append(connection, account.actor, "logged_in", account.staff_id, now)
+    return True
 
 
 def find(database: Database, session_hash: bytes, *, ended_within: int = 0) -> tuple[StaffSession, Account] | None:
