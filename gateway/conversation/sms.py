@@ -239,9 +239,9 @@ class SmsConversation:
             return StepResult(self._ask_back(request, home_record, near_keyword), accepted=False)
         if near_keyword != HELP:
             return None
-        # Show the emergency numbers; the question stays open.
-        numbers_record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
-        return StepResult(await self._reducer.again(request, numbers_record), accepted=False)
+        # As after the third wrong reply, the emergency numbers are shown; in danger two words are stored.
+        record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES - 1))
+        return await self._reducer.step(request, record, drafts, text)
 
     async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn, screen: str = "") -> Record:
         """Show the home screen, or `screen`, in the middle of a session.
