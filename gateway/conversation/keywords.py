@@ -18,12 +18,14 @@ from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text, without_marks
 from flows.renderer import offered_choices
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.messaging.model import CarrierWord
+from reports.access_codes import split_pair
 
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; carriers do not know its translations
 CALL = "call"  # a request to be called
 DELETE = "delete"  # another word for the choice that deletes words that are not sent
+CODE = "code"  # its screen asks for code and PIN
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -115,8 +117,11 @@ class Keywords:
         return without_marks(_stripped(text)) in self.noes
 
     def exact(self, text: str) -> str | None:
-        """Return the keyword that the whole text is, in any offered language; None if it is none."""
-        return self.words.get(_stripped(text))
+        """Return the keyword that the whole text is, in any offered language; None if it is none.
+
+        The SMS with code and PIN, sent back, is CODE: as words, both would be in a report.
+        """
+        return CODE if _has_code_and_pin(text) else self.words.get(_stripped(text))
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
@@ -237,6 +242,12 @@ def _without_please(text: str) -> str:
     while len(words) > 1 and words[0] in PLEASE:
         words.pop(0)
     return _stripped(" ".join(words))
+
+
+def _has_code_and_pin(text: str) -> bool:
+    """Return whether a text has code and PIN and calls them so, as the screens in all languages do."""
+    words = _letters_only(text)
+    return "pin" in words and ("code" in words or "kod" in words) and split_pair(text) is not None
 
 
 def _is_letter(char: str) -> bool:

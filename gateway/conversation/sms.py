@@ -184,8 +184,8 @@ class SmsConversation:
         if is_refusal and not has_open_mailbox(record):
             return await self._reducer.delete(request, record, drafts)
         typed = self._reducer.book.screens[record.state.screen].typed
-        is_message = is_free_text(text) and split_pair(text) is None  # code and PIN with words are never a message
-        if typed and not (typed.secret and (is_message or self._keywords(request).exact(text))):
+        is_other = split_pair(text) is None and (is_free_text(text) or self._keywords(request).exact(text))
+        if typed and not (typed.secret and is_other):  # code and PIN with words are never a message
             return await self._reducer.step(request, record, drafts, text)
         return await self._take_choice(request, record, drafts, text, late=late)
 
