@@ -106,15 +106,15 @@ class Keywords:
 
     def refuses(self, text: str) -> bool:
         """Return whether the whole text says that words must not be sent, or is the line of `00` that deletes them."""
-        return without_marks(_without_please(text)).removeprefix("00 ") in self.refusals
+        return _without_please(text).removeprefix("00 ") in self.refusals
 
     def is_yes(self, text: str) -> bool:
         """Return whether the whole text is "yes"."""
-        return without_marks(_stripped(text)) in self.yeses
+        return _stripped(text) in self.yeses
 
     def is_no(self, text: str) -> bool:
         """Return whether the whole text is "No"."""
-        return without_marks(_stripped(text)) in self.noes
+        return _stripped(text) in self.noes
 
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none.
@@ -175,23 +175,24 @@ class Vocabulary:
             labels_by_keyword = self._named(tag, render_context)
             labels[tag] = {keyword: choice_labels[-1] for keyword, choice_labels in labels_by_keyword.items()}
             own_words = {
-                fold(part): keyword
+                _stripped(part): keyword
                 for keyword, choice_labels in labels_by_keyword.items()
                 for label in choice_labels
                 for part in label.split(" / ")
             }
-            further = context.language.keywords.items()
+            further = [(_stripped(word), keyword) for word, keyword in context.language.keywords.items()]
+            greetings = set(map(_stripped, context.language.greetings))
             own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE, YES)}
             refusals |= {_stripped(context.language.translate(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
-            yeses |= {without_marks(word) for word, keyword in further if keyword == YES}
-            noes.add(without_marks(_stripped(context.language.translate(NO))))
+            yeses |= {word for word, keyword in further if keyword == YES}
+            noes.add(_stripped(context.language.translate(NO)))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
-            others |= {part for greeting in context.language.greetings for part in greeting.split()}
-            for word in (*own_words, *calls, *context.language.greetings):
+            others |= {part for greeting in greetings for part in greeting.split()}
+            for word in (*own_words, *calls, *greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
             word: next(iter(word_tags))
@@ -204,7 +205,7 @@ class Vocabulary:
             single_language,
             frozenset(stop_words),
             frozenset(call_phrases),
-            refusals=frozenset(map(without_marks, refusals)),
+            refusals=frozenset(refusals),
             yeses=frozenset(yeses),
             noes=frozenset(noes),
             others=frozenset(others | yeses),
@@ -222,10 +223,13 @@ class Vocabulary:
 
 
 def _stripped(text: str) -> str:
-    """Fold a text and strip everything but letters and digits around it, as in `Tips!`. A very long text gives ""."""
+    """Return a text folded, without marks and apostrophes, and without what is no letter or digit around it.
+
+    As in `Tips!`. A very long text gives "".
+    """
     if len(text) > MAX_CHOICE_CHARS:
         return ""
-    folded = fold(text)
+    folded = without_marks(fold(text))
     begin, end = 0, len(folded)
     while begin < end and not _is_letter(folded[begin]):
         begin += 1

@@ -305,6 +305,8 @@ def test_a_glottal_stop_may_be_written_as_any_apostrophe_or_left_out(
     for no in (f"{sign}Ikai", "No", "no."):
         assert tonga.is_no(no) and not tonga.refuses(no)
     assert samoa.is_no("Leai!") and not samoa.refuses("Leai")
+    assert tonga.exact(f"{sign}Eku lipooti") == samoa.exact(f"La{sign}u ripoti!") == "code"
+    assert tonga.language(f"{sign}eku lipooti") == tonga.language("Malo e lelei") == "to"
 
 
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
