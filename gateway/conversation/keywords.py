@@ -36,8 +36,8 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# Words of courtesy; around a refusal or a keyword with a typing error they do not count. A carrier's word with them is
-# words: the carrier does not answer those in our place.
+# Words of courtesy; around a refusal or a keyword they do not count. A carrier's word with them is words: the carrier
+# does not answer those in our place.
 PLEASE = frozenset({"please", "pls", "plz"})
 # A refusal to send words that are not sent yet, beside the labels of the choices in each offered language.
 REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
@@ -119,9 +119,13 @@ class Keywords:
     def exact(self, text: str) -> str | None:
         """Return the keyword that the whole text is, in any offered language; None if it is none.
 
-        The SMS with code and PIN, sent back, is CODE: as words, both would be in a report.
+        Words of courtesy around it do not count, except with HELP, which is a carrier's word. The SMS with code and
+        PIN, sent back, is CODE: as words, both would be in a report.
         """
-        return CODE if _has_code_and_pin(text) else self.words.get(_stripped(text))
+        if _has_code_and_pin(text):
+            return CODE
+        asked_for = self.words.get(_without_please(text))
+        return self.words.get(_stripped(text)) if asked_for == HELP else asked_for
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
@@ -146,7 +150,7 @@ class Keywords:
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
-        return self.tags.get(_stripped(text))
+        return self.tags.get(_without_please(text))
 
 
 class Vocabulary:
