@@ -81,7 +81,9 @@ class Catalogue:
         return replace(self, words={message: words for message, words in self.words.items() if message in self.signed})
 
 
-ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English")
+# With 12 letters or more these would be words for a report.
+ENGLISH_KEYWORDS = dict.fromkeys(("tips for parents", "tips for parent", "tips for my child", "parent tips"), "tips")
+ENGLISH_CATALOGUE = Catalogue(ENGLISH, "English", keywords=ENGLISH_KEYWORDS)
 SIGNATURES = ".signed.toml"  # the end of the name of the file with a catalogue's signatures
 
 

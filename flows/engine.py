@@ -66,7 +66,7 @@ __all__ = [
 
 ContextFor = Callable[[FlowState], ScreenContext]
 Index = Annotated[int, Meta(ge=0)]
-SIGNS = " .,:;!?()[]"  # around a key or a label they do not count, as in `1)`
+SIGNS = ' .,:;!?()[]"\u201c\u201d\u201e\u00ab\u00bb\u00a1\u00bf'  # do not count around a key or a label: `1)`
 _LINE = re.compile(r"([0-9]{1,2})[\s.:)\]=-]+(.+)")  # a line of a menu as the screen shows it: `1 Malampa`, `1 = skip`
 SKIPPED = "skipped"  # the outcome of an effect whose question was skipped
 AGE_QUESTION = "age_band"

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runtime.visible_text import INVISIBLE
+
 GSM7_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -61,6 +63,7 @@ _LETTERS_OF = {
 _WITHOUT_SPACES = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KHMER", "LAO", "MYANMAR", "THAI"})
 _LETTERS_OF_TWO_WORDS = 6
 CONTEXT_SEPARATOR = "\x04"  # between the context and the text of a message, as in gettext's files
+KEYCAP = "\u20e3"  # the frame of a digit that is an emoji
 MAX_CHOICE_CHARS = 200  # characters; a longer reply is free text, and is not folded
 
 
@@ -310,10 +313,13 @@ def to_ascii_digits(reply: str) -> str:
 def fold(words: str) -> str:
     """Return the text for comparison with keys and labels: NFKC, trimmed, without case, blanks collapsed.
 
+    Characters that nobody sees, as marks of direction, do not count, nor does the frame of a digit that is an emoji.
     Never store the result.
     """
     if words.isascii() and words.isdigit():
         return words
+    if not words.isascii():
+        words = INVISIBLE.sub("", words).replace(KEYCAP, "")
     return to_ascii_digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
 
 

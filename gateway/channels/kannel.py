@@ -178,13 +178,13 @@ def _numbers(meta: str) -> Mapping[str, int]:
 
 
 def _text(fields: Fields) -> str:
-    """Return the text. Coding 2 without `mo-recode` in kannel.conf is UTF-16."""
+    """Return the text. Coding 2 without `mo-recode` in kannel.conf is UTF-16; a part may end within an emoji."""
     text = fields.get("text")
     charset = (fields.get("charset") or fields.get("type")).upper()
     if fields.get("coding") != UCS2 or "UTF-8" in charset:
         return text
     try:
-        return bytes_of(text, recoded=bool(fields.recoded)).decode("utf-16-be")
+        return bytes_of(text, recoded=bool(fields.recoded)).decode("utf-16-be", "surrogatepass")
     except UnicodeError:
         return text  # as received
 

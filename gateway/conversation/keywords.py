@@ -18,12 +18,14 @@ from flows.pagination import MAX_CHOICE_CHARS, fold, is_free_text, without_marks
 from flows.renderer import offered_choices
 from gateway.conversation.context import RenderContext, TurnRequest
 from gateway.messaging.model import CarrierWord
+from reports.access_codes import split_pair
 
 CHOOSE = "language.choose"
 HELP = "help"  # in English it is a carrier's word and works everywhere
 STOP = "stop"  # likewise in English; carriers do not know its translations
 CALL = "call"  # a request to be called
 DELETE = "delete"  # another word for the choice that deletes words that are not sent
+CODE = "code"  # its screen asks for code and PIN
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -34,8 +36,8 @@ WORDS: Mapping[str, CarrierWord] = {
     **dict.fromkeys(("help", "info"), "help"),
 }
 
-# Words of courtesy; around a refusal or a keyword with a typing error they do not count. A carrier's word with them is
-# words: the carrier does not answer those in our place.
+# Words of courtesy; around a refusal or a keyword they do not count. A carrier's word with them is words: the carrier
+# does not answer those in our place.
 PLEASE = frozenset({"please", "pls", "plz"})
 # A refusal to send words that are not sent yet, beside the labels of the choices in each offered language.
 REFUSALS = frozenset(f"{no} send{it}" for no in ("dont", "do not", "not", "no") for it in ("", " it", " this"))
@@ -104,19 +106,26 @@ class Keywords:
 
     def refuses(self, text: str) -> bool:
         """Return whether the whole text says that words must not be sent, or is the line of `00` that deletes them."""
-        return without_marks(_without_please(text)).removeprefix("00 ") in self.refusals
+        return _without_please(text).removeprefix("00 ") in self.refusals
 
     def is_yes(self, text: str) -> bool:
         """Return whether the whole text is "yes"."""
-        return without_marks(_stripped(text)) in self.yeses
+        return _stripped(text) in self.yeses
 
     def is_no(self, text: str) -> bool:
         """Return whether the whole text is "No"."""
-        return without_marks(_stripped(text)) in self.noes
+        return _stripped(text) in self.noes
 
     def exact(self, text: str) -> str | None:
-        """Return the keyword that the whole text is, in any offered language; None if it is none."""
-        return self.words.get(_stripped(text))
+        """Return the keyword that the whole text is, in any offered language; None if it is none.
+
+        Words of courtesy around it do not count, except with HELP, which is a carrier's word. The SMS with code and
+        PIN, sent back, is CODE: as words, both would be in a report.
+        """
+        if _has_code_and_pin(text):
+            return CODE
+        asked_for = self.words.get(_without_please(text))
+        return self.words.get(_stripped(text)) if asked_for == HELP else asked_for
 
     def near(self, text: str) -> str | None:
         """Return the keyword that a short text most likely means, or None. A longer text is free text."""
@@ -141,7 +150,7 @@ class Keywords:
 
     def language(self, text: str) -> str | None:
         """Return the language of a text that is a word of only one offered language; else None."""
-        return self.tags.get(_stripped(text))
+        return self.tags.get(_without_please(text))
 
 
 class Vocabulary:
@@ -170,23 +179,24 @@ class Vocabulary:
             labels_by_keyword = self._named(tag, render_context)
             labels[tag] = {keyword: choice_labels[-1] for keyword, choice_labels in labels_by_keyword.items()}
             own_words = {
-                fold(part): keyword
+                _stripped(part): keyword
                 for keyword, choice_labels in labels_by_keyword.items()
                 for label in choice_labels
                 for part in label.split(" / ")
             }
-            further = context.language.keywords.items()
+            further = [(_stripped(word), keyword) for word, keyword in context.language.keywords.items()]
+            greetings = set(map(_stripped, context.language.greetings))
             own_words |= {word: keyword for word, keyword in further if keyword not in (STOP, CALL, DELETE, YES)}
             refusals |= {_stripped(context.language.translate(label)) for label in REFUSING_LABELS}
             refusals |= {word for word, keyword in further if keyword == DELETE}
-            yeses |= {without_marks(word) for word, keyword in further if keyword == YES}
-            noes.add(without_marks(_stripped(context.language.translate(NO))))
+            yeses |= {word for word, keyword in further if keyword == YES}
+            noes.add(_stripped(context.language.translate(NO)))
             calls = {word for word, keyword in further if keyword == CALL}
             call_phrases |= {_letters_only(phrase) for phrase in calls}
             stop_words |= {word for word, keyword in further if keyword == STOP}
             words = {**own_words, **words, **{keyword: keyword for keyword in labels_by_keyword}}
-            others |= {part for greeting in context.language.greetings for part in greeting.split()}
-            for word in (*own_words, *calls, *context.language.greetings):
+            others |= {part for greeting in greetings for part in greeting.split()}
+            for word in (*own_words, *calls, *greetings):
                 tags.setdefault(word, set()).add(tag)
         single_language = {
             word: next(iter(word_tags))
@@ -199,7 +209,7 @@ class Vocabulary:
             single_language,
             frozenset(stop_words),
             frozenset(call_phrases),
-            refusals=frozenset(map(without_marks, refusals)),
+            refusals=frozenset(refusals),
             yeses=frozenset(yeses),
             noes=frozenset(noes),
             others=frozenset(others | yeses),
@@ -217,10 +227,13 @@ class Vocabulary:
 
 
 def _stripped(text: str) -> str:
-    """Fold a text and strip everything but letters and digits around it, as in `Tips!`. A very long text gives ""."""
+    """Return a text folded, without marks and apostrophes, and without what is no letter or digit around it.
+
+    As in `Tips!`. A very long text gives "".
+    """
     if len(text) > MAX_CHOICE_CHARS:
         return ""
-    folded = fold(text)
+    folded = without_marks(fold(text))
     begin, end = 0, len(folded)
     while begin < end and not _is_letter(folded[begin]):
         begin += 1
@@ -237,6 +250,12 @@ def _without_please(text: str) -> str:
     while len(words) > 1 and words[0] in PLEASE:
         words.pop(0)
     return _stripped(" ".join(words))
+
+
+def _has_code_and_pin(text: str) -> bool:
+    """Return whether a text has code and PIN and calls them so, as the screens in all languages do."""
+    words = _letters_only(text)
+    return "pin" in words and ("code" in words or "kod" in words) and split_pair(text) is not None
 
 
 def _is_letter(char: str) -> bool:

@@ -184,8 +184,8 @@ class SmsConversation:
         if is_refusal and not has_open_mailbox(record):
             return await self._reducer.delete(request, record, drafts)
         typed = self._reducer.book.screens[record.state.screen].typed
-        is_message = is_free_text(text) and split_pair(text) is None  # code and PIN with words are never a message
-        if typed and not (typed.secret and (is_message or self._keywords(request).exact(text))):
+        is_other = split_pair(text) is None and (is_free_text(text) or self._keywords(request).exact(text))
+        if typed and not (typed.secret and is_other):  # code and PIN with words are never a message
             return await self._reducer.step(request, record, drafts, text)
         return await self._take_choice(request, record, drafts, text, late=late)
 
@@ -239,9 +239,9 @@ class SmsConversation:
             return StepResult(self._ask_back(request, home_record, near_keyword), accepted=False)
         if near_keyword != HELP:
             return None
-        # Show the emergency numbers; the question stays open.
-        numbers_record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES))
-        return StepResult(await self._reducer.again(request, numbers_record), accepted=False)
+        # As after the third wrong reply, the emergency numbers are shown; in danger two words are stored.
+        record = replace(record, state=replace(record.state, wrong=MAX_WRONG_REPLIES - 1))
+        return await self._reducer.step(request, record, drafts, text)
 
     async def _home_again(self, request: TurnRequest, record: Record, last_turn: LastTurn, screen: str = "") -> Record:
         """Show the home screen, or `screen`, in the middle of a session.
@@ -479,7 +479,8 @@ class SmsConversation:
         danger_now = result.record.state.values.get("danger") == "now"
         max_replies = MAX_IN_DANGER if danger_now else MAX_REPLIES
         loop = _loop_of(request, record_before)
-        may_reply, loop = reply_to(loop, is_reset=result.accepted, now=request.now, max_replies=max_replies)
+        is_reset = result.accepted and not _asks_again(record_before, result.record)
+        may_reply, loop = reply_to(loop, is_reset=is_reset, now=request.now, max_replies=max_replies)
         may_reply = may_reply or _begins_with_words(record_before, result.record)
         record = replace(result.record, loop=loop, answer=result.record.answer if may_reply else NO_REPLY)
         return replace(result, record=record)
@@ -498,6 +499,17 @@ def _begins_with_words(record_before: Record | None, record: Record) -> bool:
     report_before = record_before.report if record_before else None
     is_same = report_before and record.report and report_before.report_id == record.report.report_id
     return record.state.screen == FIRST_WORDS and not is_same
+
+
+def _asks_again(record_before: Record | None, record: Record) -> bool:
+    """Return whether a text repeats the one before it and leads to the same screen, as a machine's "call me" does.
+
+    HELP, which leads to the home screen, is answered each time.
+    """
+    if record_before is None or record.state.screen == HOME["sms"]:
+        return False
+    is_same_screen = record_before.state.screen == record.state.screen
+    return is_same_screen and record_before.last.text == record.last.text
 
 
 def _loop_of(request: TurnRequest, record_before: Record | None) -> ReplyLoop:

@@ -12,6 +12,7 @@ from flows.catalogues import load
 from flows.engine import (
     apply_outcome,
     initial_state,
+    is_exit,
     is_free_text,
     is_key,
     prepend_answers,
@@ -43,6 +44,14 @@ def took(screen: str, reply: str, here: ScreenContext | None = None) -> FlowStat
 )
 def test_a_choice_is_taken_by_its_key_in_any_script_or_by_its_label(reply: str) -> None:
     assert took("report.category", reply).values == {"category": "harm"}
+
+
+@pytest.mark.parametrize(
+    "reply", ["\u200b1", "1\u200f", "\u202a1\u202c", "\ufeff1", "1\ufe0f\u20e3", '"1"', "\u201c1\u201d"]
+)
+def test_what_nobody_sees_or_a_quotation_mark_does_not_count_around_a_key(reply: str) -> None:
+    assert took("report.category", reply).values == {"category": "harm"}
+    assert is_exit(reply.replace("1", "00"))
 
 
 @pytest.mark.parametrize("reply", ["8", "no care or food", "８"])

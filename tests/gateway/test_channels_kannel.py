@@ -125,8 +125,16 @@ def test_ucs2_that_nobody_recoded_is_read_all_the_same(words: str) -> None:
     assert by_get == sms(text=words)
 
 
-@pytest.mark.parametrize("raw", [b"odd", b"\xd8\x00ab"])
-def test_what_is_no_utf16_after_all_stays_as_it_came(raw: bytes) -> None:
+@pytest.mark.rule("A-01")
+@pytest.mark.parametrize("words", ["he is here, t\u0113n\u0101 \ud83d", "\ude00 t\u0113n\u0101"])
+def test_ucs2_cut_within_an_emoji_is_read(words: str) -> None:
+    """A part of a long SMS; the other part may never come."""
+    raw = words.encode("utf-16-be", "surrogatepass")
+    assert posted("sms", raw, X_Kannel_Coding="2", Content_Type="text/plain") == sms(text=words)
+
+
+def test_what_is_no_utf16_after_all_stays_as_it_came() -> None:
+    raw = b"odd"
     read = posted("sms", raw, X_Kannel_Coding="2", Content_Type="text/plain")
     assert isinstance(read, Inbound)
     assert read.text == raw.decode("latin-1")

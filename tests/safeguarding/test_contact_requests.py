@@ -87,6 +87,20 @@ def test_a_text_asks_when_and_only_a_yes_gives_the_number(app: App, text: str) -
     assert [row.priority for row in app.rows(t.report)] == ["P2"]  # escalation as for any report
 
 
+@pytest.mark.parametrize("text", ["Please call me", "kolem mi", "TIPS", "law", "Report"])
+def test_a_machine_that_answers_each_text_alike_is_answered_six_times(app: App, text: str) -> None:
+    phone = app.sms(PHONE)
+    replies = send_texts(phone, *[text] * 12)
+    assert all(replies[:6]) and not any(replies[7:])
+    assert all(send_texts(phone, "HELP", "HELP", "HELP", "HELP", "HELP", "HELP", "HELP"))
+
+
+@pytest.mark.rule("S-22")
+def test_the_answer_after_many_times_call_me_is_answered(app: App) -> None:
+    *_, last, placed = send_texts(app.sms(PHONE), *["call me"] * 8, "2")
+    assert (last, placed) == ("", PLACED)
+
+
 @pytest.mark.rule("S-13")
 def test_no_and_silence_store_nothing(app: App) -> None:
     home = send_texts(app.sms(number(1)), "hi")

@@ -84,6 +84,32 @@ def test_the_first_text_gets_the_number_and_the_warning_whatever_word_it_is(app:
 
 @pytest.mark.slow
 @pytest.mark.rule("S-33")
+@pytest.mark.parametrize("first", [True, False], ids=["first text", "at the home screen"])
+@pytest.mark.parametrize(
+    ("text", "keyword"),
+    [
+        ("tips please", "tips"),
+        ("Safety tips pls!", "tips"),
+        ("Tips for parents", "tips"),
+        ("please tips for my child", "tips"),
+        ("REPORT PLEASE", "report"),
+        ("my report please", "code"),
+        ("ripotem plis please", None),
+        ("please help me please", None),
+    ],
+)
+def test_a_keyword_with_courtesy_is_no_report_of_words(app: App, text: str, keyword: str | None, first: bool) -> None:
+    before = () if first else ("hello",)
+    reply = send_texts(app.sms(PHONE), *before, text)[-1]
+    if keyword is None:
+        assert reply.startswith("Not sent yet.")
+    else:
+        assert reply == send_texts(app.sms(number(1)), *before, keyword)[-1]
+    assert app.count(t.pending) == (keyword is None)
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-33")
 @pytest.mark.parametrize(
     "text", ["Halo", "halo!", "BISLAMA", "Ripotem", "Ripot blong mi", "loa", "denja", "polis", "Helpem"]
 )
@@ -305,6 +331,8 @@ def test_a_glottal_stop_may_be_written_as_any_apostrophe_or_left_out(
     for no in (f"{sign}Ikai", "No", "no."):
         assert tonga.is_no(no) and not tonga.refuses(no)
     assert samoa.is_no("Leai!") and not samoa.refuses("Leai")
+    assert tonga.exact(f"{sign}Eku lipooti") == samoa.exact(f"La{sign}u ripoti!") == "code"
+    assert tonga.language(f"{sign}eku lipooti") == tonga.language("Malo e lelei") == "to"
 
 
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)

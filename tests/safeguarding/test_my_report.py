@@ -15,9 +15,12 @@ import time_machine
 from click.testing import CliRunner, Result
 from sqlalchemy import event, update
 
+import locales
+from flows.catalogues import load
 from gateway import threads
 from gateway.background.housekeeping import StatisticsFlush
 from gateway.conversation import handler
+from gateway.conversation.keywords import Keywords
 from gateway.sessions.redis_client import Command, Connection
 from gateway.submission.builder import ReportBuilder
 from reports.access_codes import check_digit
@@ -30,13 +33,14 @@ from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
-from tests.safeguarding.call_paths import COUNTRIES, PHONE, TO_SEND, TO_SENT, dial_path, number, send_texts
+from tests.safeguarding.call_paths import COUNTRIES, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, dial_path, number, send_texts
 from tests.safeguarding.outages import database_unavailable
 from tests.support.app import App
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
 
+SMS_CODE = "Code {code}, PIN {pin}. To read answers: text CODE. Write both down, then delete these texts."
 CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
 WORDS = "The boat leaves before the school bell rings"
 READ = "We have read it. You did well to tell.\nWhen can you talk?"
@@ -96,6 +100,34 @@ def test_code_and_pin_with_words_are_never_stored_as_words(
     app.submit_due_within(31 * 60)
     assert {row.report_id for row in app.rows(t.report)} == {report.report_id}
     assert report.messages() == []
+
+
+@pytest.mark.parametrize(
+    "before", [(), ("hello",), ("hello", *TO_SEND_SMS, "Send")], ids=["first text", "home", "sent"]
+)
+@pytest.mark.parametrize("form", [SMS_CODE, "My code is {code} and my PIN {pin}, no answer yet"], ids=["SMS", "words"])
+def test_code_and_pin_sent_back_to_us_are_not_stored_but_asked_for(
+    app: App, report: SentReport, form: str, before: tuple[str, ...]
+) -> None:
+    """Staff must not read them: they open the report on any phone."""
+    phone = app.sms(number(70))
+    send_texts(phone, *before)
+    reports = app.count(t.report)
+    typed = form.format(code=f"{report.code[:4]} {report.code[4:]}", pin=report.pin)
+    asked, opened = send_texts(phone, typed, typed)
+    assert "Type your 8-digit code." in asked
+    assert "\n1 Messages" in opened
+    app.submit_due_within(31 * 60)
+    assert app.count(t.report) == reports and report.messages() == []
+    assert not [body for body in app.bodies() if report.pin in str(body.data.get("unasked"))]
+
+
+def test_the_sms_with_code_and_pin_is_recognised_in_all_languages() -> None:
+    for catalogue in load(locales.FOLDER).values():
+        text = catalogue.translate(SMS_CODE).format(code="3286 1120", pin="0745")
+        assert Keywords().exact(text) == "code", catalogue.tag
+    for words in ("My account 3286 1120, PIN 0745", "Code 3286 1120", "PIN 0745", "code 1111 1111, PIN 0745"):
+        assert Keywords().exact(words) is None, words
 
 
 @pytest.mark.rule("S-22")

@@ -74,6 +74,17 @@ def test_by_sms_words_after_now_are_delivered_at_the_period_of_danger(app: App, 
 
 
 @pytest.mark.rule("S-12")
+@pytest.mark.parametrize("words", ["help me", "Help me!", "HELP PLS", "help please"])
+@pytest.mark.parametrize("before", [("Now",), ("Now", "Go on")], ids=["numbers", "category"])
+def test_by_sms_words_after_now_that_resemble_help_are_delivered(app: App, before: tuple[str, ...], words: str) -> None:
+    [*_, reply] = send_texts(app.sms(PHONE), "hello", "Report", *before, words)
+    assert "police 111" in reply
+    app.submit_due_within(RESCUE_SMS)
+    [body] = helpline(app)
+    assert unasked(body) == [words]
+
+
+@pytest.mark.rule("S-12")
 def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -> None:
     send_texts(app.sms(PHONE), UNCLE, "1", "Now")
     app.submit_due_within(RESCUE_SMS)
