@@ -32,6 +32,7 @@ class SenderIdentity(Struct, frozen=True):
     e164: str | None  # with "+"; None if it is not a possible number
     valid: bool  # used only to offer a call back: the library does not know some real numbers
     key: str  # distinguishes senders: the number, or the text received in its place
+    ambiguous: bool = False  # without "+" the digits are valid numbers of two countries, so nobody is texted
 
     @property
     def answerable(self) -> bool:
@@ -51,11 +52,12 @@ def normalise(sender: str, iso: str) -> SenderIdentity:
 
 def parse_number(sender: str, iso: str) -> SenderIdentity:
     """Return the identity of a number in any spelling, with the library's full parser."""
-    number = _read(sender.translate(_BETWEEN), iso.upper())
-    if number is None:
-        return SenderIdentity(None, valid=False, key=sender)
-    e164 = format_number(number, PhoneNumberFormat.E164)
-    return SenderIdentity(e164, is_valid_number(number), key=e164)
+    numbers = _readings(sender.translate(_BETWEEN), iso.upper())
+    valid = {format_number(number, PhoneNumberFormat.E164): number for number in numbers if is_valid_number(number)}
+    if len(valid) > 1 or not numbers:
+        return SenderIdentity(None, valid=False, key=sender, ambiguous=len(valid) > 1)
+    e164 = next(iter(valid), format_number(numbers[0], PhoneNumberFormat.E164))
+    return SenderIdentity(e164, e164 in valid, key=e164)
 
 
 @cache
@@ -77,16 +79,16 @@ def mobile_pattern(region: str) -> re.Pattern[str]:
     return re.compile(rf"\+{country.country_code}{national}(?:{mobile.national_number_pattern})", re.ASCII)
 
 
-def _read(digits: str, region: str) -> PhoneNumber | None:
-    """Parse a number as dialled in that country, or as international without + or with 00; None if it is neither.
+def _readings(digits: str, region: str) -> list[PhoneNumber]:
+    """Parse a number as dialled in that country, and as international without + or with 00; none if it is neither.
 
-    A valid number comes first: 6785550101 is possible in New Zealand, but it is a phone of Vanuatu that roams there.
+    A valid number comes before one that is only possible: 6785550101 is possible in New Zealand, but it is a phone of
+    Vanuatu that roams there.
     """
     if not _NUMBER.fullmatch(digits):
-        return None
+        return []
     spellings = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]
-    numbers = [number for spelling in spellings if (number := _possible(spelling, region)) is not None]
-    return next(filter(is_valid_number, numbers), numbers[0] if numbers else None)
+    return [number for spelling in spellings if (number := _possible(spelling, region)) is not None]
 
 
 def _possible(digits: str, region: str) -> PhoneNumber | None:

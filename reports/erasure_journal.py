@@ -10,9 +10,12 @@ import errno
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +43,8 @@ class Erasure:
 
     `at`: microseconds. `keys`: the origin key of a draft, or the opt-out keys of a number, in hex. `revision`: the
     highest revision of the draft that was deleted. `message_id`: of the message to the hotlines. `with_sends`: whether
-    a Send that the reporter saw as NOT SENT was deleted, too; earlier releases did not say so.
+    a Send that the reporter saw as NOT SENT was deleted, too; earlier releases did not say so. `has_no_message`: no
+    hotline could open a message, so none was stored.
     """
 
     kind: ErasureKind
@@ -50,18 +54,25 @@ class Erasure:
     revision: int = 0
     message_id: str = ""
     with_sends: bool = False
+    has_no_message: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JournalReading:
-    """The erasures of the files that could be read, oldest first; `fault`: why the folder or a file could not be.
+    """The erasures of the files that could be read; `fault`: why the folder or a file could not be.
 
-    `damaged`: how many lines of the same days cannot be read.
+    `by_host`: the erasures of each host in the order in which it wrote them. `damaged`: how many lines of the same days
+    cannot be read.
     """
 
-    erasures: list[Erasure]
+    by_host: Mapping[str, list[Erasure]]
     fault: OSError | None
     damaged: int = 0
+
+    @property
+    def erasures(self) -> list[Erasure]:
+        """Return the erasures of all hosts by their times, each once."""
+        return sorted(dict.fromkeys(chain.from_iterable(self.by_host.values())), key=lambda erasure: erasure.at)
 
 
 def journal_folder(address: str, data: Path) -> Path:
@@ -86,6 +97,7 @@ class ErasureJournal:
     ) -> None:
         self.folder = folder
         self._host = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in host)
+        self._status_file = folder / f"{self._host}.status"
         self._folder_mode, self._file_mode = (0o750, 0o640) if is_shared else (0o700, 0o600)
         self._now = now
         self._count = count
@@ -104,11 +116,12 @@ class ErasureJournal:
         revision: int = 0,
         message_id: str = "",
         with_sends: bool = False,
+        has_no_message: bool = False,
     ) -> None:
         """Append a line and sync it. Never raises: a failing disk must not prevent the deletion itself."""
         now = self._now()
         hex_keys = tuple(key.hex() for key in keys)
-        erasure = Erasure(kind, now, report_id, hex_keys, revision, message_id, with_sends)
+        erasure = Erasure(kind, now, report_id, hex_keys, revision, message_id, with_sends, has_no_message)
         try:
             self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._append(erasure))
         except (OSError, DeadlineExceeded) as error:
@@ -116,12 +129,23 @@ class ErasureJournal:
             log.warning("erasure_not_recorded", **{"class": type(error).__name__})
 
     def _append(self, erasure: Erasure) -> None:
+        """Append a line to the file of the day.
+
+        If this host has a file of a later day, the clock was set back: all but a START is also appended there. So a
+        STOP comes after an earlier START, and a file of a day long ago, which soon expires, is not the only one.
+        """
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
             self.folder.chmod(self._folder_mode)  # the umask would deny the group access
-        path = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
-        is_new = not path.exists()
         line = json.dumps(asdict(erasure), separators=(",", ":")).encode() + b"\n"
+        today = self.folder / f"{_day(erasure.at)}-{self._host}{FILE_SUFFIX}"
+        self._append_line(today, line)
+        newest = [path for path in _files(self.folder) if _host_of(path) == self._host][-1]
+        if newest > today and erasure.kind != "start":
+            self._append_line(newest, line)
+
+    def _append_line(self, path: Path, line: bytes) -> None:
+        is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if is_new:
@@ -140,21 +164,35 @@ class ErasureJournal:
     def since(self, at: int) -> JournalReading:
         """Return the erasures of all hosts from this time on. A file that cannot be read hides no other."""
         fault: OSError | None = None
-        erasures: list[Erasure] = []
+        by_host: dict[str, list[Erasure]] = defaultdict(list)
         damaged = 0
         try:
             files = _files(self.folder)
         except OSError as error:
-            return JournalReading([], error)
+            return JournalReading({}, error)
         for path in files:
             try:
                 lines = list(_lines(path))
             except OSError as error:
                 fault = error
                 continue
-            erasures += [erasure for erasure in lines if erasure is not None and erasure.at >= at]
+            by_host[_host_of(path)] += [erasure for erasure in lines if erasure is not None and erasure.at >= at]
             damaged += lines.count(None) if path.name[:8] >= _day(at) else 0
-        return JournalReading(sorted(erasures, key=lambda erasure: erasure.at), fault, damaged)
+        return JournalReading(by_host, fault, damaged)
+
+    def save_status_time(self, seen_at: int) -> None:
+        """Store the time of the status that this host saved last in the database. Not synced: only equality counts."""
+        part = self._status_file.with_suffix(".part")
+        with suppress(OSError):  # such as no folder: nothing was recorded yet
+            part.write_text(str(seen_at))
+            part.rename(self._status_file)
+
+    def is_last_status(self, seen_at: int) -> bool:
+        """Return whether a status in the database is the one that this host saved last."""
+        try:
+            return self._status_file.read_text() == str(seen_at)
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def delete_expired(self) -> None:
         """Delete the files of days for which no backup is left. Raises OSError."""
@@ -220,6 +258,10 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.suffix == FILE_SUFFIX)
     except FileNotFoundError:
         return []
+
+
+def _host_of(path: Path) -> str:
+    return path.stem[len("YYYYMMDD-") :]
 
 
 def _expired(files: list[Path], now: int) -> list[Path]:

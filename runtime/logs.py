@@ -101,6 +101,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "`class` says why. See the database; for OSError, PermissionError and the like the disk of the spool.",
     "spool_copies_submitted": "Entries of another host's spool were submitted from their copies in Redis (`count`).",
     "spool_drained": "Entries of the spool were stored in the database (`count`).",
+    "sender_ambiguous": "A telephone number came without + and is valid in two countries, so its sender gets no SMS. "
+    "Have the provider send international numbers with +.",
+    "sms_time_differs": "An SMS came `count` seconds before or after the time that its provider gives it, more than 15 "
+    "minutes. If every SMS does, a clock is wrong: docs/operating/clock-jumped.md#the-clock-of-a-provider-is-wrong.",
     "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were processed (`count`). Those older than "
     "ten minutes get no reply.",
     "sms_inbox_unreadable": "SMS wait that no store key opens (`count`): docs/retention.md.",

@@ -7,12 +7,13 @@ without a restore nothing changes.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
-from reports.erasure_journal import Erasure, ErasureJournal
+from reports.erasure_journal import Erasure, ErasureJournal, JournalReading
 from reports.store import pending_submissions, tombstones
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
@@ -24,7 +25,7 @@ from runtime.time_units import HOUR
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
 RETRY_SECONDS = 60  # until a journal with a file that cannot be read is read again: a large one takes seconds
-MARGIN = HOUR  # the journal's times are by this host's clock, the status row's by the database's
+MARGIN = HOUR  # the times are by the clocks of several hosts and of the database
 
 log = structlog.get_logger()
 
@@ -45,10 +46,10 @@ class ErasureReplay:
         self.is_done = False
 
     def reapply(self) -> None:
-        """Apply the journal from shortly before this host last saved its spool's status. Raises DatabaseUnavailable.
+        """Apply the journal. Raises DatabaseUnavailable.
 
-        In a restored database that status is older than the backup, so nothing since then is left out. Without a status
-        the whole journal is applied.
+        If the database has the status that this host saved last, it is no older one: only what was recorded from
+        shortly before is applied. In every other case the whole journal is, whatever the times in it are.
 
         While a file cannot be read, the others are applied, and the replay is not done: a call a minute later tries
         again. A START waits for that: the file may hold a later STOP. A line that was applied, or that failed, is not
@@ -58,11 +59,11 @@ class ErasureReplay:
         if self.is_done or time.monotonic() < self._retry_at:
             return
         seen_at = spool_status.last_seen(self._database, self._host)
-        is_usable = seen_at is not None and seen_at <= self._database.now()  # the clock may have been set back since
-        reading = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
+        is_same = seen_at is not None and self._journal.is_last_status(seen_at)
+        reading = self._journal.since(seen_at - MARGIN if seen_at is not None and is_same else 0)
         due = [
             erasure
-            for erasure in _in_force(reading.erasures, self._database.now())
+            for erasure in _in_force(reading, self._database.now())
             if erasure not in self._settled and (reading.fault is None or erasure.kind != "start")
         ]
         process_each("erasures", due, self._settle, on_fault=self._fail)
@@ -81,6 +82,11 @@ class ErasureReplay:
         """Apply the journal once more, as after a start: the database has become an older one."""
         self._retry_at = 0.0
         self.is_done = False
+
+    def save_status_time(self, seen_at: int | None) -> None:
+        """Remember the status that this host has saved, to recognise the database by it after a restart."""
+        if seen_at is not None:
+            self._journal.save_status_time(seen_at)
 
     def _settle(self, erasure: Erasure) -> None:
         self._apply(erasure)
@@ -118,10 +124,10 @@ class ErasureReplay:
         """Send a deletion request or a withdrawal of contact again. A deletion also cancels the pending revision.
 
         The report may be in the spool of another host and not in the database, so its tombstone covers each Send, too.
-        A withdrawal is left out if the reporter has changed contact since. Most are known by their message, but one
-        that no hotline could open has none.
+        The database knows it by its message. One that no hotline could open has none, so such a withdrawal is left out
+        if the reporter has changed contact since.
         """
-        if erasure.kind == "contact" and correspondence.is_contact_changed_since(
+        if (erasure.kind == "contact" and erasure.has_no_message) and correspondence.is_contact_changed_since(
             self._database, erasure.report_id, erasure.at
         ):
             return
@@ -134,20 +140,36 @@ class ErasureReplay:
             self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
 
 
-def _in_force(erasures: list[Erasure], now: int) -> list[Erasure]:
+def _in_force(reading: JournalReading, now: int) -> list[Erasure]:
     """Return the erasures without each STOP and START that a later one of the same number replaces.
 
-    A START from a time that has not come is left out: the clock was ahead, and a STOP may have followed.
+    Those of one host are in their order, whatever its clock was. Of two hosts a START counts only if it is later by
+    more than their clocks may differ. A START from a time that has not come never counts: the clock was ahead, and a
+    STOP may have followed.
     """
+    last = [erasure for erasures in reading.by_host.values() for erasure in _last_of_each_number(erasures, now)]
+    stopped_at: dict[str, int] = {}
+    for stop in (erasure for erasure in last if erasure.kind == "stop"):
+        stopped_at |= {key: max(stop.at, stopped_at.get(key, 0)) for key in stop.keys}
+    starts = {
+        erasure
+        for erasure in last
+        if erasure.kind == "start" and all(stopped_at.get(key, 0) < erasure.at - MARGIN for key in erasure.keys)
+    }
+    started = {key for start in starts for key in start.keys}
+    stops = {erasure for erasure in last if erasure.kind == "stop" and started.isdisjoint(erasure.keys)}
+    return [
+        erasure
+        for erasure in reading.erasures
+        if erasure.kind not in ("stop", "start") or erasure in stops or erasure in starts
+    ]
+
+
+def _last_of_each_number(erasures: Sequence[Erasure], now: int) -> Iterator[Erasure]:
+    """Yield the last STOP or START of each number. `erasures`: of one host, in their order."""
     seen: set[str] = set()
-    kept = []
     for erasure in reversed(erasures):
-        if erasure.kind == "start" and erasure.at > now:
-            continue
-        if erasure.kind in ("stop", "start"):
-            is_replaced = not seen.isdisjoint(erasure.keys)
+        if erasure.kind == "stop" or (erasure.kind == "start" and erasure.at <= now):
+            if seen.isdisjoint(erasure.keys):
+                yield erasure
             seen.update(erasure.keys)
-            if is_replaced:
-                continue
-        kept.append(erasure)
-    return kept[::-1]

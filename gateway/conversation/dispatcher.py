@@ -24,7 +24,7 @@ from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.recordings import SpokenWords
 from gateway.conversation.sms import DutyPhoneReply
 from gateway.conversation.spoken_texts import spoken_texts
-from gateway.conversation.turns import is_stale
+from gateway.conversation.turns import STALE, is_stale
 from gateway.messaging.model import Channel, Inbound, ProviderEvent, RecordedWords, Reply, VoiceChannel
 from gateway.messaging.speech import NOT_RECORDED
 from gateway.phone_numbers import SenderIdentity, normalise
@@ -37,6 +37,7 @@ from reports.countries.country import Countries, Country, normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 from runtime import tracing
+from runtime.logs import MAX_NUMBER
 from runtime.telephony import CALL_KINDS, CHANNEL_KINDS, ChannelKind
 from runtime.time_units import DAY_SECONDS, SECOND
 
@@ -144,6 +145,11 @@ class Dispatcher:
     async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
         request = self._request(channel, inbound)
         tracing.annotate(country=request.country.iso)
+        if request.sender.ambiguous:
+            log.warning("sender_ambiguous", channel=inbound.channel, country=request.country.iso)
+        if inbound.sent_at is not None and abs(request.now - inbound.sent_at) > STALE:
+            difference = min(abs(request.now - inbound.sent_at), MAX_NUMBER)
+            log.warning("sms_time_differs", channel=inbound.channel, count=difference)
         if inbound.kind in CALL_KINDS:
             return await self._conversation.take(request)
         if not request.sender.answerable:

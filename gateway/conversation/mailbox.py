@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -39,6 +40,7 @@ UNNAMED = "A hotline"
 UNREAD = (ReportState.DELIVERED, "overdue")
 STATE = "my.state"  # the screen that says how many messages there are
 WRITTEN = "my.written"  # the screen after words for staff
+Effect = Literal["", "ended", "stored"]  # of a message: none; something ended without a message; it is stored
 JOURNALED: Mapping[MessageKind, ErasureKind] = {
     MessageKind.DELETE_ASKED: "report",
     MessageKind.CONTACT_WITHDRAWN: "contact",
@@ -128,7 +130,7 @@ class ReporterMailbox:
         kind = MessageKind.WORDS
         message_id = self._message_id(report_id, kind, turn_of(request, record))
         try:
-            return self._send(report_id, message_id, request.now, kind, text=words, without_code=True)
+            return bool(self._send(report_id, message_id, request.now, kind, text=words, without_code=True))
         except correspondence.MailboxClosed:
             return False
 
@@ -147,9 +149,10 @@ class ReporterMailbox:
         """
         kind = MessageKind.CONTACT_WITHDRAWN
         message_id = self._message_id(report_id, kind, turn)
+        effect: Effect = "stored"
         with suppress(correspondence.MailboxClosed):
-            self._send(report_id, message_id, now, kind, contact=NO_CONTACT)
-        self.journal.record(JOURNALED[kind], report_id=report_id, message_id=message_id)
+            effect = self._send(report_id, message_id, now, kind, contact=NO_CONTACT)
+        self._record(JOURNALED[kind], report_id, message_id, effect)
 
     def erase(self, request: TurnRequest, record: Record) -> None:
         """Close the mailbox, withdraw contact, and ask the hotlines to delete their copies."""
@@ -169,12 +172,17 @@ class ReporterMailbox:
             raise LookupError("no report is open under My report")  # the flow lint ensures that code and PIN come first
         message_id = self._message_id(report_id, kind, turn)
         try:
-            if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
+            effect = self._send(report_id, message_id, now, kind, text=text, contact=contact)
+            if not effect:
                 raise DatabaseUnavailable("no hotline could open the message")
         except correspondence.MailboxClosed:  # not a failure of the database, which must stay usable for other reports
             raise DatabaseUnavailable("the report is closed") from None
         if journal_kind := JOURNALED.get(kind):
-            self.journal.record(journal_kind, report_id=report_id, message_id=message_id)
+            self._record(journal_kind, report_id, message_id, effect)
+
+    def _record(self, kind: ErasureKind, report_id: str, message_id: str, effect: Effect) -> None:
+        has_no_message = effect == "ended"
+        self.journal.record(kind, report_id=report_id, message_id=message_id, has_no_message=has_no_message)
 
     def _message_id(self, report_id: str, kind: MessageKind, turn: tuple[str, ...]) -> str:
         digest = self.cipher.mac("message", report_id, kind, *turn)
@@ -186,7 +194,7 @@ class ReporterMailbox:
         Nothing happens if the database has the message, or does not have the report. Raises DatabaseUnavailable,
         MailboxClosed.
         """
-        if self._routed(report_id)[0]:
+        if self._routed(report_id)[0] and not correspondence.has_message(self.database, message_id):
             self._send(report_id, message_id, self.database.now() // SECOND, kind, contact=NO_CONTACT)
 
     def _send(
@@ -199,11 +207,11 @@ class ReporterMailbox:
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
         without_code: bool = False,
-    ) -> bool:
-        """Store a message for the hotlines. Return whether it has its effect: a hotline can read it, or something ends.
+    ) -> Effect:
+        """Store a message for the hotlines.
 
         If no hotline can read it, as when all of the route have left the country file, no message is stored; but
-        contact that is withdrawn ends, and a report that is deleted is deleted here.
+        contact that is withdrawn ends, and a report that is deleted is deleted here ("ended").
 
         Raises DatabaseUnavailable, MailboxClosed.
         """
@@ -221,18 +229,18 @@ class ReporterMailbox:
         closes_mailbox = kind == MessageKind.DELETE_ASKED
         if not sealed_messages:
             if kind not in JOURNALED:
-                return False
+                return ""
             self.submitter.write(
                 lambda: correspondence.withdraw_contact(self.database, report_id, close=closes_mailbox)
             )
-            return True
+            return "ended"
         allowed = None if contact is None else bool(contact["allowed"])
         self.submitter.write(
             lambda: correspondence.save_message(
                 self.database, report_id, message_id, sealed_messages, kind, allowed=allowed, close=closes_mailbox
             )
         )
-        return True
+        return "stored"
 
     def _recipients(self, report_id: str) -> tuple[str, ...]:
         """Return the current recipients; all hotlines of the country if the report has none."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -395,10 +396,12 @@ def refuse_for_gone_hotlines(database: Database, at_most: int = 500) -> list[str
 def park_expired(database: Database, older_than: int, at_most: int = 500) -> list[str]:
     """Park deliveries that are still due after `older_than` microseconds, and return their ids.
 
-    No data is lost: a report with a parked delivery is never purged.
+    One that a person has retried gets as long again. No data is lost: a report with a parked delivery is never purged.
     """
-    d = t.delivery.c
-    is_old = and_(d.state == DeliveryState.DUE, d.created_at <= database.now_sql() - older_than)
+    d, a = t.delivery.c, t.audit.c
+    since = database.now_sql() - older_than
+    was_retried = exists().where(a.object_id == d.delivery_id, a.act == "retried", a.at > since)
+    is_old = and_(d.state == DeliveryState.DUE, d.created_at <= since, ~was_retried)
     with database.read() as connection:
         query = select(d.delivery_id, d.report_id).where(is_old).order_by(d.priority, d.created_at)
         rows = connection.execute(query.limit(at_most)).all()

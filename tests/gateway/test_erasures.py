@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +16,7 @@ from gateway.background.erasures import ErasureReplay
 from reports.store.engine.database import RowRefused
 from reports.store.schema import tables as t
 from reports.store.sms import opt_outs
-from runtime.time_units import DAY
+from runtime.time_units import DAY, HOUR
 from tests.safeguarding.call_paths import PHONE, TO_SEND, TO_SENT, dial_path, number, send_texts
 from tests.safeguarding.outages import code_and_pin, database_unavailable
 from tests.safeguarding.stored_late import in_the_spool, not_sent
@@ -307,3 +308,85 @@ def test_a_backup_that_is_restored_under_a_running_web_is_noticed(app: App) -> N
         housekeeping.once()
         assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
         assert app.rows(t.host)[0].seen_at > app.database.now() - DAY
+
+
+def restore(app: App, backup: dict[str, list[dict[str, Any]]]) -> None:
+    """Do to these tables, and to the status of the host, what a restored backup does."""
+    with app.database.write() as connection:
+        for table in (t.optout, t.tombstone, t.pending, t.message, t.contact, t.host):
+            connection.execute(delete(table))
+            if backup[table.name]:
+                connection.execute(insert(table), backup[table.name])
+
+
+def back_up(app: App) -> dict[str, list[dict[str, Any]]]:
+    app.parts.housekeeping._next_status_at = 0.0
+    app.parts.housekeeping.once()
+    backed_up = (t.optout, t.tombstone, t.pending, t.message, t.contact, t.host)
+    return {table.name: [row._asdict() for row in app.rows(table)] for table in backed_up}
+
+
+def clock_ahead_by(app: App, micros: int) -> Any:
+    return patch.object(app.parts.journal, "_now", return_value=app.database.now() + micros)
+
+
+@pytest.mark.parametrize("behind", [2 * HOUR, 400 * DAY])
+def test_what_was_deleted_while_the_clock_was_behind_stays_deleted_after_a_restore(app: App, behind: int) -> None:
+    send_texts(app.sms(number(72)), WORDS)
+    backup = back_up(app)
+    with clock_ahead_by(app, -behind):
+        send_texts(app.sms(number(72)), "00")
+        send_texts(app.sms(PHONE), "STOP")
+    back_up(app)  # the status is saved again, as every ten seconds
+    restore(app, backup)
+    assert app.count(t.pending) > 0
+    start_again(app)
+    assert (app.count(t.pending), app.count(t.optout)) == (0, 1)
+
+
+@pytest.mark.parametrize("set_back", [2 * HOUR, 400 * DAY])
+def test_a_stop_counts_that_came_after_the_clock_was_set_back(app: App, set_back: int) -> None:
+    send_texts(app.sms(PHONE), "START")
+    backup = back_up(app)
+    with clock_ahead_by(app, -set_back):
+        send_texts(app.sms(PHONE), "STOP")
+    back_up(app)
+    restore(app, backup)
+    start_again(app)
+    assert app.count(t.optout) == 1
+
+
+@pytest.mark.parametrize("after", [1, DAY])
+def test_a_start_on_another_host_counts_if_their_clocks_cannot_be_the_cause(app: App, after: int) -> None:
+    with clock_ahead_by(app, -2 * DAY):
+        send_texts(app.sms(PHONE), "STOP")
+    with clock_ahead_by(app, -2 * DAY + after), patch.object(app.parts.journal, "_host", "other"):
+        send_texts(app.sms(PHONE), "START")
+    forget_opt_outs(app)
+    start_again(app)
+    assert app.count(t.optout) == (1 if after == 1 else 0)
+
+
+def test_a_withdrawal_by_a_clock_that_is_behind_outlives_a_restore(app: App) -> None:
+    phone = app.sms(PHONE)
+    send_texts(phone, "call me", "2", "call me", "No", "call me", "2")
+    backup = back_up(app)
+    with clock_ahead_by(app, -2 * HOUR):
+        send_texts(phone, "call me", "No")
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+    back_up(app)
+    restore(app, backup)
+    assert [row.allowed for row in app.rows(t.contact)] == [1]
+    start_again(app)
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+def test_a_database_that_has_the_last_status_is_not_called_an_older_one(app: App) -> None:
+    """What another host stored since, or an opt-out that ended there, is left as it is."""
+    with clock_ahead_by(app, -2 * DAY):
+        send_texts(app.sms(PHONE), "STOP")
+    back_up(app)
+    with app.database.write() as connection:
+        connection.execute(delete(t.optout))
+    start_again(app)
+    assert app.count(t.optout) == 0

@@ -82,8 +82,18 @@ def test_a_phone_from_abroad_is_the_same_person_with_and_without_plus(region: st
         [number] = nearly(home, 0)
         for spelling in (number.removeprefix("+"), number.replace("+", "00")):
             found = normalise(spelling, region)
-            is_valid_there = found.valid and found.e164 != number  # digits alone cannot say which of the two it is
-            assert found.e164 == number or is_valid_there, (home, spelling, found)
+            assert found.e164 == number or found.ambiguous, (home, spelling, found)
+
+
+@pytest.mark.parametrize(
+    ("sender", "iso", "other"), [("687754696", "KE", "+254687754696"), ("2975610222", "NZ", "+642975610222")]
+)
+def test_digits_that_are_numbers_of_two_countries_are_nobody_to_text(sender: str, iso: str, other: str) -> None:
+    """Without "+" it is a phone that roams there or one of the country; one of them is a stranger."""
+    assert normalise(f"+{sender}", iso).valid
+    assert normalise(other, iso).valid
+    assert normalise(sender, iso) == SenderIdentity(None, valid=False, key=sender, ambiguous=True)
+    assert not normalise(sender, iso).answerable
 
 
 def nearly(region: str, count: int) -> list[str]:

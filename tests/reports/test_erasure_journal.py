@@ -194,3 +194,28 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Pa
     with pytest.raises(NotADirectoryError):
         copy_journal(tmp_path / "erasures", tmp_path / "copy", NOW)
     unreadable.close()
+
+
+def test_after_the_clock_was_set_back_only_a_start_is_missing_from_the_newest_file(
+    ours: ErasureJournal, clock: FakeClock
+) -> None:
+    """The newest file shows what came last, and a file of a day long ago may be deleted as an old one."""
+    ours.record("start")
+    clock.now -= 400 * DAY
+    ours.record("draft")
+    ours.record("start")
+    ours.record("stop")
+    assert [erasure.kind for erasure in ours.since(0).by_host["one"]] == [
+        *("draft", "start", "stop"),
+        *("start", "draft", "stop"),
+    ]
+    assert kinds(ours) == ["draft", "start", "stop", "start"], "each once"
+
+
+def test_only_the_last_status_is_recognised(ours: ErasureJournal) -> None:
+    ours.save_status_time(1)  # nothing to recognise yet: no folder
+    assert not ours.is_last_status(1)
+    ours.record("stop")
+    ours.save_status_time(2)
+    assert (ours.is_last_status(1), ours.is_last_status(2), ours.is_last_status(3)) == (False, True, False)
+    assert kinds(ours) == ["stop"]

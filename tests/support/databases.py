@@ -32,6 +32,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "correspondence._note_contact",
         "correspondence._overdue",
         "correspondence.current_recipients",
+        "correspondence.has_message",
         "correspondence.is_contact_changed_since",
         "correspondence.list_contact_to_end",
         "correspondence.load_mailbox",

@@ -9,10 +9,11 @@ from reports.store import deliveries, outbox, pending_submissions
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, UrgentRevisionNotReceived
 from reports.store.escalation import fallbacks
-from reports.store.operations import overview
+from reports.store.operations import delivery_actions, overview
 from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission
+from runtime.time_units import DAY
 from tests.workers.escalation_scenario import CHAIN, EscalationScenario, country_with_cards
 from tests.workers.sample_store import ONE, THREE, TWO, SampleStore
 from tests.workers.test_escalation import at, closed, story
@@ -153,6 +154,36 @@ def test_a_callback_for_a_first_revision_that_waited_while_the_urgent_one_came(s
         case_actions.perform(store.database, accepted)
     EscalationScenario(store).deliver()
     assert case_actions.perform(store.database, accepted) == "accepted"
+
+
+def test_a_parked_first_revision_that_is_retried_is_not_taken_for_the_urgent_one(store: SampleStore) -> None:
+    [first] = store.submit(CHAIN, priority="P3")
+    [report] = store.reports()
+    filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
+    store.database.offset += 15 * DAY
+    delivery_actions.park(store.database, first, "operator")
+    delivery_actions.retry(store.database, first, "operator")
+    assert first not in outbox.park_expired(store.database, 14 * DAY), "it has its 14 days again"
+    leased = outbox.lease(store.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
+    with pytest.raises(UrgentRevisionNotReceived):
+        case_actions.perform(store.database, accepted)
+    assert [tried.state for tried in fallbacks.load_chain(store.database, report.report_id).tried] == ["parked"]
+
+
+def test_a_delivery_that_a_person_has_retried_is_parked_again_after_14_days(store: SampleStore) -> None:
+    [first] = store.submit(CHAIN, priority="P3")
+    [report] = store.reports()
+    delivery_actions.park(store.database, first, "operator")
+    filed_later(store, store.sealed(CHAIN, priority="P2", before=report, revision=2))
+    store.database.offset += 15 * DAY
+    delivery_actions.retry(store.database, first, "operator")
+    store.database.offset += 13 * DAY
+    assert first not in outbox.park_expired(store.database, 14 * DAY)
+    store.database.offset += 2 * DAY
+    assert first in outbox.park_expired(store.database, 14 * DAY)
 
 
 @pytest.mark.parametrize("state", ["refused", "parked", "cancelled"])

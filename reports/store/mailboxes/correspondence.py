@@ -181,6 +181,13 @@ def is_contact_changed_since(database: Database, report_id: str, at: int) -> boo
         return connection.execute(query).first() is not None
 
 
+def has_message(database: Database, message_id: str) -> bool:
+    """Return whether a message is stored for any hotline."""
+    m = t.message.c
+    with database.read() as connection:
+        return connection.execute(select(m.message_id).where(m.message_id == message_id).limit(1)).first() is not None
+
+
 def _is_closed(connection: Connection, report_id: str) -> bool:
     """Return whether the mailbox is closed or gone, and lock its row against deletion.
 

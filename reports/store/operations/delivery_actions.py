@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 
 from reports.case_state import Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
-from reports.escalation import Priority
+from reports.escalation import Priority, StepName
 from reports.store import audit_log, outbox
 from reports.store.deliveries import of_latest_route, reports_to
 from reports.store.engine.database import Database
@@ -101,7 +101,8 @@ def _execute(
 ) -> None:
     d = t.delivery.c
     with database.write() as connection:
-        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by).where(d.delivery_id == delivery_id)
+        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by, d.created_at)
+        query = query.where(d.delivery_id == delivery_id)
         row = connection.execute(query.with_for_update()).first()
         if row is None:
             raise ActionNotPossible("there is no such delivery")
@@ -112,7 +113,7 @@ def _execute(
                 "it is the last open delivery of its report; give the report to another hotline first"
             )
         values: dict[str, Any] = (
-            _due_values(database, row.state)
+            _due_values(database, row.state, has_risen=_has_risen_since(connection, row.report_id, row.created_at))
             if new_state == DeliveryState.DUE
             else {"state": new_state, "lease_by": None, "lease_until": None}
         )
@@ -124,13 +125,23 @@ def _execute(
             _withdraw(connection, database, row.report_id, row.hotline, act=act, actor=actor)
 
 
-def _due_values(database: Database, state: DeliveryState) -> dict[str, Any]:
+def _due_values(database: Database, state: DeliveryState, *, has_risen: bool = False) -> dict[str, Any]:
+    """Return the values of a delivery that becomes due. `has_risen`: its report became more urgent after it was made.
+
+    A parked delivery counts as made now, so alerts and attempts begin again. But one that was made before its report
+    became more urgent keeps its time: by it, it is known not to be the urgent revision (`fallbacks`).
+    """
     now = database.now_sql()
     if state == DeliveryState.DUE:
         return {"next_at": now}
     values = {"state": DeliveryState.DUE, "next_at": now, "attempt": 0, "last_class": None, "told_at": None}
-    # A parked delivery gets a new creation time; otherwise it would be parked again at once, after its 14 days.
-    return values | {"created_at": now} if state == DeliveryState.PARKED else values
+    return values | {"created_at": now} if state == DeliveryState.PARKED and not has_risen else values
+
+
+def _has_risen_since(connection: Connection, report_id: str, at: int) -> bool:
+    s = t.step.c
+    query = select(s.report_id).where(s.report_id == report_id, s.step == StepName.BEGIN, s.due_at > at)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _has_another_alive(connection: Connection, delivery_id: str, report_id: str) -> bool:
