@@ -279,6 +279,7 @@ def mark_delivered(database: Database, leased: LeasedDelivery, receipt: Delivery
     """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before."""
     values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
+        deliveries.lock_report(connection, leased.report_id)
         stored = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id})
         delivered_at: int | None = stored.scalar()
         is_new = delivered_at is not None
@@ -324,6 +325,8 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
     else:
         values["next_at"] = database.now_sql() + failure.delay
     with database.write() as connection:
+        if failure.delay is None:
+            deliveries.lock_report(connection, leased.report_id)
         row = update(t.delivery).where(d.delivery_id == leased.delivery_id, is_held).values(values)
         if not connection.execute(row).rowcount:
             return False
@@ -358,7 +361,10 @@ def release_slot(database: Database, slot: str) -> int:
 
 
 def record_change(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
-    """Write the audit entry of a delivery that changed its state, and update the state of its report."""
+    """Write the audit entry of a delivery that changed its state, and update the state of its report.
+
+    The transaction has locked the report, by `deliveries.lock_report`.
+    """
     audit_log.append(connection, actor, act, delivery_id, now)
     deliveries.update_report_state(connection, report_id, now)
 
@@ -408,6 +414,7 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
 def _end(database: Database, row: Any, state: DeliveryState, error_class: str, condition: Any) -> bool:
     values = {"state": state, "last_class": error_class, "told_at": None, "lease_by": None, "lease_until": None}
     with database.write() as connection:
+        deliveries.lock_report(connection, row.report_id)
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, condition).values(values)
         if not connection.execute(statement).rowcount:
             return False

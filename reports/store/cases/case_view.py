@@ -20,6 +20,7 @@ from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
 from reports.store.cases.case_status import CaseChange, CaseRef, CaseStatus
+from reports.store.deliveries import lock_report
 from reports.store.engine.database import Database
 from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
@@ -261,7 +262,7 @@ def save_change(
     """
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
@@ -355,7 +356,7 @@ def set_access(
     k, now = t.kept_away.c, database.now()
     case_ref = CaseRef(lead.hotline, report_id, lead.actor)
     with write_as(database, lead.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return False
         if away:
@@ -419,7 +420,7 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     with write_as(database, holder.hotline, actor_hotline) as connection:
         for report_id in sorted(connection.execute(held_query).scalars()):
             case_ref = CaseRef(holder.hotline, report_id, by)
-            case_status.lock_report(connection, report_id)
+            lock_report(connection, report_id)
             if _is_held_by(connection, case_ref, holder.staff_id):
                 _put_back(connection, database, case_ref)
                 count += 1
