@@ -150,11 +150,15 @@ FAILING_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """A hotline accepted a delivery. `status`: of its HTTP reply, or None; `sha256`: of the body that was sent."""
+    """A hotline accepted a delivery. `status`: of its HTTP reply, or None; `sha256`: of the body that was sent.
+
+    `is_notice`: the hotline was only told that a report waits: staff read the copy that is stored here.
+    """
 
     why: str
     status: int | None
     sha256: bytes
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +280,17 @@ def _leasable_query(database: Database) -> Select[Any]:
 
 
 def mark_delivered(database: Database, leased: LeasedDelivery, receipt: DeliveryReceipt, actor: str) -> bool:
-    """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before."""
+    """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before.
+
+    Also False for a notice of a delivery that was cancelled meanwhile: it stays cancelled, and the copy here hidden.
+    """
     values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
         deliveries.lock_report(connection, leased.report_id)
-        stored = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id})
+        statement = database.once(_receipt_query)
+        if receipt.is_notice:
+            statement = statement.where(t.delivery.c.state != DeliveryState.CANCELLED)
+        stored = connection.execute(statement, values | {"which": leased.delivery_id})
         delivered_at: int | None = stored.scalar()
         is_new = delivered_at is not None
         now = delivered_at or database.moment(connection)
