@@ -68,6 +68,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
         WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id, phone_key)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, phone_key, key_id, wrap); DELETE",
+        CONSOLE: "SELECT (channel, status, created_at, expires_at)",  # whether SMS arrive; no number, no text
     },
     # A role that reads these words could acknowledge reports, if it also had the phone that sends them.
     "page": {WEB: "SELECT (hotline, created_at)", WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
