@@ -81,8 +81,8 @@ CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: doc
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"
 NOT_DELIVERED = (
-    "{network}: SMS do not arrive. Of the last hour {count} failed, more than arrived. Text a phone of each network, and "
-    "call the provider: docs/operating/provider-dead.md"
+    "{network}: SMS do not arrive. Of the last hour {count} failed, more than arrived. Text a phone of each network, "
+    "and call the provider: docs/operating/provider-dead.md"
 )
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
