@@ -148,7 +148,10 @@ def test_a_host_whose_web_has_no_redis_needs_the_operator(database: Database, op
 
 
 def test_synthetic_calls_of_each_network(database: Database, operator: Person) -> None:
-    assert "None are made: the setting TOKAUT_SYNTHETIC_CALLS of the process clock names no address." in operator.get("/operator").text
+    assert (
+        "None are made: the setting TOKAUT_SYNTHETIC_CALLS of the process clock names no address."
+        in operator.get("/operator").text
+    )
     good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")
     for minutes, reason in ((100, ""), (50, "tls"), (0, "timeout")):
         database.offset = -minutes * MINUTE
