@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -170,10 +171,10 @@ class ReportDecryptor:
         except DecryptError:
             return None
         try:
-            content = json.loads(plaintext)
+            content = json.loads(plaintext, parse_constant=str, parse_float=_finite_or_text)
             if not isinstance(content, dict):
                 return None
-            return json.loads(without_contact(plaintext)) if withdrawn else content
+            return json.loads(without_contact(json_bytes(content))) if withdrawn else content
         except (ValueError, RecursionError):
             return None
 
@@ -191,6 +192,11 @@ class ReportDecryptor:
     def _open_content(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any] | None:
         context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
         return self._open_json(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+
+
+def _finite_or_text(number: str) -> float | str:
+    """Return a number; a text as it was written, like NaN, if it is too large: JSON that is exported has neither."""
+    return value if math.isfinite(value := float(number)) else number
 
 
 # Complete decrypted bodies of other releases: a field that is missing gets a default. Pure.

@@ -13,6 +13,7 @@ from console.bodies import ReportDecryptor
 from console.presenters.report import ChoiceLabels
 from flows.catalogues import Catalogue
 from reports.countries.country import Countries, Country
+from reports.countries.opening_hours import hotline_hours
 from reports.crypto import PublicKey, RecordCipher
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings
@@ -42,6 +43,6 @@ def country_of(hotline: str) -> Country:
 
 
 def hotline_zone(hotline: str) -> ZoneInfo:
-    """Return the time zone in which the console shows the times of a hotline."""
+    """Return the time zone in which the console shows the times of a hotline: of its card, else of its country."""
     country = services.countries.country_of_hotline(hotline)
-    return ZoneInfo(country.time_zone if country else "UTC")
+    return hotline_hours(country.hotlines[hotline].card, country.time_zone).zone if country else ZoneInfo("UTC")

@@ -30,6 +30,7 @@ from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load
 from flows.pagination import without_context
 from reports import staff_labels
 from reports.countries.country import Countries
+from reports.countries.opening_hours import hotline_hours
 from reports.delivery import RecipientRole
 from reports.store.cases import case_list
 from reports.store.engine.database import DatabaseUnavailable
@@ -104,7 +105,11 @@ def attach(
     }
     page_messages = frozenset().union(*(catalogue.words for catalogue in languages.values()))
     names = {hotline.id: hotline.name for hotline in countries.hotlines}
-    zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
+    zones = {
+        hotline.id: hotline_hours(hotline.card, country.time_zone).zone
+        for country in countries
+        for hotline in country.hotlines.values()
+    }
 
     def words() -> dict[str, object]:
         catalogue = select_catalogue(request, languages)
@@ -122,6 +127,7 @@ def attach(
             "alarm_ways": cookies.read(request, cookies.ALARM),
             "keys_off": cookies.read(request, cookies.KEYS) == "off",
             "name_of": lambda hotline: names.get(hotline, hotline),
+            "zone_of": lambda hotline: zones[hotline].key if hotline in zones else "UTC",
             "at": lambda when, hotline: format_time(when, zones.get(hotline)),
             "lately": lambda when, hotline: format_recent_time(when, now(), zones.get(hotline)),
             "told_at": lambda text, hotline: format_report_time(text, zones.get(hotline)),

@@ -314,7 +314,7 @@ def _dispatcher(config: _Configuration, cipher: RecordCipher) -> partial[Dispatc
         book=config.book,
         drill=config.common.mode == Mode.TRAINING,
         database=config.database,
-        duty_phone_reply=DutyPhoneReply(config.countries, config.database, cipher),
+        duty_phone_reply=DutyPhoneReply(config.countries, config.database, cipher, config.secrets.on_call),
     )
 
 

@@ -27,7 +27,7 @@ REASON_LABELS: Mapping[str, str] = {
     "SELF_HARM": "The child speaks of hurting themself.",
     "EXPLOITATION": "A child may be exploited, sold or forced to work.",
     "MISSING": "A child is missing or away from home.",
-    "SIGHTING": "Somebody saw a missing child: it gets old fast.",
+    "SIGHTING": "Somebody saw a missing child: this is useful only while it is recent.",
     "THREAT": "Threats are made.",
     "MEETING_PLANNED": "A meeting is planned.",
     "IMAGE_OF_KNOWN": "The reporter knows the child in the picture.",

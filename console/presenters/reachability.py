@@ -42,7 +42,7 @@ SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
         ContactOption.MESSAGE,
         "",
     ): "Do not call or text. You can only leave a message; the reporter sees it when they dial in.",
-    (ContactOption.UNKNOWN, ""): "How the reporter can be reached stands in the report.",
+    (ContactOption.UNKNOWN, ""): "The report says how the reporter can be reached.",
 }
 ALSO_MESSAGE = "You can also leave a message; the reporter sees it when they dial in."
 # why no message can be left → the sentence if nothing else is allowed, and (NO_MESSAGE) beside a call

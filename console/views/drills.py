@@ -17,7 +17,7 @@ from flask import Blueprint, Response, abort
 
 from console.auth.access_control import AUDITOR, LEAD, StaffRequest, requires
 from console.responses import page, redirect
-from console.services import country_of, services
+from console.services import country_of, hotline_zone, services
 from reports.countries.country import Country
 from reports.delivery import RecipientRole
 from reports.drills import SCRIPTS, script_priority, script_recipients
@@ -110,7 +110,7 @@ def _render_drills(me: StaffRequest, problem: str = "") -> Response:
         "names": SCRIPT_TITLES,
         "came": STAGES,
         "in_a_row": on_time_streak(rows),
-        "card": card_values(rows, ZoneInfo(country.time_zone)),
+        "card": card_values(rows, hotline_zone(hotline)),
     }
     return page("drills.html", 400 if problem else 200, me=me, wrong=problem, **context)
 
@@ -125,7 +125,7 @@ def plan_drill(me: StaffRequest) -> Response:
     now = services.database.now()
     at: int | None = now
     if me.form.get("when") != "now":
-        at = next_occurrence(me.form.get("clock", ""), ZoneInfo(country.time_zone), now)
+        at = next_occurrence(me.form.get("clock", ""), hotline_zone(me.account.hotline), now)
     if at is None:
         return _render_drills(me, INVALID_TIME)
     return (

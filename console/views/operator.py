@@ -35,8 +35,10 @@ from reports.store.operations.call_hours import QuietChannel
 from reports.store.operations.overview import OperatorOverview
 from reports.store.operations.spool_status import SpoolStatus
 from reports.store.operations.synthetic_calls import SyntheticCallStatus
+from reports.store.sms import provider_faults
+from reports.store.sms.provider_faults import UndeliveredTexts
 from reports.store.spool import ENTRY_SUFFIX
-from runtime.time_units import MINUTE
+from runtime.time_units import HOUR, MINUTE
 
 bp = Blueprint("operator", __name__)
 
@@ -78,6 +80,10 @@ NO_REDIS = (
 CALLS_FAIL = "{network}: synthetic calls do not come to Send. Dial the code: docs/operating/provider-dead.md"
 CALLS_STALE = "{network}: no synthetic call has been made for {count} min. See docs/operating/provider-dead.md"
 QUIET = "{network}: unusually few calls. Dial the code: docs/operating/provider-dead.md"
+NOT_DELIVERED = (
+    "{network}: SMS do not arrive. Of the last hour {count} failed, more than arrived. Text a phone of each network, "
+    "and call the provider: docs/operating/provider-dead.md"
+)
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as in the rule of docs/reference/alerts.md
 
@@ -88,6 +94,7 @@ def _needs(
     hosts: Sequence[SpoolStatus],
     calls: Sequence[SyntheticCallStatus],
     quiet: Sequence[QuietChannel],
+    undelivered: Sequence[UndeliveredTexts],
     spool: int | None,
     backup: str,
 ) -> Iterator[ActionNeeded]:
@@ -113,6 +120,7 @@ def _needs(
         elif status.is_silent:
             yield ActionNeeded(status.host, SILENT, status.host, status.unseen)
     yield from _calls_need(calls)
+    yield from (ActionNeeded(texts.channel, NOT_DELIVERED, texts.channel, texts.failed) for texts in undelivered)
     yield from (ActionNeeded(channel.name, QUIET, channel.name) for channel in quiet)
     if spool:
         yield ActionNeeded("spool", IN_SPOOL, count=spool)
@@ -151,7 +159,9 @@ def _render_state(template: str, me: StaffRequest) -> Response:
     spool, backup = _spool(services.settings.data / "spool"), _backup()
     calls = synthetic_calls.list_statuses(services.database)
     quiet = call_hours.list_quiet(services.database)
-    needs = tuple(_needs(state, hosts=hosts, calls=calls, quiet=quiet, spool=spool, backup=backup))
+    undelivered = provider_faults.list_undelivered(services.database, services.database.now() - HOUR)
+    found = _needs(state, hosts=hosts, calls=calls, quiet=quiet, undelivered=undelivered, spool=spool, backup=backup)
+    needs = tuple(found)
     context: dict[str, Any] = {"found": state, "keys": _keys(hotlines), "spool": spool, "backup": backup}
     context |= {"hosts": hosts, "calls": calls, "quiet": quiet}
     context |= {"needs": needs, "rows_marked": {need.row_key for need in needs}}

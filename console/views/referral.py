@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import NotFound
@@ -25,7 +24,7 @@ from console.presenters.reachability import ContactOption
 from console.presenters.referral import Origin, ReferralRequest
 from console.presenters.report import present_report
 from console.responses import download, page
-from console.services import country_of, services
+from console.services import country_of, hotline_zone, services
 from console.templating import screen_text, select_catalogue
 from console.views.case import mailbox, theirs
 from reports.json_bodies import json_bytes
@@ -104,9 +103,9 @@ def _number(me: StaffRequest, report_id: str, report: Mapping[str, Any]) -> str:
 def _origin(me: StaffRequest, report_id: str) -> Origin:
     country = country_of(me.account.hotline)
     now = services.database.now()
-    zone = ZoneInfo(country.time_zone)
+    zone = hotline_zone(me.account.hotline)
     name = country.hotlines[me.account.hotline].name
-    made = f"{templating.format_time(now, zone)} ({country.time_zone})"
+    made = f"{templating.format_time(now, zone)} ({zone.key})"
     return Origin(report_id, me.account.hotline, name, me.account.name, now // SECOND, made)
 
 

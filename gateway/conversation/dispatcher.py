@@ -171,7 +171,7 @@ class Dispatcher:
             raise NotStored from None
 
     async def _after_alert(self, request: TurnRequest) -> TurnRequest:
-        """Return the request, marked if it is a duty phone's and came shortly after an alert.
+        """Return the request, marked if it is of a phone that gets alerts and may be the answer to one.
 
         It may be an automatic reply: words are delivered only with Send, and no screen says otherwise.
         """

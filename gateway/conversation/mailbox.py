@@ -105,9 +105,12 @@ class ReporterMailbox:
         )
 
     def _first_opening(self, view: MailboxView) -> tuple[Hotline, str] | None:
-        """Return the hotline that opens first and when; None if the report was read or a hotline is open now."""
+        """Return the hotline that opens first and when; None if the report was read or a hotline is open now.
+
+        Also None in a country with several time zones: nobody knows by which clock the reporter would read the time.
+        """
         country = self.countries.get(view.country)
-        if country is None or view.state not in UNREAD:
+        if country is None or not country.has_one_clock or view.state not in UNREAD:
             return None
         # An urgent report also went to an open hotline if there was one; so all of these are closed, or it was read.
         hotline_ids = self._routed(view.report_id)[1] if view.priority in URGENT else (view.desk or "",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -47,6 +47,7 @@ from reports.facts import Completeness
 from reports.routing import incomplete_hotline
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.duty_phones import record_reply, was_hotline_alerted_within
+from runtime.settings import Mode
 from runtime.time_units import MINUTE
 
 SILENT_SECONDS = SMS_SECONDS  # after a pause this long any SMS gets the home screen: another person may hold the phone
@@ -535,6 +536,21 @@ def listed(countries: Countries) -> Mapping[str, tuple[str, ...]]:
     return {number: tuple(hotlines) for number, hotlines in hotlines_by_number.items()}
 
 
+def alert_contacts(countries: Countries, on_call: Collection[str]) -> frozenset[str]:
+    """Return the numbers, with +, that are texted and in no list of duty phones: supervisors and on-call.
+
+    A supervisor may be a duty officer, too. Outside live mode each is: both are the contacts of drills.
+    """
+    supervisors = (
+        contact
+        for country in countries
+        for hotline in country.hotlines.values()
+        for contact in hotline.card.supervisor
+        if country.mode == Mode.LIVE or contact not in hotline.card.duty_officer
+    )
+    return frozenset(contact for contact in (*supervisors, *on_call) if contact.startswith("+"))
+
+
 def word_of(text: str) -> str | None:
     """Return the six digits of a reply such as "OK 482193"; None for any other text."""
     match = _REPLY.fullmatch(text.strip())
@@ -542,10 +558,13 @@ def word_of(text: str) -> str | None:
 
 
 class DutyPhoneReply:
-    """Recognise and store replies from duty phones."""
+    """Recognise and store replies from duty phones. `on_call`: the contacts of the operator."""
 
-    def __init__(self, countries: Countries, database: Database, cipher: RecordCipher) -> None:
+    def __init__(
+        self, countries: Countries, database: Database, cipher: RecordCipher, on_call: Collection[str] = ()
+    ) -> None:
         self._hotlines_by_number = listed(countries)
+        self._alert_contacts = alert_contacts(countries, on_call)
         self._database = database
         self._cipher = cipher
 
@@ -554,14 +573,17 @@ class DutyPhoneReply:
         return request.sender.e164 in self._hotlines_by_number and word_of(request.inbound.text) is not None
 
     def is_listed(self, request: TurnRequest) -> bool:
-        """Return whether a text came from a duty phone."""
-        return request.inbound.kind == "sms" and request.sender.e164 in self._hotlines_by_number
+        """Return whether a text came from a phone that gets alerts."""
+        is_known = request.sender.e164 in self._hotlines_by_number or request.sender.e164 in self._alert_contacts
+        return request.inbound.kind == "sms" and is_known
 
     def was_alerted(self, request: TurnRequest) -> bool:
         """Return whether duty phones of a hotline with this number got a text a short time ago.
 
-        Raises DatabaseUnavailable.
+        True for supervisors and on-call: web does not see when they were texted. Raises DatabaseUnavailable.
         """
+        if request.sender.e164 in self._alert_contacts:
+            return True
         hotlines = self._hotlines_by_number[request.sender.e164 or ""]
         return was_hotline_alerted_within(self._database, hotlines, AFTER_ALERT)
 

@@ -259,6 +259,11 @@ class Country:
         """
         return safe_hours(self._time_zones(place), self.time_zone, self._year, begin, end)
 
+    @property
+    def has_one_clock(self) -> bool:
+        """Return whether all places of the country are in its time zone."""
+        return self._time_zones(None) == {self.time_zone}
+
     def _time_zones(self, place: str | None) -> frozenset[str]:
         codes = self.place_codes(place)
         zones = frozenset(one.time_zone or self.time_zone for one in self.places if not codes or one.code in codes)

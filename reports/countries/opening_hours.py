@@ -248,19 +248,19 @@ def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
 
 
 def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotline, str] | None:
-    """Return the hotline that opens first, and when by its own clock, if all of them are closed.
+    """Return the hotline that opens first, and when by the clock of `zone`, if all of them are closed.
 
-    The time is `08:00`, or `30/11 08:00` on another day. None: one is open, or none ever opens.
+    `zone`: the country's, which is the clock of the reader and of each card without a time zone. The time is `08:00`,
+    or `30/11 08:00` on another day. None: one is open, or none ever opens.
     """
-    hours_by_hotline = [(hotline, hotline_hours(hotline.card, zone)) for hotline in hotlines]
-    moments = [
-        (moment, hours, hotline) for hotline, hours in hours_by_hotline if (moment := hours.opens(at)) is not None
-    ]
+    openings = [(hotline_hours(hotline.card, zone).opens(at), hotline) for hotline in hotlines]
+    moments = [(moment, hotline) for moment, hotline in openings if moment is not None]
     if not moments:
         return None
-    moment, hours, first_hotline = min(moments, key=lambda pair: pair[0])
-    opens = hours.local(moment)
-    today = opens.date() == hours.local(at).date()
+    moment, first_hotline = min(moments, key=lambda pair: pair[0])
+    readers_clock = OpeningHours(parse_zone(zone))
+    opens = readers_clock.local(moment)
+    today = opens.date() == readers_clock.local(at).date()
     return None if moment <= at else (first_hotline, f"{opens:%H:%M}" if today else f"{opens:%d/%m %H:%M}")
 
 

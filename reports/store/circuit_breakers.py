@@ -70,18 +70,19 @@ def close(connection: Connection, hotline: str, now: int) -> None:
 
 
 def _spread_backlog(connection: Connection, hotline: str, now: int) -> None:
+    """Make what waits for the hotline due; rows that another process has locked are under way and are passed over.
+
+    To wait for them here would be the wrong order of `deliveries.lock_report`: the hotline's state is locked.
+    """
     d = t.delivery.c
     is_waiting = (d.hotline == hotline) & (d.state == DeliveryState.DUE)
-    ids = connection.execute(
-        select(d.delivery_id)
-        .where(is_waiting, d.priority != Priority.P1)
-        .order_by(d.priority, d.created_at)
-        .limit(5000)
-    ).scalars()
+    waiting = select(d.delivery_id).where(is_waiting).order_by(d.priority, d.created_at).limit(5000)
+    waiting = waiting.with_for_update(skip_locked=True)
+    is_late = (d.priority == Priority.P1) & (d.next_at > now)
+    urgent_ids = connection.execute(waiting.where(is_late)).scalars().all()
+    connection.execute(update(t.delivery).where(d.delivery_id.in_(urgent_ids)).values(next_at=now))
+    ids = connection.execute(waiting.where(d.priority != Priority.P1)).scalars()
     ranks = {delivery_id: rank for rank, delivery_id in enumerate(ids)}
-    connection.execute(
-        update(t.delivery).where(is_waiting, d.priority == Priority.P1, d.next_at > now).values(next_at=now)
-    )
     for delivery_id, rank in ranks.items():
         next_at = now + BACKLOG_SPREAD * rank // len(ranks)
         connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(next_at=next_at))

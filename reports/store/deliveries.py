@@ -105,13 +105,21 @@ def was_taken_from(report_id: Any, hotline: Any) -> ColumnElement[bool]:
 ROLE_ORDER = tuple(RecipientRole)
 
 
+def lock_report(connection: Connection, report_id: str) -> None:
+    """Lock the row of a report, before the transaction changes or locks any of its deliveries.
+
+    Everybody locks in this order: reports by id, their deliveries, the state of the hotline. In two different orders
+    two transactions could wait for each other (docs/store.md).
+    """
+    connection.execute(_LOCK, {"which": report_id})
+
+
 def update_report_state(connection: Connection, report_id: str, now: int) -> None:
     """Derive `report.state` and `report.desk` anew, within the transaction that changed a delivery.
 
-    Locks the report's row first, so that two concurrent transactions see each other's changes. `now`: microseconds by
+    The transaction has called `lock_report`, so two concurrent ones see each other's changes. `now`: microseconds by
     the clock of the process that changed the delivery; the retention period counts from it.
     """
-    connection.execute(_LOCK, {"which": report_id})
     rows = connection.execute(_RECIPIENTS, {"which": report_id})
     recipients = sorted((RecipientState(*row) for row in rows), key=lambda recipient: ROLE_ORDER.index(recipient.role))
     case_state = derive_case_state(recipients)

@@ -151,11 +151,15 @@ FAILING_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """A hotline accepted a delivery. `status`: of its HTTP reply, or None; `sha256`: of the body that was sent."""
+    """A hotline accepted a delivery. `status`: of its HTTP reply, or None; `sha256`: of the body that was sent.
+
+    `is_notice`: the hotline was only told that a report waits: staff read the copy that is stored here.
+    """
 
     why: str
     status: int | None
     sha256: bytes
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +281,17 @@ def _leasable_query(database: Database) -> Select[Any]:
 
 
 def mark_delivered(database: Database, leased: LeasedDelivery, receipt: DeliveryReceipt, actor: str) -> bool:
-    """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before."""
+    """Store the receipt of a delivery, whether or not the lease still holds. Returns False if one was stored before.
+
+    Also False for a notice of a delivery that was cancelled meanwhile: it stays cancelled, and the copy here hidden.
+    """
     values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
-        stored = connection.execute(database.once(_receipt_query), values | {"which": leased.delivery_id})
+        deliveries.lock_report(connection, leased.report_id)
+        statement = database.once(_receipt_query)
+        if receipt.is_notice:
+            statement = statement.where(t.delivery.c.state != DeliveryState.CANCELLED)
+        stored = connection.execute(statement, values | {"which": leased.delivery_id})
         delivered_at: int | None = stored.scalar()
         is_new = delivered_at is not None
         now = delivered_at or database.moment(connection)
@@ -325,6 +336,8 @@ def mark_failed(database: Database, leased: LeasedDelivery, failure: DeliveryFai
     else:
         values["next_at"] = database.now_sql() + failure.delay
     with database.write() as connection:
+        if failure.delay is None:
+            deliveries.lock_report(connection, leased.report_id)
         row = update(t.delivery).where(d.delivery_id == leased.delivery_id, is_held).values(values)
         if not connection.execute(row).rowcount:
             return False
@@ -359,7 +372,10 @@ def release_slot(database: Database, slot: str) -> int:
 
 
 def record_change(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
-    """Write the audit entry of a delivery that changed its state, and update the state of its report."""
+    """Write the audit entry of a delivery that changed its state, and update the state of its report.
+
+    The transaction has locked the report, by `deliveries.lock_report`.
+    """
     audit_log.append(connection, actor, act, delivery_id, now)
     deliveries.update_report_state(connection, report_id, now)
 
@@ -411,6 +427,7 @@ def park_expired(database: Database, older_than: int, at_most: int = 500) -> lis
 def _end(database: Database, row: Any, state: DeliveryState, error_class: str, condition: Any) -> bool:
     values = {"state": state, "last_class": error_class, "told_at": None, "lease_by": None, "lease_until": None}
     with database.write() as connection:
+        deliveries.lock_report(connection, row.report_id)
         statement = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, condition).values(values)
         if not connection.execute(statement).rowcount:
             return False

@@ -341,6 +341,17 @@ def console_url_field() -> Any:
     )
 
 
+def on_call_field(live: Callable[[tuple[str, ...]], str | None] = lambda _: None) -> Any:
+    """Return the field of the on-call contacts. Web only recognises their automatic replies, and can do without."""
+    return env(
+        "TOKAUT_ON_CALL",
+        contacts,
+        default="",
+        live=live,
+        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order",
+    )
+
+
 def public_url_field() -> Any:
     """Return the field of the address that providers call.
 

@@ -24,6 +24,7 @@ from runtime.settings.parsers import (
     countries_field,
     country_folder_field,
     draft_languages_field,
+    on_call_field,
     operators_field,
     prompts_folder_field,
     public_url_field,
@@ -450,6 +451,7 @@ class WebSecrets(PepperSettings):
         meaning="encrypts codes, PINs, mailboxes, spool and waiting SMS; keep an old key while a record needs it",
     )
     prompts: Path | None = prompts_folder_field()
+    on_call: tuple[str, ...] = on_call_field()  # whose automatic replies are no reports
     demo_hotline: str | None = env(
         "TOKAUT_DEMO_HOTLINE",
         parsers.matching(r"http://127\.0\.0\.1:[0-9]{1,5}", "only `tokaut demo` sets it, to http://127.0.0.1:port"),
@@ -463,12 +465,8 @@ class WebSecrets(PepperSettings):
 class OperatorSettings:
     """The people who are alerted if a report is not delivered, and the ways to reach them. Alerts hold ids only."""
 
-    on_call: tuple[str, ...] = env(
-        "TOKAUT_ON_CALL",
-        parsers.contacts,
-        default="",
-        live=lambda contacts: None if contacts else "is not set; live mode needs somebody who is told",
-        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order",
+    on_call: tuple[str, ...] = on_call_field(
+        lambda contacts: None if contacts else "is not set; live mode needs somebody who is told"
     )
     alert_channel: str = env(
         "TOKAUT_ALERT_CHANNEL",

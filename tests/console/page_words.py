@@ -43,7 +43,7 @@ NEEDS = (
     "NO_REDIS",
     "DISABLED",
 )
-NEEDS += ("CALLS_FAIL", "CALLS_STALE", "QUIET")
+NEEDS += ("CALLS_FAIL", "CALLS_STALE", "QUIET", "NOT_DELIVERED")
 TEMPLATES = Path(templating.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
 

@@ -161,7 +161,7 @@ def row_of(page: Page) -> list[str]:
 @pytest.mark.rule("S-40")
 def test_a_report_arrives_at_ten_past_two(site: TrainingSite) -> None:
     page = site["ana"].get("/drills")
-    assert "What will happen" in page.text and "Phones really ring" in page.text
+    assert "What will happen" in page.text and "Real people are told" in page.text
     assert "P1 · to be taken within 15 min · goes to Pikinini Helpline" in page.text
     assert site.plan("danger_now", "02:10").leads_to == "/drills"
     (drill,) = site.drills()

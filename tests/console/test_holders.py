@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from reports.store.cases import case_actions, case_view
+from console.views import entry as entry_views
+from reports.store.cases import case_actions, case_view, entries
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
 from tests.console.conftest import someone
 from tests.console.running_console import HOTLINE
+from tests.console.test_entry import form_of, submit
 from tests.support.console import Console
 from tests.support.hotline_clients import HotlineClient, first_delivery, rows
 from tests.support.staff import Page, Person, close_form
@@ -92,6 +94,33 @@ def test_who_is_shut_out_while_they_take_a_report_does_not_get_it(
     assert setting.mere.post(f"{setting.path}/{act}", form).status == 404
     assert first_delivery(setting.database, setting.report, HOTLINE).handling == "none"
     assert f"row-{setting.report}" in setting.ana.get("/?tab=unassigned").html and not rows(setting.database, t.answer)
+
+
+@pytest.mark.parametrize("way", ["end", "role"])
+@pytest.mark.parametrize("moment", ["before it is saved", "before it is stored", "while it is stored"])
+def test_nobody_holds_an_entered_report_whose_account_has_ended(
+    setting: Setting, way: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They chose *I take this report now*: else nobody would be alerted of it."""
+    form, enter = form_of(setting.mere) | {"taker": "me"}, entries.enter
+
+    def enter_late(*what: Any, **more: Any) -> bool:
+        if moment == "before it is saved":
+            setting.shut_out("mere", way)
+        return enter(*what, **more)
+
+    monkeypatch.setattr(entry_views.entries, "enter", enter_late)
+    setting.mere.post("/enter", form)
+    [entered] = rows(setting.database, t.pending)
+    if moment == "before it is stored":
+        setting.shut_out("mere", way)
+    submit(setting.database)
+    if moment == "while it is stored":
+        setting.shut_out("mere", way)
+    handling = first_delivery(setting.database, entered.report_id, HOTLINE).handling
+    assert handling == ("accepted" if moment == "while it is stored" else "none")
+    assert f"row-{entered.report_id}" in setting.ana.get("/?tab=unassigned").html
+    assert "mere" not in [row.holder for row in rows(setting.database, t.holding)]
 
 
 @WAYS

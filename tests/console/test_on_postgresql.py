@@ -254,14 +254,44 @@ def test_drafts_that_belong_to_no_report(console: Console) -> None:
     ],
 )
 def test_the_console_writes_no_other_row_of_pending(console: Console, forged: dict[str, Any]) -> None:
-    row = {"origin_key": b"o" * 32, "recipient": "vu-pikinini", "report_id": new_id(1), "revision": 1, "kind": "staff"}
-    row |= {"created_at": 1, "due_at": 1, "country": "VU", "mode": "demo", "priority": "P1", "completeness": "complete"}
-    row |= {"role": "primary", "rank": 0, "why": "X", "key_id": "x", "wrap": b"", "head": b"", "sealed": b""}
+    row = pending_entry()
     database = console.parts.database
     with write_as(database, "vu-pikinini") as connection:
         connection.execute(t.pending.insert().values(row))
     with pytest.raises(PermissionDenied), write_as(database, "vu-pikinini") as connection:
         connection.execute(t.pending.insert().values({**row, "origin_key": b"p" * 32, **forged}))
+
+
+def test_the_console_only_takes_the_holder_from_a_row_of_pending(console: Console) -> None:
+    database = console.parts.database
+    joined(console.flask, database, "mere")
+    holder = accounts.find_by_name(database, "mere")
+    assert holder
+    with write_as(database, "vu-pikinini") as connection:
+        connection.execute(t.pending.insert().values(pending_entry() | {"taker": "staff:vu-pikinini/mere"}))
+    for hotline, values in (("vu-pikinini", {"taker": "staff:vu-pikinini/ben"}), ("vu-pikinini", {"priority": "P4"})):
+        with pytest.raises(PermissionDenied), write_as(database, hotline) as connection:
+            connection.execute(t.pending.update().values(values))
+    with write_as(database, "vu-police") as connection:
+        assert connection.execute(t.pending.update().values(taker=None)).rowcount == 0
+    case_view.put_back_reports(database, holder, "staff:_operator/oper")
+    clock = Database(str(database.engine.url.set(username=CLOCK)), threads=1)
+    assert [row.taker for row in hotline_clients.rows(clock, t.pending)] == [None]
+    clock.close()
+
+
+def pending_entry() -> dict[str, Any]:
+    """Return a row of `pending` for a report that staff of the helpline entered."""
+    row: dict[str, Any] = {
+        "origin_key": b"o" * 32,
+        "recipient": "vu-pikinini",
+        "report_id": new_id(1),
+        "revision": 1,
+        "kind": "staff",
+    }
+    row |= {"created_at": 1, "due_at": 1, "country": "VU", "mode": "demo", "priority": "P1", "completeness": "complete"}
+    row |= {"role": "primary", "rank": 0, "why": "X", "key_id": "x", "wrap": b"", "head": b"", "sealed": b""}
+    return row
 
 
 @pytest.mark.rule("X-14")

@@ -82,6 +82,22 @@ def test_what_nobody_took_on_in_time_and_late_steps(made: StackPlan, database: D
     assert "Overdue escalations 1" in page.text
 
 
+def test_texts_that_a_provider_accepts_and_that_do_not_arrive(database: Database, operator: Person) -> None:
+    """On-call is told of it, too; the page says what to do."""
+    said, now = "kannel: SMS do not arrive. Of the last hour 5 failed", database.now()
+    row = {"channel": "kannel", "mode": "demo", "key_id": "k", "wrap": b"w", "sealed": b"s", "priority": 1}
+    row |= {"state": "sent", "attempt": 1, "next_at": now, "expires_at": now + 10 * MINUTE, "created_at": now}
+    for number in range(5):
+        assert said not in operator.get("/operator").text
+        with database.write() as connection:
+            connection.execute(insert(t.outgoing), {**row, "id": f"{number}" * 36, "status": "failed"})
+    page = operator.get("/operator").text
+    assert said in page and "call the provider: docs/operating/provider-dead.md" in page
+    with database.write() as connection:
+        connection.execute(update(t.outgoing).values(created_at=now - 2 * HOUR, expires_at=now - HOUR))
+    assert said not in operator.get("/operator").text
+
+
 def test_the_way_to_each_hotline(database: Database, operator: Person, console: Console) -> None:
     now = database.now()
     states = [(HOTLINE, 0, 0, now - HOUR), (OTHER, 7, now + HOUR, None), (THIRD, 2, 0, None), ("no-longer", 9, 0, None)]
@@ -132,7 +148,10 @@ def test_a_host_whose_web_has_no_redis_needs_the_operator(database: Database, op
 
 
 def test_synthetic_calls_of_each_network(database: Database, operator: Person) -> None:
-    assert "None are made: TOKAUT_SYNTHETIC_CALLS of the clock names no address." in operator.get("/operator").text
+    assert (
+        "None are made: the setting TOKAUT_SYNTHETIC_CALLS of the process clock names no address."
+        in operator.get("/operator").text
+    )
     good, bad = ("africastalking", "*111*163#"), ("ussd", "*1#")
     for minutes, reason in ((100, ""), (50, "tls"), (0, "timeout")):
         database.offset = -minutes * MINUTE

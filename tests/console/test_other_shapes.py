@@ -197,6 +197,22 @@ def test_the_page_of_a_report_of_another_shape_opens(
         assert ana.post(f"/reports/{odd}/print", at=f"/reports/{odd}").status == 200, put
 
 
+@pytest.mark.parametrize("is_withdrawn", [False, True], ids=["allowed", "withdrawn"])
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_downloaded_as_text(
+    console: Console, made: StackPlan, ana: Person, number: str, is_withdrawn: bool
+) -> None:
+    keys, body = made.folder.inside / "keys", json.dumps(WHOLE | {"score": 7.5}).replace("7.5", number)
+    odd = store_report(console.parts.database, keys, [(HOTLINE, "primary")], head=b"{}", body=body.encode())
+    if is_withdrawn:
+        with console.parts.database.write() as connection:
+            connection.execute(insert(t.contact), {"report_id": odd, "allowed": 0, "changed_at": 1})
+    found = ana.get(f"/reports/{odd}/export")
+    assert found.status == 200
+    report = json.loads(found.html)["report"]
+    assert report["score"] == number and report["narrative"] == WHOLE["narrative"]
+
+
 def leave_messages(console: Console, made: StackPlan, report_id: str, messages: list[Any]) -> None:
     database = console.parts.database
     public = load_public_keys(made.folder.inside / "keys", [HOTLINE])[HOTLINE]

@@ -74,7 +74,7 @@ def test_a_demo_in_which_nothing_is_out_shows_an_example_and_says_so(console: Co
 def test_elsewhere_the_page_says_that_nothing_is_out(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "MODES_WITH_EXAMPLE", ())
     page = someone(console, "lead").get("/statistics")
-    assert "No quarter is out yet." in page.text and "<svg" not in page.html and "EXAMPLE" not in page.html
+    assert "No quarter is published yet." in page.text and "<svg" not in page.html and "EXAMPLE" not in page.html
 
 
 def test_true_figures_are_never_mixed_with_the_example(console: Console, figures: None) -> None:

@@ -74,6 +74,7 @@ ALL = ("vu-pikinini", "vu-womens-centre", "vu-police")
 @pytest.mark.parametrize(
     ("priority", "state", "shut", "said"),
     [
+        ("P1 with two clocks", "delivered", ALL, "Pikinini Helpline has it. Not read yet."),  # by which would it open?
         ("P1", "delivered", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
         ("P1", "overdue", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
         ("P1", "delivered", ALL[:2], "Pikinini Helpline has it. Not read yet."),  # the third hotline is open and has it
@@ -92,7 +93,9 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
         name: changed(one, card=changed(one.card, hours=OFFICE if name in shut else "24h"))
         for name, one in vanuatu.hotlines.items()
     }
-    land = changed(vanuatu, hotlines=hotlines)
+    priority, _, clocks = priority.partition(" with ")
+    places = (*vanuatu.places, changed(vanuatu.places[0], time_zone="Pacific/Fiji")) if clocks else vanuatu.places
+    land = changed(vanuatu, hotlines=hotlines, places=places)
     monkeypatch.setattr(
         correspondence, "load_mailbox", lambda *_: MailboxView(REPORT, state, ALL[0], b"", (), "VU", priority)
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.conversation.sms import listed, word_of
+from gateway.conversation.sms import alert_contacts, listed, word_of
 from reports.countries import country
+from reports.countries.country import Countries
+from reports.countries.hotline import PartnerCard
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
+from tests.reports.sample import VU
 from tests.safeguarding.call_paths import TO_SEND_SMS, send_texts
 from tests.support.app import App
 
@@ -171,3 +175,33 @@ def test_other_words_of_a_duty_phone_are_submitted_as_any(own_app: App, hotline:
     alert(own_app, "vu-pikinini")
     phone.text(WORDS)
     assert len(own_app.rows(t.pending)) == 1, "what was promised before the alert stays"
+
+
+ON_CALL = "+6785550177"
+
+
+@pytest.mark.slow
+def test_an_automatic_reply_of_on_call_is_delivered_only_with_send(redis_url: str) -> None:
+    """Web does not see when they are alerted."""
+    app = App(redis_url, {"COUNTRIES": "vu", "TOKAUT_ON_CALL": f"{MAIL},{ON_CALL}"})
+    phone = app.sms(ON_CALL)
+    phone.text(WORDS)
+    assert "Not sent yet" in phone.replies()[0] and "30 min" not in phone.replies()[0]
+    assert app.rows(t.pending) == []
+    send_texts(phone, "1", *TO_SEND_SMS[1:], "1")
+    assert app.bodies() and all(WORDS in str(body.data) for body in app.bodies())
+    app.close()
+
+
+@pytest.mark.parametrize(("mode", "also_on_duty"), [("live", True), ("live", False), ("training", False)])
+def test_supervisors_are_alerted_too(mode: str, also_on_duty: bool) -> None:
+    duty = (DUTY, SHARED) if also_on_duty else (DUTY,)
+    card = PartnerCard(duty_officer=duty, supervisor=(MAIL, SHARED))
+    vanuatu = replace(VU, mode=mode, hotlines={"vu-pikinini": replace(VU.hotlines["vu-pikinini"], card=card)})
+    assert alert_contacts(Countries((vanuatu,)), (ON_CALL, MAIL)) == {SHARED, ON_CALL}
+
+
+def test_in_drills_a_contact_that_is_both_is_a_duty_phone() -> None:
+    card = PartnerCard(duty_officer=(DUTY,), supervisor=(DUTY,))
+    vanuatu = replace(VU, mode="training", hotlines={"vu-pikinini": replace(VU.hotlines["vu-pikinini"], card=card)})
+    assert alert_contacts(Countries((vanuatu,)), ()) == set()

@@ -56,6 +56,7 @@ def test_a_rota_that_cannot_be_read_changes_nothing() -> None:
 
 
 OFFICE, LATER = {"hours": "mon-fri 08:00-16:30"}, {"hours": "daily 10:00-20:00"}
+ABROAD = OFFICE | {"time_zone": "Africa/Nairobi"}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,8 @@ OFFICE, LATER = {"hours": "mon-fri 08:00-16:30"}, {"hours": "daily 10:00-20:00"}
         ((OFFICE, LATER), "2026-11-27T06:00", 0, "08:00"),
         ((OFFICE, LATER), "2026-11-28T06:00", 1, "10:00"),
         ((OFFICE, LATER), "2026-11-27T17:00", None, None),  # the other hotline is open
+        ((ABROAD,), "2026-11-27T07:00", 0, "16:00"),  # 21:00 the day before there: read by the reader's clock
+        ((ABROAD,), "2026-11-28T01:00", 0, "30/11 16:00"),
         ((OFFICE, {}), "2026-11-27T05:00", None, None),  # the other is always open, or agreed on no hours
         ((OFFICE | {"holidays": "2026-01-01..2030-12-31"},), "2026-11-27T05:00", None, None),
         ((), "2026-11-27T05:00", None, None),

@@ -94,6 +94,7 @@ ROLES: dict[LiteralString, tuple[str, ...]] = {
         "overview._hotlines",
         "overview.load_overview",
         "presence",
+        "provider_faults.list_undelivered",
         "quarterly_figures.list_published",
         "staff_sessions",
         "synthetic_calls.list_statuses",

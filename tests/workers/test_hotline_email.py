@@ -26,6 +26,7 @@ ID = "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c"
 WORDS = {"narrative": "the neighbour's boat is blue", "place": "VU-SEE", "contact": {"msisdn": "+6785550101"}}
 PARCEL = DeliveryRequest("d-1", "created", "vu-one", json.dumps({"data": WORDS}).encode(), 1, "P1", ID)
 LISTED = Listed(id="vu-one", name="One", screen_name="One", kind="regional", grade="unverified", delivery="email")
+NOTIFIED = Delivered(250, is_notice=True)
 LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, total=4, drain=0.3)
 
 
@@ -50,7 +51,7 @@ def hotline(
 @pytest.mark.rule("S-27")
 def test_the_mail_says_that_one_waits_where_and_nothing_of_it(tmp_path: Path) -> None:
     with LocalMailServer(starttls=tls(tmp_path)) as inbox:
-        assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Delivered(250)
+        assert hotline(inbox.port, tmp_path).deliver(PARCEL) == NOTIFIED
     [(to, mail)] = inbox.mails
     assert to == DESK
     assert {name: mail[name] for name in ("Subject", "From", "To", "Message-ID", "Auto-Submitted")} == {
@@ -84,7 +85,7 @@ def test_the_mail_says_that_one_waits_where_and_nothing_of_it(tmp_path: Path) ->
 def test_what_waits(tmp_path: Path, kind: str, priority: str, subject: str) -> None:
     with LocalMailServer(smtps=tls(tmp_path)) as inbox:
         parcel = DeliveryRequest("d-1", kind, "vu-one", b"{}", 1, priority, ID)
-        assert hotline(inbox.port, tmp_path, scheme="smtps").deliver(parcel) == Delivered(250)
+        assert hotline(inbox.port, tmp_path, scheme="smtps").deliver(parcel) == NOTIFIED
     assert inbox.mails[0][1]["Subject"] == subject
 
 
@@ -132,7 +133,7 @@ def test_only_250_to_the_whole_mail_is_a_receipt(
         desk = hotline(inbox.port, tmp_path)
         assert desk.deliver(PARCEL) == outcome
         assert inbox.mails == []
-        assert desk.deliver(PARCEL) == Delivered(250), "it comes back, and then it is taken"
+        assert desk.deliver(PARCEL) == NOTIFIED, "it comes back, and then it is taken"
     assert [mail["Message-ID"] for _, mail in inbox.mails] == ["<d-1@example.org>"]
 
 
@@ -167,9 +168,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(
     assert inbox.mails == []
 
 
-@pytest.mark.parametrize(
-    ("password", "outcome"), [("right", Delivered(250)), ("wrong", Unavailable("mail_login", 535))]
-)
+@pytest.mark.parametrize(("password", "outcome"), [("right", NOTIFIED), ("wrong", Unavailable("mail_login", 535))])
 def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: DeliveryOutcome) -> None:
     with LocalMailServer(starttls=tls(tmp_path), password="right") as inbox:
         assert hotline(inbox.port, tmp_path, user=f"tokaut:{password}@").deliver(PARCEL) == outcome
@@ -209,7 +208,7 @@ def test_nobody_there(tmp_path: Path, free_port: int) -> None:
 def test_a_name_that_leads_into_a_private_network_must_be_listed(tmp_path: Path) -> None:
     with LocalMailServer(starttls=tls(tmp_path)) as inbox:
         assert hotline(inbox.port, tmp_path, listed=False).deliver(PARCEL) == Unavailable("private_address")
-        assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Delivered(250)
+        assert hotline(inbox.port, tmp_path).deliver(PARCEL) == NOTIFIED
 
 
 @pytest.mark.parametrize(

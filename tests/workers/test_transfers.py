@@ -218,6 +218,18 @@ def test_a_request_under_way_counts_as_delivered_only_if_it_arrives(store: Sampl
     assert outbox.lease(store.database, given, "w/urgent/1") is None
 
 
+def test_a_notice_under_way_shows_no_report_that_was_cancelled(store: SampleStore) -> None:
+    """It holds nothing of the report: staff would read the copy here, and one of them may be named in it."""
+    report_id, given = sent_report(store)
+    leased = outbox.lease(store.database, given, "w/urgent/1")
+    assert leased is not None
+    fallbacks.add_fallback(store.database, report_id, TWO, "NO_RECEIPT")
+    delivery_actions.cancel(store.database, given, WHO, "mistake")
+    receipt = DeliveryReceipt("delivered", 250, bytes(32), is_notice=True)
+    assert not outbox.mark_delivered(store.database, leased, receipt, "worker")
+    assert store.delivery(given).state == "cancelled" and store.acts(given)[-1] == "cancelled:mistake"
+
+
 def test_a_request_under_way_that_was_cancelled_brings_nothing_more(store: SampleStore) -> None:
     report_id, given = sent_report(store)
     leased = outbox.lease(store.database, given, "w/urgent/1")

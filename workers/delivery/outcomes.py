@@ -27,10 +27,14 @@ class DeliveryRequest:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The hotline accepted the delivery. `status`: of its response; None if this kind of hotline has none."""
+    """The hotline accepted the delivery. `status`: of its response; None if this kind of hotline has none.
+
+    `is_notice`: it was told that a report waits, and staff read that in the console.
+    """
 
     status: int | None = None
     reason: Literal["delivered"] = "delivered"
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

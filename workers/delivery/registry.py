@@ -267,7 +267,9 @@ def _is_drill(request: DeliveryRequest, dependencies: HotlineDependencies) -> bo
 
 def _body_lines(request: DeliveryRequest, dependencies: HotlineDependencies) -> list[str]:
     drill_note = ["DRILL. Not a real report."] if _is_drill(request, dependencies) else []
-    where_to_read = f"Read it here: {dependencies.console_url}" if dependencies.console_url else "Read it at your desk."
+    where_to_read = (
+        f"Read it here: {dependencies.console_url}" if dependencies.console_url else "Read it in the console."
+    )
     return [
         *drill_note,
         f"{dependencies.hotline.name}: {notice_text(request)}.",
@@ -290,7 +292,8 @@ def send_mail(
 ) -> DeliveryOutcome:
     """Send the notice by e-mail. A 4yz reply is Unavailable and is retried; a 5yz reply is Refused."""
     try:
-        return Delivered(client.send(to, build_mail(request, dependencies, client.server.sender, to)))
+        code = client.send(to, build_mail(request, dependencies, client.server.sender, to))
+        return Delivered(code, is_notice=True)
     except MailNotAccepted as error:
         if error.reason == "refused":
             return Refused(error.reason, error.code)

@@ -225,7 +225,9 @@ class DeliveryRunner:
 
     def _record_outcome(self, leased: LeasedDelivery, outcome: DeliveryOutcome, body: bytes) -> None:
         if isinstance(outcome, Delivered):
-            receipt = DeliveryReceipt(outcome.reason, outcome.status, hashlib.sha256(body).digest())
+            receipt = DeliveryReceipt(
+                outcome.reason, outcome.status, hashlib.sha256(body).digest(), is_notice=outcome.is_notice
+            )
             if outbox.mark_delivered(self.database, leased, receipt, self.actor):
                 waited = self.database.now() - leased.created_at
                 self.metrics.send_to_hotline.observe(max(0, waited) / SECOND)

@@ -148,5 +148,5 @@ def _alerted_delivery(request: DeliveryRequest, count: int) -> AlertedDelivery:
 
 def _outcome(alert: DutyPhoneAlert) -> DeliveryOutcome:
     if alert.state == SmsState.SENT:
-        return Delivered()
+        return Delivered(is_notice=True)
     return Unavailable("sms_waits" if alert.state == SmsState.DUE else "sms_failed")

@@ -20,7 +20,7 @@ from reports.escalation import URGENT
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
-from reports.store.deliveries import is_on_latest_route, reports_to
+from reports.store.deliveries import is_on_latest_route, lock_report, reports_to
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.idempotency_keys import claim_key, key_exists
@@ -140,7 +140,7 @@ def perform(database: Database, step: CaseAction) -> Handling:
     """
     now = database.now()
     with row_security.write_as(database, step.hotline) as connection:
-        case_status.lock_report(connection, step.report_id)
+        lock_report(connection, step.report_id)
         rows = connection.execute(reports_to(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise CaseNotFound
@@ -246,6 +246,7 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
     count = 0
     for row in candidates:
         with database.write() as connection:
+            lock_report(connection, row.report_id)
             statement = update(t.delivery).where(d.delivery_id == row.delivery_id, is_handled).values(values)
             if connection.execute(statement).rowcount:
                 now = database.now()
@@ -322,7 +323,7 @@ def request_transfer(
         _own_request(hotline, report_id), t.handover.c.outcome == TransferOutcome.REFUSED
     )
     with write_as(database, hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not claim_key(connection, database, key):
             return True
         case_ref = CaseRef(hotline, report_id, account.actor)

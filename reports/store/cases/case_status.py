@@ -78,14 +78,6 @@ class CaseStatus:
         return f"{self.handling}.{self.changed_at}"
 
 
-def lock_report(connection: Connection, report_id: str) -> None:
-    """Lock the row of the report before its deliveries are locked.
-
-    Code that raises or transfers a report locks in this order; otherwise two transactions could wait for each other.
-    """
-    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
-
-
 def load_status(connection: Connection, hotline: str, report_id: str, handling: Handling) -> CaseStatus:
     """Load the status of a report. `handling`: of the hotline's delivery, as this transaction sees it."""
     h = t.holding.c

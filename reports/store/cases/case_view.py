@@ -16,10 +16,11 @@ from reports.case_state import ACTIVE, Handling
 from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.retention import ERASED
 from reports.store import audit_log, idempotency_keys
-from reports.store.cases import case_actions, case_status
+from reports.store.cases import case_actions, case_status, entries
 from reports.store.cases.case_actions import SealedNote
 from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
 from reports.store.cases.case_status import CaseChange, CaseRef, CaseStatus
+from reports.store.deliveries import lock_report
 from reports.store.engine.database import Database
 from reports.store.mailboxes.recordings import SealedRecording
 from reports.store.outbox import StoredBody
@@ -261,7 +262,7 @@ def save_change(
     """
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if idempotency_keys.claim_key(connection, database, key):
             handling = case_status.load_handling(connection, case_ref)
             case_status.check_unchanged(connection, database, case_ref, handling, status)
@@ -355,7 +356,7 @@ def set_access(
     k, now = t.kept_away.c, database.now()
     case_ref = CaseRef(lead.hotline, report_id, lead.actor)
     with write_as(database, lead.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return False
         if away:
@@ -409,7 +410,10 @@ def _change_without_reports(database: Database, account: Account, by: str, chang
 
 
 def put_back_reports(database: Database, holder: Account, by: str) -> int:
-    """Put the open reports that a person holds back into the queue; return how many. `by`: the actor who does it."""
+    """Put the open reports that a person holds back into the queue; return how many. `by`: the actor who does it.
+
+    Of reports that they entered and that are not stored yet, nobody becomes the holder.
+    """
     h, d = t.holding.c, t.delivery.c
     own = select(d.report_id).where(d.hotline == holder.hotline, d.type.in_(REPORT_TYPES))
     held_query = select(h.report_id).where(h.hotline == holder.hotline, h.holder == holder.name)
@@ -417,9 +421,10 @@ def put_back_reports(database: Database, holder: Account, by: str) -> int:
     count = 0
     actor_hotline = by.removeprefix("staff:").partition("/")[0]  # the operator's accounts have a hotline of their own
     with write_as(database, holder.hotline, actor_hotline) as connection:
+        entries.give_up(connection, holder)  # first: the scheduler may be storing one, and then this waits for it
         for report_id in sorted(connection.execute(held_query).scalars()):
             case_ref = CaseRef(holder.hotline, report_id, by)
-            case_status.lock_report(connection, report_id)
+            lock_report(connection, report_id)
             if _is_held_by(connection, case_ref, holder.staff_id):
                 _put_back(connection, database, case_ref)
                 count += 1

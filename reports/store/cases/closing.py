@@ -12,7 +12,7 @@ from reports.store import audit_log, idempotency_keys, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_actions import SealedNote, TransitionNotAllowed, save_note
 from reports.store.cases.case_status import CaseChange, CaseRef
-from reports.store.deliveries import reports_to
+from reports.store.deliveries import lock_report, reports_to
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
@@ -41,7 +41,7 @@ def undo_close(database: Database, account: Account, report_id: str, key: bytes 
     """
     case_ref, now = CaseRef(account.hotline, report_id, account.actor), database.now()
     with write_as(database, account.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return
         rows = connection.execute(reports_to(account.hotline, report_id)).all()
@@ -103,7 +103,7 @@ def _change_mark(
     """Set the mark if there is none (with a reason), or remove this person's own."""
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return
         handling = case_status.load_handling(connection, case_ref)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
 from reports.escalation import PendingKind
 from reports.store import audit_log
+from reports.store.cases import case_status
+from reports.store.cases.case_status import CaseRef
 from reports.store.engine.database import Database
 from reports.store.idempotency_keys import claim_key, was_key_used
 from reports.store.privileges.row_security import read_as, write_as
@@ -36,18 +38,28 @@ def enter(
         submission: sealed to the person's own hotline, and to no other.
         key: the idempotency key of the form.
         code: access code and PIN, sealed to web; None if the reporter gets none.
-        is_taken: this person acknowledges the report by entering it.
+        is_taken: this person acknowledges the report by entering it; nobody does if their account has ended meanwhile.
     """
     [row] = pending_rows(submission, PendingKind.STAFF)
-    row |= {"taker": account.actor if is_taken else None, "code": code, "due_at": database.now_sql()}
+    row |= {"taker": None, "code": code, "due_at": database.now_sql()}
+    case_ref = CaseRef(account.hotline, submission.report_id, account.actor)
     with write_as(database, account.hotline) as connection:
         if not claim_key(connection, database, key):
             return False
         if code is not None:
             claim_key(connection, database, _code_key(key))
+        if is_taken and case_status.may_hold(connection, case_ref, account.name):
+            row["taker"] = account.actor
         connection.execute(database.insert_or_ignore(t.pending).values(**row))
         audit_log.append(connection, account.actor, "entered", submission.report_id, database.now())
         return True
+
+
+def give_up(connection: Connection, account: Account) -> None:
+    """Let nobody take the reports that this person has entered and that the scheduler has yet to store."""
+    p = t.pending.c
+    is_own = (p.kind == PendingKind.STAFF, p.recipient == account.hotline, p.taker == account.actor)
+    connection.execute(update(t.pending).where(*is_own).values(taker=None))
 
 
 def has_code(database: Database, key: bytes) -> bool:

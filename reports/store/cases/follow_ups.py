@@ -20,6 +20,7 @@ from reports.store.cases import case_status
 from reports.store.cases.case_actions import TransitionNotAllowed
 from reports.store.cases.case_list import is_visible, visibility_values
 from reports.store.cases.case_status import CaseChange, CaseRef
+from reports.store.deliveries import lock_report
 from reports.store.engine.database import Database
 from reports.store.privileges.row_security import read_as, write_as
 from reports.store.schema import tables as t
@@ -105,7 +106,7 @@ def set_date(
     h = t.holding.c
     case_ref = CaseRef(account.hotline, report_id, account.actor)
     with write_as(database, account.hotline) as connection:
-        case_status.lock_report(connection, report_id)
+        lock_report(connection, report_id)
         if not idempotency_keys.claim_key(connection, database, key):
             return
         handling = case_status.load_handling(connection, case_ref)

@@ -25,7 +25,7 @@ from reports.case_state import Handling, ReportState
 from reports.delivery import UNDELIVERED, DeliveryState, DeliveryType, RecipientRole
 from reports.escalation import URGENT, Priority, StepName
 from reports.store import outbox
-from reports.store.deliveries import is_on_latest_route, new_delivery, of_latest_route, was_taken_from
+from reports.store.deliveries import is_on_latest_route, lock_report, new_delivery, of_latest_route, was_taken_from
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -207,6 +207,7 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
     or is not a fallback of it.
     """
     with database.write() as connection:
+        lock_report(connection, report_id)
         return insert_fallback(connection, database, report_id, hotline, why)
 
 
@@ -246,7 +247,7 @@ def insert_fallback(
     actor: str = "clock",
     may_return: bool = False,
 ) -> tuple[str, Priority] | None:
-    """Do as `add_fallback`, within the caller's transaction. `actor`: for the audit entry.
+    """Do as `add_fallback`, within the caller's transaction, which has locked the report. `actor`: for the audit entry.
 
     `may_return`: the hotline may also be one of `returnable_hotlines`.
     """

@@ -40,7 +40,7 @@ from reports.escalation import (
 )
 from reports.facts import Completeness
 from reports.store import audit_log
-from reports.store.deliveries import is_on_latest_route
+from reports.store.deliveries import is_on_latest_route, lock_report
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -276,6 +276,7 @@ def give_to_fallback(database: Database, step: EscalationStep, hotline: str, why
     None if the step is done, if somebody has acknowledged the report, or if the hotline cannot be given it.
     """
     with database.write() as connection:
+        lock_report(connection, step.report_id)
         now = database.moment(connection)
         already_acknowledged = connection.execute(select(is_acknowledged(step.report_id))).scalar_one()
         step_query = select(t.step.c.step).where(_is_same_step(step)).with_for_update()

@@ -17,7 +17,7 @@ from reports.delivery import REPORT_TYPES, DeliveryState, DeliveryType
 from reports.escalation import Priority, StepName
 from reports.json_bodies import MessageKind
 from reports.store import audit_log
-from reports.store.deliveries import has_part, new_delivery, of_latest_route
+from reports.store.deliveries import has_part, lock_report, new_delivery, of_latest_route
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from runtime.settings import Mode
@@ -312,7 +312,7 @@ def deliver_message(database: Database, message_id: str, report_id: str) -> Made
     number_query = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
     given_hotlines = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
     with database.write() as connection:
-        connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+        lock_report(connection, report_id)
         number = connection.execute(number_query).scalar_one() + 1
         numbering = update(t.message).where(m.message_id == message_id, m.number.is_(None)).values(number=number)
         if not connection.execute(numbering).rowcount:

@@ -12,7 +12,7 @@ from reports.case_state import Handling, may_change
 from reports.delivery import REPORT_TYPES, UNDELIVERED, DeliveryState, TransferOutcome
 from reports.escalation import Priority, StepName
 from reports.store import audit_log, outbox
-from reports.store.deliveries import of_latest_route, reports_to
+from reports.store.deliveries import lock_report, of_latest_route, reports_to
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
@@ -101,10 +101,14 @@ def _execute(
 ) -> None:
     d = t.delivery.c
     with database.write() as connection:
-        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by, d.created_at)
-        query = query.where(d.delivery_id == delivery_id)
+        is_this = d.delivery_id == delivery_id
+        report_id = connection.execute(select(d.report_id).where(is_this)).scalar()
+        if report_id is None:
+            raise ActionNotPossible("there is no such delivery")
+        lock_report(connection, report_id)
+        query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by, d.created_at).where(is_this)
         row = connection.execute(query.with_for_update()).first()
-        if row is None:
+        if row is None:  # purged meanwhile
             raise ActionNotPossible("there is no such delivery")
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
@@ -162,20 +166,19 @@ def revive_hotline(database: Database, hotline: str, actor: str) -> int:
         d.hotline == hotline, d.state == DeliveryState.REFUSED, or_(d.last_class == "gone", d.last_status == 410)
     )
     with database.write() as connection:
+        count = 0
+        query = select(d.delivery_id, d.report_id).where(was_refused_as_gone)
+        for row in connection.execute(query.order_by(d.report_id)).all():
+            lock_report(connection, row.report_id)
+            retried = update(t.delivery).where(d.delivery_id == row.delivery_id, was_refused_as_gone)
+            if connection.execute(retried.values(_due_values(database, DeliveryState.REFUSED))).rowcount:
+                outbox.record_change(
+                    connection, row.delivery_id, row.report_id, act="retried", actor=actor, now=database.now()
+                )
+                count += 1
         reset_values = {"dead_since": None, "failures": 0, "open_until": 0, "opened_times": 0}
         connection.execute(update(t.hotline_state).where(h.hotline == hotline).values(reset_values))
-        rows = connection.execute(select(d.delivery_id, d.report_id).where(was_refused_as_gone)).all()
-        for row in rows:
-            retried = (
-                update(t.delivery)
-                .where(d.delivery_id == row.delivery_id)
-                .values(_due_values(database, DeliveryState.REFUSED))
-            )
-            connection.execute(retried)
-            outbox.record_change(
-                connection, row.delivery_id, row.report_id, act="retried", actor=actor, now=database.now()
-            )
-    return len(rows)
+    return count
 
 
 # Transfers from one hotline to another, requested by an operator or by staff, and the path of a report
@@ -264,7 +267,7 @@ def _close_request(connection: Connection, transfer: Transfer, outcome: Transfer
 
 def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, Priority]:
     report_id, giver = transfer.report_id, transfer.giver
-    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+    lock_report(connection, report_id)
     rows = connection.execute(reports_to(giver, report_id).with_for_update()).all()
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")

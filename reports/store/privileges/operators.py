@@ -59,6 +59,7 @@ SHARED_TABLES: Mapping[str, str] = {
     "entry_key": "the public key of web, to which every console encrypts access codes",
     "checkpoint": "when the audit was last signed; only `tokaut_console` sees the other columns",
     "host": "the shared hosts, and how many entries are in the spool of each",
+    "outgoing": "when an SMS was made, for which channel, and whether it arrived; no number and no text",
     "synthetic_call": "whether the shared service codes can be called",
     "console_hotline": "which console serves which hotline; every process checks the rights of all roles by it",
     "made_for": "the mode of the installation",

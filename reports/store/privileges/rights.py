@@ -54,7 +54,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "pending": {
         WEB: "INSERT; SELECT (origin_key, report_id, revision, kind, due_at); UPDATE (due_at); DELETE",
         CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE",
-        CONSOLE: "INSERT",  # reports that staff enter; the scheduler stores them
+        # Reports that staff enter; the scheduler stores them. Nobody may take one whose account has ended.
+        CONSOLE: "INSERT; SELECT (kind, recipient, taker); UPDATE (taker)",
     },
     "entry_key": {WEB: "SELECT; INSERT; UPDATE (made_at)", CONSOLE: "SELECT"},
     # Opens with web's store key only; the row is deleted when the mailbox is made.
@@ -67,6 +68,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
         WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id, phone_key)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, phone_key, key_id, wrap); DELETE",
+        CONSOLE: "SELECT (channel, status, created_at, expires_at)",  # whether SMS arrive; no number, no text
     },
     # A role that reads these words could acknowledge reports, if it also had the phone that sends them.
     "page": {WEB: "SELECT (hotline, created_at)", WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
@@ -230,6 +232,7 @@ NEW_ENTRY = (
     f"kind = 'staff' AND revision = 1 AND role = 'primary' AND recipient = ANY ({HOTLINES}) "
     "AND (taker IS NULL OR starts_with(taker, 'staff:' || recipient || '/'))"
 )
+OWN_ENTRY = f"kind = 'staff' AND recipient = ANY ({HOTLINES})"
 BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # the audit entry will name this actor
 
 
@@ -282,7 +285,11 @@ ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE"), (CONSOLE, "DELETE")],
         RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('presence', 'hotline')}"),
     ),
-    "pending": {(CONSOLE, "INSERT"): RowPolicy(NEW_ENTRY)},
+    "pending": {
+        (CONSOLE, "INSERT"): RowPolicy(NEW_ENTRY),
+        (CONSOLE, "SELECT"): RowPolicy(OWN_ENTRY),
+        (CONSOLE, "UPDATE"): RowPolicy(OWN_ENTRY, f"{OWN_ENTRY} AND taker IS NULL"),
+    },
     "mailbox": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("mailbox"))},
     "message": {
         (CONSOLE, "SELECT"): RowPolicy(

@@ -251,6 +251,7 @@ def _acknowledge(connection: Connection, database: Database, report_id: str, rep
     """
     d, hotline, at = t.delivery.c, reply.hotline, reply.at
     is_own = and_(d.report_id == report_id, d.hotline == hotline, deliveries.has_part(d), d.handling == Handling.NONE)
+    deliveries.lock_report(connection, report_id)
     unacknowledged = connection.execute(select(d.delivery_id).where(is_own)).scalars().all()
     for delivery_id in unacknowledged:
         statement = update(t.delivery).where(d.delivery_id == delivery_id)
