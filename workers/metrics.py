@@ -75,7 +75,7 @@ class WorkerMetrics:
         )
         self.tick = gauge("tokaut_scheduler_tick_timestamp_seconds", "When the scheduler last ran")
         self.jumps = counter("tokaut_clock_jumps", "Times the clock of this host jumped")
-        self.mended = counter("tokaut_times_repaired", "Rows whose time was too far ahead because a clock was wrong")
+        self.repaired = counter("tokaut_times_repaired", "Rows whose time was too far ahead because a clock was wrong")
         self.faults = counter("tokaut_scheduler_job_failures", "Scheduler jobs that failed", ["name"])
         self.purged = counter("tokaut_reports_purged", "Reports deleted at the end of their retention", ["rule"])
         self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the scheduler last looked for reports to purge")

@@ -96,7 +96,7 @@ def calls_to(app: App, channel: str, code: str = "*111*163#", key: bytes = KEY) 
 @pytest.mark.parametrize("channel", FORMS)
 @pytest.mark.parametrize("code", ["*111*163#", "*133#", "*384*123#"])
 def test_a_synthetic_call_comes_to_send_and_leaves_nothing(app: App, channel: str, code: str) -> None:
-    [(address, name, _)] = calls_to(app, channel, code).lines()
+    [(address, name, _)] = calls_to(app, channel, code).targets()
     assert name == channel
     assert calls_to(app, channel, code).call(address, code) in (7, 8)
     day = time.strftime("%Y-%m-%d", time.gmtime())

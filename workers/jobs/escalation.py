@@ -73,8 +73,8 @@ class EscalationJob:
     pools: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
-    # Hotlines told in a step that is retried for others.
-    _told: dict[tuple[str, Priority, StepName], set[str]] = field(default_factory=dict, init=False)
+    # Hotlines that were notified in a step that is retried for others.
+    _notified: dict[tuple[str, Priority, StepName], set[str]] = field(default_factory=dict, init=False)
 
     def escalate(self) -> bool:
         """Run one page of due steps. Returns whether there may be more. Raises DatabaseUnavailable."""
@@ -218,7 +218,7 @@ class EscalationJob:
     ) -> StepOutcome | None:
         """Notify people and return the outcome of the step; None if it has to be retried: nobody could be reached.
 
-        A step that is not repeated is also retried for a hotline whose reminder raised; the others are not told again.
+        A step that is not repeated is also retried for a hotline whose reminder raised, and for it alone.
         """
         if step.step == StepName.OPERATOR or country is None:
             text = texts.operator_reminder(waiting, country, now)
@@ -228,24 +228,24 @@ class EscalationJob:
         if not silent:
             return StepOutcome.NOT_THERE
         key = (step.report_id, step.priority, step.step)
-        told, failed = self._told.pop(key, set()), list[Hotline]()
-        results: set[StepOutcome | None] = {StepOutcome.NOTIFIED} if told else set()
+        notified, failed = self._notified.pop(key, set()), list[Hotline]()
+        results: set[StepOutcome | None] = {StepOutcome.NOTIFIED} if notified else set()
 
         def notify(hotline: Hotline) -> None:
             result = self._notify_hotline(step, waiting, country, hotline.id, now)
             results.add(result)
             if result is StepOutcome.NOTIFIED:
-                told.add(hotline.id)
+                notified.add(hotline.id)
 
         process_each(
             "escalate",
-            [hotline for hotline in silent if hotline.id not in told],
+            [hotline for hotline in silent if hotline.id not in notified],
             notify,
             ids=lambda hotline: {"report_id": step.report_id, "hotline": hotline.id},
             on_fault=failed.append,
         )
         if failed and step.step not in REPEATED_STEPS:
-            self._told[key] = told
+            self._notified[key] = notified
             return None
         results |= {None} if failed else set()
         return next(
@@ -259,7 +259,7 @@ class EscalationJob:
         listed = country.hotlines[hotline]
         people = recipients.contacts(step.step, listed, country, now)
         if step.step == StepName.HOTLINE and hotline in self.duty_phone_notifier.registered_phones:
-            if self.duty_phone_notifier.again(step.report_id, hotline):
+            if self.duty_phone_notifier.text_again(step.report_id, hotline):
                 return StepOutcome.NOTIFIED
             # A hotline without an e-mail address is texted again.
             people = tuple(contact for contact in people if "@" in contact)

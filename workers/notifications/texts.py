@@ -125,7 +125,7 @@ class Alert:
         return "\n".join(lines) + "\n"
 
 
-def host_away(status: SpoolStatus) -> Alert:
+def missing_host_alert(status: SpoolStatus) -> Alert:
     """Return the alert of a missing host: P1 if it may hold reports that no hotline has."""
     contents = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
     minutes = status.unseen // 60

@@ -140,11 +140,11 @@ class _Repair(NamedTuple):
     values: Mapping[str, Any]
 
 
-def repair_times(database: Database, furthest: Mapping[Priority, int], *, reconsider: bool = False) -> int:
+def repair_times(database: Database, max_delays: Mapping[Priority, int], *, reconsider: bool = False) -> int:
     """Repair times that are too far ahead, and return how many rows. Raises DatabaseUnavailable.
 
     Args:
-        furthest: priority → the longest time that a step of its escalation may be ahead, in microseconds.
+        max_delays: priority → the longest time that a step of its escalation may be ahead, in microseconds.
         reconsider: The clock has jumped. Steps and SMS that wait for the morning or for safe hours become due now,
             because a wrong clock postponed them; the job postpones them again if it is too early.
     """
@@ -156,7 +156,7 @@ def repair_times(database: Database, furthest: Mapping[Priority, int], *, recons
         with database.write() as connection:
             for repair in needed:
                 repaired += connection.execute(update(repair.table).where(repair.where).values(repair.values)).rowcount
-    return repaired + _repair_steps(database, furthest)
+    return repaired + _repair_steps(database, max_delays)
 
 
 def _any(connection: Connection, repair: _Repair) -> bool:
