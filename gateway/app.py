@@ -180,7 +180,7 @@ def _assemble(config: _Configuration) -> Services:
     common, secrets, channels, database = config.common, config.secrets, config.channels, config.database
     count = (metrics := _metrics(channels)).count
     record_cipher = RecordCipher(secrets.store_key.reveal())
-    background_database = database.patient()
+    background_database = database.in_background()
     copies = _spool_copies(config, record_cipher, count)
     spool = Spool(common.data / "spool", record_cipher, copies=copies)
     session_store, renew_keys = _sessions(common, secrets, count)

@@ -83,7 +83,7 @@ class WorkerMetrics:
             "tokaut_redis_rewritten_timestamp_seconds", "When Redis was last asked to rewrite its append-only file"
         )
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
-        self.hosts_away = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
+        self.missing_hosts = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
         self.synthetic_ok = gauge(
             SYNTHETIC,
             "When a synthetic call last came to Send, by the address's channel and the dialled code",

@@ -208,7 +208,7 @@ def test_each_table_of_the_console_is_decided() -> None:
 
 def test_of_a_table_that_is_not_decided_no_console_sees_a_row() -> None:
     for role in (CONSOLE, ROLE):
-        assert row_policy_with(Right("new_table", role, "SELECT"), [ROLE]).there == "false"
+        assert row_policy_with(Right("new_table", role, "SELECT"), [ROLE]).visible == "false"
 
 
 def test_no_policy_of_an_operator_takes_the_hotlines_from_the_console_alone() -> None:

@@ -25,7 +25,7 @@ from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
-from reports.store.operations.call_hours import QuietChannel
+from reports.store.operations.call_hours import ChannelKey, QuietChannel
 from reports.store.operations.delivery_actions import Transfer
 from reports.store.row_isolation import process_each
 from reports.store.sms import duty_phones, messages
@@ -110,7 +110,7 @@ class ClockJobs:
         self._duty_phone_pool = BackgroundPool(1)
         self._answer_notices = notices_job
         self._countries = countries
-        self._lines: set[tuple[str, str]] = set()  # country and channel of each metric of call volume
+        self._measured: set[ChannelKey] = set()  # the channels that have a metric of call volume
         self._max_delays = max_delays or max_step_delays(())
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
@@ -224,7 +224,7 @@ class ClockJobs:
         """
         waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
         return self._pages["fallbacks"].process(
-            lambda skip: fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skip),
+            lambda skip: fallbacks.list_due(self._database, waits, FALLBACKS_AT_ONCE, skip),
             FALLBACKS_AT_ONCE,
             self._give_to_fallback,
             lambda report_id: report_id,
@@ -299,7 +299,7 @@ class ClockJobs:
 
     def undelivered(self) -> None:
         """Set the metrics of undelivered reports, of open circuit breakers and of missing hosts."""
-        self._metrics.hosts_away.set(sum(status.is_away for status in spool_status.list_statuses(self._database)))
+        self._metrics.missing_hosts.set(sum(status.is_missing for status in spool_status.list_statuses(self._database)))
         counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
@@ -313,11 +313,11 @@ class ClockJobs:
         quiet = []
         isos = None if self._countries is None else {country.iso for country in self._countries}
         hours = call_hours.load_hours(self._database, until - call_volume.HOURS_READ)
-        lines = {line: counts for line, counts in hours.items() if isos is None or line[0] in isos}
-        for country, channel in self._lines - lines.keys():
+        served = {key: counts for key, counts in hours.items() if isos is None or key[0] in isos}
+        for country, channel in self._measured - served.keys():
             self._metrics.quiet.labels(country, channel).set(0)  # no call for a month: it is no longer in use
-        self._lines = set(lines)
-        for (country, channel), counts in lines.items():
+        self._measured = set(served)
+        for (country, channel), counts in served.items():
             volume = call_volume.measure(counts, until)
             is_quiet = volume is not None and volume.is_quiet
             self._metrics.quiet.labels(country, channel).set(is_quiet)

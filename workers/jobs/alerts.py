@@ -150,7 +150,7 @@ class AlertSender:
         alerts = [
             Alert(status.host, why, Priority.P1, ALERT_ADVICE[why])
             for status in statuses
-            for why, is_so in (("spool_bad", status.bad), ("spool_waits", status.is_late and not status.is_away))
+            for why, is_so in (("spool_bad", status.bad), ("spool_waits", status.is_late and not status.is_missing))
             if is_so
         ]
         alerts += [missing_host_alert(status) for status in self._missing_hosts(statuses)]
@@ -159,7 +159,7 @@ class AlertSender:
     def _missing_hosts(self, statuses: Sequence[SpoolStatus]) -> list[SpoolStatus]:
         """Return the hosts that this process has missed for longer than a host needs to report."""
         now = self._monotonic()
-        missing = [status for status in statuses if status.is_away]
+        missing = [status for status in statuses if status.is_missing]
         self._unseen_since = {status.host: self._unseen_since.get(status.host, now) for status in missing}
         return [status for status in missing if now - self._unseen_since[status.host] >= MIN_MISSING_SECONDS]
 
