@@ -22,7 +22,7 @@ from reports.store.row_isolation import process_each
 from reports.store.sms import opt_outs
 from runtime.time_units import HOUR
 
-SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
+MESSAGE_KINDS = {journaled: kind for kind, journaled in JOURNALED.items()}
 RETRY_SECONDS = 60  # until a journal with a file that cannot be read is read again: a large one takes seconds
 MARGIN = HOUR  # the journal's times are by this host's clock, the status row's by the database's
 
@@ -90,7 +90,7 @@ class ErasureReplay:
         self._settled.add(erasure)
         self._failed.add(erasure)
 
-    def forget(self) -> None:
+    def delete_expired(self) -> None:
         """Delete journal entries that are older than every backup."""
         with suppress(OSError):
             self._journal.delete_expired()
@@ -131,7 +131,7 @@ class ErasureReplay:
                 self._database, *ids, tombstone_up_to=tombstones.ALL_REVISIONS, with_sends=True
             )
         with suppress(MailboxClosed):
-            self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
+            self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, MESSAGE_KINDS[erasure.kind])
 
 
 def _in_force(erasures: list[Erasure], now: int) -> list[Erasure]:
@@ -139,15 +139,15 @@ def _in_force(erasures: list[Erasure], now: int) -> list[Erasure]:
 
     A START from a time that has not come is left out: the clock was ahead, and a STOP may have followed.
     """
-    seen: set[str] = set()
-    kept = []
+    later_keys: set[str] = set()
+    in_force = []
     for erasure in reversed(erasures):
         if erasure.kind == "start" and erasure.at > now:
             continue
         if erasure.kind in ("stop", "start"):
-            is_replaced = not seen.isdisjoint(erasure.keys)
-            seen.update(erasure.keys)
+            is_replaced = not later_keys.isdisjoint(erasure.keys)
+            later_keys.update(erasure.keys)
             if is_replaced:
                 continue
-        kept.append(erasure)
-    return kept[::-1]
+        in_force.append(erasure)
+    return in_force[::-1]

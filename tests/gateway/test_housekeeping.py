@@ -29,7 +29,7 @@ def make(spool: Any, erasures: Any, renew: Callable[[], None] = int) -> Housekee
         renew=renew,
         erasures=erasures,
         host="one",
-        chores=(),
+        leased_tasks=(),
         wait_for=unused,
         redis_is_up=lambda: True,
     )

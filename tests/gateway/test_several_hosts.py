@@ -88,7 +88,7 @@ class TwoHosts:
         with self.b.database.write() as connection:
             for table in (t.tombstone, t.purged, t.host):
                 connection.execute(delete(table))
-        before = self.b.parts.housekeeping._erasing
+        before = self.b.parts.housekeeping._erasure_replay
         ErasureReplay(self.b.database, self.b.parts.journal, before._reporter_mailbox, before._host).reapply()
 
     def erase(self) -> None:
