@@ -13,6 +13,7 @@ from reports.countries.language_names import language_name
 from reports.countries.law import CRITERIA
 from reports.countries.validation import TRANSLATED_WORDS
 from tests.flows.phone import book
+from tokaut.checks.live_checklist import checklist
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
 

@@ -257,7 +257,9 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     forget_opt_outs(app, seen_at=app.database.now() - 3 * DAY)
     housekeeping = app.parts.housekeeping
     before = housekeeping._erasure_replay
-    housekeeping._erasure_replay = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
+    housekeeping._erasure_replay = ErasureReplay(
+        app.database, app.parts.journal, before._reporter_mailbox, before._host
+    )
     housekeeping._saved_status = housekeeping._seen_at = None
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
