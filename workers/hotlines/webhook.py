@@ -1,5 +1,6 @@
-"""A hotline that receives reports by a signed HTTPS request (Standard Webhooks 1.0.0). Any 2xx is its receipt.
+"""A hotline that receives reports by a signed HTTPS request (Standard Webhooks 1.0.0).
 
+Its receipt is any 2xx, or a 409 with the `webhook-id` of the request as a header.
 Signature and timestamp are new for each attempt. `webhook-id` stays the same, so that the hotline can recognise a
 duplicate. The timestamp is the real time even if a trial has moved the clock: the hotline compares it with its own.
 """
