@@ -185,7 +185,7 @@ def _assemble(config: _Configuration) -> Services:
     common, secrets, channels, database = config.common, config.secrets, config.channels, config.database
     count = (metrics := _metrics(channels)).count
     record_cipher = RecordCipher(secrets.store_key.reveal())
-    background_database = database.patient()
+    background_database = database.in_background()
     copies = _spool_copies(config, record_cipher, count)
     spool = Spool(common.data / "spool", record_cipher, copies=copies)
     session_store, renew_keys = _sessions(common, secrets, count)
@@ -237,7 +237,7 @@ def _assemble(config: _Configuration) -> Services:
         contact_requests=contact_requests,
         spoken_words=spoken_words,
         replies=SmsOutbox(database, record_cipher, config.sender_key, job_queue, common.mode),
-        waiting=inbox,
+        inbox=inbox,
         unread=unparsed,
         blocking=blocking,
         count=count,
@@ -247,7 +247,7 @@ def _assemble(config: _Configuration) -> Services:
         database=background_database,
         spool=spool,
         copies=copies,
-        waiting=inbox,
+        inbox=inbox,
         channels=channels,
         renew=renew_keys,
         redis_is_up=session_store.is_up,
@@ -258,7 +258,7 @@ def _assemble(config: _Configuration) -> Services:
         optouts.share_keys,
         CallHoursFlush(session_store, background_database).copy,
         StatisticsFlush(session_store, background_database).move,
-        drill_runner.hold,
+        drill_runner.run_due,
         EntryMailboxes(background_database, record_cipher, common.mode, count).make,
     )
     return Services(
@@ -286,7 +286,7 @@ def _assemble(config: _Configuration) -> Services:
             dispatcher=dispatcher,
             erasures=erasure_replay,
             host=common.host,
-            chores=leased_tasks,
+            leased_tasks=leased_tasks,
             wait_for=loop.run,
         ),
         numbers=CountryReload(config.countries, common.country_dir, dispatcher.renew),

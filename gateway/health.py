@@ -114,7 +114,7 @@ class Health:
     def _missing_hosts(self) -> list[str]:
         """Return other hosts' processes that were not seen lately; an empty list while the database is unavailable."""
         try:
-            return [status.host for status in spool_status.list_statuses(self._database) if status.is_away]
+            return [status.host for status in spool_status.list_statuses(self._database) if status.is_missing]
         except DatabaseUnavailable:
             return []
 

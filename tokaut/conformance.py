@@ -194,7 +194,7 @@ def _send(connector: WebhookConnector, body: bytes, headers: dict[str, str]) -> 
         reply = connector.send(body, headers)
     except NoResponse as no_response:
         return Unavailable(no_response.reason)
-    return outcome_of_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
+    return outcome_of_status(reply.status, has_our_id=reply.headers.get("webhook-id") == headers["webhook-id"])
 
 
 def _forged_headers(key: str, body: bytes, drills: DrillPayloads) -> dict[str, str]:

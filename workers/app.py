@@ -1,4 +1,4 @@
-"""Build a worker or the scheduler from settings. Only this module knows all parts of `workers`."""
+"""Build a worker or the scheduler from settings. Only this module imports all packages of `workers`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from prometheus_client import CollectorRegistry
 from flows import catalogues
 from reports.countries import country
 from reports.countries.country import retention_policy
-from reports.countries.hotline import Hotline as Listed
-from reports.countries.hotline import PartnerCard
+from reports.countries.hotline import Hotline, PartnerCard
 from reports.countries.opening_hours import duty_officers, hotline_hours
 from reports.crypto import key_files
 from reports.escalation import Priority, max_step_delays
@@ -65,7 +64,7 @@ PROBE_KEY = "rq:probe"  # the key that the clock writes to see whether Redis acc
 
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
-    """The parts of a worker process.
+    """The services of a worker process.
 
     `slot`: host/name, whose leases a restart releases. `holder`: host/name/boot.
     """
@@ -85,7 +84,7 @@ class WorkerServices:
 
 
 def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> WorkerServices:
-    """Build the parts from the environment. `name`: urgent-1, standard-1, clock-1.
+    """Build the services from the environment. `name`: urgent-1, standard-1, clock-1.
 
     Raises SettingError and CountryError.
     """
@@ -133,7 +132,7 @@ def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[]
         actor=account,
         metrics=metrics,
         stopping=stopping,
-        between=worker_sms.send_next if name.startswith("urgent") else _no_sms,
+        between=worker_sms.send_next if name.startswith("urgent") else lambda: None,
         under_way=None if account == "clock" else DeliveriesUnderWay(),
     )
     return WorkerServices(
@@ -178,130 +177,134 @@ def _cards(countries: Iterable[country.Country]) -> dict[str, tuple[PartnerCard,
     }
 
 
-def _no_sms() -> None:
-    pass
-
-
-def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
+def create_scheduler(services: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
     """Build the scheduler and its jobs. Raises SettingError."""
     jobs = ClockJobs(
-        database=parts.database,
-        delivery_runner=parts.delivery_runner,
-        duty_phone_notifier=parts.duty_phone_notifier,
-        job_queue=JobQueue(queue_client(parts.common.queue_redis)),
-        metrics=parts.metrics,
-        notices_job=_answer_notices(parts),
-        furthest=max_step_delays(each.clocks for each in parts.countries),
-        countries=parts.countries,
+        database=services.database,
+        delivery_runner=services.delivery_runner,
+        duty_phone_notifier=services.duty_phone_notifier,
+        job_queue=JobQueue(queue_client(services.common.queue_redis)),
+        metrics=services.metrics,
+        notices_job=_answer_notices(services),
+        max_delays=max_step_delays(each.clocks for each in services.countries),
+        countries=services.countries,
     )
-    operator, mode, texts = parts.operator, parts.common.mode, _sms_notifier(parts)
-    notifier = Notifier(mail_server(operator), operator.on_call, mode, parts.metrics, texts.send if texts else None)
-    alert_sender = AlertSender(parts.database, notifier, parts.countries.names)
+    operator, mode, texts = services.operator, services.common.mode, _sms_notifier(services)
+    notifier = Notifier(mail_server(operator), operator.on_call, mode, services.metrics, texts.send if texts else None)
+    alert_sender = AlertSender(services.database, notifier, services.countries.names)
     retention_job = RetentionJob(
-        parts.database, retention_policy(parts.countries), parts.common.keys, alert_sender, parts.metrics
+        services.database, retention_policy(services.countries), services.common.keys, alert_sender, services.metrics
     )
     escalation = EscalationJob(
-        database=parts.database,
-        countries=parts.countries,
+        database=services.database,
+        countries=services.countries,
         notifier=notifier,
-        duty_phone_notifier=parts.duty_phone_notifier,
-        metrics=parts.metrics,
+        duty_phone_notifier=services.duty_phone_notifier,
+        metrics=services.metrics,
         alert_operator=alert_sender.add_hourly,
         put=jobs.put,
     )
     return Scheduler(
-        database=parts.database,
+        database=services.database,
         jobs=jobs,
         alert_sender=alert_sender,
         escalation=escalation,
-        metrics=parts.metrics,
-        holder=parts.holder,
-        aside=(
-            _statistics_job(parts),
+        metrics=services.metrics,
+        holder=services.holder,
+        background_jobs=(
+            _statistics_job(services),
             ErasureJob(
-                parts.database, retention_policy(parts.countries), parts.metrics, on_deleted=retention_job.compact_soon
+                services.database,
+                retention_policy(services.countries),
+                services.metrics,
+                on_deleted=retention_job.compact_soon,
             ),
             retention_job,
-            RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
-            SyntheticCallJob(parts.database, _synthetic_calls(parts), alert_sender, parts.metrics),
-            _recordings_job(parts, environ, alert_sender),
+            RedisRewriteJob(queue_client(services.common.queue_redis), services.metrics),
+            SyntheticCallJob(services.database, _synthetic_calls(services), alert_sender, services.metrics),
+            _recordings_job(services, environ, alert_sender),
             ChangeDetectionJob(
-                parts.database,
-                parts.common.countries,
-                partial(_country, parts.common),
-                parts.common.keys,
+                services.database,
+                services.common.countries,
+                partial(_country, services.common),
+                services.common.keys,
                 notifier,
             ),
         ),
     )
 
 
-def _recordings_job(parts: WorkerServices, environ: Mapping[str, str], alert_sender: AlertSender) -> RecordingJob:
+def _recordings_job(services: WorkerServices, environ: Mapping[str, str], alert_sender: AlertSender) -> RecordingJob:
     return RecordingJob(
-        parts.database,
-        keys=parts.common.keys,
-        countries=parts.countries,
-        sources=create_recording_sources(environ, parts.common.channels, parts.common.mode),
+        services.database,
+        keys=services.common.keys,
+        countries=services.countries,
+        sources=create_recording_sources(environ, services.common.channels, services.common.mode),
         alert_sender=alert_sender,
-        metrics=parts.metrics,
+        metrics=services.metrics,
     )
 
 
-def _synthetic_calls(parts: WorkerServices) -> SyntheticCalls | None:
-    if faults := list(synthetic_call_faults(parts.common, parts.operator)):
+def _synthetic_calls(services: WorkerServices) -> SyntheticCalls | None:
+    if faults := list(synthetic_call_faults(services.common, services.operator)):
         raise SettingError(faults)
-    return make_synthetic_calls(parts.common, parts.operator, parts.countries, HttpClient())
+    return make_synthetic_calls(services.common, services.operator, services.countries, HttpClient())
 
 
-def create_outage_monitor(parts: WorkerServices) -> OutageMonitor:
+def create_outage_monitor(services: WorkerServices) -> OutageMonitor:
     """Build the monitor that alerts the on-call contacts without the database or Redis. Raises SettingError."""
-    operator, texts = parts.operator, _sms_notifier(parts)
+    operator, texts = services.operator, _sms_notifier(services)
     text = texts.send_without_database if texts else None
-    notifier = Notifier(mail_server(operator), operator.on_call, parts.common.mode, parts.metrics, text)
+    notifier = Notifier(mail_server(operator), operator.on_call, services.common.mode, services.metrics, text)
     monitored = (
         MonitoredPart(
-            "The database", Priority.P1, database_probe(parts.database), "See docs/operating/database-gone.md"
+            "The database", Priority.P1, database_probe(services.database), "See docs/operating/database-gone.md"
         ),
         MonitoredPart(
             "Redis",
             Priority.P2,
-            redis_probe(queue_client(parts.common.queue_redis), PROBE_KEY),
+            redis_probe(queue_client(services.common.queue_redis), PROBE_KEY),
             "See docs/operating/redis-gone.md",
         ),
-        MonitoredPart("The disk", Priority.P1, disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
+        MonitoredPart("The disk", Priority.P1, disk_probe(_folders(services)), "See docs/operating/disk-full.md"),
     )
-    return OutageMonitor(monitored, notifier, parts.common.host)
+    return OutageMonitor(monitored, notifier, services.common.host)
 
 
-def _folders(parts: WorkerServices) -> tuple[Path, ...]:
+def _folders(services: WorkerServices) -> tuple[Path, ...]:
     """Return the data folder and the folder of the SQLite database."""
-    file = parts.database.engine.url.database
-    return (parts.common.data, *((Path(file).parent,) if parts.database.is_sqlite and file else ()))
+    file = services.database.engine.url.database
+    return (services.common.data, *((Path(file).parent,) if services.database.is_sqlite and file else ()))
 
 
-def _answer_notices(parts: WorkerServices) -> AnswerNotices:
-    common = parts.common
+def _answer_notices(services: WorkerServices) -> AnswerNotices:
+    common = services.common
     drafts = common.draft_languages or ()
     catalogues_by_tag = {tag: one.as_shown(drafts) for tag, one in catalogues.shipped().items()}
     return AnswerNotices(
-        parts.database, KeyRing(common.keys), common.keys, parts.countries, catalogues_by_tag, parts.sms_dispatcher
+        services.database,
+        KeyRing(common.keys),
+        common.keys,
+        services.countries,
+        catalogues_by_tag,
+        services.sms_dispatcher,
     )
 
 
-def _statistics_job(parts: WorkerServices) -> StatisticsJob:
-    common = parts.common
-    scope = StatisticsScope(parts.countries, common.mode, common.draft_languages or ())
-    return StatisticsJob(parts.database, KeyRing(common.keys), scope, parts.metrics)
+def _statistics_job(services: WorkerServices) -> StatisticsJob:
+    common = services.common
+    scope = StatisticsScope(services.countries, common.mode, common.draft_languages or ())
+    return StatisticsJob(services.database, KeyRing(common.keys), scope, services.metrics)
 
 
-def _sms_notifier(parts: WorkerServices) -> SmsNotifier | None:
-    operator = parts.operator
+def _sms_notifier(services: WorkerServices) -> SmsNotifier | None:
+    operator = services.operator
     if not operator.alert_channel:
         return None
-    if faults := list(alert_channel_faults(parts.common, operator)):
+    if faults := list(alert_channel_faults(services.common, operator)):
         raise SettingError(faults)
     route = SmsRoute(operator.alert_channel, operator.alert_from)
-    return SmsNotifier(parts.database, parts.sms_dispatcher, parts.common.keys, parts.common.mode, route)
+    return SmsNotifier(services.database, services.sms_dispatcher, services.common.keys, services.common.mode, route)
 
 
 def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
@@ -310,7 +313,7 @@ def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> 
         yield SettingFault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
 
 
-def hotline_dependencies(common: CommonSettings, operator: OperatorSettings, hotline: Listed) -> HotlineDependencies:
+def hotline_dependencies(common: CommonSettings, operator: OperatorSettings, hotline: Hotline) -> HotlineDependencies:
     """Return what the connector of a hotline may use, without `register_phones`."""
     channels = tuple(name for name in common.channels if can_send(name))
     return HotlineDependencies(common.mode, hotline, mail_server(operator), operator.console_url, channels)

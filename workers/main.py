@@ -129,33 +129,35 @@ def create_job_class(handlers: Handlers, metrics: WorkerMetrics) -> type[Allowed
     return OurJob
 
 
-def job_handlers(parts: WorkerServices, queue: QueueName) -> Handlers:
+def job_handlers(services: WorkerServices, queue: QueueName) -> Handlers:
     """Return the handlers of a queue's jobs by their names."""
     return {
-        DELIVER_JOB: partial(deliver.deliver, parts.delivery_runner, queue),
-        SEND_SMS_JOB: partial(dispatcher.send, parts.worker_sms),
+        DELIVER_JOB: partial(deliver.deliver, services.delivery_runner, queue),
+        SEND_SMS_JOB: partial(dispatcher.send, services.worker_sms),
     }
 
 
-def run_queue_worker(parts: WorkerServices, queue: QueueName, stopping: threading.Event) -> None:
+def run_queue_worker(services: WorkerServices, queue: QueueName, stopping: threading.Event) -> None:
     """Process the queue until `stopping` is set, and reconnect whenever Redis is available again."""
-    job_class = create_job_class(job_handlers(parts, queue), parts.metrics)
+    job_class = create_job_class(job_handlers(services, queue), services.metrics)
     try:
         while not stopping.is_set():
-            parts.heartbeat.beat()
-            _work_once(parts, queue, job_class, stopping)
+            services.heartbeat.beat()
+            _work_once(services, queue, job_class, stopping)
             stopping.wait(1)
     except StopRequested:  # the signal came between two RQ workers
         stopping.set()
 
 
-def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJob], stopping: threading.Event) -> None:
+def _work_once(
+    services: WorkerServices, queue: QueueName, job_class: type[AllowedJob], stopping: threading.Event
+) -> None:
     try:
-        connection = queue_client(parts.common.queue_redis)
+        connection = queue_client(services.common.queue_redis)
         own_queue = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
         worker = QueueWorker(
             [own_queue],
-            name=f"{parts.holder.replace('/', '.')}.{secrets.token_hex(4)}",  # Redis may still list the previous worker
+            name=f"{services.holder.replace('/', '.')}.{secrets.token_hex(4)}",  # Redis may still list the previous one
             connection=connection,
             job_class=job_class,
             serializer=JSONSerializer,
@@ -164,8 +166,8 @@ def _work_once(parts: WorkerServices, queue: QueueName, job_class: type[AllowedJ
             job_monitoring_interval=5,
             log_job_description=False,
             stopping=stopping,
-            beat=parts.heartbeat.beat,
-            deliver_due=partial(deliver.deliver_due, parts.delivery_runner, queue),
+            beat=services.heartbeat.beat,
+            deliver_due=partial(deliver.deliver_due, services.delivery_runner, queue),
         )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError):
@@ -186,34 +188,34 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
     try:
-        parts = create_services(f"{kind}-{number}", environ, stopping.is_set)
-        run(kind, parts, environ, stopping)
+        services = create_services(f"{kind}-{number}", environ, stopping.is_set)
+        run(kind, services, environ, stopping)
     except OperatorError as error:
         sys.exit(str(error))
 
 
-def run(kind: ProcessKind, parts: WorkerServices, environ: Mapping[str, str], stopping: threading.Event) -> None:
+def run(kind: ProcessKind, services: WorkerServices, environ: Mapping[str, str], stopping: threading.Event) -> None:
     """Run a worker or the scheduler until `stopping` is set."""
     if kind == "clock":
-        scheduler = create_scheduler(parts, environ)
+        scheduler = create_scheduler(services, environ)
         log.info("started")
-        create_outage_monitor(parts).start(stopping)
-        _release_slot(parts, stopping)
-        scheduler.run(stopping, parts.heartbeat.beat)
+        create_outage_monitor(services).start(stopping)
+        _release_slot(services, stopping)
+        scheduler.run(stopping, services.heartbeat.beat)
     else:
         log.info("started")
-        _release_slot(parts, stopping)
-        run_queue_worker(parts, kind, stopping)
-        parts.delivery_runner.finish()
-    parts.database.close()
+        _release_slot(services, stopping)
+        run_queue_worker(services, kind, stopping)
+        services.delivery_runner.finish()
+    services.database.close()
     log.info("stopped")
 
 
-def _release_slot(parts: WorkerServices, stopping: threading.Event) -> None:
+def _release_slot(services: WorkerServices, stopping: threading.Event) -> None:
     while not stopping.is_set():
-        parts.heartbeat.beat()
+        services.heartbeat.beat()
         try:
-            outbox.release_slot(parts.database, parts.slot)
+            outbox.release_slot(services.database, services.slot)
             return
         except DatabaseUnavailable:
             log.warning("database_unavailable")

@@ -75,7 +75,7 @@ class WorkerMetrics:
         )
         self.tick = gauge("tokaut_scheduler_tick_timestamp_seconds", "When the scheduler last ran")
         self.jumps = counter("tokaut_clock_jumps", "Times the clock of this host jumped")
-        self.mended = counter("tokaut_times_repaired", "Rows whose time was too far ahead because a clock was wrong")
+        self.repaired = counter("tokaut_times_repaired", "Rows whose time was too far ahead because a clock was wrong")
         self.faults = counter("tokaut_scheduler_job_failures", "Scheduler jobs that failed", ["name"])
         self.purged = counter("tokaut_reports_purged", "Reports deleted at the end of their retention", ["rule"])
         self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the scheduler last looked for reports to purge")
@@ -83,7 +83,7 @@ class WorkerMetrics:
             "tokaut_redis_rewritten_timestamp_seconds", "When Redis was last asked to rewrite its append-only file"
         )
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
-        self.hosts_away = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
+        self.missing_hosts = gauge("tokaut_hosts_away", "Processes of hosts that have not been seen for five minutes")
         self.synthetic_ok = gauge(
             SYNTHETIC,
             "When a synthetic call last came to Send, by the address's channel and the dialled code",

@@ -86,7 +86,7 @@ class BackgroundJob(ABC):
 
 
 class QueueFallback:
-    """Puts ids on the queue, and returns those that the scheduler has to process itself."""
+    """Queues ids, and finds those that the scheduler has to process itself."""
 
     def __init__(self, job_queue: JobQueue, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._job_queue = job_queue
@@ -94,7 +94,7 @@ class QueueFallback:
         self._monotonic = monotonic
         self._queued_at: dict[str, float] = {}
 
-    def not_taken(self, ids: Sequence[str], speed: QueueName) -> list[str]:
+    def queue_ids(self, ids: Sequence[str], speed: QueueName) -> list[str]:
         """Queue these ids. Returns those that the queue refused, or that stayed untaken for 5 seconds."""
         now = self._monotonic()
         self._queued_at = {job_id: self._queued_at[job_id] for job_id in ids if job_id in self._queued_at}

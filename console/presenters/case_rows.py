@@ -95,7 +95,7 @@ class CaseListItem:
     @property
     def is_overdue(self) -> bool:
         """Return whether nobody has acknowledged it in time."""
-        return self.deadline is not None and self.deadline.is_over and self.deadline.what == TAKEN
+        return self.deadline is not None and self.deadline.is_over and self.deadline.event == TAKEN
 
     @property
     def is_waiting(self) -> bool:
@@ -127,7 +127,7 @@ def list_item(
         place_name(head),
         max(0, now - row.created_at) // MINUTE,
         _reachability(row, head, now),
-        next((deadline for deadline in deadlines(row, now) if deadline.what != RECEIVED), None),
+        next((deadline for deadline in deadlines(row, now) if deadline.event != RECEIVED), None),
         viewers,
     )
 

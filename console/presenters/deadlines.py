@@ -12,7 +12,7 @@ from reports.store.cases.case_list import CaseRow
 from runtime.time_units import MINUTE
 
 RECEIVED, TAKEN, FOLLOW_UP = "received", "taken", "follow_up"
-# what must happen → the sentence while there is time (LEFT), and after that (OVER)
+# event → the sentence while there is time (LEFT), and after that (OVER)
 LEFT: Final[Mapping[str, str]] = {
     RECEIVED: "Must reach a hotline within {time}",
     TAKEN: "Take within {time}",
@@ -29,11 +29,11 @@ OVER: Final[Mapping[str, str]] = {
 class Deadline:
     """A time by which something must happen to a report.
 
-    `what`: what must happen, RECEIVED, TAKEN or FOLLOW_UP. `due_at`: microseconds. `minutes`: until then, or since then
-    if it is over; at least 1.
+    `event`: what must happen, RECEIVED, TAKEN or FOLLOW_UP. `due_at`: microseconds. `minutes`: until then, or since
+    then if it is over; at least 1.
     """
 
-    what: str
+    event: str
     due_at: int
     minutes: int
     is_over: bool
@@ -41,12 +41,12 @@ class Deadline:
     @property
     def left(self) -> str:
         """Return the sentence for a deadline that is not over."""
-        return LEFT[self.what]
+        return LEFT[self.event]
 
     @property
     def over(self) -> str:
         """Return the sentence for a deadline that is over."""
-        return OVER[self.what]
+        return OVER[self.event]
 
     @property
     def sentence(self) -> str:
@@ -66,7 +66,7 @@ def deadlines(row: CaseRow, now: int) -> tuple[Deadline, ...]:
 
 def is_overdue(row: CaseRow, now: int) -> bool:
     """Return whether nobody has acknowledged the report in time."""
-    return any(deadline.is_over for deadline in deadlines(row, now) if deadline.what == TAKEN)
+    return any(deadline.is_over for deadline in deadlines(row, now) if deadline.event == TAKEN)
 
 
 def _running(row: CaseRow) -> Iterator[tuple[str, int]]:

@@ -21,7 +21,7 @@ def named_ids(head: Mapping[str, Any], report_id: str) -> tuple[str, ...]:
     named = head.get("earlier")
     if not isinstance(named, list):
         return ()
-    return tuple(one for one in named[:MAX_EARLIER] if _is_id(one) and one not in (NO_REPORT, report_id))
+    return tuple(entry for entry in named[:MAX_EARLIER] if _is_id(entry) and entry not in (NO_REPORT, report_id))
 
 
 def _is_id(value: object) -> bool:

@@ -86,10 +86,10 @@ def follow_up_questions(labels: ChoiceLabels) -> Mapping[str, tuple[FollowUpQues
 
 
 def _follow_up(category: str, question: str, labels: ChoiceLabels) -> FollowUpQuestion:
-    known = ScreenValues({"about": "child_i_know", "about_missing": "child_i_know", "category": category}, {})
+    screen_values = ScreenValues({"about": "child_i_know", "about_missing": "child_i_know", "category": category}, {})
     values = () if question in TYPED else labels.values(question)
     choices = tuple((value, labels.of(question, value)) for value in values)
-    sentence = labels.question(f"more.{question}", question, known)
+    sentence = labels.question(f"more.{question}", question, screen_values)
     return FollowUpQuestion(field_name(category, question), question, sentence, choices)
 
 

@@ -133,15 +133,15 @@ def _without_number(part: Mapping[str, Any]) -> dict[str, Any]:
     if not contact:
         return dict(part)
     terms = contact if isinstance(contact, Mapping) else {"": contact}  # what has another shape may be a number
-    kept = {name: value for name, value in terms.items() if name in NUMBERLESS_TERMS}
-    return dict(part) if kept == terms else {**part, "contact": {**kept, "msisdn_withheld": True}}
+    numberless = {name: value for name, value in terms.items() if name in NUMBERLESS_TERMS}
+    return dict(part) if numberless == terms else {**part, "contact": {**numberless, "msisdn_withheld": True}}
 
 
 @dataclass(frozen=True, slots=True)
 class _Hours:
     begin: time
     end: time
-    desk: OpeningHours  # the safe hours of one phone: open while a call or text is safe
+    safe: OpeningHours  # open while a call or text to the phone is safe
 
 
 def _hours(terms: Any) -> _Hours | None:
@@ -161,10 +161,10 @@ def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -
     fields = {
         "from": f"{hours.begin:%H:%M}",
         "to": f"{hours.end:%H:%M}",
-        "zone": hours.desk.zone.key,
-        "local": f"{hours.desk.local(now):%H:%M}",
+        "zone": hours.safe.zone.key,
+        "local": f"{hours.safe.local(now):%H:%M}",
     }
-    if hours.desk.is_open(now):
+    if hours.safe.is_open(now):
         closes_at = _next_change(hours, hours.end, now)
         return Reachability(ContactOption.NOW, how, no_message, number, closes_at=closes_at, fields=fields)
     opens_at = _next_change(hours, hours.begin, now)
@@ -178,10 +178,10 @@ def _next_change(hours: _Hours, at: time, now: int) -> int:
     In a night of clock change this time may come twice, or be skipped: then they change where the clock jumps, or a day
     later.
     """
-    is_open = hours.desk.is_open
-    today: date = hours.desk.local(now).date()
+    is_open = hours.safe.is_open
+    today: date = hours.safe.local(now).date()
     times = [
-        datetime.combine(today + timedelta(days=days), at.replace(fold=fold), hours.desk.zone)
+        datetime.combine(today + timedelta(days=days), at.replace(fold=fold), hours.safe.zone)
         for days in range(4)
         for fold in (0, 1)
     ]

@@ -101,7 +101,7 @@ class ReferralRequest:
         return {name: sentence for name, sentence in problems_by_field.items() if sentence}
 
     @classmethod
-    def of(cls, form: Mapping[str, str]) -> ReferralRequest:
+    def from_form(cls, form: Mapping[str, str]) -> ReferralRequest:
         """Read the fields of the form; the number is not one of them."""
         basis = form.get("basis", "")
         return cls(
@@ -128,7 +128,7 @@ class Origin:
     report_id: str
     hotline: str
     name: str
-    by: str
+    author: str
     made_at: int
     zone_time: str
 
@@ -160,7 +160,7 @@ def referral_json(request: ReferralRequest, origin: Origin, report: Mapping[str,
         "report_id": origin.report_id,
         "mode": report.get("mode"),
         "made_at": rfc3339(origin.made_at),
-        "from": {"hotline": origin.hotline, "name": origin.name, "by": origin.by},
+        "from": {"hotline": origin.hotline, "name": origin.name, "by": origin.author},
         "to": request.to,
         "purpose": request.purpose,
         "consent": {"basis": request.basis, "given_by": request.given_by or None},
@@ -181,7 +181,7 @@ def referral_lines(
         ("From", origin.name),
         ("To", request.to),
         ("Made", origin.zone_time),
-        ("Made by", origin.by),
+        ("Made by", origin.author),
         ("Report", origin.report_id),
         ("Purpose", inert_text(request.purpose)),
         ("Basis", translate(BASES[request.basis])),

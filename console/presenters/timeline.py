@@ -119,7 +119,7 @@ def timeline(
         TimelineEntry(received_at, "act", RECEIVED),
         *_acts(list(acts)),
         *(_message(message, is_new=message["message_id"] in new) for message in map(bodies.complete_message, messages)),
-        *(_note(one) for one in notes),
+        *(_note(note) for note in notes),
         *(TimelineEntry(parse_time(at), "act", ADDED, is_new=is_new(at)) for _, at, _ in typed if at),
     ]
     return tuple(_merge_readings(sorted(entries, key=_time_and_rank)))

@@ -68,7 +68,9 @@ def show_log(me: StaffRequest) -> Response:
     """Show one page of the log."""
     query = current_query()
     log_filter = _read_filter(query)
-    log_page = access_log.list_acts(services.database, me.account, _wanted(me, log_filter, query.get("before", "")))
+    log_page = access_log.list_acts(
+        services.database, me.account, _access_filter(me, log_filter, query.get("before", ""))
+    )
     return page(
         "audit.html",
         me=me,
@@ -88,10 +90,10 @@ def show_log(me: StaffRequest) -> Response:
 @requires(LEAD, AUDITOR, fresh=True, back="/audit")
 def export_log(me: StaffRequest) -> Response:
     """Return the acts that match the filter as CSV. The log records the download first."""
-    access_filter = _wanted(me, _read_filter(me.form), "")
+    access_filter = _access_filter(me, _read_filter(me.form), "")
     accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
     acts, names = access_log.list_all_acts(services.database, me.account, access_filter), account_names(me)
-    rows = [_csv_row(me, one, names) for one in acts]
+    rows = [_csv_row(me, act, names) for act in acts]
     return download(as_csv(CSV_HEAD, rows), "text/csv; charset=utf-8", FILE_NAME)
 
 
@@ -99,10 +101,10 @@ def _read_filter(fields: Mapping[str, str]) -> LogFilter:
     return LogFilter(*(fields.get(name, "").strip()[:64] for name in LogFilter.__dataclass_fields__))
 
 
-def _wanted(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
+def _access_filter(me: StaffRequest, asked: LogFilter, before: str) -> AccessFilter:
     _, acts = presenter.GROUPS.get(asked.act, ("", ()))
-    first, last = _day_bounds(asked.day, hotline_zone(me.account.hotline))
-    return AccessFilter(asked.person, _digits(asked.report), acts, first, last, _position(before))
+    day_start, next_day = _day_bounds(asked.day, hotline_zone(me.account.hotline))
+    return AccessFilter(asked.person, _digits(asked.report), acts, day_start, next_day, _position(before))
 
 
 def _digits(asked: str) -> str:
@@ -114,12 +116,12 @@ def _day_bounds(text: str, zone: ZoneInfo) -> tuple[int | None, int | None]:
     """Return the first moment of a day and of the next one; None twice if the text is no date."""
     try:
         day = date.fromisoformat(text)
-        first, last = (
-            int(datetime.combine(one, time(), zone).timestamp()) * SECOND for one in (day, day + timedelta(1))
+        day_start, next_day = (
+            int(datetime.combine(date_, time(), zone).timestamp()) * SECOND for date_ in (day, day + timedelta(1))
         )
     except (ValueError, OverflowError):
         return None, None
-    return first, last
+    return day_start, next_day
 
 
 def _position(text: str) -> Position | None:
@@ -135,14 +137,14 @@ def _page_address(asked: LogFilter, after: Position | None) -> str:
 def _lines(me: StaffRequest, acts: Sequence[LoggedAct]) -> list[LogLine]:
     catalogue = select_catalogue(request, services.page_catalogues)
     names = account_names(me)
-    report_ids = {one.report_id for one in acts if one.report_id}
+    report_ids = {act.report_id for act in acts if act.report_id}
     may_read = me.account.role in READERS and report_ids
     openable = access_log.list_visible(services.database, me.account, report_ids) if may_read else frozenset()
     lines = []
-    for one in acts:
-        words, tag = _sentence(one, names, catalogue)
-        link = f"/reports/{one.report_id}" if one.report_id in openable else ""
-        lines.append(LogLine(one.at, words, tag, one.report_id, reference(one.report_id), link))
+    for act in acts:
+        words, tag = _sentence(act, names, catalogue)
+        link = f"/reports/{act.report_id}" if act.report_id in openable else ""
+        lines.append(LogLine(act.at, words, tag, act.report_id, reference(act.report_id), link))
     return lines
 
 

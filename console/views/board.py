@@ -32,9 +32,9 @@ def reload_board(me: StaffRequest) -> Response:
 def _render(template: str, me: StaffRequest) -> Response:
     data = board.load_board(services.database, me.account, _day_start(me.account.hotline, services.database.now()))
     ages = {
-        priority: (data.now - one.oldest_at) // MINUTE
-        for priority, one in data.waiting.items()
-        if one.oldest_at is not None
+        priority: (data.now - waiting.oldest_at) // MINUTE
+        for priority, waiting in data.waiting.items()
+        if waiting.oldest_at is not None
     }
     return page(template, me=me, found=data, ages=ages, minutes=lambda at: (data.now - at) // MINUTE)
 

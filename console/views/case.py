@@ -120,10 +120,10 @@ def _describe_change(status: CaseStatus, shown_key: str, *, was_mine: bool, me: 
     return {Handling.NONE: WAITS_AGAIN, Handling.CLOSED: CLOSED_IT}.get(status.handling, MOVED_IT)
 
 
-def theirs(me: StaffRequest, report_id: str, *, by_script: bool = False) -> str:
+def require_access(me: StaffRequest, report_id: str, *, by_script: bool = False) -> str:
     """Return the id if this person may see the report; else abort with 404 and record the attempt in the audit.
 
-    Who has read the report before is told that it is not here for them any more, with 410 if its reporter deleted it.
+    A person who has read it before gets a page that it is not here for them any more; 410 if its reporter deleted it.
     `by_script`: a page asks by itself; that is no attempt if the person has opened the report before.
     """
     if not REPORT_ID.fullmatch(report_id):
@@ -146,7 +146,7 @@ def _refuse(me: StaffRequest, report_id: str, *, by_script: bool) -> NoReturn:
 @requires(*READERS)
 def show_case(me: StaffRequest, report_id: str) -> Response:
     """Show the page of a report; if its reporter has deleted it, a page that says so, with status 410."""
-    presence.record(services.database, me.account, theirs(me, report_id))
+    presence.record(services.database, me.account, require_access(me, report_id))
     sentence, at = responses.MESSAGES.get(responses.message_key() or "", ("", ""))
     return case_page(me, report_id, ActionResult(confirmation=sentence, form=at), is_read=True)
 
@@ -162,7 +162,7 @@ def news(me: StaffRequest, report_id: str) -> Response:
     since = query.get("since", "")
     if not (since.isascii() and since.isdigit()):
         abort(400)
-    theirs(me, report_id, by_script=True)
+    require_access(me, report_id, by_script=True)
     answers = colleagues_answers(me, case_view.list_answers(services.database, me.account, report_id))
     written = answers[-1] if answers and query.get("answers", str(len(answers))) != str(len(answers)) else None
     is_any = case_view.has_additions(services.database, me.account, report_id, int(since[:18]))
@@ -208,7 +208,7 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
     hours.
     """
     # Read before the report is opened, so that later additions count as not seen.
-    revision = case_actions.latest_revision(services.database, me.account.hotline, theirs(me, report_id))
+    revision = case_actions.latest_revision(services.database, me.account.hotline, require_access(me, report_id))
     case, decrypted = _open(me, report_id, is_read=is_read)
     target, _ = mailbox(me, report_id)
     now = services.database.now()
@@ -224,16 +224,16 @@ def case_fields(me: StaffRequest, report_id: str, *, is_read: bool, show_number:
         "before": case,
         "answers": len(colleagues_answers(me, case.notes)),
         "opened": decrypted,
-        "told": presented,
+        "presented": presented,
         **_timeline_fields(case, decrypted, presented),
         "may": HANDLING_TRANSITIONS.get(case.handling, ()),
         "is_in_danger": (decrypted.report or {}).get("danger") == "now",
-        "hand": case_actions.load_transfer_options(services.database, me.account, report_id),
+        "transfer": case_actions.load_transfer_options(services.database, me.account, report_id),
         **_reach_fields(me.account.hotline, decrypted, target, now, show_number=show_number),
         **_row_fields(me, report_id, now),
         "viewers": _viewers(me, report_id),
         "people": colleagues,
-        "away": case_view.list_excluded(services.database, me.account, report_id),
+        "excluded": case_view.list_excluded(services.database, me.account, report_id),
         **_follow_up_fields(me, decrypted, now),
         **closing_fields(me, report_id, case, decrypted, target),
         "now": now,
@@ -295,7 +295,7 @@ def closing_fields(
 
 def account_names(me: StaffRequest) -> Mapping[str, str]:
     """Return account id → name of this person's hotline."""
-    return {one.staff_id: one.name for one in accounts.list_accounts(services.database, me.account.hotline)}
+    return {account.staff_id: account.name for account in accounts.list_accounts(services.database, me.account.hotline)}
 
 
 def _reach_fields(
@@ -341,7 +341,7 @@ def _earlier_reports(me: StaffRequest, row: CaseRow, now: int) -> tuple[CaseList
 @requires(*READERS)
 def save_draft(me: StaffRequest, report_id: str) -> Response:
     """Answer a script that saves a draft while somebody types; the access control has already saved it."""
-    theirs(me, report_id, by_script=True)
+    require_access(me, report_id, by_script=True)
     return Response(status=204)
 
 
@@ -355,7 +355,7 @@ def _load_drafts(me: StaffRequest, report_id: str) -> dict[str, str]:
 @requires(*READERS)
 def show_number(me: StaffRequest, report_id: str) -> Response:
     """Show the number outside the safe hours: a separate step, which the audit records first."""
-    accounts.record_act(services.database, me.account, "number_shown", theirs(me, report_id))
+    accounts.record_act(services.database, me.account, "number_shown", require_access(me, report_id))
     return case_page(me, report_id, show_number=True)
 
 
@@ -382,7 +382,7 @@ def _message_fields(
             },
             **_own_replies(me.account.hotline, decrypted.language),
         },
-        "tongue": catalogue,
+        "reply_language": catalogue,
         "limits": (MAX_SEPTETS, MAX_UNITS),
         "alphabets": TYPED_ALPHABETS,
         "notice": message_notices.expected_notice(decrypted.contact, facts, now, has_code=has_code),
@@ -435,7 +435,7 @@ def mailbox(me: StaffRequest, report_id: str) -> tuple[AnswerTarget, Handling]:
 @requires(LEAD, fresh=True)
 def export(me: StaffRequest, report_id: str) -> Response:
     """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
-    theirs(me, report_id)
+    require_access(me, report_id)
     return _export_response(me, report_id, show_number=False)
 
 
@@ -443,7 +443,7 @@ def export(me: StaffRequest, report_id: str) -> Response:
 @requires(LEAD, fresh=True, back="/reports/{report_id}")
 def export_with_number(me: StaffRequest, report_id: str) -> Response:
     """Return the report as JSON, always with the number. The audit also records that the number was shown."""
-    accounts.record_act(services.database, me.account, "number_shown", theirs(me, report_id))
+    accounts.record_act(services.database, me.account, "number_shown", require_access(me, report_id))
     return _export_response(me, report_id, show_number=True)
 
 

@@ -24,8 +24,8 @@ from console.views.case import (
     colleagues_answers,
     mailbox,
     report_country,
+    require_access,
     require_current_revision,
-    theirs,
 )
 from flows.staff_replies import Objection, Weight
 from reports.case_state import ACKNOWLEDGED, ACTIVE, HANDLING_TRANSITIONS, Handling
@@ -85,7 +85,7 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
     def decorate(action: Action) -> Action:
         @wraps(action)
         def run(me: StaffRequest, report_id: str) -> Response:
-            theirs(me, report_id)
+            require_access(me, report_id)
             if idempotency_keys.was_key_used(services.database, me.idempotency_key):
                 return redirect_with_message(f"/reports/{report_id}", "before")
             try:
@@ -110,7 +110,7 @@ def case_action(*, conflict: str = TAKEN_MEANWHILE, keeps_words: bool = False) -
 def _cannot_hold(me: StaffRequest, report_id: str, name: str) -> Response:
     """Show that a colleague cannot get the report; abort with 404 if this person cannot have it any more themselves."""
     if name == me.account.name:
-        theirs(me, report_id)
+        require_access(me, report_id)
         abort(404)
     return case_page(me, report_id, ActionResult(error=NOT_TO_THEM, form="pass", fields={"name": name}))
 
@@ -130,16 +130,16 @@ def _conflict_result(conflict: StatusConflict, problem: str, draft: MessageDraft
     return ActionResult(error=problem, fields=fields, draft=draft)
 
 
-def set_handling(me: StaffRequest, report_id: str, to_: Handling, **more: Any) -> Handling:
-    """Set the handling state and return the new one, in one transaction. `more`: fields of CaseAction."""
+def set_handling(me: StaffRequest, report_id: str, handling: Handling, **fields: Any) -> Handling:
+    """Set the handling state and return the new one, in one transaction. `fields`: of CaseAction."""
     action_data = CaseAction(
         me.account.hotline,
         report_id,
-        to_,
+        handling,
         me.account.actor,
         idempotency_key=me.idempotency_key,
         seen_status=me.status,
-        **more,
+        **fields,
     )
     return case_actions.perform(services.database, action_data)
 

@@ -11,7 +11,7 @@ from console.form_drafts import discard_sent, message_sealer
 from console.presenters import closing
 from console.responses import redirect, redirect_with_message
 from console.services import services
-from console.views.case import ActionResult, case_page, mailbox, require_current_revision, theirs
+from console.views.case import ActionResult, case_page, mailbox, require_access, require_current_revision
 from console.views.case_actions import MAX_NOTE_LENGTH, case_action, set_handling
 from reports.case_state import CaseOutcome, Handling
 from reports.facts import CHILD_FACTS
@@ -117,7 +117,7 @@ def withdraw_false_report(me: StaffRequest, report_id: str) -> Response:
 def undo_close(me: StaffRequest, report_id: str) -> Response:
     """Undo one's own closing within ten minutes."""
     try:
-        store.undo_close(services.database, me.account, theirs(me, report_id), me.idempotency_key)
+        store.undo_close(services.database, me.account, require_access(me, report_id), me.idempotency_key)
     except store.CannotUndo:
         return case_page(me, report_id, ActionResult(error=UNDO_OVER))
     return redirect_with_message(f"/reports/{report_id}", "close_undone")

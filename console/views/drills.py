@@ -104,7 +104,7 @@ def _render_drills(me: StaffRequest, problem: str = "") -> Response:
     ]
     context: dict[str, Any] = {
         "offers": offers(country, hotline) if me.account.role == LEAD else (),
-        "told": len(country.hotlines[hotline].card.duty_officer),
+        "duty_officers": len(country.hotlines[hotline].card.duty_officer),
         "waiting": [drill for drill in drills if not drill.priority] if me.account.role == LEAD else (),
         "lines": rows,
         "names": SCRIPT_TITLES,

@@ -119,7 +119,7 @@ def _form_page(me: StaffRequest, fields: Mapping[str, str], problems: Mapping[st
         ages=[(value, services.labels.of("age_band", value)) for value in AGE_BANDS],
         questions=entry.follow_up_questions(services.labels),
         languages_spoken=[(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags],
-        offices=[one for one in country.hotlines.values() if one.id != me.account.hotline],
+        offices=[hotline for hotline in country.hotlines.values() if hotline.id != me.account.hotline],
         begun=fields.get("begun") or services.database.now() // SECOND,
     )
 

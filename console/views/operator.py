@@ -115,7 +115,7 @@ def _needs(
     for status in hosts:
         if status.lacks_redis:
             yield ActionNeeded(status.host, NO_REDIS, status.host, status.unseen)
-        elif status.is_away:
+        elif status.is_missing:
             yield ActionNeeded(status.host, AWAY, status.host, status.unseen // 60)
         elif status.is_silent:
             yield ActionNeeded(status.host, SILENT, status.host, status.unseen)

@@ -69,7 +69,11 @@ def write_reply(me: StaffRequest) -> Response:
 def sign_reply(me: StaffRequest, reply_id: str) -> Response:
     """Sign a reply that another lead wrote. The check is repeated: a number may have been withdrawn since."""
     reply = next(
-        (one for one in own_replies.list_replies(services.database, me.account.hotline) if one.reply_id == reply_id),
+        (
+            reply
+            for reply in own_replies.list_replies(services.database, me.account.hotline)
+            if reply.reply_id == reply_id
+        ),
         None,
     )
     if reply is not None and any(_objections(text, country_of(me.account.hotline)) for text in reply.texts.values()):

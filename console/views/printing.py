@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.responses import page
 from console.services import services
-from console.views.case import case_fields, theirs
+from console.views.case import case_fields, require_access
 from reports.store.staff import accounts
 
 bp = Blueprint("printing", __name__)
@@ -19,7 +19,7 @@ def print_case(me: StaffRequest, report_id: str) -> Response:
     """Show the report as it is printed; the reporter's number only if it was asked for."""
     with_number = bool(me.form.get("number"))
     act = "printed:number" if with_number else "printed"
-    accounts.record_act(services.database, me.account, act, theirs(me, report_id))
+    accounts.record_act(services.database, me.account, act, require_access(me, report_id))
     fields = case_fields(me, report_id, is_read=False, show_number=with_number)
     if not with_number:
         fields["number"] = ""

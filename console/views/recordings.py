@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, request
 from console.auth.access_control import READERS, StaffRequest, requires
 from console.form_drafts import REPORT_ID
 from console.services import services
-from console.views.case import theirs
+from console.views.case import require_access
 from reports.recordings import SOUNDS, kind_of_sound
 from reports.store.cases import case_view
 
@@ -28,7 +28,7 @@ def hear(me: StaffRequest, report_id: str, recording_id: str) -> Response:
 
     Some browsers ask for the first bytes before they play, and for others when the player is moved.
     """
-    theirs(me, report_id)
+    require_access(me, report_id)
     if not REPORT_ID.fullmatch(recording_id):
         abort(404)
     sealed = case_view.open_recording(services.database, me.account, report_id, recording_id)

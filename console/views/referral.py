@@ -26,7 +26,7 @@ from console.presenters.report import present_report
 from console.responses import download, page
 from console.services import country_of, hotline_zone, services
 from console.templating import screen_text, select_catalogue
-from console.views.case import mailbox, theirs
+from console.views.case import mailbox, require_access
 from reports.json_bodies import json_bytes
 from reports.store.cases import case_view, drafts
 from reports.store.staff import accounts
@@ -44,7 +44,7 @@ NOTE = "Referral form made for {to}. Purpose: {purpose}"
 @requires(*READERS, fresh=True)
 def show_form(me: StaffRequest, report_id: str) -> Response:
     """Show the form, with this person's draft. Opening it counts as reading the report."""
-    theirs(me, report_id)
+    require_access(me, report_id)
     draft = load_form(me.account, report_id, drafts.REFERRAL)
     chosen = draft or {f"section.{name}": "1" for name in referral.AS_A_RULE}
     return _form_page(me, report_id, _open(me, report_id), chosen)
@@ -54,11 +54,11 @@ def show_form(me: StaffRequest, report_id: str) -> Response:
 @requires(*READERS, fresh=True, back="/reports/{report_id}/referral")
 def make_referral(me: StaffRequest, report_id: str) -> Response:
     """Return the referral form as a file, after the audit has recorded it; or the page, with the missing choices."""
-    theirs(me, report_id)
+    require_access(me, report_id)
     kind = me.form.get("do", "")
     if kind not in FORMATS:
         abort(400)
-    chosen = ReferralRequest.of(me.form)
+    chosen = ReferralRequest.from_form(me.form)
     report = _open(me, report_id)
     problems = dict(chosen.problems(_left_out(report)))
     if me.form.get("number"):
@@ -88,8 +88,8 @@ def _open(me: StaffRequest, report_id: str) -> Mapping[str, Any]:
 def _left_out(report: Mapping[str, Any]) -> frozenset[str]:
     """Return the ids and names of the hotlines that the reporter left out."""
     ids = bodies.complete_report(report)["routing"]["avoid"]
-    hotlines = [one for one in services.countries.hotlines if one.id in ids]
-    return frozenset((*ids, *(name for one in hotlines for name in (one.name, one.screen_name))))
+    hotlines = [hotline for hotline in services.countries.hotlines if hotline.id in ids]
+    return frozenset((*ids, *(name for hotline in hotlines for name in (hotline.name, hotline.screen_name))))
 
 
 def _number(me: StaffRequest, report_id: str, report: Mapping[str, Any]) -> str:
@@ -152,11 +152,11 @@ def _form_page(
         400 if problems else 200,
         me=me,
         report_id=report_id,
-        told=present_report(report, services.labels),
+        presented=present_report(report, services.labels),
         fields=defaultdict(str, fields),
         problems=problems,
         form=referral,
         recorded=referral.recorded_consent(report),
-        offices=[one.name for one in country.hotlines.values() if one.id not in not_offered],
+        offices=[hotline.name for hotline in country.hotlines.values() if hotline.id not in not_offered],
         may_give_number=bool(_number(me, report_id, report)),
     )

@@ -17,7 +17,7 @@ from console.form_drafts import REPORT_ID, discard_own_form, load_own_form, mess
 from console.presenters.case_rows import concern, place_name, reference
 from console.responses import MESSAGES, message_key, page, redirect_with_message
 from console.services import services
-from console.views.case import theirs
+from console.views.case import require_access
 from console.views.case_actions import MAX_NOTE_LENGTH, assignment, set_handling
 from reports.case_state import ACTIVE, Handling
 from reports.store import idempotency_keys
@@ -126,7 +126,7 @@ def _give(me: StaffRequest, report_id: str, name: str) -> bool:
     if idempotency_keys.was_key_used(services.database, key):
         return True
     try:
-        theirs(me, report_id)
+        require_access(me, report_id)
     except HTTPException:  # whoever has read it is refused with a whole page, which is no NotFound
         return False
     holding = case_view.load_holding(services.database, me.account, report_id)
@@ -155,7 +155,7 @@ def _key_for(me: StaffRequest, report_id: str) -> bytes | None:
 @requires(*READERS)
 def accept_report(me: StaffRequest, report_id: str) -> Response:
     """Accept one report that a colleague passed to this person. It is not opened, so it does not count as read."""
-    theirs(me, report_id)
+    require_access(me, report_id)
     if idempotency_keys.was_key_used(services.database, me.idempotency_key):
         return redirect_with_message("/shift", "before")
     holding = case_view.load_holding(services.database, me.account, report_id)

@@ -89,7 +89,7 @@ def _render_people(me: StaffRequest, problem: str = "", message: str = "") -> Re
     context |= {"names": {account.staff_id: account.name for account in people}, "inviter": _inviter}
     context |= {"typed_name": me.form.get("name", "") if problem else "", "typed_role": me.form.get("role", "")}
     open_invitations = accounts.list_invitations(services.database, me.account.hotline)
-    context["invitations"] = [(one, _short_id(one.invitation_hash)) for one in open_invitations]
+    context["invitations"] = [(invitation, _short_id(invitation.invitation_hash)) for invitation in open_invitations]
     context["to_be_lowered"] = _pending_demotions(me, people)
     return page("people.html", 400 if problem else 200, me=me, leads_to_be=_pending_leads(me, people), **context)
 
@@ -147,9 +147,9 @@ def invite_colleague(me: StaffRequest) -> Response:
 @requires(LEAD, fresh=True, back="/people")
 def revoke_invitation(me: StaffRequest) -> Response:
     """Revoke an open invitation: its code opens nothing any more."""
-    for one in accounts.list_invitations(services.database, me.account.hotline):
-        if _short_id(one.invitation_hash) == me.form.get("invitation"):
-            accounts.revoke_invitation(services.database, one, me.account.actor)
+    for invitation in accounts.list_invitations(services.database, me.account.hotline):
+        if _short_id(invitation.invitation_hash) == me.form.get("invitation"):
+            accounts.revoke_invitation(services.database, invitation, me.account.actor)
     return redirect("/people?said=revoked")
 
 
@@ -329,9 +329,9 @@ def change_password(me: StaffRequest) -> Response:
     own = passkeys.list_passkeys(services.database, me.account.staff_id)
     shown = me.form.get("shown", "").split(",")
     kept_passkeys = [
-        one.credential_id
-        for one in own
-        if one.credential_id.hex() in shown and not me.form.get(f"passkey-{one.credential_id.hex()}")
+        passkey.credential_id
+        for passkey in own
+        if passkey.credential_id.hex() in shown and not me.form.get(f"passkey-{passkey.credential_id.hex()}")
     ]
     accounts.set_password(services.database, me.account, credentials.hash_password(password), kept_passkeys)
     return logout_response()

@@ -59,12 +59,12 @@ def build_graph(book: FlowBook, flow: str, graphs: Sequence[StateGraph]) -> Flow
     """Return the graph of a flow. `graphs`: the paths of one country and language, by each channel."""
     replies_by_pair: ReplyIndex = {}
     shown: dict[str, StateNode] = {}
-    seen_by: dict[str, set[str]] = {}
+    channels_by_screen: dict[str, set[str]] = {}
     for graph in graphs:
         for key, node in graph.nodes.items():
             name = node.state.screen
             shown.setdefault(name, node)
-            seen_by.setdefault(name, set()).add(graph.combination.channel)
+            channels_by_screen.setdefault(name, set()).add(graph.combination.channel)
             for transition in graph.transitions.get(key, ()):
                 if not transition.back:
                     to = graph.nodes[transition.to].state.screen
@@ -74,7 +74,8 @@ def build_graph(book: FlowBook, flow: str, graphs: Sequence[StateGraph]) -> Flow
             shown.setdefault(view.state.screen, view)
     names = [name for name in book.flows[flow].screens if name in shown]
     labels = {
-        pair: _edge_label(book.screens[pair[0]], replies, seen_by[pair[0]]) for pair, replies in replies_by_pair.items()
+        pair: _edge_label(book.screens[pair[0]], replies, channels_by_screen[pair[0]])
+        for pair, replies in replies_by_pair.items()
     }
     nodes = tuple(_node(book, shown[name], labels) for name in names)
     inside = [(at, to) for at in names for to in names if (at, to) in labels]
@@ -96,8 +97,7 @@ def _node(book: FlowBook, node: StateNode, labels: dict[tuple[str, str], str]) -
         (label, to) for (at, to), label in labels.items() if at == screen.id and not to.startswith(f"{screen.flow}.")
     ]
     exits = tuple(f"{label} → {to}" for label, to in sorted(others))
-    first = node.layout.pages[0]
-    text_lines = [line for line in first.text.split("\n") if line not in _choices(node)]
+    text_lines = [line for line in node.layout.pages[0].text.split("\n") if line not in _choices(node)]
     choices = tuple(f"{line.key} {line.say}" for page in node.layout.pages for line in page.lines)
     name, start = _without_flow(screen.id), screen.start or screen.called
     words, only = "\n".join(text_lines), condition_text(screen.when)
@@ -118,9 +118,10 @@ def _reply_text(node: StateNode, transition: Transition) -> str:
     return f"{reply}: {transition.outcome}" if several else reply
 
 
-def _edge_label(screen: Screen, replies: dict[str, set[str]], seen_by: set[str]) -> str:
+def _edge_label(screen: Screen, replies: dict[str, set[str]], screen_channels: set[str]) -> str:
+    """Return the replies of an edge, with the channels that have them unless all that show the screen do."""
     channels = set().union(*replies.values())
-    channel_suffix = f" {'/'.join(sorted(channels)).upper()}" if len(channels) < len(seen_by) else ""
+    channel_suffix = f" {'/'.join(sorted(channels)).upper()}" if len(channels) < len(screen_channels) else ""
     keys = {choice.key for choice in screen.choices}
     if len(keys) > 2 and keys <= set(replies):
         return f"any{channel_suffix}"

@@ -344,17 +344,13 @@ class Linter:
         self._offered: set[tuple[str, str]] = set()
         self.report = LintReport()
 
-    def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
-        """Check one country and channel, and add to the report. `others`: the same in other languages."""
-        self.add(self.check(first, others))
-
-    def check(self, first: Combination, others: Iterable[Combination] = ()) -> BatchResult:
-        """Check one country and channel. `others`: the same in other languages."""
-        graph = explore(self._book, self._dependencies, first)
+    def check(self, english: Combination, others: Iterable[Combination] = ()) -> BatchResult:
+        """Check one country and channel: in English, and `others`, the same in other languages."""
+        graph = explore(self._book, self._dependencies, english)
         times = PathTimes(graph)
         findings: dict[Finding, dict[str, None]] = {}
         for finding in path_faults(self._book, graph, times):
-            findings.setdefault(finding, {})[str(first)] = None
+            findings.setdefault(finding, {})[str(english)] = None
         result = BatchResult(
             spots=len(graph.nodes),
             replies=sum(map(len, graph.transitions.values())),
@@ -363,14 +359,14 @@ class Linter:
                 {(view.state.screen, o.choice.key) for view in graph.shown_nodes.values() for o in view.layout.offers}
             ),
         )
-        for combination in (first, *others):
+        for combination in (english, *others):
             pages, page_findings = page_faults(self._book, graph, combination)
             for finding in page_findings:
                 findings.setdefault(finding, {})[str(combination)] = None
             result.lines += 1
             result.screens += len(graph.shown_nodes)
             result.pages += pages
-        if first.channel == "ussd":
+        if english.channel == "ussd":
             result.sequences = times.to_send
             result.seconds_to_screen = _soonest(graph, times)
         result.findings = [(finding, list(places)) for finding, places in findings.items()]

@@ -199,24 +199,24 @@ class _Explorer:
     def context_for(self, facts: FactPairs) -> ContextFor:
         def cached_context(state: FlowState) -> ScreenContext:
             answers = self._answers_of(state)
-            known = answers.contexts.get(facts)
-            if known is None:
+            context = answers.contexts.get(facts)
+            if context is None:
                 if not answers.context_key:
                     answers.context_key = tuple(map(answers.equivalence_key, self._context_questions))
                 key = facts, answers.context_key
                 if key not in self._contexts:
-                    context = self._combination.context_for(state)
-                    self._contexts[key] = replace(context, facts={**context.facts, **dict(facts)}) if facts else context
-                known = answers.contexts[facts] = self._contexts[key]
-            return known
+                    plain = self._combination.context_for(state)
+                    self._contexts[key] = replace(plain, facts={**plain.facts, **dict(facts)}) if facts else plain
+                context = answers.contexts[facts] = self._contexts[key]
+            return context
 
         return cached_context
 
     def _answers_of(self, state: FlowState) -> _Answers:
         """Return the answers of a state. States with the same trail and answers, as skipped ones have, share them."""
         key = id(state.trail), id(state.answers)
-        if found := self._answers_near.get(key):
-            return found[0]
+        if near := self._answers_near.get(key):
+            return near[0]
         all_answers = state.answers
         given = [all_answers[index] for _, index in state.trail if index >= 0]
         in_force = tuple([(answer.question, answer.value) for answer in given])

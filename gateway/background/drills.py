@@ -59,7 +59,7 @@ class DrillRunner:
         self._reducer = reducer
         self._submitter = submitter
 
-    def hold(self) -> None:
+    def run_due(self) -> None:
         """Run all due drills; do nothing in live mode. A failed drill is run again in the next round, after the others.
 
         Raises DatabaseUnavailable, because then all drills would fail.

@@ -23,7 +23,7 @@ from reports.store.row_isolation import process_each
 from reports.store.sms import opt_outs
 from runtime.time_units import HOUR
 
-SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
+MESSAGE_KINDS = {journaled: kind for kind, journaled in JOURNALED.items()}
 RETRY_SECONDS = 60  # until a journal with a file that cannot be read is read again: a large one takes seconds
 MARGIN = HOUR  # the times are by the clocks of several hosts and of the database
 
@@ -96,7 +96,7 @@ class ErasureReplay:
         self._settled.add(erasure)
         self._failed.add(erasure)
 
-    def forget(self) -> None:
+    def delete_expired(self) -> None:
         """Delete journal entries that are older than every backup."""
         with suppress(OSError):
             self._journal.delete_expired()
@@ -137,7 +137,7 @@ class ErasureReplay:
                 self._database, *ids, tombstone_up_to=tombstones.ALL_REVISIONS, with_sends=True
             )
         with suppress(MailboxClosed):
-            self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, SAID[erasure.kind])
+            self._reporter_mailbox.resend_message(erasure.report_id, erasure.message_id, MESSAGE_KINDS[erasure.kind])
 
 
 def _in_force(reading: JournalReading, now: int) -> list[Erasure]:

@@ -74,13 +74,13 @@ class Housekeeping:
         database: Database,
         spool: Spool,
         copies: SpoolCopies | None,
-        waiting: SmsInbox,
+        inbox: SmsInbox,
         dispatcher: Dispatcher,
         channels: Mapping[str, Channel],
         renew: Callable[[], None],
         erasures: ErasureReplay,
         host: str,
-        chores: Sequence[Callable[[], object]],
+        leased_tasks: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
         redis_is_up: Callable[[], bool],
     ) -> None:
@@ -88,19 +88,19 @@ class Housekeeping:
 
         `database`: one that waits for a slow network. `copies`: those of all hosts' spools; None with SQLite.
         `renew`: deletes expired session keys, in each process. `host`: the id of this host.
-        `chores`: run by one process at a time. `wait_for`: runs a coroutine to its end.
+        `leased_tasks`: run by one process at a time. `wait_for`: runs a coroutine to its end.
         """
         self._wait_for = wait_for
         self._redis_is_up = redis_is_up
         self._database = database
         self._spool = spool
         self._copies = copies
-        self._inbox = waiting
+        self._inbox = inbox
         self._dispatcher = dispatcher
         self._channels = channels
         self._renew = renew
-        self._chores = chores
-        self._erasing = erasures
+        self._leased_tasks = leased_tasks
+        self._erasure_replay = erasures
         self._stop = threading.Event()
         self._saved_status: SpoolStatus | None = None
         self._seen_at: int | None = None  # of the last status, by the database's clock
@@ -125,7 +125,7 @@ class Housekeeping:
 
     def once(self) -> None:
         """Run one round. A task that fails is tried again in the next round and blocks no other task."""
-        tasks = (self._erasing.reapply, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
+        tasks = (self._erasure_replay.reapply, self._empty_spool, self._save_spool_status, self._run_leased_tasks)
         _run_all((*tasks, self._dispatcher.retry_early_receipts, self._dispatcher.retry_withdrawals))
 
     def _empty_spool(self) -> None:
@@ -156,7 +156,7 @@ class Housekeeping:
 
     def _save_spool_status(self) -> None:
         """Store that web runs on this host, and the state of its spool and Redis, for `clock` and operators."""
-        if not self._erasing.is_done:  # from this row `ErasureReplay` learns how old a restored database is
+        if not self._erasure_replay.is_done:  # from this row `ErasureReplay` learns how old a restored database is
             return
         status = replace(self._spool.status(self._host), redis_down=not self._redis_is_up())
         is_same = (
@@ -166,7 +166,7 @@ class Housekeeping:
             return
         self._next_status_at = time.monotonic() + REPORT_SECONDS  # also after a failure, which must not slow a drain
         if self._is_older_database():
-            self._erasing.repeat()
+            self._erasure_replay.repeat()
             self._seen_at, self._next_status_at = None, 0.0
             return
         spool_status.save_status(self._database, status)
@@ -180,12 +180,12 @@ class Housekeeping:
         return self._seen_at is not None and (seen_at is None or seen_at < self._seen_at)
 
     def _run_leased_tasks(self) -> None:
-        """Submit copied entries, replay SMS and run the chores. Only the process that holds the lease does this.
+        """Submit copied entries, replay SMS and run `leased_tasks`. Only the process that holds the lease does this.
 
         Without Redis it does what it can, and leaves the lease to a process that has it, perhaps on another host.
         """
         if leases.acquire(self._database, "replay", self._holder, LEASE_SECONDS):
-            _run_all((self._submit_copies, self._play_inbox, *self._chores))
+            _run_all((self._submit_copies, self._play_inbox, *self._leased_tasks))
             if not self._redis_is_up():
                 leases.release(self._database, "replay", self._holder)
 
@@ -217,7 +217,7 @@ class Housekeeping:
             self.once()
             if time.monotonic() > tidy_at:
                 free_unused_memory()
-                self._erasing.forget()
+                self._erasure_replay.delete_expired()
                 self._spool.delete_unfinished()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)

@@ -151,9 +151,9 @@ class Channel(TokenAuthMixin):
             recorded=recorded,
         )
 
-    def _second_key(self, first: str, turn_id: str) -> HttpResponse:
+    def _second_key(self, first_key: str, turn_id: str) -> HttpResponse:
         """Return the actions that wait for a second key, and send the first key alone if none comes."""
-        query = {"turn": turn_id, "first": first}
+        query = {"turn": turn_id, "first": first_key}
         keys = f'callbackUrl="{self._keys}{speech.query(**query)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<GetDigits {keys} finishOnKey="#"/>{self._redirect(**query)}')
 

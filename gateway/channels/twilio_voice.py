@@ -184,9 +184,9 @@ class Channel(SignedByTwilio):
             session=fields.required("CallSid"),
         )
 
-    def _second_key(self, first: str, turn_id: str) -> HttpResponse:
+    def _second_key(self, first_key: str, turn_id: str) -> HttpResponse:
         """Return TwiML that waits for a second key, and sends the first key alone if none comes."""
-        query = {"turn": turn_id, "first": first}
+        query = {"turn": turn_id, "first": first_key}
         keys = f'action="{self._address(**query)}" timeout="{speech.SECOND_KEY_SECONDS}" numDigits="1"'
         return _response(f'<Gather {keys} method="POST" finishOnKey="#"/>{self._redirect(**query)}')
 

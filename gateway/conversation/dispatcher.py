@@ -68,7 +68,7 @@ class Dispatcher:
         optouts: OptOuts,
         contact_requests: ContactRequests,
         replies: SmsOutbox,
-        waiting: SmsInbox,
+        inbox: SmsInbox,
         unread: UnparsedStore,
         duty_phone_reply: DutyPhoneReply,
         blocking: BlockingPool,
@@ -89,7 +89,7 @@ class Dispatcher:
         self._optouts = optouts
         self._contact_requests = contact_requests
         self._replies = replies
-        self._inbox = waiting
+        self._inbox = inbox
         self._unread = unread
         self._duty_phone_reply = duty_phone_reply
         self._blocking = blocking

@@ -33,17 +33,17 @@ TOPICS = dict(
 )
 
 
-def headline(of: QuarterFigures) -> str:
+def headline(figures: QuarterFigures) -> str:
     """Return a sentence about a quarter or year, from those of its figures that are shown."""
-    if of.total is None:
-        return "The number of reports is not shown." if of.is_year else "Fewer than 5 reports."
-    parts = [f"{of.total:,} reports", *_about(of, of.total), *_acknowledged(of, of.total)]
+    if figures.total is None:
+        return "The number of reports is not shown." if figures.is_year else "Fewer than 5 reports."
+    parts = [f"{figures.total:,} reports", *_about(figures, figures.total), *_acknowledged(figures, figures.total)]
     return "; ".join(parts) + "."
 
 
-def _about(of: QuarterFigures, total: int) -> Iterator[str]:
+def _about(figures: QuarterFigures, total: int) -> Iterator[str]:
     """Yield the most frequent category, if no category that is not shown could be as frequent."""
-    numbers = sheet.numbers if (sheet := of.sheet("category")) else {}
+    numbers = sheet.numbers if (sheet := figures.sheet("category")) else {}
     shown = {cell: number for cell, number in numbers.items() if number is not None}
     hidden = total - sum(shown.values())
     topic = max(shown, key=lambda cell: shown[cell], default="")
@@ -51,8 +51,8 @@ def _about(of: QuarterFigures, total: int) -> Iterator[str]:
         yield f"{_fraction(shown[topic], total)} about {TOPICS[topic]}"
 
 
-def _acknowledged(of: QuarterFigures, total: int) -> Iterator[str]:
-    numbers = sheet.numbers if (sheet := of.sheet("answered")) else {}
+def _acknowledged(figures: QuarterFigures, total: int) -> Iterator[str]:
+    numbers = sheet.numbers if (sheet := figures.sheet("answered")) else {}
     in_time = _add([numbers.get(f"{priority} in time") for priority in ACKNOWLEDGE_WITHIN])
     if in_time is not None:
         yield f"{_fraction(in_time, total)} acknowledged within the target time"
@@ -74,8 +74,8 @@ def years(quarters: Sequence[QuarterFigures]) -> list[QuarterFigures]:
     A number of a year is the sum of four published numbers. If one of them is not shown, the sum is not shown either.
     """
     by_year: dict[str, list[QuarterFigures]] = {}
-    for one in quarters:
-        by_year.setdefault(one.year, []).append(one)
+    for quarter in quarters:
+        by_year.setdefault(quarter.year, []).append(quarter)
     complete = {year: sorted(parts, key=lambda part: part.name) for year, parts in by_year.items()}
     return [
         _year(year, parts) for year, parts in sorted(complete.items(), reverse=True) if len(parts) == QUARTERS_OF_YEAR
@@ -86,19 +86,19 @@ def _year(year: str, parts: Sequence[QuarterFigures]) -> QuarterFigures:
     totals = [part.total for part in parts]
     sheets = []
     for sheet in parts[0].sheets:
-        others = [part.sheet(sheet.name) for part in parts]
-        if sheet.name in ("month", *PERCENT_TABLES) or None in others:
+        if sheet.name in ("month", *PERCENT_TABLES):
             continue
-        same = [one for one in others if one is not None]
-        if all(one.cells == sheet.cells for one in same):
-            sheets.append(_sum(sheet, same, year))
+        tables = [table for part in parts if (table := part.sheet(sheet.name)) is not None]
+        if len(tables) == len(parts) and all(table.cells == sheet.cells for table in tables):
+            sheets.append(_sum(tables, year))
     shown = tuple(sheet for sheet in sheets if any(number is not None for _, number in sheet.rows))
     return replace(parts[0], name=year, total=_add(totals), sheets=shown)
 
 
-def _sum(first: QuarterTable, of: Sequence[QuarterTable], year: str) -> QuarterTable:
-    rows = tuple((label, _add([one.rows[index][1] for one in of])) for index, (label, _) in enumerate(first.rows))
-    return replace(first, quarter=year, rows=rows)
+def _sum(tables: Sequence[QuarterTable], year: str) -> QuarterTable:
+    row_sets = zip(*(table.rows for table in tables), strict=True)
+    rows = tuple((row_set[0][0], _add([number for _, number in row_set])) for row_set in row_sets)
+    return replace(tables[0], quarter=year, rows=rows)
 
 
 def _add(numbers: Sequence[int | None]) -> int | None:

@@ -47,19 +47,21 @@ class DatabaseNotReady(WrongDatabase):
 DatabaseCheck = Callable[[Database], None]  # raises WrongDatabase
 
 
-def check_ready(database: Database, mode: Mode, account: ExpectedAccount, also: DatabaseCheck | None = None) -> str:
+def check_ready(
+    database: Database, mode: Mode, account: ExpectedAccount, extra_check: DatabaseCheck | None = None
+) -> str:
     """Refuse a wrong database, and treat one that is not ready as unavailable until it is.
 
-    A process starts without its database, since it must serve reporters meanwhile. `also`: a further check of a
-    database that is ready. Returns why the database is not ready, for the operator, or "" if it is. Raises
+    A process starts without its database, since it must serve reporters meanwhile. `extra_check`: of a database
+    that is ready. Returns why the database is not ready, for the operator, or "" if it is. Raises
     WrongDatabase.
     """
     try:
         refuse_wrong_database(database, mode, account)
-        if also:
-            also(database)
+        if extra_check:
+            extra_check(database)
     except DatabaseNotReady as reason:
-        database.close_until_ready(str(reason), lambda: _why_not_ready(database, mode, account, also))
+        database.close_until_ready(str(reason), lambda: _why_not_ready(database, mode, account, extra_check))
         return str(reason)
     return ""
 

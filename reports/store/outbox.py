@@ -265,8 +265,8 @@ def _find_leasable(
     if full:
         available = available.where(t.delivery.c.hotline.not_in(full))
     with database.read() as connection:
-        for priority_code in sorted(priorities):
-            delivery_ids = connection.execute(available, {"one": priority_code, "most": limit}).scalars().all()
+        for priority in sorted(priorities):
+            delivery_ids = connection.execute(available, {"priority": priority, "limit": limit}).scalars().all()
             leasable: str | None = next((delivery_id for delivery_id in delivery_ids if delivery_id not in tried), None)
             if leasable is not None:
                 return leasable
@@ -274,10 +274,10 @@ def _find_leasable(
 
 
 def _leasable_query(database: Database) -> Select[Any]:
-    """Return the SELECT of at most `most` leasable deliveries of priority `one`."""
+    """Return the SELECT of at most `limit` leasable deliveries of the priority `priority`."""
     d = t.delivery.c
-    available = select(d.delivery_id).where(is_leasable(database.now_sql()), d.priority == bindparam("one"))
-    return available.order_by(d.next_at).limit(bindparam("most"))
+    available = select(d.delivery_id).where(is_leasable(database.now_sql()), d.priority == bindparam("priority"))
+    return available.order_by(d.next_at).limit(bindparam("limit"))
 
 
 def mark_delivered(database: Database, leased: LeasedDelivery, receipt: DeliveryReceipt, actor: str) -> bool:

@@ -30,14 +30,14 @@ def process_each(
     follows, also if `on_fault` raises. Raises DatabaseUnavailable and `outages`: these faults are not the row's, but
     RowRefused is.
     """
-    services_away: tuple[type[Exception], ...] = (DatabaseUnavailable, *outages)
+    all_outages: tuple[type[Exception], ...] = (DatabaseUnavailable, *outages)
     processed = 0
 
     def isolate(step: Callable[[Row], object], row: Row) -> object:
         try:
             return step(row)
         except Exception as error:
-            if isinstance(error, services_away) and not isinstance(error, RowRefused):
+            if isinstance(error, all_outages) and not isinstance(error, RowRefused):
                 raise
             log.exception("job_failed", job=job, **ids(row))
             return _FAILED

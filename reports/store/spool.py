@@ -99,7 +99,9 @@ def _decode_bytes(value: dict[str, Any]) -> Any:
 
 ENTRY_SUFFIX = ".box"
 UNFINISHED_SUFFIX = ".tmp"
-UNFINISHED_SECONDS = 60  # after which nobody writes such a file any more; its reporter was told NOT SENT after a second
+UNFINISHED_SECONDS = (
+    60  # after which nobody writes such a file any more; its reporter was shown NOT SENT after a second
+)
 _ENTRY_NAME = re.compile(rf"(\d{{20}})-(.{{36}})-(\d+)(?:-([0-9a-f]{{16}}))?{re.escape(ENTRY_SUFFIX)}")
 MAX_ENTRIES = 10_000
 MAX_BYTES = 256 << 20
@@ -334,7 +336,7 @@ class Spool:
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENTRY_SUFFIX))
 
     def delete_unfinished(self) -> None:
-        """Delete the entries that a power failure left incomplete: nobody was told that they were sent."""
+        """Delete the entries that a power failure left incomplete: no reporter was shown "Sent" for them."""
         with suppress(OSError):
             for entry in os.scandir(self.folder):
                 is_unfinished = entry.name.endswith(ENTRY_SUFFIX + UNFINISHED_SUFFIX)
@@ -345,16 +347,16 @@ class Spool:
         """Return the number and age of the entries, to be shown to operators."""
         return SpoolStatus(host, len(self.names()), round(self.oldest_seconds()), self.bad())
 
-    def drain(self, file: Callable[[SpoolEntry], None]) -> int:
-        """Call `file` with each entry, oldest first, and delete it; return how many were submitted.
+    def drain(self, submit: Callable[[SpoolEntry], None]) -> int:
+        """Call `submit` with each entry, oldest first, and delete it; return how many were submitted.
 
-        An entry for which `file` raises, or that the disk does not return, stays queued, as do later entries of the
+        An entry for which `submit` raises, or that the disk does not return, stays queued, as do later entries of the
         same report. They come last in the next round. `MAX_REFUSED` such entries end this round. Only one process of
         the host drains at a time; the others return 0 at once. An error other than `DatabaseUnavailable` or `OSError`
         is raised at the end.
 
-        If the disk refuses to delete a submitted entry, later ones of its report are submitted all the same. `file` is
-        called with it again only after a restart or by another process, as for a copy that another host has submitted.
+        If the disk refuses to delete a submitted entry, later ones of its report are submitted all the same. `submit`
+        is called with it again only after a restart or by another process, as for a copy that another host submitted.
         """
         submitted, unexpected = 0, None
         refused, blocked = list[EntryName](), set[str]()
@@ -370,9 +372,9 @@ class Spool:
                     if name.text not in self._submitted:
                         entry = self._read(name.text)
                         if entry is None:
-                            self._set_aside(name.text)  # which does not hold up later entries of its report
+                            self._move_to_bad(name.text)  # which does not hold up later entries of its report
                             continue
-                        file(entry)
+                        submit(entry)
                         self._submitted.add(name.text)
                         self._forget_copy(name.text)
                         submitted += 1
@@ -408,7 +410,7 @@ class Spool:
         except (DecryptError, ValueError, KeyError, TypeError):
             return None
 
-    def _set_aside(self, name: str) -> None:
+    def _move_to_bad(self, name: str) -> None:
         """Move an entry that cannot be read to `bad`. It is never deleted: a person has to look at it."""
         bad = self.folder / "bad"
         try:

@@ -25,7 +25,7 @@ from runtime.operator_error import OperatorError
 
 T = TypeVar("T")
 _REQUIRED: Final = "\0"  # no environment variable can hold it
-_LARGEST_SECRET: Final = 64 * 1024
+_MAX_SECRET_BYTES: Final = 64 * 1024
 
 
 class Mode(StrEnum):
@@ -214,7 +214,7 @@ def _secret_file(name: str, path: Path, credentials: str) -> str:
             raise InvalidValue(f"is given by {name}, which is not a regular file; correct the path {path}")
         if mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):
             raise InvalidValue(f"is given by {name}, a file that others can read; chmod 0400 {path}")
-        return path.read_bytes()[:_LARGEST_SECRET].decode("ascii").strip()
+        return path.read_bytes()[:_MAX_SECRET_BYTES].decode("ascii").strip()
     except UnicodeDecodeError:
         raise InvalidValue(
             f"is given by {name}, which is not text; write the value as one line of plain text"

@@ -353,7 +353,7 @@ class ConsoleSettings(InstallationSettings):
     )
 
 
-def _no_simulator(channels: tuple[str, ...]) -> str | None:
+def _simulator_fault(channels: tuple[str, ...]) -> str | None:
     if "simulator" in channels:
         return "names the simulator, by which anybody could report as anybody; live mode never has it"
     return None
@@ -368,7 +368,7 @@ class CommonSettings(RedisSettings):
         "CHANNELS",
         parsers.names,
         demo="simulator,africastalking,africastalking_voice,twilio,twilio_voice,kannel,ussd",
-        live=_no_simulator,
+        live=_simulator_fault,
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )
     countries: tuple[str, ...] = countries_field()

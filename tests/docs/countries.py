@@ -13,7 +13,7 @@ from reports.countries.language_names import language_name
 from reports.countries.law import CRITERIA
 from reports.countries.validation import TRANSLATED_WORDS
 from tests.flows.phone import book
-from tokaut.checks.live_checklist import steps
+from tokaut.checks.live_checklist import checklist
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
 
@@ -72,7 +72,7 @@ def _also(of: Country) -> Iterable[str]:
         "missing_child": "find a police desk for missing children",
         "fault": "fix the file",
     }
-    found = Counter(step.key for step in steps(of, [], date.fromisoformat(of.as_of)) if step.is_blocking)
+    found = Counter(step.key for step in checklist(of, [], date.fromisoformat(of.as_of)) if step.is_blocking)
     silent = sum(not one.show.phone and not one.verified() for one in of.hotlines.values())
     offices = "1 office" if silent == 1 else f"{silent} offices"
     line = [words[key].format(offices) for key in words if found[key]]

@@ -162,9 +162,9 @@ def rows_table() -> str:
         for (role, privilege), policy in limited.items():
             privileges.setdefault((role, policy), []).append(privilege)
         for (role, policy), names in privileges.items():
-            where = f"`{_shortened(policy.there)}`"
-            if policy.made:
-                where += f"; written as `{_shortened(policy.made.replace(policy.there, '…'))}`"
+            where = f"`{_shortened(policy.visible)}`"
+            if policy.writable:
+                where += f"; written as `{_shortened(policy.writable.replace(policy.visible, '…'))}`"
             rows.append(f"| `{table}` | {role.removeprefix('tokaut_')} | {', '.join(names)} | {where} |")
     return "\n".join(rows) + "\n"
 

@@ -37,7 +37,7 @@ def report(iso: str, channel: ChannelKind) -> LintReport:
     linter, of, known = Linter(book(), whole=False), country(iso), catalogues.shipped()
     gc.disable()  # a hundred thousand objects stay alive: collecting garbage would take a sixth of the time for nothing
     try:
-        linter.take(*_first_and_others(combinations(book(), [of], known, (channel,))))
+        linter.add(linter.check(*_first_and_others(combinations(book(), [of], known, (channel,)))))
         return linter.end()
     finally:
         gc.enable()

@@ -80,7 +80,7 @@ def found(text: str, translate: Callable[[str], str] = str, **other: object) -> 
     except FlowError as error:
         return [str(error)]
     lint = Linter(book, whole=True)
-    lint.take(line(book, translate=translate, **other))
+    lint.add(lint.check(line(book, translate=translate, **other)))
     return [str(one) for one in sorted(lint.end().findings)]
 
 

@@ -37,7 +37,7 @@ def app(redis_url: str) -> Iterator[App]:
 
 def start_again(app: App) -> ErasureReplay:
     """Repeat the recorded deletions, as web does at its start."""
-    before = app.parts.housekeeping._erasing
+    before = app.parts.housekeeping._erasure_replay
     erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
     erasing.reapply()
     return erasing
@@ -145,7 +145,7 @@ def test_a_report_is_deleted_again_after_its_hotlines_have_left_the_country(app:
         connection.execute(delete(t.message))
         connection.execute(update(t.report).values(delete_asked_at=None))
         connection.execute(update(t.mailbox).values(public_key=b"key", sealed_key=b"key"))
-    before = app.parts.housekeeping._erasing
+    before = app.parts.housekeeping._erasure_replay
     with patch.object(before._reporter_mailbox.builder, "_keys", {}):
         start_again(app)
     assert [row.delete_asked_at is not None for row in app.rows(t.report)] == [True]
@@ -257,22 +257,24 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_read_at_first(app: App) -> Non
     unreadable.mkdir()
     forget_opt_outs(app, seen_at=app.database.now() - 3 * DAY)
     housekeeping = app.parts.housekeeping
-    before = housekeeping._erasing
-    housekeeping._erasing = ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host)
+    before = housekeeping._erasure_replay
+    housekeeping._erasure_replay = ErasureReplay(
+        app.database, app.parts.journal, before._reporter_mailbox, before._host
+    )
     housekeeping._saved_status = housekeeping._seen_at = None
     housekeeping.once()
     assert app.count(t.optout) == 1, "the files that can be read are applied"
     assert app.rows(t.host)[0].seen_at < app.database.now() - 2 * DAY
     send_texts(app.sms(PHONE), "START")
-    housekeeping._erasing._retry_at = 0.0
+    housekeeping._erasure_replay._retry_at = 0.0
     housekeeping.once()
     assert app.count(t.optout) == 0, "no line is applied twice over what the reporter has done since"
     unreadable.rmdir()
     lines = [{"kind": "stop", "at": app.database.now() - 2 * DAY, "keys": [b"another number".hex()]}]
     unreadable.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    housekeeping._erasing._retry_at = 0.0
+    housekeeping._erasure_replay._retry_at = 0.0
     housekeeping.once()
-    assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
+    assert (app.count(t.optout), housekeeping._erasure_replay.is_done) == (1, True)
     assert app.rows(t.host)[0].seen_at > app.database.now() - DAY
 
 
@@ -280,14 +282,14 @@ def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -
     send_texts(app.sms(PHONE), "STOP")
     forget_opt_outs(app)
     housekeeping = app.parts.housekeeping
-    housekeeping._erasing.is_done = False
+    housekeeping._erasure_replay.is_done = False
     housekeeping._saved_status = housekeeping._seen_at = None
     with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
         housekeeping.once()
     assert app.count(t.host) == 0
     with database_unavailable(app):
         housekeeping.once()
-    assert not housekeeping._erasing.is_done
+    assert not housekeeping._erasure_replay.is_done
     housekeeping.once()
     assert (app.count(t.host), app.count(t.optout)) == (1, 1)
 
@@ -304,9 +306,9 @@ def test_a_backup_that_is_restored_under_a_running_web_is_noticed(app: App) -> N
         assert app.count(t.optout) == 0, "its status is not due yet"
         housekeeping._next_status_at = 0.0
         housekeeping.once()
-        assert not housekeeping._erasing.is_done
+        assert not housekeeping._erasure_replay.is_done
         housekeeping.once()
-        assert (app.count(t.optout), housekeeping._erasing.is_done) == (1, True)
+        assert (app.count(t.optout), housekeeping._erasure_replay.is_done) == (1, True)
         assert app.rows(t.host)[0].seen_at > app.database.now() - DAY
 
 

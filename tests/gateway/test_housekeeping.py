@@ -23,13 +23,13 @@ def make(spool: Any, erasures: Any, renew: Callable[[], None] = int) -> Housekee
         database=unused,
         spool=spool,
         copies=None,
-        waiting=unused,
+        inbox=unused,
         dispatcher=SimpleNamespace(retry_early_receipts=int, retry_withdrawals=int),  # type: ignore[arg-type]
         channels={},
         renew=renew,
         erasures=erasures,
         host="one",
-        chores=(),
+        leased_tasks=(),
         wait_for=unused,
         redis_is_up=lambda: True,
     )
@@ -40,7 +40,7 @@ def test_a_spool_whose_lock_the_disk_refuses_is_logged_once_a_minute(monkeypatch
         raise PermissionError(13, "refused")
 
     spool = SimpleNamespace(names=lambda: ["an entry"], drain=refuse)
-    one = make(spool, SimpleNamespace(reapply=int, forget=int, is_done=False))
+    one = make(spool, SimpleNamespace(reapply=int, delete_expired=int, is_done=False))
     monkeypatch.setattr(one, "_run_leased_tasks", int)
     with capture_logs() as logs:
         for _ in range(2):
@@ -60,7 +60,7 @@ def test_session_keys_are_renewed_while_the_database_hangs(monkeypatch: pytest.M
         if renewed == 1:
             raise ValueError("the next renewal must come all the same")
 
-    erasures = SimpleNamespace(reapply=answers.wait, forget=int, is_done=False)
+    erasures = SimpleNamespace(reapply=answers.wait, delete_expired=int, is_done=False)
     one = make(SimpleNamespace(names=list, delete_unfinished=int), erasures, renew)
     monkeypatch.setattr(one, "_run_leased_tasks", int)
     one.start()

@@ -88,7 +88,7 @@ class TwoHosts:
         with self.b.database.write() as connection:
             for table in (t.tombstone, t.purged, t.host):
                 connection.execute(delete(table))
-        before = self.b.parts.housekeeping._erasing
+        before = self.b.parts.housekeeping._erasure_replay
         ErasureReplay(self.b.database, self.b.parts.journal, before._reporter_mailbox, before._host).reapply()
 
     def erase(self) -> None:
@@ -178,15 +178,15 @@ def test_a_slow_network_to_the_database_keeps_nothing_in_the_spool(postgres: Pos
     proxy = Proxy(postgres.port).start()
     address = postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
     database = Database(address.replace(f":{postgres.port}/", f":{proxy.port}/"), timeouts=INTERACTIVE)
-    patient = database.patient()
+    background = database.in_background()
     try:
         proxy.latency(0.3)
         entry = SpoolEntry(submission(1), "sent")
         with pytest.raises(DatabaseUnavailable):
             submit_late(database, entry)
-        submit_late(patient, entry)
+        submit_late(background, entry)
     finally:
         proxy.resume()
-        for each in (database, patient):
+        for each in (database, background):
             each.close()
         proxy.stop()

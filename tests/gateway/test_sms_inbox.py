@@ -79,7 +79,7 @@ def test_one_sms_that_fails_stops_no_other_and_no_chore(app: App) -> None:
     text_without_redis(app, *map(number, (1, 2, 3)))
     ran: list[str] = []
     with (
-        patch.object(app.parts.housekeeping, "_chores", [lambda: ran.append("a chore")]),
+        patch.object(app.parts.housekeeping, "_leased_tasks", [lambda: ran.append("a chore")]),
         failing(app, number(1), KeyError("a fault of ours")),
         capture_logs() as logs,
     ):
@@ -244,7 +244,7 @@ def test_one_chore_that_fails_stops_no_other_task(app: App) -> None:
     def fail() -> None:
         raise KeyError("a fault of ours")
 
-    with patch.object(app.parts.housekeeping, "_chores", [fail, lambda: ran.append("another")]):
+    with patch.object(app.parts.housekeeping, "_leased_tasks", [fail, lambda: ran.append("another")]):
         app.parts.housekeeping.once()
     assert (waiting(app), ran) == (0, ["another"])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reports.store.operations.spool_status import AWAY_SECONDS
+from reports.store.operations.spool_status import MISSING_SECONDS
 from reports.store.spool import EntryName
 from runtime.time_units import SECOND
 from tests.hosts.experiment_state import FINDS_AGAIN, ExperimentState
@@ -242,7 +242,7 @@ def away_host_is_named(state: ExperimentState) -> None:
     host = installation.host_id("web2")
     [[seen]] = installation.ask(f"SELECT seen_at FROM host WHERE name = '{host}/web'")
     away = (time.time_ns() // 1000 - int(str(seen))) // SECOND
-    missing = max(0, AWAY_SECONDS + 1 - away)
+    missing = max(0, MISSING_SECONDS + 1 - away)
     installation.databases.change(f"UPDATE host SET seen_at = seen_at - {missing * SECOND} WHERE name = '{host}/web'")
     others = [installation.host_id(name) for name in (*installation.webs, *installation.workers) if name != "web2"]
     for words in (("check",), ("watch", "--once"), ("hosts", "list")):

@@ -154,7 +154,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
         notices.kannel = cast("FakeSmsSender", sender_of(kannel, application, texts.sendsms))
         sent = len(kannel.sent())
         notices.report()
-        notices.go_on()
+        notices.process_due()
         screen = network.next()
         assert (screen.text, f"+{screen.to}", screen.fields) == (WORDS, NUMBER, {OPERATION: bytes([USSN_REQUEST])})
         until_accepted(kannel, network, sent)
@@ -168,7 +168,7 @@ def test_an_answer_is_announced_by_ussd_and_after_a_failure_by_sms(
         for event in reported():
             assert record_delivery_report(notices.store.database, event.id, event.status, event.ours)
         for seconds in (0, 0, 200):
-            notices.go_on(seconds)
+            notices.process_due(seconds)
         if state == "UNDELIV":
             parts = phone.until_received(1)
             assert [(part.to, part.sender) for part in parts] == [(NUMBER, "163")]

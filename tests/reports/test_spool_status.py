@@ -23,7 +23,7 @@ from tests.workers.sample_store import SECOND, SampleStore
 from tests.workers.scheduler_harness import SchedulerHarness
 from tokaut.commands.watch import next_action, take_snapshot
 from workers.heartbeat import Heartbeat
-from workers.jobs.alerts import SURE_SECONDS
+from workers.jobs.alerts import MIN_MISSING_SECONDS
 from workers.notifications.texts import Alert
 from workers.thread_pool import BackgroundPool
 
@@ -112,7 +112,7 @@ def test_a_host_that_is_away_is_told_of_once_it_is_sure(
     assert told(harness) == []
     database.offset += 40 * SECOND
     assert told(harness) == [], "after an outage every host is unseen until it has reported"
-    alerts = told(harness, SURE_SECONDS)
+    alerts = told(harness, MIN_MISSING_SECONDS)
     assert [(one.reason, one.subject_id, one.priority) for one in alerts] == (
         [("host_away", said.host, priority)] if priority else []
     )

@@ -67,7 +67,7 @@ class PurgeHarness:
             escalation=NullObject(),  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             holder="here/clock-1/a",
-            aside=(retention_job,),
+            background_jobs=(retention_job,),
             monotonic=self.time,
         )
 

@@ -331,7 +331,7 @@ def reroute(app: App, report_id: str, hotline: str = "vu-gone") -> None:
 
 def start_again(app: App) -> None:
     """Apply the journal of deletions again, as web does at its start."""
-    before = app.parts.housekeeping._erasing
+    before = app.parts.housekeeping._erasure_replay
     ErasureReplay(app.database, app.parts.journal, before._reporter_mailbox, before._host).reapply()
 
 

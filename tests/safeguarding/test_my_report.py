@@ -505,7 +505,7 @@ def test_a_report_whose_hotlines_have_left_the_country_is_deleted_too(report: Se
     one, two = (report.app.ussd(number(n)) for n in (71, 72))
     for phone in (one, two):
         dial_path(phone, "My report", report.code, report.pin, "4")
-    replay = report.app.parts.housekeeping._erasing
+    replay = report.app.parts.housekeeping._erasure_replay
     with patch.object(replay._reporter_mailbox.builder, "_keys", {}):
         assert one.type("1").text == two.type("1").text == "Being deleted here. In danger? Call police 111."
     assert [row.delete_asked_at is not None for row in report.app.rows(t.report)] == [True]

@@ -89,7 +89,7 @@ def answered(app: App, report_id: str) -> None:
     address = app.database.engine.url.render_as_string(hide_password=False)
     for hours in range(0, 26, 5):
         later = Database(address, offset=hours * 3600)
-        clock(app, later).go_on()
+        clock(app, later).process_due()
         later.close()
 
 

@@ -199,7 +199,7 @@ def test_each_table_of_the_console_is_decided() -> None:
     """A table is limited by the console's own policies, by a condition of operators, or is shared for a reason."""
     for right in CONSOLE_RIGHTS:
         policy = ROW_POLICIES.get(right.table, {}).get((CONSOLE, right.privilege))
-        is_limited = bool(policy and HOTLINES in policy.there)
+        is_limited = bool(policy and HOTLINES in policy.visible)
         decided = [is_limited or right.table in OPERATOR_CONDITIONS, right.table in SHARED_TABLES]
         assert decided.count(True) == 1, right
         if right.table in SHARED_TABLES:
@@ -208,7 +208,7 @@ def test_each_table_of_the_console_is_decided() -> None:
 
 def test_of_a_table_that_is_not_decided_no_console_sees_a_row() -> None:
     for role in (CONSOLE, ROLE):
-        assert row_policy_with(Right("new_table", role, "SELECT"), [ROLE]).there == "false"
+        assert row_policy_with(Right("new_table", role, "SELECT"), [ROLE]).visible == "false"
 
 
 def test_no_policy_of_an_operator_takes_the_hotlines_from_the_console_alone() -> None:
@@ -216,7 +216,7 @@ def test_no_policy_of_an_operator_takes_the_hotlines_from_the_console_alone() ->
         policy = row_policy_with(right, [ROLE])
         for rows in filter(None, policy):
             assert rows.count(HOTLINES) == rows.count(f"o.role = current_user AND o.hotline = ANY ({HOTLINES})")
-        assert "console_hotline" in policy.there or "current_user" in policy.there or right.table in SHARED_TABLES
+        assert "console_hotline" in policy.visible or "current_user" in policy.visible or right.table in SHARED_TABLES
 
 
 def test_an_operator_has_no_right_that_the_console_has_not() -> None:

@@ -15,7 +15,7 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.countries.law import Law
 from tests.reports.sample_countries import ready
 from tokaut.__main__ import main
-from tokaut.checks.live_checklist import ChecklistItem, explain_country, steps
+from tokaut.checks.live_checklist import ChecklistItem, checklist, explain_country
 from tokaut.screens.coverage import CatalogueCoverage
 
 TODAY = date(2026, 11, 25)
@@ -38,7 +38,7 @@ each = pytest.mark.parametrize("iso", sorted(ALL))
 
 
 def of(country: Country, *languages: CatalogueCoverage) -> tuple[ChecklistItem, ...]:
-    return steps(country, languages, TODAY)
+    return checklist(country, languages, TODAY)
 
 
 def keys(country: Country, *languages: CatalogueCoverage) -> set[str]:

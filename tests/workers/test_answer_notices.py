@@ -108,8 +108,8 @@ def delivered(store: SampleStore) -> None:
 def test_who_said_yes_is_told_to_dial_and_nothing_else(store: SampleStore, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(store, ALWAYS)
     answer(store, report_id)
-    notices_job.go_on()
-    notices_job.go_on()
+    notices_job.process_due()
+    notices_job.process_due()
     [text] = texts(store)
     unless = [web(store).key(NUMBER).hex()]
     said = {"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}
@@ -123,7 +123,7 @@ def test_a_phone_of_any_network_is_told_a_code_that_it_can_dial(store: SampleSto
     [country] = notices_job.countries
     codes = (*country.codes, replace(country.codes[0], network="another", code="*163#"))
     answer(store, sent_report(store, ALWAYS)[0])
-    replace(notices_job, countries=Countries((replace(country, codes=codes),))).go_on()
+    replace(notices_job, countries=Countries((replace(country, codes=codes),))).process_due()
     [text] = texts(store)
     assert text["text"] == "Hello. Please dial *111*163# / *163# when you have time."
 
@@ -131,8 +131,8 @@ def test_a_phone_of_any_network_is_told_a_code_that_it_can_dial(store: SampleSto
 def test_who_said_nothing_is_not(store: SampleStore, notices_job: AnswerNotices) -> None:
     report_id, _ = sent_report(store)
     answer(store, report_id)
-    notices_job.go_on()
-    made(store.later(days=3)).go_on()
+    notices_job.process_due()
+    made(store.later(days=3)).process_due()
     assert texts(store) == []
 
 
@@ -145,8 +145,8 @@ def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(
         answer(store, report_id)
         answer(store, report_id)
         one = made(later)
-        one.go_on()
-        one.go_on()
+        one.process_due()
+        one.process_due()
     assert len(texts(store)) == 3
 
 
@@ -154,9 +154,9 @@ def test_two_answers_that_are_due_at_once_are_told_of_once(store: SampleStore, n
     report_id, _ = sent_report(store, ALWAYS)
     for _ in range(2):
         answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     for days in (1, 2):
-        made(store.later(days=days, minutes=1)).go_on()
+        made(store.later(days=days, minutes=1)).process_due()
     assert len(texts(store)) == 1
 
 
@@ -166,13 +166,13 @@ def test_a_yes_by_my_report_counts_and_a_no_does_at_once(store: SampleStore, not
     say(store, report_id, "contact_given", contact=ALWAYS)
     tick(store)
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     assert len(texts(store)) == 1
     answer(store, report_id)
-    notices_job.go_on()  # decided: a day later
+    notices_job.process_due()  # decided: a day later
     say(store, report_id, "contact_withdrawn")
     tick(store)
-    made(store.later(days=2)).go_on()
+    made(store.later(days=2)).process_due()
     assert len(texts(store)) == 1
 
 
@@ -189,8 +189,8 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(
         pending_submissions.submit_due(store.database, key)
     assert [row.hotline for row in store.deliveries()] == [ONE, TWO]
     answer(store, report_id)
-    notices_job.go_on()
-    notices_job.go_on()
+    notices_job.process_due()
+    notices_job.process_due()
     assert texts(store) == []
 
 
@@ -204,14 +204,14 @@ def test_after_stop_nothing_goes_until_start(store: SampleStore, notices_job: An
     if when == "while the text waits":
         answer_notices.schedule(store.database, one, report_id, store.database.now())
         web(store).add(NUMBER)
-    notices_job.go_on()
-    made(store.later(days=1)).go_on()
+    notices_job.process_due()
+    made(store.later(days=1)).process_due()
     assert texts(store) == []
     web(store).take_back(NUMBER)
-    made(store.later(days=2)).go_on()
+    made(store.later(days=2)).process_due()
     assert texts(store) == [], "what came meanwhile is told to nobody"
     answer(store, report_id)
-    made(store.later(days=2)).go_on()
+    made(store.later(days=2)).process_due()
     assert len(texts(store)) == 1
 
 
@@ -223,15 +223,15 @@ def test_stop_and_start_outlive_the_key_that_they_were_kept_by(store: SampleStor
     rotated = web(store, new, old)
     rotated.share_keys()
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     assert texts(store) == []
     rotated.take_back(NUMBER)
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     assert [one["unless"][0] for one in texts(store)] == [rotated.key(NUMBER).hex()], "the newest first"
     rotated.add(NUMBER)
     answer(store, report_id)
-    made(store.later(days=2)).go_on()
+    made(store.later(days=2)).process_due()
     assert len(texts(store)) == 1
 
 
@@ -245,7 +245,7 @@ def test_a_new_key_of_the_sender_opens_what_web_has_told_it(store: SampleStore, 
     assert key_rotation.count_by_key(store.database, before.stem) == 0
     before.unlink()
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     assert len(texts(store)) == 1
 
 
@@ -254,13 +254,13 @@ def test_where_nobody_can_tell_who_said_stop_nothing_goes(store: SampleStore) ->
     create_key_pair(store.keys, SENDER_KEY)
     report_id, _ = sent_report(store, ALWAYS)
     answer(store, report_id)
-    made(store).go_on()
+    made(store).process_due()
     assert texts(store) == [], "web has not said by which key"
     web(store).share_keys()
     for key in (store.keys / "private" / SENDER_KEY).iterdir():
         key.unlink()
     answer(store, report_id)
-    made(store).go_on()
+    made(store).process_due()
     with store.database.read() as connection:
         assert connection.execute(select(t.outgoing)).all() == []
 
@@ -295,8 +295,8 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(store.keys)
     sends = SmsDispatcher(store.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
     one = answer(store, report_id)
-    replace(notices_job, sms_dispatcher=sends).go_on()
-    replace(notices_job, sms_dispatcher=sends).go_on()
+    replace(notices_job, sms_dispatcher=sends).process_due()
+    replace(notices_job, sms_dispatcher=sends).process_due()
     assert (len(provider.texts), last(store)) == (1, ("due", "busy"))
     withdrawn(store, report_id, how)
     store.database.offset += 30 * SECOND
@@ -311,15 +311,15 @@ def test_a_yes_after_that_no_is_a_yes(store: SampleStore, notices_job: AnswerNot
     report_id, _ = sent_report(store, ALWAYS)
     delivered(store)
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     with store.database.write() as connection:
         connection.execute(update(t.outgoing).values(state="failed", last_class="withdrawn"))
     say(store, report_id, "contact_given", contact=ALWAYS)
     tick(store)
     answer(store, report_id)
     later = made(store.later(days=1, minutes=1))
-    later.go_on()
-    later.go_on()
+    later.process_due()
+    later.process_due()
     assert len(texts(store)) == 2
 
 
@@ -332,15 +332,15 @@ def test_nothing_after_closing_nor_where_a_provider_would_not(
         with store.database.write() as connection:
             connection.execute(update(t.report).values(state="closed"))
         answer(store, report_id)
-        notices_job.go_on()
+        notices_job.process_due()
         assert texts(store) == []
         return
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     with store.database.write() as connection:
         connection.execute(update(t.outgoing).values(state="failed"))
     answer(store, report_id)
-    made(store.later(days=2)).go_on()
+    made(store.later(days=2)).process_due()
     assert len(texts(store)) == 1
 
 
@@ -352,13 +352,13 @@ class Provider(FakeSmsSender):
         sends = SmsDispatcher(store.database, keys, {"africastalking": self}, "demo", "h", metrics, lambda: 0.0)
         return replace(made(store), sms_dispatcher=sends)
 
-    def go_on(self, store: SampleStore, *, minutes: float = 0) -> None:
+    def process_due(self, store: SampleStore, *, minutes: float = 0) -> None:
         """Run the scheduler's jobs twice, at once and after these minutes."""
         for passed in (0, minutes):
             store.database.offset += int(passed * 60 * SECOND)
             messages.expire_old(store.database)
             for _ in range(2):
-                self.job(store).go_on()
+                self.job(store).process_due()
 
 
 def notice_row(store: SampleStore, report_id: str) -> tuple[bool, bool]:
@@ -373,14 +373,14 @@ def test_a_text_that_no_provider_took_is_not_shown_as_sent_and_is_tried_again(st
     delivered(store)
     provider = Provider(RetryLater("not_reached"))
     answer(store, report_id)
-    provider.go_on(store, minutes=11)
+    provider.process_due(store, minutes=11)
     assert notice_row(store, report_id) == (False, True)
     assert [act for act in store.acts(report_id) if act.startswith("nudged")] == ["nudged", NOT_SENT]
     provider.outcome, tried = Accepted("id-1"), len(provider.texts)
-    provider.go_on(store, minutes=170)
+    provider.process_due(store, minutes=170)
     assert len(provider.texts) == tried
-    provider.go_on(store, minutes=20)
-    provider.go_on(store, minutes=2 * 24 * 60)
+    provider.process_due(store, minutes=20)
+    provider.process_due(store, minutes=2 * 24 * 60)
     assert len(provider.texts) == tried + 1
     assert notice_row(store, report_id) == (True, False)
 
@@ -394,9 +394,9 @@ def test_what_forbids_a_text_forbids_it_also_when_its_provider_is_back(store: Sa
     delivered(store)
     provider = Provider(RetryLater("not_reached"))
     answer(store, report_id)
-    provider.go_on(store, minutes=11)
+    provider.process_due(store, minutes=11)
     for _ in range(13):
-        provider.go_on(store, minutes=180)
+        provider.process_due(store, minutes=180)
     if why_not == "STOP":
         web(store).add(NUMBER)
     elif why_not != "hours":
@@ -404,9 +404,9 @@ def test_what_forbids_a_text_forbids_it_also_when_its_provider_is_back(store: Sa
         tick(store)
     at(store, 3, zone=0)
     provider.outcome, tried = Accepted("id-1"), len(provider.texts)
-    provider.go_on(store, minutes=60)
+    provider.process_due(store, minutes=60)
     assert len(provider.texts) == tried
-    provider.go_on(store, minutes=6 * 60)
+    provider.process_due(store, minutes=6 * 60)
     assert len(provider.texts) == tried + (why_not == "hours")
 
 
@@ -428,7 +428,7 @@ def test_a_text_that_was_refused_is_not_shown_as_sent(store: SampleStore, outcom
     provider = Provider(outcome)
     answer(store, report_id)
     for _ in range(3):
-        provider.go_on(store, minutes=200)
+        provider.process_due(store, minutes=200)
     assert len(provider.texts) == 1
     assert notice_row(store, report_id) == (is_sent, False)
 
@@ -441,14 +441,14 @@ def test_a_fault_of_the_operators_account_ends_no_texts(store: SampleStore, why:
     provider = Provider(DoNotRetry(why))
     answer(store, report_id)
     for _ in range(2):
-        provider.go_on(store, minutes=181)
+        provider.process_due(store, minutes=181)
         assert notice_row(store, report_id) == (False, True)
         since = store.database.now() - 182 * 60 * SECOND
         assert provider_faults.list_failures(store.database, (why,), since), "on-call is told"
     provider.outcome, tried = Accepted("id-1"), len(provider.texts)
-    provider.go_on(store, minutes=181)
+    provider.process_due(store, minutes=181)
     assert (len(provider.texts), notice_row(store, report_id)) == (tried + 1, (True, False))
-    provider.go_on(store, minutes=2 * 24 * 60)
+    provider.process_due(store, minutes=2 * 24 * 60)
     assert len(provider.texts) == tried + 1
 
 
@@ -459,14 +459,14 @@ def test_a_provider_that_failed_twice_has_refused_nothing(store: SampleStore) ->
     delivered(store)
     provider = Provider(RetryLater("busy", once=True))
     answer(store, report_id)
-    provider.go_on(store, minutes=1)
+    provider.process_due(store, minutes=1)
     sends = provider.job(store).sms_dispatcher
     sends.send(sends.next_due())
-    provider.go_on(store)
+    provider.process_due(store)
     assert len(provider.texts) == 2
     assert notice_row(store, report_id) == (False, True)
     provider.outcome = Accepted("id-1")
-    provider.go_on(store, minutes=181)
+    provider.process_due(store, minutes=181)
     assert len(provider.texts) == 3
     assert notice_row(store, report_id) == (True, False)
 
@@ -478,9 +478,9 @@ def test_a_text_that_may_have_been_sent_is_no_refusal(store: SampleStore, why: S
     delivered(store)
     provider = Provider(DoNotRetry(why))
     answer(store, report_id)
-    provider.go_on(store)
+    provider.process_due(store)
     answer(store, report_id)
-    provider.go_on(store, minutes=24 * 60 + 1)
+    provider.process_due(store, minutes=24 * 60 + 1)
     assert len(provider.texts) == 2
 
 
@@ -491,7 +491,7 @@ def test_where_the_body_does_not_open_nothing_goes(
     for key in (store.keys / "private" / ONE).iterdir():
         key.unlink()
     answer(store, report_id)
-    notices_job.go_on()
+    notices_job.process_due()
     assert texts(store) == []
 
 
@@ -501,7 +501,7 @@ def test_two_clocks_send_it_once(store: SampleStore, notices_job: AnswerNotices)
     answer_notices.schedule(store.database, one, report_id, 1)
     answer_notices.schedule(store.database, one, report_id, 1)
     for clock in (notices_job, made(store)):
-        clock.go_on()
+        clock.process_due()
     assert len(texts(store)) == 1
     assert correspondence.load_mailbox(store.database, report_id) is not None
 
@@ -525,5 +525,5 @@ def test_an_answer_that_raises_keeps_no_other_from_being_told_of(
 
     monkeypatch.setattr(answer_notices, "load_facts", fails)
     for _ in range(3):
-        notices_job.go_on()
+        notices_job.process_due()
     assert [text["yes"]["report_id"] for text in texts(store)] == [good]

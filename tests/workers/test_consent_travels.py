@@ -39,7 +39,7 @@ WITH_WORDS = ("webhook", "primero")  # kinds that send the reporter's words
 
 def sent_bytes(request: DeliveryRequest) -> dict[str, bytes]:
     """Return the bytes that each kind sends."""
-    told = CaseUpdate.by(request)
+    told = CaseUpdate.from_request(request)
     notice = build_mail(
         request, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
     ).as_bytes()

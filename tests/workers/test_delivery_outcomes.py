@@ -33,8 +33,8 @@ ODD = [100, 103, 408, 418, 423, 425, 429, 500, 502, 503, 504, 505, 507, 511, 599
         *((status, Unavailable("busy", status)) for status in ODD),
         (404, Unavailable("not_found", 404)),
         (409, Unavailable("conflict", 409)),
-        (410, Refused("gone", 410, at_once=True, is_gone=True)),
-        (413, Refused("too_large", 413, at_once=True)),
+        (410, Refused("gone", 410, is_final=True, is_gone=True)),
+        (413, Refused("too_large", 413, is_final=True)),
     ],
 )
 def test_each_status_has_its_class(status: int, outcome: DeliveryOutcome) -> None:
@@ -42,8 +42,8 @@ def test_each_status_has_its_class(status: int, outcome: DeliveryOutcome) -> Non
 
 
 def test_a_conflict_over_our_own_id_is_a_receipt() -> None:
-    assert outcome_of_status(409, knows_it=True) == Delivered(409)
-    assert outcome_of_status(422, knows_it=True) == Refused("refused", 422)
+    assert outcome_of_status(409, has_our_id=True) == Delivered(409)
+    assert outcome_of_status(422, has_our_id=True) == Refused("refused", 422)
 
 
 def test_retry_after_goes_with_what_can_be_tried_again() -> None:

@@ -45,9 +45,9 @@ def server() -> Iterator[PrimeroServer]:
         yield running
 
 
-def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) -> PrimeroConnector:
+def hotline(server: PrimeroServer, password: str = PASSWORD, max_seconds: float = 15) -> PrimeroConnector:
     target = parse_target(server.url, [server.host_port], live=False)
-    return PrimeroConnector(target, USER, password, HttpClient(limits=LIMITS), whole)
+    return PrimeroConnector(target, USER, password, HttpClient(limits=LIMITS), max_seconds)
 
 
 def delivery_request(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
@@ -280,7 +280,7 @@ def test_a_role_that_may_not_read_proves_nothing(server: PrimeroServer) -> None:
         ((403, {}), Unavailable("locked_out", 403)),
         ((302, {"Location": "/elsewhere"}), Unavailable("moved", 302)),
         ((404, {}), Unavailable("not_found", 404)),
-        ((413, {}), Refused("too_large", 413, at_once=True)),
+        ((413, {}), Refused("too_large", 413, is_final=True)),
         ((422, {}), Refused("refused", 422)),
         ((429, {"Retry-After": "30"}), Unavailable("busy", 429, 30)),
         ((500, {}), Unavailable("busy", 500)),
@@ -314,7 +314,7 @@ def test_a_wrong_password_is_told_and_writes_nothing(server: PrimeroServer) -> N
 
 
 def test_a_slow_primero_gets_no_further_call_in_this_attempt(server: PrimeroServer) -> None:
-    assert hotline(server, whole=-1).deliver(delivery_request(created())) == Unavailable("timeout")
+    assert hotline(server, max_seconds=-1).deliver(delivery_request(created())) == Unavailable("timeout")
     assert server.state.requests == []
 
 

@@ -291,7 +291,7 @@ def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
     [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.wait(301)
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.say(phone.word(0)) != []
 
 
@@ -318,8 +318,8 @@ def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Pho
     revised(phone, "P1")
     assert phone.say(phone.word(0), answer_id="a-2") == []
     assert phone.store.delivery(delivery).handling == "none", "the clock of P1 goes on"
-    phone.duty_phone_notifier.go_on()
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [FIRST, FIRST, SECOND_ONE, FIRST], "that there is more; the next one; whose text was answered"
     assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please look at your reports.")
     assert phone.say(phone.word(), answer_id="a-3") == [(report_id, ONE)]
@@ -334,7 +334,7 @@ def test_ok_of_before_to_what_a_colleague_has_by_now_changes_nothing(phone: Phon
     revised(phone, "P1")
     phone.say(phone.word())
     assert phone.say(phone.word(0), answer_id="a-2") == []
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [FIRST, FIRST] and phone.store.acts(delivery).count("accepted") == 1
 
 
@@ -358,10 +358,10 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
     for told in (1, 2, 3, 3):
         assert len(phone.told) == told
         phone.wait(timeouts - 2)
-        phone.duty_phone_notifier.go_on()
+        phone.duty_phone_notifier.text_next()
         assert len(phone.told) == told, "not before its time"
         phone.wait(3)
-        phone.duty_phone_notifier.go_on()
+        phone.duty_phone_notifier.text_next()
     assert phone.told == list(NUMBERS)
 
 
@@ -381,7 +381,7 @@ def test_at_night_and_while_closed_the_next_number_is_texted_about_urgent_report
     told = []
     for hour in (3, 8, 9):
         at(phone.store, hour)
-        phone.duty_phone_notifier.go_on()
+        phone.duty_phone_notifier.text_next()
         told.append(min(2, len(phone.told)))
     assert told == [at_night, at_night, 2]
 
@@ -402,7 +402,7 @@ def test_those_whose_numbers_were_all_texted_take_no_place_of_others(phone: Phon
     phone.deliver(oldest)
     for _ in NUMBERS:
         phone.wait(301)
-        phone.duty_phone_notifier.go_on()
+        phone.duty_phone_notifier.text_next()
     phone.deliver(new)
     phone.wait(301)
     unanswered = duty_phones.list_unanswered(phone.store.database, ANSWER_TIMEOUTS, {ONE: len(NUMBERS)}, at_most=1)
@@ -414,7 +414,7 @@ def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
     [delivery] = phone.store.submit()
     phone.deliver(delivery)
     messages.record_delivery_report(phone.store.database, "id-1", status)
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == list(NUMBERS[:told])
 
 
@@ -423,7 +423,7 @@ def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
     phone.deliver(delivery)
     phone.say(phone.word())
     phone.wait(301)
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [FIRST]
 
 
@@ -431,7 +431,7 @@ def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None
     phone.deliver(phone.store.submit()[0])
     phone.wait(301)
     phone.duty_phone_notifier.registered_phones.clear()
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [FIRST]
 
 
@@ -490,7 +490,7 @@ def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
     [delivery] = phone.store.submit()
     phone.deliver(delivery)
     phone.wait(301)
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [NUMBERS[1], NUMBERS[0]], "and nobody whom the card does not name"
 
 
@@ -498,17 +498,17 @@ def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: P
     """Every number has been texted once; the next round begins with the first one."""
     [delivery] = phone.store.submit()
     report_id = phone.deliver(delivery).report_id
-    assert phone.duty_phone_notifier.again(report_id, ONE), "a text of this minute counts"
+    assert phone.duty_phone_notifier.text_again(report_id, ONE), "a text of this minute counts"
     assert phone.told == [FIRST]
     for _ in NUMBERS[1:]:
         phone.wait(301)
-        phone.duty_phone_notifier.go_on()
+        phone.duty_phone_notifier.text_next()
     phone.wait(61)
-    assert phone.duty_phone_notifier.again(report_id, ONE)
+    assert phone.duty_phone_notifier.text_again(report_id, ONE)
     assert phone.told == [*NUMBERS, FIRST]
     assert phone.say(phone.word()) == [(report_id, ONE)]
     phone.wait(61)
-    assert not phone.duty_phone_notifier.again(report_id, ONE), "a person has it"
+    assert not phone.duty_phone_notifier.text_again(report_id, ONE), "a person has it"
 
 
 def test_a_reply_that_raises_keeps_no_other_from_being_accepted(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -545,5 +545,5 @@ def test_a_report_that_raises_keeps_no_next_number_from_another(phone: Phone, mo
         return real(database, sms, about, word)
 
     monkeypatch.setattr(duty_phones, "add_alert", fails)
-    phone.duty_phone_notifier.go_on()
+    phone.duty_phone_notifier.text_next()
     assert phone.told == [FIRST, FIRST, SECOND_ONE]

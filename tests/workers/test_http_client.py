@@ -224,7 +224,7 @@ KEEPS = Answer(204, body=b"", keeps=True)
 
 
 def keeping(addresses: Callable[[], list[str]] = lambda: ["127.0.0.1"]) -> HttpClient:
-    return HttpClient(limits=SHORT, keep=2, resolve=lambda *_: addresses())
+    return HttpClient(limits=SHORT, max_idle=2, resolve=lambda *_: addresses())
 
 
 def test_a_connection_is_used_again_and_the_name_is_looked_up_each_time() -> None:
@@ -337,7 +337,7 @@ def test_a_connection_is_closed_if_another_answer_may_follow_on_it(head: bytes) 
 
 def test_an_answer_after_its_time_is_nobody_elses() -> None:
     with FakeHttpServer([in_parts(b"", *[b"HTTP/1.1 "] * 12, RECEIPT), Answer(503)]) as hotline:
-        client = HttpClient(limits=replace(SHORT, total=0.5), keep=2)
+        client = HttpClient(limits=replace(SHORT, total=0.5), max_idle=2)
         with pytest.raises(NoResponse, match="timeout"):
             client.post(to(hotline), b"{}", {})
         assert client.post(to(hotline), b"{}", {}).status == 503

@@ -116,7 +116,7 @@ def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
 def fall_back(store: SampleStore) -> list[str]:
     """Add fallbacks as the scheduler does; return their hotlines."""
     given = []
-    for report_id in fallbacks.list_stuck(store.database, WAITS):
+    for report_id in fallbacks.list_due(store.database, WAITS):
         found = next_fallback(fallbacks.load_chain(store.database, report_id))
         if found and fallbacks.add_fallback(store.database, report_id, *found):
             given.append(found[0])
@@ -198,7 +198,7 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) ->
         asked.append((statement, given))
 
     event.listen(database.engine, "before_cursor_execute", note)
-    fallbacks.list_stuck(database, WAITS)
+    fallbacks.list_due(database, WAITS)
     [(statement, given)] = asked
     with database.read() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
@@ -273,7 +273,7 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(store: SampleStore) -> N
         store.submit(CHAIN, priority="P4")
     store.submit(CHAIN, priority="P1")
     later = store.later(seconds=40)
-    assert len(fallbacks.list_stuck(later.database, WAITS, at_most=1)) == 1
+    assert len(fallbacks.list_due(later.database, WAITS, at_most=1)) == 1
     assert fall_back(later) == [TWO]
 
 
@@ -283,7 +283,7 @@ def test_those_that_wait_for_a_person_first_take_no_place_of_others(store: Sampl
         fail(store, store.submit(CHAIN, priority="P4")[0], DeliveryFailure("refused", 422, None))
     fail(store, store.submit(CHAIN, priority="P1")[0], DeliveryFailure("refused", 422, None))
     [_, _, _, urgent] = store.reports()
-    assert fallbacks.list_stuck(store.database, WAITS) == [urgent.report_id]
+    assert fallbacks.list_due(store.database, WAITS) == [urgent.report_id]
 
 
 def test_the_most_urgent_and_oldest_come_first(store: SampleStore) -> None:
@@ -291,7 +291,7 @@ def test_the_most_urgent_and_oldest_come_first(store: SampleStore) -> None:
         store.submit(CHAIN, priority=priority)
     later = store.later(days=2)
     priorities = {row.report_id: row.priority for row in store.reports()}
-    stuck = fallbacks.list_stuck(later.database, WAITS, at_most=3)
+    stuck = fallbacks.list_due(later.database, WAITS, at_most=3)
     assert [priorities[report_id] for report_id in stuck] == ["P1", "P2", "P3"]
     assert stuck[2] == store.reports()[0].report_id
 
@@ -301,7 +301,7 @@ def test_a_fallback_that_is_left_out_since_or_has_no_body_is_not_waited_for(stor
     b = t.report_body.c
     with store.database.write() as connection:
         connection.execute(delete(t.report_body).where(b.recipient == TWO))
-    assert fallbacks.list_stuck(store.later(hours=1).database, WAITS) == []
+    assert fallbacks.list_due(store.later(hours=1).database, WAITS) == []
     store.submit(CHAIN)
     newest = store.reports()[-1]
     pending_submissions.schedule_pending(
@@ -309,7 +309,7 @@ def test_a_fallback_that_is_left_out_since_or_has_no_body_is_not_waited_for(stor
     )
     for key in pending_submissions.list_due(store.database):
         pending_submissions.submit_due(store.database, key)
-    assert fallbacks.list_stuck(store.later(hours=1).database, WAITS) == []
+    assert fallbacks.list_due(store.later(hours=1).database, WAITS) == []
 
 
 def update_of(store: SampleStore, recipients: Sequence[tuple[str, str]], revision: int, priority: str) -> None:

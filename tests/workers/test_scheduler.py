@@ -132,13 +132,13 @@ def test_what_is_due_is_queued_once(harness: SchedulerHarness) -> None:
 def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
     time, job_queue = FakeMonotonicClock(), FakeJobQueue()
     queue_fallback = QueueFallback(job_queue, DELIVER_JOB, time)  # type: ignore[arg-type]  # a fake
-    assert queue_fallback.not_taken(["a", "b"], "urgent") == []
+    assert queue_fallback.queue_ids(["a", "b"], "urgent") == []
     time.now += 4
-    assert queue_fallback.not_taken(["a", "b"], "urgent") == []
+    assert queue_fallback.queue_ids(["a", "b"], "urgent") == []
     time.now += 1
-    assert queue_fallback.not_taken(["b", "c"], "urgent") == ["b"]
+    assert queue_fallback.queue_ids(["b", "c"], "urgent") == ["b"]
     job_queue.away = True
-    assert queue_fallback.not_taken(["d", "e"], "urgent") == ["d", "e"]
+    assert queue_fallback.queue_ids(["d", "e"], "urgent") == ["d", "e"]
 
 
 def test_with_the_queue_away_it_delivers_by_itself(harness: SchedulerHarness) -> None:

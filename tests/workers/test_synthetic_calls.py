@@ -96,7 +96,7 @@ def calls_to(app: App, channel: str, code: str = "*111*163#", key: bytes = KEY) 
 @pytest.mark.parametrize("channel", FORMS)
 @pytest.mark.parametrize("code", ["*111*163#", "*133#", "*384*123#"])
 def test_a_synthetic_call_comes_to_send_and_leaves_nothing(app: App, channel: str, code: str) -> None:
-    [(address, name, _)] = calls_to(app, channel, code).lines()
+    [(address, name, _)] = calls_to(app, channel, code).targets()
     assert name == channel
     assert calls_to(app, channel, code).call(address, code) in (7, 8)
     day = time.strftime("%Y-%m-%d", time.gmtime())
@@ -112,7 +112,7 @@ def test_a_synthetic_call_comes_to_send_and_leaves_nothing(app: App, channel: st
 def test_nothing_of_a_synthetic_call_is_ever_sent(app: App) -> None:
     """A caller with the key presses Send, opens a report or reports danger: nothing is stored."""
     calls = calls_to(app, "ussd")
-    [(address, _, _)] = calls.lines()
+    [(address, _, _)] = calls.targets()
     for replies in (
         ["1", "3", "9", "5", "7", "1", "1", "1", "1"],
         ["1", "1", "1", "1", "1", "1", "1", "1"],
@@ -132,7 +132,7 @@ def _typed(calls: SyntheticCalls, address: str, replies: list[str]) -> list[str]
 @pytest.mark.slow
 def test_a_call_with_another_key_is_refused_and_is_no_call(app: App) -> None:
     calls = calls_to(app, "ussd", key=OTHER)
-    [(address, _, code)] = calls.lines()
+    [(address, _, code)] = calls.targets()
     with pytest.raises(SyntheticCallFailed, match="status"):
         calls.call(address, code)
     assert "tokaut_requests_unauthenticated_total 1.0" in app.parts.metrics.page().decode()
@@ -145,7 +145,7 @@ def test_a_synthetic_call_does_not_touch_the_session_of_a_caller(app: App) -> No
     phone.dial()
     phone.type("Report")
     calls = calls_to(app, "ussd")
-    [(address, _, code)] = calls.lines()
+    [(address, _, code)] = calls.targets()
     form = ProviderForm(code, session=phone.session)
     assert calls.next_screen(address, form) == "home.home"
     assert phone.type("No").text.startswith("What happened?")

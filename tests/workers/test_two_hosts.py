@@ -43,9 +43,9 @@ def host(request: pytest.FixtureRequest, store: SampleStore, monkeypatch: pytest
 
 def test_what_one_host_files_another_takes_at_once(host: SampleStore, store: SampleStore) -> None:
     [delivery] = host.submit([(ONE, "primary"), (TWO, "fallback")])
-    assert fallbacks.list_stuck(store.database, WAITS) == [], "its time for the next hotline has not come"
+    assert fallbacks.list_due(store.database, WAITS) == [], "its time for the next hotline has not come"
     assert outbox.lease(store.database, delivery, "there/urgent/1") is not None
-    assert fallbacks.list_stuck(store.later(seconds=31).database, WAITS) != [], "now it has"
+    assert fallbacks.list_due(store.later(seconds=31).database, WAITS) != [], "now it has"
     assert abs(store.delivery(delivery).created_at - store.database.now()) < 60 * SECOND
 
 

@@ -76,12 +76,12 @@ class Notices:
         countries = Countries((load_country("vu", self.file, "demo"),))
         return AnswerNotices(self.store.database, keys, self.store.keys, countries, {"": self.catalogue}, sends)
 
-    def go_on(self, seconds: float = 0, channel: str = "kannel") -> None:
+    def process_due(self, seconds: float = 0, channel: str = "kannel") -> None:
         """Run the job twice, as the scheduler repeats it."""
         self.store.database.offset += int(seconds * SECOND)
         messages.expire_old(self.store.database)
         for _ in range(2):
-            self.job(channel).go_on()
+            self.job(channel).process_due()
 
     def happened(self) -> tuple[int, int]:
         """Return the numbers of USSD texts and of SMS."""
@@ -113,7 +113,7 @@ def notices(store: SampleStore) -> Notices:
 
 def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
     answer_id = notices.report()
-    notices.go_on()
+    notices.process_due()
     assert isinstance(notices.kannel, FakeUssdSender)
     [shown] = notices.kannel.shown
     assert (shown.to, shown.sender, shown.words) == (NUMBER, "*111*163#", TEXT)
@@ -122,7 +122,7 @@ def test_it_is_shown_by_ussd_and_no_sms_goes(notices: Notices) -> None:
     notices.told("sent")
     notices.told("delivered")
     for seconds in (60, 180, 3600, 86_400):
-        notices.go_on(seconds)
+        notices.process_due(seconds)
     assert notices.happened() == (1, 0)
     assert notices.acts() == ["nudged:ussd"]
     assert notices.way() == (NoticeWay.USSD, False)
@@ -132,25 +132,25 @@ def test_the_console_says_how_it_went(notices: Notices) -> None:
     notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
     delivered(notices.store)
     assert answer_notices.list_notices(notices.store.database, ONE, notices.report_id).rows == ()
-    notices.go_on()
+    notices.process_due()
     notices.told("failed")
-    notices.go_on(200)  # the safe hours have ended
+    notices.process_due(200)  # the safe hours have ended
     assert notices.way() == (NoticeWay.USSD, True)
-    notices.go_on(20 * 3600)
+    notices.process_due(20 * 3600)
     assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
     assert notices.acts() == ["nudged:ussd", "nudged:sms"]
 
 
 def test_an_sms_alone_is_no_text_by_ussd(notices: Notices) -> None:
     notices.report("sms")
-    notices.go_on()
+    notices.process_due()
     assert (notices.acts(), notices.way()) == (["nudged"], (NoticeWay.SMS, False))
 
 
 def test_it_costs_no_part_of_an_sms(notices: Notices) -> None:
     notices.report()
     job = notices.job()
-    job.go_on()
+    job.process_due()
     metrics = job.sms_dispatcher.metrics
     assert metrics.sms.labels("kannel", "accepted", "ussd")._value.get() == 1
     assert metrics.segments.labels("kannel")._value.get() == 0
@@ -162,7 +162,7 @@ def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
     job = notices.job()
     with capture_logs() as lines:
         for _ in range(2):
-            job.go_on()
+            job.process_due()
     assert [(line["event"], line["by"]) for line in lines if "by" in line] == [
         ("sms_failed", "ussd"),
         ("sms_sent", "sms"),
@@ -179,7 +179,7 @@ def test_log_and_metrics_tell_ussd_from_sms(notices: Notices) -> None:
 def test_a_ussd_that_expired_is_counted_apart(notices: Notices) -> None:
     notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
-    notices.job().go_on()
+    notices.job().process_due()
     notices.store.database.offset += 61 * SECOND
     assert messages.expire_old(notices.store.database) == (0, 1)
     assert messages.expire_old(notices.store.database) == (0, 0)
@@ -198,10 +198,10 @@ def test_a_ussd_that_expired_is_counted_apart(notices: Notices) -> None:
 )
 def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str | None, seconds: int, sms: int) -> None:
     notices.report()
-    notices.go_on()
+    notices.process_due()
     if status:
         notices.told(status)
-    notices.go_on(seconds)
+    notices.process_due(seconds)
     assert notices.happened() == (1, sms)
     if sms:
         [text] = notices.kannel.texts
@@ -209,7 +209,7 @@ def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str 
         for late in ("failed", "delivered"):
             notices.told(late)
         for later in (0, 200, 3600, 86_400):
-            notices.go_on(later)
+            notices.process_due(later)
         assert notices.happened() == (1, 1)
 
 
@@ -217,9 +217,9 @@ def test_where_it_was_not_shown_the_sms_goes_once(notices: Notices, status: str 
 def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOutcome) -> None:
     notices.kannel = FakeUssdSender(ussd=outcome)
     notices.report()
-    notices.go_on()
-    notices.go_on(61)
-    notices.go_on(200)
+    notices.process_due()
+    notices.process_due(61)
+    notices.process_due(200)
     assert notices.happened() == (1, 1)
 
 
@@ -227,21 +227,21 @@ def test_what_kannel_does_not_take_goes_by_sms(notices: Notices, outcome: SmsOut
 def test_a_request_that_broke_off_may_have_been_shown(notices: Notices, status: str | None, sms: int) -> None:
     notices.kannel = FakeUssdSender(ussd=DoNotRetry("timeout"))
     notices.report()
-    notices.go_on()
+    notices.process_due()
     assert notices.happened() == (1, 0)
     if status:
         notices.told(status)
-    notices.go_on(200)
+    notices.process_due(200)
     assert notices.happened() == (1, sms)
 
 
 def test_a_ussd_that_no_sms_may_follow_still_counts(notices: Notices) -> None:
     """It may have been shown, so the console and the limits count it."""
     answer_id = notices.report()
-    notices.go_on()
+    notices.process_due()
     asked_at = notices.store.database.now()
     withdrawn(notices.store, notices.report_id, "My report")
-    notices.go_on(200)
+    notices.process_due(200)
     with notices.store.database.read() as connection:
         [row] = connection.execute(select(t.nudge).where(t.nudge.c.answer_id == answer_id)).all()
     assert notices.happened() == (1, 0)
@@ -255,9 +255,9 @@ def test_after_an_sms_that_was_refused_the_ussd_still_counts(notices: Notices) -
     notices.kannel = FakeUssdSender(DoNotRetry("bad_number"))
     notices.report()
     delivered(notices.store)
-    notices.go_on()
+    notices.process_due()
     for seconds in (200, 3600, 86_400):
-        notices.go_on(seconds)
+        notices.process_due(seconds)
     assert notices.happened() == (1, 1)
     assert notices.way() == (NoticeWay.USSD, False)
     assert notices.acts() == ["nudged:ussd", "nudged:sms", NOT_SENT]
@@ -267,13 +267,13 @@ def test_an_sms_after_a_ussd_is_tried_again_too(notices: Notices) -> None:
     notices.kannel = FakeUssdSender(RetryLater("not_reached"))
     notices.report()
     delivered(notices.store)
-    notices.go_on()
-    notices.go_on(200)
-    notices.go_on(601)
+    notices.process_due()
+    notices.process_due(200)
+    notices.process_due(601)
     assert notices.way() == (NoticeWay.USSD, True)
     notices.kannel.outcome, tried = Accepted("id-1"), len(notices.kannel.texts)
     for seconds in (3 * 3600, 3600, 86_400):
-        notices.go_on(seconds)
+        notices.process_due(seconds)
     assert notices.happened() == (1, tried + 1)
     assert notices.way() == (NoticeWay.SMS_AFTER_USSD, False)
 
@@ -281,37 +281,37 @@ def test_an_sms_after_a_ussd_is_tried_again_too(notices: Notices) -> None:
 def test_both_count_as_one_text_of_the_report(notices: Notices) -> None:
     notices.report()
     for _ in range(5):
-        notices.go_on()
+        notices.process_due()
         notices.told("failed")
-        notices.go_on()
+        notices.process_due()
         answer(notices.store, notices.report_id)
-        notices.go_on()
-        notices.go_on(86_401)
+        notices.process_due()
+        notices.process_due(86_401)
     assert notices.happened() == (3, 3)
 
 
 def test_an_answer_meanwhile_adds_no_text(notices: Notices) -> None:
     """The failure is known only when the next text is due: the SMS announces both answers."""
     notices.report()
-    notices.go_on()
+    notices.process_due()
     answer(notices.store, notices.report_id)
-    notices.job().go_on()
+    notices.job().process_due()
     notices.store.database.offset += 86_401 * SECOND
-    notices.go_on()
+    notices.process_due()
     assert notices.happened() == (1, 1)
-    notices.go_on(86_401)
+    notices.process_due(86_401)
     assert notices.happened() == (1, 1)
 
 
 def test_a_failed_ussd_is_not_the_last_text_of_a_report(notices: Notices) -> None:
     """Only an SMS that a provider refused ends the texts."""
     notices.report()
-    notices.go_on()
+    notices.process_due()
     notices.told("failed")
-    notices.go_on()
+    notices.process_due()
     answer(notices.store, notices.report_id)
-    notices.go_on(1)
-    notices.go_on(86_400)
+    notices.process_due(1)
+    notices.process_due(86_400)
     assert notices.happened() == (2, 1)
 
 
@@ -337,29 +337,29 @@ def too_long(notices: Notices) -> None:
 def test_where_it_cannot_be_shown_the_sms_goes_at_once(notices: Notices, because: Callable[[Notices], None]) -> None:
     because(notices)
     notices.report()
-    notices.job().go_on()
+    notices.job().process_due()
     assert notices.happened() == (0, 1)
 
 
 @pytest.mark.parametrize("channel", ["sms", "voice"])
 def test_who_did_not_dial_gets_the_sms(notices: Notices, channel: str) -> None:
     notices.report(channel)
-    notices.go_on()
+    notices.process_due()
     assert notices.happened() == (0, 1)
 
 
 def test_another_provider_shows_nothing(notices: Notices) -> None:
     notices.report()
-    notices.go_on(channel="twilio")
+    notices.process_due(channel="twilio")
     assert notices.happened() == (0, 1)
 
 
 def test_the_code_of_the_network_that_can_is_named_and_then_those_of_all(notices: Notices) -> None:
     notices.file = text_of(VU).replace(CODE, OTHER)
     notices.report()
-    notices.go_on()
+    notices.process_due()
     notices.told("failed")
-    notices.go_on()
+    notices.process_due()
     assert isinstance(notices.kannel, FakeUssdSender)
     assert [(text.sender, text.words) for text in notices.kannel.shown] == [
         ("*222*163#", TEXT.replace("*111*163#", "*222*163#"))
@@ -373,8 +373,8 @@ def test_the_code_of_the_network_that_can_is_named_and_then_those_of_all(notices
 )
 def test_without_a_yes_to_texts_neither_goes(notices: Notices, contact: dict[str, Any]) -> None:
     notices.report(contact=contact)
-    notices.go_on()
-    notices.go_on(200)
+    notices.process_due()
+    notices.process_due(200)
     assert notices.happened() == (0, 0)
 
 
@@ -382,7 +382,7 @@ def test_without_a_yes_to_texts_neither_goes(notices: Notices, contact: dict[str
 def test_a_no_after_the_ussd_counts_for_the_sms(notices: Notices, how: str) -> None:
     notices.report()
     delivered(notices.store)
-    notices.go_on()
+    notices.process_due()
     notices.told("failed")
     if how == "STOP":
         web(notices.store).add(NUMBER)
@@ -390,20 +390,20 @@ def test_a_no_after_the_ussd_counts_for_the_sms(notices: Notices, how: str) -> N
         withdrawn(notices.store, notices.report_id, how)
     tick(notices.store)
     for seconds in (0, 200, 86_400):
-        notices.go_on(seconds)
+        notices.process_due(seconds)
     assert notices.happened() == (1, 0)
 
 
 def test_a_no_counts_while_the_ussd_waits(notices: Notices) -> None:
     notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
-    notices.go_on()
+    notices.process_due()
     web(notices.store).add(NUMBER)
     with notices.store.database.read() as connection:
         [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
     notices.store.database.offset += 30 * SECOND
     assert notices.job().sms_dispatcher.send(ussd)
-    notices.go_on(200)
+    notices.process_due(200)
     assert notices.happened() == (1, 0)
 
 
@@ -411,7 +411,7 @@ def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notice
     """Its settings may differ from those of the scheduler, which decides about the SMS."""
     notices.kannel = FakeUssdSender(ussd=RetryLater("busy"))
     notices.report()
-    notices.job().go_on()
+    notices.job().process_due()
     with notices.store.database.read() as connection:
         [ussd] = connection.execute(select(t.outgoing.c.id)).scalars()
     notices.kannel.can_notify = False
@@ -423,21 +423,21 @@ def test_a_worker_that_cannot_show_it_sends_nothing_in_its_place(notices: Notice
 def test_the_sms_keeps_to_the_safe_hours(notices: Notices) -> None:
     """They end ten minutes after the USSD text, and an SMS may take so long to arrive."""
     notices.report(contact=ALWAYS | {"safe_hours": {"from": "08:00", "to": "12:11", "tz": "UTC"}})
-    notices.go_on()
-    notices.go_on(200)
+    notices.process_due()
+    notices.process_due(200)
     assert notices.happened() == (1, 0)
-    notices.go_on(12 * 3600)
+    notices.process_due(12 * 3600)
     assert notices.happened() == (1, 0)
-    notices.go_on(8.5 * 3600)
+    notices.process_due(8.5 * 3600)
     assert notices.happened() == (1, 1)
 
 
 def test_a_clock_that_was_set_back_loses_no_notice(notices: Notices) -> None:
     notices.report()
-    notices.go_on()
+    notices.process_due()
     with notices.store.database.write() as connection:
         connection.execute(update(t.nudge).values(sent_at=t.nudge.c.sent_at + 86_400 * SECOND))
-    notices.go_on()
+    notices.process_due()
     assert notices.happened() == (1, 1)
 
 
@@ -447,7 +447,7 @@ def test_two_clocks_show_it_once_and_fall_back_once(notices: Notices) -> None:
     stale = notices.job()
     due = stale._notice(notices.report_id, stale._optout_keys())
     assert due is not None
-    notices.go_on()
+    notices.process_due()
     stale._send(answer_id, notices.report_id, due)
     assert notices.happened() == (1, 0)
     notices.told("failed")
@@ -455,5 +455,5 @@ def test_two_clocks_show_it_once_and_fall_back_once(notices: Notices) -> None:
     assert answer_notices.reopen_failed_ussd(notices.store.database) == 0
     stale._send(answer_id, notices.report_id, due)
     assert notices.happened() == (1, 0), "by USSD it is tried once"
-    notices.go_on()
+    notices.process_due()
     assert notices.happened() == (1, 1)

@@ -84,7 +84,7 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
 
     A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode itself is
     never replaced by demo mode, because it decides which hotline addresses are allowed. Such a default
-    may differ from this installation: `prevent_checks` tells whether that matters.
+    may differ from this installation: `prevent_checks` returns whether that matters.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     faulty = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}

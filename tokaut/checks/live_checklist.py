@@ -34,7 +34,7 @@ TIP_MAX_AGE = timedelta(days=730)
 class ChecklistItem:
     """One step of the checklist.
 
-    title: the missing item. action: the next action. is_blocking: live mode refuses the country until this is done.
+    `title`: the missing item. `action`: the next action. `is_blocking`: live mode refuses the country until then.
     """
 
     key: str
@@ -43,7 +43,7 @@ class ChecklistItem:
     is_blocking: bool = True
 
 
-def steps(country: Country, languages: Sequence[CatalogueCoverage], today: date) -> tuple[ChecklistItem, ...]:
+def checklist(country: Country, languages: Sequence[CatalogueCoverage], today: date) -> tuple[ChecklistItem, ...]:
     """Return the checklist, blocking items first. `languages`: coverage of the country's languages with a catalogue."""
     items = [
         *_faults(country),
@@ -279,7 +279,7 @@ def _list(names: Iterable[str]) -> str:
 
 def explain_country(country: Country, today: date) -> Iterator[str]:
     """Yield the checklist as lines of text. Steps are numbered, so that people can refer to them on the phone."""
-    items = steps(country, _translated(country), today)
+    items = checklist(country, _translated(country), today)
     stops = sum(item.is_blocking for item in items)
     yield _head(country, stops, len(items) - stops)
     number = 0

@@ -73,7 +73,7 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str], fresh: bool) 
 def run_lint(
     book: FlowBook, countries: Countries, *, whole: bool, quiet: bool, cache: LintCache | None = None
 ) -> LintReport:
-    """Walk all paths through the flows and return the report.
+    """Check all paths through the flows and return the report.
 
     `whole`: these are all countries, so a screen that was never shown is a fault. `quiet`: show no progress.
     """

@@ -67,4 +67,4 @@ def forget(name: str, lost: bool) -> None:
 
 
 def _state(status: SpoolStatus) -> str:
-    return "  AWAY" if status.is_away else "  SILENT" if status.is_silent else ""
+    return "  AWAY" if status.is_missing else "  SILENT" if status.is_silent else ""

@@ -33,7 +33,7 @@ def synthetic() -> None:
     if calls is None:
         raise CommandError("TOKAUT_SYNTHETIC_CALLS names no address, so clock makes no synthetic calls.")
     failed = 0
-    for address, channel, code in calls.lines():
+    for address, channel, code in calls.targets():
         try:
             echo(f"{channel} {code}: {calls.call(address, code)} screens to Send")
         except SyntheticCallFailed as error:

@@ -35,7 +35,7 @@ from typing import IO, Any, NoReturn
 
 from tokaut.local_stack.parent_death import die_with_parent, kill_with_parent
 
-LARGEST = 2**17  # bytes of a request; the settings of a whole installation take about 6,000
+MAX_REQUEST_BYTES = 2**17  # the settings of a whole installation take about 6,000
 # What the programs run, but not their own modules, which run as __main__; and what they import by its name.
 PRELOADED = (
     *("gateway.asgi", "gateway.server", "gateway.phone.page", "workers.app", "console.app"),
@@ -185,7 +185,7 @@ class ForkServer:
                 "session": start_new_session,
                 "name": name,
             }
-            if len(json.dumps(request)) > LARGEST - 100:
+            if len(json.dumps(request)) > MAX_REQUEST_BYTES - 100:
                 raise CannotFork("its settings are too large")
             answer = self.ask(request, [file.fileno() for file in (nothing, stdout, stderr)])
         if "error" in answer:
@@ -201,7 +201,7 @@ class ForkServer:
             number = next(self._numbers)
             try:
                 socket.send_fds(self.channel, [json.dumps({**request, "number": number}).encode()], files)
-                while received := self.channel.recv(LARGEST):
+                while received := self.channel.recv(MAX_REQUEST_BYTES):
                     answer: dict[str, Any] = json.loads(received)
                     if answer["number"] == number:
                         return answer
@@ -222,7 +222,7 @@ def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Answer requests until the other end closes. In a fork: return the request that made it, and its three files."""
     statuses: dict[int, int] = {}
     while True:
-        message, files, _, _ = socket.recv_fds(channel, LARGEST, 3)
+        message, files, _, _ = socket.recv_fds(channel, MAX_REQUEST_BYTES, 3)
         if not message:
             sys.exit()
         request = json.loads(message)
@@ -322,10 +322,10 @@ def _status_of(code: object) -> int:
 def _preload() -> None:
     """Import, and do what libraries do at their first use: a fork has that memory in common with the others."""
     packages = [importlib.import_module(name) for name in PRELOADED_FOLDERS]
-    found = [
+    modules = [
         f"{package.__name__}.{module.name}" for package in packages for module in pkgutil.iter_modules(package.__path__)
     ]
-    for name in (*PRELOADED, *found):
+    for name in (*PRELOADED, *modules):
         importlib.import_module(name)
     for name in ("gateway.app", "console.app"):
         importlib.import_module(name).load_texts()

@@ -86,7 +86,7 @@ class DemoHotlineServer(ThreadingHTTPServer):
         certificate: Path | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
+        self.verifiers = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
         self.received = DeliveryFile(received)
         self.console = os.environ.get("CONSOLE_URL")  # staff read and answer there
         self.in_demo = os.environ.get("TOKAUT_MODE", Mode.DEMO) == Mode.DEMO
@@ -133,7 +133,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self._answer(200, html.encode(), "text/html; charset=utf-8", {**hotline_page.HEADERS, **headers})
 
     def do_POST(self) -> None:
-        verifier = self.server.locks.get(self.path.strip("/"))
+        verifier = self.server.verifiers.get(self.path.strip("/"))
         size = self.headers.get("Content-Length", "")
         if verifier is None or not size.isdecimal() or int(size) > MAX_BODY_BYTES:
             self.close_connection = True  # the body is not read
@@ -193,7 +193,7 @@ def main(port: str, secrets: str, received: str, *certificate: str) -> None:
 class ReceivedDelivery:
     """A delivery whose signature the hotline has verified.
 
-    key: its idempotency key (webhook-id). at: Unix time in seconds. names: hotline ids to names.
+    `key`: its idempotency key (webhook-id). `at`: Unix time in seconds. `names`: hotline id → name.
     """
 
     hotline: str

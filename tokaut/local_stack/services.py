@@ -44,19 +44,20 @@ def start_services(
     common: CommonSettings,
     countries: Countries,
     environ: Mapping[str, str],
-    tell: Callable[[str], None],
+    show: Callable[[str], None],
 ) -> None:
     """Start all processes. Returns when a call can come in.
 
-    An embedded Valkey is started if REDIS_URL names the one under TOKAUT_DATA, or nothing; and a practice hotline, for
-    the hotlines whose address is on its port of this machine.
+    `show` is called with one line for each part that is ready. An embedded Valkey is started if REDIS_URL names the one
+    under TOKAUT_DATA, or nothing; and a practice hotline, for the hotlines whose address is on its port of this
+    machine.
 
     Raises:
         AlreadyRunning: an embedded Valkey of this folder runs.
         PortInUse: a setting names a port at which nothing can listen. Then nothing was started.
         ProcessDied: a process ended or does not answer.
     """
-    report_ready = with_time(tell)
+    report_ready = with_time(show)
     environment = dict(environ)
     if _uses_embedded_valkey(common) and valkey.is_up(common.data):
         raise AlreadyRunning(f"Valkey of {common.data} runs already. Stop the other `tokaut start` first.")

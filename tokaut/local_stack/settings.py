@@ -46,8 +46,8 @@ class FolderInUse(OperatorError):
 class DemoFolder:
     """A context manager that locks and empties the folder of a demo.
 
-    `data` is TOKAUT_DATA. inside: the folder for the demo's processes, empty at the start. received: the file of
-    accepted deliveries. demo_file: demo.json. run: the id of this run.
+    `data`: TOKAUT_DATA. `inside`: the folder for the demo's processes, empty at the start. `received`: the file of
+    accepted deliveries. `demo_file`: demo.json. `run`: the id of this run.
     """
 
     def __init__(self, data: Path) -> None:
@@ -211,7 +211,7 @@ def make_plan(
 
 
 def process_environment(
-    outside: Mapping[str, str], inside: Path, where: StackAddresses, made: StackSecrets
+    outside: Mapping[str, str], inside: Path, where: StackAddresses, stack_secrets: StackSecrets
 ) -> dict[str, str]:
     """Return the environment of each process of the demo."""
     passed_on = {name: value for name, value in outside.items() if name in KEPT_NAMES or not _is_ours(name)}
@@ -227,14 +227,14 @@ def process_environment(
         "CONSOLE_URL": where.console,
         "TOKAUT_DEMO_HOTLINE": where.hotline,
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
-        "AFRICASTALKING_TOKEN": made.africastalking,
-        "KANNEL_TOKEN": made.kannel,
-        "USSD_TOKEN": made.ussd,
-        "TWILIO_AUTH_TOKEN": made.twilio,
-        "TWILIO_ACCOUNT_SID": made.twilio_account,
+        "AFRICASTALKING_TOKEN": stack_secrets.africastalking,
+        "KANNEL_TOKEN": stack_secrets.kannel,
+        "USSD_TOKEN": stack_secrets.ussd,
+        "TWILIO_AUTH_TOKEN": stack_secrets.twilio,
+        "TWILIO_ACCOUNT_SID": stack_secrets.twilio_account,
         "PROMETHEUS_MULTIPROC_DIR": str(inside / "metrics"),
     }
-    for hotline, secret in made.hotlines.items():
+    for hotline, secret in stack_secrets.hotlines.items():
         name = f"HOTLINE_{hotline.upper().replace('-', '_')}"
         ours[f"{name}_URL"] = f"{where.hotline}/{hotline}"
         ours[f"{name}_SECRET"] = secret

@@ -48,14 +48,14 @@ def five_processes(*, web: Sequence[str], console: Sequence[str]) -> dict[str, l
 
 
 def start_stack(
-    processes: ProcessGroup, plan: StackPlan, prepare: Callable[[], None], tell: Callable[[str], None]
+    processes: ProcessGroup, plan: StackPlan, prepare: Callable[[], None], show: Callable[[str], None]
 ) -> None:
     """Start all processes. Returns when a call can come in.
 
-    `prepare` creates what the processes need. `tell` is called with one line for each part. Raises ProcessDied if a
-    process ends or does not answer.
+    `prepare` creates what the processes need. `show` is called with one line for each part that is ready. Raises
+    ProcessDied if a process ends or does not answer.
     """
-    report_ready = with_time(tell)
+    report_ready = with_time(show)
     valkey_first, *other_commands = process_commands(plan).items()
     processes.start(*valkey_first, plan.settings, outlasts=True)
     prepare()  # while Valkey starts
@@ -72,10 +72,10 @@ def start_stack(
     wait_for_servers(processes, servers, report_ready)
 
 
-def with_time(tell: Callable[[str], None]) -> Callable[[str], None]:
-    """Return a function that tells of a part, with the seconds since now."""
+def with_time(show: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that shows which part is ready, with the seconds since this call."""
     began = time.monotonic()
-    return lambda part: tell(f"  {time.monotonic() - began:4.1f} s  {part}")
+    return lambda part: show(f"  {time.monotonic() - began:4.1f} s  {part}")
 
 
 def wait_for_servers(processes: ProcessGroup, servers: Mapping[str, str], report_ready: Callable[[str], None]) -> None:

@@ -25,7 +25,7 @@ from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import call_hours, clock_skew, delivery_actions, drill_runs, spool_status
-from reports.store.operations.call_hours import QuietChannel
+from reports.store.operations.call_hours import ChannelKey, QuietChannel
 from reports.store.operations.delivery_actions import Transfer
 from reports.store.row_isolation import process_each
 from reports.store.sms import duty_phones, messages
@@ -86,12 +86,13 @@ class ClockJobs:
         job_queue: JobQueue,
         metrics: WorkerMetrics,
         notices_job: AnswerNotices | None = None,
-        furthest: Mapping[Priority, int] | None = None,
+        max_delays: Mapping[Priority, int] | None = None,
         countries: Countries | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create the jobs.
 
+        `max_delays`: priority → the longest time that a step of its escalation may be ahead, in microseconds.
         `countries`: hotlines and countries that are not in them have no metrics, and are never open; None: all have,
         and are.
         """
@@ -109,8 +110,8 @@ class ClockJobs:
         self._duty_phone_pool = BackgroundPool(1)
         self._answer_notices = notices_job
         self._countries = countries
-        self._lines: set[tuple[str, str]] = set()  # country and channel of each metric of call volume
-        self._max_delays = furthest or max_step_delays(())
+        self._measured: set[ChannelKey] = set()  # the channels that have a metric of call volume
+        self._max_delays = max_delays or max_step_delays(())
         self._reconsider = False
         self._notice_pool = BackgroundPool(1)
         self._deletions = deque(DELETIONS)
@@ -126,7 +127,7 @@ class ClockJobs:
 
     def _queue_due(self, speed: QueueName) -> None:
         rows = outbox.list_due(self._database, QUEUE_PRIORITIES[speed])
-        untaken = self._delivery_fallbacks[speed].not_taken([delivery_id for delivery_id, _ in rows], speed)
+        untaken = self._delivery_fallbacks[speed].queue_ids([delivery_id for delivery_id, _ in rows], speed)
         for _ in untaken[: THREADS[speed]]:
             self._pools[speed].do(lambda: self._delivery_runner.drain(QUEUE_PRIORITIES[speed]))
 
@@ -137,11 +138,11 @@ class ClockJobs:
                 log.info("sms_expired", by=by, count=count)
         due = messages.list_due_by_channel(self._database)
         ids = [sms_id for sms_ids in due.values() for sms_id in sms_ids]
-        untaken = set(self._sms_fallback.not_taken(ids, "urgent"))
+        untaken = set(self._sms_fallback.queue_ids(ids, "urgent"))
         for channel, sms_ids in due.items():
-            if mine := [sms_id for sms_id in sms_ids if sms_id in untaken]:
+            if channel_ids := [sms_id for sms_id in sms_ids if sms_id in untaken]:
                 # One thread for each channel: a provider that hangs must not delay the SMS of another.
-                self._sms_pools.setdefault(channel, BackgroundPool(1)).do(partial(self._send_sms, mine))
+                self._sms_pools.setdefault(channel, BackgroundPool(1)).do(partial(self._send_sms, channel_ids))
 
     def _send_sms(self, sms_ids: Sequence[str]) -> None:
         self._process_each("sms", sms_ids, lambda sms_id: self._stopping.is_set() or self._dispatcher.send(sms_id))
@@ -153,7 +154,7 @@ class ClockJobs:
             REPLIES_AT_ONCE,
             self._accept_reply,
         )
-        self._duty_phone_pool.do(self._duty_phone_notifier.go_on)
+        self._duty_phone_pool.do(self._duty_phone_notifier.text_next)
 
     def _accept_reply(self, reply: PhoneReply) -> bool:
         if report_id := duty_phones.accept_reply(self._database, reply):
@@ -163,7 +164,7 @@ class ClockJobs:
     def answer_notices(self) -> None:
         """Schedule and send the SMS that ask reporters to dial, because a hotline has answered."""
         if self._answer_notices is not None:
-            self._notice_pool.do(self._answer_notices.go_on)
+            self._notice_pool.do(self._answer_notices.process_due)
 
     def submit_pending(self) -> bool:
         """Submit the pending revisions that are due. Returns whether there may be more, as after an outage.
@@ -223,7 +224,7 @@ class ClockJobs:
         """
         waits = {priority: policy.fallback_after for priority, policy in retry_policy.POLICIES.items()}
         return self._pages["fallbacks"].process(
-            lambda skip: fallbacks.list_stuck(self._database, waits, FALLBACKS_AT_ONCE, skip),
+            lambda skip: fallbacks.list_due(self._database, waits, FALLBACKS_AT_ONCE, skip),
             FALLBACKS_AT_ONCE,
             self._give_to_fallback,
             lambda report_id: report_id,
@@ -266,11 +267,11 @@ class ClockJobs:
 
     def repair_times(self) -> None:
         """Repair times that lie further ahead than any schedule sets them."""
-        mended = clock_skew.repair_times(self._database, self._max_delays, reconsider=self._reconsider)
+        repaired = clock_skew.repair_times(self._database, self._max_delays, reconsider=self._reconsider)
         self._reconsider = False
-        if mended:
-            self._metrics.mended.inc(mended)
-            log.warning("leases_released", count=mended, reason="clock_jump")
+        if repaired:
+            self._metrics.repaired.inc(repaired)
+            log.warning("leases_released", count=repaired, reason="clock_jump")
 
     def delete_old(self) -> None:
         """Delete old rows: SMS, callback keys, staff drafts, texts to duty phones, unreadable answers and more.
@@ -298,7 +299,7 @@ class ClockJobs:
 
     def undelivered(self) -> None:
         """Set the metrics of undelivered reports, of open circuit breakers and of missing hosts."""
-        self._metrics.hosts_away.set(sum(status.is_away for status in spool_status.list_statuses(self._database)))
+        self._metrics.missing_hosts.set(sum(status.is_missing for status in spool_status.list_statuses(self._database)))
         counts = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(counts.get((state, priority), 0))
@@ -312,11 +313,11 @@ class ClockJobs:
         quiet = []
         isos = None if self._countries is None else {country.iso for country in self._countries}
         hours = call_hours.load_hours(self._database, until - call_volume.HOURS_READ)
-        lines = {line: counts for line, counts in hours.items() if isos is None or line[0] in isos}
-        for country, channel in self._lines - lines.keys():
+        served = {key: counts for key, counts in hours.items() if isos is None or key[0] in isos}
+        for country, channel in self._measured - served.keys():
             self._metrics.quiet.labels(country, channel).set(0)  # no call for a month: it is no longer in use
-        self._lines = set(lines)
-        for (country, channel), counts in lines.items():
+        self._measured = set(served)
+        for (country, channel), counts in served.items():
             volume = call_volume.measure(counts, until)
             is_quiet = volume is not None and volume.is_quiet
             self._metrics.quiet.labels(country, channel).set(is_quiet)
@@ -324,9 +325,9 @@ class ClockJobs:
                 quiet.append(QuietChannel(country, channel, until * HOUR, volume))
         call_hours.replace_quiet(self._database, quiet)
 
-    def put(self, made: Iterable[tuple[str, Priority]]) -> None:
-        """Queue the deliveries that were created: (delivery_id, priority)."""
-        for delivery_id, priority in made:
+    def put(self, deliveries: Iterable[tuple[str, Priority]]) -> None:
+        """Queue deliveries that were just created: (delivery_id, priority)."""
+        for delivery_id, priority in deliveries:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(priority))
 
     def finish(self) -> None:

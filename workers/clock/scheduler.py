@@ -28,11 +28,8 @@ LEASE_NAME = "clock"
 LEAD_SECONDS = LEASES[LEASE_NAME] // SECOND
 RENEW_SECONDS = 5
 QUIET_SECONDS = DAY_SECONDS  # after a clock jump, nothing is parked or purged
-# Seconds between two rounds; the second if a job has more to do. The other jobs run in between.
-TICK_SECONDS, BUSY_TICK_SECONDS = (
-    1.0,
-    0.1,
-)
+TICK_SECONDS = 1.0  # between two rounds
+BUSY_TICK_SECONDS = 0.1  # between two rounds if a job has more to do; the other jobs run in between
 
 log = structlog.get_logger()
 
@@ -62,7 +59,7 @@ class Scheduler:
         escalation: EscalationJob,
         metrics: WorkerMetrics,
         holder: str,
-        aside: Sequence[BackgroundJob] = (),
+        background_jobs: Sequence[BackgroundJob] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -71,7 +68,7 @@ class Scheduler:
         self._escalation = escalation
         self._metrics = metrics
         self._holder = holder
-        self._background_jobs = aside
+        self._background_jobs = background_jobs
         self._monotonic = monotonic
         self._renew_at = 0.0
         self._last_times: tuple[int, float] | None = None

@@ -50,13 +50,13 @@ class Unavailable:
 class Refused:
     """The hotline refused the delivery. A person, at the hotline or the operator, has to correct the cause.
 
-    `at_once`: more attempts would not help. `is_gone`: the hotline accepts no reports any more. `addresses`: how many
+    `is_final`: more attempts would not help. `is_gone`: the hotline accepts no reports any more. `addresses`: how many
     addresses of the hotline the attempts take in turn; it has not refused before each of them has.
     """
 
     reason: DeliveryFailureClass
     status: int | None = None
-    at_once: bool = False
+    is_final: bool = False
     is_gone: bool = False
     addresses: int = 1
 
@@ -143,17 +143,17 @@ _LOCKED_OUT = {401, 402, 403, 407, 421}
 _REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}
 
 
-def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: bool = False) -> DeliveryOutcome:
+def outcome_of_status(status: int, *, retry_after: int | None = None, has_our_id: bool = False) -> DeliveryOutcome:
     """Return the outcome for an HTTP status.
 
-    `knows_it`: the response carried our webhook-id. `retry_after`: seconds.
+    `has_our_id`: the response carried our webhook-id. `retry_after`: seconds.
     """
-    if 200 <= status < 300 or (status == 409 and knows_it):
+    if 200 <= status < 300 or (status == 409 and has_our_id):
         return Delivered(status)
     if status == 410:
-        return Refused("gone", status, at_once=True, is_gone=True)
+        return Refused("gone", status, is_final=True, is_gone=True)
     if status == 413:
-        return Refused("too_large", status, at_once=True)
+        return Refused("too_large", status, is_final=True)
     if status in _REFUSED:
         return Refused("refused", status)
     return Unavailable(_why_unavailable(status), status, retry_after)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from reports.countries.hotline import Hotline as Listed
+from reports.countries.hotline import Hotline
 from reports.delivery import DeliveryType
 from reports.escalation import URGENT
 from runtime.settings import (
@@ -79,7 +79,7 @@ class HotlineDependencies:
     """
 
     mode: Mode
-    hotline: Listed
+    hotline: Hotline
     mail: MailServer | None = None
     console_url: str | None = None
     channels: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class HotlineDependencies:
         return self.mode is Mode.LIVE
 
     @property
-    def on_duty(self) -> str:
+    def duty_field(self) -> str:
         """Return the name of the card's field that lists the people to notify.
 
         Outside live mode only the people for drills are known (reports/countries/validation.py).
@@ -114,13 +114,13 @@ def settings_class(kind: str) -> type | None:
     return settings
 
 
-def read_settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> HotlineSettings:
+def read_settings(environ: Mapping[str, str], listed: Iterable[Hotline]) -> HotlineSettings:
     """Read the settings of these hotlines from the environment."""
     return load_hotline_settings(environ, {hotline.id: settings_class(hotline.delivery) for hotline in listed})
 
 
 def build_connectors(
-    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Hotline], dependencies_of: Callable[[Hotline], HotlineDependencies]
 ) -> dict[str, HotlineConnector]:
     """Build the connector of each hotline. A hotline that is set up wrongly is logged and left out.
 
@@ -144,14 +144,14 @@ def build_connectors(
 
 
 def setup_faults(
-    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Hotline], dependencies_of: Callable[[Hotline], HotlineDependencies]
 ) -> Iterator[str]:
     """Yield a sentence for each hotline that cannot be set up though each of its settings can be read."""
     return (sentence for _, sentence in _refused(environ, tuple(listed), dependencies_of))
 
 
 def unconfigured_hotlines(
-    environ: Mapping[str, str], listed: Iterable[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], listed: Iterable[Hotline], dependencies_of: Callable[[Hotline], HotlineDependencies]
 ) -> tuple[str, ...]:
     """Return the ids of the hotlines that a worker with these settings leaves out: their reports wait."""
     hotlines = tuple(listed)
@@ -161,7 +161,7 @@ def unconfigured_hotlines(
 
 
 def _refused(
-    environ: Mapping[str, str], hotlines: Sequence[Listed], dependencies_of: Callable[[Listed], HotlineDependencies]
+    environ: Mapping[str, str], hotlines: Sequence[Hotline], dependencies_of: Callable[[Hotline], HotlineDependencies]
 ) -> Iterator[tuple[str, str]]:
     filled = read_settings(environ, hotlines).filled
     for hotline in hotlines:
@@ -229,7 +229,7 @@ def duty_phones(settings: DutyPhoneSettings, dependencies: HotlineDependencies) 
     """Return the hotline's duty phones. Raises HotlineSetupError if a number, channel or sender is missing."""
     numbers = duty_phone_numbers(dependencies)
     if not numbers:
-        raise HotlineSetupError(f"has no number with + in {dependencies.on_duty} of its card; add one")
+        raise HotlineSetupError(f"has no number with + in {dependencies.duty_field} of its card; add one")
     if settings.channel not in dependencies.channels:
         able = ", ".join(dependencies.channels) or "none of CHANNELS"
         raise HotlineSetupError(f"has {settings.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {able}")

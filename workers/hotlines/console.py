@@ -40,7 +40,7 @@ def build(settings: Settings, dependencies: HotlineDependencies) -> ConsoleConne
         notifiers.append(dependencies.register_phones(dependencies.hotline.id, duty_phones(settings, dependencies)))
     if not notifiers:
         raise HotlineSetupError(
-            f"has nobody to notify in {dependencies.on_duty} of its card; add an e-mail address or a number with +"
+            f"has nobody to notify in {dependencies.duty_field} of its card; add an e-mail address or a number with +"
         )
     return ConsoleConnector(notifiers)
 

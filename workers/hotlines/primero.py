@@ -60,7 +60,7 @@ class Settings(HttpsSettings):
 def build(settings: Settings, dependencies: HotlineDependencies) -> PrimeroConnector:
     """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
-    client = HttpClient(ca_file=settings.ca_file, limits=TIMEOUTS, keep=AT_ONCE_EACH)
+    client = HttpClient(ca_file=settings.ca_file, limits=TIMEOUTS, max_idle=AT_ONCE_EACH)
     return PrimeroConnector(target, settings.user, settings.password.reveal(), client)
 
 
@@ -78,8 +78,8 @@ class CaseUpdate:
     consent_withdrawn: bool
 
     @classmethod
-    def by(cls, request: DeliveryRequest) -> CaseUpdate:
-        """Read the update from a delivery request."""
+    def from_request(cls, request: DeliveryRequest) -> CaseUpdate:
+        """Return the update that a delivery request asks for."""
         envelope = json.loads(request.body)
         data = envelope["data"]
         new_note = case_note(request.type, envelope["timestamp"], data, request.delivery_id)
@@ -91,13 +91,13 @@ class CaseUpdate:
 class PrimeroConnector:
     """Creates a case for a report and adds later deliveries to it.
 
-    `whole`: seconds after which a delivery starts no further request.
+    `max_seconds`: after which a delivery starts no further request.
     """
 
     takes_sound = False
 
     def __init__(
-        self, target: Target, user: str, password: str, client: HttpClient, whole: float = MAX_SECONDS
+        self, target: Target, user: str, password: str, client: HttpClient, max_seconds: float = MAX_SECONDS
     ) -> None:
         self._target = target
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -107,12 +107,12 @@ class PrimeroConnector:
             "Authorization": f"Basic {basic}",
         }
         self._client = client
-        self._whole = whole
+        self._max_seconds = max_seconds
 
     def deliver(self, request: DeliveryRequest) -> DeliveryOutcome:
         """Create or update the case, and check that the note was stored."""
-        update = CaseUpdate.by(request)
-        session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
+        update = CaseUpdate.from_request(request)
+        session = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._max_seconds)
         try:
             return (
                 _create(session, update)
@@ -138,14 +138,14 @@ class _CaseSession:
             raise NoResponse("timeout")
         body = b"" if data is None else json_bytes({"data": data})
         target = replace(self.target, url=self.target.url + path)
-        return self.client.call(method, target, body, self.headers, largest=MAX_CASE_BYTES)
+        return self.client.call(method, target, body, self.headers, max_bytes=MAX_CASE_BYTES)
 
 
 def _create(session: _CaseSession, update: CaseUpdate) -> DeliveryOutcome:
-    reply = _write(session, "POST", CASES, {"id": update.case, **update.fields, NOTES: [update.note]})
-    if reply.status == 409:  # an earlier attempt whose response was lost, or a newer revision that arrived first
+    response = _write(session, "POST", CASES, {"id": update.case, **update.fields, NOTES: [update.note]})
+    if response.status == 409:  # an earlier attempt whose response was lost, or a newer revision that arrived first
         return _add(session, update, created=True)
-    return _check_stored(session, update, reply)
+    return _check_stored(session, update, response)
 
 
 def _add(session: _CaseSession, update: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
@@ -167,20 +167,21 @@ def _write(session: _CaseSession, method: str, path: str, data: Mapping[str, Any
 
     Its option lists may differ from ours, and the note contains the whole report anyway.
     """
-    reply = session.call(method, path, data)
-    refused = _refused_fields(reply) if reply.status == 422 else set()
+    response = session.call(method, path, data)
+    refused = _refused_fields(response) if response.status == 422 else set()
     if not refused & set(data) or refused & {"id", NOTES}:
-        return reply
+        return response
     return session.call(method, path, {name: value for name, value in data.items() if name not in refused})
 
 
-def _check_stored(session: _CaseSession, update: CaseUpdate, reply: ClientResponse) -> DeliveryOutcome:
-    if not 200 <= reply.status < 300:
-        return _outcome(reply)
-    response = session.call("GET", f"{CASES}/{update.case}")
-    if not 200 <= response.status < 300:
-        return _outcome(response)
-    return Delivered(reply.status) if _has_note(_case_data(response), update) else Unavailable("not_kept", reply.status)
+def _check_stored(session: _CaseSession, update: CaseUpdate, written: ClientResponse) -> DeliveryOutcome:
+    """Read the case back after a write, and return whether its note is stored. `written`: the response to the write."""
+    if not 200 <= written.status < 300:
+        return _outcome(written)
+    read = session.call("GET", f"{CASES}/{update.case}")
+    if not 200 <= read.status < 300:
+        return _outcome(read)
+    return Delivered(written.status) if _has_note(_case_data(read), update) else Unavailable("not_kept", written.status)
 
 
 def _has_note(case: Mapping[str, Any], update: CaseUpdate) -> bool:
@@ -189,31 +190,31 @@ def _has_note(case: Mapping[str, Any], update: CaseUpdate) -> bool:
     return any(note.get("unique_id") == update.note["unique_id"] and note.get("note_text") for note in stored)
 
 
-def _case_data(reply: ClientResponse) -> Mapping[str, Any]:
+def _case_data(response: ClientResponse) -> Mapping[str, Any]:
     """Return the case in a response. Raises NoResponse if there is none, as in a body that was cut off."""
-    data = _json(reply).get("data")
+    data = _json(response).get("data")
     if not isinstance(data, dict):
         raise NoResponse("reset", sent=True)
     return data
 
 
-def _refused_fields(reply: ClientResponse) -> set[str]:
+def _refused_fields(response: ClientResponse) -> set[str]:
     """Return the field names in `errors[].detail`: JSON pointers of the schema check, or names of invalid fields."""
-    errors = _json(reply).get("errors")
+    errors = _json(response).get("errors")
     details = [error.get("detail") for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
     flat = [name for detail in details for name in (detail if isinstance(detail, list) else [detail])]
     return {name.strip("/").partition("/")[0] for name in flat if isinstance(name, str)}
 
 
-def _json(reply: ClientResponse) -> Mapping[str, Any]:
+def _json(response: ClientResponse) -> Mapping[str, Any]:
     try:
-        parsed = json.loads(reply.body)
+        parsed = json.loads(response.body)
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _outcome(reply: ClientResponse) -> DeliveryOutcome:
+def _outcome(response: ClientResponse) -> DeliveryOutcome:
     return outcome_of_status(
-        reply.status, retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(time.time()) * SECOND)
+        response.status, retry_after=parse_retry_after(response.headers.get("Retry-After"), int(time.time()) * SECOND)
     )

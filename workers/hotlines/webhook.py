@@ -1,5 +1,6 @@
-"""A hotline that receives reports by a signed HTTPS request (Standard Webhooks 1.0.0). Any 2xx is its receipt.
+"""A hotline that receives reports by a signed HTTPS request (Standard Webhooks 1.0.0).
 
+Its receipt is any 2xx, or a 409 with the `webhook-id` of the request as a header.
 Signature and timestamp are new for each attempt. `webhook-id` stays the same, so that the hotline can recognise a
 duplicate. The timestamp is the real time even if a trial has moved the clock: the hotline compares it with its own.
 """
@@ -40,7 +41,9 @@ class Settings(HttpsSettings):
 def build(settings: Settings, dependencies: HotlineDependencies) -> WebhookConnector:
     """Build the connector. Raises BadTarget."""
     target = parse_hotline_target(settings.url, settings.private, live=dependencies.live)
-    return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file, keep=AT_ONCE_EACH))
+    return WebhookConnector(
+        target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file, max_idle=AT_ONCE_EACH)
+    )
 
 
 def signed_headers(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:
@@ -77,13 +80,13 @@ class WebhookConnector:
         If the signature is rejected and the clocks differ, post once more with the hotline's time.
         """
         try:
-            reply = self.send(request.body, self.headers(request.delivery_id, request.body))
-            if reply.status in SIGNATURE_REFUSED and (ahead := self._hotline_clock_ahead(reply)):
+            response = self.send(request.body, self.headers(request.delivery_id, request.body))
+            if response.status in SIGNATURE_REFUSED and (ahead := self._hotline_clock_ahead(response)):
                 log.warning("clock_skew_detected", hotline=request.hotline, count=ahead)
-                reply = self.send(request.body, self.headers(request.delivery_id, request.body, ahead=ahead))
+                response = self.send(request.body, self.headers(request.delivery_id, request.body, ahead=ahead))
         except NoResponse as error:
             return Unavailable(error.reason)
-        return self._outcome(reply, request)
+        return self._outcome(response, request)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
         """Post a body. Raises NoResponse if no status came."""
@@ -93,20 +96,20 @@ class WebhookConnector:
         """Return headers signed for now. `ahead`: seconds to add, by the hotline's clock or for a test of refusals."""
         return signed_headers(self._signers, key, body, int(self._now() + ahead))
 
-    def _hotline_clock_ahead(self, reply: ClientResponse) -> int:
+    def _hotline_clock_ahead(self, response: ClientResponse) -> int:
         """Return the seconds by which the hotline's clock is ahead; 0 within a minute, or without a Date header.
 
         A signature is valid for five minutes by the hotline's clock: if this host's clock were off by more, every
         hotline would refuse every report for as long. The Date header comes over TLS from the holder of the same
         secret.
         """
-        date = parse_http_date(reply.headers.get("Date", ""))
+        date = parse_http_date(response.headers.get("Date", ""))
         ahead = 0 if date is None else int(date - self._now())
         return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
-    def _outcome(self, reply: ClientResponse, request: DeliveryRequest) -> DeliveryOutcome:
+    def _outcome(self, response: ClientResponse, request: DeliveryRequest) -> DeliveryOutcome:
         return outcome_of_status(
-            reply.status,
-            retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),
-            knows_it=reply.headers.get("webhook-id") == request.delivery_id,
+            response.status,
+            retry_after=parse_retry_after(response.headers.get("Retry-After"), int(self._now()) * SECOND),
+            has_our_id=response.headers.get("webhook-id") == request.delivery_id,
         )

@@ -26,7 +26,7 @@ from workers.notifications.texts import (
     SMS_ADVICE,
     Alert,
     group_alerts,
-    host_away,
+    missing_host_alert,
 )
 from workers.retry_policy import POLICIES
 from workers.sms import dispatcher
@@ -35,8 +35,9 @@ from workers.thread_pool import BackgroundPool
 SILENT_AFTER = 20 * MINUTE  # an SMS that no provider takes expires after ten minutes
 RETRY_SECONDS = 60  # after a round in which nobody could be notified
 # After a start or a database outage, every host counts as missing until it has reported again.
-SURE_SECONDS = 75  # processes of release 0.1 report once a minute
-# P2, but for the alert that an SMS would not bring: of a P3 on-call gets a mail, if a contact has one.
+MIN_MISSING_SECONDS = 75  # processes of release 0.1 report once a minute
+# Class of a provider's fault → priority, if it is not P2. An alert of P3 goes by mail first: a text about texts that do
+# not arrive might not arrive either.
 SMS_PRIORITIES: Mapping[str, Priority] = {"not_delivered": Priority.P3}
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ class AlertSender:
         self._alerted_at: dict[tuple[str, str], float] = {}
         self._waiting: list[Alert] = []
         self._unseen_since: dict[str, float] = {}
-        self._lost_since: dict[str, float] = {}
+        self._unroutable_since: dict[str, float] = {}
         self._sms_alerts_at: dict[tuple[str, str], float] = {}  # (channel, class) → when an alert was last tried
 
     def add(self, alert: Alert) -> None:
@@ -84,9 +85,9 @@ class AlertSender:
         alerts = [
             *self._waiting,
             *group_alerts(delivery_alerts.list_due(self._database, ALERT_RULES)),
-            *self._unroutable(),
+            *self._unroutable_alerts(),
         ]
-        alerts += [*self._pin_failures(), *self._sms(), *self._hosts()]
+        alerts += [*self._pin_alerts(), *self._sms_alerts(), *self._host_alerts()]
         if alerts:
             alerts.sort(key=lambda alert: alert.priority)  # a mail server that hangs takes 20 s for each
             self._pool.do(lambda: self._send_all(alerts))
@@ -107,20 +108,21 @@ class AlertSender:
             delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
             names = alert.reports or (alert.subject_id,)
-            no_more_urgent = [priority for priority in PRIORITIES if priority >= alert.priority]
-            subjects = [*names, *(_subject(name, priority) for name in names for priority in no_more_urgent)]
+            covered = [priority for priority in PRIORITIES if priority >= alert.priority]
+            subjects = [*names, *(_subject(name, priority) for name in names for priority in covered)]
             self._alerted_at.update(((alert.reason, subject), self._monotonic()) for subject in subjects)
 
     def _postpone(self) -> None:
         self._not_before = self._monotonic() + RETRY_SECONDS
 
-    def _unroutable(self) -> list[Alert]:
+    def _unroutable_alerts(self) -> list[Alert]:
+        """Return the due alerts of reports that no hotline can have or keep: one for each priority."""
         due: dict[Priority, list[str]] = {}
         now = self._monotonic()
-        lost = {_subject(*row): row for row in delivery_alerts.list_unroutable(self._database, self._hotlines)}
-        self._lost_since = {subject: self._lost_since.get(subject, now) for subject in lost}
-        for subject, (report_id, priority) in lost.items():
-            is_new = now - self._lost_since[subject] < DAY / SECOND
+        rows = {_subject(*row): row for row in delivery_alerts.list_unroutable(self._database, self._hotlines)}
+        self._unroutable_since = {subject: self._unroutable_since.get(subject, now) for subject in rows}
+        for subject, (report_id, priority) in rows.items():
+            is_new = now - self._unroutable_since[subject] < DAY / SECOND
             if self._is_due("needs_person", subject, POLICIES[priority].notify_interval if is_new else DAY):
                 due.setdefault(priority, []).append(report_id)
         return [
@@ -128,8 +130,8 @@ class AlertSender:
             for priority, reports in due.items()
         ]
 
-    def _pin_failures(self) -> list[Alert]:
-        """Alert if many pairs of code and PIN were tried, or PINs are locked.
+    def _pin_alerts(self) -> list[Alert]:
+        """Return the due alerts if many pairs of code and PIN were tried, or PINs are locked.
 
         The cause may be guessing or a forgotten PIN. Which report was meant is not known.
         """
@@ -142,26 +144,27 @@ class AlertSender:
             alerts.append(Alert("", "pin_guessed", Priority.P3, ALERT_ADVICE["pin_guessed"], problem="locked"))
         return alerts
 
-    def _hosts(self) -> list[Alert]:
-        """Alert hourly of missing hosts, and of spooled reports that no hotline has."""
+    def _host_alerts(self) -> list[Alert]:
+        """Return the due alerts of missing hosts, and of spooled reports that no hotline has."""
         statuses = spool_status.list_statuses(self._database)
         alerts = [
             Alert(status.host, why, Priority.P1, ALERT_ADVICE[why])
             for status in statuses
-            for why, is_so in (("spool_bad", status.bad), ("spool_waits", status.is_late and not status.is_away))
+            for why, is_so in (("spool_bad", status.bad), ("spool_waits", status.is_late and not status.is_missing))
             if is_so
         ]
-        alerts += [host_away(status) for status in self._surely_away(statuses)]
+        alerts += [missing_host_alert(status) for status in self._missing_hosts(statuses)]
         return [alert for alert in alerts if self._is_due(alert.reason, alert.subject_id, HOUR)]
 
-    def _surely_away(self, statuses: Sequence[SpoolStatus]) -> list[SpoolStatus]:
+    def _missing_hosts(self, statuses: Sequence[SpoolStatus]) -> list[SpoolStatus]:
         """Return the hosts that this process has missed for longer than a host needs to report."""
         now = self._monotonic()
-        away = [status for status in statuses if status.is_away]
-        self._unseen_since = {status.host: self._unseen_since.get(status.host, now) for status in away}
-        return [status for status in away if now - self._unseen_since[status.host] >= SURE_SECONDS]
+        missing = [status for status in statuses if status.is_missing]
+        self._unseen_since = {status.host: self._unseen_since.get(status.host, now) for status in missing}
+        return [status for status in missing if now - self._unseen_since[status.host] >= MIN_MISSING_SECONDS]
 
-    def _sms(self) -> list[Alert]:
+    def _sms_alerts(self) -> list[Alert]:
+        """Return the due alerts of SMS providers that fail, accept no text, or deliver none."""
         rows = provider_faults.list_failures(self._database, dispatcher.OPERATOR_FAULTS, self._database.now() - HOUR)
         silent = provider_faults.list_silent_channels(self._database, self._database.now() - SILENT_AFTER)
         rows += [(channel, "not_reached") for channel in silent]
@@ -177,8 +180,8 @@ class AlertSender:
         return now - self._sms_alerts_at.get(row, -math.inf) >= SMS_LIFETIME / SECOND
 
     def _is_due(self, why: str, subject: str, interval: int) -> bool:
-        told_at = self._alerted_at.get((why, subject))
-        return told_at is None or self._monotonic() - told_at >= interval / SECOND
+        alerted_at = self._alerted_at.get((why, subject))
+        return alerted_at is None or self._monotonic() - alerted_at >= interval / SECOND
 
     def finish(self) -> None:
         """Wait until the alerts in progress are sent."""
@@ -186,5 +189,5 @@ class AlertSender:
 
 
 def _subject(name: str, priority: Priority) -> str:
-    """Return the name under which an alert of a report or hotline is remembered: a more urgent one is told anew."""
+    """Return the name under which an alert of a report or hotline is remembered: a more urgent one is sent anew."""
     return f"{name} {priority}"

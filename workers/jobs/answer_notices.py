@@ -58,7 +58,7 @@ class AnswerNotice:
 
 @dataclass(frozen=True, slots=True)
 class AnswerNotices:
-    """Schedules and sends the notices."""
+    """Schedules and sends the notices. `folder`: of the keys."""
 
     database: Database
     keys: KeyRing
@@ -69,7 +69,7 @@ class AnswerNotices:
     _undecided: RowPages = field(default_factory=lambda: RowPages("answer_notices"), init=False)
     _due: RowPages = field(default_factory=lambda: RowPages("answer_notices"), init=False)
 
-    def go_on(self) -> None:
+    def process_due(self) -> None:
         """Schedule new notices and send the due ones.
 
         Nothing is scheduled before the opt-outs can be checked: `web` publishes the keys of their hashes. Raises
@@ -128,7 +128,7 @@ class AnswerNotices:
                 mode=mode,
                 sms_id=sms_id,
                 unless=notice.opt_out_keys,
-                yes=NoticePermission(report_id, notice.facts.revision, notice.facts.since),
+                permission=NoticePermission(report_id, notice.facts.revision, notice.facts.since),
             )
         except KeyFileError:
             log.error("key_missing")

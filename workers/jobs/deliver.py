@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reports.crypto import DecryptError as DoesNotOpen
-from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body
 from reports.delivery import DeliveryType
 from reports.escalation import QUEUE_PRIORITIES, Priority
 from reports.json_bodies import MessageKind, envelope, with_sound, without_contact
@@ -175,11 +174,11 @@ class DeliveryRunner:
         sealed_body = SealedBody(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
         try:
             private_key = self.keys.of(leased.hotline, leased.body.key_id)
-        except DoesNotOpen:
+        except DecryptError:
             return Undeliverable("no_key")
         try:
             report = open_body(private_key, _seal_context(self.mode, leased, leased.body.message_id), sealed_body)
-        except DoesNotOpen:
+        except DecryptError:
             return Undeliverable("not_sealed_to_us")
         if leased.withdrawn:
             report = without_contact(report)
@@ -210,7 +209,7 @@ class DeliveryRunner:
         try:
             key = self.keys.of(leased.hotline, copy.key_id)
             return with_sound(message, open_body(key, context, SealedBody(copy.key_id, copy.wrap, b"", copy.sealed)))
-        except DoesNotOpen:
+        except DecryptError:
             return message
 
     def _send(self, request: DeliveryRequest, hotline_id: str) -> DeliveryOutcome:
@@ -245,7 +244,7 @@ class DeliveryRunner:
             )
             return DeliveryFailure(outcome.reason, outcome.status, delay, counts=True)
         refusals = refusal_count(leased.last_class) + 1
-        if outcome.at_once or refusals >= max(retry_policy.MAX_REFUSALS, outcome.addresses):
+        if outcome.is_final or refusals >= max(retry_policy.MAX_REFUSALS, outcome.addresses):
             return DeliveryFailure(outcome.reason, outcome.status, None, gone=outcome.is_gone)
         delay = retry_policy.delay_after_refusal(leased.priority, refusals, self.chance())
         return DeliveryFailure(f"{outcome.reason} {refusals}", outcome.status, delay)
@@ -264,7 +263,10 @@ def refusal_count(last_class: str | None) -> int:
 
 
 def deliver(delivery_runner: DeliveryRunner, queue: QueueName, delivery_id: str) -> None:
-    """Run the queued job: deliver this id, then the other due rows of the queue."""
+    """Run the queued job `DELIVER_JOB`, which names this function.
+
+    It delivers this id, then the other due rows of the queue.
+    """
     started_at = time.monotonic()
     delivery_runner.deliver(delivery_id)
     deliver_due(delivery_runner, queue, DRAIN_SECONDS - (time.monotonic() - started_at))

@@ -73,8 +73,8 @@ class EscalationJob:
     pools: Mapping[tuple[Priority, ...], BackgroundPool] = field(
         default_factory=lambda: {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     )
-    # Hotlines told in a step that is retried for others.
-    _told: dict[tuple[str, Priority, StepName], set[str]] = field(default_factory=dict, init=False)
+    # Hotlines that were notified in a step that is retried for others.
+    _notified: dict[tuple[str, Priority, StepName], set[str]] = field(default_factory=dict, init=False)
 
     def escalate(self) -> bool:
         """Run one page of due steps. Returns whether there may be more. Raises DatabaseUnavailable."""
@@ -142,8 +142,8 @@ class EscalationJob:
         if step.step not in TRANSFER_STEPS:
             unchanged.append((step, StepOutcome.PASSED))
             return
-        waiting, country = self._load_state(step)
-        result = StepOutcome.NOBODY if country is None else self._next_hotline(step, waiting, country)
+        state, country = self._load_state(step)
+        result = StepOutcome.NOBODY if country is None else self._next_hotline(step, state, country)
         if isinstance(result, StepOutcome):
             unchanged.append((step, result))
         else:
@@ -170,82 +170,80 @@ class EscalationJob:
         self.metrics.steps.labels(step.step, result).inc()
 
     def _next_hotline(
-        self, step: EscalationStep, waiting: EscalationState, country: Country
+        self, step: EscalationStep, state: EscalationState, country: Country
     ) -> tuple[str, str] | StepOutcome:
-        return recipients.next_hotline(step.step, waiting, country, steps.database_time(self.database))
+        return recipients.next_hotline(step.step, state, country, steps.database_time(self.database))
 
     def _load_state(self, step: EscalationStep) -> tuple[EscalationState, Country | None]:
-        waiting = steps.load_state(self.database, step.report_id)
-        return waiting, self.countries.get(waiting.country)
+        state = steps.load_state(self.database, step.report_id)
+        return state, self.countries.get(state.country)
 
     def _notify(self, step: EscalationStep) -> None:
-        waiting, country = self._load_state(step)
+        state, country = self._load_state(step)
         now = steps.database_time(self.database)
-        until = self._next_notify_time(step, waiting, country, now)
+        until = self._next_notify_time(step, state, country, now)
         if until > now:
             steps.postpone(self.database, step, until)
         elif steps.claim(self.database, step, CLAIM_SECONDS):
-            result = self._notify_people(step, waiting, country, now)
+            result = self._notify_people(step, state, country, now)
             if result:
-                self._complete(step, result, self._next_round(step, result, waiting, now))
+                self._complete(step, result, self._next_round(step, result, state, now))
             else:
                 steps.postpone(self.database, step, now + RETRY_DELAY)
 
-    def _next_round(self, step: EscalationStep, result: StepOutcome, waiting: EscalationState, now: int) -> int | None:
+    def _next_round(self, step: EscalationStep, result: StepOutcome, state: EscalationState, now: int) -> int | None:
         """Return when the step is due again. A hotline that gets the report late is reminded too."""
-        times = self._times(waiting.country)[step.priority]
-        is_under_way = any(recipient.state == DeliveryState.DUE for recipient in waiting.recipients)
+        times = self._times(state.country)[step.priority]
+        is_under_way = any(recipient.state == DeliveryState.DUE for recipient in state.recipients)
         if step.step == StepName.HOTLINE and result is StepOutcome.NOT_THERE and is_under_way:
             return now + times.desk
         return times.again(step.step, step.due_at, now)
 
-    def _next_notify_time(
-        self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int
-    ) -> int:
+    def _next_notify_time(self, step: EscalationStep, state: EscalationState, country: Country | None, now: int) -> int:
         """Return when people may be notified of this step; urgent steps never wait.
 
         The hours are those of the first hotline that has not responded, or of the country for the operator's contacts.
         """
         if country is None or not ESCALATION_TIMES[step.priority].quiet:
             return now
-        silent = recipients.silent_hotlines(waiting, country)
+        silent = recipients.silent_hotlines(state, country)
         if step.step == StepName.OPERATOR or not silent:
             return OpeningHours(parse_zone(country.time_zone)).next_notify_time(now)
         return hotline_hours(silent[0].card, country.time_zone).next_notify_time(now)
 
     def _notify_people(
-        self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int
+        self, step: EscalationStep, state: EscalationState, country: Country | None, now: int
     ) -> StepOutcome | None:
         """Notify people and return the outcome of the step; None if it has to be retried: nobody could be reached.
 
-        A step that is not repeated is also retried for a hotline whose reminder raised; the others are not told again.
+        A step that is not repeated is also retried for a hotline whose reminder raised, and for it alone.
         """
         if step.step == StepName.OPERATOR or country is None:
-            text = texts.operator_reminder(waiting, country, now)
+            text = texts.operator_reminder(state, country, now)
             max_contacts = step.round + 1  # one more contact in each round
             return StepOutcome.NOTIFIED if self.notifier.notify(self.notifier.contacts, text, max_contacts) else None
-        silent = recipients.silent_hotlines(waiting, country)
+        silent = recipients.silent_hotlines(state, country)
         if not silent:
             return StepOutcome.NOT_THERE
         key = (step.report_id, step.priority, step.step)
-        told, failed = self._told.pop(key, set()), list[Hotline]()
-        results: set[StepOutcome | None] = {StepOutcome.NOTIFIED} if told else set()
+        notified, failed = self._notified.pop(key, set()), list[Hotline]()
+        results: set[StepOutcome | None] = {StepOutcome.NOTIFIED} if notified else set()
 
         def notify(hotline: Hotline) -> None:
-            result = self._notify_hotline(step, waiting, country, hotline.id, now)
+            result = self._notify_hotline(step, state, country, hotline.id, now)
             results.add(result)
             if result is StepOutcome.NOTIFIED:
-                told.add(hotline.id)
+                notified.add(hotline.id)
 
         process_each(
             "escalate",
-            [hotline for hotline in silent if hotline.id not in told],
+            [hotline for hotline in silent if hotline.id not in notified],
             notify,
             ids=lambda hotline: {"report_id": step.report_id, "hotline": hotline.id},
             on_fault=failed.append,
         )
         if failed and step.step not in REPEATED_STEPS:
-            self._told[key] = told
+            self._notified[key] = notified
             return None
         results |= {None} if failed else set()
         return next(
@@ -254,18 +252,18 @@ class EscalationJob:
         )
 
     def _notify_hotline(
-        self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int
+        self, step: EscalationStep, state: EscalationState, country: Country, hotline: str, now: int
     ) -> StepOutcome | None:
         listed = country.hotlines[hotline]
         people = recipients.contacts(step.step, listed, country, now)
         if step.step == StepName.HOTLINE and hotline in self.duty_phone_notifier.registered_phones:
-            if self.duty_phone_notifier.again(step.report_id, hotline):
+            if self.duty_phone_notifier.text_again(step.report_id, hotline):
                 return StepOutcome.NOTIFIED
             # A hotline without an e-mail address is texted again.
             people = tuple(contact for contact in people if "@" in contact)
         elif not people:
             return StepOutcome.NOBODY
-        text = texts.hotline_reminder(waiting, listed, country, now)
+        text = texts.hotline_reminder(state, listed, country, now)
         if self.notifier.notify(people, text, step.round + 1):
             return StepOutcome.NOTIFIED
         self.alert_operator(Alert(hotline, "not_told", step.priority, ALERT_ADVICE["not_told"]))

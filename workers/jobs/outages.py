@@ -127,9 +127,9 @@ class OutageMonitor:
     def _unavailable(self, state: PartState) -> None:
         if state.unavailable < state.alert_at:
             return
-        was_told = self._notify(self._outage_text(state))
-        state.is_notified |= was_told
-        state.alert_at = state.unavailable + (ALERT_AGAIN_SECONDS if was_told else RETRY_SECONDS)
+        is_sent = self._notify(self._outage_text(state))
+        state.is_notified |= is_sent
+        state.alert_at = state.unavailable + (ALERT_AGAIN_SECONDS if is_sent else RETRY_SECONDS)
 
     def _available(self, state: PartState) -> None:
         if state.is_notified and not self._notify(self._recovery_text(state)):
@@ -205,15 +205,13 @@ def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-# Ask Redis to rewrite its append-only file, twice an hour.
-#
-# Until then the file contains each version of each session, and the names of sessions that expired or were deleted.
-# Their contents cannot be decrypted once `web` has deleted their keys (gateway/sessions/keys.py). Their names are
-# keyed hashes of telephone numbers, and disappear only with the rewrite.
-
-
 class RedisRewriteJob(BackgroundJob):
-    """Asks Redis for a rewrite, and records when the last one succeeded."""
+    """Asks Redis twice an hour to rewrite its append-only file, and records when the last rewrite succeeded.
+
+    Until then the file contains each version of each session, and the names of sessions that expired or were deleted.
+    Their contents cannot be decrypted once `web` has deleted their keys (gateway/sessions/keys.py). Their names are
+    keyed hashes of telephone numbers, and disappear only with the rewrite.
+    """
 
     name, interval, start_delay, trusts_the_time = "rewrite", 1800, 60, False
 

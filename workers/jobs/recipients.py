@@ -21,46 +21,46 @@ from workers import retry_policy
 REASONS_BY_STEP = {StepName.CLOSED: "CLOSED_NOW"}
 
 
-def next_hotline(step: StepName, waiting: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
+def next_hotline(step: StepName, state: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
     """Return (the hotline that gets the report too, the reason), or the outcome of the step if there is none."""
     if step == StepName.CLOSED:
-        return _first_open(waiting, country, now)
-    if not waiting.remaining:
+        return _first_open(state, country, now)
+    if not state.remaining:
         return StepOutcome.NOBODY
-    for hotline in _preferred(step, waiting, country, now):
-        if hotline in waiting.remaining:
+    for hotline in _preferred(step, state, country, now):
+        if hotline in state.remaining:
             return hotline, "NO_ACK"
-    return waiting.remaining[0], "NO_ACK"
+    return state.remaining[0], "NO_ACK"
 
 
-def _first_open(waiting: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
+def _first_open(state: EscalationState, country: Country, now: int) -> tuple[str, str] | StepOutcome:
     """Choose the first open hotline if all that have the report are closed: a report must not wait for the morning."""
     if any(
         is_open(country, recipient.hotline, now)
-        for recipient in waiting.recipients
+        for recipient in state.recipients
         if recipient.state in (DeliveryState.DUE, DeliveryState.DELIVERED) and recipient.handling != Handling.REJECTED
     ):
         return StepOutcome.PASSED
-    open_hotline = next((hotline for hotline in waiting.remaining if is_open(country, hotline, now)), "")
+    open_hotline = next((hotline for hotline in state.remaining if is_open(country, hotline, now)), "")
     return (open_hotline, REASONS_BY_STEP[StepName.CLOSED]) if open_hotline else StepOutcome.NOBODY
 
 
-def _preferred(step: StepName, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
+def _preferred(step: StepName, state: EscalationState, country: Country, now: int) -> Iterator[str]:
     """Yield the hotline that the first hotline's card names; an urgent report goes to an open one first."""
-    card = country.hotlines[waiting.recipients[0].hotline].card if _is_known(waiting, country) else None
+    card = country.hotlines[state.recipients[0].hotline].card if _is_known(state, country) else None
     named = "" if card is None else (card.backup if step == StepName.BACKUP else card.regional)
-    if waiting.priority not in URGENT:
+    if state.priority not in URGENT:
         yield named
         return
-    open_now = [hotline for hotline in waiting.remaining if is_open(country, hotline, now)]
+    open_now = [hotline for hotline in state.remaining if is_open(country, hotline, now)]
     if named in open_now:
         yield named
     yield from open_now
     yield named
 
 
-def _is_known(waiting: EscalationState, country: Country) -> bool:
-    return bool(waiting.recipients) and waiting.recipients[0].hotline in country.hotlines
+def _is_known(state: EscalationState, country: Country) -> bool:
+    return bool(state.recipients) and state.recipients[0].hotline in country.hotlines
 
 
 def is_open(country: Country, hotline: str, now: int) -> bool:
@@ -69,11 +69,11 @@ def is_open(country: Country, hotline: str, now: int) -> bool:
     return listed is not None and opening_hours.hotline_hours(listed.card, country.time_zone).is_open(now)
 
 
-def silent_hotlines(waiting: EscalationState, country: Country) -> list[Hotline]:
+def silent_hotlines(state: EscalationState, country: Country) -> list[Hotline]:
     """Return the hotlines that have the report and have not responded."""
     silent = (
         recipient.hotline
-        for recipient in waiting.recipients
+        for recipient in state.recipients
         if recipient.state == DeliveryState.DELIVERED and recipient.handling == Handling.NONE
     )
     return [country.hotlines[hotline] for hotline in silent if hotline in country.hotlines]

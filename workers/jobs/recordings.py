@@ -93,8 +93,8 @@ class RecordingJob(BackgroundJob):
             self._step(due)
         except RowRefused:
             raise
-        except DatabaseUnavailable:  # the database is away, or it is this recording that is too large for it
-            self._postpone_after_fault(due)  # raises the same if the database is away
+        except DatabaseUnavailable:  # or this recording is too large for the database
+            self._postpone_after_fault(due)  # raises the same if the database is unavailable
             log.warning("database_unavailable", job=self.name)
         finally:
             with self._lock:
@@ -115,47 +115,47 @@ class RecordingJob(BackgroundJob):
 
     def _step(self, due: DueRecording) -> None:
         if due.state == RecordingState.EXPECTED:
-            self._missing(due)
+            self._search(due)
         elif due.state == RecordingState.DUE:
             self._fetch(due)
         else:
             self._delete(due)
 
-    def _missing(self, due: DueRecording) -> None:
+    def _search(self, due: DueRecording) -> None:
         """Ask the provider for a recording that it never reported. If there is none, end the wait."""
         try:
-            is_found = self._find(due)
+            is_found = self._store_unreported(due)
         except RecordingUnavailable as error:
-            self._not_asked(due, error)
+            self._handle_failed_search(due, error)
             return
         if is_found:
             return
-        if self._tell(due, "not_received"):
+        if self._notify(due, "not_received"):
             if recordings.finish(self._database, due, RecordingState.DONE, "not_received"):
                 self._count(due, "not_received")
         else:
             recordings.postpone(self._database, due, "no_key")
 
-    def _find(self, due: DueRecording) -> bool:
+    def _store_unreported(self, due: DueRecording) -> bool:
         """Ask the provider which recordings a call has, and store those that it did not name before.
 
         Returns False if there are none. Raises RecordingUnavailable, also if the call may have another report.
         """
         if due.sealed is None:  # stored by web before an upgrade
             return False
-        call = self._place(due, "call")
+        call = self._provider_name(due, "call")
         before = recordings.list_named(self._database, due.report_id)
         sources = self._source(due).find(call)
         named = recordings.list_named(self._database, due.report_id)
-        known = {self._place(one) for one in (*before, *named)}
-        found = [self._at_provider(due, source) for source in sources if source not in known]
-        if not found:
+        named_sources = {self._provider_name(recording) for recording in (*before, *named)}
+        unreported = [self._at_provider(due, source) for source in sources if source not in named_sources]
+        if not unreported:
             return False
         if recordings.has_neighbours(self._database, due):
             raise RecordingUnavailable("not_deleted", is_final=True)  # a person must look whose they are
         waits = recordings.list_expected(self._database, due.report_id)
-        ended = [one.recording_id for one in waits if self._place(one, "call") == call]
-        if recordings.find(self._database, due, found, ended, [one.recording_id for one in named]):
+        ended = [expected.recording_id for expected in waits if self._provider_name(expected, "call") == call]
+        if recordings.find(self._database, due, unreported, ended, [recording.recording_id for recording in named]):
             self._count(due, "found")
         return True  # or a notice has arrived meanwhile, and the next round sees it
 
@@ -169,13 +169,13 @@ class RecordingJob(BackgroundJob):
         body = seal_body(key, context, b"", json.dumps({"source": source}).encode())
         return RecordingAtProvider(recording_id, due.channel, due.mode, body.key_id, body.wrap, body.sealed)
 
-    def _not_asked(self, due: DueRecording, error: RecordingUnavailable) -> None:
-        """Tell the hotlines, and ask again for a day. Then a person has to look at the provider."""
+    def _handle_failed_search(self, due: DueRecording, error: RecordingUnavailable) -> None:
+        """Notify the hotlines, and ask again for a day. Then a person has to look at the provider."""
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
         log.warning("recording_unavailable", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
-        is_told = self._tell(due, error.reason)
-        if is_told and (error.is_final or waited > GIVE_UP_AFTER):
+        is_notified = self._notify(due, error.reason)
+        if is_notified and (error.is_final or waited > GIVE_UP_AFTER):
             self._alert(due, "recording_not_deleted", Priority.P2)
             recordings.finish(self._database, due, RecordingState.LEFT, error.reason)
         else:
@@ -186,21 +186,21 @@ class RecordingJob(BackgroundJob):
             recordings.remove(self._database, due, "withdrawn")
             return
         try:
-            sound = self._source(due).fetch(self._place(due))
+            sound = self._source(due).fetch(self._provider_name(due))
         except RecordingUnavailable as error:
-            self._not_fetched(due, error)
+            self._handle_failed_fetch(due, error)
             return
         if self._store(due, sound):
             recordings.remove(self._database, due, "delivered")
         else:
             recordings.postpone(self._database, due, "no_key")
 
-    def _not_fetched(self, due: DueRecording, error: RecordingUnavailable) -> None:
+    def _handle_failed_fetch(self, due: DueRecording, error: RecordingUnavailable) -> None:
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
         log.warning("recording_unavailable", channel=due.channel, reason=error.reason, attempt=due.attempt + 1)
-        is_told = (error.is_final or waited > NOTIFY_AFTER) and self._tell(due, error.reason)
-        if is_told and (error.is_final or waited > GIVE_UP_AFTER):
+        is_notified = (error.is_final or waited > NOTIFY_AFTER) and self._notify(due, error.reason)
+        if is_notified and (error.is_final or waited > GIVE_UP_AFTER):
             recordings.remove(self._database, due, error.reason)
         else:
             recordings.postpone(self._database, due, error.reason)
@@ -225,7 +225,7 @@ class RecordingJob(BackgroundJob):
             log.info("recording_stored", channel=due.channel, report_id=due.report_id)
         return True
 
-    def _tell(self, due: DueRecording, reason: str) -> bool:
+    def _notify(self, due: DueRecording, reason: str) -> bool:
         """Notify the hotlines and the operator once that somebody spoke and the sound is missing.
 
         Returns False if no hotline has a key here.
@@ -245,13 +245,13 @@ class RecordingJob(BackgroundJob):
     def _delete(self, due: DueRecording) -> None:
         """Delete a recording at the provider."""
         try:
-            self._source(due).delete(self._place(due))
+            self._source(due).delete(self._provider_name(due))
         except RecordingUnavailable as error:
-            self._not_deleted(due, error)
+            self._handle_failed_deletion(due, error)
             return
         recordings.finish(self._database, due, RecordingState.DONE, "gone")
 
-    def _not_deleted(self, due: DueRecording, error: RecordingUnavailable) -> None:
+    def _handle_failed_deletion(self, due: DueRecording, error: RecordingUnavailable) -> None:
         waited = self._database.now() - due.created_at
         self._count(due, error.reason)
         if error.reason == "not_deleted":  # the provider's API cannot delete; see the docs
@@ -277,7 +277,7 @@ class RecordingJob(BackgroundJob):
             raise RecordingUnavailable("no_channel")
         return source
 
-    def _place(self, recording: DueRecording | RecordingAtProvider, name: str = "source") -> str:
+    def _provider_name(self, recording: DueRecording | RecordingAtProvider, name: str = "source") -> str:
         """Return the provider's name of the recording, or of its call.
 
         Raises RecordingUnavailable if it cannot be decrypted.
@@ -317,7 +317,7 @@ class RecordingJob(BackgroundJob):
         public_keys: Mapping[str, PublicKey],
         about: Mapping[str, Any] | None = None,
     ) -> Sequence[SealedMessage]:
-        data = message_json(
+        message = message_json(
             report_id=due.report_id,
             message_id=message_id,
             mode=due.mode,
@@ -328,7 +328,7 @@ class RecordingJob(BackgroundJob):
         sealed_messages = []
         for hotline, key in public_keys.items():
             sealed_body = seal_body(
-                key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", data
+                key, SealContext.of_message(due.mode, due.report_id, message_id, hotline), b"", message
             )
             sealed_messages.append(SealedMessage(hotline, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed))
         return sealed_messages

@@ -276,14 +276,13 @@ def _offered_languages(
     return sorted((language.tag for language in offered), key=lambda tag: tag == "en")
 
 
-# Detect changed numbers, addresses and keys: add an audit entry each time and notify the on-call contacts.
-#
-# Nothing is blocked, because a change of a country file may be intended. Files and keys are read anew at each run, as
-# `web` does. A change that is undone between two runs is not detected.
-
-
 class ChangeDetectionJob(BackgroundJob):
-    """Compares each country's digest with the one in the audit, once an hour."""
+    """Detects changed numbers, addresses and keys once an hour: compares each country's digest with that in the audit.
+
+    Each change is recorded in the audit, and the on-call contacts are notified. Nothing is blocked, because a change of
+    a country file may be intended. Files and keys are read anew at each run, as `web` does. A change that is undone
+    between two runs is not detected.
+    """
 
     name, interval, start_delay, trusts_the_time = "swaps", 3600, 0, False
 

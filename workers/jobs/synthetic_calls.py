@@ -47,7 +47,7 @@ REPLIES: Mapping[str, str] = {
     "report.words": "1",
 }
 
-Line = tuple[str, str, str]  # address, channel, dialled code
+CallTarget = tuple[str, str, str]  # address, channel, dialled code
 
 log = structlog.get_logger()
 
@@ -128,7 +128,7 @@ def _post(client: HttpClient) -> Post:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticCalls:
-    """Calls the addresses. `addresses`: as in TOKAUT_SYNTHETIC_CALLS. `key`: the newest of TOKAUT_SYNTHETIC_KEY."""
+    """The calls to make. `addresses`: as in TOKAUT_SYNTHETIC_CALLS. `key`: the newest of TOKAUT_SYNTHETIC_KEY."""
 
     addresses: Sequence[str]
     key: bytes
@@ -136,14 +136,14 @@ class SyntheticCalls:
     post: Post
     now: Callable[[], float] = time.time
 
-    def lines(self) -> Iterator[Line]:
+    def targets(self) -> Iterator[CallTarget]:
         """Yield the address, the channel and the code of each call."""
         for address in self.addresses:
             for code in self.codes:
                 yield address, channel_of(address), code
 
     def call(self, address: str, code: str) -> int:
-        """Walk to Send and leave. Return the number of screens. Raises SyntheticCallFailed."""
+        """Go to the screen that offers Send, and leave. Return the number of screens. Raises SyntheticCallFailed."""
         call = ProviderForm(code)
         screen = self.next_screen(address, call)
         for screens in range(1, MAX_SCREENS):
@@ -166,12 +166,12 @@ class SyntheticCalls:
         # Seen from here, the operator's own proxy may be in a private network.
         target = Target(address, url.scheme, url.hostname or "", port, listed=True)
         try:
-            status, answered = self.post(target, body, {**headers, HEADER: proof})
+            status, response_headers = self.post(target, body, {**headers, HEADER: proof})
         except NoResponse as error:
             raise SyntheticCallFailed(error.reason) from None
         if status != 200:
             raise SyntheticCallFailed("status")
-        return answered.get(SCREEN_HEADER, "")
+        return response_headers.get(SCREEN_HEADER, "")
 
 
 def channel_of(address: str) -> str:
@@ -180,7 +180,7 @@ def channel_of(address: str) -> str:
 
 
 def synthetic_call_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
-    """Yield a sentence for each fault that prevents synthetic calls."""
+    """Yield each fault of the settings that prevents synthetic calls."""
     addresses = operator.synthetic_calls.reveal() if operator.synthetic_calls else ()
     if addresses and common.synthetic_key is None:
         yield SettingFault("TOKAUT_SYNTHETIC_KEY", "is not set, and TOKAUT_SYNTHETIC_CALLS is; web and clock need it")
@@ -233,7 +233,7 @@ class SyntheticCallJob(BackgroundJob):
         self._calls = calls
         self._alert_sender = alert_sender
         self._metrics = metrics
-        for _, channel, code in calls.lines() if calls else ():
+        for _, channel, code in calls.targets() if calls else ():
             metrics.synthetic_ok.labels(channel, code)  # 0 until the first success, so that the alert rule sees it
 
     def run(self) -> None:
@@ -261,24 +261,24 @@ class SyntheticCallJob(BackgroundJob):
 
         Several addresses may have the same channel: if one of them fails, the network does.
         """
-        lines = tuple(calls.lines())
-        failed = self._round(calls, lines)
+        targets = tuple(calls.targets())
+        failed = self._call_each(calls, targets)
         if failed:
             if self._stopping.wait(RETRY_SECONDS):
                 return None
-            failed = self._round(calls, failed)
-        results = {(channel, code): "" for _, channel, code in lines}
+            failed = self._call_each(calls, failed)
+        results = {(channel, code): "" for _, channel, code in targets}
         return results | {(channel, code): reason for (_, channel, code), reason in failed.items()}
 
-    def _round(self, calls: SyntheticCalls, lines: Iterable[Line]) -> dict[Line, str]:
-        """Make these calls, and return the reason of each failure."""
+    def _call_each(self, calls: SyntheticCalls, targets: Iterable[CallTarget]) -> dict[CallTarget, str]:
+        """Make these calls; return those that failed, each with the reason."""
         failed = {}
-        for line in lines:
-            address, channel, code = line
+        for target in targets:
+            address, channel, code = target
             try:
                 screens = calls.call(address, code)
             except SyntheticCallFailed as error:
-                failed[line] = error.reason
+                failed[target] = error.reason
                 log.warning("synthetic_call_failed", channel=channel, reason=error.reason)
             else:
                 log.info("synthetic_call", channel=channel, count=screens)

@@ -3,8 +3,8 @@
 The name is resolved for each request, all its addresses are checked, and the connection goes to one of these; the name
 is not resolved again. No redirect is followed, no cookie and no proxy is used.
 
-A client with `keep` uses a connection again, if the name still leads to its address: a handshake costs more than the
-rest of a delivery. The other end may close it at any time; then the request is sent once more over a new one.
+A client with `max_idle` uses a connection again, if the name still leads to its address: a handshake costs more than
+the rest of a delivery. The other end may close it at any time; then the request is sent once more over a new one.
 Therefore such a client may send only requests that may arrive twice, under one idempotency key. A connection is kept
 only after a success whose end is beyond doubt: what follows on it would count as the answer to the next request.
 """
@@ -137,7 +137,7 @@ class HttpTimeouts:
 class ClientResponse:
     """A response. Its body is never logged.
 
-    `body`: cut at `largest` bytes (64 KiB by default); empty if the connection broke while it was read.
+    `body`: cut at `max_bytes` bytes (64 KiB by default); empty if the connection broke while it was read.
     """
 
     status: int
@@ -168,7 +168,7 @@ def _public_tls_context() -> ssl.SSLContext:
 class HttpClient:
     """Sends requests. Thread-safe: requests share the TLS settings and the idle connections.
 
-    `keep`: how many idle connections are kept; only for requests that may arrive twice.
+    `max_idle`: how many idle connections are kept; only for requests that may arrive twice.
     """
 
     def __init__(
@@ -177,13 +177,13 @@ class HttpClient:
         ca_file: Path | None = None,
         resolve: Resolver = resolve_host,
         limits: HttpTimeouts | None = None,
-        keep: int = 0,
+        max_idle: int = 0,
     ) -> None:
         self._tls = _tls_context(ca_file) if ca_file else _public_tls_context()
         self._resolve = resolve
         self._resolving = DeadlinePool(MAX_RESOLVING)
         self._limits = limits or HttpTimeouts()
-        self._idle = _IdleConnections(keep)
+        self._idle = _IdleConnections(max_idle)
         weakref.finalize(self, self._idle.close)
 
     def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
@@ -191,18 +191,24 @@ class HttpClient:
         return self.call("POST", target, body, headers)
 
     def call(
-        self, method: str, target: Target, body: bytes, headers: Mapping[str, str], *, largest: int = MAX_RESPONSE_BYTES
+        self,
+        method: str,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> ClientResponse:
         """Send a request and return the response with any status. Raises NoResponse if no status came.
 
-        No redirect is followed and no cookie is stored. `largest`: bytes of the body that are read.
+        No redirect is followed and no cookie is stored. `max_bytes`: bytes of the body that are read.
         """
         deadline = time.monotonic() + self._limits.total
         addresses = allowed_addresses(
             target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed, pool=self._resolving
         )
         idle_connection = self._idle.take((target.scheme, target.host, target.port), addresses)
-        request = _Request(method, target, body, {**HEADERS, **self._idle.headers, **headers}, largest, deadline)
+        request = _Request(method, target, body, {**HEADERS, **self._idle.headers, **headers}, max_bytes, deadline)
         if idle_connection is not None:
             try:
                 return self._answer(idle_connection, request)
@@ -217,7 +223,7 @@ class HttpClient:
             response = connection.ask(request, self._tls, self._limits)
             connection.socket.deadline = min(request.deadline, time.monotonic() + self._limits.drain)
             headers = HTTPHeaderDict(response.getheaders())
-            body, is_whole = _read(response, request.largest)
+            body, is_whole = _read(response, request.max_bytes)
             is_done = is_whole and connection.is_done(response)
             return ClientResponse(response.status, headers, body)
         except (http.client.HTTPException, OSError, ValueError) as error:
@@ -235,7 +241,7 @@ class _Request:
     target: Target
     body: bytes
     headers: Mapping[str, str]
-    largest: int
+    max_bytes: int
     deadline: float
 
 
@@ -387,9 +393,9 @@ def allowed_addresses(
     return resolved
 
 
-def _read(response: http.client.HTTPResponse, largest: int) -> tuple[bytes, bool]:
+def _read(response: http.client.HTTPResponse, max_bytes: int) -> tuple[bytes, bool]:
     """Return the body, and whether it could be read; otherwise it is empty."""
     try:
-        return response.read(largest), True
+        return response.read(max_bytes), True
     except (http.client.HTTPException, OSError, ValueError):
         return b"", False

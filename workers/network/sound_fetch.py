@@ -60,43 +60,43 @@ class SoundClient:
     def fetch(self, path: str) -> bytes:
         """Return the sound at a path. Raises RecordingUnavailable.
 
-        It must be complete, have at most MOST_BYTES, and be sound by its first bytes. What the provider's store says of
+        It must be complete, have at most MAX_BYTES, and be sound by its first bytes. What the provider's store says of
         its type is not read: stores give all files the same type, or none.
         """
-        reply = self._call("GET", path, largest=MAX_BYTES + 1)
-        if reply.status != 200:
-            raise RecordingUnavailable(_reason(reply.status))
-        stated = reply.headers.get("Content-Length", "")
-        length = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 16 else len(reply.body)
-        if max(len(reply.body), length) > MAX_BYTES:
+        response = self._call("GET", path, max_bytes=MAX_BYTES + 1)
+        if response.status != 200:
+            raise RecordingUnavailable(_reason(response.status))
+        stated = response.headers.get("Content-Length", "")
+        length = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 16 else len(response.body)
+        if max(len(response.body), length) > MAX_BYTES:
             raise RecordingUnavailable("too_large", is_final=True)
-        if not reply.body or length != len(reply.body):
+        if not response.body or length != len(response.body):
             raise RecordingUnavailable("reset")  # the connection broke within the body
-        if kind_of_sound(reply.body) is None:
+        if kind_of_sound(response.body) is None:
             raise RecordingUnavailable("not_sound", is_final=True)
-        return reply.body
+        return response.body
 
     def delete(self, path: str) -> None:
         """Delete the sound at a path. Raises RecordingUnavailable."""
-        reply = self._call("DELETE", path)
-        if not (200 <= reply.status < 300 or reply.status in GONE):
-            raise RecordingUnavailable(_reason(reply.status))
+        response = self._call("DELETE", path)
+        if not (200 <= response.status < 300 or response.status in GONE):
+            raise RecordingUnavailable(_reason(response.status))
 
     def fetch_json(self, path: str) -> Any:
         """Return the JSON at a path. Raises RecordingUnavailable."""
-        reply = self._call("GET", path, largest=MAX_JSON_BYTES)
-        if reply.status != 200:
-            raise RecordingUnavailable(_reason(reply.status))
+        response = self._call("GET", path, max_bytes=MAX_JSON_BYTES)
+        if response.status != 200:
+            raise RecordingUnavailable(_reason(response.status))
         try:
-            return json.loads(reply.body)
+            return json.loads(response.body)
         except (ValueError, RecursionError):
             raise RecordingUnavailable("reset") from None  # cut off, or no JSON, or nested too deep
 
-    def _call(self, method: str, path: str, *, largest: int = 1024) -> ClientResponse:
+    def _call(self, method: str, path: str, *, max_bytes: int = 1024) -> ClientResponse:
         own = urlsplit(self._base).netloc if not self._live else ""
         try:
             target = parse_target(self._base + path, [own], live=self._live)
-            return self._client.call(method, target, b"", self._headers, largest=largest)
+            return self._client.call(method, target, b"", self._headers, max_bytes=max_bytes)
         except BadTarget:
             raise RecordingUnavailable("foreign_address", is_final=True) from None
         except NoResponse as error:

@@ -88,7 +88,7 @@ class DutyPhoneNotifier:
             return Unavailable("sms_waits")
         return _outcome(alerts[-1])
 
-    def go_on(self) -> None:
+    def text_next(self) -> None:
         """Text the next number if nobody answered in time or a text did not arrive; each number once.
 
         About P3 and P4 the next number is texted in the hours of alerts. A number is texted again if it answered an
@@ -97,46 +97,48 @@ class DutyPhoneNotifier:
         numbers = {hotline: len(phones.numbers) for hotline, phones in self.registered_phones.items()}
         quiet = [hotline for hotline in numbers if self.is_quiet(hotline)]
         unanswered = duty_phones.list_unanswered(self.database, ANSWER_TIMEOUTS, numbers, quiet)
-        process_each("on_call", unanswered, self._text, ids=lambda about: {"delivery_id": about.delivery_id})
+        process_each("on_call", unanswered, self._text, ids=lambda delivery: {"delivery_id": delivery.delivery_id})
         superseded = [
-            (about, rank)
-            for about, rank in duty_phones.list_superseded(self.database)
-            if about.hotline in self.registered_phones
+            (delivery, rank)
+            for delivery, rank in duty_phones.list_superseded(self.database)
+            if delivery.hotline in self.registered_phones
         ]
         process_each(
             "on_call", superseded, lambda row: self._text(*row), ids=lambda row: {"delivery_id": row[0].delivery_id}
         )
 
-    def again(self, report_id: str, hotline: str) -> bool:
+    def text_again(self, report_id: str, hotline: str) -> bool:
         """Text the next number once more, from the first one on. Returns True if a provider accepted a text just now.
 
         Sends nothing while the last text still waits for its provider, or within a minute of a text. Raises
         DatabaseUnavailable.
         """
-        about = duty_phones.find_unacknowledged(self.database, report_id, hotline)
-        if about is None:
+        delivery = duty_phones.find_unacknowledged(self.database, report_id, hotline)
+        if delivery is None:
             return False
         try:
-            waits = [alert.state for alert in duty_phones.list_alerts(self.database, about.delivery_id)][-1:] == [
+            waits = [alert.state for alert in duty_phones.list_alerts(self.database, delivery.delivery_id)][-1:] == [
                 SmsState.DUE
             ]
-            if not waits and not duty_phones.was_alerted_within(self.database, about.delivery_id, RECENT):
-                self._text(about)
+            if not waits and not duty_phones.was_alerted_within(self.database, delivery.delivery_id, RECENT):
+                self._text(delivery)
         except KeyFileError:
             log.error("key_missing")
-        alerts = duty_phones.list_alerts(self.database, about.delivery_id)
+        alerts = duty_phones.list_alerts(self.database, delivery.delivery_id)
         return bool(alerts) and alerts[-1].state == SmsState.SENT
 
-    def _text(self, about: AlertedDelivery, index: int | None = None) -> None:
+    def _text(self, delivery: AlertedDelivery, index: int | None = None) -> None:
         """Text one number. `index`: its place in the order; by default the next one."""
-        phones = self.registered_phones[about.hotline]
+        phones = self.registered_phones[delivery.hotline]
         word = f"{self.draw():06d}"
-        text = alert_text(about.type, about.report_id, about.priority, word, drill=self.mode != Mode.LIVE)
-        numbers = [number for number in self.contact_order(about.hotline) if number in phones.numbers] or phones.numbers
-        position = about.count if index is None else index
+        text = alert_text(delivery.type, delivery.report_id, delivery.priority, word, drill=self.mode != Mode.LIVE)
+        numbers = [
+            number for number in self.contact_order(delivery.hotline) if number in phones.numbers
+        ] or phones.numbers
+        position = delivery.count if index is None else index
         to, route = numbers[position % len(numbers)], SmsRoute(phones.channel, phones.sender)
         sms = seal_sms(self.database, self.keys, route, to, text=text, mode=self.mode)
-        if duty_phones.add_alert(self.database, sms, about, word):
+        if duty_phones.add_alert(self.database, sms, delivery, word):
             self.sms_dispatcher.send(sms.id)
 
 

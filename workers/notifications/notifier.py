@@ -62,7 +62,7 @@ class Notifier:
 
     def _notify_contact(self, contact: str, notification: Notification) -> bool:
         medium = "sms" if _is_phone(contact) else "email"
-        is_sent = self._is_sent(contact, notification)
+        is_sent = self._try_send(contact, notification)
         self.metrics.alerts_sent.labels(medium, "yes" if is_sent else "no").inc()
         if is_sent:
             log.info(
@@ -73,8 +73,8 @@ class Notifier:
             )
         return is_sent
 
-    def _is_sent(self, contact: str, notification: Notification) -> bool:
-        """Send a notification. A contact that cannot be notified, for whatever reason, stops no other."""
+    def _try_send(self, contact: str, notification: Notification) -> bool:
+        """Send a notification; return whether it was accepted. One that fails, for whatever reason, stops no other."""
         send = self._send_text if _is_phone(contact) else self._send_mail
         try:
             return send(contact, notification)

@@ -125,7 +125,7 @@ class Alert:
         return "\n".join(lines) + "\n"
 
 
-def host_away(status: SpoolStatus) -> Alert:
+def missing_host_alert(status: SpoolStatus) -> Alert:
     """Return the alert of a missing host: P1 if it may hold reports that no hotline has."""
     contents = f"It may hold {status.may_hold}." if status.may_hold else "Its spool was empty."
     minutes = status.unseen // 60
@@ -156,39 +156,39 @@ def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
 SAME_DAY = timedelta(hours=12)  # for a longer wait the text also gives the day
 
 
-def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
+def hotline_reminder(state: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
     """Return the reminder for a hotline's staff, in the hotline's local time."""
-    line = f"{_waits_since(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please look at your reports."
+    line = f"{_waits_since(state, hotline_hours(hotline.card, country.time_zone), now)}. Please look at your reports."
     return Notification(
-        f"Tokaut: one report waits, {waiting.priority}",
-        f"{line}\n\nReport {waiting.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",
+        f"Tokaut: one report waits, {state.priority}",
+        f"{line}\n\nReport {state.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",
         line,
-        waiting.priority,
+        state.priority,
         hotline.id,
         1,
     )
 
 
-def operator_reminder(waiting: EscalationState, country: Country | None, now: int) -> Notification:
+def operator_reminder(state: EscalationState, country: Country | None, now: int) -> Notification:
     """Return the reminder for the operator. The SMS names no hotline: the name could reveal a topic."""
     zone = OpeningHours(parse_zone(country.time_zone if country else "UTC"))
-    line = f"{_waits_since(waiting, zone, now)}. Nobody has taken it on."
+    line = f"{_waits_since(state, zone, now)}. Nobody has taken it on."
     recipients = ", ".join(
         f"{recipient.hotline} ({recipient.handling if recipient.handling != 'none' else recipient.state})"
-        for recipient in waiting.recipients
+        for recipient in state.recipients
     )
     return Notification(
-        f"Tokaut: {waiting.priority}, 1 report not taken on",
-        f"{line}\n\nReport {waiting.report_id}\nGiven to: {recipients}\nTo do: Call them.\n{NEXT_STEP}\n",
+        f"Tokaut: {state.priority}, 1 report not taken on",
+        f"{line}\n\nReport {state.report_id}\nGiven to: {recipients}\nTo do: Call them.\n{NEXT_STEP}\n",
         f"{line} {NEXT_STEP}",
-        waiting.priority,
+        state.priority,
         "",
         1,
     )
 
 
-def _waits_since(waiting: EscalationState, hours: OpeningHours, now: int) -> str:
-    since = hours.local(waiting.since)
-    long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= SAME_DAY
+def _waits_since(state: EscalationState, hours: OpeningHours, now: int) -> str:
+    since = hours.local(state.since)
+    long_ago = timedelta(seconds=(now - state.since) // SECOND) >= SAME_DAY
     time = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"
-    return f"Report {waiting.report_id[-6:]}, {waiting.priority}, waits since {time}"
+    return f"Report {state.report_id[-6:]}, {state.priority}, waits since {time}"

@@ -95,20 +95,20 @@ class Sender:
             base = f"{settings.url.rstrip('/')}/version1"
             self._service._baseUrl = self._service._contentUrl = base
 
-    def send(self, text: SmsMessage) -> SmsOutcome:
+    def send(self, sms: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
-        if not MSISDN.fullmatch(text.to):
+        if not MSISDN.fullmatch(sms.to):
             return DoNotRetry("bad_number")  # the session continues, but this number cannot get an SMS
         try:
-            reply: ClientResponse = self._ask(text)
+            response: ClientResponse = self._ask(sms)
         except NoResponse as error:
             return DoNotRetry(error.reason) if error.sent else RetryLater(error.reason)
-        return _outcome(reply)
+        return _outcome(response)
 
-    def _ask(self, text: SmsMessage) -> Any:
-        if text.link:  # a reply on a premium code, which needs the link id
-            return self._service.send_premium(text.words, text.sender, [text.to], link_id=text.link)
-        return self._service.send(text.words, [text.to], sender_id=text.sender or None, enqueue=True)
+    def _ask(self, sms: SmsMessage) -> Any:
+        if sms.link:  # a reply on a premium code, which needs the link id
+            return self._service.send_premium(sms.words, sms.sender, [sms.to], link_id=sms.link)
+        return self._service.send(sms.words, [sms.to], sender_id=sms.sender or None, enqueue=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +132,14 @@ class _SdkRequest:
         return self.client.post(target, urlencode(data).encode(), sent_headers)
 
 
-def _outcome(reply: ClientResponse) -> SmsOutcome:
-    if 200 <= reply.status < 300:
-        return _outcome_of_body(reply.body)
-    if reply.status in (401, 403):
+def _outcome(response: ClientResponse) -> SmsOutcome:
+    if 200 <= response.status < 300:
+        return _outcome_of_body(response.body)
+    if response.status in (401, 403):
         return RetryLater("locked_out")
-    if reply.status in (409, 429, 503):
+    if response.status in (409, 429, 503):
         return RetryLater("busy")
-    return RetryLater("busy", once=True) if reply.status >= 500 else DoNotRetry("provider")
+    return RetryLater("busy", once=True) if response.status >= 500 else DoNotRetry("provider")
 
 
 def _outcome_of_body(body: bytes) -> SmsOutcome:

@@ -131,42 +131,42 @@ class Sender:
         """Return whether texts can be shown by USSD with delivery reports from Kannel."""
         return self._ussd is not None and bool(self._reports)
 
-    def send(self, text: SmsMessage) -> SmsOutcome:
+    def send(self, sms: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
-        return self._post(self._target, text)
+        return self._post(self._target, sms)
 
-    def notify(self, text: SmsMessage) -> SmsOutcome:
+    def notify(self, sms: SmsMessage) -> SmsOutcome:
         """Show a text by network-initiated USSD."""
         if self._ussd is None:
             return DoNotRetry("provider")
-        return self._post(self._ussd, text, {"X-Kannel-Meta-Data": NOTIFY_META})
+        return self._post(self._ussd, sms, {"X-Kannel-Meta-Data": NOTIFY_META})
 
-    def _post(self, target: Target, text: SmsMessage, more: Mapping[str, str] | None = None) -> SmsOutcome:
-        if not MSISDN.fullmatch(text.to):
+    def _post(self, target: Target, sms: SmsMessage, extra_headers: Mapping[str, str] | None = None) -> SmsOutcome:
+        if not MSISDN.fullmatch(sms.to):
             return DoNotRetry("bad_number")  # the session continues, but this number cannot get an SMS
-        if not SENDER_PATTERN.fullmatch(text.sender):
+        if not SENDER_PATTERN.fullmatch(sms.sender):
             return DoNotRetry("sender_id")
         try:
-            words = text.words.encode("utf-8", "replace")
-            reply = self._client.post(target, words, self._headers(text) | dict(more or {}))
+            words = sms.words.encode("utf-8", "replace")
+            response = self._client.post(target, words, self._headers(sms) | dict(extra_headers or {}))
         except NoResponse as error:
             return DoNotRetry(error.reason) if error.sent else RetryLater(error.reason)
-        return _outcome(reply, text)
+        return _outcome(response, sms)
 
-    def _headers(self, text: SmsMessage) -> dict[str, str]:
+    def _headers(self, sms: SmsMessage) -> dict[str, str]:
         headers = {
             **self._account,
             "Content-Type": "text/plain; charset=UTF-8",
-            "X-Kannel-To": text.to,
-            "X-Kannel-Validity": str(max(1, text.seconds // 60)),  # minutes
+            "X-Kannel-To": sms.to,
+            "X-Kannel-Validity": str(max(1, sms.seconds // 60)),  # minutes
         }
-        if text.sender:
-            headers["X-Kannel-From"] = text.sender
-        if alphabet(text.words) == "ucs2":  # otherwise Kannel replaces characters outside GSM-7 with "?"
+        if sms.sender:
+            headers["X-Kannel-From"] = sms.sender
+        if alphabet(sms.words) == "ucs2":  # otherwise Kannel replaces characters outside GSM-7 with "?"
             headers["X-Kannel-Coding"] = UCS2
-        if self._reports and text.id:
+        if self._reports and sms.id:
             headers["X-Kannel-DLR-Mask"] = ALL_REPORTS
-            headers["X-Kannel-DLR-URL"] = f"{self._reports}?{urlencode({'id': text.id})}&type=%d"
+            headers["X-Kannel-DLR-URL"] = f"{self._reports}?{urlencode({'id': sms.id})}&type=%d"
         return headers
 
 
@@ -179,16 +179,16 @@ def _target(url: str, *, live: bool) -> Target:
     return parse_target(url, [f"{host}:{port}"], live=live)
 
 
-def _outcome(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
+def _outcome(response: ClientResponse, sms: SmsMessage) -> SmsOutcome:
     """Return the outcome of a response.
 
     Kannel drops an SMS that it has queued and that is too old.
     """
-    body = reply.body.decode("latin-1")
-    if 200 <= reply.status < 300:
-        is_accepted = reply.status == ACCEPTED_STATUS or body.startswith(ACCEPTED)
-        return Accepted(text.id or None) if is_accepted else NOT_UNDERSTOOD
-    if reply.status >= 500:
-        return STATUS.get(reply.status, RetryLater("busy", once=True))
-    other = STATUS.get(reply.status, DoNotRetry("provider"))
-    return next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), other)
+    body = response.body.decode("latin-1")
+    if 200 <= response.status < 300:
+        is_accepted = response.status == ACCEPTED_STATUS or body.startswith(ACCEPTED)
+        return Accepted(sms.id or None) if is_accepted else NOT_UNDERSTOOD
+    if response.status >= 500:
+        return STATUS.get(response.status, RetryLater("busy", once=True))
+    by_status = STATUS.get(response.status, DoNotRetry("provider"))
+    return next((outcome for words, outcome in REFUSED.items() if body.startswith(words)), by_status)

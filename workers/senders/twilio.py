@@ -90,14 +90,14 @@ class Sender:
             environment={"TWILIO_EDGE": ""},  # the SDK must read nothing from the environment
         )
 
-    def send(self, text: SmsMessage) -> SmsOutcome:
+    def send(self, sms: SmsMessage) -> SmsOutcome:
         """Send an SMS."""
-        if not MSISDN.fullmatch(text.to):
+        if not MSISDN.fullmatch(sms.to):
             return BAD_NUMBER  # the session continues, but this number cannot get an SMS
         if self._settings.url:
             self._sdk.api.base_url = self._settings.url  # not before the first SMS: `api` imports 7 MB
         try:
-            message = self._sdk.messages.create(**self._parameters(text))
+            message = self._sdk.messages.create(**self._parameters(sms))
         except NoResponse as no_response:
             return DoNotRetry(no_response.reason) if no_response.sent else RetryLater(no_response.reason)
         except (TwilioRestException, TwilioServiceException) as error:
@@ -108,17 +108,17 @@ class Sender:
             return NOT_UNDERSTOOD
         return _outcome_of(message)
 
-    def _parameters(self, text: SmsMessage) -> dict[str, Any]:
+    def _parameters(self, sms: SmsMessage) -> dict[str, Any]:
         """Return the request's parameters.
 
         A reply comes from the number that the person wrote to, or from the service, which remembers that number.
         """
-        service, number = self._settings.service, text.sender or self._settings.number
+        service, number = self._settings.service, sms.sender or self._settings.number
         return {
-            "to": text.to,
-            "body": text.words,
-            "validity_period": max(MIN_SECONDS, min(text.seconds, MAX_SECONDS)),
-            "status_callback": f"{self._settings.public_url}/hooks/twilio/status?{urlencode({'id': text.id})}",
+            "to": sms.to,
+            "body": sms.words,
+            "validity_period": max(MIN_SECONDS, min(sms.seconds, MAX_SECONDS)),
+            "status_callback": f"{self._settings.public_url}/hooks/twilio/status?{urlencode({'id': sms.id})}",
             **({"messaging_service_sid": service} if service else {"from_": number}),
         }
 
@@ -139,8 +139,8 @@ class _SdkHttpClient:
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
             "Authorization": "Basic " + base64.b64encode(":".join(arguments["auth"]).encode()).decode(),
         }
-        reply = self._client.post(target, urlencode(arguments["data"]).encode(), headers)
-        return Response(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
+        response = self._client.post(target, urlencode(arguments["data"]).encode(), headers)
+        return Response(response.status, response.body.decode("utf-8", "replace"), response.headers)
 
 
 def _outcome_of(message: Any) -> SmsOutcome:

@@ -20,6 +20,7 @@ from reports.store.sms import answer_notices, messages, opt_outs
 from reports.store.sms.answer_notices import NoticePermission
 from reports.store.sms.messages import LeasedSms
 from runtime.settings import Mode
+from runtime.time_units import SECOND
 from workers import retry_policy
 from workers.failures import SmsFailure
 from workers.keyring import KeyRing
@@ -39,8 +40,9 @@ log = structlog.get_logger()
 class SmsMessage:
     """An SMS to send.
 
-    `sender`: the short code the person wrote to. `link`: the provider's value to return with a reply, or "". `id`:
-    ours; a provider that returns no id can be asked to name it in its delivery report. `seconds`: until it expires.
+    `sender`: our number or short code, which the phone shows. `link`: the provider's value to return with a reply, or
+    "". `id`: ours; a provider that returns no id can be asked to name it in its delivery report. `seconds`: until it
+    expires.
     """
 
     to: str = field(repr=False)
@@ -88,7 +90,7 @@ OPERATOR_FAULTS: tuple[SmsFailure, ...] = ("credit", "sender_id", "locked_out", 
 
 
 # The bearer of a text, for metrics and log. It is in the sealed body, so it is unknown if that does not open.
-SentBy = Literal["sms", "ussd", "unknown"]
+Bearer = Literal["sms", "ussd", "unknown"]
 SMS: Final = "sms"
 USSD: Final = "ussd"
 
@@ -96,7 +98,7 @@ USSD: Final = "ussd"
 class SmsSender(Protocol):
     """Sends SMS through one provider. Each is a module of workers/senders/ with the channel's name."""
 
-    def send(self, text: SmsMessage) -> SmsOutcome:
+    def send(self, sms: SmsMessage) -> SmsOutcome:
         """Send the SMS and return the outcome. Raises nothing for a failure at the provider."""
         ...
 
@@ -110,7 +112,7 @@ class UssdSender(Protocol):
         """Return whether the operator has set this up, with delivery reports: without them nothing shows a failure."""
         ...
 
-    def notify(self, text: SmsMessage) -> SmsOutcome:
+    def notify(self, sms: SmsMessage) -> SmsOutcome:
         """Show the text on the phone and return the outcome. Raises nothing for a failure at the provider."""
         ...
 
@@ -119,7 +121,7 @@ class _Attempt(NamedTuple):
     """One attempt. `number_hash`: the hash for an opt-out that the provider reports; empty if there is none."""
 
     outcome: SmsOutcome
-    by: SentBy = "unknown"
+    bearer: Bearer = "unknown"
     number_hash: bytes = b""
 
 
@@ -161,8 +163,8 @@ class SmsDispatcher:
             return ""
 
     def _send(self, leased: LeasedSms) -> None:
-        outcome, by, number_hash = self._send_by_provider(leased)
-        self.metrics.sms.labels(leased.channel, outcome.reason, by).inc()
+        outcome, bearer, number_hash = self._send_by_provider(leased)
+        self.metrics.sms.labels(leased.channel, outcome.reason, bearer).inc()
         if isinstance(outcome, Accepted):
             self._mark_sent(leased, outcome)
         else:
@@ -170,7 +172,7 @@ class SmsDispatcher:
         if outcome.reason == "opt_out" and number_hash:
             opt_outs.add(self.database, number_hash)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
-        log.info(event, channel=leased.channel, by=by, attempt=leased.attempt, reason=outcome.reason)
+        log.info(event, channel=leased.channel, by=bearer, attempt=leased.attempt, reason=outcome.reason)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
         """Record that the SMS was sent. Raises DatabaseUnavailable.
@@ -185,23 +187,23 @@ class SmsDispatcher:
         sender = self.senders.get(leased.channel)
         if sender is None:
             return _Attempt(DoNotRetry("provider"))
-        by: SentBy = "unknown"
+        bearer: Bearer = "unknown"
         try:
             sms, number_hash, body = self._open(leased)
-            by = USSD if body.get("ussd") else SMS
+            bearer = USSD if body.get("ussd") else SMS
             if why := self._withdrawn_reason(body):
-                return _Attempt(DoNotRetry(why), by)
-            outcome = _notify(sender, sms) if by == USSD else sender.send(sms)
-            if isinstance(outcome, Accepted) and by == SMS:
+                return _Attempt(DoNotRetry(why), bearer)
+            outcome = _notify(sender, sms) if bearer == USSD else sender.send(sms)
+            if isinstance(outcome, Accepted) and bearer == SMS:
                 self.metrics.segments.labels(leased.channel).inc(segments(sms.words))
-            return _Attempt(outcome, by, number_hash)
+            return _Attempt(outcome, bearer, number_hash)
         except DecryptError:
             return _Attempt(RetryLater("no_key"))
         except DatabaseUnavailable:  # opt-outs could not be checked, so the SMS is not sent now; it is retried
             raise
         except Exception:  # one failed SMS must not stop the others
             log.exception("job_failed", channel=leased.channel)
-            return _Attempt(DoNotRetry("our_fault"), by)
+            return _Attempt(DoNotRetry("our_fault"), bearer)
 
     def _withdrawn_reason(self, body: Mapping[str, Any]) -> SmsFailure | None:
         """Return why an unsolicited SMS may not be sent any more; None if it may. Checked before each attempt.
@@ -229,7 +231,7 @@ class SmsDispatcher:
             words=body["text"],
             link=body.get("link", ""),
             id=leased.id,
-            seconds=leased.time_left // 1_000_000,
+            seconds=leased.time_left // SECOND,
         )
         number_hash = bytes.fromhex(body.get("caller", ""))
         return sms, number_hash or next(iter(_optout_hashes(body)), b""), body
@@ -243,11 +245,11 @@ class SmsDispatcher:
 USSD_SECONDS = 60  # a text that is shown later may be seen by another person
 
 
-def _notify(sender: SmsSender, text: SmsMessage) -> SmsOutcome:
+def _notify(sender: SmsSender, sms: SmsMessage) -> SmsOutcome:
     """Show a text by USSD. Never falls back to SMS: the scheduler decides that."""
     if not (isinstance(sender, UssdSender) and sender.can_notify):
         return DoNotRetry("provider")
-    return sender.notify(replace(text, seconds=min(text.seconds, USSD_SECONDS)))
+    return sender.notify(replace(sms, seconds=min(sms.seconds, USSD_SECONDS)))
 
 
 def _optout_hashes(body: Mapping[str, Any]) -> list[bytes]:
@@ -283,5 +285,5 @@ class WorkerSms:
 
 
 def send(worker_sms: WorkerSms, sms_id: str) -> None:
-    """Run the queued job."""
+    """Run the queued job `SEND_SMS_JOB`, which names this function."""
     worker_sms.send(sms_id)

@@ -21,7 +21,6 @@ from runtime.settings import Mode
 from runtime.time_units import SECOND
 from workers.sms.dispatcher import USSD_SECONDS, Accepted, SmsDispatcher, SmsMessage
 
-LIFETIME = SMS_LIFETIME
 USSD_LIFETIME = USSD_SECONDS * SECOND
 
 log = structlog.get_logger()
@@ -49,12 +48,12 @@ def seal_sms(
     mode: Mode,
     sms_id: str = "",
     unless: Sequence[bytes] = (),
-    yes: NoticePermission | None = None,
+    permission: NoticePermission | None = None,
 ) -> OutgoingSms:
     """Return the sealed SMS for the outbox. Raises KeyFileError.
 
     `sms_id`: the id of the SMS; empty: a new one. `unless`: hashes of the number; the SMS is not sent if one of them
-    has opted out. `yes`: the permission that must still hold when it is sent.
+    has opted out. `permission`: the one that must still hold when it is sent.
     """
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body: dict[str, object] = {
@@ -63,7 +62,7 @@ def seal_sms(
         "text": text,
         "unless": [number_hash.hex() for number_hash in unless],
     }
-    body |= {"yes": asdict(yes)} if yes else {}
+    body |= {"yes": asdict(permission)} if permission else {}
     body |= {"ussd": True} if route.ussd else {}
     sealed_body = seal_body(
         load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
@@ -71,7 +70,7 @@ def seal_sms(
         b"",
         json.dumps(body).encode(),
     )
-    expires_at = now + (USSD_LIFETIME if route.ussd else LIFETIME)
+    expires_at = now + (USSD_LIFETIME if route.ussd else SMS_LIFETIME)
     return OutgoingSms(
         sms_id, route.channel, mode, sealed_body.key_id, sealed_body.wrap, sealed_body.sealed, now, expires_at
     )
@@ -109,5 +108,5 @@ class SmsNotifier:
         sender = self.sms_dispatcher.senders.get(self.route.channel)
         if sender is None:
             return False
-        message = SmsMessage(to, self.route.sender, text, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
+        message = SmsMessage(to, self.route.sender, text, id=str(uuid.uuid4()), seconds=SMS_LIFETIME // SECOND)
         return isinstance(sender.send(message), Accepted)

@@ -151,7 +151,9 @@ class Database:
         self._statements: dict[Any, Any] = {}
         self._gate: _ReadinessGate | None = None
         self._gate_of: Database = self
-        self._writer = SQLiteWriter(self.engine, self._file, patient=timeouts is BACKGROUND) if self.is_sqlite else None
+        self._writer = (
+            SQLiteWriter(self.engine, self._file, is_background=timeouts is BACKGROUND) if self.is_sqlite else None
+        )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -170,7 +172,7 @@ class Database:
             with connection.begin():
                 yield connection
                 self._await_commit(connection)
-            if postgresql.driver_connection(connection).heard:
+            if postgresql.driver_connection(connection).notices:
                 # for example "committed locally, but might not have been replicated": the standby may not have it
                 raise DatabaseUnavailable("the database gave a warning at commit")
 
@@ -227,10 +229,10 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection
             return
-        left = self._seconds_left()
-        if left <= 0:
+        seconds_left = self._seconds_left()
+        if seconds_left <= 0:
             raise NoTimeLeft("no time is left")
-        seconds = min(self.timeouts.statements, left - min(self.timeouts.commit, left / 2))
+        seconds = min(self.timeouts.statements, seconds_left - min(self.timeouts.commit, seconds_left / 2))
         deadline = time.monotonic() + seconds
         with self.engine.connect() as connection:
             postgresql.driver_connection(connection).until = deadline
@@ -238,7 +240,7 @@ class Database:
 
     def _await_commit(self, connection: Connection) -> None:
         dbapi_connection = postgresql.driver_connection(connection)
-        dbapi_connection.heard.clear()
+        dbapi_connection.notices.clear()
         dbapi_connection.until = time.monotonic() + min(self.timeouts.commit, self._seconds_left())
 
     @contextmanager
@@ -292,11 +294,12 @@ class Database:
         with self.write() as connection:
             return connection.execute(delete(table).where(condition)).rowcount
 
-    def once(self, make: Callable[..., T], *of: Any) -> T:
-        """Return the statement `make(database, *of)`, built once and cached: building takes longer than executing."""
-        if (make, *of) not in self._statements:
-            self._statements[make, *of] = make(self, *of)
-        statement: T = self._statements[make, *of]
+    def once(self, make: Callable[..., T], *arguments: Any) -> T:
+        """Return the statement `make(database, *arguments)`, built once: building takes longer than executing."""
+        key = (make, *arguments)
+        if key not in self._statements:
+            self._statements[key] = make(self, *arguments)
+        statement: T = self._statements[key]
         return statement
 
     def lock_until_commit(self, connection: Connection, name: str) -> None:
@@ -325,16 +328,16 @@ class Database:
         self._reopen()
         self._gate = None
 
-    def patient(self) -> Database:
+    def in_background(self) -> Database:
         """Return the same database, with longer timeouts, for work that no reporter waits for.
 
         It is ready when this one is. SQLite has no network, and one writer in each process: there it is this one.
         """
         if self.is_sqlite:
             return self
-        patient = Database(self.address, threads=2, offset=self.offset / 1_000_000, timeouts=BACKGROUND)
-        patient._gate_of = self
-        return patient
+        background = Database(self.address, threads=2, offset=self.offset / 1_000_000, timeouts=BACKGROUND)
+        background._gate_of = self
+        return background
 
     def check_writes(self) -> None:
         """Begin and commit an empty write transaction.

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that closes itself at its deadline `until`. `heard`: SQLSTATE of each notice of the server."""
+    """A connection that closes itself at its deadline `until`. `notices`: SQLSTATE of each notice of the server."""
 
     driver_error: type[Exception] = psycopg.Error
     connect_seconds = BACKGROUND.connect
@@ -24,8 +24,8 @@ class DeadlineConnection(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.until = time.monotonic() + self.connect_seconds
-        self.heard: list[str] = []
-        self.add_notice_handler(lambda notice: self.heard.append(str(notice.sqlstate)))
+        self.notices: list[str] = []
+        self.add_notice_handler(lambda notice: self.notices.append(str(notice.sqlstate)))
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Run the driver's generator until the deadline. Closes the connection once that has passed."""

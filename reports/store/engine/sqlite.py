@@ -113,13 +113,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class SQLiteWriter:
     """The write transactions of one process, one at a time.
 
-    `patient`: no reporter waits meanwhile, so a commit may take as long as the disk needs.
+    `is_background`: no reporter waits meanwhile, so a commit may take as long as the disk needs.
     """
 
-    def __init__(self, engine: Engine, file: DatabaseFile, *, patient: bool) -> None:
+    def __init__(self, engine: Engine, file: DatabaseFile, *, is_background: bool) -> None:
         self._engine = engine
         self._file = file
-        self._patient = patient
+        self._is_background = is_background
         self._write_lock = threading.Lock()
         self._waiting: list[bool] = []  # a list, since append and pop need no lock
         self._io_pool = DeadlinePool(MAX_COMMIT_THREADS)
@@ -155,7 +155,7 @@ class SQLiteWriter:
         """Queue for the writer within the process: by retrying SQLite's lock alone, some threads would starve."""
         self._waiting.append(True)
         try:
-            if not self._write_lock.acquire(timeout=BACKGROUND_QUEUE_SECONDS if self._patient else QUEUE_SECONDS):
+            if not self._write_lock.acquire(timeout=BACKGROUND_QUEUE_SECONDS if self._is_background else QUEUE_SECONDS):
                 raise DeadlineExceeded
         finally:
             self._waiting.pop()
@@ -172,7 +172,7 @@ class SQLiteWriter:
             finally:
                 connection.close()
 
-        if self._patient:
+        if self._is_background:
             commit()
             return
         try:

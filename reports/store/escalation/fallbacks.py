@@ -61,12 +61,12 @@ class FallbackChain:
     remaining: tuple[str, ...]
 
 
-def list_stuck(database: Database, waits: Mapping[Priority, int], at_most: int = 200, skip: int = 0) -> list[str]:
+def list_due(database: Database, waits: Mapping[Priority, int], at_most: int = 200, skip: int = 0) -> list[str]:
     """Return ids of reports whose next fallback is due, as by `next_fallback`; the most urgent and oldest first.
 
     No hotline of the chain has them, and a fallback is left. One that the reporter has left out since does not count.
-    `waits`: priority → microseconds without a receipt. `skip`: how many are left out, because
-    they could not be given to their fallback.
+    `waits`: priority → microseconds without a receipt. `skip`: how many are left out, because they could not be given
+    to their fallback.
     """
     d, r, other_delivery = t.delivery.c, t.report.c, t.delivery.alias("other").c
     is_last = ~exists().where(
@@ -262,13 +262,13 @@ def insert_fallback(
     row = new_delivery(
         report_id, hotline, kind=DeliveryType.CREATED, revision=revision, priority=chain.priority, now=now
     )
-    made = str(row["delivery_id"])
-    again = _send_again(connection, row) if is_returned else None
-    if again is None:
+    reopened = _send_again(connection, row) if is_returned else None
+    if reopened is None:
         connection.execute(insert(t.delivery), row | {"role": RecipientRole.FALLBACK, "why": why})
-    outbox.record_change(connection, again or made, report_id, act="retried" if again else "made", actor=actor, now=now)
+    delivery_id, act = (reopened, "retried") if reopened else (str(row["delivery_id"]), "made")
+    outbox.record_change(connection, delivery_id, report_id, act=act, actor=actor, now=now)
     correspondence.deliver_missing_messages(connection, database, report_id, hotline, now)
-    return again or made, chain.priority
+    return delivery_id, chain.priority
 
 
 def _send_again(connection: Connection, row: Mapping[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ from runtime.time_units import HOUR, SECOND
 
 DOCS_PAGE = "docs/operating/provider-dead.md"
 
-Line = tuple[str, str]  # country, channel
+ChannelKey = tuple[str, str]  # country, channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ def save_hours(database: Database, counts: Mapping[tuple[str, str, int], int]) -
             connection.execute(database.insert_or_ignore(t.call_hour).values(row))
 
 
-def load_hours(database: Database, since: int) -> dict[Line, dict[int, int]]:
+def load_hours(database: Database, since: int) -> dict[ChannelKey, dict[int, int]]:
     """Return, for each country and channel, the calls by hour since the hour `since`, both as hours since 1970."""
     c = t.call_hour.c
     query = select(c.country, c.channel, c.hour_at, c.number).where(c.hour_at >= since * HOUR)
-    counts: dict[Line, dict[int, int]] = {}
+    counts: dict[ChannelKey, dict[int, int]] = {}
     with database.read() as connection:
         for country, channel, hour_at, number in connection.execute(query):
             counts.setdefault((country, channel), {})[hour_at // HOUR] = number
@@ -77,9 +77,9 @@ def replace_quiet(database: Database, quiet: Collection[QuietChannel]) -> None:
         return
     with database.write() as connection:
         connection.execute(delete(t.quiet_channel))
-        for one in quiet:
-            volume = {"hours": one.volume.hours, "calls": one.volume.calls, "usual": one.volume.usual}
-            row = {"country": one.country, "channel": one.channel, "until": one.until, **volume}
+        for channel in quiet:
+            volume = {"hours": channel.volume.hours, "calls": channel.volume.calls, "usual": channel.volume.usual}
+            row = {"country": channel.country, "channel": channel.channel, "until": channel.until, **volume}
             connection.execute(insert(t.quiet_channel).values(row))
 
 

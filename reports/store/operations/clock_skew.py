@@ -67,20 +67,17 @@ class ClockSkew:
             side = "ahead of" if self.ahead_of_database > 0 else "behind"
             yield (
                 f"This host's clock is {format_duration(self.ahead_of_database)} {side} the database's. "
-                f"Compare `date -u` on both with "
-                f"a watch, and set the wrong one: timedatectl set-ntp true. {DOCS_PAGE}"
+                f"Compare `date -u` on both with a watch, and set the wrong one: timedatectl set-ntp true. {DOCS_PAGE}"
             )
         if self.leader_until is not None and self.leader_until > LEASES[CLOCK_LEASE] + CLOCK_SLACK:
             yield (
                 f"The clock's lease ends in {format_duration(self.leader_until)}: it was taken while a host's "
-                f"clock was wrong, and "
-                f"no clock process is the scheduler now. {START_CLOCK} {DOCS_PAGE}"
+                f"clock was wrong, and no clock process is the scheduler now. {START_CLOCK} {DOCS_PAGE}"
             )
         if self.rows_ahead:
             yield (
                 f"{self.rows_ahead} rows lie further ahead than they may: a host's clock was wrong. They are "
-                f"due as soon "
-                f"as `clock` and the workers of this release run; start those that do not. {DOCS_PAGE}"
+                f"due as soon as `clock` and the workers of this release run; start those that do not. {DOCS_PAGE}"
             )
 
     def notes(self) -> Iterator[str]:
@@ -88,8 +85,7 @@ class ClockSkew:
         if self.newest > CLOCK_JUMP:
             yield (
                 f"The newest report was stored {format_duration(self.newest)} after this host's time. Compare "
-                f"`date -u` with a "
-                f"watch: either this clock is behind, or a clock was ahead when it came. {DOCS_PAGE}"
+                f"`date -u` with a watch: either this clock is behind, or a clock was ahead when it came. {DOCS_PAGE}"
             )
 
 
@@ -140,26 +136,26 @@ class _Repair(NamedTuple):
     values: Mapping[str, Any]
 
 
-def repair_times(database: Database, furthest: Mapping[Priority, int], *, reconsider: bool = False) -> int:
+def repair_times(database: Database, max_delays: Mapping[Priority, int], *, reconsider: bool = False) -> int:
     """Repair times that are too far ahead, and return how many rows. Raises DatabaseUnavailable.
 
     Args:
-        furthest: priority → the longest time that a step of its escalation may be ahead, in microseconds.
+        max_delays: priority → the longest time that a step of its escalation may be ahead, in microseconds.
         reconsider: The clock has jumped. Steps and SMS that wait for the morning or for safe hours become due now,
             because a wrong clock postponed them; the job postpones them again if it is too early.
     """
     changes = list(_changes(database.now_sql(), reconsider=reconsider))
     with database.read() as connection:
-        needed = [repair for repair in changes if _any(connection, repair)]
+        needed = [repair for repair in changes if _has_rows(connection, repair)]
     repaired = 0
     if needed:
         with database.write() as connection:
             for repair in needed:
                 repaired += connection.execute(update(repair.table).where(repair.where).values(repair.values)).rowcount
-    return repaired + _repair_steps(database, furthest)
+    return repaired + _repair_steps(database, max_delays)
 
 
-def _any(connection: Connection, repair: _Repair) -> bool:
+def _has_rows(connection: Connection, repair: _Repair) -> bool:
     key_column = next(iter(repair.table.primary_key.columns))
     return connection.execute(select(key_column).where(repair.where).limit(1)).first() is not None
 

@@ -46,11 +46,15 @@ def count_by_key(database: Database, key_id: str) -> int:
 
 
 def rewrap_rows(
-    database: Database, keys: PrivateKeySet, hotline: str, new: PublicKey, tell: Callable[[int], None] = lambda _: None
+    database: Database,
+    keys: PrivateKeySet,
+    hotline: str,
+    new: PublicKey,
+    on_batch: Callable[[int], None] = lambda _: None,
 ) -> RotationResult:
     """Rewrap every row of a hotline to the key `new`. A repeat does no harm. Raises DatabaseUnavailable.
 
-    `tell` is called with the number of rows of each batch.
+    `on_batch` is called with the number of rows of each batch.
     """
     rewrapped = unreadable = 0
     for table, query in _outdated_queries(hotline, new.key_id):
@@ -61,7 +65,7 @@ def rewrap_rows(
                     connection.execute(_update(table), changes)
             rewrapped += len(changes)
             unreadable += len(rows) - len(changes)
-            tell(len(rows))
+            on_batch(len(rows))
     return RotationResult(rewrapped, unreadable)
 
 

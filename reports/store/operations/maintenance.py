@@ -222,19 +222,19 @@ def marker_path(address: str, data: Path) -> Path:
     return (database_file.parent if database_file else data) / MARKER_NAME
 
 
-def touch_marker(done: Path) -> None:
+def touch_marker(marker: Path) -> None:
     """Record that a backup was made now."""
-    done.unlink(missing_ok=True)  # an older one may belong to another account
-    done.touch(mode=0o600)
+    marker.unlink(missing_ok=True)  # an older one may belong to another account
+    marker.touch(mode=0o600)
 
 
-def backup_age_seconds(done: Path) -> float:
+def backup_age_seconds(marker: Path) -> float:
     """Return the age of the last backup by its marker; infinite if there was none, or one from a time ahead.
 
     Until that time nobody would notice that no backup is made.
     """
     try:
-        age = time.time() - done.stat().st_mtime
+        age = time.time() - marker.stat().st_mtime
     except OSError:
         return math.inf
     return math.inf if age < -MAX_SKEW_SECONDS else max(0.0, age)

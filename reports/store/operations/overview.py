@@ -60,9 +60,10 @@ def load_overview(database: Database, hotlines: Sequence[str], late_after: int) 
     with read_as(database, *hotlines) as connection:
         now = database.moment(connection)
         overdue = steps.count_overdue_in(connection, database)
+        backlogs = _backlogs_by(connection, hotlines, now, "priority")
         return OperatorOverview(
             now,
-            {priority: _by(connection, hotlines, now, "priority").get(priority, Backlog()) for priority in PRIORITIES},
+            {priority: backlogs.get(priority, Backlog()) for priority in PRIORITIES},
             {priority: overdue.get(priority, 0) for priority in PRIORITIES},
             steps.count_late_in(connection, database, late_after),
             _hotlines(connection, hotlines, now),
@@ -70,7 +71,8 @@ def load_overview(database: Database, hotlines: Sequence[str], late_after: int) 
         )
 
 
-def _by(connection: Connection, hotlines: Sequence[str], now: int, column: str) -> Mapping[str, Backlog]:
+def _backlogs_by(connection: Connection, hotlines: Sequence[str], now: int, column: str) -> Mapping[str, Backlog]:
+    """Return the undelivered deliveries to these hotlines, by the value of a column of `delivery`."""
     d = t.delivery.c
     parked_count = func.sum(case((d.state == DeliveryState.DUE, 0), else_=1))
     query = select(d[column], func.count(), now - func.min(d.created_at), parked_count)
@@ -79,7 +81,7 @@ def _by(connection: Connection, hotlines: Sequence[str], now: int, column: str) 
 
 
 def _hotlines(connection: Connection, hotlines: Sequence[str], now: int) -> list[HotlineStatus]:
-    backlogs = _by(connection, hotlines, now, "hotline")
+    backlogs = _backlogs_by(connection, hotlines, now, "hotline")
     h = t.hotline_state.c
     query = select(h.hotline, h.failures, h.open_until, h.dead_since).where(h.hotline.in_(hotlines))
     states = {row.hotline: row for row in connection.execute(query)}

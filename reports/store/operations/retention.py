@@ -254,7 +254,7 @@ class Purge:
 
     def _delete_copies(self, table: Table, limit: int) -> int:
         """Delete these rows of `table`, checking again once the reports are locked, as a purge does."""
-        r, candidates = t.report.c, self._others(table, limit)
+        r, candidates = t.report.c, self._list_copies(table, limit)
         if not candidates:
             return 0
         is_candidate = r.report_id.in_({row["report_id"] for row in candidates})
@@ -266,7 +266,7 @@ class Purge:
                 connection.execute(delete(table).where(*(table.c[name] == value for name, value in row.items())))
         return len(deleted_rows)
 
-    def _others(self, table: Table, limit: int) -> list[dict[str, Any]]:
+    def _list_copies(self, table: Table, limit: int) -> list[dict[str, Any]]:
         """Return report id and primary key of each row to delete."""
         columns = (table.c[name] for name in dict.fromkeys(["report_id", *table.primary_key.columns.keys()]))
         rows = select(*columns).join_from(table, t.report, t.report.c.report_id == table.c.report_id)

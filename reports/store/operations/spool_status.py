@@ -14,13 +14,13 @@ from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 
 LATE_SECONDS = 300  # an entry that has waited for longer is reported to a person
-AWAY_SECONDS = 300  # a process that has not been seen for longer is reported to a person
+MISSING_SECONDS = 300  # a process that has not been seen for longer is reported to a person
 # Commands and the operator page name a process that has not been seen for longer.
 # A worker writes no row during a job, of which the longest takes 40 s.
 SILENT_SECONDS = 50
 REPORT_SECONDS = 10  # each process writes its row at least as often
 WEB = "web"
-DOCS_PAGE, AWAY_PAGE = "docs/operating/spool.md", "docs/operating/host-gone.md"
+DOCS_PAGE, HOST_PAGE = "docs/operating/spool.md", "docs/operating/host-gone.md"
 REDIS_PAGE = "docs/operating/redis-gone.md"
 
 
@@ -51,14 +51,14 @@ class SpoolStatus:
         return self.entries > 0 and self.oldest > LATE_SECONDS
 
     @property
-    def is_away(self) -> bool:
+    def is_missing(self) -> bool:
         """Return whether the process has not reported for too long; False for a row of an earlier release."""
-        return "/" in self.host and self.unseen > AWAY_SECONDS
+        return "/" in self.host and self.unseen > MISSING_SECONDS
 
     @property
     def is_silent(self) -> bool:
-        """Return whether the process has missed its reports, and not yet for so long that it is away."""
-        return "/" in self.host and SILENT_SECONDS < self.unseen <= AWAY_SECONDS
+        """Return whether the process has missed its reports, and not yet for so long that it counts as missing."""
+        return "/" in self.host and SILENT_SECONDS < self.unseen <= MISSING_SECONDS
 
     @property
     def may_hold(self) -> str:
@@ -79,18 +79,18 @@ class SpoolStatus:
                 f"{self.host} could not use Redis {self.unseen} s ago. While it runs, calls over Africa's Talking "
                 f"continue; other callers by USSD get only the emergency numbers, and SMS wait. {REDIS_PAGE}"
             )
-        if self.is_away:
+        if self.is_missing:
             note = f" and may hold {self.may_hold}" if self.may_hold else ""
             yield (
                 f"{self.host} has not been seen for {self.unseen // 60} min{note}. Start it. If that host is gone for "
-                f"good: tokaut hosts forget {self.host}. {AWAY_PAGE}"
+                f"good: tokaut hosts forget {self.host}. {HOST_PAGE}"
             )
         if self.bad:
             yield (
                 f"{self.bad} entries of the spool on {self.host} do not open; each is a report that no hotline has. Is "
                 f"TOKAUT_STORE_KEY the key they were written with? {DOCS_PAGE}"
             )
-        if self.is_late and not self.is_away:
+        if self.is_late and not self.is_missing:
             yield (
                 f"{self.entries} reports wait in the spool on {self.host}, the oldest for {self.oldest // 60} min, and "
                 f"no hotline has them. Is the database up, and web? {DOCS_PAGE}"
@@ -100,7 +100,7 @@ class SpoolStatus:
         """Yield one sentence about a process that may be about to come back, as in a restart."""
         if self.is_silent:
             note = f", and may hold {self.may_hold}" if self.may_hold else ""
-            yield f"{self.host} has not been seen for {self.unseen} s{note}. If nobody restarts it: {AWAY_PAGE}"
+            yield f"{self.host} has not been seen for {self.unseen} s{note}. If nobody restarts it: {HOST_PAGE}"
 
 
 def save_status(database: Database, spooled: SpoolStatus) -> None:

@@ -94,7 +94,7 @@ def policy_signature(right: Right, meaning: str, operators: Collection[str] = ()
     a class must not make their policies look outdated. `operators`: roles of the operators' consoles.
     """
     policy = row_policy_with(right, operators)
-    text = f"Rows(there={policy.there!r}, made={policy.made!r})"
+    text = f"Rows(there={policy.visible!r}, made={policy.writable!r})"
     expected = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{expected}:{meaning}"
 

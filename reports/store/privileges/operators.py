@@ -96,9 +96,9 @@ def row_policy_with(right: Right, operators: Collection[str]) -> RowPolicy:
     """
     if not operators or right.role not in (CONSOLE, *operators) or right.table in SHARED_TABLES:
         return row_policy_of(right)
-    there, made = row_policy_of(right._replace(role=CONSOLE))
+    visible, writable = row_policy_of(right._replace(role=CONSOLE))
     condition = OPERATOR_CONDITIONS.get(right.table, "")
-    return RowPolicy(_limited(there, condition), made and _limited(made, condition))
+    return RowPolicy(_limited(visible, condition), writable and _limited(writable, condition))
 
 
 def _limited(rows: str, condition: str) -> str:

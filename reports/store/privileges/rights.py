@@ -237,10 +237,10 @@ BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # the audit entry wil
 
 
 class RowPolicy(NamedTuple):
-    """The rows of a table that a role may use. `there`: rows it sees. `made`: rows it may write, if different."""
+    """The rows of a table that a role may use. `visible`: rows it sees. `writable`: rows it may write, if different."""
 
-    there: str
-    made: str = ""
+    visible: str
+    writable: str = ""
 
 
 ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {

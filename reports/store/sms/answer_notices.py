@@ -65,16 +65,20 @@ class NoticePermission:
     since: int
 
 
-def is_still_permitted(database: Database, yes: NoticePermission) -> bool:
+def is_still_permitted(database: Database, permission: NoticePermission) -> bool:
     """Return whether the permission still holds.
 
     It does unless the reporter has revised the report or said something about contact since, or the report is closed.
     The worker calls this too.
     """
     r, b, c = t.report.c, t.report_body.c, t.contact.c
-    revised = exists(select(b.report_id).where(b.report_id == yes.report_id, b.revision > yes.revision))
-    contact_changed = exists(select(c.report_id).where(c.report_id == yes.report_id, c.changed_at != yes.since))
-    report = select(r.report_id).where(r.report_id == yes.report_id, r.closed_at.is_(None), ~revised, ~contact_changed)
+    revised = exists(select(b.report_id).where(b.report_id == permission.report_id, b.revision > permission.revision))
+    contact_changed = exists(
+        select(c.report_id).where(c.report_id == permission.report_id, c.changed_at != permission.since)
+    )
+    report = select(r.report_id).where(
+        r.report_id == permission.report_id, r.closed_at.is_(None), ~revised, ~contact_changed
+    )
     with database.read() as connection:
         return connection.execute(report).first() is not None
 
@@ -145,7 +149,8 @@ def settle_unsent(database: Database) -> None:
     """Correct the notices whose SMS was certainly not sent, so that nobody is shown that it was.
 
     One that no provider took in time, or with a fault of the provider or of the operator's account, is due again some
-    hours later. One that was refused is closed. The SMS stays until the next one: on-call is told why it failed.
+    hours later. One that was refused is closed. The SMS stays until the next one, so that on-call
+    is alerted.
     """
     n, o = t.nudge.c, t.outgoing.c
     is_failed = and_(o.state == SmsState.FAILED, o.last_class.not_in(PERHAPS_SENT))

@@ -187,24 +187,24 @@ def list_due(database: Database, at_most: int = 500, *, without: Collection[str]
     if without:
         query = query.where(t.outgoing.c.channel.not_in(without))
     with database.read() as connection:
-        return list(connection.execute(query, {"most": at_most}).scalars())
+        return list(connection.execute(query, {"limit": at_most}).scalars())
 
 
 def list_due_by_channel(database: Database, at_most: int = 500) -> dict[str, list[str]]:
     """Return channel → the ids of its SMS that can be sent now, oldest first. `at_most`: of each channel."""
     o = t.outgoing.c
     channels = select(o.channel).where(_is_leasable(database.now_sql())).distinct().order_by(o.channel)
-    query = database.once(_due_query).where(o.channel == bindparam("of"))
+    query = database.once(_due_query).where(o.channel == bindparam("channel"))
     with database.read() as connection:
         return {
-            channel: list(connection.execute(query, {"most": at_most, "of": channel}).scalars())
+            channel: list(connection.execute(query, {"limit": at_most, "channel": channel}).scalars())
             for channel in connection.execute(channels).scalars().all()
         }
 
 
 def _due_query(database: Database) -> Select[Any]:
     o = t.outgoing.c
-    return select(o.id).where(_is_leasable(database.now_sql())).order_by(o.next_at).limit(bindparam("most"))
+    return select(o.id).where(_is_leasable(database.now_sql())).order_by(o.next_at).limit(bindparam("limit"))
 
 
 def load_state(database: Database, sms_id: str) -> str | None:

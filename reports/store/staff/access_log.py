@@ -115,9 +115,10 @@ def list_all_acts(database: Database, reader: Account, log_filter: AccessFilter)
 
 def _own_lines(acts: Sequence[LoggedAct]) -> Iterator[bool]:
     """Yield for each entry, newest first, whether it is a line of its own."""
-    for index, one in enumerate(acts):
-        nearby = [other for other in _near(acts, index) if (other.actor, other.report_id) == (one.actor, one.report_id)]
-        yield not (one.report_id and any(_covers(other, one) for other in nearby))
+    for index, entry in enumerate(acts):
+        own = (entry.actor, entry.report_id)
+        nearby = [other for other in _near(acts, index) if (other.actor, other.report_id) == own]
+        yield not (entry.report_id and any(_covers(other, entry) for other in nearby))
 
 
 def _near(acts: Sequence[LoggedAct], index: int) -> Iterator[LoggedAct]:
@@ -163,7 +164,7 @@ def _query(reader: Account, log_filter: AccessFilter, at_most: int) -> Select[An
         .limit(1)
         for table, column in ((t.delivery, t.delivery.c.delivery_id), *_REPORT_IDS)
     )
-    report_id = func.coalesce(*(one.correlate(page).scalar_subquery() for one in candidates))
+    report_id = func.coalesce(*(candidate.correlate(page).scalar_subquery() for candidate in candidates))
     return select(page, report_id.label("report_id")).order_by(page.c.at.desc(), page.c.audit_id.desc())
 
 

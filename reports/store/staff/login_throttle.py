@@ -42,7 +42,7 @@ class LoginAttempt:
     limit: LoginLimit
 
 
-def count_attempts(database: Database, *knocks: LoginAttempt) -> tuple[bool, ...]:
+def count_attempts(database: Database, *attempts: LoginAttempt) -> tuple[bool, ...]:
     """Count one attempt in each bucket, and return for each whether it may go on.
 
     False: the bucket is locked, or this attempt locks it.
@@ -50,7 +50,7 @@ def count_attempts(database: Database, *knocks: LoginAttempt) -> tuple[bool, ...
     now = database.now()
     with database.write() as connection:
         connection.execute(delete(s.staff_try).where(_idle(now)))
-        return tuple(_count(database, connection, attempt, now) for attempt in knocks)
+        return tuple(_count(database, connection, attempt, now) for attempt in attempts)
 
 
 def reset(database: Database, buckets: Collection[bytes]) -> None:

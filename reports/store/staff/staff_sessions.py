@@ -136,9 +136,9 @@ def end(database: Database, account: Account, session_hash: bytes | None = None,
         deletion = deletion.where(c.session_hash == session_hash)
     with write_as(database, account.hotline) as connection:
         connection.execute(deletion)
-        is_left = exists().where(c.staff_id == account.staff_id, c.until > database.now())
+        has_other_session = exists().where(c.staff_id == account.staff_id, c.until > database.now())
         if not keeps_drafts:
-            connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id, ~is_left))
+            connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id, ~has_other_session))
         connection.execute(delete(t.presence).where(t.presence.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         audit_log.append(connection, account.actor, act, account.staff_id, database.now())
