@@ -23,7 +23,6 @@ WEB_PORT: Final = 8000
 CONSOLE_PORT: Final = 8100
 PRACTICE_PORT: Final = 8300
 PORT_SETTINGS: Final = ("PORT", "CONSOLE_PORT", "PRACTICE_HOTLINE_PORT")
-READ_SETTINGS: Final = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
     ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8; 1 with `tokaut start`", "web"),

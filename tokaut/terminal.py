@@ -17,6 +17,7 @@ from runtime.visible_text import safe_for_display
 
 MAX_TEXT_CHARS = 2000  # characters of one text; a terminal of 80 by 24 shows 1,920
 MAX_HELP_CHARS = 400
+READ_SETTINGS = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 
 
 def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None) -> None:
@@ -121,6 +122,15 @@ def _drop_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse_no_settings(environ: Iterable[str]) -> None:
+    """Raise CommandError if no setting is named. A command would take the defaults of a demo, and a folder `var` here.
+
+    `environ`: the names of the environment's variables.
+    """
+    if not any(name.startswith(("TOKAUT_", "DATABASE_URL")) for name in environ):
+        raise CommandError(f"There are no settings. {READ_SETTINGS}")
 
 
 def unknown_hotline(hotline: str, configured: Iterable[str], faults: Sequence[str] = ()) -> CommandError:

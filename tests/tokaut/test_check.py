@@ -22,7 +22,7 @@ from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
 from tokaut.checks import installation
-from tokaut.settings_file import READ_SETTINGS
+from tokaut.terminal import READ_SETTINGS
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 

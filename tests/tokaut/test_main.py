@@ -17,7 +17,7 @@ from tests.support.full_disk import full_disk
 from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
 from tokaut.documents.files import write_documents, write_new_document
-from tokaut.terminal import CommandGroup
+from tokaut.terminal import READ_SETTINGS, CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
@@ -200,3 +200,19 @@ def test_completing_the_first_word_loads_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     *offered, loaded = done.stdout.splitlines()
     assert (len(offered), loaded) == (len(COMMANDS), "[]")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["migrate", "deliveries list", "watch --once", "keys new vu-pikinini", "keys list", "backup medium", "restore x"],
+)
+def test_without_settings_no_command_takes_a_folder_of_a_demo(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here `migrate` made an empty database, of which `deliveries list` said that all had reached its hotline."""
+    for name in [name for name in os.environ if name.startswith(("TOKAUT_", "DATABASE_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, command.split())
+    assert (result.exit_code, result.output) == (1, f"There are no settings. {READ_SETTINGS}\n")
+    assert list(tmp_path.iterdir()) == []

@@ -30,8 +30,9 @@ from reports.store.operations.maintenance import (
 )
 from runtime.hardening import harden
 from runtime.operator_error import OperatorError
-from runtime.settings import InstallationSettings, Mode, load_settings
+from runtime.settings import InstallationSettings, Mode
 from runtime.time_units import DAY_SECONDS
+from tokaut.database import installation_settings
 from tokaut.terminal import CommandError, echo
 
 MIN_FREE_BYTES = 200 << 20  # bytes that must stay free beside the copy
@@ -71,7 +72,7 @@ def backup(folder: Path, days: int) -> None:
     harden()
     faults: list[str] = []  # what was not done, though the copy was made
     try:
-        settings = load_settings(InstallationSettings, os.environ)
+        settings = installation_settings()
         database = embedded_database(settings)
         if not database.exists():
             raise CommandError(

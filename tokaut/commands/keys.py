@@ -35,7 +35,7 @@ from reports.store.operations.spool_status import SpoolStatus
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, PepperSettings, WebKeySettings, load_settings
 from runtime.settings.parsers import new_secret, new_webhook_secret
-from tokaut.database import open_database
+from tokaut.database import installation_settings, open_database
 from tokaut.documents import recovery_sheet
 from tokaut.terminal import CommandError, CommandGroup, echo
 
@@ -70,7 +70,7 @@ def new(hotline: str, sheet: bool) -> None:
     \b
     Example:  tokaut keys new vu-pikinini --sheet
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     if fault := lost_public_keys(settings.keys, [hotline]):
         raise CommandError(f"{fault}.")
     if hotline == AUDIT_KEY:
@@ -95,7 +95,7 @@ def publish(folder: Path | None) -> None:
     \b
     Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     target = folder or load_settings(WebKeySettings, os.environ).web_keys
     if target is None:
         raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
@@ -117,7 +117,7 @@ def list_() -> None:
     \b
     Example:  tokaut keys list
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
     if not hotlines and not audit_keys:
         raise CommandError(
@@ -157,7 +157,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     if what == PEPPER:
         _rotate_pepper()
         return
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     if what == AUDIT_KEY:
         _new_signer(settings.keys, first=False)
         return
@@ -183,7 +183,7 @@ def restore(hotline: str) -> None:
     \b
     Example:  tokaut keys restore vu-pikinini
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
     refuse_keys(settings.keys, settings.mode)
     public, file_name = settings.keys / "public", f"{private.key_id}.pub"  # by name: other keys may be damaged
@@ -214,7 +214,7 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef --restarted
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
     with open_database() as (database, actor):
         _refuse_key_of_web(web_keys, hotline, key_id)
