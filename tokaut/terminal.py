@@ -68,11 +68,11 @@ class CommandGroup(click.Group):
         """Run a command and exit. An error ends it with its message, without a traceback; arguments must be text."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _open_closed_streams()
         try:
             _refuse_bytes(sys.argv[1:] if args is None else args)
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            if sys.stdout:  # None if the shell has closed it
-                sys.stdout.flush()
+            sys.stdout.flush()
         except OperatorError as error:
             echo(error, err=True)
             status = 1
@@ -105,6 +105,13 @@ class CommandGroup(click.Group):
             formatter.write_dl(self.summaries(ctx))
 
 
+def _open_closed_streams() -> None:
+    """Open the null device in place of each standard stream that the shell has closed: Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
 def _refuse_bytes(arguments: Iterable[str]) -> None:
     """Exit with 2 for an argument with bytes that are not text, as click does for others: no name or id has any."""
     for argument in arguments:
@@ -116,8 +123,6 @@ def _refuse_bytes(arguments: Iterable[str]) -> None:
 
 def _drop_output() -> None:
     """Discard what cannot be written to stdout: Python would try again at its end, and print an error of its own."""
-    if sys.stdout is None:  # the shell has closed it
-        return
     try:
         sys.stdout.flush()
     except OSError:

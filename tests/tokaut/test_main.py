@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -216,3 +217,25 @@ def test_without_settings_no_command_takes_a_folder_of_a_demo(
     result = CliRunner().invoke(main, command.split())
     assert (result.exit_code, result.output) == (1, f"There are no settings. {READ_SETTINGS}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("message put x", "There is no report x."),
+        ("keys restore vu-pikinini", "Aborted!"),
+        ("init new --country vu", "Aborted!"),
+        ("flows play", ""),
+    ],
+)
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-"])
+def test_a_closed_input_ends_no_command_with_a_traceback(
+    command: str, message: str, closed: str, tmp_path: Path
+) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKAUT_MODE": "demo", "TOKAUT_DATA": str(tmp_path)}
+    with closing(Database(f"sqlite:///{tmp_path / 'tokaut.db'}")) as database:
+        migrate(database, "demo")
+    line = f"exec {sys.executable} -m tokaut {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (int(bool(message)), False), done.stderr
+    assert message in done.stderr

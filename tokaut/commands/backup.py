@@ -233,8 +233,7 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
     target = folder / f"{settings.mode}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
-    is_seen = sys.stdout is not None and sys.stdout.isatty()  # None if the shell has closed it
-    with Progress(transient=True, disable=not is_seen) as progress:
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
         task = progress.add_task("copying", total=None)
         copy_database(database, target, lambda done, total: progress.update(task, completed=done, total=total))
     return target
