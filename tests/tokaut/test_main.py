@@ -239,3 +239,19 @@ def test_a_closed_input_ends_no_command_with_a_traceback(
     done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (int(bool(message)), False), done.stderr
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["readiness", "--country", "vu"], ["locales", "sheet", "bi"], ["prompts", "sheet", "bi"]]
+)
+def test_a_page_takes_the_place_of_a_page_only(command: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "tokaut.env"
+    path.write_text("TOKAUT_MODE=training\n")
+    result = CliRunner().invoke(main, [*command, "--out", str(path)], env={"TOKAUT_DATA": str(tmp_path)})
+    assert (result.exit_code, result.output) == (
+        1,
+        f"{path} is there already, and is no page. Name a new file; nothing was changed.\n",
+    )
+    assert path.read_text() == "TOKAUT_MODE=training\n"
+    path.write_text("<!doctype html>an earlier page")
+    assert CliRunner().invoke(main, [*command, "--out", str(path)], env={"TOKAUT_DATA": str(tmp_path)}).exit_code == 0
