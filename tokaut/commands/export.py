@@ -78,7 +78,9 @@ def _rows(form: str, report: case_view.ReadableReport, report_id: str, hotline: 
 def _hotline(database: Database, report_id: str, requested: str | None) -> str:
     target = correspondence.load_answer_target(database, report_id)
     if target is None or not target.hotlines:
-        raise CommandError(f"There is no report {report_id} that a hotline was given. Look: tokaut deliveries list")
+        raise CommandError(
+            f"There is no report {report_id} that a hotline was given. Look: tokaut deliveries list --state delivered"
+        )
     if requested and requested not in target.hotlines:
         raise CommandError(f"Only a hotline that has the report can open it: {', '.join(target.hotlines)}.")
     return requested or target.hotlines[0]

@@ -104,7 +104,7 @@ def _execute(
         query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by).where(d.delivery_id == delivery_id)
         row = connection.execute(query.with_for_update()).first()
         if row is None:
-            raise ActionNotPossible("there is no such delivery")
+            raise ActionNotPossible("there is no such delivery; `tokaut deliveries list` has the ids")
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
         if new_state == DeliveryState.CANCELLED and not _has_another_alive(connection, delivery_id, row.report_id):
@@ -253,7 +253,11 @@ def _close_request(connection: Connection, transfer: Transfer, outcome: Transfer
 
 def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, Priority]:
     report_id, giver = transfer.report_id, transfer.giver
-    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+    report = select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update()
+    if connection.execute(report).first() is None:
+        raise ActionNotPossible(
+            f"there is no report {report_id}; `tokaut deliveries show` finds the whole id by digits"
+        )
     rows = connection.execute(reports_to(giver, report_id).with_for_update()).all()
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")
