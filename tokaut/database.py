@@ -68,6 +68,8 @@ def missing_database(settings: InstallationSettings) -> str:
 def describe_outage(unavailable: DatabaseUnavailable, advice: str, consequence: str = "") -> str:
     """Return that the database does not answer, and why. `advice`: what to do where that reason says nothing of it."""
     reason = unavailable.explanation or str(unavailable)
+    if reason == "DatabaseError":  # SQLite's file
+        advice = "It is damaged: stop all processes, then tokaut restore <file>"
     sentences = (f"The database does not answer ({reason}).", consequence, "" if unavailable.explanation else advice)
     return " ".join(filter(None, sentences))
 
