@@ -216,6 +216,7 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     """
     settings = installation_settings()
     web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
+    _refuse_missing_key(settings.keys, hotline, key_id)
     with open_database() as (database, actor):
         _refuse_key_of_web(web_keys, hotline, key_id)
         _refuse_filled_spool(spool_status.list_statuses(database), key_id)
@@ -244,6 +245,13 @@ def secret(webhook: bool) -> None:
     Next: only one account may read the file. Name it in the settings: TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     echo(new_webhook_secret() if webhook else new_secret())
+
+
+def _refuse_missing_key(folder: Path, hotline: str, key_id: str) -> None:
+    """Refuse an id of which no half is in the folder: it is mistyped. Raises KeyFileError."""
+    known = [key.public.key_id for key in list_keys(folder, hotline)]
+    if key_id not in known and not (folder / "private" / hotline / f"{key_id}.key").exists():
+        raise CommandError(f"{hotline} has no key {key_id} under {folder}. `tokaut keys list` has the ids.")
 
 
 def _refuse_key_of_web(folder: Path, hotline: str, key_id: str) -> None:
