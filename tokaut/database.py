@@ -12,9 +12,15 @@ from reports.store.database_check import refuse_not_ready, refuse_other_modes
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.privileges.rights import CLOCK
 from runtime.settings import InstallationSettings, Mode, load_settings
-from tokaut.terminal import CommandError
+from tokaut.terminal import CommandError, refuse_no_settings
 
 SERVED_FROM_SPOOL = "Callers are still served, from the spool."
+
+
+def installation_settings() -> InstallationSettings:
+    """Return the settings of the installation. Raises CommandError if there are none, SettingError if one is wrong."""
+    refuse_no_settings(os.environ)
+    return load_settings(InstallationSettings, os.environ)
 
 
 @contextmanager
@@ -28,7 +34,7 @@ def open_database(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
     if it has no schema, or an older one than this release needs; and WrongDatabase if it is of another mode.
     """
     try:
-        settings = load_settings(InstallationSettings, os.environ)
+        settings = installation_settings()
         if not settings.has_database:
             raise CommandError(missing_database(settings))
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:
@@ -62,6 +68,8 @@ def missing_database(settings: InstallationSettings) -> str:
 def describe_outage(unavailable: DatabaseUnavailable, advice: str, consequence: str = "") -> str:
     """Return that the database does not answer, and why. `advice`: what to do where that reason says nothing of it."""
     reason = unavailable.explanation or str(unavailable)
+    if reason == "DatabaseError":  # SQLite's file
+        advice = "It is damaged: stop all processes, then tokaut restore <file>"
     sentences = (f"The database does not answer ({reason}).", consequence, "" if unavailable.explanation else advice)
     return " ".join(filter(None, sentences))
 

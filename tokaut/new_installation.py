@@ -22,7 +22,7 @@ from tokaut.settings_file import (
     OTHER_SETTINGS,
     PRACTICE_PORT,
     SettingSection,
-    port_faults,
+    process_faults,
     sections_for,
     settings_text,
 )
@@ -94,7 +94,7 @@ def plan_installation(
     faults = [
         f"{name} is not a setting of this installation. Leave it out." for name in given if name not in setting_names
     ]
-    faults += port_faults(plan.values)
+    faults += process_faults(plan.values)
     for hotline in country.hotlines.values():
         prefix = hotline_prefix(hotline.id)
         if mode is not Mode.LIVE and hotline.delivery == "webhook" and f"{prefix}URL" not in plan.values:

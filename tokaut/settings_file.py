@@ -22,8 +22,9 @@ ID_FORM: Final = "HOTLINE_<ID>_"
 WEB_PORT: Final = 8000
 CONSOLE_PORT: Final = 8100
 PRACTICE_PORT: Final = 8300
+CONCURRENCY_SETTINGS: Final = ("WEB_CONCURRENCY", "CONSOLE_CONCURRENCY")
+MAX_PROCESSES: Final = 100
 PORT_SETTINGS: Final = ("PORT", "CONSOLE_PORT", "PRACTICE_HOTLINE_PORT")
-READ_SETTINGS: Final = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 # Settings outside the classes: the start of the processes, gunicorn's files and the metrics' library read them.
 OTHER_SETTINGS: Final = (
     ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8; 1 with `tokaut start`", "web"),
@@ -56,12 +57,16 @@ class SettingSection:
     settings: tuple[Setting, ...]
 
 
-def port_faults(values: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for each port that is not a port number."""
+def process_faults(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each port that is not a port number, and each number of processes that is none."""
     for name in PORT_SETTINGS:
         text = values.get(name) or str(WEB_PORT)
         if not (text.isascii() and text.isdecimal() and len(text) <= len("65535") and 0 < int(text) <= 65535):
             yield f"{name} is {text[:20]!r}, and that is not a port: write a number from 1 to 65535"
+    for name in CONCURRENCY_SETTINGS:
+        text = values.get(name) or "1"
+        if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= MAX_PROCESSES):
+            yield f"{name} is {text[:20]!r}, and that is no number of processes: write one from 1 to {MAX_PROCESSES}"
 
 
 def channel_classes(channel: str) -> tuple[type, ...]:

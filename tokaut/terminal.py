@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import StringIO, TextIOWrapper
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -17,6 +18,7 @@ from runtime.visible_text import safe_for_display
 
 MAX_TEXT_CHARS = 2000  # characters of one text; a terminal of 80 by 24 shows 1,920
 MAX_HELP_CHARS = 400
+READ_SETTINGS = "Read the settings first: set -a; . FOLDER/tokaut.env; set +a. `tokaut init FOLDER` writes them."
 
 
 def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None) -> None:
@@ -67,11 +69,11 @@ class CommandGroup(click.Group):
         """Run a command and exit. An error ends it with its message, without a traceback; arguments must be text."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _open_closed_streams()
         try:
             _refuse_bytes(sys.argv[1:] if args is None else args)
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            if sys.stdout:  # None if the shell has closed it
-                sys.stdout.flush()
+            sys.stdout.flush()
         except OperatorError as error:
             echo(error, err=True)
             status = 1
@@ -104,6 +106,13 @@ class CommandGroup(click.Group):
             formatter.write_dl(self.summaries(ctx))
 
 
+def _open_closed_streams() -> None:
+    """Open the null device in place of each standard stream that the shell has closed: Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+
+
 def _refuse_bytes(arguments: Iterable[str]) -> None:
     """Exit with 2 for an argument with bytes that are not text, as click does for others: no name or id has any."""
     for argument in arguments:
@@ -115,12 +124,19 @@ def _refuse_bytes(arguments: Iterable[str]) -> None:
 
 def _drop_output() -> None:
     """Discard what cannot be written to stdout: Python would try again at its end, and print an error of its own."""
-    if sys.stdout is None:  # the shell has closed it
-        return
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse_no_settings(environ: Iterable[str]) -> None:
+    """Raise CommandError if no setting is named. A command would take the defaults of a demo, and a folder `var` here.
+
+    `environ`: the names of the environment's variables.
+    """
+    if not any(name.startswith(("TOKAUT_", "DATABASE_URL")) for name in environ):
+        raise CommandError(f"There are no settings. {READ_SETTINGS}")
 
 
 def unknown_hotline(hotline: str, configured: Iterable[str], faults: Sequence[str] = ()) -> CommandError:

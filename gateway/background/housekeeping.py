@@ -172,7 +172,7 @@ class Housekeeping:
         spool_status.save_status(self._database, status)
         self._saved_status = status
         self._seen_at = spool_status.last_seen(self._database, self._host)
-        self._erasing.save_status_time(self._seen_at)
+        self._erasure_replay.save_status_time(self._seen_at)
 
     def _is_older_database(self) -> bool:
         """Return whether the database lacks the last status of this host: a backup was restored under a running web."""

@@ -22,7 +22,7 @@ from tests.support.prepared import migrate
 from tests.support.valkey import Valkey
 from tokaut.__main__ import main
 from tokaut.checks import installation
-from tokaut.settings_file import READ_SETTINGS
+from tokaut.terminal import READ_SETTINGS
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
@@ -466,6 +466,8 @@ def test_texts_by_ussd_that_no_setting_allows_are_noted(tmp_path: Path) -> None:
 def test_a_port_that_is_none_and_a_practice_hotline_that_is_not_started_are_named(tmp_path: Path) -> None:
     settings = good(tmp_path)
     assert "x CONSOLE_PORT is 'abc', and that is not a port" in run(settings | {"CONSOLE_PORT": "abc"}).output
+    for count in ("two", "0", "-1", "1000"):  # gunicorn would not start, or start too many
+        assert f"x WEB_CONCURRENCY is '{count}', and" in run(settings | {"WEB_CONCURRENCY": count}).output
     port = free_port()
     settings |= {"TOKAUT_MODE": "training", "HOTLINE_VU_PIKININI_URL": f"http://127.0.0.1:{port}/vu-pikinini"}
     said = " ".join(run(settings).output.split())
@@ -481,3 +483,13 @@ def test_a_full_disk_is_said_before_what_comes_from_it(tmp_path: Path, monkeypat
     assert second.startswith("  x Only 12 MB are free at ") and second.endswith("docs/operating/disk-full.md")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=300_000_000))
     assert "300 MB are free" in run(settings).output and "the disk is full" not in run(settings).output
+
+
+@pytest.mark.parametrize("command", ["migrate", "deliveries list", "watch --once", "check"])
+def test_each_command_says_that_a_file_is_no_database(command: str, tmp_path: Path) -> None:
+    """All but `check` said to start it."""
+    settings = good(tmp_path) | {"DATABASE_URL": f"sqlite:///{tmp_path / 'damaged.db'}"}
+    (tmp_path / "damaged.db").write_bytes(b"no database" * 1000)
+    result = CliRunner().invoke(main, command.split(), env=settings)
+    assert result.exit_code == 1
+    assert "It is damaged: stop all processes, then tokaut restore <file>" in " ".join(result.output.split())

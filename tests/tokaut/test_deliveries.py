@@ -1,5 +1,6 @@
 import os
 import pwd
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select, update
 
+from reports.store import submissions as web
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.support.prepared import migrate
@@ -88,10 +90,6 @@ def test_the_list_can_be_of_one_state(tmp_path: Path, database: Database) -> Non
     delivered = put(database, 2, state="delivered")
     assert run(tmp_path, "list", "--state", "delivered").output.startswith(delivered)
     assert "None in this state." in run(tmp_path, "list", "--state", "refused").output
-
-
-def test_nothing_waits(tmp_path: Path, database: Database) -> None:
-    assert "Every delivery has reached its hotline" in run(tmp_path, "list").output
 
 
 def test_a_parked_one_is_sent_again(tmp_path: Path, database: Database) -> None:
@@ -195,11 +193,38 @@ def test_a_report_is_found_by_its_first_or_last_digits_or_its_reference(tmp_path
     end = report_id[-6:]
     for words in ([report_id[:13]], [end], [end[:3].upper(), end[3:].upper()]):
         assert f"report {report_id} " in run(tmp_path, "show", *words).output, words
-    assert "There is no report" in run(tmp_path, "show", "%%%%").output
-    assert "There is no report" in run(tmp_path, "show", end[:3]).output, "too few digits for one report"
+    assert "%%%% is no report id." in run(tmp_path, "show", "%%%%").output
+    assert "at least four" in run(tmp_path, "show", end[:3]).output, "too few digits for one report"
     other = report_id[:-1] + ("0" if report_id[-1] != "0" else "1")
     with database.write() as connection:
         row = connection.execute(select(t.report).where(t.report.c.report_id == report_id)).mappings().one()
         connection.execute(insert(t.report).values({**row, "report_id": other, "origin_key": bytes(32)}))
     both = run(tmp_path, "show", report_id[:8])
     assert (both.exit_code, report_id in both.output, other in both.output) == (1, True, True)
+
+
+def test_of_no_delivery_it_says_only_what_it_knows(tmp_path: Path, database: Database) -> None:
+    """One that was cancelled has reached nobody."""
+    put(database, 1, state="cancelled")
+    assert run(tmp_path, "list").output == "None is due, refused or parked.\n"
+
+
+def test_an_id_may_be_typed_in_capitals(tmp_path: Path, database: Database) -> None:
+    delivery_id = put(database, 0xABCDEF)
+    assert run(tmp_path, "park", delivery_id.upper()).exit_code == 0
+    assert state_of(database, delivery_id) == "parked"
+
+
+def test_a_transfer_of_a_report_that_is_not_there_blames_no_hotline(tmp_path: Path, database: Database) -> None:
+    result = run(tmp_path, "handover", "46a337", "--from", "vu-one", "--to", "vu-two")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Nothing was done: there is no report 46a337; `tokaut deliveries show` finds the whole id by digits.\n",
+    )
+
+
+def test_the_times_of_a_path_name_their_zone(tmp_path: Path, database: Database) -> None:
+    submission = SampleStore.create(database, tmp_path / "keys").sealed()
+    web.commit(database, submission)
+    path = run(tmp_path, "show", submission.report_id).output
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  new report", path, re.MULTILINE), path

@@ -156,7 +156,7 @@ def test_while_it_is_up_it_tells_where_everything_is(shared: Demo) -> None:
 def test_the_last_hint_is_a_command_that_can_be_typed(shared: Demo) -> None:
     [hint] = re.findall(r"^See the outbox:  (.+)$", shared.output, re.MULTILINE)
     done = subprocess.run(hint, shell=True, check=False, capture_output=True, text=True, timeout=120)  # noqa: S602
-    assert (done.returncode, done.stdout.strip()) == (0, "None. Every delivery has reached its hotline."), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "None is due, refused or parked."), done.stderr
 
 
 def test_the_login_of_the_console_is_printed_with_a_code_that_counts(shared: Demo) -> None:
@@ -171,7 +171,7 @@ def test_the_login_of_the_console_is_printed_with_a_code_that_counts(shared: Dem
 
 
 def test_without_a_demo_there_is_no_login(tmp_path: Path) -> None:
-    with pytest.raises(staff_account.NoDemo, match="Start one in another terminal"):
+    with pytest.raises(staff_account.NoDemo, match="Start one with `tokaut demo`"):
         staff_account.login_text(tmp_path / "demo.json")
     (tmp_path / "demo.json").write_text('{"console_login": null}')
     with pytest.raises(staff_account.NoDemo, match="leaves out vu"):

@@ -56,7 +56,7 @@ def test_it_is_put_and_listed_and_lifted(tmp_path: Path, report: SampleReport) -
     assert put(tmp_path, report.report_id.upper(), 30, "--reference", "CR 17/2028").exit_code == 0
     assert put(tmp_path, report.report_id, 60, "--reference", "CR 17/2028").exit_code == 0
     (line,) = run(tmp_path, "list").output.splitlines()
-    assert line.startswith(f"{report.report_id}  until {day(60)}  court, CR 17/2028  by operator:")
+    assert line.startswith(f"{report.report_id}  until {day(60)} UTC  court, CR 17/2028  by operator:")
     assert run(tmp_path, "lift", report.report_id).exit_code == 0
     assert acts(tmp_path, report) == ["sent", "held:court", "held:court", "hold_lifted"]
     assert run(tmp_path, "lift", report.report_id).exit_code == 1

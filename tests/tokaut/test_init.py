@@ -213,3 +213,11 @@ def test_a_folder_of_country_files_of_ones_own_is_taken(folder: Path, tmp_path: 
     (tmp_path / "own").mkdir()
     assert init(folder, *QUIET, "--set", f"TOKAUT_COUNTRY_DIR={tmp_path / 'own'}").exit_code == 0
     assert settings_of(folder)["TOKAUT_COUNTRY_DIR"] == str(tmp_path / "own") and not (folder / "countries").exists()
+
+
+@pytest.mark.parametrize("country", ["Vanuatu", "vu,fj", ""])
+def test_a_country_that_is_none_is_said_of_the_option_and_asked_for_no_more(folder: Path, country: str) -> None:
+    result = init(folder, "--country", country, "--channel", "ussd", "--no-input", typed="vu\n")
+    assert result.exit_code == 1
+    assert result.output.startswith(f"There is no country {country.lower()}. --country is one of au, ck,")
+    assert not folder.exists()

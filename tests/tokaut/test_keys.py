@@ -254,6 +254,10 @@ def rotated(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     database.close()
 
 
+def test_an_id_that_is_mistyped_is_not_said_to_be_in_use(here: Path, rotated: tuple[Database, str]) -> None:
+    assert line(run("destroy", HOTLINE, "0123456789abcdef")).startswith(f"{HOTLINE} has no key 0123456789abcdef under")
+
+
 def test_the_key_to_which_web_seals_is_not_destroyed(here: Path, rotated: tuple[Database, str]) -> None:
     old = here / "private" / HOTLINE / f"{rotated[1]}.key"
     assert line(run("destroy", HOTLINE, rotated[1], "--restarted")).startswith(f"web seals to {rotated[1]}")

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from tests.support.full_disk import full_disk
 from tests.support.prepared import migrate
 from tokaut.__main__ import COMMANDS, main
 from tokaut.documents.files import write_documents, write_new_document
-from tokaut.terminal import CommandGroup
+from tokaut.terminal import READ_SETTINGS, CommandGroup
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
@@ -200,3 +201,57 @@ def test_completing_the_first_word_loads_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     *offered, loaded = done.stdout.splitlines()
     assert (len(offered), loaded) == (len(COMMANDS), "[]")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["migrate", "deliveries list", "watch --once", "keys new vu-pikinini", "keys list", "backup medium", "restore x"],
+)
+def test_without_settings_no_command_takes_a_folder_of_a_demo(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here `migrate` made an empty database, of which `deliveries list` said that all had reached its hotline."""
+    for name in [name for name in os.environ if name.startswith(("TOKAUT_", "DATABASE_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, command.split())
+    assert (result.exit_code, result.output) == (1, f"There are no settings. {READ_SETTINGS}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("message put x", "There is no report x."),
+        ("keys restore vu-pikinini", "Aborted!"),
+        ("init new --country vu", "Aborted!"),
+        ("flows play", ""),
+    ],
+)
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-"])
+def test_a_closed_input_ends_no_command_with_a_traceback(
+    command: str, message: str, closed: str, tmp_path: Path
+) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKAUT_MODE": "demo", "TOKAUT_DATA": str(tmp_path)}
+    with closing(Database(f"sqlite:///{tmp_path / 'tokaut.db'}")) as database:
+        migrate(database, "demo")
+    line = f"exec {sys.executable} -m tokaut {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (int(bool(message)), False), done.stderr
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["readiness", "--country", "vu"], ["locales", "sheet", "bi"], ["prompts", "sheet", "bi"]]
+)
+def test_a_page_takes_the_place_of_a_page_only(command: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "tokaut.env"
+    path.write_text("TOKAUT_MODE=training\n")
+    result = CliRunner().invoke(main, [*command, "--out", str(path)], env={"TOKAUT_DATA": str(tmp_path)})
+    assert (result.exit_code, result.output) == (
+        1,
+        f"{path} is there already, and is no page. Name a new file; nothing was changed.\n",
+    )
+    assert path.read_text() == "TOKAUT_MODE=training\n"
+    path.write_text("<!doctype html>an earlier page")
+    assert CliRunner().invoke(main, [*command, "--out", str(path)], env={"TOKAUT_DATA": str(tmp_path)}).exit_code == 0

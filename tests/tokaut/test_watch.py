@@ -286,6 +286,15 @@ def test_texts_that_do_not_arrive(store: SampleStore, tmp_path: Path) -> None:
     assert said.startswith(sentence) and said.count(sentence) == 2
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_cuts_no_id(store: SampleStore, width: int) -> None:
+    """Of each id and hotline it showed the first letters."""
+    store.submit(ROUTE)
+    console = Console(width=width, record=True)
+    console.print(watch._drawn(watch.take_snapshot(store.database, at_most=3)))
+    assert "…" not in console.export_text()
+
+
 def test_many_wait_and_as_many_are_shown_as_fit(store: SampleStore) -> None:
     for _ in range(4):
         store.submit(ROUTE)

@@ -63,7 +63,7 @@ from tokaut.checks.live_checklist import Advisory
 from tokaut.checks.stores import verify_chain
 from tokaut.database import SERVED_FROM_SPOOL, describe_outage, file_fault, missing_database
 from tokaut.local_stack.services import practice_notes
-from tokaut.settings_file import port_faults
+from tokaut.settings_file import process_faults
 from tokaut.terminal import unknown_hotline
 from workers.app import alert_channel_faults, hotline_dependencies
 from workers.delivery import registry
@@ -139,7 +139,7 @@ def setting_faults(environ: Mapping[str, str], *, of_worker: bool = False) -> It
         if not list(_channel_settings(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
     yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
-    yield from port_faults(environ)
+    yield from process_faults(environ)
 
 
 def secret_faults(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
@@ -391,9 +391,7 @@ def database_faults(common: CommonSettings, mode: Mode) -> Iterator[str]:
     except PermissionDenied as denied:
         yield f"{denied.sentence}. Its rights come from `tokaut migrate` under {OWNER} (docs/operating/postgresql.md)."
     except DatabaseUnavailable as unavailable:
-        damaged = str(unavailable) == "DatabaseError"
-        advice = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
-        yield file_fault(common.database_file) or describe_outage(unavailable, advice, SERVED_FROM_SPOOL)
+        yield file_fault(common.database_file) or describe_outage(unavailable, "Start it.", SERVED_FROM_SPOOL)
 
 
 def _operator_faults(database: Database, common: CommonSettings) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -12,11 +11,10 @@ from reports.audit import ChainVerification
 from reports.store import audit_log
 from reports.store.operations import delivery_actions
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, load_settings
 from runtime.time_units import DAY
 from tokaut.checks.installation import refuse_unknown_hotline
 from tokaut.checks.stores import chained_rows, verify_chain
-from tokaut.database import open_database
+from tokaut.database import installation_settings, open_database
 from tokaut.documents import audit_export
 from tokaut.documents.files import write_new_document, writing
 from tokaut.terminal import CommandError, CommandGroup, echo
@@ -83,7 +81,7 @@ def export(hotline: str, out: Path) -> None:
 
     Next: the hotline runs `tokaut audit verify --file lines.jsonl --key <id>`, or follows the recipe in docs/audit.md.
     """
-    keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
+    keys = signing_keys.load_verify_keys(installation_settings().keys)
     with open_database() as (database, actor):
         refuse_unknown_hotline(hotline, database)
         ids = audit_log.object_ids_of_hotline(database, hotline)

@@ -30,8 +30,9 @@ from reports.store.operations.maintenance import (
 )
 from runtime.hardening import harden
 from runtime.operator_error import OperatorError
-from runtime.settings import InstallationSettings, Mode, load_settings
+from runtime.settings import InstallationSettings, Mode
 from runtime.time_units import DAY_SECONDS
+from tokaut.database import installation_settings
 from tokaut.terminal import CommandError, echo
 
 MIN_FREE_BYTES = 200 << 20  # bytes that must stay free beside the copy
@@ -71,7 +72,7 @@ def backup(folder: Path, days: int) -> None:
     harden()
     faults: list[str] = []  # what was not done, though the copy was made
     try:
-        settings = load_settings(InstallationSettings, os.environ)
+        settings = installation_settings()
         database = embedded_database(settings)
         if not database.exists():
             raise CommandError(
@@ -232,8 +233,7 @@ def _copy(settings: InstallationSettings, database: Path, folder: Path) -> Path:
         megabytes = database.stat().st_size // 1_000_000
         raise CommandError(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
     target = folder / f"{settings.mode}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
-    is_seen = sys.stdout is not None and sys.stdout.isatty()  # None if the shell has closed it
-    with Progress(transient=True, disable=not is_seen) as progress:
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
         task = progress.add_task("copying", total=None)
         copy_database(database, target, lambda done, total: progress.update(task, completed=done, total=total))
     return target

@@ -14,8 +14,7 @@ from tokaut.checks import installation
 from tokaut.checks.disk import disk_faults
 from tokaut.checks.live_checklist import Advisory, explain_country, wording_faults
 from tokaut.checks.stores import redis_faults, session_key_faults, spool_faults
-from tokaut.settings_file import READ_SETTINGS
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import echo, refuse_no_settings
 
 Found = dict[str, list[str]]  # part → its faults and advisories, one sentence each
 
@@ -45,8 +44,8 @@ def check(country: str | None, worker: bool) -> None:
     the systemd units.
     """
     harden()
-    if not country and not any(name.startswith("TOKAUT_") for name in os.environ):
-        raise CommandError(f"There are no settings. {READ_SETTINGS}")
+    if not country:
+        refuse_no_settings(os.environ)
     if installation.prevent_checks(os.environ, only_country=bool(country)):
         _print({"settings": list(installation.setting_faults(os.environ, of_worker=worker))})
         echo("\nCorrect these first; the rest was not checked.")

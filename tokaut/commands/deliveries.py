@@ -73,7 +73,7 @@ def _tries_text(row: Any, now: int) -> str:
 
 
 def _utc_text(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 MAX_LISTED = 200
@@ -121,7 +121,7 @@ def list_(states: tuple[str, ...]) -> None:
     if len(rows) > MAX_LISTED:
         echo(f"There are more: only the {MAX_LISTED} most urgent and oldest are listed.")
     if not rows:
-        echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
+        echo("None is due, refused or parked." if not states else "None in this state.")
 
 
 @deliveries.command()
@@ -196,8 +196,13 @@ def show(words: tuple[str, ...]) -> None:
               tokaut deliveries show 2B3 D4E
     """
     digits = "".join(words).replace("-", "").lower()
+    if not HEX_DIGITS.fullmatch(digits):
+        raise CommandError(
+            f"{' '.join(words) or 'Nothing'} is no report id. Type the id, its first or last digits (at least four), "
+            "or the reference that the console shows."
+        )
     with open_database() as (database, _):
-        found = delivery_actions.find_reports(database, digits) if HEX_DIGITS.fullmatch(digits) else ()
+        found = delivery_actions.find_reports(database, digits)
         path = delivery_actions.load_report_path(database, found[0]) if len(found) == 1 else None
         now = database.now()
     if found[1:]:
@@ -244,7 +249,7 @@ def _for_each(delivery_ids: tuple[str, ...], act: Callable[[Database, str, str],
     """
     failed = False
     with open_database() as (database, actor):
-        for delivery_id in delivery_ids:
+        for delivery_id in map(str.lower, delivery_ids):
             try:
                 echo(f"{delivery_id} {act(database, delivery_id, actor)}")
             except delivery_actions.ActionNotPossible as reason:

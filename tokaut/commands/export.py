@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from reports.store.mailboxes import correspondence
 from reports.store.operations import delivery_actions
 from reports.store.outbox import StoredBody
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, load_settings
-from tokaut.database import open_database
+from tokaut.database import installation_settings, open_database
 from tokaut.documents.files import write_new_document, writing
 from tokaut.terminal import CommandError, echo
 
@@ -80,7 +78,9 @@ def _rows(form: str, report: case_view.ReadableReport, report_id: str, hotline: 
 def _hotline(database: Database, report_id: str, requested: str | None) -> str:
     target = correspondence.load_answer_target(database, report_id)
     if target is None or not target.hotlines:
-        raise CommandError(f"There is no report {report_id} that a hotline was given. Look: tokaut deliveries list")
+        raise CommandError(
+            f"There is no report {report_id} that a hotline was given. Look: tokaut deliveries list --state delivered"
+        )
     if requested and requested not in target.hotlines:
         raise CommandError(f"Only a hotline that has the report can open it: {', '.join(target.hotlines)}.")
     return requested or target.hotlines[0]
@@ -89,7 +89,7 @@ def _hotline(database: Database, report_id: str, requested: str | None) -> str:
 def _decrypted(report: case_view.ReadableReport, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
     hotline = context.hotline
     try:
-        keys = load_private_keys(load_settings(InstallationSettings, os.environ).keys, [hotline])
+        keys = load_private_keys(installation_settings().keys, [hotline])
         data = open_body(
             keys.of(hotline, body.key_id), context, SealedBody(body.key_id, body.wrap, body.head, body.sealed)
         )

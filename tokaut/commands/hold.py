@@ -32,7 +32,13 @@ def hold() -> None:
 @click.option(
     "--reason", required=True, type=click.Choice(HOLD_REASONS), help="The reason, without any content of the report."
 )
-@click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
+@click.option(
+    "--until",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The last day, UTC; two years at most.",
+)
 @click.option("--reference", default="", help=f"Number {PAPER}.")
 def put(report_id: str, reason: HoldReason, until: datetime, reference: str) -> None:
     """Hold REPORT_ID until a day. A second hold replaces the reason and the day of the first.
@@ -53,10 +59,10 @@ def put(report_id: str, reason: HoldReason, until: datetime, reference: str) -> 
             raise CommandError(f"--until is a day from today to {today + timedelta(days=MAX_HOLD_DAYS)}; correct it.")
         row = LegalHold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
         if not retention.place_hold(database, row):
-            raise CommandError(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")
-    echo(
-        f"{row.report_id} is held until the end of {until:%Y-%m-%d}. To end the hold: tokaut hold lift {row.report_id}"
-    )
+            raise CommandError(
+                f"There is no report {report_id}. It may be purged. Look: tokaut deliveries show {report_id}"
+            )
+    echo(f"{row.report_id} is held until the end of {until:%Y-%m-%d} UTC. To end it: tokaut hold lift {row.report_id}")
 
 
 @hold.command("list")
@@ -70,7 +76,7 @@ def list_() -> None:
         rows = retention.list_holds(database)
     for row in rows:
         reference = f", {row.reference}" if row.reference else ""
-        echo(f"{row.report_id}  until {_day(row.until - 1)}  {row.reason}{reference}  by {row.placed_by}")
+        echo(f"{row.report_id}  until {_day(row.until - 1)} UTC  {row.reason}{reference}  by {row.placed_by}")
     if not rows:
         echo("Nothing is held.")
 

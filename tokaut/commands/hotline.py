@@ -18,7 +18,6 @@ from reports.store.operations import delivery_actions
 from runtime.hardening import harden
 from runtime.settings import (
     CommonSettings,
-    InstallationSettings,
     Mode,
     OperatorSettings,
     load_all_settings,
@@ -26,8 +25,8 @@ from runtime.settings import (
 )
 from tokaut.checks import installation
 from tokaut.conformance import ConformanceResult, DrillPayloads, check_callbacks, check_deliveries, text_notifier
-from tokaut.database import open_database
-from tokaut.terminal import CommandError, CommandGroup, echo, unknown_hotline
+from tokaut.database import installation_settings, open_database
+from tokaut.terminal import CommandError, CommandGroup, echo, refuse_no_settings, unknown_hotline
 from workers.app import create_senders, hotline_dependencies
 from workers.delivery.outcomes import HotlineConnector
 from workers.delivery.registry import build_connectors
@@ -97,6 +96,7 @@ def test(hotline_id: str) -> None:
 
 def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
     """Return the hotline's country, and its connector as the worker builds it. Raises CommandError."""
+    refuse_no_settings(os.environ)
     loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
     common, operator = loaded[CommonSettings], loaded[OperatorSettings]
     countries = countries_of(common.countries, common.mode, common.country_dir)
@@ -119,7 +119,7 @@ def _load_connector(hotline_id: str) -> tuple[Country, HotlineConnector]:
 def _callback_results(connector: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
     """Test the callbacks, if CONSOLE_URL is set and the hotline is a webhook with a secret to sign with."""
     console = load_settings(OperatorSettings, os.environ).console_url
-    live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
+    live = installation_settings().mode == Mode.LIVE
     return (
         check_callbacks(connector, hotline_id, console, live=live)
         if console and isinstance(connector, WebhookConnector)
@@ -141,7 +141,7 @@ def _record_result(hotline_id: str, *, passed: bool) -> None:
 
     Does nothing without a database.
     """
-    if not load_settings(InstallationSettings, os.environ).has_database:
+    if not installation_settings().has_database:
         return
     with open_database() as (database, actor):
         delivery_actions.record_action(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)

@@ -83,8 +83,13 @@ def init(
 def _country(iso: str | None, *, no_input: bool) -> Country:
     if iso is None and no_input:
         raise CommandError(f"No country is named. Add --country: {', '.join(shipped_countries())}")
-    choice = iso or click.prompt("Country", type=click.Choice(shipped_countries()))
-    [country] = load_countries([choice.lower()], Mode.DEMO)
+    choice = (click.prompt("Country", type=click.Choice(shipped_countries())) if iso is None else iso).lower()
+    if choice not in shipped_countries():
+        raise CommandError(
+            f"There is no country {choice}. --country is one of {', '.join(shipped_countries())}. Add others to "
+            "COUNTRIES in the new settings: `tokaut check` then says what each needs."
+        )
+    [country] = load_countries([choice], Mode.DEMO)
     return country
 
 

@@ -35,7 +35,7 @@ from reports.store.operations.spool_status import SpoolStatus
 from runtime.hardening import harden
 from runtime.settings import InstallationSettings, PepperSettings, WebKeySettings, load_settings
 from runtime.settings.parsers import new_secret, new_webhook_secret
-from tokaut.database import open_database
+from tokaut.database import installation_settings, open_database
 from tokaut.documents import recovery_sheet
 from tokaut.terminal import CommandError, CommandGroup, echo
 
@@ -70,7 +70,7 @@ def new(hotline: str, sheet: bool) -> None:
     \b
     Example:  tokaut keys new vu-pikinini --sheet
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     if fault := lost_public_keys(settings.keys, [hotline]):
         raise CommandError(f"{fault}.")
     if hotline == AUDIT_KEY:
@@ -95,7 +95,7 @@ def publish(folder: Path | None) -> None:
     \b
     Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     target = folder or load_settings(WebKeySettings, os.environ).web_keys
     if target is None:
         raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
@@ -117,7 +117,7 @@ def list_() -> None:
     \b
     Example:  tokaut keys list
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     hotlines, audit_keys = hotlines_with_keys(settings.keys), audit.load_verify_keys(settings.keys)
     if not hotlines and not audit_keys:
         raise CommandError(
@@ -157,7 +157,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     if what == PEPPER:
         _rotate_pepper()
         return
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     if what == AUDIT_KEY:
         _new_signer(settings.keys, first=False)
         return
@@ -183,7 +183,7 @@ def restore(hotline: str) -> None:
     \b
     Example:  tokaut keys restore vu-pikinini
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
     refuse_keys(settings.keys, settings.mode)
     public, file_name = settings.keys / "public", f"{private.key_id}.pub"  # by name: other keys may be damaged
@@ -214,8 +214,9 @@ def destroy(hotline: str, key_id: str, *, restarted: bool) -> None:
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef --restarted
     """
-    settings = load_settings(InstallationSettings, os.environ)
+    settings = installation_settings()
     web_keys = load_settings(WebKeySettings, os.environ).web_keys or settings.keys
+    _refuse_missing_key(settings.keys, hotline, key_id)
     with open_database() as (database, actor):
         _refuse_key_of_web(web_keys, hotline, key_id)
         _refuse_filled_spool(spool_status.list_statuses(database), key_id)
@@ -244,6 +245,13 @@ def secret(webhook: bool) -> None:
     Next: only one account may read the file. Name it in the settings: TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     echo(new_webhook_secret() if webhook else new_secret())
+
+
+def _refuse_missing_key(folder: Path, hotline: str, key_id: str) -> None:
+    """Refuse an id of which no half is in the folder: it is mistyped. Raises KeyFileError."""
+    known = [key.public.key_id for key in list_keys(folder, hotline)]
+    if key_id not in known and not (folder / "private" / hotline / f"{key_id}.key").exists():
+        raise CommandError(f"{hotline} has no key {key_id} under {folder}. `tokaut keys list` has the ids.")
 
 
 def _refuse_key_of_web(folder: Path, hotline: str, key_id: str) -> None:

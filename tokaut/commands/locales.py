@@ -34,7 +34,7 @@ from reports.countries.country import Countries, Country, load_countries, shippe
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode
-from tokaut.documents.files import write_documents, writing
+from tokaut.documents.files import write_documents, write_page, writing
 from tokaut.documents.review_sheet import ReadSheet, SheetRow, read_sheet, review_sheet_html
 from tokaut.screens.coverage import CatalogueCoverage, ScreenCoverage, TextState, catalogue_coverage, signature_text
 from tokaut.screens.coverage import screen_coverage as lines_of
@@ -148,8 +148,7 @@ def sheet(tag: str, country: str | None, unsigned: bool, out: Path | None) -> No
         version=catalogue_version(tag),
         printed_on=today,
     )
-    with writing(path, "Name another file: --out FILE"):
-        write_documents({path: text})
+    write_page(path, text, "Name another file: --out FILE")
     echo(
         f"{path}: {len(screens)} screens in {name} as {selected_country.name} shows them. Open it in a browser and "
         "print it."

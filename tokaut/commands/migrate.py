@@ -18,7 +18,7 @@ from reports.store.privileges.rights import OWNER
 from runtime.hardening import harden
 from runtime.settings import ConsoleOperators, InstallationSettings, MigrationSettings, Mode, load_settings
 from tokaut.database import describe_outage, file_fault
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import CommandError, echo, refuse_no_settings
 
 
 @click.command()
@@ -37,6 +37,7 @@ def migrate() -> None:
     """
     harden()
     try:
+        refuse_no_settings(os.environ)
         settings, hotlines = _load_settings(os.environ)
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(settings.database_url, threads=1, offset=settings.clock_offset)) as database:

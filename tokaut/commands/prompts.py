@@ -22,7 +22,7 @@ from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from runtime.hardening import harden
 from runtime.settings import Mode, PromptSettings, load_settings
-from tokaut.documents.files import write_documents
+from tokaut.documents.files import write_page
 from tokaut.documents.prompt_sheet import SpokenScreen, prompt_sheet_html
 from tokaut.screens.combinations import menu_languages
 from tokaut.screens.review import ReviewPage, catalogue_version, review_screens
@@ -139,9 +139,9 @@ def sheet(tag: str, country: str | None, folder: Path | None, out: Path | None) 
             folder=folder or Path(),
             version=catalogue_version(tag),
         )
-        write_documents({path: text})
     except OSError as error:
-        raise CommandError(f"{error.filename} cannot be read or written ({error.strerror}).") from None
+        raise CommandError(f"{error.filename} cannot be read ({error.strerror}).") from None
+    write_page(path, text, "Name another file: --out FILE")
     echo(f"{path}: {recorded} of {len(found.needed)} pieces are recorded. Open it in a browser, and listen.")
 
 

@@ -15,7 +15,7 @@ from reports.countries.country import shipped_countries
 from reports.countries.readiness import STATUS_MARKS, readiness_items
 from reports.countries.validation import TRANSLATED_WORDS
 from runtime.settings import Mode
-from tokaut.documents.files import write_documents, writing
+from tokaut.documents.files import write_page
 from tokaut.documents.pages import CountrySheet, readiness_html
 from tokaut.terminal import echo
 
@@ -43,8 +43,8 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
             for item in items:
                 echo(f"  {STATUS_MARKS[item.status]} {item.title:<28}{item.summary}")
         return
-    with writing(out, "Name a file in a folder of yours."):
-        write_documents({out: readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}")})
+    page = readiness_html(sheets, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}")
+    write_page(out, page, "Name a file in a folder of yours.")
     echo(f"{out}: {len(sheets)} {'country' if len(sheets) == 1 else 'countries'}. Open it in a browser, or print it.")
 
 

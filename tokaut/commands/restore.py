@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,9 +20,10 @@ from reports.store.operations.maintenance import (
     restore_backup,
 )
 from runtime.hardening import harden
-from runtime.settings import InstallationSettings, load_settings
+from runtime.settings import InstallationSettings
 from runtime.time_units import DAY, SECOND
 from tokaut.commands.backup import embedded_database, ended_by_sigterm
+from tokaut.database import installation_settings
 from tokaut.terminal import CommandError, echo
 
 PROCESSES: Final = "web, urgent, standard, clock and console"
@@ -46,7 +46,7 @@ def restore(file: Path) -> None:
     """
     harden()
     try:
-        settings = load_settings(InstallationSettings, os.environ)
+        settings = installation_settings()
         database = embedded_database(settings)
         _refuse_other_mode(check_backup(file), settings)
         newest = newest_entry(file)

@@ -73,7 +73,8 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
         )
     if not link:
         raise CommandError(f"Somebody has the name {name}, or had it once. Take another one.")
-    echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
+    at = f"{role} of {hotline}" if hotline else "one of the operator's people"
+    echo(f"For {name}, {at}. Works once, within a day:\n{link}")
     if not settings.console_url:
         echo("Put the console's address before it; with CONSOLE_URL set it stands there.", err=True)
 

@@ -24,8 +24,7 @@ from tokaut.local_stack.services import (
     start_services,
     wait_until_ready,
 )
-from tokaut.settings_file import READ_SETTINGS
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import READ_SETTINGS, CommandError, echo
 
 POLL_SECONDS = 0.5
 

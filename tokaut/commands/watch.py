@@ -13,7 +13,7 @@ import click
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from reports.case_state import Handling
@@ -368,7 +368,8 @@ def _drawn(snapshot: WatchSnapshot) -> RenderableType:
     parts += [Text(sentence, "bold red") for sentence in snapshot.left_out if sentence != snapshot.next_action]
     parts += [Text(note, "yellow") for note in snapshot.silent]
     if snapshot.rows:
-        table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
+        columns = [Column(name, overflow="fold") for name in COLUMNS]  # in a narrow terminal no id is cut
+        table = Table(*columns, box=box.SIMPLE, pad_edge=False)
         for row in snapshot.rows:
             cells = (row.priority, row.report, row.waiting, row.hotlines, row.time_left, row.next_step)
             table.add_row(*map(Text, cells), style="bold red" if row.is_late else "yellow" if row.is_due_soon else "")

@@ -75,7 +75,9 @@ def login_text(demo_file: Path, now: float | None = None) -> str:
     try:
         login = json.loads(demo_file.read_text())["console_login"]
     except FileNotFoundError:
-        raise NoDemo(f"No demo runs: {demo_file} is not there. Start one in another terminal: make demo") from None
+        raise NoDemo(
+            f"No demo runs: {demo_file} is not there. Start one with `tokaut demo` in another terminal."
+        ) from None
     if login is None:
         raise NoDemo("This demo has no staff account: COUNTRIES leaves out vu.")
     totp, moment = pyotp.TOTP(login["totp_secret"]), int(time.time() if now is None else now)

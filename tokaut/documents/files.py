@@ -37,6 +37,22 @@ def write_new_document(path: Path, lines: Iterable[str]) -> None:
         raise
 
 
+def write_page(path: Path, text: str, advice: str) -> None:
+    """Write a page, also in place of an earlier page. Raises CommandError, with this advice if it cannot be written.
+
+    A file that does not begin as the page does is never replaced: the name may be a mistake.
+    """
+    start = text[:15].encode().lower()
+    with writing(path, advice):
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.read(len(start)).lower() != start:
+                    raise CommandError(
+                        f"{path} is there already, and is no page. Name a new file; nothing was changed."
+                    )
+        write_documents({path: text})
+
+
 def write_documents(texts: Mapping[Path, str], obsolete: Iterable[Path] = ()) -> None:
     """Write texts to files, all of them or none. Raises OSError with the name of the file.
 

@@ -22,7 +22,7 @@ from tokaut.local_stack import valkey
 from tokaut.local_stack.processes import ProcessGroup
 from tokaut.local_stack.settings import PortInUse, write_secrets
 from tokaut.local_stack.startup import five_processes, wait_for_servers, wait_until, with_time
-from tokaut.settings_file import CONSOLE_PORT, PRACTICE_PORT, WEB_PORT, port_faults
+from tokaut.settings_file import CONSOLE_PORT, PRACTICE_PORT, WEB_PORT, process_faults
 
 RECEIVED: Final = "practice-received.jsonl"
 SECRETS_FILE: Final = "practice-hotlines.json"
@@ -115,7 +115,7 @@ def practice_secrets(mode: Mode, countries: Countries, environ: Mapping[str, str
 
 def practice_notes(mode: Mode, hotlines: Iterable[Hotline], environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for each hotline that has a practice hotline's address at another port, where nobody listens."""
-    if mode is Mode.LIVE or any(port_faults(environ)):
+    if mode is Mode.LIVE or any(process_faults(environ)):
         return
     port = practice_port(environ)
     for hotline in hotlines:
@@ -139,7 +139,7 @@ def refuse_used_ports(mode: Mode, countries: Countries, environ: Mapping[str, st
     Without this, gunicorn tries for some seconds and ends with lines that name no setting; and another program that
     listens there would count as ours.
     """
-    if faults := list(port_faults(environ)):
+    if faults := list(process_faults(environ)):
         raise PortInUse("\n".join(faults))
     binds = _binds(environ)
     listeners = {

@@ -17,6 +17,7 @@ from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.schema import tables as t
 
+NO_DELIVERY = "there is no such delivery; `tokaut deliveries list` has the ids"
 LISTED_COLUMNS = (
     *("delivery_id", "report_id", "hotline", "type", "priority", "state", "handling", "attempt", "next_at"),
     *("last_class", "last_status", "created_at", "told_at"),
@@ -104,12 +105,12 @@ def _execute(
         is_this = d.delivery_id == delivery_id
         report_id = connection.execute(select(d.report_id).where(is_this)).scalar()
         if report_id is None:
-            raise ActionNotPossible("there is no such delivery")
+            raise ActionNotPossible(NO_DELIVERY)
         lock_report(connection, report_id)
         query = select(d.report_id, d.hotline, d.state, d.type, d.lease_by, d.created_at).where(is_this)
         row = connection.execute(query.with_for_update()).first()
         if row is None:  # purged meanwhile
-            raise ActionNotPossible("there is no such delivery")
+            raise ActionNotPossible(NO_DELIVERY)
         if row.state not in states:
             raise ActionNotPossible(f"it is {row.state}; that can be done with {', '.join(states)} only")
         if new_state == DeliveryState.CANCELLED and not _has_another_alive(connection, delivery_id, row.report_id):
@@ -268,6 +269,10 @@ def _close_request(connection: Connection, transfer: Transfer, outcome: Transfer
 def _transfer(connection: Connection, database: Database, transfer: Transfer) -> tuple[str, Priority]:
     report_id, giver = transfer.report_id, transfer.giver
     lock_report(connection, report_id)
+    if connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id)).first() is None:
+        raise ActionNotPossible(
+            f"there is no report {report_id}; `tokaut deliveries show` finds the whole id by digits"
+        )
     rows = connection.execute(reports_to(giver, report_id).with_for_update()).all()
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report, or it was cancelled there")
