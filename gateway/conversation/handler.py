@@ -27,6 +27,7 @@ from gateway.sessions.record import (
     LastTurn,
     Record,
     has_just_ended,
+    in_danger,
     is_sent,
     pack_drafts,
     pack_record,
@@ -48,6 +49,7 @@ from gateway.sessions.store import (
     Sessions,
 )
 from gateway.submission.transitions import numbered, replayed
+from gateway.threads import mark_urgent
 from runtime.telephony import ChannelKind
 
 CALLS = "calls"  # calls of an hour, by channel; stored under their own key and not in the statistics
@@ -460,11 +462,14 @@ class ConversationHandler:
         )
 
     def _unpack(self, loaded: LoadedRecord) -> Record | None:
+        """Return the record of a session; if its reporter is in danger, this request is urgent from now on."""
         if loaded.session is None:
             return None
         record = unpack_record(loaded.session, self._reducer.book)
         if record is None:
             self._count("sessions_unreadable")
+        elif in_danger(record):
+            mark_urgent()
         return record
 
     def _keys(self, inbound: Inbound, sender: SenderIdentity) -> RecordKeys:

@@ -21,7 +21,6 @@ from gateway.threads import (
     MAX_REQUESTS,
     MAX_UNVERIFIED,
     THREADS,
-    URGENT_THREADS,
     BlockingPool,
     NoThreadInTime,
     TooManyUnverified,
@@ -329,21 +328,27 @@ def test_an_urgent_call_does_not_wait_behind_the_others(monkeypatch: pytest.Monk
     pool.close()
 
 
-def test_urgent_calls_also_use_the_other_threads() -> None:
-    pool = BlockingPool(threads=1)
+def test_urgent_calls_wait_where_there_are_fewer_calls_for_each_thread() -> None:
+    """A bug: as many waited for two threads as for eight, so that they waited four times as long as others."""
+    pool = BlockingPool(threads=4)
     end = threading.Event()
 
-    async def three_at_once() -> list[str]:
+    async def calls(number: int) -> list[asyncio.Future[str]]:
+        started = [asyncio.ensure_future(pool.run(_name_of_thread_after, end)) for _ in range(number)]
+        await asyncio.sleep(0)
+        return started
+
+    async def main() -> list[str]:
+        others = await calls(12)
         with pool.request():
             mark_urgent()
-            calls = [asyncio.ensure_future(pool.run(_name_of_thread_after, end)) for _ in range(URGENT_THREADS + 1)]
-            await asyncio.sleep(0)
-            last = asyncio.ensure_future(pool.run(_name_of_thread_after, end))
-            end.set()
-            return [*(await asyncio.gather(*calls)), await last]
+            urgent = await calls(10)
+        end.set()
+        await asyncio.gather(*others)
+        return await asyncio.gather(*urgent)
 
-    names = {name.split("_")[0] for name in asyncio.run(three_at_once())}
-    assert names == {"blocking", "urgent"}
+    names = [name.split("_")[0] for name in asyncio.run(main())]
+    assert names.count("urgent") == 7
     pool.close()
 
 
@@ -437,6 +442,23 @@ def test_a_reporter_in_danger_does_not_wait_for_the_others(app: App, channel: st
         for reply in TO_SENT[3:]:
             seen = phone.type(reply)
     assert seen.text.startswith("Sent to Pikinini Helpline.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_a_reporter_in_danger_who_leaves_does_not_wait_either(
+    app: App, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer chosen after Send waits for the next ones; to leave makes it due, which needs a thread."""
+    monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
+    phone = app.ussd("+6785550101", channel)
+    phone.dial()
+    for reply in (*TO_SENT, "1", "10-12"):
+        phone.type(reply)
+    with busy(app.parts.blocking, THREADS):
+        assert phone.type("00").text == "Thank you. Goodbye."
+    app.submit_due_within(1)
+    assert not app.pending_revisions()
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ SQLITE_SETTINGS: Mapping[
     "synchronous": 2,  # FULL: a commit is on the disk before it returns
     "foreign_keys": 1,
     "busy_timeout": int(LOCK_SECONDS * 1000),
-    "cache_size": -512,  # KiB for each connection; web has ten, and the kernel caches the pages anyway
+    "cache_size": -512,  # KiB for each connection; web has twelve, and the kernel caches the pages anyway
     "secure_delete": 1,
     "trusted_schema": 0,
 }
