@@ -25,7 +25,7 @@ from runtime.time_units import HOUR_SECONDS
 KEY = "l:spool"  # a hash: name of the entry → the entry, sealed
 KEEP_SECONDS = 48 * HOUR_SECONDS  # after the last copy was added
 MAX_COPIES = 2_000  # a Redis that is full of copies could store no sessions
-MAX_COPY_BYTES = 128 << 10
+MAX_COPY_BYTES = 64 << 10
 RETRY_SECONDS = 5
 # A host submits its entries within 5 s once the database is back. Another one begins later, to save double work.
 OWN_HOST_SECONDS = 15

@@ -22,7 +22,7 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
         tombstone_up_to = submission.revision if entry.kind in REPLACING_KINDS else 0
         ids = submission.origin_key, submission.report_id
         pending_submissions.cancel_pending(
-            database, *ids, up_to=submission.revision, tombstone_up_to=tombstone_up_to, with_sends=bool(tombstone_up_to)
+            database, *ids, up_to=submission.revision, tombstone_up_to=tombstone_up_to, with_sends=True
         )
         return
     if entry.kind == STOP:
@@ -32,15 +32,14 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
         opt_outs.remove(database, [submission.origin_key], before=submission.created_at)
         return
     if entry.kind in SUBMIT_KINDS:
-        unsent, has_apart = entry.kind == "anew", entry.apart is not None
-        resumed = entry.kind != "sent" or not has_apart
-        result = submissions.commit(
-            database, submission, mailbox, unsent=unsent, resumed=resumed, from_spool=True, has_apart=has_apart
+        result = submissions.commit(database, submission, mailbox, unsent=entry.kind == "anew", from_spool=True)
+        if result.is_deleted:
+            return
+        is_done = (
+            result.completeness == Completeness.COMPLETE
+            and not result.replaces_unsent
+            and (entry.kind == "sent" or result.by_this_session)
         )
-        if result.of_another and entry.apart:
-            submission = entry.apart
-            result = submissions.commit(database, submission, mailbox, unsent=unsent, from_spool=True)
-        is_done = result.completeness == Completeness.COMPLETE and not result.replaces_unsent and not result.of_another
         if not (result.is_new or is_done) and result.report_id != submission.report_id:
             # The session continued a draft in Redis, while another Send of that call was submitted without that draft.
             derived_key = hashlib.sha256(submission.origin_key + submission.report_id.encode()).digest()
@@ -48,4 +47,4 @@ def submit_late(database: Database, entry: SpoolEntry) -> None:
         if result.is_new or result.is_deleted or is_done:
             return
     kind = PendingKind.UPDATE if entry.kind in SUBMIT_KINDS else PendingKind(entry.kind)
-    pending_submissions.schedule_from_spool(database, submission, kind, entry.due_at, entry.apart)
+    pending_submissions.schedule_from_spool(database, submission, kind, entry.due_at)

@@ -66,14 +66,12 @@ class _Pending(Struct, frozen=True):
     """A revision scheduled in the database.
 
     `was_submitted`: nothing was written: the report is complete, or holds later words of this session already.
-    `is_apart`: it has an id of its own, since another call has sent the report that was to be continued.
     """
 
     report_id: str
     revision: int
     priority: Priority
     was_submitted: bool = False
-    is_apart: bool = False
 
 
 class Submitter:
@@ -126,12 +124,6 @@ class Submitter:
     def _own_id(self, origin_key: bytes) -> str:
         return derived_id(self._cipher.mac("report-id", origin_key))
 
-    def _apart(self, report: ReportRef) -> ReportRef:
-        """Return the report under an id that no other call has: of this session, or a further one if it has that."""
-        if report.resumed:
-            return replace(report, report_id=self._own_id(report.origin_key), resumed=False, own_revision=0)
-        return replace(report, report_id=derived_id(self._cipher.mac("report-id", report.origin_key, report.report_id)))
-
     # Send
 
     def send(
@@ -159,18 +151,12 @@ class Submitter:
                 raise DatabaseUnavailable("other writes are waiting, or the circuit breaker is open")
             submission = self._seal(content, report, revision_for(report, SubmissionEvent.SEND), Completeness.COMPLETE)
             result = self.write(
-                lambda: submissions.commit(
-                    self._database,
-                    submission,
-                    mailbox,
-                    unsent=report.is_unconfirmed,
-                    resumed=report.resumed,
-                    is_scheduled=report.is_pending,
-                )
+                lambda: submissions.commit(self._database, submission, mailbox, unsent=report.is_unconfirmed)
             )
-            if result.of_another:  # this may be another child: two reports, not one
-                report = self._apart(report)
-                submission = self._seal(content, report, submission.revision, Completeness.COMPLETE)
+            if result.completeness == Completeness.COMPLETE and not (result.by_this_session or result.replaces_unsent):
+                # The earlier session's report was sent complete; this may be another child: two reports, not one.
+                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key)), 1)
+                submission = self._seal(content, report, 1, Completeness.COMPLETE)
                 result = self.write(lambda: submissions.commit(self._database, submission, mailbox))
             if not result.is_new and (result.replaces_unsent or result.completeness == Completeness.INCOMPLETE):
                 result = self._complete(content, report, result)
@@ -207,42 +193,19 @@ class Submitter:
             seconds=0,
             may_be_repeat=True,
         )
-        return replace(result, report_id=pending.report_id, revision=pending.revision)
+        return replace(result, revision=pending.revision)
 
     def _spool_sent(
         self, content: ReportInput, report: ReportRef, mailbox: submissions.MailboxRecord | None
     ) -> tuple[Submission, SubmissionResult]:
         """Put a complete report into the spool. Raises NotSent."""
+        revision = revision_for(report, SubmissionEvent.SEND_SPOOLED)
+        submission = self._seal(content, report, revision, Completeness.COMPLETE)
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
-        event = SubmissionEvent.SEND_SPOOLED
-        entry = self._entry(content, report, report.named_recipients, event, kind, mailbox=mailbox)
-        self._put_in_spool(entry)
-        s = entry.submission
-        return s, SubmissionResult(s.report_id, True, s.completeness, s.revision, has_code=bool(mailbox))
-
-    def _entry(
-        self,
-        content: ReportInput,
-        report: ReportRef,
-        recipients: tuple[Recipient, ...],
-        event: SubmissionEvent,
-        kind: str,
-        *,
-        seconds: int = 0,
-        mailbox: submissions.MailboxRecord | None = None,
-    ) -> SpoolEntry:
-        """Seal a revision for the spool, due after `seconds`.
-
-        It is also sealed under an id of its own: only the database knows whether another call has sent the report.
-        """
-        is_draft = event is SubmissionEvent.SCHEDULE_SPOOLED
-        completeness = Completeness.INCOMPLETE if is_draft else Completeness.COMPLETE
-        revision, due_at = revision_for(report, event), self._database.now() + seconds * 1_000_000
-        submission, apart = (
-            self._builder.seal(content, ref, revision, recipients, completeness)
-            for ref in (report, self._apart(report))
+        self._put_in_spool(SpoolEntry(submission, kind, due_at=self._database.now(), mailbox=mailbox))
+        return submission, SubmissionResult(
+            submission.report_id, True, Completeness.COMPLETE, revision, has_code=bool(mailbox)
         )
-        return SpoolEntry(submission, kind, due_at, mailbox, apart)
 
     def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
         """Return the code and PIN of the Sent screen.
@@ -252,20 +215,13 @@ class Submitter:
         return mailbox_access.code_and_pin(self._cipher, report.secret)
 
     def open_mailbox(self, report: ReportRef) -> ReportRef:
-        """Store the mailbox of a code that the reporter asked for. Raises DatabaseUnavailable.
-
-        While the Send waits in a spool, it is not known whether it will have the report's id or one of its own.
-        """
+        """Store the mailbox of a code that the reporter asked for. Raises DatabaseUnavailable."""
         if not isinstance(report.state, Submitted):
             raise LookupError("cannot store a mailbox: the report is not submitted")
         report = _with_secret(report)
-        stored = self.write(lambda: submissions.list_stored(self._database, (report.origin_key,)))
-        if not stored:
-            raise WaitsInSpool("the report waits in a spool")
-        report_id, _ = stored[report.origin_key]
         mailbox = mailbox_access.create_mailbox(self._cipher, report.secret)
-        self.write(lambda: submissions.save_mailbox(self._database, report_id, mailbox))
-        return replace(report, report_id=report_id, state=replace(report.state, code=CodeState.SHOWN))
+        self.write(lambda: submissions.save_mailbox(self._database, report.report_id, mailbox))
+        return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
     # Incomplete reports
 
@@ -315,10 +271,11 @@ class Submitter:
                 content, report, revision_for(report, SubmissionEvent.SCHEDULE), recipients, kind, seconds=seconds
             )
         except DatabaseUnavailable:
-            event = SubmissionEvent.SCHEDULE_SPOOLED
-            entry = self._entry(content, report, recipients, event, kind, seconds=seconds)
+            revision = revision_for(report, SubmissionEvent.SCHEDULE_SPOOLED)
+            submission = self._builder.seal(content, report, revision, recipients, Completeness.INCOMPLETE)
+            entry = SpoolEntry(submission, kind, due_at=self._database.now() + seconds * 1_000_000)
         else:
-            report = _stored_as(report, pending)
+            report = replace(report, report_id=pending.report_id)
             if pending.was_submitted:
                 state = Submitted(pending.revision, content.now, confirmed=not report.is_unconfirmed)
                 return replace(report, state=state)
@@ -334,7 +291,7 @@ class Submitter:
             if kind == PendingKind.UNCONFIRMED_TEXT:  # the screen promised them to a hotline
                 raise
         # If neither the database nor the spool stored it, the next answer tries again.
-        own_revision = report.own_revision or entry.submission.revision
+        own_revision = report.own_revision or revision
         return replace(after_event(report, SubmissionEvent.SCHEDULE_SPOOLED), own_revision=own_revision)
 
     def update(self, content: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
@@ -350,13 +307,14 @@ class Submitter:
             pending = self._put_pending(
                 content, report, revision, report.named_recipients, PendingKind.UPDATE, seconds=seconds
             )
-            report = replace(_stored_as(report, pending), min_priority=pending.priority)
+            report = replace(report, report_id=pending.report_id, min_priority=pending.priority)
             return after_event(report, SubmissionEvent.ADD, pending.revision)
         except DatabaseUnavailable:
-            event = SubmissionEvent.ADD_SPOOLED
-            entry = self._entry(content, report, report.named_recipients, event, PendingKind.UPDATE)
-            self._put_in_spool(entry)
-            return replace(after_event(report, event), min_priority=entry.submission.priority)
+            submission = self._seal(
+                content, report, revision_for(report, SubmissionEvent.ADD_SPOOLED), Completeness.COMPLETE
+            )
+            self._put_in_spool(SpoolEntry(submission, PendingKind.UPDATE, due_at=self._database.now()))
+            return replace(after_event(report, SubmissionEvent.ADD_SPOOLED), min_priority=submission.priority)
 
     def _put_pending(
         self,
@@ -387,23 +345,11 @@ class Submitter:
         due_at = self._database.now() + (0 if priority_rose else seconds * 1_000_000)
         existing = self.write(
             lambda: pending_submissions.schedule_pending(
-                self._database,
-                submission,
-                kind,
-                due_at,
-                may_be_repeat=may_be_repeat,
-                resumed=report.resumed,
-                unsent=report.is_unconfirmed,
+                self._database, submission, kind, due_at, may_be_repeat=may_be_repeat
             )
         )
         if existing is None:
             return _Pending(report.report_id, revision, submission.priority)
-        if existing.of_another:
-            apart = self._apart(report)
-            pending = self._put_pending(
-                content, apart, revision, recipients, kind, seconds=seconds, may_be_repeat=may_be_repeat
-            )
-            return replace(pending, is_apart=True)
         if existing.is_enough:
             return _Pending(existing.report_id, existing.revision, submission.priority, was_submitted=True)
         report = replace(report, report_id=existing.report_id)
@@ -570,12 +516,6 @@ class Submitter:
 def _includes_sends(report: ReportRef, event: SubmissionEvent) -> bool:
     """Return whether a deletion must also cover a Send that the reporter saw as NOT SENT."""
     return event is SubmissionEvent.DELETE and report.is_unconfirmed
-
-
-def _stored_as(report: ReportRef, pending: _Pending) -> ReportRef:
-    """Return the report under the id that it was stored under."""
-    report = replace(report, report_id=pending.report_id)
-    return replace(report, resumed=False, own_revision=0) if pending.is_apart else report
 
 
 def _with_secret(report: ReportRef) -> ReportRef:

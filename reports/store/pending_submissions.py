@@ -25,7 +25,6 @@ from sqlalchemy import (
     exists,
     insert,
     literal,
-    or_,
     select,
     update,
 )
@@ -44,15 +43,7 @@ from reports.store.engine.time_expressions import is_due, period_by_column
 from reports.store.escalation import steps
 from reports.store.mailboxes import correspondence, entry_codes
 from reports.store.schema import tables as t
-from reports.store.submissions import (
-    HELD,
-    Submission,
-    find_submitted,
-    is_of_another,
-    pending_rows,
-    same_report,
-    sealed_fields,
-)
+from reports.store.submissions import HELD, Submission, find_submitted, pending_rows, same_report, sealed_fields
 from reports.time_limits import PENDING_REVISION
 
 COMPLETENESS_ORDER = tuple(Completeness)
@@ -300,25 +291,16 @@ class CancelResult:
 class SubmittedRevision:
     """The report is stored already: under this id, and up to this revision.
 
-    `is_enough`: it holds what was to be scheduled, or nothing INCOMPLETE may follow it. `of_another`: another call has
-    sent it: what was to be scheduled needs an id of its own.
+    `is_enough`: it holds what was to be scheduled, or nothing INCOMPLETE may follow it.
     """
 
     report_id: str
     revision: int
     is_enough: bool = True
-    of_another: bool = False
 
 
 def schedule_pending(
-    database: Database,
-    submission: Submission,
-    kind: PendingKind,
-    due_at: int,
-    *,
-    may_be_repeat: bool = False,
-    resumed: bool = False,
-    unsent: bool = False,
+    database: Database, submission: Submission, kind: PendingKind, due_at: int, *, may_be_repeat: bool = False
 ) -> SubmittedRevision | None:
     """Replace the pending revision of a report by this one, to be submitted at `due_at` (microseconds).
 
@@ -328,12 +310,9 @@ def schedule_pending(
 
     `may_be_repeat`: this session may have scheduled the submission before, and later words after it. Then a later
     update of this session, pending or stored, is returned instead. One of another session does not hold these words.
-    `resumed`, `unsent`: as in `submissions.is_of_another`.
     """
     with database.write() as connection:
         pending_rows = _lock_pending(connection, submission)
-        if is_of_another(connection, submission, resumed=resumed, unsent=unsent):
-            return SubmittedRevision(submission.report_id, submission.revision, is_enough=False, of_another=True)
         if may_be_repeat:
             updates = [
                 row.revision
@@ -356,18 +335,13 @@ def schedule_pending(
     return None
 
 
-def schedule_from_spool(
-    database: Database, submission: Submission, kind: PendingKind, due_at: int, apart: Submission | None = None
-) -> None:
+def schedule_from_spool(database: Database, submission: Submission, kind: PendingKind, due_at: int) -> None:
     """Schedule a revision from the spool. Never overwrite a newer revision, nor a complete one with an incomplete one.
 
     A later revision holds all that this one does. An incomplete report (rescue) is dropped if a complete one is known.
-    A revision that the reporter has deleted since, or whose report was purged, is dropped too. `apart`: the same under
-    an id of its own, in case another call has sent the report.
+    A revision that the reporter has deleted since, or whose report was purged, is dropped too.
     """
     with database.write() as connection:
-        if apart is not None and _is_apart(connection, submission, apart):
-            submission = apart
         tombstones.lock(database, connection, submission.report_id)
         if tombstones.covers(
             connection, submission.report_id, submission.origin_key, submission.revision, is_send=False
@@ -386,12 +360,6 @@ def schedule_from_spool(
         ]
         if submission.revision > max(blocking, default=0):
             _replace_pending(connection, submission, kind, _due(database, due_at, kind, pending_rows))
-
-
-def _is_apart(connection: Connection, submission: Submission, apart: Submission) -> bool:
-    own = find_submitted(connection, submission)
-    is_stored_apart = own is not None and own.report_id == apart.report_id
-    return is_stored_apart or is_of_another(connection, submission, resumed=True, has_apart=True)
 
 
 def _lock_pending(connection: Connection, submission: Submission) -> Sequence[Any]:
@@ -440,13 +408,9 @@ def cancel_pending(
     """Delete the pending revision of a report. `up_to`: only revisions up to this one.
 
     `tombstone_up_to`: the highest revision that no host's spool may bring back; 0: none. `with_sends`: nor may it bring
-    back a Send that the reporter saw as NOT SENT. `origin_key`: of this call, b"" for all calls: what another call has
-    sent stays, unless it was shown as NOT SENT.
+    back a Send that the reporter saw as NOT SENT.
     """
-    p = t.pending.c
-    is_same_report = same_report(p, origin_key, report_id)
-    if origin_key and not with_sends:
-        is_same_report = and_(is_same_report, or_(p.kind != PendingKind.UPDATE, p.origin_key == origin_key))
+    is_same_report = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # the reporter has answered again since
         is_same_report = and_(is_same_report, t.pending.c.revision <= up_to)
     stored_query = select(t.report.c.completeness, t.report.c.revision)

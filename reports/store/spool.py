@@ -41,45 +41,33 @@ class SpoolEntry:
     """A submission and how to submit it.
 
     `kind`: one of `SUBMIT_KINDS` is a Send, one of `CANCEL_KINDS` deletes a pending revision, and any other is the kind
-    of a pending revision, due at `due_at` (microseconds). `mailbox`: of a Send, None if it has none. `apart`: the same
-    submission under an id that no other call has, for a report that another call may have sent.
+    of a pending revision, due at `due_at` (microseconds). `mailbox`: of a Send, None if it has none.
     """
 
     def __init__(
-        self,
-        submission: Submission,
-        kind: str,
-        due_at: int = 0,
-        mailbox: MailboxRecord | None = None,
-        apart: Submission | None = None,
+        self, submission: Submission, kind: str, due_at: int = 0, mailbox: MailboxRecord | None = None
     ) -> None:
         self.submission = submission
         self.kind = kind
         self.due_at = due_at
         self.mailbox = mailbox
-        self.apart = apart
 
     def encode(self) -> bytes:
         """Return the entry as JSON."""
         mailbox = asdict(self.mailbox) if self.mailbox else None
         rows = {"filing": asdict(self.submission), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
-        if self.apart:
-            rows["apart"] = asdict(self.apart)
         return json.dumps(rows, default=_encode_bytes, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> SpoolEntry:
         """Read an entry from JSON. Raises ValueError, KeyError or TypeError for other data."""
         rows: dict[str, Any] = json.loads(data, object_hook=_decode_bytes)
+        submission = dict(rows["filing"])
+        submission["parts"] = tuple(SealedCopy(**part) for part in submission["parts"])
         mailbox = rows["mailbox"]
         # A mailbox of the previous release is dropped: its code opens nothing here, and must not delay the report.
         mailbox = MailboxRecord(**mailbox) if mailbox and mailbox.keys() == _MAILBOX_FIELDS else None
-        apart = _submission(rows["apart"]) if "apart" in rows else None
-        return cls(_submission(rows["filing"]), rows["kind"], rows["due_at"], mailbox, apart)
-
-
-def _submission(row: dict[str, Any]) -> Submission:
-    return Submission(**row | {"parts": tuple(SealedCopy(**part) for part in row["parts"])})
+        return cls(Submission(**submission), rows["kind"], rows["due_at"], mailbox)
 
 
 def open_entry(cipher: RecordCipher, name: str, data: bytes) -> SpoolEntry:

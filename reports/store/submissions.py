@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     Delete,
     Select,
@@ -22,10 +21,8 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     or_,
     select,
-    union_all,
     update,
 )
 
@@ -86,7 +83,7 @@ class MailboxRecord:
 class SubmissionResult(Struct, frozen=True):
     """The result of a Send. `is_new`: the report was stored now; False: it was stored before, under `report_id`.
 
-    `of_another`: nothing was stored, since another call has sent this report: this Send needs an id of its own.
+    `by_this_session`: it was stored by this session, not by an earlier one that this session resumes.
     `replaces_unsent`: the stored report is the one that the reporter saw as NOT SENT, and holds less than this
     submission.
     `has_code`: the mailbox was stored.
@@ -98,7 +95,7 @@ class SubmissionResult(Struct, frozen=True):
     is_new: bool
     completeness: Completeness
     revision: int
-    of_another: bool = False
+    by_this_session: bool = True
     replaces_unsent: bool = False
     has_code: bool = False
     is_deleted: bool = False
@@ -111,25 +108,17 @@ def commit(
     mailbox: MailboxRecord | None = None,
     *,
     unsent: bool = False,
-    resumed: bool = False,
-    is_scheduled: bool = False,
     from_spool: bool = False,
-    has_apart: bool = False,
 ) -> SubmissionResult:
     """Store a report with bodies, route, deliveries, mailbox and audit entry, and delete its pending revisions.
 
     All of it is one transaction. `unsent`: the reporter was shown NOT SENT for a lower revision that may be stored all
     the same; then nobody was shown its code. `from_spool`: a report that was deleted or purged since is not stored.
-    `resumed`, `has_apart`: as in `is_of_another`. `is_scheduled`: a revision was scheduled, which another call may have
-    resumed.
     """
     now = database.now()
-    others = {"unsent": unsent, "resumed": resumed, "has_apart": has_apart}
     with suppress(_Deleted), database.write() as connection:
         if from_spool:
             tombstones.lock(database, connection, submission.report_id)
-        if (resumed or is_scheduled or has_apart) and is_of_another(connection, submission, **others):
-            return _of_another(submission)
         if connection.execute(database.insert_or_ignore(t.report), _report_row(submission)).rowcount == 1:
             # Checked after the INSERT, which waits for a purge of the same report that is under way.
             if from_spool and tombstones.covers(connection, *_identity(submission), is_send=True):
@@ -139,14 +128,16 @@ def commit(
                 if mailbox is not None:
                     _insert_mailbox(database, connection, result.report_id, mailbox)
             return replace(result, has_code=mailbox is not None)
-        if is_of_another(connection, submission, **others):
-            return _of_another(submission)
         result = _earlier_result(connection, submission)
         result = replace(
             result,
             replaces_unsent=unsent and submission.revision > _newest_revision(connection, submission, result),
         )
-        if mailbox is None:
+        # an earlier session sent this report, and its code was shown already
+        code_was_shown = result.completeness == Completeness.COMPLETE and not (
+            result.by_this_session or result.replaces_unsent
+        )
+        if mailbox is None or code_was_shown:
             return result
         _insert_mailbox(database, connection, result.report_id, mailbox)
         return replace(result, has_code=True)
@@ -199,35 +190,6 @@ def find_submitted(connection: Connection, submission: Submission) -> Any:
     ).first()
 
 
-def is_of_another(
-    connection: Connection,
-    submission: Submission,
-    *,
-    resumed: bool,
-    unsent: bool = False,
-    has_apart: bool = False,
-) -> bool:
-    """Return whether another call has sent this report, so that this submission must not join it.
-
-    Or whether another call has gone on with it, with words that are not in this submission. A Send that waits in
-    `pending` counts too. `unsent`: a lower revision was shown as NOT SENT, and does not count. `resumed`: this call
-    continues the other one, so it holds what is pending of that. `has_apart`: the submission waited in a spool, with a
-    copy under an id of its own; its number is beyond what it continues.
-    """
-    ids = {"origin": submission.origin_key, "report": submission.report_id}
-    rows = connection.execute(_FIND_OF_OTHERS, ids).all()
-    return any(
-        (row.is_sent and not (unsent and row.revision < submission.revision))
-        or (row.is_pending and not resumed)
-        or row.revision + has_apart > submission.revision
-        for row in rows
-    )
-
-
-def _of_another(submission: Submission) -> SubmissionResult:
-    return SubmissionResult(submission.report_id, False, Completeness.COMPLETE, submission.revision, of_another=True)
-
-
 def list_stored(database: Database, origin_keys: Sequence[bytes]) -> dict[bytes, tuple[str, ReportState]]:
     """Return id and state of the stored reports with these origin keys."""
     r = t.report.c
@@ -248,7 +210,7 @@ def list_not_stored(database: Database, report_ids: Sequence[str]) -> tuple[str,
 
 def _earlier_result(connection: Connection, submission: Submission) -> SubmissionResult:
     row = find_submitted(connection, submission)
-    return SubmissionResult(row.report_id, False, row.completeness, row.revision)
+    return SubmissionResult(row.report_id, False, row.completeness, row.revision, bool(row.own))
 
 
 def _newest_revision(connection: Connection, submission: Submission, result: SubmissionResult) -> int:
@@ -320,7 +282,7 @@ def _insert_mailbox(database: Database, connection: Connection, report_id: str, 
     m = t.mailbox.c
     row = asdict(mailbox) | {"report_id": report_id, "created_at": database.now()}
     if connection.execute(database.insert_or_ignore(t.mailbox), row).rowcount != 1:  # -1 within `sent_together`
-        # An earlier session of the same report stored a mailbox, and its code was not shown: this one must open it.
+        # An earlier session of the same report stored a mailbox: the code that is shown now must open it.
         outdated = (m.report_id == report_id) & (m.lookup != mailbox.lookup)
         connection.execute(update(t.mailbox).where(outdated).values(asdict(mailbox)))
 
@@ -332,29 +294,14 @@ def _submitted_query() -> Select[Any]:
     return query.where(same_report(r, bindparam("origin"), bindparam("report")))
 
 
-def _others_query() -> CompoundSelect[Any]:
-    r, p = t.report.c, t.pending.c
-    stored = select(
-        r.revision, (r.completeness == Completeness.COMPLETE).label("is_sent"), literal(0).label("is_pending")
-    )
-    waiting = select(p.revision, p.kind == PendingKind.UPDATE, literal(1))
-    return union_all(
-        *(
-            query.where(columns.report_id == bindparam("report"), columns.origin_key != bindparam("origin"))
-            for query, columns in ((stored, r), (waiting, p))
-        )
-    )
-
-
 def _delete_pending_query() -> Delete:
     p = t.pending.c
     added = (p.kind == PendingKind.UPDATE) & (p.revision > bindparam("sent"))
     return delete(t.pending).where(same_report(p, bindparam("origin"), bindparam("report")), ~added)
 
 
-_FIND_SUBMITTED, _FIND_OF_OTHERS, _DELETE_PENDING, _INSERT_BODIES, _INSERT_ROUTE = (
+_FIND_SUBMITTED, _DELETE_PENDING, _INSERT_BODIES, _INSERT_ROUTE = (
     _submitted_query(),
-    _others_query(),
     _delete_pending_query(),
     insert(t.report_body),
     insert(t.route),
