@@ -103,8 +103,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "spool_drained": "Entries of the spool were stored in the database (`count`).",
     "sender_ambiguous": "A telephone number came without + and is valid in two countries, so its sender gets no SMS. "
     "Have the provider send international numbers with +.",
-    "sms_time_differs": "An SMS came `count` seconds before or after the time that its provider gives it, more than 15 "
-    "minutes. If every SMS does, a clock is wrong: docs/operating/clock-jumped.md#the-clock-of-a-provider-is-wrong.",
+    "sms_time_differs": "An SMS came more than 15 minutes before or after the time that its provider gives it; `count` "
+    "is the difference in seconds. If this is so for every SMS, a clock is wrong: "
+    "docs/operating/clock-jumped.md#the-clock-of-a-provider-is-wrong.",
     "sms_inbox_replayed": "SMS that were stored while Redis was unavailable were processed (`count`). Those older than "
     "ten minutes get no reply.",
     "sms_inbox_unreadable": "SMS wait that no store key opens (`count`): docs/retention.md.",
