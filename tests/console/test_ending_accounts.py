@@ -34,7 +34,7 @@ def test_it_asks_first_and_says_what_it_does(console: Console, ana: Person) -> N
         "End the account of mere?",
         "logged out everywhere",
         "undo this for 24 hours",
-        "Nobody else can ever have",
+        "No other account can get this name",
     ):
         assert said in page.text, said
     assert mere.get("/").status == 200

@@ -232,14 +232,14 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
     now = retention.purge_time(database)
     held, other = (make(History(399, closed=91, recipients=(Recipient(), Recipient(CONSOLE))), now) for _ in range(2))
     write(database, [held, other])
-    looked = Purge._others
+    looked = Purge._list_copies
 
     def late(self: Purge, table: Table, at_most: int) -> list[dict[str, Any]]:
         found = looked(self, table, at_most)
         retention.place_hold(database, retention.LegalHold(held.report_id, "operator:ann", "court", "", now, now + DAY))
         return found
 
-    monkeypatch.setattr(Purge, "_others", late)
+    monkeypatch.setattr(Purge, "_list_copies", late)
     assert purge(database).purge_copies() == 1
     with database.read() as connection:
         b = t.report_body.c

@@ -102,7 +102,7 @@ class SchedulerHarness:
             hotlines=hotlines,
             mode="demo",
             holder=holder,
-            actor="clock",
+            actor="worker",  # with whose rights these tests use the outbox
             metrics=self.metrics,
         )
         sms_dispatcher = SmsDispatcher(database, KeyRing(store.keys), {}, "demo", holder, self.metrics)
