@@ -54,6 +54,12 @@ def test_no_rule_is_switched_off_in_the_code() -> None:
     assert found == []
 
 
+def test_no_file_has_the_marks_of_a_merge_conflict() -> None:
+    """A bug: a page said both that a copy has 64 KiB and that it has 128, between two such marks."""
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    assert [str(name) for name, text in texts() if marks.search(text)] == []
+
+
 @cache
 def sources() -> dict[Path, str]:
     return {name: text for name, text in texts() if name.parts[0] == "tests" and name.suffix == ".py"}
