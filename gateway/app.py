@@ -41,7 +41,7 @@ from gateway.sms import OptOuts, SmsInbox, SmsOutbox
 from gateway.submission.builder import ReportBuilder, UnparsedStore
 from gateway.submission.spool_copies import SpoolCopies
 from gateway.submission.submitter import Submitter
-from gateway.threads import THREADS, URGENT_THREADS, BackgroundLoop, BlockingPool
+from gateway.threads import DANGER_THREADS, THREADS, BackgroundLoop, BlockingPool
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports.countries import country
 from reports.countries.validation import TRANSLATED_WORDS
@@ -169,7 +169,7 @@ def _read(environ: Mapping[str, str]) -> _Configuration:
         catalogues.shipped(),
         Database(
             common.database_url,
-            threads=THREADS + URGENT_THREADS,
+            threads=THREADS + DANGER_THREADS,
             offset=common.clock_offset,
             timeouts=INTERACTIVE,
         ),

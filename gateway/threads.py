@@ -25,7 +25,7 @@ from runtime.deadline import RequestTime, request_time
 T = TypeVar("T")
 
 THREADS: Final = 8  # threads of each process
-URGENT_THREADS: Final = 2  # more of them, which only reporters in danger use
+DANGER_THREADS: Final = 2  # more of them, which only reporters in danger use
 MAX_BUSY_SHARE: Final = 0.8  # share of the threads above which this process counts as overloaded
 MAX_REQUESTS: Final = 64  # concurrent requests above which it does too; a step takes less than half a millisecond
 MAX_UNVERIFIED: Final = 128  # requests that wait for their signature check; each may hold a body
@@ -73,7 +73,7 @@ class BlockingPool:
         self._threads = threads
         self._max_busy = threads * MAX_BUSY_SHARE
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
-        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="urgent")
+        self._danger_pool = ThreadPoolExecutor(DANGER_THREADS, thread_name_prefix="danger")
         self._signature_pool = ThreadPoolExecutor(1, thread_name_prefix="signatures")
         self._lock = threading.Lock()  # more than one event loop may use it
         self._counts: Counter[str] = Counter()
@@ -84,8 +84,7 @@ class BlockingPool:
         Raises NoThreadInTime if the request's time is over before the function begins, or DatabaseUnavailable if it is
         over before the function returns. The function may still finish later, so it must be idempotent.
         """
-        is_urgent = self._takes_urgent_thread()
-        pool, counter = (self._urgent_pool, "urgent") if is_urgent else (self._pool, "busy")
+        pool, counter = (self._danger_pool, "danger") if self._takes_danger_thread() else (self._pool, "busy")
         if _queue_length(pool) >= MAX_QUEUED:
             raise NoThreadInTime("too many requests wait for a thread")
         asked_at = time.monotonic()
@@ -105,16 +104,16 @@ class BlockingPool:
             if not has_begun:
                 self._note_wait(time.monotonic() - asked_at)
 
-    def _takes_urgent_thread(self) -> bool:
-        """Return whether the current request is urgent, no other thread is free, and it waits less for an urgent one.
+    def _takes_danger_thread(self) -> bool:
+        """Return whether this call is for a reporter in danger, all other threads are busy, and it waits less there.
 
-        It waits less where, with its own, there are fewer calls for each thread.
+        It waits less where, counting itself, there are fewer calls for each thread.
         """
         request = request_time.get()
-        busy, urgent = self._counts["busy"], self._counts["urgent"]
-        if request is None or not request.is_urgent or busy < self._threads:
+        busy, in_danger = self._counts["busy"], self._counts["danger"]
+        if request is None or not request.is_in_danger or busy < self._threads:
             return False
-        return (urgent + 1) / URGENT_THREADS <= (busy + 1) / self._threads
+        return (in_danger + 1) / DANGER_THREADS <= (busy + 1) / self._threads
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which verifies the sender of a request, in the separate thread; return its result.
@@ -176,14 +175,14 @@ class BlockingPool:
     def close(self) -> None:
         """Let the threads end after their current calls, without waiting for them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._urgent_pool.shutdown(wait=False, cancel_futures=True)
+        self._danger_pool.shutdown(wait=False, cancel_futures=True)
         self._signature_pool.shutdown(wait=False, cancel_futures=True)
 
 
-def mark_urgent() -> None:
-    """Let the calls of the current request not wait for a thread behind those of other requests."""
+def mark_in_danger() -> None:
+    """Note that the current request is of a reporter in danger: it does not wait for a thread behind others."""
     if request := request_time.get():
-        request.is_urgent = True
+        request.is_in_danger = True
 
 
 def _queue_length(pool: ThreadPoolExecutor) -> int:

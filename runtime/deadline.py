@@ -25,12 +25,13 @@ class RequestTime:
     """The limits of one request, in monotonic seconds.
 
     `ends_at`: from then on no thread works for it. `database_ends_at`: all its uses of PostgreSQL end by then; None
-    before the first of them, which sets it. `is_urgent`: its calls do not wait for a thread behind those of others.
+    before the first of them, which sets it. `is_in_danger`: its reporter is, so it does not wait for a thread behind
+    others.
     """
 
     ends_at: float
     database_ends_at: float | None = None
-    is_urgent: bool = False
+    is_in_danger: bool = False
 
 
 request_time: ContextVar[RequestTime | None] = ContextVar("request_time", default=None)  # None: outside of a request

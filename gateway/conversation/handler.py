@@ -49,7 +49,7 @@ from gateway.sessions.store import (
     Sessions,
 )
 from gateway.submission.transitions import numbered, replayed
-from gateway.threads import mark_urgent
+from gateway.threads import mark_in_danger
 from runtime.telephony import ChannelKind
 
 CALLS = "calls"  # calls of an hour, by channel; stored under their own key and not in the statistics
@@ -462,14 +462,14 @@ class ConversationHandler:
         )
 
     def _unpack(self, loaded: LoadedRecord) -> Record | None:
-        """Return the record of a session; if its reporter is in danger, this request is urgent from now on."""
+        """Return the record of a session; note it if the reporter is in danger."""
         if loaded.session is None:
             return None
         record = unpack_record(loaded.session, self._reducer.book)
         if record is None:
             self._count("sessions_unreadable")
         elif in_danger(record):
-            mark_urgent()
+            mark_in_danger()
         return record
 
     def _keys(self, inbound: Inbound, sender: SenderIdentity) -> RecordKeys:

@@ -43,7 +43,7 @@ from gateway.sessions.store import DRAFT_SECONDS, Sessions
 from gateway.sms import OptOuts
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import SubmissionEvent, after_event
-from gateway.threads import NoThreadInTime, RunBlocking, mark_urgent
+from gateway.threads import NoThreadInTime, RunBlocking, mark_in_danger
 from reports.access_codes import format_code, split_pair
 from reports.facts import Completeness
 from reports.store.engine.database import DatabaseUnavailable
@@ -599,7 +599,7 @@ class Reducer:
 
 def _mark_if_in_danger(record: Record) -> None:
     if in_danger(record):
-        mark_urgent()
+        mark_in_danger()
 
 
 def _without_draft(drafts: list[Draft], report: ReportRef) -> list[Draft]:

@@ -24,7 +24,7 @@ from gateway.threads import (
     BlockingPool,
     NoThreadInTime,
     TooManyUnverified,
-    mark_urgent,
+    mark_in_danger,
 )
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
@@ -309,26 +309,26 @@ def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking
     asyncio.run(main())
 
 
-def test_an_urgent_call_does_not_wait_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_in_danger_does_not_wait_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "THREAD_WORK_SECONDS", 0.6)
     monkeypatch.setattr(threads, "MIN_SECONDS", 0.6)
     pool = BlockingPool(threads=1)
 
-    async def name_of_thread(*, is_urgent: bool) -> str:
+    async def name_of_thread(*, is_in_danger: bool) -> str:
         with pool.request():
-            if is_urgent:
-                mark_urgent()
+            if is_in_danger:
+                mark_in_danger()
             return await pool.run(lambda: threading.current_thread().name)
 
-    assert asyncio.run(name_of_thread(is_urgent=True)).startswith("blocking")
+    assert asyncio.run(name_of_thread(is_in_danger=True)).startswith("blocking")
     with busy(pool, 1):
         with pytest.raises(NoThreadInTime):
-            asyncio.run(name_of_thread(is_urgent=False))
-        assert asyncio.run(name_of_thread(is_urgent=True)).startswith("urgent")
+            asyncio.run(name_of_thread(is_in_danger=False))
+        assert asyncio.run(name_of_thread(is_in_danger=True)).startswith("danger")
     pool.close()
 
 
-def test_urgent_calls_wait_where_there_are_fewer_calls_for_each_thread() -> None:
+def test_calls_in_danger_wait_where_there_are_fewer_calls_for_each_thread() -> None:
     """A bug: as many waited for two threads as for eight, so that they waited four times as long as others."""
     pool = BlockingPool(threads=4)
     end = threading.Event()
@@ -341,14 +341,14 @@ def test_urgent_calls_wait_where_there_are_fewer_calls_for_each_thread() -> None
     async def main() -> list[str]:
         others = await calls(12)
         with pool.request():
-            mark_urgent()
-            urgent = await calls(10)
+            mark_in_danger()
+            in_danger = await calls(10)
         end.set()
         await asyncio.gather(*others)
-        return await asyncio.gather(*urgent)
+        return await asyncio.gather(*in_danger)
 
     names = [name.split("_")[0] for name in asyncio.run(main())]
-    assert names.count("urgent") == 7
+    assert names.count("danger") == 7
     pool.close()
 
 
@@ -494,7 +494,7 @@ def test_without_a_thread_and_without_redis_the_answer_comes_in_time(
     freezing = threading.Timer(0.5, own_valkey.freeze)
     with monkeypatch.context() as short, busy(app.parts.blocking, THREADS):
         short.setattr(threads, "THREAD_WORK_SECONDS", 1.0)
-        short.setattr(reducer, "mark_urgent", lambda: None)
+        short.setattr(reducer, "mark_in_danger", lambda: None)
         freezing.start()
         watch = Stopwatch()
         seen = phone.type("Bullying, threats")
