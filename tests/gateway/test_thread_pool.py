@@ -462,6 +462,20 @@ def test_a_reporter_in_danger_who_leaves_does_not_wait_either(
 
 
 @pytest.mark.slow
+def test_a_path_in_danger_that_is_replayed_does_not_wait_for_the_others(own_valkey: Valkey) -> None:
+    app = App(own_valkey.url)
+    phone = app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in TO_SENT[:-1]:
+        phone.type(reply)
+    own_valkey.kill()
+    with busy(app.parts.blocking, THREADS):
+        seen = phone.type(TO_SENT[-1])
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+    app.close()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", ["africastalking", "ussd"])
 def test_until_send_a_call_waits_for_no_thread(app: App, channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All screens before that need Redis alone, so a slow database holds up none of them."""
