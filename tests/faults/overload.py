@@ -36,8 +36,8 @@ class Seen:
     """Counts between `begins` and `ends`, in monotonic seconds, of calls that were dialled at any time.
 
     `sent`: calls that reached "Sent". `put_off`: ended at the first screen. `broken`: until the last call was over.
-    `in_danger_broken`: those of them who had said that they are in danger now, at any time. `asked_again`: screens that
-    were shown again. `waits`: seconds to each answer. `client_cpu`: these reporters' own share of one processor.
+    `in_danger_broken`: calls that broke off after *Now*, also before `begins`. `asked_again`: screens that were shown
+    again. `waits`: seconds to each answer. `client_cpu`: these reporters' own share of one processor.
     """
 
     begins: float = 0.0
@@ -73,8 +73,8 @@ class Seen:
 
 
 HEAD = (
-    "| load | calls a second | sent a second | of the best | put off | broken | of them in danger | asked again "
-    "| p99, s | slowest, s | processors of these reporters |"
+    "| load | calls a second | sent a second | of the best | put off | broken | broken in danger, from the start "
+    "| asked again | p99, s | slowest, s | processors of these reporters |"
 )
 
 
