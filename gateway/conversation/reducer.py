@@ -231,7 +231,6 @@ class Reducer:
             if has_new_words and has_open_mailbox(record):
                 return await self._add_for_staff(request, record, drafts, result.state.unasked[-1].text)
             record = self._with_report(request, replace(record, state=result.state), drafts)
-            _mark_if_in_danger(record)
             if not quiet and self._overflow.is_heavy(record.state):
                 record = await self._run_blocking(self._overflow.store_excess, request, record)
             if result.effect and (not may_act or (quiet and result.effect == "open")):
@@ -333,6 +332,8 @@ class Reducer:
     async def _run_effect(self, request: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
         if request.inbound.synthetic:  # a synthetic call ends before Send: nothing is submitted, deleted or opened
             return await self._shown(request, record, drafts, sorry=True, accepted=False)
+        if in_danger(record):
+            mark_in_danger()
         outcome, record_after = await self._actions.run(effect, request, record)
         state = engine.apply_outcome(
             self.book, record_after.state, outcome, await self._render_context(request, record_after)
@@ -565,6 +566,8 @@ class Reducer:
         report = record.report
         if report is None:
             return None
+        if in_danger(record):
+            mark_in_danger()
         if not report.is_submitted:
             report = await self._schedule_incomplete(request, record, report)
             if not report.is_submitted:
@@ -595,11 +598,6 @@ class Reducer:
         was_waiting = await self._run_blocking(cancel, report)
         min_priority = None if was_waiting else report.min_priority
         return replace(after_event(report, SubmissionEvent.CANCEL), min_priority=min_priority)
-
-
-def _mark_if_in_danger(record: Record) -> None:
-    if in_danger(record):
-        mark_in_danger()
 
 
 def _without_draft(drafts: list[Draft], report: ReportRef) -> list[Draft]:
