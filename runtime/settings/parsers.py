@@ -348,7 +348,7 @@ def on_call_field(live: Callable[[tuple[str, ...]], str | None] = lambda _: None
         contacts,
         default="",
         live=live,
-        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order",
+        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order; for web, too",
     )
 
 
