@@ -39,6 +39,8 @@ def test_times_are_those_of_the_card(abroad: Console, made: StackPlan) -> None:
     assert day in mere.get("/me").text
     printed = mere.post(f"/reports/{report}/print", at=f"/reports/{report}").text
     assert f"Printed by mere, {day}" in printed and f"({ABROAD})" in printed
+    log = someone(abroad, "leila", "lead").post("/audit/export", at="/audit").text
+    assert f'"when ({ABROAD})","who"' in log and f'"{day} ' in log
 
 
 def test_times_are_those_of_the_country_if_the_card_names_none(console: Console) -> None:
