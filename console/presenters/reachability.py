@@ -57,10 +57,10 @@ NO_MESSAGE: Final[Mapping[str, str]] = {
     "closed": "You cannot leave a message: the reporter has deleted the report on their side.",
 }
 SHORT_SENTENCES: Final[Mapping[tuple[ContactOption, str], str]] = {
-    (ContactOption.NOW, "call"): "call allowed now, until {to}",
-    (ContactOption.NOW, "sms"): "text allowed now, until {to}",
-    (ContactOption.LATER, "call"): "do NOT call now; from {from}, in {wait}",
-    (ContactOption.LATER, "sms"): "do NOT text now; from {from}, in {wait}",
+    (ContactOption.NOW, "call"): "call allowed now, until {to} ({zone})",
+    (ContactOption.NOW, "sms"): "text allowed now, until {to} ({zone})",
+    (ContactOption.LATER, "call"): "do NOT call now; from {from} ({zone}), in {wait}",
+    (ContactOption.LATER, "sms"): "do NOT text now; from {from} ({zone}), in {wait}",
     (ContactOption.MESSAGE, ""): "no contact, message only",
     (ContactOption.NONE, ""): "no safe way to reach the reporter",
     (ContactOption.UNKNOWN, ""): "contact: see the report",

@@ -28,7 +28,7 @@ from runtime.time_units import SECOND
 
 bp = Blueprint("access_log", __name__)
 
-CSV_HEAD = ("when", "who", "act", "sentence", "report", "about")
+CSV_HEAD = ("who", "act", "sentence", "report", "about")
 FILE_NAME = "access-log.csv"
 
 
@@ -94,7 +94,8 @@ def export_log(me: StaffRequest) -> Response:
     accounts.record_act(services.database, me.account, "exported:access_log", "access_log")
     acts, names = access_log.list_all_acts(services.database, me.account, access_filter), account_names(me)
     rows = [_csv_row(me, act, names) for act in acts]
-    return download(as_csv(CSV_HEAD, rows), "text/csv; charset=utf-8", FILE_NAME)
+    head = (f"when ({hotline_zone(me.account.hotline)})", *CSV_HEAD)
+    return download(as_csv(head, rows), "text/csv; charset=utf-8", FILE_NAME)
 
 
 def _read_filter(fields: Mapping[str, str]) -> LogFilter:

@@ -195,6 +195,8 @@ class Dispatcher:
         """
         written_at = _written_at(inbound, seen_at // SECOND)
         request = replace(self._request(channel, inbound), written_at=written_at, late=True, is_answered=with_reply)
+        if with_reply:  # else no screen would say that words are delivered only with Send
+            request = await self._after_alert(request)
         try:
             turn = await self._conversation.take(request)
         except (store.RedisUnavailable, DatabaseUnavailable):

@@ -26,6 +26,7 @@ STOP = "stop"  # likewise in English; carriers do not know its translations
 CALL = "call"  # a request to be called
 DELETE = "delete"  # another word for the choice that deletes words that are not sent
 CODE = "code"  # its screen asks for code and PIN
+HIDDEN_DIGIT = "\u2022"
 SHORTEST = 3  # letters; typing errors are recognised only in words of this length or more
 ALIKE = 0.74  # similarity; allows one letter wrong, missing, doubled or swapped in a word of four; two in a long one
 
@@ -256,6 +257,11 @@ def _has_code_and_pin(text: str) -> bool:
     """Return whether a text has code and PIN and calls them so, as the screens in all languages do."""
     words = _letters_only(text)
     return "pin" in words and ("code" in words or "kod" in words) and split_pair(text) is not None
+
+
+def without_code_and_pin(text: str) -> str:
+    """Return a text with its digits hidden if it has code and PIN and calls them so; else the text."""
+    return re.sub(r"\d", HIDDEN_DIGIT, text) if _has_code_and_pin(text) else text
 
 
 def _is_letter(char: str) -> bool:

@@ -185,6 +185,8 @@ class SmsConversation:
         if is_refusal and not has_open_mailbox(record):
             return await self._reducer.delete(request, record, drafts)
         typed = self._reducer.book.screens[record.state.screen].typed
+        if self._expects_words(record):
+            text = keywords.without_code_and_pin(text)
         is_other = split_pair(text) is None and (is_free_text(text) or self._keywords(request).exact(text))
         if typed and not (typed.secret and is_other):  # code and PIN with words are never a message
             return await self._reducer.step(request, record, drafts, text)
@@ -390,6 +392,12 @@ class SmsConversation:
         return self._vocabulary.of(request.country.iso, request.render_context)
 
     # Words
+
+    def _expects_words(self, record: Record) -> bool:
+        """Return whether the screen asks for words, or a report in danger is not sent: then all words are delivered."""
+        typed = self._reducer.book.screens[record.state.screen].typed
+        is_sent = record.report is not None and record.report.is_submitted
+        return (typed is not None and not typed.secret) or (record.state.values.get("danger") == "now" and not is_sent)
 
     def _is_for_report(self, request: TurnRequest, text: str) -> bool:
         return is_free_text(text) and self._is_words(request, text)

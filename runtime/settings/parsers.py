@@ -341,14 +341,17 @@ def console_url_field() -> Any:
     )
 
 
-def on_call_field(live: Callable[[tuple[str, ...]], str | None] = lambda _: None) -> Any:
-    """Return the field of the on-call contacts. Web only recognises their automatic replies, and can do without."""
+def on_call_field(*, for_alerts: bool) -> Any:
+    """Return the field of the on-call contacts.
+
+    Web only recognises their automatic replies: it starts without them, and with mistyped ones.
+    """
     return env(
         "TOKAUT_ON_CALL",
-        contacts,
+        contacts if for_alerts else _split_list,
         default="",
-        live=live,
-        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order",
+        live=lambda entries: None if entries or not for_alerts else "is not set; live mode needs somebody who is told",
+        meaning="on-call contacts, e-mail addresses or phone numbers with +, notified in this order; for web, too",
     )
 
 

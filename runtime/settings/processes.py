@@ -451,7 +451,7 @@ class WebSecrets(PepperSettings):
         meaning="encrypts codes, PINs, mailboxes, spool and waiting SMS; keep an old key while a record needs it",
     )
     prompts: Path | None = prompts_folder_field()
-    on_call: tuple[str, ...] = on_call_field()  # whose automatic replies are no reports
+    on_call: tuple[str, ...] = on_call_field(for_alerts=False)  # whose automatic replies are no reports
     demo_hotline: str | None = env(
         "TOKAUT_DEMO_HOTLINE",
         parsers.matching(r"http://127\.0\.0\.1:[0-9]{1,5}", "only `tokaut demo` sets it, to http://127.0.0.1:port"),
@@ -465,9 +465,7 @@ class WebSecrets(PepperSettings):
 class OperatorSettings:
     """The people who are alerted if a report is not delivered, and the ways to reach them. Alerts hold ids only."""
 
-    on_call: tuple[str, ...] = on_call_field(
-        lambda contacts: None if contacts else "is not set; live mode needs somebody who is told"
-    )
+    on_call: tuple[str, ...] = on_call_field(for_alerts=True)
     alert_channel: str = env(
         "TOKAUT_ALERT_CHANNEL",
         parsers.matching(r"[a-z_]*", "the name of a channel that sends SMS, such as kannel"),

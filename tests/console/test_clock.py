@@ -35,11 +35,14 @@ def test_times_are_those_of_the_card(abroad: Console, made: StackPlan) -> None:
     mere = someone(abroad, "mere", "staff")
     day = datetime.fromtimestamp(abroad.parts.database.now() / 1_000_000, ZoneInfo(ABROAD)).date().isoformat()
     for page in (mere.get(f"/reports/{report}"), mere.get("/"), mere.get("/me")):
-        assert f"All times here are those of {ABROAD}." in page.text
+        assert f"All times here are those of {ABROAD}, unless another is named." in page.text
     assert day in mere.get("/me").text
     printed = mere.post(f"/reports/{report}/print", at=f"/reports/{report}").text
     assert f"Printed by mere, {day}" in printed and f"({ABROAD})" in printed
+    log = someone(abroad, "leila", "lead").post("/audit/export", at="/audit").text
+    assert f'"when ({ABROAD})","who"' in log and f'"{day} ' in log
 
 
 def test_times_are_those_of_the_country_if_the_card_names_none(console: Console) -> None:
-    assert "All times here are those of Pacific/Efate." in someone(console, "mere", "staff").get("/").text
+    page = someone(console, "mere", "staff").get("/").text
+    assert "All times here are those of Pacific/Efate, unless another is named." in page

@@ -21,7 +21,7 @@ from tests.support.staff import Person, joined, pass_time
 from tokaut.local_stack.settings import StackPlan
 
 HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
-TEXT = "text allowed now, until 16:00"
+TEXT = "text allowed now, until 16:00 (Pacific/Efate)"
 WORDS: str = json.loads(SAMPLE.read_text())["data"]["narrative"]
 MINUTE = 60
 NIGHT = {"from": "19:30", "to": "06:00", "tz": "Pacific/Efate"}
@@ -67,9 +67,9 @@ class SampleReport:
     ("said", "shown"),
     [
         ({"how": "sms", "safe_hours": HOURS}, TEXT),
-        ({"how": "call", "safe_hours": HOURS}, "call allowed now, until 16:00"),
-        ({"how": "call", "safe_hours": NIGHT}, "do NOT call now; from 19:30, in 7 h 18 min"),
-        ({"how": "sms", "safe_hours": NIGHT}, "do NOT text now; from 19:30, in 7 h 18 min"),
+        ({"how": "call", "safe_hours": HOURS}, "call allowed now, until 16:00 (Pacific/Efate)"),
+        ({"how": "call", "safe_hours": NIGHT}, "do NOT call now; from 19:30 (Pacific/Efate), in 7 h 18 min"),
+        ({"how": "sms", "safe_hours": NIGHT}, "do NOT text now; from 19:30 (Pacific/Efate), in 7 h 18 min"),
         ({"how": "none", "safe_hours": None}, "no contact, message only"),
         ({"how": "sms", "safe_hours": None}, "no contact, message only"),
         ({"how": "carrier pigeon", "safe_hours": HOURS}, "no contact, message only"),

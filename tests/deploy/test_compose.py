@@ -44,6 +44,14 @@ def test_a_process_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
+def test_web_knows_the_people_on_call() -> None:
+    """It takes no automatic reply of theirs for a report; the console has no use for their numbers."""
+    assert {"web-1", "web-2", "clock"} <= {
+        name for name, service in SERVICES.items() if "TOKAUT_ON_CALL" in service.get("environment", ())
+    }
+    assert "TOKAUT_ON_CALL" not in SERVICES["console"]["environment"]
+
+
 def test_web_and_console_have_no_way_out() -> None:
     for name in ("web-1", "web-2", "console", "postgresql", "valkey"):
         assert all((COMPOSE["networks"][one] or {}).get("internal") for one in SERVICES[name]["networks"]), name

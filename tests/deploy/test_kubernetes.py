@@ -123,6 +123,12 @@ def test_secrets_are_files_of_one_process(name: str) -> None:
         assert {one for one in settings(container) if one in SETTINGS and SETTINGS[one].secret} == set()
 
 
+def test_web_knows_the_people_on_call() -> None:
+    """It takes no automatic reply of theirs for a report; the console has no use for their numbers."""
+    knowing = {name for name in PODS if "TOKAUT_ON_CALL" in settings(PODS[name]["spec"]["containers"][0])}
+    assert {"web", "clock"} <= knowing and "console" not in knowing
+
+
 @pytest.mark.parametrize("name", PODS)
 def test_each_variable_is_a_setting(name: str) -> None:
     for container in containers(PODS[name]):

@@ -17,6 +17,7 @@ from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 from tests.reports.sample import VU
 from tests.safeguarding.call_paths import TO_SEND_SMS, send_texts
+from tests.safeguarding.outages import redis_unavailable
 from tests.support.app import App
 
 DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"
@@ -191,6 +192,19 @@ def test_an_automatic_reply_of_on_call_is_delivered_only_with_send(redis_url: st
     send_texts(phone, "1", *TO_SEND_SMS[1:], "1")
     assert app.bodies() and all(WORDS in str(body.data) for body in app.bodies())
     app.close()
+
+
+@pytest.mark.slow
+def test_an_automatic_reply_of_on_call_while_redis_is_unavailable_makes_no_report(redis_url: str) -> None:
+    """They are alerted about just that."""
+    app = App(redis_url, {"COUNTRIES": "vu", "TOKAUT_ON_CALL": ON_CALL})
+    app.parts.housekeeping.once()
+    with redis_unavailable(app):
+        app.sms(ON_CALL).text(WORDS)
+    app.parts.housekeeping.once()
+    waiting, pending = [row.waiting for row in app.rows(t.inbound)], app.rows(t.pending)
+    app.close()
+    assert (waiting, pending) == ([None], [])
 
 
 @pytest.mark.parametrize(("mode", "also_on_duty"), [("live", True), ("live", False), ("training", False)])

@@ -45,6 +45,13 @@ def test_live_starts_when_all_is_set(live: dict[str, str]) -> None:
     assert len(settings[WebSecrets].session_key.reveal()[0]) == 32
 
 
+def test_web_starts_with_a_mistyped_contact_on_call(live: dict[str, str]) -> None:
+    """It only recognises their automatic replies; the workers refuse the list, and `tokaut check` names it."""
+    live["TOKAUT_ON_CALL"] = "the night desk, +6785550101"
+    assert load_settings(WebSecrets, live).on_call == ("the night desk", "+6785550101")
+    assert [fault for fault in faults(live) if "TOKAUT_ON_CALL" in fault]
+
+
 def test_demo_needs_nothing_but_its_keys() -> None:
     common = load_settings(CommonSettings, {})
     assert (common.mode, common.channels, common.countries) == (

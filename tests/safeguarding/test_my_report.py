@@ -122,6 +122,12 @@ def test_code_and_pin_sent_back_to_us_are_not_stored_but_asked_for(
     assert not [body for body in app.bodies() if report.pin in str(body.data.get("unasked"))]
 
 
+def test_words_that_a_screen_asks_for_are_delivered_without_the_digits_of_code_and_pin(app: App) -> None:
+    words = "It is as before, see code 3286 1120, PIN 0745"
+    send_texts(app.sms(PHONE), "hello", *TO_SEND_SMS[:-2], words, "No", "Send")
+    assert app.bodies()[0].data["narrative"] == "It is as before, see code •••• ••••, PIN ••••"
+
+
 def test_the_sms_with_code_and_pin_is_recognised_in_all_languages() -> None:
     for catalogue in load(locales.FOLDER).values():
         text = catalogue.translate(SMS_CODE).format(code="3286 1120", pin="0745")

@@ -85,6 +85,20 @@ def test_by_sms_words_after_now_that_resemble_help_are_delivered(app: App, befor
 
 
 @pytest.mark.rule("S-12")
+@pytest.mark.parametrize("before", [("Now",), ("Now", "Go on")], ids=["numbers", "category"])
+def test_by_sms_words_in_danger_with_code_and_pin_are_delivered_without_their_digits(
+    app: App, before: tuple[str, ...]
+) -> None:
+    """The screen has promised to deliver them; code and PIN open the earlier report on any phone."""
+    words = "He is here again, my code is 3286 1120 and my PIN 0745"
+    [*_, reply] = send_texts(app.sms(PHONE), "hello", "Report", *before, words)
+    assert "code" not in reply
+    app.submit_due_within(RESCUE_SMS)
+    [body] = helpline(app)
+    assert unasked(body) == ["He is here again, my code is •••• •••• and my PIN ••••"]
+
+
+@pytest.mark.rule("S-12")
 def test_words_first_and_then_now_wait_for_the_period_of_danger_only(app: App) -> None:
     send_texts(app.sms(PHONE), UNCLE, "1", "Now")
     app.submit_due_within(RESCUE_SMS)

@@ -205,7 +205,10 @@ def test_completing_the_first_word_loads_no_command() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["migrate", "deliveries list", "watch --once", "keys new vu-pikinini", "keys list", "backup medium", "restore x"],
+    [
+        *("migrate", "deliveries list", "watch --once", "keys new vu-pikinini", "keys list", "backup medium"),
+        *("restore x", "staff invite mere --hotline vu-pikinini", "keys rotate phone-pepper", "synthetic"),
+    ],
 )
 def test_without_settings_no_command_takes_a_folder_of_a_demo(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

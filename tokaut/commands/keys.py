@@ -37,7 +37,7 @@ from runtime.settings import InstallationSettings, PepperSettings, WebKeySetting
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut.database import installation_settings, open_database
 from tokaut.documents import recovery_sheet
-from tokaut.terminal import CommandError, CommandGroup, echo
+from tokaut.terminal import CommandError, CommandGroup, echo, refuse_no_settings
 
 PEPPER = "phone-pepper"
 COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
@@ -295,6 +295,7 @@ def _new_pair(settings: InstallationSettings, hotline: str) -> PublicKey:
 
 
 def _rotate_pepper() -> None:
+    refuse_no_settings(os.environ)
     path = load_settings(PepperSettings, os.environ).pepper_file
     renewed = rotate_pepper(path)
     echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Restart web.")

@@ -16,7 +16,7 @@ from runtime.hardening import harden
 from runtime.settings import ConsoleSettings, load_settings
 from tokaut.checks import installation
 from tokaut.database import open_database
-from tokaut.terminal import CommandError, CommandGroup, echo
+from tokaut.terminal import CommandError, CommandGroup, echo, refuse_no_settings
 
 
 @click.group(cls=CommandGroup)
@@ -53,6 +53,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     in the console. Each hotline should have two leads: otherwise nobody can let the only one back in, or confirm a
     third.
     """
+    refuse_no_settings(os.environ)
     settings = load_settings(ConsoleSettings, os.environ)
     if not is_valid_name(name):
         raise CommandError("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")

@@ -9,7 +9,7 @@ import click
 from reports.countries.country import load_countries
 from runtime.hardening import harden
 from runtime.settings import CommonSettings, OperatorSettings, SettingError, load_all_settings
-from tokaut.terminal import CommandError, echo
+from tokaut.terminal import CommandError, echo, refuse_no_settings
 from workers.jobs.synthetic_calls import SyntheticCallFailed, make_synthetic_calls, synthetic_call_faults
 from workers.network.http_client import HttpClient
 
@@ -24,6 +24,7 @@ def synthetic() -> None:
     Example:  tokaut synthetic
     """
     harden()
+    refuse_no_settings(os.environ)
     settings = load_all_settings((CommonSettings, OperatorSettings), os.environ)
     common, operator = settings[CommonSettings], settings[OperatorSettings]
     if faults := list(synthetic_call_faults(common, operator)):
