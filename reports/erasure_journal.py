@@ -182,10 +182,13 @@ class ErasureJournal:
 
     def save_status_time(self, seen_at: int) -> None:
         """Store the time of the status that this host saved last in the database. Not synced: only equality counts."""
+        with suppress(OSError, DeadlineExceeded):  # such as no folder: nothing was recorded yet
+            self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._write_status(str(seen_at)))
+
+    def _write_status(self, text: str) -> None:
         part = self._status_file.with_suffix(".part")
-        with suppress(OSError):  # such as no folder: nothing was recorded yet
-            part.write_text(str(seen_at))
-            part.rename(self._status_file)
+        part.write_text(text)
+        part.rename(self._status_file)
 
     def is_last_status(self, seen_at: int) -> bool:
         """Return whether a status in the database is the one that this host saved last."""

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reports.erasure_journal import KEEP_DAYS, ErasureJournal, copy_journal
+from runtime.deadline import DeadlineExceeded
 from runtime.time_units import DAY
 
 NOW = 1_800_000_000_000_000  # 2027-01-15
@@ -219,3 +220,17 @@ def test_only_the_last_status_is_recognised(ours: ErasureJournal) -> None:
     ours.save_status_time(2)
     assert (ours.is_last_status(1), ours.is_last_status(2), ours.is_last_status(3)) == (False, True, False)
     assert kinds(ours) == ["stop"]
+
+
+def test_a_status_that_the_disk_does_not_take_holds_nothing_up(
+    ours: ErasureJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same thread empties the spool, which may be on a disk that works."""
+    ours.record("stop")
+
+    def hangs(*_: object) -> None:
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(ours._io_pool, "within", hangs)
+    ours.save_status_time(1)
+    assert not ours.is_last_status(1)
