@@ -381,11 +381,12 @@ class Reducer:
     async def undo(self, before: Record | None, after: Record, stored: Record | None) -> None:
         """Roll back the report this turn began after losing the compare-and-set to the record `stored`.
 
-        Nothing is rolled back if a repeat has begun the same report (the same origin key).
+        Nothing is rolled back if a repeat has begun the same report (the same origin key), or of a report that an
+        earlier call has begun: its words wait there.
         """
         report = after.report
         is_same_report = report and stored and stored.report and stored.report.origin_key == report.origin_key
-        is_new = before is None or before.report is None
+        is_new = (before is None or before.report is None) and not (report and report.resumed)
         if report and report.is_pending and not report.is_submitted and not is_same_report and is_new:
             await self._run_blocking(self._submitter.withdraw, report)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Sequence
@@ -266,3 +267,23 @@ def test_answers_that_redis_missed_are_filed_with_what_was_said_in_danger(app: A
     [kept] = [kept.data for kept in app.bodies()]
     assert kept["completeness"] == "incomplete"
     assert [answer["value"] for answer in kept["answers"]][-2:] == ["VU-SEE", "me"]
+
+
+# A call that continues an earlier one
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("faster", ["0", "00"])
+def test_a_lost_race_deletes_no_words_of_the_call_before(app: App, faster: str) -> None:
+    first = app.ussd(PHONE, "ussd")
+    dial_path(first, *IN_DANGER[:4], WORDS)
+    first.drop_call()
+    second = app.ussd(PHONE, "ussd")
+    dial_path(second, *IN_DANGER[:3])
+    other = copy.copy(second)
+    other.http = type(second.http)(app.flask.test_client())
+    with overtaken(app, lambda: other.type(faster)):
+        second.type(IN_DANGER[3])
+    second.drop_call()
+    app.submit_due_within(LONG_AFTER)
+    assert WORDS in set().union(*words_received(app))
