@@ -142,16 +142,21 @@ def test_a_callback_for_what_was_less_urgent_ends_no_urgent_escalation(store: Sa
     assert standing(store) == ("accepted", ONE)
 
 
+def receive_first_alone(store: SampleStore, first: str, accepted: CaseAction) -> None:
+    """Deliver the first revision, and see that its hotline cannot accept the urgent one, which it has not received."""
+    leased = outbox.lease(store.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
+    with pytest.raises(UrgentRevisionNotReceived):
+        case_actions.perform(store.database, accepted)
+
+
 def test_a_callback_for_a_first_revision_that_waited_while_the_urgent_one_came(store: SampleStore) -> None:
     [first] = store.submit(CHAIN, priority="P3")
     [report] = store.reports()
     filed_later(store, store.sealed(CHAIN, priority="P1", before=report, revision=2))
-    leased = outbox.lease(store.database, first, "w/urgent/1")
-    assert leased is not None
-    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
     accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
-    with pytest.raises(UrgentRevisionNotReceived):
-        case_actions.perform(store.database, accepted)
+    receive_first_alone(store, first, accepted)
     EscalationScenario(store).deliver()
     assert case_actions.perform(store.database, accepted) == "accepted"
 
@@ -164,12 +169,9 @@ def test_a_parked_first_revision_that_is_retried_is_not_taken_for_the_urgent_one
     delivery_actions.park(store.database, first, "operator")
     delivery_actions.retry(store.database, first, "operator")
     assert first not in outbox.park_expired(store.database, 14 * DAY), "it has its 14 days again"
-    leased = outbox.lease(store.database, first, "w/urgent/1")
-    assert leased is not None
-    outbox.mark_delivered(store.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
-    accepted = CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
-    with pytest.raises(UrgentRevisionNotReceived):
-        case_actions.perform(store.database, accepted)
+    receive_first_alone(
+        store, first, CaseAction(ONE, report.report_id, "accepted", f"staff:{ONE}/call_back", by_callback=True)
+    )
     assert [tried.state for tried in fallbacks.load_chain(store.database, report.report_id).tried] == ["parked"]
 
 
